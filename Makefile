@@ -1,0 +1,82 @@
+# make run     both services on this machine, and a page that shows the camera filtered
+# make test    every test, headless Chromium included
+# make check   lint, types, import rule
+# make bench   latency, frame rate and CPU beside the article's design
+#
+# PORT, HOST, FILTER and every SIGNALING_... and INFERENCE_... variable reach the services:
+#   make run PORT=8000 FILTER=invert
+
+PYTHON ?= python3
+VENV ?= .venv
+PIP_FLAGS ?=
+
+export PORT HOST FILTER RESULTS
+ifeq ($(PORT),)
+unexport PORT
+endif
+ifeq ($(HOST),)
+unexport HOST
+endif
+ifeq ($(FILTER),)
+unexport FILTER
+endif
+ifeq ($(RESULTS),)
+unexport RESULTS
+endif
+
+python := $(VENV)/bin/python
+pip := $(python) -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
+
+.PHONY: help install run test check lint types imports format bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile
+
+install: $(VENV)/.run $(VENV)/.test
+
+# Replaced by the services' launcher, so that Ctrl-C and signals reach it and nothing else.
+run: $(VENV)/.run
+	@exec $(python) deploy/run.py
+
+test: $(VENV)/.test
+	@chromium="$$(sh tests/find_chromium.sh)" && \
+	CHROMIUM="$$chromium" sh tests/in_namespace.sh $(python) -m pytest $(PYTEST_FLAGS)
+
+check: lint types imports
+
+lint: $(VENV)/.test
+	$(python) -m ruff check .
+	$(python) -m ruff format --check .
+
+types: $(VENV)/.test
+	$(python) -m mypy
+
+imports: $(VENV)/.test
+	$(VENV)/bin/lint-imports
+
+format: $(VENV)/.test
+	$(python) -m ruff check --fix .
+	$(python) -m ruff format .
+
+bench: $(VENV)/.test
+	@chromium="$$(sh tests/find_chromium.sh)" && \
+	CHROMIUM="$$chromium" sh tests/in_namespace.sh $(python) -m benchmarks.glass_to_glass $(BENCH_FLAGS)
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+$(python):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "Python 3.11 or newer is needed: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: pyproject.toml constraints.txt | $(python)
+	@echo "Installing what the services need (once; a few minutes) ..."
+	$(pip) -e '.[signaling,inference]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt | $(python)
+	@echo "Installing what the services and the tests need (once; a few minutes) ..."
+	$(pip) -e '.[signaling,inference,test,dev]'
+	@touch $@ $(VENV)/.run

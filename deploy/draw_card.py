@@ -1,0 +1,50 @@
+"""Draws the still card that stands in for a camera whose filter is away.
+
+python deploy/draw_card.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib import font_manager
+from PIL import Image, ImageDraw, ImageFont
+
+TARGET = Path(__file__).parent.parent / "signaling_service" / "card.png"
+SIZE = (640, 360)
+BACKGROUND = (11, 13, 18)
+GREY = (150, 158, 172)
+WHITE = (232, 236, 242)
+OVERSAMPLE = 4
+
+
+def main() -> None:
+    """Draw four times as large, then scale down, so that edges are smooth."""
+    width, height = (side * OVERSAMPLE for side in SIZE)
+    picture = Image.new("RGB", (width, height), BACKGROUND)
+    draw = ImageDraw.Draw(picture)
+    _camera(draw, width // 2, int(height * 0.36))
+    _line(draw, "Camera filter is reconnecting", int(height * 0.66), 26, WHITE, width)
+    _line(draw, "Your camera stays covered until it is back", int(height * 0.78), 17, GREY, width)
+    picture.resize(SIZE, Image.Resampling.LANCZOS).quantize(64).save(TARGET, optimize=True)
+
+
+def _camera(draw: ImageDraw.ImageDraw, x: int, y: int) -> None:
+    u = OVERSAMPLE
+    body = (x - 62 * u, y - 34 * u, x + 26 * u, y + 34 * u)
+    draw.rounded_rectangle(body, 12 * u, outline=GREY, width=5 * u)
+    lens = ((34, -8), (62, -26), (62, 26), (34, 8))
+    draw.polygon([(x + dx * u, y + dy * u) for dx, dy in lens], fill=GREY)
+    draw.line((x - 66 * u, y - 56 * u, x + 50 * u, y + 56 * u), fill=BACKGROUND, width=16 * u)
+    draw.line((x - 66 * u, y - 56 * u, x + 50 * u, y + 56 * u), fill=GREY, width=5 * u)
+
+
+def _line(
+    draw: ImageDraw.ImageDraw, text: str, y: int, points: int, colour: tuple[int, int, int], width: int
+) -> None:
+    font = ImageFont.truetype(font_manager.findfont("DejaVu Sans"), points * OVERSAMPLE)
+    draw.text((width / 2, y), text, font=font, fill=colour, anchor="mm")
+
+
+if __name__ == "__main__":
+    main()

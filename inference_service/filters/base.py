@@ -1,0 +1,68 @@
+"""What a filter is: a name, a model of parameters, `load` and `apply`.
+
+The worker does everything else (grouping, colour conversion, timing, errors); see docs/filters.md.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict
+
+
+class Params(BaseModel):
+    """Base of every filter's parameters: unknown names are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(slots=True)
+class Item:
+    """One camera's frame in a batch: whose it is and how it is to be filtered."""
+
+    session: bytes
+    sequence: int
+    params: Any
+    """An instance of the filter's own `Params`."""
+    state: dict[str, Any] = field(default_factory=dict)
+    """Owned by the worker, kept from frame to frame per session, new when the size changes."""
+
+
+class Filter(ABC):
+    """A filter rewrites a batch of frames; one instance serves all sessions of a worker."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    description: ClassVar[str] = ""
+    """A sentence or two for whoever chooses a filter."""
+    Params: ClassVar[type[Params]] = Params
+    keeps_state: ClassVar[bool] = False
+    works_on: ClassVar[Literal["rgb", "i420"]] = "rgb"
+    """`rgb`: `apply` gets (N, 3, H, W). `i420`: (N, H * 3 / 2, W), the planes as they came."""
+    needs_pictures: ClassVar[bool] = True
+    """False: nothing is converted or copied, `apply` gets an empty batch (N, 0, 0) and returns it, and the
+    pictures go on as they came. For filters that measure or wait."""
+    equal_params: ClassVar[frozenset[str] | None] = None
+    """Names of the parameters that must be equal within one batch; None: all of them."""
+
+    def load(self, device: torch.device) -> None:  # noqa: B027 - many filters have nothing to load
+        """Make the model ready on `device`; called once, before the first `apply`."""
+
+    @abstractmethod
+    def apply(self, batch: torch.Tensor, items: Sequence[Item]) -> torch.Tensor:
+        """Return the filtered batch: same length and order, uint8, same shape, same device.
+
+        `batch` is uint8 in [0, 255] on the device given to `load`; RGB in (N, 3, H, W) (its memory
+        may be channels-last), or I420 planes in (N, H * 3 / 2, W). It must not be changed in place.
+        """
+
+    def least_batch_ms(self, items: Sequence[Item]) -> float:
+        """Return how long a batch of these items must last at least; the worker sleeps for the rest.
+
+        For tests of capacity. The time runs from the start of the batch, all conversions included.
+        """
+        return 0.0

@@ -1,0 +1,65 @@
+"""The four sockets of the design, each with every option set before it is bound or connected.
+
+An option set later is silently ignored by libzmq, so nothing outside this file sets one. A socket belongs to
+the thread that uses it: ZeroMQ sockets are not thread-safe.
+"""
+
+from __future__ import annotations
+
+import zmq
+
+from shared.wire import MAX_MESSAGE_BYTES
+
+FRAMES_RECEIVE_HIGH_WATER = 64
+"""Per camera lane. The receiver drains without pause, so this only rides out a descheduled thread."""
+RESULTS_HIGH_WATER = 64
+"""About twice the sessions of a process; the default of 1000 let a worker's PUB grow to 440 MiB."""
+SUBSCRIPTION_BYTES = 1024
+"""Only subscriptions and the handshake's commands come to a PUB."""
+HEARTBEAT_MS = 300
+HEARTBEAT_TIMEOUT_MS = 900
+RECONNECT_MS = 100
+RECONNECT_MAX_MS = 1000
+
+
+def push_frames(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
+    """A lane's PUSH: keeps the newest frame alone, and takes none while no worker is connected."""
+    socket = _socket(context, zmq.PUSH)
+    socket.setsockopt(zmq.CONFLATE, 1)
+    socket.setsockopt(zmq.IMMEDIATE, 1)
+    return socket
+
+
+def pull_frames(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
+    """A worker's PULL, to be drained without pause by one thread."""
+    socket = _socket(context, zmq.PULL)
+    socket.setsockopt(zmq.RCVHWM, FRAMES_RECEIVE_HIGH_WATER)
+    socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
+    return socket
+
+
+def pub_results(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
+    """A worker's PUB of results and status, touched by its publisher thread alone."""
+    socket = _socket(context, zmq.PUB)
+    socket.setsockopt(zmq.SNDHWM, RESULTS_HIGH_WATER)
+    socket.setsockopt(zmq.MAXMSGSIZE, SUBSCRIPTION_BYTES)
+    return socket
+
+
+def sub_results(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
+    """A signaling process's SUB of results and status, touched by its listener thread alone."""
+    socket = _socket(context, zmq.SUB)
+    socket.setsockopt(zmq.RCVHWM, RESULTS_HIGH_WATER)
+    socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
+    return socket
+
+
+def _socket(context: zmq.Context[zmq.Socket[bytes]], kind: int) -> zmq.Socket[bytes]:
+    socket = context.socket(kind)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.IPV6, 1)
+    socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
+    socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
+    return socket

@@ -1,0 +1,1 @@
+"""The media service: WebRTC and HTTP towards browsers, ZeroMQ towards workers. Needs no GPU and no torch."""

@@ -1,0 +1,143 @@
+"""The data channel: `ping`, changes of the filter without renegotiation, statistics once a second."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from aiortc.rtcdatachannel import RTCDataChannel
+
+from signaling_service.choices import Change, FilterMessage, parsed
+from signaling_service.errors import MalformedRequest, SignalingError
+
+if TYPE_CHECKING:
+    from signaling_service.session import Session
+
+LABEL = "control"
+STATS_EVERY_S = 1.0
+TELL_EVERY_S = 1.0
+MAX_MESSAGE_CHARS = 64 * 1024
+MAX_WAITING = 16
+MAX_BUFFERED_BYTES = 256 * 1024
+
+
+class Control:
+    """Everything that is said over a session's data channels."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._channel: RTCDataChannel | None = None
+        self._waiting: asyncio.Queue[str] = asyncio.Queue(MAX_WAITING)
+        self._told_error_s: dict[str, float] = {}
+
+    def attach(self, channel: RTCDataChannel) -> None:
+        """Take a channel that the page has opened; `ping` is answered on any, the rest on `control`."""
+        if channel.label == LABEL:
+            self._channel = channel
+
+        def on_message(message: str | bytes) -> None:
+            if isinstance(message, str):
+                self._on_text(channel, message)
+
+        channel.on("message", on_message)
+
+    async def run(self) -> None:
+        """Answer changes one after the other, and push statistics."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._answer_changes())
+            group.create_task(self._push_stats())
+
+    def tell_error(self, code: str, text: str) -> None:
+        """Pass a worker's error on, each code at most once a second."""
+        now_s = time.monotonic()
+        if now_s - self._told_error_s.get(code, 0.0) >= TELL_EVERY_S:
+            if len(self._told_error_s) > MAX_WAITING:
+                self._told_error_s.clear()
+            self._told_error_s[code] = now_s
+            self._say({"type": "error", "error": {"code": code, "message": text}})
+
+    def tell_progress(self, name: str, fraction: float) -> None:
+        """Say how far a worker is with loading."""
+        self._say({"type": "progress", "filter": name, "fraction": round(fraction, 3)})
+
+    def _on_text(self, channel: RTCDataChannel, text: str) -> None:
+        if text.startswith("ping"):
+            if channel.readyState == "open" and channel.bufferedAmount < MAX_BUFFERED_BYTES:
+                channel.send("pong" + text[4:])
+        elif channel is self._channel:
+            try:
+                self._waiting.put_nowait(text)
+            except asyncio.QueueFull:
+                self._say_error(MalformedRequest("too many changes at a time; this one was not taken"))
+
+    async def _answer_changes(self) -> None:
+        while True:
+            text = await self._waiting.get()
+            try:
+                await self._session.change(_parse(text))
+            except SignalingError as exc:
+                self._say_error(exc)
+            else:
+                choice = self._session.choice
+                self._say(
+                    {
+                        "type": "filter",
+                        "ok": True,
+                        "filter": list(choice.filters),
+                        "params": choice.params,
+                        "generation": choice.generation,
+                    }
+                )
+
+    async def _push_stats(self) -> None:
+        session = self._session
+        frames_in, frames_out, then_s = session.frames_in, session.frames_out, time.monotonic()
+        while True:
+            await asyncio.sleep(STATS_EVERY_S)
+            now_s = time.monotonic()
+            elapsed_s = now_s - then_s
+            stages, worker = session.latency.take()
+            self._say(
+                {
+                    "type": "stats",
+                    "session": session.name,
+                    "filters": list(session.choice.filters),
+                    "generation": session.choice.generation,
+                    "state": session.showing,
+                    "outage": session.outage.value,
+                    "fps_in": round((session.frames_in - frames_in) / elapsed_s, 1),
+                    "fps_out": round((session.frames_out - frames_out) / elapsed_s, 1),
+                    "frames_in": session.frames_in,
+                    "frames_out": session.frames_out,
+                    "latency_ms": stages,
+                    "worker": worker,
+                }
+            )
+            frames_in, frames_out, then_s = session.frames_in, session.frames_out, now_s
+
+    def _say_error(self, error: SignalingError) -> None:
+        self._say({"type": "error", "error": {"code": error.code, "message": str(error)}})
+
+    def _say(self, message: dict[str, Any]) -> None:
+        channel = self._channel
+        if (
+            channel is not None
+            and channel.readyState == "open"
+            and channel.bufferedAmount < MAX_BUFFERED_BYTES
+        ):
+            channel.send(json.dumps(message))
+
+
+def _parse(text: str) -> Change:
+    if len(text) > MAX_MESSAGE_CHARS:
+        raise MalformedRequest(f"a message may have at most {MAX_MESSAGE_CHARS} characters")
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise MalformedRequest("expected JSON, or a text that starts with ping") from exc
+    message = parsed(FilterMessage, values)
+    if message.name is None and message.params is None and message.outage is None:
+        raise MalformedRequest("expected name, params or outage")
+    return Change(filter=message.name, params=message.params, outage=message.outage)

@@ -1,0 +1,161 @@
+"""What a caller may be told: a fixed code, a sentence, an HTTP status."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shared.errors import P2PCameraError
+
+
+class SignalingError(P2PCameraError):
+    """Base of the errors that a caller sees; the class knows the status and the code."""
+
+    status = 500
+    code = "internal"
+    retry_after_s: int | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """HTTP headers that belong to the answer."""
+        return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
+
+
+class MalformedRequest(SignalingError):
+    """The request is not what the call takes."""
+
+    status = 400
+    code = "malformed"
+
+
+class TokenMissing(SignalingError):
+    """The service has an API key and the request brings none."""
+
+    status = 401
+    code = "unauthorized"
+
+    def __init__(self) -> None:
+        super().__init__("this service expects 'Authorization: Bearer TOKEN'")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": "Bearer"}
+
+
+class TokenWrong(SignalingError):
+    """The token is not the service's API key."""
+
+    status = 403
+    code = "forbidden"
+
+    def __init__(self) -> None:
+        super().__init__("the token is not valid here")
+
+
+class UnknownSession(SignalingError):
+    """No such session, or it has ended."""
+
+    status = 404
+    code = "unknown_session"
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"no session {session_id[:64]!r}")
+
+
+class UnknownFilter(SignalingError):
+    """No worker ever served this filter."""
+
+    status = 404
+    code = "unknown_filter"
+
+    def __init__(self, filters: Sequence[str], served: Sequence[str]) -> None:
+        wanted = ", ".join(repr(name[:64]) for name in filters)
+        super().__init__(f"no worker serves {wanted}; served are: {', '.join(served) or 'none'}")
+
+
+class BodyTooLarge(SignalingError):
+    """The body is over the limit."""
+
+    status = 413
+    code = "too_large"
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"the body may have at most {limit_bytes} bytes")
+
+
+class UnsupportedMediaType(SignalingError):
+    """The body is of a type that this call does not take."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+    def __init__(self, expected: str) -> None:
+        super().__init__(f"expected Content-Type {expected}")
+
+
+class UnusableOffer(SignalingError):
+    """The SDP cannot be answered."""
+
+    status = 422
+    code = "unusable_offer"
+
+
+class UnusableCandidates(SignalingError):
+    """The trickled candidates cannot be added."""
+
+    status = 422
+    code = "unusable_candidates"
+
+
+class InvalidParams(SignalingError):
+    """A parameter is unknown or its value is not allowed; `field` names it."""
+
+    status = 422
+    code = "invalid_params"
+
+    def __init__(self, field: str, expected: str) -> None:
+        super().__init__(f"params.{field}: {expected}" if field else f"params: {expected}")
+        self.field = field
+
+
+class TooManyConnecting(SignalingError):
+    """One client has opened many sessions without connecting them."""
+
+    status = 429
+    code = "too_many_requests"
+    retry_after_s = 5
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"at most {limit} sessions of one client may be connecting at a time")
+
+
+class NoWorker(SignalingError):
+    """No live worker serves the filter at this moment."""
+
+    status = 503
+    code = "no_worker"
+    retry_after_s = 2
+
+    def __init__(self, filters: Sequence[str]) -> None:
+        super().__init__(f"no live worker serves {', '.join(filters)}; try again shortly")
+
+
+class ServiceFull(SignalingError):
+    """All places are taken."""
+
+    status = 503
+    code = "full"
+    retry_after_s = 10
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"all {limit} sessions of this service are taken")
+
+
+class ShuttingDown(SignalingError):
+    """The service is about to leave."""
+
+    status = 503
+    code = "shutting_down"
+    retry_after_s = 5
+
+    def __init__(self) -> None:
+        super().__init__("this service is shutting down")

@@ -1,0 +1,187 @@
+"""The track that goes back to the page: driven by results, never by the camera.
+
+What it shows follows from how long ago the last filtered frame came:
+
+    closed   filtered frame ... it stays ... after 2 s the still card, until a filtered frame comes
+    open     filtered frame ... it stays ... after 0.5 s the raw camera, until a filtered frame comes
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from enum import StrEnum
+
+import av
+from aiortc import MediaStreamTrack
+
+from shared.frame import CLOCK_RATE, ColourMatrix, ColourRange
+from signaling_service.card import Card
+from signaling_service.lane import CameraFrame
+from signaling_service.metrics import Metrics
+from signaling_service.planes import video_frame
+from signaling_service.results import Result
+
+CARD_AFTER_S = 2.0
+CARD_EVERY_S = 0.5
+RAW_AFTER_S = 0.5
+RESULT_AGE_LIMIT_S = 5.0
+
+
+class Outage(StrEnum):
+    """What a session shows while no filtered frame comes."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+
+
+class Showing(StrEnum):
+    """What the track shows at the moment."""
+
+    NOTHING = "waiting"
+    FILTERED = "live"
+    CARD = "card"
+    RAW = "raw"
+
+
+class ReturnedTrack(MediaStreamTrack):
+    """Newest result of a session as a video track; used from the event loop alone."""
+
+    kind = "video"
+
+    def __init__(self, metrics: Metrics, card: Card, outage: Outage) -> None:
+        super().__init__()
+        self.outage = outage
+        self.showing = Showing.NOTHING
+        self.frames_returned = 0
+        self._metrics = metrics
+        self._card = card
+        self._generation = 0
+        self._result: Result | None = None
+        self._raw: CameraFrame | None = None
+        self._changed = asyncio.Event()
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+        self._last_sequence = -1
+        self._last_pts: int | None = None
+        self._last_sent_s = 0.0
+        self._filtered_s: float | None = None
+        self._size = (640, 480)
+
+    def offer_result(self, result: Result) -> bool:
+        """Take a filtered frame if it is newer than the last one shown; returns whether it was taken."""
+        header = result.header
+        reason = None
+        if header.generation != self._generation:
+            reason = "old_generation"
+        elif header.sequence <= self._last_sequence or not result.planes:
+            reason = "late"
+        elif time.monotonic_ns() - header.captured_ns > RESULT_AGE_LIMIT_S * 1e9:
+            reason = "too_old"
+        if reason is not None:
+            self._metrics.results_dropped.labels(reason).inc()
+            return False
+        if self._result is not None:
+            self._metrics.results_dropped.labels("replaced").inc()
+        self._last_sequence = header.sequence
+        self._result = result
+        self._changed.set()
+        return True
+
+    def offer_raw(self, frame: CameraFrame) -> None:
+        """Keep the newest camera frame for an outage; a closed session never holds one."""
+        if self.outage is Outage.OPEN:
+            self._raw = frame
+            self._changed.set()
+
+    def set_outage(self, outage: Outage) -> None:
+        self.outage = outage
+        if outage is Outage.CLOSED:
+            self._raw = None
+        self._changed.set()
+
+    async def begin_generation(self, generation: int) -> None:
+        """From now on show results of this generation only.
+
+        Returns when the frame that was being encoded has been sent, so that nothing older follows an answer
+        given after it.
+        """
+        self._generation = generation
+        self._result = None
+        try:
+            async with asyncio.timeout(0.5):
+                await self._is_idle.wait()
+        except TimeoutError:
+            pass  # The sender is stuck in a network that takes nothing; no frame gets through either.
+
+    async def recv(self) -> av.VideoFrame:
+        """Wait for what is to be shown next; aiortc calls this when it has sent the last frame."""
+        if self._filtered_s is None:
+            self._filtered_s = time.monotonic()  # The outage counts from here until the first result.
+        self._is_idle.set()
+        frame = await self._next()
+        self._is_idle.clear()
+        self.frames_returned += 1
+        self._last_sent_s = time.monotonic()
+        self._metrics.frames_returned.labels(self.showing.value).inc()
+        return frame
+
+    async def _next(self) -> av.VideoFrame:
+        while True:
+            self._changed.clear()
+            now_s = time.monotonic()
+            if (result := self._result) is not None:
+                self._result = None
+                return self._filtered(result, now_s)
+            if (frame := self._substitute(now_s)) is not None:
+                return frame
+            try:
+                async with asyncio.timeout(self._wait_s(now_s)):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    def _wait_s(self, now_s: float) -> float:
+        """How long until the outage policy wants something else, if nothing comes."""
+        assert self._filtered_s is not None
+        limit_s = RAW_AFTER_S if self.outage is Outage.OPEN else CARD_AFTER_S
+        return max(self._filtered_s + limit_s - now_s, CARD_EVERY_S / 2 if self._is_out(now_s) else 0.001)
+
+    def _is_out(self, now_s: float) -> bool:
+        assert self._filtered_s is not None
+        limit_s = RAW_AFTER_S if self.outage is Outage.OPEN else CARD_AFTER_S
+        return now_s - self._filtered_s >= limit_s
+
+    def _filtered(self, result: Result, now_s: float) -> av.VideoFrame:
+        header = result.header
+        self._filtered_s = now_s
+        self._size = (header.width, header.height)
+        self.showing = Showing.FILTERED
+        frame = video_frame(
+            result.planes, header.width, header.height, header.colour_range, header.colour_matrix
+        )
+        return self._stamp(frame, header.pts)
+
+    def _substitute(self, now_s: float) -> av.VideoFrame | None:
+        if not self._is_out(now_s):
+            return None
+        raw, self._raw = self._raw, None
+        if raw is not None:
+            self.showing = Showing.RAW
+            frame = video_frame(raw.planes, raw.width, raw.height, raw.colour_range, raw.colour_matrix)
+            return self._stamp(frame, raw.pts)
+        if self.outage is Outage.OPEN or now_s - self._last_sent_s < CARD_EVERY_S:
+            return None
+        self.showing = Showing.CARD
+        planes = self._card.planes(*self._size)
+        frame = video_frame(planes, *self._size, ColourRange.LIMITED, ColourMatrix.BT601)
+        elapsed_s = now_s - self._last_sent_s if self._last_sent_s else 0.0
+        return self._stamp(frame, (self._last_pts or 0) + int(elapsed_s * CLOCK_RATE))
+
+    def _stamp(self, frame: av.VideoFrame, pts: int) -> av.VideoFrame:
+        # A receiver takes a repeated or falling timestamp for another frame's packets.
+        if self._last_pts is not None:
+            pts = max(pts, self._last_pts + 1)
+        self._last_pts = pts
+        frame.pts = pts
+        return frame

@@ -1,0 +1,321 @@
+"""One browser's session: negotiate, run, close. Owns its connection, camera, lane and returned track."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import zmq
+from aiortc import RTCConfiguration, RTCIceCandidate, RTCPeerConnection, RTCSessionDescription
+from aiortc.rtcrtpreceiver import RemoteStreamTrack
+from aiortc.sdp import candidate_from_sdp
+
+from shared.wire import ResultKind
+from signaling_service.aiortc_patches import with_start_bitrate
+from signaling_service.camera import Camera
+from signaling_service.card import Card
+from signaling_service.choices import Change
+from signaling_service.control import Control
+from signaling_service.errors import SignalingError, UnusableCandidates, UnusableOffer
+from signaling_service.lane import CameraFrame, Choice, Lane
+from signaling_service.latency import LatencyWindow
+from signaling_service.metrics import Metrics
+from signaling_service.results import Result, ResultListener
+from signaling_service.returned_track import Outage, ReturnedTrack
+from signaling_service.workers import Workers
+
+logger = logging.getLogger(__name__)
+
+CONNECT_LIMIT_S = 20.0
+CLOSE_LIMIT_S = 2.0
+NEGOTIATE_LIMIT_S = 10.0
+MAX_CANDIDATES = 64
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every session of a service uses and none owns."""
+
+    context: zmq.Context[zmq.Socket[bytes]]
+    workers: Workers
+    listener: ResultListener
+    metrics: Metrics
+    card: Card
+    rtc: RTCConfiguration
+
+
+class Session:
+    """One peer connection and what hangs on it. Event loop only."""
+
+    def __init__(
+        self,
+        id_: bytes,
+        around: Surroundings,
+        choice: Choice,
+        outage: Outage,
+        on_end: Callable[[Session], None],
+    ) -> None:
+        self.id = id_
+        self.choice = choice
+        self.connected_s: float | None = None
+        self.latency = LatencyWindow()
+        self.frames_in = 0
+        self._around = around
+        self._on_end = on_end
+        self._pc = RTCPeerConnection(around.rtc)
+        self._returned = ReturnedTrack(around.metrics, around.card, outage)
+        self._lane = Lane(around.context, id_, around.listener.reply_to)
+        self._control = Control(self)
+        self._camera: Camera | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        loop = asyncio.get_running_loop()
+        self._settled: asyncio.Future[None] = loop.create_future()  # Connected, or ended before.
+        self._end: asyncio.Future[str] = loop.create_future()
+        self._closing: asyncio.Task[None] | None = None
+        self._candidates = 0
+
+    @property
+    def name(self) -> str:
+        """The id as callers and logs see it."""
+        return self.id.hex()
+
+    @property
+    def is_connecting(self) -> bool:
+        return self.connected_s is None
+
+    @property
+    def outage(self) -> Outage:
+        return self._returned.outage
+
+    @property
+    def showing(self) -> str:
+        """What the returned track shows: `waiting`, `live`, `card` or `raw`."""
+        return self._returned.showing.value
+
+    @property
+    def frames_out(self) -> int:
+        return self._returned.frames_returned
+
+    # Negotiate
+
+    async def answer(self, offer_sdp: str) -> str:
+        """Answer the offer and begin; raises UnusableOffer and leaves the closing to the caller."""
+        self._pc.on("track", self._on_track)
+        self._pc.on("datachannel", self._control.attach)
+        self._pc.on("connectionstatechange", self._on_connection_state)
+        try:
+            async with asyncio.timeout(NEGOTIATE_LIMIT_S):
+                sdp = await self._negotiate(offer_sdp)
+        except SignalingError:
+            raise
+        except TimeoutError as exc:
+            raise UnusableOffer("the offer could not be answered in time") from exc
+        except Exception as exc:  # aiortc's parser raises whatever the text happens to break.
+            raise UnusableOffer(f"the SDP cannot be used ({type(exc).__name__})") from exc
+        around = self._around
+        around.listener.subscribe(self.id, self._on_result)
+        around.workers.add_listener(self._connect_lane)
+        self._connect_lane()
+        self._start(self._run())
+        self._start(self._control.run())
+        return sdp
+
+    async def _negotiate(self, offer_sdp: str) -> str:
+        await self._pc.setRemoteDescription(RTCSessionDescription(sdp=offer_sdp, type="offer"))
+        transceivers = self._pc.getTransceivers()
+        video = next((t for t in transceivers if t.kind == "video" and t.receiver.track is not None), None)
+        if video is None:
+            raise UnusableOffer("the offer sends no video")
+        if video._offerDirection != "sendrecv":
+            raise UnusableOffer("the video section must send and receive (sendrecv)")
+        video.direction = "sendrecv"
+        video.sender.replaceTrack(self._returned)
+        for other in transceivers:
+            if other is not video:
+                other.direction = "inactive"
+        await self._pc.setLocalDescription(await self._pc.createAnswer())
+        return with_start_bitrate(self._pc.localDescription.sdp)
+
+    async def add_candidates(self, fragment: str) -> None:
+        """Add trickled candidates (RFC 8840 section 9); raises UnusableCandidates before any is added."""
+        candidates, is_end = _parse_fragment(fragment, self._pc)
+        self._candidates += len(candidates)
+        if self._candidates > MAX_CANDIDATES:
+            raise UnusableCandidates(f"at most {MAX_CANDIDATES} candidates")
+        for candidate in candidates:
+            await self._pc.addIceCandidate(candidate)
+        if is_end:
+            await self._pc.addIceCandidate(None)
+
+    # Run
+
+    async def _run(self) -> None:
+        """The session's life: connecting, with a limit, then until something ends it."""
+        try:
+            async with asyncio.timeout(CONNECT_LIMIT_S):
+                await self._settled
+        except TimeoutError:
+            self.end("never connected")
+        else:
+            self.end(await self._end)
+
+    def end(self, reason: str) -> None:
+        """Begin to close for this reason; only the first one counts."""
+        if self._closing is None:
+            logger.info(
+                "session %s ended: %s (%d frames in, %d out)",
+                self.name,
+                reason,
+                self.frames_in,
+                self.frames_out,
+            )
+            self._around.metrics.sessions_ended.labels(reason.replace(" ", "_")).inc()
+            self._closing = asyncio.get_running_loop().create_task(self._close())
+
+    async def close(self, reason: str) -> None:
+        """End for this reason and return when everything is freed; safe to call twice."""
+        self.end(reason)
+        assert self._closing is not None
+        await asyncio.shield(self._closing)
+
+    async def change(self, change: Change) -> None:
+        """Take another filter, parameters or outage policy; raises what Workers.check_choice raises.
+
+        Returns when no frame of the old choice can leave any more.
+        """
+        if change.outage is not None:
+            self._returned.set_outage(change.outage)
+        if change.filter is None and change.params is None:
+            return
+        filters = self.choice.filters if change.filter is None else tuple(change.filter)
+        params: dict[str, Any] = change.params or {}
+        self._around.workers.check_choice(filters, params)
+        self.choice = Choice.of(filters, params, self.choice.generation + 1)
+        self._connect_lane()
+        await self._returned.begin_generation(self.choice.generation)
+
+    def _connect_lane(self) -> None:
+        workers = self._around.workers
+        filters = self.choice.filters
+        self._lane.set_workers(workers.live(filters), keeps_state=workers.keeps_state(filters))
+
+    # What comes from aiortc, the camera and the workers
+
+    def _on_track(self, track: RemoteStreamTrack) -> None:
+        if track.kind == "video" and self._camera is None:
+            self._camera = Camera(track, self._on_camera_frame)
+            self._start(self._watch_camera(self._camera))
+
+    async def _watch_camera(self, camera: Camera) -> None:
+        await camera.run()
+        self._finish("camera ended")
+
+    def _on_camera_frame(self, frame: CameraFrame) -> None:
+        self.frames_in += 1
+        metrics = self._around.metrics
+        metrics.frames_received.inc()
+        self._returned.offer_raw(frame)
+        if self._lane.send(frame, self.choice) is None:
+            metrics.frames_without_worker.inc()
+        else:
+            metrics.frames_sent.inc()
+
+    def _on_result(self, result: Result) -> None:
+        header = result.header
+        self._lane.note_result(header)
+        if header.kind is ResultKind.FRAME:
+            if self._returned.offer_result(result):
+                latency_s = time.monotonic() - header.captured_ns / 1e9
+                self._around.metrics.latency.observe(latency_s)
+                self.latency.add(header, latency_s)
+        elif header.kind is ResultKind.ERROR:
+            self._around.metrics.results_failed.labels(header.code[:32]).inc()
+            self._control.tell_error(header.code, header.text)
+        elif header.kind is ResultKind.PROGRESS:
+            self._control.tell_progress(header.text, header.fraction)
+
+    def _on_connection_state(self) -> None:
+        state = self._pc.connectionState
+        if state == "connected" and self.connected_s is None:
+            self.connected_s = time.monotonic()
+            _resolve(self._settled, None)
+            self._around.metrics.sessions_connected.inc()
+            logger.info("session %s connected", self.name)
+        elif state in ("failed", "closed"):
+            self._finish(f"connection {state}")
+
+    def _finish(self, reason: str) -> None:
+        _resolve(self._end, reason)
+        _resolve(self._settled, None)
+
+    # Close
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_task_done)
+
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("session %s: %r", self.name, error, exc_info=error)
+            self.end("internal error")
+
+    async def _close(self) -> None:
+        around = self._around
+        around.workers.remove_listener(self._connect_lane)
+        around.listener.unsubscribe(self.id)
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=CLOSE_LIMIT_S)
+        self._returned.stop()
+        self._lane.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_LIMIT_S):
+                await self._pc.close()
+        self._pc.remove_all_listeners()
+        if self.connected_s is not None:
+            around.metrics.sessions_connected.dec()
+        self._on_end(self)
+
+
+def _resolve(future: asyncio.Future[Value], value: Value) -> None:
+    if not future.done():
+        future.set_result(value)
+
+
+def _parse_fragment(fragment: str, pc: RTCPeerConnection) -> tuple[list[RTCIceCandidate], bool]:
+    """Read an SDP fragment of trickle ICE: candidates with their section, and whether they are all."""
+    mids = {transceiver.mid for transceiver in pc.getTransceivers()}
+    if pc.sctp is not None:
+        mids.add(pc.sctp.mid)
+    mid: str | None = None
+    candidates: list[RTCIceCandidate] = []
+    is_end = False
+    for line in fragment.splitlines():
+        if line.startswith("a=mid:"):
+            mid = line.removeprefix("a=mid:").strip()
+            if mid not in mids:
+                raise UnusableCandidates(f"no section with mid {mid[:16]!r}")
+        elif line.startswith("a=end-of-candidates"):
+            is_end = True
+        elif line.startswith("a=candidate:"):
+            try:
+                candidate = candidate_from_sdp(line.removeprefix("a=candidate:"))
+            except (ValueError, AssertionError, IndexError) as exc:
+                raise UnusableCandidates(f"not a candidate: {line[:80]!r}") from exc
+            if mid is None:
+                raise UnusableCandidates("a=mid is missing before the first candidate")
+            candidate.sdpMid = mid
+            candidates.append(candidate)
+    if not candidates and not is_end:
+        raise UnusableCandidates("no candidate in the fragment")
+    return candidates, is_end

@@ -1,0 +1,168 @@
+"""All sessions of a service with their limits, behind the one interface that the routes know."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from shared.wire import SESSION_BYTES
+from signaling_service.choices import Change, Offer
+from signaling_service.errors import (
+    NoWorker,
+    ServiceFull,
+    ShuttingDown,
+    SignalingError,
+    TooManyConnecting,
+    UnknownSession,
+)
+from signaling_service.lane import Choice
+from signaling_service.returned_track import Outage
+from signaling_service.session import Session, Surroundings
+from signaling_service.workers import ServedFilter
+
+logger = logging.getLogger(__name__)
+
+MAX_CONNECTING_PER_CLIENT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A session as its caller sees it; `answer_sdp` only when it was just made."""
+
+    session: str
+    filters: tuple[str, ...]
+    params: dict[str, Any]
+    outage: Outage
+    generation: int
+    answer_sdp: str = ""
+
+
+class SessionHost(Protocol):
+    """What the routes need of sessions, wherever these live; raises SignalingError only."""
+
+    async def open(self, offer: Offer, client: str) -> Described:
+        """Answer an offer; `client` is the caller's address."""
+
+    async def change(self, session_id: str, change: Change) -> Described:
+        """Change a session; returns when nothing of the old choice can leave any more."""
+
+    async def add_candidates(self, session_id: str, fragment: str) -> None:
+        """Add trickled candidates (an SDP fragment)."""
+
+    async def close(self, session_id: str) -> None:
+        """End a session; returns when it is freed."""
+
+    def served_filters(self) -> list[ServedFilter]:
+        """What live workers serve."""
+
+    def check_ready(self) -> None:
+        """Raise the reason for which an offer would be refused now: NoWorker, ServiceFull or ShuttingDown."""
+
+
+class LocalSessions:
+    """Sessions that live in this process."""
+
+    def __init__(self, around: Surroundings, default_filter: str, max_sessions: int) -> None:
+        self._around = around
+        self._default_filter = default_filter
+        self._max_sessions = max_sessions
+        self._sessions: dict[str, Session] = {}
+        self._clients: dict[str, str] = {}
+        self._is_shutting_down = False
+
+    async def open(self, offer: Offer, client: str) -> Described:
+        try:
+            described = await self._open(offer, client)
+        except SignalingError as exc:
+            self._around.metrics.offers.labels(exc.code).inc()
+            logger.info("offer of %s refused: %s", client, exc)
+            raise
+        self._around.metrics.offers.labels("answered").inc()
+        return described
+
+    async def change(self, session_id: str, change: Change) -> Described:
+        session = self._find(session_id)
+        try:
+            await session.change(change)
+        except SignalingError as exc:
+            logger.info("session %s: change refused: %s", session_id, exc)
+            raise
+        return _describe(session)
+
+    async def add_candidates(self, session_id: str, fragment: str) -> None:
+        await self._find(session_id).add_candidates(fragment)
+
+    async def close(self, session_id: str) -> None:
+        await self._find(session_id).close("ended by the page")
+
+    async def close_all(self) -> None:
+        """Refuse new sessions and end all; returns when they are freed."""
+        self._is_shutting_down = True
+        await asyncio.gather(*(session.close("service ends") for session in list(self._sessions.values())))
+
+    def served_filters(self) -> list[ServedFilter]:
+        return self._around.workers.served_filters()
+
+    def check_ready(self) -> None:
+        if self._is_shutting_down:
+            raise ShuttingDown
+        if len(self._sessions) >= self._max_sessions:
+            raise ServiceFull(self._max_sessions)
+        if not self._around.workers.live():
+            raise NoWorker([self._default_filter])
+
+    async def _open(self, offer: Offer, client: str) -> Described:
+        filters = tuple(offer.filter or (self._default_filter,))
+        params = offer.params or {}
+        if self._is_shutting_down:
+            raise ShuttingDown
+        self._around.workers.check_choice(filters, params)
+        if len(self._sessions) >= self._max_sessions:
+            raise ServiceFull(self._max_sessions)
+        if self._connecting(client) >= MAX_CONNECTING_PER_CLIENT:
+            raise TooManyConnecting(MAX_CONNECTING_PER_CLIENT)
+        session = Session(
+            secrets.token_bytes(SESSION_BYTES),
+            self._around,
+            Choice.of(filters, params, generation=0),
+            offer.outage or Outage.CLOSED,
+            self._forget,
+        )
+        # Kept before the first wait, so that the limits hold among offers that come together.
+        self._sessions[session.name] = session
+        self._clients[session.name] = client
+        self._around.metrics.sessions.set(len(self._sessions))
+        try:
+            answer_sdp = await session.answer(offer.sdp)
+        except BaseException:
+            await session.close("offer refused")
+            raise
+        logger.info("session %s of %s opened: %s", session.name, client, ", ".join(filters))
+        return _describe(session, answer_sdp)
+
+    def _connecting(self, client: str) -> int:
+        return sum(
+            self._clients[name] == client and session.is_connecting
+            for name, session in self._sessions.items()
+        )
+
+    def _find(self, session_id: str) -> Session:
+        session = self._sessions.get(session_id)
+        if session is None:
+            raise UnknownSession(session_id)
+        return session
+
+    def _forget(self, session: Session) -> None:
+        self._sessions.pop(session.name, None)
+        self._clients.pop(session.name, None)
+        self._around.metrics.sessions.set(len(self._sessions))
+
+
+def _describe(session: Session, answer_sdp: str = "") -> Described:
+    choice = session.choice
+    return Described(
+        session.name, choice.filters, choice.params, session.outage, choice.generation, answer_sdp
+    )

@@ -1,0 +1,30 @@
+#!/bin/sh
+# Prints the path of an installed Chromium or Chrome. On Debian as root it installs Chromium if there is none.
+set -eu
+
+find_browser() {
+    for candidate in "${CHROMIUM:-}" chromium chromium-browser google-chrome google-chrome-stable chrome \
+        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" \
+        "/Applications/Chromium.app/Contents/MacOS/Chromium"; do
+        if [ -n "$candidate" ] && command -v "$candidate" >/dev/null 2>&1; then
+            command -v "$candidate"
+            return 0
+        fi
+    done
+    return 1
+}
+
+find_browser && exit 0
+
+if [ -r /etc/debian_version ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    export DEBIAN_FRONTEND=noninteractive
+    { apt-get update -q && apt-get install -y -q --no-install-recommends chromium fonts-dejavu-core; } >&2
+    find_browser && exit 0
+fi
+
+cat >&2 <<'MESSAGE'
+The browser tests need Chromium or Google Chrome, and none was found.
+Install one (Debian and Ubuntu: apt-get install chromium; macOS: brew install --cask chromium),
+or name it: CHROMIUM=/path/to/browser make test
+MESSAGE
+exit 1
