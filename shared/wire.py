@@ -276,7 +276,8 @@ def _split(message: Buffer, max_header_bytes: int) -> tuple[dict[str, Any], memo
         raise WireError("malformed", f"header is not msgpack ({type(exc).__name__})") from exc
     if not isinstance(values, dict):
         raise WireError("malformed", f"header is {type(values).__name__}, expected a map")
-    if values.pop("v", None) != PROTOCOL_VERSION:
+    version = values.pop("v", None)
+    if type(version) is not int or version != PROTOCOL_VERSION:
         raise WireError("version", f"expected protocol version {PROTOCOL_VERSION}")
     return values, view[start:]
 

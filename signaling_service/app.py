@@ -113,9 +113,9 @@ def create_app_for(service: Service) -> FastAPI:
         allow_methods=["GET", "POST", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type"],
         expose_headers=["Retry-After"],
+        allow_private_network=True,  # A public page asks the browser's leave for a private address.
         max_age=600,
     )
-    app.add_middleware(_PrivateNetwork)
     return app
 
 
@@ -153,29 +153,6 @@ class _BodyLimit:
             return message
 
         await self._app(scope, limited, send)
-
-
-class _PrivateNetwork:
-    """Lets a public page call a service on a private address, where the browser asks for leave.
-
-    Private Network Access: the preflight's question is answered with the one header that it wants.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asks = scope["type"] == "http" and scope["method"] == "OPTIONS"
-        if not asks or b"access-control-request-private-network" not in dict(scope["headers"]):
-            await self._app(scope, receive, send)
-            return
-
-        async def allow(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"access-control-allow-private-network", b"true")]
-            await send(message)
-
-        await self._app(scope, receive, allow)
 
 
 async def _on_signaling_error(_: Request, error: Exception) -> Response:

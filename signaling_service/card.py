@@ -6,13 +6,14 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
 
 from shared.frame import i420_size_bytes
 from shared.wire import Buffer
 from signaling_service.planes import plane_lines, plane_views
 
 PICTURE = Path(__file__).with_name("card.png")
-_BACKGROUND_YUV = (24, 130, 126)
+_BACKGROUND_YUV = (27, 130, 127)
 """The picture's own background (about #0b0d12) in BT.601 limited range."""
 KEPT_SIZES = 8
 
@@ -38,7 +39,13 @@ def _draw(width: int, height: int) -> bytes:
         picture = next(container.decode(video=0))
     scale = min(width / picture.width, height / picture.height)
     inner_width, inner_height = (max(int(side * scale) & ~1, 2) for side in (picture.width, picture.height))
-    inner = picture.reformat(inner_width, inner_height, format="yuv420p", dst_colorspace="ITU601")
+    inner = picture.reformat(format="rgb24").reformat(
+        inner_width,
+        inner_height,
+        format="yuv420p",
+        dst_colorspace=Colorspace.ITU601,
+        dst_color_range=ColorRange.MPEG,
+    )
     planes = np.empty(i420_size_bytes(width, height), np.uint8)
     for outer, plane, grey in zip(
         plane_views(planes, width, height), inner.planes, _BACKGROUND_YUV, strict=True

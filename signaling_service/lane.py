@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,6 +112,8 @@ class _Route:
         """When one more frame, sent now, would be answered."""
         if self.running is None:
             return now_s + self.wait_s + self.work_s
+        if not self.is_measured:
+            return now_s + WORK_LIMIT_S  # One frame at first: nobody knows yet how long it takes there.
         return max(self.running.done_s, now_s) + self.work_s
 
     def note_sent(self, sequence: int, now_s: float) -> None:
@@ -157,6 +159,8 @@ class Lane:
     context: zmq.Context[zmq.Socket[bytes]]
     session: bytes
     reply_to: str
+    clock: Callable[[], float] = time.monotonic
+    """Seconds; the clock of `CameraFrame.captured_ns`."""
     _routes: dict[str, _Route] = field(default_factory=dict)
     _keeps_state: bool = False
     _chosen: str | None = None
@@ -183,7 +187,7 @@ class Lane:
 
     def send(self, frame: CameraFrame, choice: Choice) -> str | None:
         """Give the frame to one worker; returns its id, or None when no worker could take it."""
-        now_s = time.monotonic()
+        now_s = self.clock()
         header = self._header(frame, choice)
         self._sequence += 1
         for route in self._routes.values():
@@ -200,7 +204,7 @@ class Lane:
     def note_result(self, header: ResultHeader) -> None:
         """Learn from a result (of whatever kind) how its worker does."""
         if route := self._routes.get(header.worker):
-            route.note_result(header, time.monotonic())
+            route.note_result(header, self.clock())
             if header.kind is ResultKind.MISSING:
                 route.wants_params = True
 

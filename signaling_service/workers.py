@@ -11,6 +11,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
 
 from shared import endpoints
 from shared.errors import EndpointError
@@ -148,9 +150,12 @@ class Workers:
             self._check_params(name, own, f"{name}.")
 
     def _check_params(self, name: str, params: dict[str, Any], prefix: str) -> None:
+        schema = self._ever_served[name].schema
         try:
-            error = next(Draft202012Validator(self._ever_served[name].schema).iter_errors(params), None)
-        except SchemaError:
+            Draft202012Validator.check_schema(schema)
+            # An empty registry: a schema that refers to an address must not make this service fetch it.
+            error = next(Draft202012Validator(schema, registry=Registry()).iter_errors(params), None)
+        except (SchemaError, Unresolvable):
             return  # The worker checks them as well, with the filter's own model.
         if error is not None:
             raise InvalidParams(prefix + ".".join(str(part) for part in error.path), error.message[:300])

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from signaling_service.config import Settings, read_settings
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("SIGNALING_"):
+            monkeypatch.delenv(name)
+
+
+def test_defaults_serve_this_machine_alone() -> None:
+    settings = read_settings([])
+    assert (settings.host, settings.port) == ("127.0.0.1", 7860)
+    assert settings.results_bind == "tcp://127.0.0.1:5556"
+    assert settings.ice_servers == ()
+    assert settings.default_filter == "ink"
+
+
+def test_flags_are_read() -> None:
+    settings = read_settings(
+        [
+            "--port",
+            "8000",
+            "--ice-addresses",
+            "127.0.0.1, 10.77.0.1",
+            "--max-sessions=3",
+            "--api-key",
+            "secret",
+        ]
+    )
+    assert settings.port == 8000
+    assert settings.ice_addresses == ("127.0.0.1", "10.77.0.1")
+    assert (settings.max_sessions, settings.api_key) == (3, "secret")
+
+
+def test_the_environment_is_read_and_flags_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNALING_PORT", "8001")
+    monkeypatch.setenv("SIGNALING_ICE_ADDRESSES", "127.0.0.1")
+    monkeypatch.setenv("SIGNALING_DEFAULT_FILTER", "invert")
+    assert read_settings([]).port == 8001
+    assert read_settings([]).ice_addresses == ("127.0.0.1",)
+    settings = read_settings(["--port", "8002"])
+    assert (settings.port, settings.default_filter) == (8002, "invert")
+
+
+@pytest.mark.parametrize(
+    ("text", "urls"),
+    [
+        ("stun:a.example:3478,turn:b.example", ["stun:a.example:3478", "turn:b.example"]),
+        ('[{"urls": "turn:b.example", "secret": "s"}]', ["turn:b.example"]),
+        ("", []),
+    ],
+)
+def test_ice_servers_are_urls_or_json(text: str, urls: list[str]) -> None:
+    assert [server.urls for server in read_settings(["--ice-servers", text]).ice_servers] == urls
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--port", "0"], "--port / SIGNALING_PORT"),
+        (["--port", "x"], "--port / SIGNALING_PORT"),
+        (["--results-bind", "udp://a"], "--results-bind / SIGNALING_RESULTS_BIND"),
+        (["--results-bind", "tcp://127.0.0.1:*"], "--results-bind / SIGNALING_RESULTS_BIND"),
+        (["--ice-addresses", "localhost"], "--ice-addresses / SIGNALING_ICE_ADDRESSES"),
+        (["--ice-servers", "http://a"], "--ice-servers / SIGNALING_ICE_SERVERS"),
+        (["--ice-servers", "[{]"], "--ice-servers / SIGNALING_ICE_SERVERS"),
+        (["--public-ip", "auto"], "--public-ip / SIGNALING_PUBLIC_IP: not available"),
+        (["--udp-port-range", "1-2"], "--udp-port-range / SIGNALING_UDP_PORT_RANGE: not available"),
+        (["--ssl-certfile", "/no/such/file"], "--ssl-certfile / SIGNALING_SSL_CERTFILE"),
+        (["--log-level", "loud"], "--log-level / SIGNALING_LOG_LEVEL"),
+    ],
+)
+def test_a_fault_is_reported_by_its_names_at_start(
+    arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        read_settings(arguments)
+    assert caught.value.code == 2
+    assert named in capsys.readouterr().err
+
+
+def test_all_faults_are_reported_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        read_settings(["--port", "0", "--max-sessions", "0"])
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_a_faulty_variable_is_reported_as_well(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SIGNALING_MAX_SESSIONS", "many")
+    with pytest.raises(SystemExit):
+        read_settings([])
+    assert "SIGNALING_MAX_SESSIONS" in capsys.readouterr().err
+
+
+def test_an_unknown_flag_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        read_settings(["--colour", "red"])
+    assert caught.value.code == 2
+    assert "--colour" in capsys.readouterr().err
+
+
+def test_a_certificate_needs_its_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    certificate = tmp_path / "fullchain.pem"
+    certificate.write_text("x")
+    with pytest.raises(SystemExit):
+        read_settings(["--ssl-certfile", str(certificate)])
+    assert "belong together" in capsys.readouterr().err
+
+
+def test_settings_never_change() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().port = 1
