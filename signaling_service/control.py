@@ -56,7 +56,8 @@ class Control:
             if len(self._told_error_s) > MAX_WAITING:
                 self._told_error_s.clear()
             self._told_error_s[code] = now_s
-            self._say({"type": "error", "error": {"code": code, "message": text}})
+            # `of` tells it from the answer to a change that was refused.
+            self._say({"type": "error", "of": "worker", "error": {"code": code, "message": text}})
 
     def tell_progress(self, name: str, fraction: float) -> None:
         """Say how far a worker is with loading."""

@@ -107,7 +107,7 @@ class WireWorker:
         **status_values: Any,
     ) -> None:
         self.seen: list[FrameHeader] = []
-        self.is_answering = True
+        self.answers_kind = ResultKind.FRAME
         self._results_endpoint = results_endpoint
         self._answer_with = answer_with
         self._status_values = status_values
@@ -141,7 +141,8 @@ class WireWorker:
             if pull.poll(20):
                 header, view = unpack_frame(pull.recv())
                 self.seen.append(header)
-                if self.is_answering:
-                    made = self._answer_with(header, bytes(view))
-                    pub.send_multipart([header.session, pack_result(answer(header, own.worker), made)])
+                kind = self.answers_kind
+                made = self._answer_with(header, bytes(view)) if kind is ResultKind.FRAME else b""
+                said = answer(header, own.worker, kind=kind, code="filter_failed", text="why", fraction=0.5)
+                pub.send_multipart([header.session, pack_result(said, made)])
         context.destroy(linger=0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from aiortc.mediastreams import AudioStreamTrack
 
-from shared.wire import FrameHeader
+from shared.wire import FrameHeader, ResultKind
 from signaling_service import session as session_module
 from tests.signaling_service.calling import Running, page, running, until
 from tests.signaling_service.making import WireWorker, served
@@ -178,6 +178,22 @@ async def test_a_wrong_control_message_is_answered_with_an_error(
         await caller.call(calling.service.http)
         caller.say(message)
         assert (await caller.hears("error"))["error"]["code"] == code
+        await caller.shows(2)
+
+
+async def test_what_a_worker_says_reaches_the_page_and_not_as_a_flood(calling: Calling) -> None:
+    async with page() as caller:
+        await caller.call(calling.service.http)
+        await caller.shows(2)
+        calling.worker.answers_kind = ResultKind.ERROR
+        error = await caller.hears("error")
+        assert error["of"] == "worker"
+        assert error["error"] == {"code": "filter_failed", "message": "why"}
+        await caller.hears("stats")
+        assert len([m for m in caller.messages if isinstance(m, dict) and m["type"] == "error"]) <= 3
+        calling.worker.answers_kind = ResultKind.PROGRESS
+        assert (await caller.hears("progress")) == {"type": "progress", "filter": "why", "fraction": 0.5}
+        calling.worker.answers_kind = ResultKind.FRAME
         await caller.shows(2)
 
 

@@ -1,0 +1,611 @@
+"""The shim by itself, in Chromium: what a page sees of it, whatever the server is.
+
+No service of this project runs here. The page and the shim are answered from files, and the signaling service
+is stood in for by a second page of the browser, whose connection returns a plain red picture; Chromium's
+made-up camera is green. Nothing but that connection, on the loopback, touches a network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import json
+import re
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright
+
+from tests.e2e.browser import executable
+from tests.e2e.deadline import eventually
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+
+SHIM = Path(__file__).parents[2] / "static" / "p2pcamera.js"
+HOME = "http://localhost:7000"
+SERVER = "http://localhost:7860"
+SESSION = "00112233445566778899aabbccddeeff"
+FLAGS = (
+    "--no-sandbox",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+    "--allow-loopback-in-peer-connection",
+    "--autoplay-policy=no-user-gesture-required",
+    # A page that no server sent counts as public, and may not call the loopback without a grant.
+    "--disable-features=WebRtcHideLocalIpsWithMdns,LocalNetworkAccessChecks",
+)
+
+# Runs before the shim: keeps what the browser's own call was given and gave.
+SPY = """
+const { getUserMedia } = MediaDevices.prototype;
+window.native = { getUserMedia, calls: [], streams: [] };
+MediaDevices.prototype.getUserMedia = async function (...constraints) {
+  native.calls.push(constraints);
+  const stream = await getUserMedia.apply(this, constraints);
+  native.streams.push(stream);
+  return stream;
+};
+window.attempt = async (constraints) => {
+  try {
+    window.stream = await navigator.mediaDevices.getUserMedia(constraints);
+    return "";
+  } catch (error) {
+    return `${error.name}: ${error.message}`;
+  }
+};
+window.colour = async (stream) => {
+  const video = document.createElement("video");
+  Object.assign(video, { srcObject: stream, muted: true });
+  await video.play();
+  await new Promise((resolve) => video.requestVideoFrameCallback(resolve));
+  const pen = new OffscreenCanvas(1, 1).getContext("2d");
+  pen.drawImage(video, 0, 0, 1, 1);
+  const [red, green] = pen.getImageData(0, 0, 1, 1).data;
+  return red > 150 && green < 80 ? "red" : green > 80 && red < 80 ? "green" : `${red}, ${green}`;
+};
+"""
+
+# The page that stands for the server: returns a red picture, and answers on the data channel.
+FAR_END = """<!doctype html><canvas width="320" height="240"></canvas><script>
+window.heard = [];
+window.reply = { type: "filter", ok: true, filter: ["invert"], generation: 1 };
+window.answer = async (sdp) => {
+  window.peer = new RTCPeerConnection();
+  peer.ondatachannel = ({ channel }) => {
+    window.control = channel;
+    channel.onmessage = ({ data }) => {
+      heard.push(data);
+      channel.send(data.startsWith("ping") ? data.replace("ping", "pong") : JSON.stringify(reply));
+    };
+  };
+  await peer.setRemoteDescription({ type: "offer", sdp });
+  const canvas = document.querySelector("canvas");
+  const pen = canvas.getContext("2d");
+  setInterval(() => { pen.fillStyle = "#e00000"; pen.fillRect(0, 0, 320, 240); }, 30);
+  const video = peer.getTransceivers().find(({ receiver }) => receiver.track.kind === "video");
+  video.direction = "sendrecv";
+  await video.sender.replaceTrack(canvas.captureStream(30).getVideoTracks()[0]);
+  await peer.setLocalDescription();
+  await new Promise((resolve) => {
+    const look = () => peer.iceGatheringState === "complete" && resolve();
+    peer.onicegatheringstatechange = look;
+    look();
+  });
+  return peer.localDescription.sdp;
+};
+</script>"""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What reached the place of the signaling service."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def body(self) -> Any:
+        """The JSON of the body."""
+        return json.loads(self.text)
+
+
+@dataclass  # without slots: Playwright keeps a handler's wrapper on the object
+class Stage:
+    """A browser, a stand-in for the signaling service, and pages with the shim."""
+
+    context: BrowserContext
+    far_end: Page
+    requests: list[Request] = field(default_factory=list)
+    refusal: tuple[int, str, str] | None = None
+    """Status, code and message that answer an offer; None: a session is made."""
+    is_silent: bool = False
+    """Whether offers are left without an answer."""
+
+    async def open(self, *tags: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Page:
+        """Open a page with one script tag of the shim for each of `tags`, their `data-` attributes."""
+        scripts = "".join(
+            f'<script src="{SERVER}/p2pcamera.js" {_attributes(tag)}></script>' for tag in tags or ({},)
+        )
+
+        async def document(route: Route) -> None:
+            text = f"<!doctype html><title>A page</title>{scripts}"
+            await route.fulfill(body=text, content_type="text/html", headers=dict(headers or {}))
+
+        page = await self.context.new_page()
+        await page.route(f"{HOME}/*", document)
+        await page.goto(f"{HOME}/")
+        return page
+
+    async def serve(self, route: Route) -> None:
+        """Answer as the signaling service does."""
+        request = route.request
+        path = urlsplit(request.url).path
+        if path == "/p2pcamera.js":
+            await route.fulfill(path=SHIM, content_type="text/javascript")
+            return
+        self.requests.append(
+            Request(request.method, path, await request.all_headers(), request.post_data or "")
+        )
+        cors = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After"}
+        if path == "/ice-servers":
+            await route.fulfill(json={"iceServers": []}, headers=cors)
+        elif path != "/offer":
+            await route.fulfill(status=204, headers=cors)
+        elif self.refusal:
+            status, code, message = self.refusal
+            error = {"error": {"code": code, "message": message}}
+            await route.fulfill(status=status, json=error, headers={**cors, "Retry-After": "7"})
+        elif not self.is_silent:
+            body = self.requests[-1].body
+            sdp = await self.far_end.evaluate("sdp => answer(sdp)", body["sdp"])
+            answer = {"sdp": sdp, "type": "answer", "session": SESSION, "filter": body.get("filter", "ink")}
+            await route.fulfill(json=answer, headers=cors)
+
+    def sent(self, method: str, path: str) -> list[Request]:
+        """Return the requests so far with this method and path."""
+        return [request for request in self.requests if (request.method, request.path) == (method, path)]
+
+    async def first(self, method: str, path: str) -> Request:
+        """Wait for a request."""
+        return (await eventually(lambda: self.sent(method, path), 5, f"{method} {path}"))[0]
+
+
+def _attributes(values: Mapping[str, str]) -> str:
+    return " ".join(f'data-{name}="{html.escape(value)}"' for name, value in values.items())
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=executable(), args=list(FLAGS))
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def stage(browser: Browser) -> AsyncIterator[Stage]:
+    context = await browser.new_context(permissions=["camera", "microphone"])
+    await context.add_init_script(SPY)
+    far_end = await context.new_page()
+    await far_end.set_content(FAR_END)
+    stage = Stage(context, far_end)
+    await context.route(f"{SERVER}/**", stage.serve)
+    yield stage
+    await context.close()
+
+
+@pytest.fixture
+def closed_server() -> str:
+    """The address of a server that is not there."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{unused.getsockname()[1]}"
+
+
+@asynccontextmanager
+async def _recorder() -> AsyncIterator[tuple[str, list[str]]]:
+    """Listen on a free port, accept whatever comes; gives the address and the first lines of the requests."""
+    lines: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        lines.append(head.decode().split("\r\n")[0])
+        allowed = "".join(f"Access-Control-Allow-{what}: *\r\n" for what in ("Origin", "Methods"))
+        allowed += "Access-Control-Allow-Headers: authorization\r\n"
+        writer.write(f"HTTP/1.1 204 No Content\r\n{allowed}Connection: close\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        yield f"http://{host}:{port}", lines
+
+
+async def _live(page: Page, constraints: str = "{ video: true }") -> None:
+    assert await page.evaluate(f"attempt({constraints})") == ""
+
+
+async def _states(page: Page) -> list[str]:
+    states: list[str] = await page.evaluate("native.streams[0].getTracks().map((track) => track.readyState)")
+    return states
+
+
+async def test_call_without_video_reaches_the_browser_untouched(stage: Stage) -> None:
+    page = await stage.open()
+    same = await page.evaluate(
+        """async () => {
+          const constraints = { audio: true, video: false };
+          const stream = await navigator.mediaDevices.getUserMedia(constraints);
+          return [native.calls[0][0] === constraints, native.streams[0] === stream];
+        }"""
+    )
+    assert same == [True, True]
+    assert stage.requests == []
+
+
+async def test_video_is_the_servers_picture_from_the_first_frame(stage: Stage) -> None:
+    page = await stage.open()
+    await _live(page)
+    assert await page.evaluate("colour(stream)") == "red"
+    assert await page.evaluate("colour(native.streams[0])") == "green"
+
+
+async def test_audio_track_is_the_browsers_own(stage: Stage) -> None:
+    page = await stage.open()
+    await _live(page, "{ video: true, audio: true }")
+    same = await page.evaluate("stream.getAudioTracks()[0] === native.streams[0].getAudioTracks()[0]")
+    assert same
+    assert await page.evaluate("stream.getTracks().map(({ kind }) => kind).toSorted()") == ["audio", "video"]
+    assert "m=audio" not in stage.sent("POST", "/offer")[0].body["sdp"]
+
+
+async def test_offer_says_what_the_script_tag_says(stage: Stage) -> None:
+    params = '{"invert": {"busy_ms": 3}}'
+    page = await stage.open({"filter": "ink, invert", "params": params, "outage": "open", "token": "s3cret"})
+    await _live(page)
+    offer = stage.sent("POST", "/offer")[0]
+    assert offer.headers["authorization"] == "Bearer s3cret"
+    assert offer.headers["content-type"] == "application/json"
+    assert offer.body["type"] == "offer"
+    assert offer.body["filter"] == ["ink", "invert"]
+    assert offer.body["params"] == {"invert": {"busy_ms": 3}}
+    assert offer.body["outage"] == "open"
+    assert "m=application" in offer.body["sdp"]
+    assert "a=candidate:" in offer.body["sdp"]
+
+
+async def test_offer_without_attributes_leaves_the_filter_to_the_server(stage: Stage) -> None:
+    page = await stage.open()
+    await _live(page)
+    offer = stage.sent("POST", "/offer")[0]
+    assert "filter" not in offer.body
+    assert offer.body["outage"] == "closed"
+    assert "authorization" not in offer.headers
+    assert await page.evaluate("p2pcamera.server") == f"{SERVER}/"
+
+
+async def test_candidates_after_the_offer_follow_as_sdp_fragments(stage: Stage) -> None:
+    page = await stage.open()
+    await _live(page)
+    fragment = await stage.first("PATCH", f"/sessions/{SESSION}")
+    assert fragment.headers["content-type"] == "application/trickle-ice-sdpfrag"
+    sdp = stage.sent("POST", "/offer")[0].body["sdp"]
+    ufrag = re.search(r"a=ice-ufrag:\S+", sdp)
+    assert ufrag is not None
+    lines = fragment.text.split("\r\n")
+    assert lines[0] == ufrag[0]
+    assert lines[1].startswith("a=ice-pwd:")
+    assert lines[2].startswith("m=video ")
+    assert lines[3] == "a=mid:0"
+    assert all(line.startswith("a=candidate:") for line in lines[4:-2])
+    assert lines[-2:] == ["a=end-of-candidates", ""]
+
+
+async def test_unreachable_server_under_closed_is_an_unreadable_camera(
+    stage: Stage, closed_server: str
+) -> None:
+    page = await stage.open({"server": closed_server})
+    failure = await page.evaluate("attempt({ video: true, audio: true })")
+    assert failure.startswith("NotReadableError: ")
+    assert closed_server in failure
+    assert await _states(page) == ["ended", "ended"]
+    assert await page.evaluate("p2pcamera.sessions.length") == 0
+
+
+async def test_unreachable_server_under_open_is_the_raw_camera(stage: Stage, closed_server: str) -> None:
+    page = await stage.open({"server": closed_server, "outage": "open"})
+    await page.evaluate(
+        "p2pcamera.addEventListener('statechange', (event) => (window.last = event.detail.session))"
+    )
+    await _live(page)
+    assert await page.evaluate("stream === native.streams[0]")
+    assert await _states(page) == ["live"]
+    assert await page.evaluate("[last.state, last.fault.code]") == ["raw", "unreachable"]
+
+
+async def test_refusal_is_named_and_frees_camera_and_microphone(stage: Stage) -> None:
+    stage.refusal = (503, "no_worker", "No live worker serves ink.")
+    page = await stage.open()
+    await page.evaluate(
+        "p2pcamera.addEventListener('statechange', (event) => (window.last = event.detail.session))"
+    )
+    failure = await page.evaluate("attempt({ video: true, audio: true })")
+    assert failure.startswith("NotReadableError: ")
+    assert "No live worker serves ink." in failure
+    assert await _states(page) == ["ended", "ended"]
+    fault = await page.evaluate("[last.state, last.fault.code, last.fault.status, last.fault.retryAfterS]")
+    assert fault == ["failed", "no_worker", 503, 7]
+
+
+async def test_server_that_never_answers_is_given_up_after_ten_seconds(stage: Stage) -> None:
+    stage.is_silent = True
+    page = await stage.open()
+    await page.clock.install()
+    await page.reload()
+    await page.evaluate("void attempt({ video: true }).then((failure) => (window.failure = failure))")
+    await stage.first("POST", "/offer")
+    await page.clock.fast_forward(9_000)
+    assert await page.evaluate("window.failure") is None
+    await page.clock.fast_forward(1_500)
+    await page.wait_for_function("window.failure", timeout=5_000)
+    assert "NotReadableError" in await page.evaluate("failure")
+    assert await _states(page) == ["ended"]
+
+
+@pytest.mark.parametrize(
+    ("constraints", "name"),
+    [
+        ("{ video: { deviceId: { exact: 'none' } } }", "OverconstrainedError"),
+        ("{ video: false }", "TypeError"),
+        ("undefined", "TypeError"),
+    ],
+)
+async def test_errors_of_the_real_call_reach_the_page(stage: Stage, constraints: str, name: str) -> None:
+    page = await stage.open()
+    original = await page.evaluate(
+        f"native.getUserMedia.call(navigator.mediaDevices, {constraints}).catch((error) => `${{error}}`)"
+    )
+    assert original.startswith(name)
+    failure = await page.evaluate(
+        f"navigator.mediaDevices.getUserMedia({constraints}).catch((error) => `${{error}}`)"
+    )
+    assert failure == original
+    assert stage.sent("POST", "/offer") == []
+
+
+async def test_denied_camera_reaches_the_page_as_such(stage: Stage) -> None:
+    page = await stage.open(headers={"Permissions-Policy": "camera=()"})
+    assert (await page.evaluate("attempt({ video: true })")).startswith("NotAllowedError: ")
+    assert stage.sent("POST", "/offer") == []
+
+
+async def test_loaded_twice_the_first_keeps_the_camera(stage: Stage) -> None:
+    page = await stage.open({"filter": "ink"}, {"filter": "invert"})
+    await _live(page)
+    assert [offer.body["filter"] for offer in stage.sent("POST", "/offer")] == ["ink"]
+    assert await page.evaluate("native.calls.length") == 1
+
+
+async def test_strict_content_security_policy_accepts_the_shim(stage: Stage) -> None:
+    policy = (
+        f"default-src 'none'; script-src {SERVER}; connect-src {SERVER}; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+    await stage.context.add_init_script(
+        "window.violations = [];"
+        "addEventListener('securitypolicyviolation', (event) => violations.push(event.violatedDirective));"
+    )
+    page = await stage.open(headers={"Content-Security-Policy": policy})
+    await _live(page)
+    assert await page.evaluate("stream.getVideoTracks()[0].muted") is False
+    assert await page.evaluate("violations") == []
+    # The policy is at work: this is what it forbids.
+    assignment = "try { document.body.innerHTML = ''; 'allowed' } catch { 'forbidden' }"
+    assert await page.evaluate(assignment) == "forbidden"
+    await page.wait_for_function("violations.length > 0", timeout=5_000)
+
+
+async def test_stop_ends_the_session_and_frees_the_camera(stage: Stage) -> None:
+    page = await stage.open({"token": "s3cret"})
+    await _live(page, "{ video: true, audio: true }")
+    await page.evaluate("stream.getVideoTracks()[0].onended = () => (window.hasEnded = true); void 0")
+    await page.evaluate("stream.getVideoTracks()[0].stop()")
+    end = await stage.first("DELETE", f"/sessions/{SESSION}")
+    assert end.headers["authorization"] == "Bearer s3cret"
+    states = await page.evaluate(
+        "Object.fromEntries(native.streams[0].getTracks().map((t) => [t.kind, t.readyState]))"
+    )
+    assert states == {"audio": "live", "video": "ended"}
+    assert await page.evaluate("[p2pcamera.sessions.length, stream.getVideoTracks()[0].readyState]") == [
+        0,
+        "ended",
+    ]
+    # As with a camera: who stops it is not told that it ended.
+    assert await page.evaluate("window.hasEnded") is None
+    await page.evaluate("stream.getVideoTracks()[0].stop()")
+    assert len(stage.sent("DELETE", f"/sessions/{SESSION}")) == 1
+
+
+@pytest.mark.parametrize("copy", ["stream.getVideoTracks()[0].clone()", "stream.clone().getVideoTracks()[0]"])
+async def test_session_lasts_until_the_last_clone_stops(stage: Stage, copy: str) -> None:
+    page = await stage.open()
+    await _live(page)
+    await page.evaluate(f"window.copy = {copy}; stream.getVideoTracks()[0].stop()")
+    assert await page.evaluate("colour(new MediaStream([copy]))") == "red"
+    assert await page.evaluate("p2pcamera.sessions[0].state") == "live"
+    assert await _states(page) == ["live"]
+    await page.evaluate("copy.stop()")
+    await stage.first("DELETE", f"/sessions/{SESSION}")
+    assert await _states(page) == ["ended"]
+
+
+@pytest.mark.parametrize("is_closed", [False, True], ids=["left", "closed"])
+async def test_page_that_goes_away_ends_its_session(stage: Stage, is_closed: bool) -> None:
+    # A real server and no routes, since Playwright holds up a request that outlives its page.
+    async with _recorder() as (address, lines):
+        for path in ("/ice-servers", "/offer"):
+            await stage.context.route(f"{address}{path}", stage.serve)
+        page = await stage.open({"server": address, "token": "s3cret"})
+        await _live(page)
+        await page.unroute_all()
+        await stage.context.unroute_all()
+        await (page.close() if is_closed else page.goto("about:blank"))
+        end = f"DELETE /sessions/{SESSION} HTTP/1.1"
+        await eventually(lambda: end in lines, 5, end)
+
+
+async def test_lost_connection_ends_the_track_as_an_unplugged_camera_does(stage: Stage) -> None:
+    page = await stage.open()
+    await _live(page)
+    await page.evaluate(
+        """() => {
+          window.ended = 0;
+          stream.getVideoTracks()[0].addEventListener("ended", () => (ended += 1));
+          window.session = p2pcamera.sessions[0];
+        }"""
+    )
+    await stage.far_end.evaluate("peer.close()")
+    await page.wait_for_function("ended === 1", timeout=5_000)
+    assert await page.evaluate("[session.state, session.fault.code]") == ["failed", "connection_lost"]
+    assert await page.evaluate("stream.getVideoTracks()[0].readyState") == "ended"
+    assert await _states(page) == ["ended"]
+    assert await page.evaluate("(session.close(), session.close(), [ended, session.state])") == [1, "failed"]
+
+
+async def test_filter_changes_by_the_data_channel(stage: Stage) -> None:
+    page = await stage.open({"filter": "ink"})
+    await _live(page)
+    await page.evaluate("p2pcamera.setFilter('invert', { busy_ms: 5 })")
+    heard = await stage.far_end.evaluate("heard.map((text) => JSON.parse(text))")
+    assert heard == [{"type": "filter", "name": "invert", "params": {"busy_ms": 5}}]
+    assert await page.evaluate("p2pcamera.sessions[0].filters") == ["invert"]
+    assert await page.evaluate("[p2pcamera.filter, p2pcamera.params]") == ["invert", {"busy_ms": 5}]
+
+
+async def test_refused_filter_change_rejects_and_leaves_the_settings(stage: Stage) -> None:
+    page = await stage.open({"filter": "ink"})
+    await _live(page)
+    await stage.far_end.evaluate(
+        "reply = { type: 'error', error: { code: 'unknown_filter', message: 'No such.' } }"
+    )
+    fault = await page.evaluate("p2pcamera.setFilter('nope').catch(({ code, message }) => [code, message])")
+    assert fault == ["unknown_filter", "No such."]
+    assert await page.evaluate("[p2pcamera.filter, p2pcamera.sessions[0].filters]") == ["ink", ["ink"]]
+
+
+async def test_filter_change_while_connecting_is_not_lost(stage: Stage) -> None:
+    page = await stage.open({"filter": "ink"})
+    await page.evaluate(
+        """async () => {
+          p2pcamera.addEventListener("statechange", () => p2pcamera.setFilter("invert"), { once: true });
+          await attempt({ video: true });
+        }"""
+    )
+    assert [offer.body["filter"] for offer in stage.sent("POST", "/offer")] == ["invert"]
+
+
+async def test_stats_of_the_server_are_an_event(stage: Stage) -> None:
+    page = await stage.open()
+    await _live(page)
+    await page.evaluate(
+        "p2pcamera.addEventListener('stats', ({ detail }) => (window.fps = detail.stats.fps_out))"
+    )
+    await stage.far_end.evaluate("control.send('{ no JSON')")
+    await stage.far_end.evaluate("control.send(JSON.stringify({ type: 'stats', fps_out: 29.5 }))")
+    await page.wait_for_function("window.fps === 29.5", timeout=5_000)
+    assert await page.evaluate("p2pcamera.sessions[0].stats.fps_out") == 29.5
+
+
+async def test_workers_error_is_an_event_and_no_answer_to_a_change(stage: Stage) -> None:
+    page = await stage.open()
+    await _live(page)
+    await page.evaluate(
+        "p2pcamera.addEventListener('fault', ({ detail }) => (window.code = detail.fault.code))"
+    )
+    error = "{ type: 'error', of: 'worker', error: { code: 'filter_failed', message: 'Out of memory.' } }"
+    await stage.far_end.evaluate("window.answered = reply")
+    await stage.far_end.evaluate(f"reply = {error}")
+    await page.evaluate("void p2pcamera.setFilter('invert').then(() => (window.isChanged = true))")
+    await page.wait_for_function("window.code === 'filter_failed'", timeout=5_000)
+    assert await page.evaluate("window.isChanged") is None
+    await stage.far_end.evaluate("control.send(JSON.stringify(answered))")
+    await page.wait_for_function("window.isChanged", timeout=5_000)
+    assert await page.evaluate("p2pcamera.sessions[0].state") == "live"
+
+
+async def test_session_that_has_ended_refuses_instead_of_waiting(stage: Stage) -> None:
+    page = await stage.open()
+    await _live(page)
+    codes = await page.evaluate(
+        """async () => {
+          const [session] = p2pcamera.sessions;
+          const code = (promise) => promise.then(() => "", (fault) => fault.code);
+          const waiting = code(session.setFilter("invert"));
+          session.close();
+          return [await waiting, await code(session.setFilter("invert")), await code(session.ping())];
+        }"""
+    )
+    assert codes == ["closed", "closed", "closed"]
+
+
+async def test_ping_measures_the_data_channel(stage: Stage) -> None:
+    page = await stage.open()
+    await _live(page)
+    assert 0 < await page.evaluate("p2pcamera.sessions[0].ping()") < 1_000
+
+
+async def test_callback_form_of_old_is_filtered_too(stage: Stage) -> None:
+    page = await stage.open()
+    old = "new Promise((resolve, reject) => navigator.webkitGetUserMedia({ video: true }, resolve, reject))"
+    assert await page.evaluate(f"{old}.then(colour)") == "red"
+
+
+@pytest.mark.parametrize(
+    ("tag", "named"),
+    [
+        ({"params": "{strength: 1}"}, "data-params"),
+        ({"params": "[1]"}, "data-params"),
+        ({"outage": "Open"}, "outage"),
+    ],
+)
+async def test_wrong_attribute_is_named_and_never_guessed(
+    stage: Stage, tag: dict[str, str], named: str
+) -> None:
+    page = await stage.open(tag)
+    failure = await page.evaluate("attempt({ video: true })")
+    assert failure.startswith("NotReadableError: ")
+    assert named in failure
+    assert await _states(page) == ["ended"]
+    assert stage.sent("POST", "/offer") == []
+
+
+async def test_settings_of_the_page_hold_for_the_next_call(stage: Stage) -> None:
+    page = await stage.open({"filter": "ink", "token": "old"})
+    await page.evaluate(
+        "Object.assign(p2pcamera, { filter: 'invert', params: { busy_ms: 1 }, token: 'new' })"
+    )
+    await _live(page)
+    offer = stage.sent("POST", "/offer")[0]
+    assert [offer.body["filter"], offer.body["params"]] == ["invert", {"busy_ms": 1}]
+    assert offer.headers["authorization"] == "Bearer new"
+    assert await page.evaluate("p2pcamera.token") is None
+    assert await page.evaluate("Object.isFrozen(p2pcamera)")
+
+
+async def test_replaced_call_looks_like_the_browsers_own(stage: Stage) -> None:
+    page = await stage.open()
+    about = (
+        "[navigator.mediaDevices.getUserMedia, native.getUserMedia].map(({ name, length }) => [name, length])"
+    )
+    shim, native = await page.evaluate(about)
+    assert shim == native
+    assert await page.evaluate("Object.hasOwn(navigator.mediaDevices, 'getUserMedia')") is False
