@@ -46,6 +46,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
+        env_ignore_empty=True,
         frozen=True,
         extra="forbid",
         cli_prog_name="python -m signaling_service",

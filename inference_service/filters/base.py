@@ -1,6 +1,6 @@
 """What a filter is: a name, a model of parameters, `load` and `apply`.
 
-The worker does everything else (grouping, colour conversion, timing, errors); see docs/filters.md.
+The worker does everything else (grouping, colour conversion, timing, errors); README.md shows one.
 """
 
 from __future__ import annotations

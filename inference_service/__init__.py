@@ -1,0 +1,1 @@
+"""The inference service: frames in, filtered frames out; the only part that knows torch."""

@@ -1,0 +1,143 @@
+"""Settings: read once, from flags and `INFERENCE_...` variables, into one frozen object."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Literal, NoReturn
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, CliApp, NoDecode, SettingsConfigDict, SettingsError
+
+from shared import endpoints
+from shared.errors import EndpointError
+
+PREFIX = "INFERENCE_"
+MAX_BATCH = 256
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
+_ANY_HOST = {"*", "0.0.0.0", "::"}  # noqa: S104 - compared with, never bound
+
+
+class Settings(BaseSettings):
+    """Everything that an operator can choose."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+        cli_prog_name="python -m inference_service",
+        cli_kebab_case=True,
+        cli_hide_none_type=True,
+        cli_avoid_json=True,
+    )
+
+    filters: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("ink",), description="filters to load at start, comma-separated; others load on first use"
+    )
+    device: str = Field(
+        "auto",
+        description="auto (the GPU that fewest workers of this host have, else cpu), cpu, cuda or cuda:N",
+    )
+    signaling: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("tcp://127.0.0.1:5556",),
+        description="where results and status go, comma-separated; a DNS name means all its addresses",
+    )
+    frames_bind: str = Field(
+        "tcp://127.0.0.1:*", description="endpoint for frames; a * in an ipc path becomes the worker's id"
+    )
+    frames_advertise: str | None = Field(
+        None, description="how signaling services reach it (default: the bound endpoint)"
+    )
+    max_batch: int = Field(32, ge=1, le=MAX_BATCH, description="most frames in one batch")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")
+
+    @field_validator("filters", mode="before")
+    @classmethod
+    def _filters(cls, value: Any) -> Any:
+        return _split(value)
+
+    @field_validator("device")
+    @classmethod
+    def _device(cls, value: str) -> str:
+        if not _DEVICE.fullmatch(value):
+            raise ValueError(f"expected auto, cpu, cuda or cuda:N, not {value!r}")
+        return value
+
+    @field_validator("signaling", mode="before")
+    @classmethod
+    def _signaling(cls, value: Any) -> Any:
+        texts = _split(value)
+        if not texts:
+            raise ValueError("expected at least one endpoint")
+        for text in texts:
+            endpoint = _endpoint(text)
+            if endpoint.host in _ANY_HOST or (endpoint.transport == "tcp" and not endpoint.port):
+                raise ValueError(f"{text!r}: expected the host and port of a signaling service")
+        return texts
+
+    @field_validator("frames_bind", "frames_advertise")
+    @classmethod
+    def _frames(cls, value: str | None) -> str | None:
+        if value is not None:
+            _endpoint(value)
+        return value
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Settings:
+        bound = endpoints.parse(self.frames_bind)
+        if self.frames_advertise is None:
+            if bound.host in _ANY_HOST:
+                raise ValueError(
+                    f"--frames-advertise / {PREFIX}FRAMES_ADVERTISE: expected with --frames-bind "
+                    f"{self.frames_bind}, which says nothing of how to reach this host"
+                )
+            return self
+        advertised = endpoints.parse(self.frames_advertise)
+        if advertised.transport != bound.transport or advertised.host in _ANY_HOST:
+            raise ValueError(
+                f"--frames-advertise / {PREFIX}FRAMES_ADVERTISE: expected an address of --frames-bind "
+                f"{self.frames_bind}, not {self.frames_advertise}"
+            )
+        return self
+
+
+def read_settings(arguments: Sequence[str]) -> Settings:
+    """Read flags, then the environment; prints every fault by its name and exits with 2 if there is one."""
+    try:
+        return CliApp.run(Settings, cli_args=list(arguments))
+    except ValidationError as exc:
+        refuse(_fault(error) for error in exc.errors())
+    except SettingsError as exc:
+        refuse([str(exc)])
+
+
+def fault(field: str, message: str) -> str:
+    """Name a setting the way an operator gives it, and say what is wrong with it."""
+    return f"--{field.replace('_', '-')} / {PREFIX}{field.upper()}: {message}"
+
+
+def refuse(faults: Iterable[str]) -> NoReturn:
+    """Print the faults, a line each, and exit with 2."""
+    for line in faults:
+        sys.stderr.write(f"{line}\n")
+    raise SystemExit(2)
+
+
+def _fault(error: Any) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return fault(str(error["loc"][0]), message) if error["loc"] else message
+
+
+def _split(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+
+
+def _endpoint(text: str) -> endpoints.Endpoint:
+    try:
+        return endpoints.parse(text)
+    except EndpointError as exc:
+        raise ValueError(str(exc)) from exc

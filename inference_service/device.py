@@ -1,0 +1,218 @@
+"""Which device a worker runs on, and how pictures get there and back.
+
+Workers of one host share their GPUs by lock files: a worker holds one slot of its GPU while it lives, and
+`auto` takes the GPU with the fewest held slots. `flock` locks vanish with their process, also a killed one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from inference_service.errors import DeviceError
+
+RUN_DIR_VARIABLE = "P2PCAMERA_RUN_DIR"
+MAX_SLOTS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A CUDA device of this process; `uuid` names the same one in every process and container."""
+
+    index: int
+    uuid: str
+    name: str
+
+
+@dataclass(slots=True)
+class Device:
+    """The device taken, with the lock that says so to other workers."""
+
+    torch: torch.device
+    label: str
+    _lock_fd: int | None = None
+
+    def release(self) -> None:
+        """Let another worker count one less on this device; safe to call twice."""
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+            self._lock_fd = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def list_gpus() -> list[Gpu]:
+    """Return the CUDA devices that torch can use; none on a machine without a driver."""
+    if not torch.cuda.is_available():
+        return []
+    gpus = []
+    for index in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(index)
+        gpus.append(Gpu(index, str(getattr(properties, "uuid", index)), properties.name))
+    return gpus
+
+
+def run_dir(environ: Mapping[str, str]) -> Path:
+    """Return the folder of the lock files: the variable's, or one of the user's own under the temp folder."""
+    chosen = environ.get(RUN_DIR_VARIABLE)
+    return Path(chosen) if chosen else Path(tempfile.gettempdir()) / f"p2pcamera-{os.getuid()}"
+
+
+def take(wish: str, gpus: Sequence[Gpu], folder: Path) -> Device:
+    """Take a device: `auto`, `cpu`, `cuda` or `cuda:N`. Raises DeviceError, which says what there is."""
+    if wish == "cpu" or (wish == "auto" and not gpus):
+        return Device(torch.device("cpu"), "cpu")
+    if not gpus:
+        raise DeviceError(f"{wish} was asked for, but torch finds no CUDA device here")
+    if wish in ("auto", "cuda"):
+        candidates = list(gpus)
+    else:
+        index = int(wish.partition(":")[2])
+        candidates = [gpu for gpu in gpus if gpu.index == index]
+        if not candidates:
+            raise DeviceError(f"{wish} was asked for, but there are only {', '.join(map(_torch_name, gpus))}")
+    try:
+        gpu, lock_fd = _take_least_used(candidates, folder)
+    except OSError as exc:
+        raise DeviceError(
+            f"lock files cannot be kept in {folder} ({exc.strerror}); set {RUN_DIR_VARIABLE} to a folder of "
+            "this user"
+        ) from exc
+    return Device(torch.device("cuda", gpu.index), f"{_torch_name(gpu)} ({gpu.name})", lock_fd)
+
+
+def _torch_name(gpu: Gpu) -> str:
+    return f"cuda:{gpu.index}"
+
+
+def _take_least_used(gpus: Sequence[Gpu], folder: Path) -> tuple[Gpu, int]:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # One worker chooses at a time, else two that start together would count alike.
+    choosing = _open(folder / "device.lock")
+    try:
+        fcntl.flock(choosing, fcntl.LOCK_EX)
+        free = {gpu: _free_slots(gpu, folder) for gpu in gpus}
+        gpu = max(gpus, key=lambda one: len(free[one]))
+        for slot in free[gpu]:
+            if (lock_fd := _lock(slot)) is not None:
+                return gpu, lock_fd
+    finally:
+        os.close(choosing)
+    raise DeviceError(f"all {MAX_SLOTS} places on {_torch_name(gpu)} are taken by other workers")
+
+
+def _free_slots(gpu: Gpu, folder: Path) -> list[Path]:
+    stem = "gpu-" + re.sub(r"[^\w-]", "_", gpu.uuid)
+    free = []
+    for number in range(MAX_SLOTS):
+        slot = folder / f"{stem}.{number}.lock"
+        if not slot.exists():
+            free.append(slot)
+        elif (lock_fd := _lock(slot)) is not None:
+            os.close(lock_fd)
+            free.append(slot)
+    return free
+
+
+def _lock(path: Path) -> int | None:
+    lock_fd = _open(path)
+    try:
+        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock_fd)
+        return None
+    return lock_fd
+
+
+def _open(path: Path) -> int:
+    # Never through a link that someone else laid into a shared temp folder.
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+
+
+def current(device: torch.device) -> AbstractContextManager[object]:
+    """Make `device` the one that this thread's streams and events belong to, within the context."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+
+
+class Staging:
+    """Page-locked host memory for the way to a GPU and back; one batch at a time."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._upload = torch.empty(0, dtype=torch.uint8)
+        self._download = torch.empty(0, dtype=torch.uint8)
+
+    def upload(self, planes: Sequence[npt.NDArray[np.uint8]]) -> torch.Tensor:
+        """Return (N, H * 3 / 2, W) on the device; the copy is queued on the current stream."""
+        shape = (len(planes), *planes[0].shape)
+        # A batch that failed half-way may still be reading what is overwritten here.
+        torch.cuda.current_stream(self._device).synchronize()
+        self._upload = _grown(self._upload, shape)
+        host = self._upload[: int(np.prod(shape))].view(shape)
+        for one, into in zip(planes, host.numpy(), strict=True):
+            np.copyto(into, one)
+        return host.to(self._device, non_blocking=True)
+
+    def download(self, i420: torch.Tensor) -> npt.NDArray[np.uint8]:
+        """Return the pictures in host memory, valid until the next call; waits for the current stream."""
+        self._download = _grown(self._download, tuple(i420.shape))
+        host = self._download[: i420.numel()].view(i420.shape)
+        host.copy_(i420, non_blocking=True)
+        torch.cuda.current_stream(self._device).synchronize()
+        return host.numpy()
+
+
+class Stopwatch:
+    """Time on the device between `start` and `stop`, in ms."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._events: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
+        self._is_gpu = device.type == "cuda"
+        self._started_s = 0.0
+        self._total_ms = 0.0
+
+    def start(self) -> None:
+        if self._is_gpu:
+            self._events.append((_timed_event(), _timed_event()))
+            self._events[-1][0].record()
+        self._started_s = time.perf_counter()
+
+    def stop(self) -> None:
+        if self._is_gpu:
+            self._events[-1][1].record()
+        else:
+            self._total_ms += (time.perf_counter() - self._started_s) * 1e3
+
+    def total_ms(self) -> float:
+        """Return the sum of all laps; waits for the GPU to end the last one."""
+        if self._events:
+            self._events[-1][1].synchronize()
+        return self._total_ms + sum(float(start.elapsed_time(end)) for start, end in self._events)
+
+
+def _timed_event() -> torch.cuda.Event:
+    return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+
+
+def _grown(buffer: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    size = int(np.prod(shape))
+    return buffer if buffer.numel() >= size else torch.empty(size, dtype=torch.uint8, pin_memory=True)

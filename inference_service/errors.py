@@ -1,0 +1,53 @@
+"""What can go wrong in a worker; what a session is told has a fixed code and a sentence."""
+
+from __future__ import annotations
+
+from shared.errors import P2PCameraError
+
+
+class InferenceError(P2PCameraError):
+    """Base of the errors that this service raises on purpose."""
+
+
+class DeviceError(InferenceError):
+    """The device that the operator asked for cannot be had."""
+
+
+class FilterNotUsable(InferenceError):
+    """A filter's class does not keep the rules of `filters/base.py`."""
+
+
+class SessionError(InferenceError):
+    """A fault that one session is told of, by the fixed word `code`; it ends nothing else."""
+
+    code = "internal"
+
+
+class UnknownFilter(SessionError):
+    """No filter of this name is known here."""
+
+    code = "unknown_filter"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"this worker has no filter {name!r}")
+
+
+class BadParams(SessionError):
+    """Parameters that the filter's model refuses; `field` names the first of them."""
+
+    code = "bad_params"
+
+    def __init__(self, field: str, expected: str) -> None:
+        super().__init__(f"params.{field}: {expected}" if field else f"params: {expected}")
+        self.field = field
+        self.expected = expected
+
+
+class FilterFailed(SessionError):
+    """The filter could not be loaded, raised, or returned something else than it must."""
+
+    code = "filter_failed"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"filter {name!r} {reason}")
+        self.name = name

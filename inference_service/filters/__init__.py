@@ -1,0 +1,1 @@
+"""The filters that come with the service, one file or folder each."""

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+
+from inference_service.errors import FilterFailed, UnknownFilter
+from inference_service.filters import base
+from inference_service.filters.invert import Invert
+from inference_service.filters.registry import BUILT_IN, Progress, Registry, installed
+from shared.wire import FilterState
+from tests.inference_service.doubles import Point, Recorder, gated, until
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def opened():
+    registries = []
+
+    def make(points, load=(), warm=lambda one: None):
+        registry = Registry(points, CPU, warm, lambda: changes.append(1))
+        registries.append(registry)
+        registry.open(load)
+        return registry
+
+    changes = []
+    yield make
+    for registry in registries:
+        registry.close()
+
+
+def state(registry, name):
+    return {s.name: s.state for s in registry.statuses()}.get(name)
+
+
+def plugged(*classes):
+    return {cls.name: Point(cls.name, cls) for cls in classes}
+
+
+def loaded(registry, *names):
+    return until(lambda: not isinstance(got := registry.chain(names), Progress) and got)
+
+
+def test_built_in_filters_are_described_at_once_and_not_loaded(opened):
+    registry = opened(installed())
+    statuses = {s.name: s for s in registry.statuses()}
+    assert set(BUILT_IN) <= set(statuses)
+    assert statuses["invert"].state is FilterState.LOADABLE
+    assert statuses["invert"].schema["properties"]["busy_ms"]["maximum"] == 2000
+    assert not statuses["passthrough"].keeps_state
+
+
+def test_a_filter_asked_for_is_loaded_and_warmed_up(opened):
+    warmed = []
+    registry = opened(installed(), ["invert"], warmed.append)
+    until(lambda: state(registry, "invert") is FilterState.LOADED)
+    (one,) = registry.chain(["invert"])
+    assert isinstance(one, Invert)
+    assert warmed == [one]
+    assert registry.chain(["invert"]) == (one,)
+
+
+def test_first_use_loads_without_making_anyone_wait(opened):
+    slow = gated()
+    registry = opened(plugged(slow, Recorder), ["recorder"])
+    loaded(registry, "recorder")
+    assert isinstance(registry.chain(["gated"]), Progress)
+    assert slow.begun.wait(5)
+    assert state(registry, "gated") is FilterState.LOADING
+    assert registry.is_loading
+    assert registry.loading_since_ns is not None
+    assert "loading gated" in registry.chain(["gated"]).text
+    assert registry.chain(["recorder"])
+    assert isinstance(registry.chain(["recorder", "gated"]), Progress)
+    slow.go.set()
+    assert len(loaded(registry, "recorder", "gated")) == 2
+    until(lambda: not registry.is_loading)
+
+
+def test_a_filter_is_loaded_once_however_often_it_is_asked_for(opened):
+    slow, made = gated(), []
+
+    class Once(slow):
+        def load(self, device):
+            made.append(device)
+            super().load(device)
+
+    registry = opened(plugged(Once, Recorder))
+    registry.chain(["gated"])
+    assert slow.begun.wait(5)
+    for _ in range(5):
+        registry.chain(["gated"])
+    slow.go.set()
+    # Filters are loaded in turn, so whatever was asked for before this one is done.
+    loaded(registry, "recorder")
+    assert made == [CPU]
+
+
+def test_an_unknown_filter_is_named(opened):
+    with pytest.raises(UnknownFilter, match="'nope'"):
+        opened(installed()).chain(["invert", "nope"])
+
+
+class Misnamed(Recorder):
+    name = "other"
+
+
+class NoSuchParameter(Recorder):
+    name = "broken"
+    equal_params = frozenset({"nope"})
+
+
+class Untitled(Recorder):
+    name = "broken"
+    title = None
+
+
+class Abstract(base.Filter):
+    name = "broken"
+    title = "No apply"
+
+
+class Refuses(Recorder):
+    name = "broken"
+
+    def load(self, device):
+        raise OSError("/secret/path")
+
+
+class Enormous(Recorder):
+    name = "broken"
+    title = "x" * 257
+
+
+@pytest.mark.parametrize(
+    "cls",
+    [
+        ImportError("no such module"),
+        "not a class",
+        int,
+        Misnamed,
+        NoSuchParameter,
+        Untitled,
+        Abstract,
+        Refuses,
+        Enormous,
+    ],
+)
+def test_a_broken_plug_in_is_reported_as_failed_and_hurts_no_other(opened, cls):
+    registry = opened({"broken": Point("broken", cls), **plugged(Recorder)}, ["broken", "recorder"])
+    until(lambda: state(registry, "broken") is FilterState.FAILED)
+    loaded(registry, "recorder")
+    with pytest.raises(FilterFailed) as raised:
+        registry.chain(["recorder", "broken"])
+    assert "could not be" in str(raised.value)
+    assert "secret" not in str(raised.value)
+    (status,) = (s for s in registry.statuses() if s.name == "broken")
+    assert "could not be" in status.description
+    assert "secret" not in status.description
+
+
+def test_a_filter_that_fails_while_warming_up_has_failed(opened):
+    def warm(one):
+        raise ZeroDivisionError
+
+    registry = opened(plugged(Recorder), ["recorder"], warm)
+    until(lambda: state(registry, "recorder") is FilterState.FAILED)
+
+
+def test_plug_ins_are_described_without_being_loaded(opened):
+    slow = gated()
+    registry = opened(plugged(slow))
+    until(lambda: state(registry, "gated") is FilterState.LOADABLE)
+    assert not slow.begun.is_set()
+
+
+def test_plug_ins_are_found_by_their_entry_points(tmp_path, monkeypatch):
+    (tmp_path / "sepia_filter.py").write_text(
+        "from inference_service.filters.base import Filter\n"
+        "class Sepia(Filter):\n"
+        "    name = 'sepia'\n"
+        "    title = 'Sepia'\n"
+        "    def apply(self, batch, items):\n"
+        "        return batch\n"
+    )
+    info = tmp_path / "sepia-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: sepia\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[p2pcamera.filters]\nsepia = sepia_filter:Sepia\ninvert = sepia_filter:Sepia\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = installed()
+    assert found["sepia"].value == "sepia_filter:Sepia"
+    assert found["invert"].value == BUILT_IN["invert"]
+    assert "sepia_filter" not in sys.modules
+    try:
+        assert found["sepia"].load().title == "Sepia"
+    finally:
+        sys.modules.pop("sepia_filter", None)

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from inference_service.batcher import MAX_WAIT_NS, Batcher
+from inference_service.filters.invert import Invert
+from inference_service.metrics import Metrics
+from shared.frame import ColourMatrix, ColourRange
+from tests.inference_service.doubles import Flipped, Recorder, ready, session
+
+NOW_NS = 5_000_000_000
+
+
+@pytest.fixture
+def metrics():
+    return Metrics()
+
+
+@pytest.fixture
+def batcher(metrics):
+    return Batcher(32, metrics)
+
+
+RECORDER = (Recorder(),)
+
+
+def one(chain=RECORDER, arrived_ns=NOW_NS, **changes):
+    made = ready(chain, **({"session": session()} | changes))
+    return replace(made, received=replace(made.received, arrived_ns=arrived_ns, since_ns=arrived_ns))
+
+
+def test_all_sessions_share_one_batch_the_longest_waiting_first(batcher):
+    frames = [one(arrived_ns=NOW_NS - number) for number in range(12)]
+    for frame in frames:
+        batcher.add(frame)
+    assert batcher.next(NOW_NS) == frames[::-1]
+    assert batcher.is_empty
+    assert batcher.next(NOW_NS) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"width": 80},
+        {"height": 64},
+        {"colour_range": ColourRange.FULL},
+        {"colour_matrix": ColourMatrix.BT709},
+        {"params": {"apart": 1}},
+        {"chain": (Invert(),)},
+        {"chain": (Recorder(), Flipped())},
+    ],
+)
+def test_frames_that_differ_go_in_batches_of_their_own(batcher, changes):
+    usual, other = one(), one(arrived_ns=NOW_NS + 1, **changes)
+    batcher.add(usual)
+    batcher.add(other)
+    assert batcher.next(NOW_NS) == [usual]
+    assert batcher.next(NOW_NS) == [other]
+
+
+def test_parameters_that_need_not_be_equal_share_a_batch(batcher):
+    batcher.add(one(params={"together": 1}))
+    batcher.add(one(params={"together": 2}))
+    assert len(batcher.next(NOW_NS)) == 2
+
+
+def test_the_order_of_a_chain_matters(batcher):
+    batcher.add(one(chain=(Invert(), Flipped())))
+    batcher.add(one(chain=(Flipped(), Invert())))
+    assert len(batcher.next(NOW_NS)) == 1
+
+
+def test_a_newer_frame_replaces_the_waiting_one_and_keeps_its_place(batcher, metrics):
+    waiting, other = session(), session()
+    batcher.add(one(session=waiting, arrived_ns=NOW_NS, params={"apart": 1}))
+    batcher.add(one(session=other, arrived_ns=NOW_NS + 1, params={"apart": 2}))
+    newer = one(session=waiting, arrived_ns=NOW_NS + 2, params={"apart": 3})
+    batcher.add(newer)
+    assert batcher.next(NOW_NS + 2) == [newer]
+    assert metrics.frames_replaced == 1
+    assert [r.received.header.session for r in batcher.next(NOW_NS + 2)] == [other]
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes"), [(4, [4]), (5, [3, 2]), (8, [4, 4]), (9, [3, 3, 3]), (10, [4, 3, 3])]
+)
+def test_a_group_over_the_limit_is_cut_into_like_parts(metrics, count, sizes):
+    batcher = Batcher(4, metrics)
+    frames = [one(arrived_ns=NOW_NS + number) for number in range(count)]
+    for frame in frames:
+        batcher.add(frame)
+    batches = [batcher.next(NOW_NS) for _ in sizes]
+    assert [len(batch) for batch in batches] == sizes
+    assert [frame for batch in batches for frame in batch] == frames
+    assert batcher.is_empty
+
+
+def test_a_frame_that_waited_over_a_second_is_dropped_and_counted(batcher, metrics):
+    late, fresh = one(arrived_ns=NOW_NS - MAX_WAIT_NS - 1), one(arrived_ns=NOW_NS - MAX_WAIT_NS)
+    batcher.add(late)
+    batcher.add(fresh)
+    assert batcher.next(NOW_NS) == [fresh]
+    assert metrics.frames_dropped["late"] == 1
+    assert batcher.is_empty
+
+
+def test_a_discarded_session_waits_no_longer(batcher):
+    frame = one()
+    batcher.add(frame)
+    batcher.discard(frame.received.header.session)
+    batcher.discard(session())
+    assert batcher.is_empty
+    assert batcher.next(NOW_NS) == []

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import pytest
+
+from inference_service.config import Settings, read_settings
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch):
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("INFERENCE_"):
+            monkeypatch.delenv(name)
+
+
+def faults(capsys, *arguments):
+    with pytest.raises(SystemExit) as raised:
+        read_settings(arguments)
+    assert raised.value.code == 2
+    return capsys.readouterr().err.splitlines()
+
+
+def test_defaults_are_those_of_the_design():
+    settings = read_settings([])
+    assert settings.filters == ("ink",)
+    assert settings.device == "auto"
+    assert settings.signaling == ("tcp://127.0.0.1:5556",)
+    assert settings.frames_bind == "tcp://127.0.0.1:*"
+    assert settings.frames_advertise is None
+    assert settings.max_batch == 32
+
+
+def test_lists_are_separated_by_commas_without_repeats():
+    settings = read_settings(["--filters", "a, b,,a", "--signaling", "tcp://one:1,ipc:///run/two.ipc"])
+    assert settings.filters == ("a", "b")
+    assert settings.signaling == ("tcp://one:1", "ipc:///run/two.ipc")
+
+
+def test_every_flag_is_a_variable_as_well(monkeypatch):
+    values = {
+        "filters": "invert",
+        "device": "cpu",
+        "signaling": "tcp://one:1",
+        "frames_bind": "tcp://10.0.0.1:*",
+        "frames_advertise": "tcp://worker:*",
+        "max_batch": "7",
+        "log_level": "debug",
+    }
+    assert set(values) == set(Settings.model_fields)
+    for name, value in values.items():
+        monkeypatch.setenv(f"INFERENCE_{name.upper()}", value)
+    settings = read_settings([])
+    for name, value in values.items():
+        found = getattr(settings, name)
+        assert (",".join(found) if isinstance(found, tuple) else str(found)) == value
+
+
+def test_a_flag_wins_over_its_variable(monkeypatch):
+    monkeypatch.setenv("INFERENCE_MAX_BATCH", "7")
+    assert read_settings(["--max-batch", "8"]).max_batch == 8
+
+
+def test_an_empty_variable_means_the_default(monkeypatch):
+    monkeypatch.setenv("INFERENCE_DEVICE", "")
+    assert read_settings([]).device == "auto"
+
+
+def test_settings_never_change():
+    with pytest.raises(ValueError, match="frozen"):
+        read_settings([]).device = "cpu"
+
+
+def test_all_faults_are_reported_at_once_by_flag_and_variable(capsys):
+    lines = faults(capsys, "--device", "gpu", "--max-batch", "0", "--signaling", "nonsense")
+    assert len(lines) == 3
+    assert any(line.startswith("--device / INFERENCE_DEVICE: expected auto, cpu, cuda") for line in lines)
+    assert any(line.startswith("--max-batch / INFERENCE_MAX_BATCH: ") for line in lines)
+    assert any(line.startswith("--signaling / INFERENCE_SIGNALING: ") for line in lines)
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:0", "cuda:12"])
+def test_devices_that_are_understood(device):
+    assert read_settings(["--device", device]).device == device
+
+
+@pytest.mark.parametrize("device", ["cuda:", "cuda:x", "CPU", "mps", "cuda:-1", "cpu "])
+def test_devices_that_are_refused(device, capsys):
+    assert "INFERENCE_DEVICE" in faults(capsys, "--device", device)[0]
+
+
+@pytest.mark.parametrize(
+    "endpoint", [",", "tcp://*:5556", "tcp://0.0.0.0:5556", "tcp://host:*", "http://x:1"]
+)
+def test_a_signaling_endpoint_names_a_host_and_a_port(endpoint, capsys):
+    assert "INFERENCE_SIGNALING" in faults(capsys, "--signaling", endpoint)[0]
+
+
+@pytest.mark.parametrize("bind", ["tcp://*:*", "tcp://0.0.0.0:7000", "tcp://[::]:7000"])
+def test_a_bind_to_every_address_needs_the_one_to_advertise(bind, capsys):
+    assert "INFERENCE_FRAMES_ADVERTISE" in faults(capsys, "--frames-bind", bind)[0]
+    assert read_settings(["--frames-bind", bind, "--frames-advertise", "tcp://worker:*"]).frames_bind == bind
+
+
+def test_an_advertised_endpoint_that_cannot_be_the_bound_one_is_refused(capsys):
+    lines = faults(capsys, "--frames-advertise", "ipc:///run/frames.ipc")
+    assert "INFERENCE_FRAMES_ADVERTISE" in lines[0]
+
+
+def test_an_unknown_flag_is_refused(capsys):
+    assert "--unknown" in faults(capsys, "--unknown", "1")[-1]

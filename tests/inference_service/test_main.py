@@ -1,0 +1,145 @@
+"""The real process, spoken to over the wire."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from inference_service.__main__ import main
+from inference_service.worker import Worker
+from shared.wire import FilterState, LoopState, ResultKind
+from tests.inference_service.doubles import noise, signaling, until
+
+COMMAND = [sys.executable, "-m", "inference_service"]
+
+
+@contextmanager
+def process(tmp_path, *arguments):
+    log = (tmp_path / "log").open("w+")
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("INFERENCE_")}
+    one = subprocess.Popen([*COMMAND, *arguments], stderr=log, stdout=log, env=environ)
+    one.log = lambda: (tmp_path / "log").read_text()
+    try:
+        yield one
+    finally:
+        one.kill()
+        one.wait()
+        log.close()
+
+
+def all_loaded(status):
+    return sum(f.state is FilterState.LOADED for f in status.filters) == 2
+
+
+def test_a_worker_filters_and_drains(tmp_path):
+    with (
+        signaling() as service,
+        process(tmp_path, "--filters", "passthrough,invert", "--signaling", service.endpoint) as one,
+    ):
+        status = service.status(all_loaded)
+        planes = noise((640, 480))
+        head, back = service.ask(status, planes, width=640, height=480)
+        assert head.kind is ResultKind.FRAME
+        assert back == planes
+        head, back = service.ask(status, planes, width=640, height=480, filters=("invert",))
+        assert head.kind is ResultKind.FRAME
+        assert back != planes
+
+        service.send(status, planes, width=640, height=480, params={"busy_ms": 700})
+        service.status(lambda s: s.loop_state is LoopState.BATCH)
+        one.send_signal(signal.SIGTERM)
+        assert service.status(lambda s: s.draining).loop_state is LoopState.BATCH
+        one.send_signal(signal.SIGINT)
+        ((head, back),) = service.results(1)
+        ended_s = time.monotonic()
+        assert back == planes
+        assert one.wait(10) == 0
+        assert time.monotonic() - ended_s < 3
+        log = one.log()
+        assert f"worker {status.worker} on cpu, frames at {status.frames_endpoint}" in log
+        assert "filter invert loaded in" in log
+        assert "Traceback" not in log
+
+
+def test_a_signal_during_the_start_ends_it_cleanly(tmp_path):
+    with process(tmp_path, "--filters", "passthrough") as one:
+        # Torch's libraries are mapped while it is being imported, long before there is a worker.
+        maps = Path(f"/proc/{one.pid}/maps")
+        until(lambda: "libtorch" in maps.read_text())
+        one.send_signal(signal.SIGINT)
+        assert one.wait(10) == 0
+        assert "worker" not in one.log()
+        assert "Traceback" not in one.log()
+
+
+def test_a_worker_that_is_loading_leaves_at_once(tmp_path, monkeypatch):
+    package = tmp_path / "plug"
+    info = package / "slow-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: slow\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[p2pcamera.filters]\nslow = slow_filter:Slow\n")
+    (package / "slow_filter.py").write_text(
+        "import time\n"
+        "from inference_service.filters.invert import Invert\n"
+        "class Slow(Invert):\n"
+        "    name = 'slow'\n"
+        "    def load(self, device):\n"
+        "        time.sleep(60)\n"
+    )
+    with signaling() as service:
+        monkeypatch.setenv(
+            "PYTHONPATH", os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH")]))
+        )
+        with process(tmp_path, "--filters", "slow", "--signaling", service.endpoint) as one:
+            service.status(lambda s: s.loop_state is LoopState.LOADING)
+            one.send_signal(signal.SIGTERM)
+            assert one.wait(5) == 0
+            assert "Traceback" not in one.log()
+
+
+@pytest.fixture
+def signals(monkeypatch):
+    """Signals are left to pytest; returns the handlers that would be set."""
+    handlers = {}
+    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
+    return handlers
+
+
+def test_settings_that_cannot_be_used_are_all_named(signals, monkeypatch, capsys):
+    arguments = ["--filters", "nope,invert", "--device", "cuda:99"]
+    monkeypatch.setattr(sys, "argv", ["inference_service", *arguments])
+    with pytest.raises(SystemExit) as raised:
+        main()
+    assert raised.value.code == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("--filters / INFERENCE_FILTERS: no filter 'nope'; there are ")
+    assert lines[1].startswith("--device / INFERENCE_DEVICE: ")
+
+
+def test_an_endpoint_that_cannot_be_bound_is_named(signals, monkeypatch, capsys, tmp_path):
+    arguments = ["--device", "cpu", "--frames-bind", f"ipc://{tmp_path}/no/such/folder.ipc"]
+    monkeypatch.setattr(sys, "argv", ["inference_service", *arguments])
+    with pytest.raises(SystemExit) as raised:
+        main()
+    assert raised.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("--frames-bind / INFERENCE_FRAMES_BIND: ")
+
+
+def test_a_fault_of_the_loop_ends_the_process_with_1(signals, monkeypatch):
+    def fails(self):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Worker, "_turn", fails)
+    arguments = ["--device", "cpu", "--filters", "passthrough"]
+    monkeypatch.setattr(sys, "argv", ["inference_service", *arguments])
+    assert main() == 1
+    assert set(signals) == {signal.SIGTERM, signal.SIGINT}
