@@ -59,9 +59,9 @@ def _socket(context: zmq.Context[zmq.Socket[bytes]], kind: int) -> zmq.Socket[by
     socket = context.socket(kind)
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.IPV6, 1)
-    # No ZMTP heartbeats: with them libzmq 4.3.5 aborts the process (stream_engine_base.cpp:310) when a peer dies
-    # whose messages wait at the receive mark: 5 of 18 runs, 0 of 18 without. Status tells who is alive; the
-    # kernel's probes end connections to hosts that have vanished.
+    # No ZMTP heartbeats: with them libzmq 4.3.5 aborts the process (stream_engine_base.cpp:310) when a peer
+    # dies whose messages wait at the receive mark: 5 of 18 runs, 0 of 18 without. Status tells who is alive;
+    # the kernel's probes end connections to hosts that have vanished.
     socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
     socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, KEEPALIVE_IDLE_S)
     socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, KEEPALIVE_EVERY_S)

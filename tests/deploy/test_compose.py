@@ -1,0 +1,201 @@
+"""What the compose files promise to whoever runs them."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator, ValidationError
+
+from inference_service.config import Settings as InferenceSettings
+from inference_service.config import read_settings as read_inference_settings
+from inference_service.device import RUN_DIR_VARIABLE
+from shared import endpoints
+from signaling_service.config import Settings as SignalingSettings
+from signaling_service.config import read_settings as read_signaling_settings
+from tests.deploy.compose import BASE, CPU, RUN_DIR, load, load_cpu_variant
+
+NOT_HANDED_ON = {
+    "SIGNALING_PUBLIC_IP",  # Refused by this version, as the next one is.
+    "SIGNALING_UDP_PORT_RANGE",
+    "INFERENCE_FRAMES_ADVERTISE",  # The bound endpoint is the one to advertise.
+}
+
+VARIANTS = pytest.mark.parametrize("variant", [load(BASE), load_cpu_variant()], ids=["gpu", "cpu"])
+
+
+def validate(document: Any) -> None:
+    """Check against the Compose specification's own JSON schema, as check-jsonschema carries it."""
+    schema = files("check_jsonschema.builtin_schemas.vendor") / "compose-spec.json"
+    Draft202012Validator(json.loads(schema.read_text())).validate(document)
+
+
+def environment(variant: dict[str, Any], service: str) -> dict[str, str | None]:
+    found: dict[str, str | None] = variant["services"][service]["environment"]
+    return found
+
+
+def fixed(variant: dict[str, Any], service: str) -> dict[str, str]:
+    return {name: value for name, value in environment(variant, service).items() if value is not None}
+
+
+def run_mount(variant: dict[str, Any], service: str) -> dict[str, Any]:
+    mounts = [one for one in variant["services"][service]["volumes"] if one["target"] == RUN_DIR]
+    assert len(mounts) == 1
+    found: dict[str, Any] = mounts[0]
+    return found
+
+
+@pytest.mark.parametrize(
+    "document", [load(BASE), load(CPU), load_cpu_variant()], ids=["gpu", "cpu", "merged"]
+)
+def test_file_follows_the_compose_specification(document: dict[str, Any]) -> None:
+    validate(document)
+
+
+@pytest.mark.parametrize(
+    ("service", "fault"),
+    [
+        ("inference", {"restrat": "always"}),
+        ("inference", {"deploy": {"resources": {"reservations": {"devices": [{"count": "all"}]}}}}),
+        ("signaling", {"healthcheck": {"interval": 10}}),
+        ("signaling", {"cap_drop": "ALL"}),
+    ],
+)
+def test_schema_refuses_a_faulty_file(service: str, fault: dict[str, Any]) -> None:
+    document = load(BASE)
+    document["services"][service].update(fault)
+    with pytest.raises(ValidationError):
+        validate(document)
+
+
+def test_every_gpu_of_the_host_is_reserved_for_inference_alone() -> None:
+    services = load(BASE)["services"]
+    assert services["inference"]["deploy"] == {
+        "resources": {
+            "reservations": {"devices": [{"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}]}
+        }
+    }
+    assert "deploy" not in services["signaling"]
+
+
+def test_cpu_variant_asks_for_no_gpu_and_takes_the_image_without_detectron2() -> None:
+    inference = load_cpu_variant()["services"]["inference"]
+    assert not inference.keys() & {"deploy", "runtime", "devices", "gpus"}
+    assert inference["build"]["target"] == "cpu"
+    assert inference["image"] != load(BASE)["services"]["inference"]["image"]
+
+
+def test_cpu_variant_leaves_signaling_as_it_is() -> None:
+    assert load_cpu_variant()["services"]["signaling"] == load(BASE)["services"]["signaling"]
+
+
+@VARIANTS
+def test_inference_can_be_scaled(variant: dict[str, Any]) -> None:
+    inference = variant["services"]["inference"]
+    assert not inference.keys() & {
+        "container_name",
+        "ports",
+        "expose",
+        "hostname",
+        "network_mode",
+        "networks",
+    }
+    assert "*" in inference["environment"]["INFERENCE_FRAMES_BIND"]
+
+
+@VARIANTS
+def test_signaling_uses_the_network_of_the_host(variant: dict[str, Any]) -> None:
+    assert variant["services"]["signaling"]["network_mode"] == "host"
+    assert "ports" not in variant["services"]["signaling"]
+
+
+@VARIANTS
+def test_zeromq_has_no_port_and_every_socket_lies_in_the_shared_volume(variant: dict[str, Any]) -> None:
+    texts = [
+        value
+        for service in ("signaling", "inference")
+        for value in fixed(variant, service).values()
+        if "://" in value
+    ]
+    assert len(texts) == 3
+    for text in texts:
+        endpoint = endpoints.parse(text)
+        assert endpoint.transport == "ipc"
+        assert endpoint.host.rpartition("/")[0] == RUN_DIR
+    sources = {run_mount(variant, service)["source"] for service in ("signaling", "inference")}
+    assert sources == {"run"}
+
+
+@VARIANTS
+def test_workers_report_to_where_signaling_listens(variant: dict[str, Any]) -> None:
+    results = environment(variant, "signaling")["SIGNALING_RESULTS_BIND"]
+    assert environment(variant, "inference")["INFERENCE_SIGNALING"] == results
+
+
+@VARIANTS
+def test_shared_volume_is_memory_that_only_the_services_user_can_enter(variant: dict[str, Any]) -> None:
+    driver_opts = variant["volumes"]["run"]["driver_opts"]
+    assert (driver_opts["type"], driver_opts["device"]) == ("tmpfs", "tmpfs")
+    options = dict(option.partition("=")[::2] for option in driver_opts["o"].split(","))
+    user, _, group = variant["services"]["signaling"]["user"].partition(":")
+    assert (options["uid"], options["gid"], options["mode"]) == (user, group, "0700")
+    assert user != "0"
+    assert user.isdigit()
+
+
+@VARIANTS
+def test_both_services_run_as_the_same_user_with_no_privilege(variant: dict[str, Any]) -> None:
+    signaling, inference = variant["services"]["signaling"], variant["services"]["inference"]
+    assert signaling["user"] == inference["user"]
+    for service in (signaling, inference):
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert not service.keys() & {"privileged", "cap_add", "pid", "ipc", "userns_mode"}
+
+
+@VARIANTS
+def test_both_services_come_back_and_are_asked_to_end_before_they_are_killed(variant: dict[str, Any]) -> None:
+    for service in variant["services"].values():
+        assert service["restart"] == "unless-stopped"
+        assert service["init"] is True
+        assert service["healthcheck"]["test"][0] == "CMD"
+        assert int(service["stop_grace_period"].removesuffix("s")) >= 10
+
+
+@VARIANTS
+def test_root_is_read_only_but_where_the_nvidia_runtime_writes(variant: dict[str, Any]) -> None:
+    assert variant["services"]["signaling"]["read_only"] is True
+    has_gpu = "deploy" in variant["services"]["inference"]
+    assert variant["services"]["inference"].get("read_only", False) is not has_gpu
+
+
+@VARIANTS
+@pytest.mark.parametrize(
+    ("service", "settings"), [("signaling", SignalingSettings), ("inference", InferenceSettings)]
+)
+def test_every_setting_is_handed_on_under_its_own_name(
+    variant: dict[str, Any], service: str, settings: type[SignalingSettings] | type[InferenceSettings]
+) -> None:
+    prefix = f"{service.upper()}_"
+    names = {name for name in environment(variant, service) if name.startswith(prefix)}
+    fields = {prefix + field.upper() for field in settings.model_fields}
+    assert names == fields - NOT_HANDED_ON
+    others = set(environment(variant, service)) - names
+    assert others == ({RUN_DIR_VARIABLE} if service == "inference" else set())
+
+
+@VARIANTS
+def test_fixed_values_are_ones_that_the_services_accept(
+    variant: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for service in ("signaling", "inference"):
+        for name, value in fixed(variant, service).items():
+            monkeypatch.setenv(name, value)
+    assert read_signaling_settings([]).results_bind == "ipc:///run/p2pcamera/results.ipc"
+    inference = read_inference_settings([])
+    assert inference.frames_bind == "ipc:///run/p2pcamera/*.ipc"
+    assert inference.signaling == ("ipc:///run/p2pcamera/results.ipc",)
+    assert environment(variant, "inference")[RUN_DIR_VARIABLE] == RUN_DIR

@@ -1,0 +1,193 @@
+"""What the images are made of."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from importlib.metadata import distribution, packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.deploy.compose import BASE, load, load_cpu_variant
+from tests.deploy.dockerfile import INFERENCE, ROOT, SIGNALING, lineage, reaches_the_build, stages
+
+IMAGES = {
+    "signaling": lineage(stages(SIGNALING), "0"),
+    "inference:cpu": lineage(stages(INFERENCE), "cpu"),
+    "inference:gpu": lineage(stages(INFERENCE), "gpu"),
+}
+EACH_IMAGE = pytest.mark.parametrize("image", IMAGES)
+SERVICES = {"signaling": "signaling_service", "inference": "inference_service"}
+
+
+def runs(image: str) -> str:
+    return "\n".join(text for stage in IMAGES[image] for text in stage.arguments("RUN"))
+
+
+def required(extra: str) -> list[Requirement]:
+    """Return what the images install for `extra`, by the same command as theirs."""
+    argv = [sys.executable, "deploy/requirements.py", extra]
+    lines = subprocess.run(argv, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return [Requirement(line) for line in lines.splitlines()]
+
+
+def closure(requirements: list[Requirement]) -> set[str]:
+    """Return the names of the distributions that come with `requirements`, read from those installed."""
+    found: set[str] = set()
+    waiting = list(requirements)
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        if name in found or not (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
+            continue
+        found.add(name)
+        waiting += map(Requirement, distribution(name).requires or [])
+    return found
+
+
+def imported(package: str) -> set[str]:
+    """Return the top-level names that the modules of a package import."""
+    names: set[str] = set()
+    for path in (ROOT / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names.update(alias.name.partition(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.partition(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("path", [SIGNALING, INFERENCE], ids=lambda path: path.stem)
+def test_every_copied_file_exists_and_reaches_the_build(path: Path) -> None:
+    copies = [source for stage in stages(path).values() for source, _ in stage.copies()]
+    assert copies
+    for source in copies:
+        assert (ROOT / source).exists(), source
+        assert reaches_the_build(source), source
+
+
+@pytest.mark.parametrize("path", [".git/config", ".venv/bin/python", ".env", "tests/conftest.py", "key.pem"])
+def test_nothing_else_reaches_the_build(path: str) -> None:
+    assert not reaches_the_build(path)
+
+
+def test_both_images_start_from_the_same_exact_python() -> None:
+    bases = {image[0].base for image in IMAGES.values()}
+    assert len(bases) == 1
+    assert re.fullmatch(r"python:3\.\d+\.\d+-slim-[a-z]+", bases.pop())
+
+
+@EACH_IMAGE
+def test_image_runs_as_the_user_of_the_compose_file(image: str) -> None:
+    service = load(BASE)["services"][image.partition(":")[0]]
+    assert IMAGES[image][-1].arguments("USER") == [service["user"]]
+    user, _, group = service["user"].partition(":")
+    assert f"useradd --uid {user} --gid {group} " in runs(image)
+
+
+@EACH_IMAGE
+def test_image_starts_its_service(image: str) -> None:
+    package = SERVICES[image.partition(":")[0]]
+    assert IMAGES[image][-1].arguments("ENTRYPOINT") == [f'["python", "-m", "{package}"]']
+    destinations = {destination for stage in IMAGES[image] for _, destination in stage.copies()}
+    assert {f"/app/{package}", "/app/shared"} <= destinations
+    assert destinations.isdisjoint(f"/app/{other}" for other in SERVICES.values() if other != package)
+
+
+@EACH_IMAGE
+def test_image_has_the_health_check_of_the_compose_file(image: str) -> None:
+    service = load(BASE)["services"][image.partition(":")[0]]
+    destinations = {destination for stage in IMAGES[image] for _, destination in stage.copies()}
+    assert service["healthcheck"]["test"][2] in destinations
+
+
+@pytest.mark.parametrize(("document", "kind"), [(load(BASE), "gpu"), (load_cpu_variant(), "cpu")])
+def test_compose_builds_stages_that_exist(
+    document: dict[str, dict[str, dict[str, dict[str, str]]]], kind: str
+) -> None:
+    builds = {name: service["build"] for name, service in document["services"].items()}
+    assert ROOT / builds["signaling"]["dockerfile"] == SIGNALING
+    assert ROOT / builds["inference"]["dockerfile"] == INFERENCE
+    assert builds["inference"]["target"] == kind
+    assert kind in stages(INFERENCE)
+
+
+def test_stage_that_is_built_without_a_target_has_the_gpu() -> None:
+    assert list(stages(INFERENCE))[-1] == "gpu"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_image_has_every_package_that_its_service_imports(service: str) -> None:
+    have = closure(required(service))
+    # These come with the image of a GPU host alone.
+    theirs = imported(SERVICES[service]) - sys.stdlib_module_names - {"detectron2", "densepose"}
+    ours = {"shared", *SERVICES.values()}
+    distributions = packages_distributions()
+    needed = {canonicalize_name(distributions[name][0]) for name in theirs - ours}
+    assert needed
+    assert needed <= have
+
+
+def test_signaling_image_has_no_torch() -> None:
+    have = closure(required("signaling"))
+    assert {"aiortc", "fastapi", "pyzmq"} <= have
+    assert not [name for name in have if name.startswith(("torch", "nvidia", "triton", "detectron2"))]
+    assert "torch" not in runs("signaling")
+
+
+@EACH_IMAGE
+def test_image_installs_pinned_packages_and_keeps_no_cache(image: str) -> None:
+    environment = " ".join(text for stage in IMAGES[image] for text in stage.arguments("ENV"))
+    assert "PIP_NO_CACHE_DIR=1" in environment
+    installs = re.findall(r"pip install [^&]*", runs(image))
+    assert installs
+    for install in installs:
+        assert "-c constraints.txt" in install or "--no-deps" in install
+    assert "pip check" in runs(image)
+
+
+@EACH_IMAGE
+def test_no_compiler_ends_up_in_an_image(image: str) -> None:
+    assert "apt-get" not in runs(image)
+
+
+def test_detectron2_is_pinned_to_one_commit_and_built_with_the_flags_it_needs() -> None:
+    lines = (ROOT / "deploy" / "detectron2.txt").read_text().splitlines()
+    requirements = [Requirement(line) for line in lines if not line.startswith("#")]
+    assert [one.name for one in requirements] == ["detectron2", "detectron2-densepose"]
+    commits = set()
+    for one in requirements:
+        pinned = re.match(
+            r"git\+https://github\.com/facebookresearch/detectron2@([0-9a-f]{40})(#|$)", one.url or ""
+        )
+        assert pinned, one
+        commits.add(pinned[1])
+    assert len(commits) == 1
+    [build] = [text for text in stages(INFERENCE)["detectron2"].arguments("RUN") if "detectron2.txt" in text]
+    assert "FORCE_CUDA=0" in build
+    assert "--no-build-isolation" in build
+    assert "--no-deps" in build
+
+
+def test_cpu_image_has_no_detectron2() -> None:
+    assert "detectron2" in runs("inference:gpu")
+    assert "detectron2" not in " ".join(
+        arguments for stage in IMAGES["inference:cpu"] for _, arguments in stage.instructions
+    )
+
+
+def test_each_need_of_detectron2_is_pinned_in_exactly_one_place() -> None:
+    def read(name: str) -> dict[str, Requirement]:
+        lines = (ROOT / name).read_text().splitlines()
+        found = [Requirement(line.partition(" #")[0]) for line in lines if line and not line.startswith("#")]
+        return {canonicalize_name(one.name): one for one in found}
+
+    constraints = read("constraints.txt")
+    for name, need in read("deploy/detectron2-needs.txt").items():
+        is_pinned_here = [one.operator for one in need.specifier] == ["=="]
+        assert is_pinned_here is not (name in constraints), name
