@@ -1,0 +1,68 @@
+"""Fixtures of the tests with real processes; all of these tests share one event loop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from tests.e2e.browser import chromium, served
+from tests.e2e.picture import Picture, write_y4m
+from tests.e2e.services import Services
+
+CAMERA_MARK = 0x5A
+CALM_FILTERS = ("invert", "passthrough", "ink")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What Chromium's camera shows: 640x480 at 30 fps, marked CAMERA_MARK, a loop of 10 s."""
+    path = tmp_path_factory.mktemp("camera") / "camera.y4m"
+    write_y4m(path, Picture(mark=CAMERA_MARK))
+    return path
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser(camera: Path) -> AsyncIterator[Browser]:
+    """One Chromium for all tests; each opens contexts of its own."""
+    async with chromium(camera) as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def services(tmp_path: Path) -> AsyncIterator[Services]:
+    """Services that the test starts and may kill; whatever still runs at its end is stopped."""
+    async with Services(tmp_path) as services:
+        yield services
+    print(services.output())
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def calm(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Services]:
+    """Both services with one worker for CALM_FILTERS, shared by the tests that kill nothing."""
+    async with Services(tmp_path_factory.mktemp("calm")) as services:
+        # A page that is closed says nothing, so its session stays until ICE has noticed.
+        services.start_signaling("--max-sessions", "50")
+        services.start_worker(",".join(CALM_FILTERS))
+        await services.ready(dict.fromkeys(CALM_FILTERS, 1))
+        yield services
+    print(services.output())
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """An empty folder, and the URL at which it is served: another origin than the service's."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    with served(folder) as url:
+        yield folder, url

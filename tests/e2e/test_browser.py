@@ -1,0 +1,141 @@
+"""A page with one script tag, in Chromium, through both services and back."""
+
+from __future__ import annotations
+
+import json
+import time
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+import pytest
+from playwright.async_api import Browser
+
+from tests.e2e.browser import PAGES, Shown, frames, opened, shown
+from tests.e2e.conftest import CAMERA_MARK
+from tests.e2e.deadline import eventually
+from tests.e2e.pages import write_pages
+from tests.e2e.picture import LOOP_FRAMES, PATCH_RGB
+from tests.e2e.services import Services
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+Site = tuple[Path, str]
+
+COLOUR_TOLERANCE = 24
+"""Two lossy codecs and two conversions lie between."""
+FIRST_FRAMES_S = 15.0
+BUSY_MS = 500
+LEAST_BITS_PER_S = 700_000
+"""Chromium begins with 300,000 and stays there for seconds, unless the answer tells it otherwise."""
+
+
+def assert_advancing(rows: list[Shown]) -> None:
+    """Every frame is of this camera, and each is newer than the one before (the loop's end aside)."""
+    counters = [row.counter for row in rows if row.counter is not None]
+    assert len(counters) > 0.9 * len(rows)
+    assert {row.mark for row in rows if row.counter is not None} == {CAMERA_MARK}
+    assert all((other - one) % LOOP_FRAMES < LOOP_FRAMES / 2 for one, other in pairwise(counters))
+
+
+async def test_page_with_one_script_tag_gets_its_camera_inverted(
+    calm: Services, browser: Browser, site: Site
+) -> None:
+    folder, url = site
+    write_pages(folder, calm.url, {"data-filter": "invert"})
+    async with opened(browser, url) as page:
+        rows = await frames(page, 60, FIRST_FRAMES_S)
+        assert_advancing(rows)
+        assert all(row.is_inverted for row in rows if row.counter is not None)
+        for channel, value in enumerate(PATCH_RGB):
+            assert abs(rows[-1].patch_rgb[channel] - (255 - value)) < COLOUR_TOLERANCE
+
+        first_second = [row for row in rows if row.at_ms < rows[0].at_ms + 1000]
+        assert {(row.width, row.height) for row in first_second[-5:]} == {(640, 480)}
+
+
+async def test_camera_is_sent_at_the_full_size_and_a_high_bitrate_from_the_first_second(
+    calm: Services, browser: Browser, site: Site
+) -> None:
+    folder, url = site
+    write_pages(folder, calm.url, {"data-filter": "passthrough"})
+    async with opened(browser, url) as page:
+        await frames(page, 1, FIRST_FRAMES_S)
+        before, began_s = await page.evaluate("window.traffic()"), time.monotonic()
+        rows = await frames(page, 60, FIRST_FRAMES_S)
+        after, took_s = await page.evaluate("window.traffic()"), time.monotonic() - began_s
+        assert (after["sentBytes"] - before["sentBytes"]) * 8 / took_s > LEAST_BITS_PER_S
+        assert_advancing(rows)
+        assert not any(row.is_inverted for row in rows)
+        for channel, value in enumerate(PATCH_RGB):
+            assert abs(rows[-1].patch_rgb[channel] - value) < COLOUR_TOLERANCE
+        after_a_second = [row for row in rows if row.at_ms > rows[0].at_ms + 1000]
+        assert {(row.width, row.height) for row in after_a_second} == {(640, 480)}
+        settings = await page.evaluate("window.stream.getVideoTracks()[0].getSettings()")
+        assert (settings["width"], settings["height"]) == (640, 480)
+
+
+async def test_counter_is_read_through_the_default_filter(
+    calm: Services, browser: Browser, site: Site
+) -> None:
+    folder, url = site
+    write_pages(folder, calm.url)
+    async with opened(browser, url) as page:
+        rows = await frames(page, 30, FIRST_FRAMES_S)
+        assert_advancing(rows)
+
+
+async def test_stopping_the_returned_track_ends_the_session(
+    calm: Services, browser: Browser, site: Site
+) -> None:
+    folder, url = site
+    write_pages(folder, calm.url, {"data-filter": "passthrough"})
+    async with opened(browser, url) as page:
+        await frames(page, 5, FIRST_FRAMES_S)
+        with_this = await calm.sessions()
+        await page.evaluate("window.stream.getTracks().forEach((track) => track.stop())")
+        await calm.has_sessions(with_this - 1, within_s=3)
+
+
+async def test_demo_page_shows_the_filtered_camera(calm: Services, browser: Browser) -> None:
+    faults: list[str] = []
+    context = await browser.new_context(permissions=["camera", "microphone"])
+    try:
+        page = await context.new_page()
+        page.on(
+            "console",
+            lambda line: faults.append(f"{line.text} {line.location}") if line.type == "error" else None,
+        )
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        await page.add_init_script((PAGES / "reader.js").read_text())
+        await page.goto(calm.url)
+        await page.locator("#filters label", has_text="Invert").click()
+        await page.get_by_role("button", name="Start").click()
+        width = "document.getElementById('filtered').videoWidth"
+        await eventually(lambda: page.evaluate(width), FIRST_FRAMES_S, "the filtered video has a size")
+        for name in ("original", "filtered"):
+            await page.evaluate("id => meter.watch(id, document.getElementById(id))", name)
+        rows = await frames(page, 30, FIRST_FRAMES_S)
+        assert all(row.is_inverted for row in rows if row.counter is not None)
+        originals = [row for row in await shown(page, "original") if row.counter is not None]
+        assert originals
+        assert not any(row.is_inverted for row in originals)
+        with_this = await calm.sessions()
+        await page.get_by_role("button", name="Stop").click()
+        await calm.has_sessions(with_this - 1, within_s=3)
+    finally:
+        await context.close()
+    assert not faults
+
+
+async def test_parameters_of_the_script_tag_reach_the_filter(
+    calm: Services, browser: Browser, site: Site
+) -> None:
+    folder, url = site
+    params = json.dumps({"busy_ms": BUSY_MS})
+    write_pages(folder, calm.url, {"data-filter": "invert", "data-params": params})
+    async with opened(browser, url) as page:
+        rows = await frames(page, 6, FIRST_FRAMES_S)
+        gaps_ms = [later.at_ms - earlier.at_ms for earlier, later in pairwise(rows)]
+        assert median(gaps_ms) > 0.8 * BUSY_MS
+        assert min(row.age_ms for row in rows if row.age_ms is not None) > BUSY_MS

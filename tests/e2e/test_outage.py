@@ -1,0 +1,111 @@
+"""What a session shows while a part of the service is dead."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page
+
+from tests.e2e.browser import Shown, forget, frames, opened, shown
+from tests.e2e.deadline import eventually
+from tests.e2e.pages import write_pages
+from tests.e2e.peer import Peer, Returned
+from tests.e2e.picture import Picture
+from tests.e2e.services import START_S, Services
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+FIRST_FRAMES_S = 15.0
+CARD_AFTER_MS = 2000
+RAW_AFTER_S = 0.5
+
+
+def raw(rows: list[Shown]) -> list[Shown]:
+    """Every raw picture of this camera can be read, and is not inverted."""
+    return [row for row in rows if row.counter is not None and not row.is_inverted]
+
+
+async def wait_ms(page: Page, since_ms: float, duration_ms: float) -> None:
+    async def has_passed() -> bool:
+        return bool(await page.evaluate("performance.now()") > since_ms + duration_ms)
+
+    await eventually(has_passed, duration_ms / 1000 + 5, f"{duration_ms:g} ms pass in the page")
+
+
+async def test_closed_session_shows_its_last_frame_then_the_card_and_never_the_camera(
+    services: Services, browser: Browser, site: tuple[Path, str]
+) -> None:
+    (worker,) = await services.start("invert")
+    folder, url = site
+    write_pages(folder, services.url, {"data-filter": "invert"})
+    async with opened(browser, url) as page:
+        await frames(page, 30, FIRST_FRAMES_S)
+        await forget(page)
+        worker.kill()
+
+        async def cards() -> list[Shown]:
+            return [row for row in await shown(page) if row.counter is None]
+
+        first_card, *_ = await eventually(cards, 6, "the still card")
+        before = [row for row in await shown(page) if row.at_ms < first_card.at_ms]
+        assert all(row.is_inverted for row in before)
+        gap_ms = first_card.at_ms - before[-1].at_ms
+        assert CARD_AFTER_MS - 300 < gap_ms < CARD_AFTER_MS + 1000
+        await eventually(lambda: _count(cards, 3), 5, "the card is sent again and again")
+        assert not raw(await shown(page))
+
+        worker.start()
+        await eventually(lambda: _count(lambda: _live_after(page, first_card), 20), START_S, "live again")
+        assert not raw(await shown(page))
+
+        assert services.signaling is not None
+        services.signaling.kill()
+        killed_ms = await page.evaluate("performance.now()")
+        await wait_ms(page, killed_ms, CARD_AFTER_MS + 1000)
+        assert not raw(await shown(page))
+
+
+async def test_open_session_gets_the_raw_camera_after_half_a_second_and_a_closed_one_never(
+    services: Services,
+) -> None:
+    (worker,) = await services.start("invert")
+    picture = Picture(320, 240)
+    async with Peer(services.http, picture, fps=15) as peer, Peer(services.http, picture, fps=15) as closed:
+        await peer.call(filter="invert", outage="open")
+        await closed.call(filter="invert")
+        await closed.frames(5)
+        assert all(one.reading.is_inverted for one in await peer.frames(5) if one.reading)
+        killed_s = time.monotonic()
+        worker.kill()
+
+        def is_raw() -> bool:
+            last = peer.returned[-1].reading
+            return last is not None and not last.is_inverted
+
+        await eventually(is_raw, 4, "the raw camera")
+        first_raw = next(one for one in peer.readable(killed_s) if not _is_inverted(one))
+        # The last filtered frames were still on their way when the worker died.
+        assert RAW_AFTER_S - 0.2 < first_raw.at_s - killed_s < RAW_AFTER_S + 1.5
+        await eventually(lambda: closed.returned[-1].reading is None, 6, "the still card")
+
+        worker.start()
+        await eventually(
+            lambda: all(_is_inverted(one) for one in peer.readable()[-10:]), START_S, "the filter again"
+        )
+        await closed.frames(10)
+        assert all(_is_inverted(one) for one in closed.readable())
+
+
+def _is_inverted(one: Returned) -> bool:
+    return one.reading is not None and one.reading.is_inverted
+
+
+async def _count(rows: Callable[[], Awaitable[list[Shown]]], at_least: int) -> bool:
+    return len(await rows()) >= at_least
+
+
+async def _live_after(page: Page, card: Shown) -> list[Shown]:
+    return [row for row in await shown(page) if row.at_ms > card.at_ms and row.counter is not None]
