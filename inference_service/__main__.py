@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import queue
@@ -61,6 +62,8 @@ def _work(settings: Settings) -> int:
             worker.open()
         except zmq.ZMQError as exc:
             refuse([fault("frames_bind", f"{settings.frames_bind} cannot be bound ({exc.strerror})")])
+        # What torch leaves would hold up a batch whenever the collector went through all of it.
+        gc.freeze()
         code = reasons.get()
         worker.drain()
         return code

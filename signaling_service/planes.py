@@ -48,8 +48,12 @@ def video_frame(
     planes: Buffer, width: int, height: int, colour_range: ColourRange, colour_matrix: ColourMatrix
 ) -> av.VideoFrame:
     """Return a new frame with a copy of packed I420 planes; without a pts."""
-    array = np.frombuffer(planes, np.uint8).reshape(height * 3 // 2, width)
-    frame = av.VideoFrame.from_ndarray(array, format="yuv420p")
+    # Plane by plane into the frame's own memory: 0.06 ms at 640x480, where from_ndarray takes 0.4.
+    frame = av.VideoFrame(width, height, "yuv420p")
+    views = plane_views(np.frombuffer(planes, np.uint8), width, height)
+    for view, plane in zip(views, frame.planes, strict=True):
+        rows, columns = view.shape
+        plane_lines(plane)[:rows, :columns] = view
     frame.color_range = ColorRange.JPEG if colour_range is ColourRange.FULL else ColorRange.MPEG
     frame.colorspace = Colorspace.ITU709 if colour_matrix is ColourMatrix.BT709 else Colorspace.ITU601
     frame.time_base = TIME_BASE

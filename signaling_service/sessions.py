@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections import deque
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -26,6 +27,8 @@ from signaling_service.workers import ServedFilter
 logger = logging.getLogger(__name__)
 
 MAX_CONNECTING_PER_CLIENT = 8
+REMEMBERED = 256
+"""Ended sessions whose end may be asked for once more: a page closes its connection and then says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class SessionHost(Protocol):
         """Add trickled candidates (an SDP fragment)."""
 
     async def close(self, session_id: str) -> None:
-        """End a session; returns when it is freed."""
+        """End a session; returns when it is freed, at once for one that has just ended."""
 
     def served_filters(self) -> list[ServedFilter]:
         """What live workers serve."""
@@ -71,6 +74,7 @@ class LocalSessions:
         self._max_sessions = max_sessions
         self._sessions: dict[str, Session] = {}
         self._clients: dict[str, str] = {}
+        self._ended: deque[str] = deque(maxlen=REMEMBERED)
         self._is_shutting_down = False
 
     async def open(self, offer: Offer, client: str) -> Described:
@@ -96,7 +100,8 @@ class LocalSessions:
         await self._find(session_id).add_candidates(fragment)
 
     async def close(self, session_id: str) -> None:
-        await self._find(session_id).close("ended by the page")
+        if session_id not in self._ended:
+            await self._find(session_id).close("ended by the page")
 
     async def close_all(self) -> None:
         """Refuse new sessions and end all; returns when they are freed."""
@@ -158,6 +163,7 @@ class LocalSessions:
     def _forget(self, session: Session) -> None:
         self._sessions.pop(session.name, None)
         self._clients.pop(session.name, None)
+        self._ended.append(session.name)
         self._around.metrics.sessions.set(len(self._sessions))
 
 

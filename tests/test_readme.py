@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import re
+import sys
+import types
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+import torch
+
+from inference_service.filters.base import Filter, Item
+from inference_service.filters.registry import Registry
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README.read_text(), re.DOTALL)
+
+
+def test_the_filter_in_ten_lines_is_a_filter(monkeypatch: pytest.MonkeyPatch) -> None:
+    (source,) = blocks("python")
+    (entry,) = re.findall(r'^(\w+) = "(.*)"$', blocks("toml")[0], re.MULTILINE)
+    module = types.ModuleType("my_filters")
+    monkeypatch.setitem(sys.modules, "my_filters", module)
+    exec(compile(source, "my_filters.py", "exec"), module.__dict__)
+    point = EntryPoint(entry[0], entry[1], "p2pcamera.filters")
+    registry = Registry({point.name: point}, torch.device("cpu"), _warm, lambda: None)
+    registry._load(point.name)
+    (made,) = registry.chain([point.name])  # type: ignore[misc]
+    batch = torch.arange(0, 256, dtype=torch.uint8).reshape(1, 1, 16, 16).expand(1, 3, 16, 16)
+    items = [Item(session=bytes(16), sequence=0, params=made.Params(levels=2))]
+    result = made.apply(batch, items)
+    assert result.unique().tolist() == [64, 192]
+    assert torch.equal(result[0, 0] == 192, batch[0, 0] >= 128)
+
+
+def _warm(one: Filter) -> None:
+    batch = torch.full((1, 3, 48, 64), 128, dtype=torch.uint8)
+    one.apply(batch, [Item(session=bytes(16), sequence=0, params=one.Params())])
+
+
+def test_every_file_that_the_documents_link_to_is_there() -> None:
+    root = README.parent
+    for document in [*root.glob("*.md"), *root.glob("docs/*.md")]:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name} links to {target}"
