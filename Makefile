@@ -33,7 +33,7 @@ pip := $(python) -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS)
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
 
-install: $(VENV)/.run $(VENV)/.test
+install: $(VENV)/.test
 
 # Replaced by the services' launcher, so that Ctrl-C and signals reach it and nothing else.
 run: $(VENV)/.run
