@@ -22,6 +22,9 @@ def main() -> int:
     """Run a worker; return 1 for a fault, 0 when drained. Exits with 2 for a setting that cannot be used."""
     # Before the imports, which take seconds: until the worker is open there is nothing to drain.
     _on_signals(_leave_at_once)
+    # Read when torch is imported. On a CPU that others use too, threads that spin while they wait take the
+    # time from those that work: ink took 215 ms a frame on a busy host, and 52 so; alone it is the same.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from inference_service.config import read_settings
 
     settings = read_settings(sys.argv[1:])

@@ -134,9 +134,9 @@ window.RTCPeerConnection = class extends RTCPeerConnection {
   }
 };
 
-/** Bytes of the video of all connections of this page, both ways; the size sent, the key frames received. */
+/** Bytes of the video of all connections of this page, both ways; the size sent, the frames received. */
 /** @type {any} */ (window).traffic = async () => {
-  const sum = { sentBytes: 0, receivedBytes: 0, sentWidth: 0, sentHeight: 0, keyFrames: 0 };
+  const sum = { sentBytes: 0, receivedBytes: 0, sentWidth: 0, sentHeight: 0, keyFrames: 0, frames: 0 };
   for (const connection of connections) {
     for (const report of (await connection.getStats()).values()) {
       if (report.kind !== "video") continue;
@@ -147,6 +147,7 @@ window.RTCPeerConnection = class extends RTCPeerConnection {
       } else if (report.type === "inbound-rtp") {
         sum.receivedBytes += report.bytesReceived;
         sum.keyFrames += report.keyFramesDecoded ?? 0;
+        sum.frames += report.framesDecoded ?? 0;
       }
     }
   }
