@@ -18,7 +18,7 @@ from inference_service.filters.ink.network import (
     OUT_SCALE,
     SIZE_MULTIPLE,
     InkNetwork,
-    add_blocks,
+    from_blocks,
     load_network,
 )
 
@@ -87,10 +87,13 @@ class Ink(Filter):
         else:
             parts = [_drawn(network, features[i : i + 1], *look) for i, look in enumerate(looks)]
             drawings = torch.cat(parts)
-        # The features are made, so the frames may turn into what of them is to stay.
-        kept = torch.tensor([1 - strength for strength, _ in looks], device=frames.device)
-        mixed = add_blocks(frames.mul_(kept[:, None, None, None]), drawings)
-        return mixed.clamp_(0, 255).to(torch.uint8)[..., :height, :width]
+        if all(strength == 1 for strength, _ in looks):
+            pictures = from_blocks(drawings.clamp_(0, 255).to(torch.uint8))
+        else:
+            kept = torch.tensor([1 - strength for strength, _ in looks], device=frames.device)
+            mixed = from_blocks(drawings).addcmul_(frames, kept[:, None, None, None])
+            pictures = mixed.clamp_(0, 255).to(torch.uint8)
+        return pictures[..., :height, :width]
 
 
 def _drawn(network: InkNetwork, features: Tensor, strength: float, lines: float) -> Tensor:

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from inference_service.filters.base import Item
 from inference_service.filters.ink import WEIGHTS, Ink
-from inference_service.filters.ink.network import InkNetwork, WeightsError, add_blocks
+from inference_service.filters.ink.network import InkNetwork, WeightsError, from_blocks
 from inference_service.filters.ink.pictures import draw_picture
 from inference_service.filters.ink.teacher import stylise
 from inference_service.filters.ink.train import TrainingSettings, train
@@ -157,13 +157,31 @@ def test_padding_does_not_show(ink: Ink) -> None:
     assert (drawn - drawn[..., 35:36, 49:50]).abs().max() < 24
 
 
-def test_blocks_are_added_where_they_belong() -> None:
-    image = torch.zeros(1, 3, 2, 4)
-    blocks = torch.arange(24.0).reshape(1, 2, 12).permute(0, 2, 1).reshape(1, 12, 1, 2)
-    added = add_blocks(image, blocks)[0].permute(1, 2, 0)
-    assert added[0, 1].tolist() == [3, 4, 5]
-    assert added[1, 0].tolist() == [6, 7, 8]
-    assert added[0, 2].tolist() == [12, 13, 14]
+@pytest.mark.parametrize("dtype", [torch.float32, torch.uint8])
+def test_blocks_become_pixels_where_they_belong(dtype: torch.dtype) -> None:
+    blocks = torch.arange(24.0).reshape(1, 1, 2, 12).permute(0, 3, 1, 2).to(dtype)
+    picture = from_blocks(blocks)[0].permute(1, 2, 0)
+    assert picture.shape == (2, 4, 3)
+    assert picture[0, 1].tolist() == [3, 4, 5]
+    assert picture[1, 0].tolist() == [6, 7, 8]
+    assert picture[0, 2].tolist() == [12, 13, 14]
+
+
+def test_a_flat_strong_colour_shows_no_grid(ink: Ink) -> None:
+    colours = [
+        (200, 0, 0),
+        (170, 5, 20),
+        (0, 160, 0),
+        (0, 0, 180),
+        (255, 255, 0),
+        (255, 0, 255),
+        (230, 190, 160),
+    ]
+    flat = [np.full((64, 64, 3), colour, np.uint8) for colour in colours]
+    items = [Item(session=bytes(16), sequence=0, params=Ink.Params()) for _ in flat]
+    drawn = ink.apply(image_batch(*flat), items)[:, :, 16:48, 16:48].int()
+    # 67 levels before the training had swatches in it.
+    assert (drawn.amax((2, 3)) - drawn.amin((2, 3))).max() <= 12
 
 
 @pytest.mark.parametrize("params", [{"strength": 1.1}, {"lines": -0.1}, {"colour": 1.0}])
