@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import zmq
@@ -271,7 +271,7 @@ class Lane:
 
     def _send(self, route: _Route, header: FrameHeader, choice: Choice, planes: Buffer, now_s: float) -> bool:
         if choice.is_inline or route.wants_params:
-            header = _with_params(header, choice.params)
+            header = replace(header, params=choice.params)
         try:
             route.socket.send(pack_frame(header, planes), zmq.NOBLOCK, copy=False)
         except zmq.Again:
@@ -279,8 +279,3 @@ class Lane:
         route.wants_params = False
         route.note_sent(header.sequence, now_s)
         return True
-
-
-def _with_params(header: FrameHeader, params: dict[str, Any]) -> FrameHeader:
-    values = {name: getattr(header, name) for name in header.__slots__}
-    return FrameHeader(**{**values, "params": params})
