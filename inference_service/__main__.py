@@ -1,4 +1,7 @@
-"""`python -m inference_service`: one worker, until SIGTERM or SIGINT drains it."""
+"""`python -m inference_service`: one worker, until SIGTERM or SIGINT drains it.
+
+With a command (`list`, `bench`, `run`, `download`): something else than a worker, for operators and authors.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +19,26 @@ if TYPE_CHECKING:
 
 EXIT_DRAINED = 0
 EXIT_FAILED = 1
+EXIT_HUNG = 3
 
 
 def main() -> int:
-    """Run a worker; return 1 for a fault, 0 when drained. Exits with 2 for a setting that cannot be used."""
+    """Run a worker, or the command that is named first, and return its exit code.
+
+    A worker: 0 when drained, 1 where it failed so often that a new one should be tried. It exits with 2 for a
+    setting that cannot be used, and with 3 where a batch does not end.
+    """
     # Before the imports, which take seconds: until the worker is open there is nothing to drain.
     _on_signals(_leave_at_once)
     # Read when torch is imported. On a CPU that others use too, threads that spin while they wait take the
     # time from those that work: ink took 215 ms a frame on a busy host, and 52 so; alone it is the same.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if sys.argv[1:] and not sys.argv[1].startswith("-"):
+        # What a command does may be ended like any other program.
+        _on_signals(signal.default_int_handler)
+        from inference_service.commands import main as run_command
+
+        return run_command(sys.argv[1:])
     from inference_service.config import read_settings
 
     settings = read_settings(sys.argv[1:])
@@ -37,18 +51,14 @@ def main() -> int:
 def _work(settings: Settings) -> int:
     import zmq
 
-    from inference_service.config import fault, refuse
+    from inference_service.config import fault, faults_of_filters, refuse
     from inference_service.device import list_gpus, run_dir, take
     from inference_service.errors import DeviceError
     from inference_service.filters.registry import installed
     from inference_service.worker import Worker
 
     points = installed()
-    faults = [
-        fault("filters", f"no filter {name!r}; there are {', '.join(sorted(points))}")
-        for name in settings.filters
-        if name not in points
-    ]
+    faults = faults_of_filters(settings, points)
     try:
         device = take(settings.device, list_gpus(), run_dir(os.environ))
     except DeviceError as exc:
@@ -60,7 +70,14 @@ def _work(settings: Settings) -> int:
     reasons: queue.SimpleQueue[int] = queue.SimpleQueue()
     _on_signals(lambda number, frame: reasons.put(EXIT_DRAINED))
     with device:
-        worker = Worker(settings, device, points, on_failure=lambda: reasons.put(EXIT_FAILED))
+        worker = Worker(
+            settings,
+            device,
+            points,
+            on_failure=lambda: reasons.put(EXIT_FAILED),
+            # Nothing can be closed in good order while a batch does not end.
+            on_hang=lambda: os._exit(EXIT_HUNG),
+        )
         try:
             worker.open()
         except zmq.ZMQError as exc:

@@ -9,9 +9,9 @@ from inference_service import results
 from inference_service.batcher import Ready
 from inference_service.errors import FilterFailed, SessionError
 from inference_service.filters.registry import Progress, Registry
+from inference_service.mailbox import Received
 from inference_service.metrics import Metrics
 from inference_service.params import CheckedParams, KeptParams
-from inference_service.receiver import Received
 from inference_service.results import Result
 
 PROGRESS_EVERY_NS = 250_000_000
@@ -38,14 +38,14 @@ class Admission:
                 return self._progress(received, chain)
             params = self._kept.get(header.params_id)
             if params is None:
-                self._metrics.answers["missing"] += 1
+                self._metrics.count_answer("missing")
                 return results.missing(header, self._worker)
             return Ready(received, chain, self._checked.check(chain, header.params_id, params))
         except SessionError as exc:
             reason = exc
         except Exception as exc:
             reason = FilterFailed(", ".join(header.filters), f"could not be prepared ({type(exc).__name__})")
-        self._metrics.answers[reason.code] += 1
+        self._metrics.count_answer(reason.code)
         return results.error(header, self._worker, reason)
 
     def _progress(self, received: Received, progress: Progress) -> Result | None:
@@ -58,5 +58,5 @@ class Admission:
         self._told_ns.move_to_end(session)
         if len(self._told_ns) > MAX_TOLD:
             self._told_ns.popitem(last=False)
-        self._metrics.answers["progress"] += 1
+        self._metrics.count_answer("progress")
         return results.progress(received.header, self._worker, progress.text, progress.fraction)

@@ -1,23 +1,26 @@
 """Newest frames of all sessions -> the next batch.
 
-Frames share a batch where their chain, size, colour and parameters allow it. Between two batches the newer
-frame of a session replaces the one that waits but keeps its place in the queue, so that no group starves.
+Frames share a batch where their chain, size, colour and parameters allow it. Sessions take turns: who was
+served longest ago comes first. (By the time for which a frame has waited it would not be fair: of two cameras
+of 30 fps on a worker that carries 20, the one whose frames come just after a batch has begun would win each
+time.)
 """
 
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 
 from inference_service.colour import Colour
 from inference_service.filters.base import Filter
+from inference_service.mailbox import Received
 from inference_service.metrics import Metrics
 from inference_service.params import ChainParams
-from inference_service.receiver import Received
 
-MAX_WAIT_NS = 1_000_000_000
-"""A frame that has waited longer is dropped: its session would not show the result."""
+MAX_TURNS = 1024
+"""Sessions whose last turn is remembered; one that is forgotten counts as new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,14 @@ class Ready:
 class Batcher:
     """What waits for a batch, one frame per session. The loop's thread only."""
 
-    def __init__(self, max_batch: int, metrics: Metrics) -> None:
+    def __init__(self, max_batch: int, max_wait_ms: float, metrics: Metrics) -> None:
+        """`max_wait_ms`: an older frame is late, since its session would not show the result."""
         self._max_batch = max_batch
+        self._max_wait_ns = int(max_wait_ms * 1e6)
         self._metrics = metrics
         self._waiting: dict[bytes, Ready] = {}
-        self._since_ns: dict[bytes, int] = {}
+        self._turns: OrderedDict[bytes, int] = OrderedDict()
+        self._turn = 0
 
     @property
     def is_empty(self) -> bool:
@@ -65,37 +71,53 @@ class Batcher:
         if session in self._waiting:
             self._metrics.frames_replaced += 1
         self._waiting[session] = ready
-        self._since_ns.setdefault(session, ready.received.since_ns)
 
     def discard(self, session: bytes) -> None:
         """Forget a session's frame, since a newer one of it cannot be filtered."""
         if self._waiting.pop(session, None) is not None:
             self._metrics.frames_replaced += 1
-        self._since_ns.pop(session, None)
 
-    def next(self, now_ns: int) -> list[Ready]:
-        """Return the next batch, the session that waits longest and all that may go with it; [] when empty.
+    def limit(self, max_batch: int) -> None:
+        """Make no batch larger than this from now on."""
+        self._max_batch = min(self._max_batch, max_batch)
 
-        A group over the limit is cut into equal parts, since 17 + 16 frames end earlier than 32 + 1.
-        """
-        self._drop_late(now_ns)
-        if not self._waiting:
-            return []
-        first = min(self._since_ns, key=self._since_ns.__getitem__)
-        key = self._waiting[first].batch_key
-        group = sorted(
-            (session for session, ready in self._waiting.items() if ready.batch_key == key),
-            key=self._since_ns.__getitem__,
-        )
-        size = math.ceil(len(group) / math.ceil(len(group) / self._max_batch))
-        batch = [self._waiting.pop(session) for session in group[:size]]
-        for session in group[:size]:
-            del self._since_ns[session]
-        return batch
-
-    def _drop_late(self, now_ns: int) -> None:
-        late = [s for s, r in self._waiting.items() if now_ns - r.received.arrived_ns > MAX_WAIT_NS]
-        for session in late:
-            del self._waiting[session], self._since_ns[session]
+    def late(self, now_ns: int) -> list[Ready]:
+        """Return the frames that have waited for too long, and forget them."""
+        late = [r for r in self._waiting.values() if now_ns - r.received.arrived_ns > self._max_wait_ns]
+        for ready in late:
+            del self._waiting[ready.received.header.session]
         if late:
             self._metrics.frames_dropped["late"] += len(late)
+        return late
+
+    def next(self) -> list[Ready]:
+        """Return the next batch: the session served longest ago, and those that go with it; [] when empty.
+
+        A group over the limit is cut into equal parts, since 17 + 16 frames end earlier than 32 + 1. No
+        session is served twice while one of another group waits for its turn.
+        """
+        if not self._waiting:
+            return []
+        # Two of a turn in the order in which they came, which is that of the dictionary.
+        waiting = sorted(self._waiting, key=self._last_turn)
+        key = self._waiting[waiting[0]].batch_key
+        group: list[bytes] = []
+        others: list[bytes] = []
+        for session in waiting:
+            (group if self._waiting[session].batch_key == key else others).append(session)
+        if others:
+            others_turn = self._last_turn(others[0])
+            group = [session for session in group if self._last_turn(session) <= others_turn]
+        size = math.ceil(len(group) / math.ceil(len(group) / self._max_batch))
+        self._turn += 1
+        return [self._served(session) for session in group[:size]]
+
+    def _last_turn(self, session: bytes) -> int:
+        return self._turns.get(session, 0)
+
+    def _served(self, session: bytes) -> Ready:
+        self._turns[session] = self._turn
+        self._turns.move_to_end(session)
+        if len(self._turns) > MAX_TURNS:
+            self._turns.popitem(last=False)
+        return self._waiting.pop(session)

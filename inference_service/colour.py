@@ -18,15 +18,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from inference_service.crossing import Planes
 from shared.frame import ColourMatrix, ColourRange
-
-Planes = npt.NDArray[np.uint8]
-"""(H * 3 / 2, W) uint8: the packed I420 planes of one frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +45,8 @@ def planes_to_rgb(planes: Sequence[Planes], colour: Colour) -> torch.Tensor:
     """
     if not colour.is_opencv:
         return i420_to_rgb(torch.from_numpy(np.stack(planes)), colour)
+    import cv2  # Only on a CPU.
+
     rows, width = planes[0].shape
     image_rgb = np.empty((len(planes), rows * 2 // 3, width, 3), np.uint8)
     for one, into in zip(planes, image_rgb, strict=True):
@@ -101,6 +99,8 @@ def rgb_to_i420(image_rgb: torch.Tensor, colour: Colour) -> torch.Tensor:
 
 
 def _rgb_to_i420_opencv(image_rgb: torch.Tensor) -> torch.Tensor:
+    import cv2  # Only on a CPU.
+
     count, _, height, width = image_rgb.shape
     channels_last = image_rgb.permute(0, 2, 3, 1).contiguous().numpy()
     i420 = np.empty((count, height * 3 // 2, width), np.uint8)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, CliApp, NoDecode, SettingsConfigDict, SettingsError
 
+from inference_service.weights import default_folder
 from shared import endpoints
 from shared.errors import EndpointError
 
@@ -51,6 +55,18 @@ class Settings(BaseSettings):
         None, description="how signaling services reach it (default: the bound endpoint)"
     )
     max_batch: int = Field(32, ge=1, le=MAX_BATCH, description="most frames in one batch")
+    max_wait_ms: float = Field(
+        1000, ge=50, le=10_000, description="a frame that has waited for longer is dropped, not filtered"
+    )
+    hang_s: float = Field(
+        60, ge=5, le=3600, description="a batch that lasts for longer ends the worker, with code 3"
+    )
+    weights_dir: Path = Field(
+        default_factory=default_folder, description="where downloaded weights lie (default: a cache folder)"
+    )
+    filter_settings: Annotated[dict[str, dict[str, Any]], NoDecode] = Field(
+        {}, description='a JSON object of filters and their settings: {"densepose": {"short_side": 800}}'
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")
 
     @field_validator("filters", mode="before")
@@ -63,6 +79,18 @@ class Settings(BaseSettings):
     def _device(cls, value: str) -> str:
         if not _DEVICE.fullmatch(value):
             raise ValueError(f"expected auto, cpu, cuda or cuda:N, not {value!r}")
+        return value
+
+    @field_validator("filter_settings", mode="before")
+    @classmethod
+    def _filter_settings(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except ValueError as exc:
+                raise ValueError(f"expected a JSON object: {exc}") from exc
+        if not isinstance(value, dict) or not all(isinstance(one, dict) for one in value.values()):
+            raise ValueError("expected a JSON object with an object for each filter")
         return value
 
     @field_validator("signaling", mode="before")
@@ -116,6 +144,30 @@ def read_settings(arguments: Sequence[str]) -> Settings:
 def fault(field: str, message: str) -> str:
     """Name a setting the way an operator gives it, and say what is wrong with it."""
     return f"--{field.replace('_', '-')} / {PREFIX}{field.upper()}: {message}"
+
+
+def faults_of_filters(settings: Settings, points: Mapping[str, EntryPoint]) -> list[str]:
+    """Return what is wrong with the names and the settings of filters; imports those that have settings."""
+    faults = [
+        fault(field, f"no filter {name!r}; there are {', '.join(sorted(points))}")
+        for field, names in (("filters", settings.filters), ("filter_settings", settings.filter_settings))
+        for name in names
+        if name not in points
+    ]
+    for name, values in settings.filter_settings.items():
+        if name not in points:
+            continue
+        try:
+            points[name].load().Settings.model_validate(values)
+        except ValidationError as exc:
+            for error in exc.errors():
+                where = ".".join(str(part) for part in (name, *error["loc"]))
+                faults.append(fault("filter_settings", f"{where}: {error['msg']}"))
+        except Exception as exc:
+            faults.append(
+                fault("filter_settings", f"{name} cannot be imported ({type(exc).__name__}: {exc})")
+            )
+    return faults
 
 
 def refuse(faults: Iterable[str]) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Which device a worker runs on, and how pictures get there and back.
+"""Which device a worker runs on.
 
 Workers of one host share their GPUs by lock files: a worker holds one slot of its GPU while it lives, and
 `auto` takes the GPU with the fewest held slots. `flock` locks vanish with their process, also a killed one.
@@ -10,16 +10,12 @@ import fcntl
 import os
 import re
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from inference_service.errors import DeviceError
@@ -146,73 +142,3 @@ def _lock(path: Path) -> int | None:
 def _open(path: Path) -> int:
     # Never through a link that someone else laid into a shared temp folder.
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-
-
-def current(device: torch.device) -> AbstractContextManager[object]:
-    """Make `device` the one that this thread's streams and events belong to, within the context."""
-    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
-
-
-class Staging:
-    """Page-locked host memory for the way to a GPU and back; one batch at a time."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._upload = torch.empty(0, dtype=torch.uint8)
-        self._download = torch.empty(0, dtype=torch.uint8)
-
-    def upload(self, planes: Sequence[npt.NDArray[np.uint8]]) -> torch.Tensor:
-        """Return (N, H * 3 / 2, W) on the device; the copy is queued on the current stream."""
-        shape = (len(planes), *planes[0].shape)
-        # A batch that failed half-way may still be reading what is overwritten here.
-        torch.cuda.current_stream(self._device).synchronize()
-        self._upload = _grown(self._upload, shape)
-        host = self._upload[: int(np.prod(shape))].view(shape)
-        for one, into in zip(planes, host.numpy(), strict=True):
-            np.copyto(into, one)
-        return host.to(self._device, non_blocking=True)
-
-    def download(self, i420: torch.Tensor) -> npt.NDArray[np.uint8]:
-        """Return the pictures in host memory, valid until the next call; waits for the current stream."""
-        self._download = _grown(self._download, tuple(i420.shape))
-        host = self._download[: i420.numel()].view(i420.shape)
-        host.copy_(i420, non_blocking=True)
-        torch.cuda.current_stream(self._device).synchronize()
-        return host.numpy()
-
-
-class Stopwatch:
-    """Time on the device between `start` and `stop`, in ms."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._events: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
-        self._is_gpu = device.type == "cuda"
-        self._started_s = 0.0
-        self._total_ms = 0.0
-
-    def start(self) -> None:
-        if self._is_gpu:
-            self._events.append((_timed_event(), _timed_event()))
-            self._events[-1][0].record()
-        self._started_s = time.perf_counter()
-
-    def stop(self) -> None:
-        if self._is_gpu:
-            self._events[-1][1].record()
-        else:
-            self._total_ms += (time.perf_counter() - self._started_s) * 1e3
-
-    def total_ms(self) -> float:
-        """Return the sum of all laps; waits for the GPU to end the last one."""
-        if self._events:
-            self._events[-1][1].synchronize()
-        return self._total_ms + sum(float(start.elapsed_time(end)) for start, end in self._events)
-
-
-def _timed_event() -> torch.cuda.Event:
-    return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-
-
-def _grown(buffer: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-    size = int(np.prod(shape))
-    return buffer if buffer.numel() >= size else torch.empty(size, dtype=torch.uint8, pin_memory=True)

@@ -17,6 +17,14 @@ class FilterNotUsable(InferenceError):
     """A filter's class does not keep the rules of `filters/base.py`."""
 
 
+class WeightsError(InferenceError):
+    """Weights cannot be had or do not fit; the text tells the operator what to do."""
+
+
+class MissingPackage(InferenceError):
+    """A filter needs a package that is not installed here; the text tells the operator how to get it."""
+
+
 class SessionError(InferenceError):
     """A fault that one session is told of, by the fixed word `code`; it ends nothing else."""
 
@@ -51,3 +59,12 @@ class FilterFailed(SessionError):
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"filter {name!r} {reason}")
         self.name = name
+
+
+class FrameLate(SessionError):
+    """The worker was too busy for this frame, which had grown too old."""
+
+    code = "late"
+
+    def __init__(self, max_wait_ms: float) -> None:
+        super().__init__(f"the frame waited for more than {max_wait_ms:.0f} ms, so the worker dropped it")

@@ -27,24 +27,26 @@ class Reading:
 
 
 class LoopGauge:
-    """All times are this process's monotonic clock in ns."""
+    """All times are this process's monotonic clock in ns. Batches end in the order in which they began."""
 
     def __init__(self, now_ns: int) -> None:
         self._lock = threading.Lock()
-        self._since_ns = now_ns
-        self._in_batch = False
+        self._ended_ns = now_ns
+        self._begun_ns: deque[int] = deque()
         self._lately: deque[tuple[int, int, int]] = deque()
         self._durations_ms: deque[float] = deque(maxlen=USUAL_OF)
 
     def begin(self, now_ns: int) -> None:
         with self._lock:
-            self._in_batch, self._since_ns = True, now_ns
+            self._begun_ns.append(now_ns)
 
     def end(self, frames: int, now_ns: int) -> None:
         with self._lock:
-            self._lately.append((self._since_ns, now_ns, frames))
-            self._durations_ms.append((now_ns - self._since_ns) / 1e6)
-            self._in_batch, self._since_ns = False, now_ns
+            since_ns = self._since_ns()
+            self._begun_ns.popleft()
+            self._lately.append((since_ns, now_ns, frames))
+            self._durations_ms.append((now_ns - since_ns) / 1e6)
+            self._ended_ns = now_ns
             self._forget(now_ns)
 
     def read(self, now_ns: int) -> Reading:
@@ -52,17 +54,21 @@ class LoopGauge:
             self._forget(now_ns)
             window_start_ns = now_ns - WINDOW_NS
             busy_ns = sum(end - max(start, window_start_ns) for start, end, _ in self._lately)
-            if self._in_batch:
-                busy_ns += now_ns - max(self._since_ns, window_start_ns)
+            if self._begun_ns:
+                busy_ns += now_ns - max(self._since_ns(), window_start_ns)
             frames = sum(count for _, _, count in self._lately)
             durations_ms = sorted(self._durations_ms)
             return Reading(
                 busy=min(1.0, max(0.0, busy_ns / WINDOW_NS)),
                 batch_size=frames / len(self._lately) if self._lately else 0.0,
-                in_batch=self._in_batch,
-                since_ns=self._since_ns,
+                in_batch=bool(self._begun_ns),
+                since_ns=self._since_ns(),
                 usual_ms=durations_ms[int(_USUAL_RANK * len(durations_ms))] if durations_ms else 0.0,
             )
+
+    def _since_ns(self) -> int:
+        # A batch that began while the one before it was under way has the device from that one's end on.
+        return max(self._begun_ns[0], self._ended_ns) if self._begun_ns else self._ended_ns
 
     def _forget(self, now_ns: int) -> None:
         while self._lately and self._lately[0][1] < now_ns - WINDOW_NS:

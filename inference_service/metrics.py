@@ -1,7 +1,11 @@
-"""All counters of a worker; each is written by one thread, and one line of them goes to the log."""
+"""All counters of a worker; each is written by one thread but `answers`, which has a lock.
+
+One line of them goes to the log.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from dataclasses import dataclass, field, fields
 
@@ -18,6 +22,8 @@ class Metrics:
     """Messages that no filter saw, by reason: the wire's, `full` (too many wait), `late` (for too long)."""
     frames_filtered: int = 0
     batches: int = 0
+    batches_split: int = 0
+    """Batches that were halved, since a filter failed on them."""
     answers: Counter[str] = field(default_factory=Counter)
     """Results without a picture, by kind, or by code where the kind is `error`."""
     results_published: int = 0
@@ -25,6 +31,12 @@ class Metrics:
     """Results that the publisher could not send in time."""
     replies_refused: int = 0
     """Frames whose `reply_to` is no place of a configured signaling service."""
+    _answering: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def count_answer(self, kind_or_code: str) -> None:
+        """Count a result without a picture; any thread."""
+        with self._answering:
+            self.answers[kind_or_code] += 1
 
     def line(self) -> str:
         """Return every counter that is not zero, in words for the log."""
@@ -33,6 +45,6 @@ class Metrics:
             value = getattr(self, one.name)
             if isinstance(value, Counter):
                 words += [f"{one.name}[{reason}]={count}" for reason, count in sorted(value.items())]
-            elif value:
+            elif isinstance(value, int) and value:
                 words.append(f"{one.name}={value}")
         return " ".join(words)

@@ -9,7 +9,7 @@ import torch
 
 from inference_service import colour
 from inference_service.colour import Colour
-from inference_service.device import Staging
+from inference_service.crossing import Crossing, Planes
 
 
 class Pictures:
@@ -21,36 +21,43 @@ class Pictures:
         size: tuple[int, int],
         meant: Colour,
         device: torch.device,
-        staging: Staging | None,
+        crossing: Crossing,
     ) -> None:
-        """`size` is (width, height); `staging` is needed where `device` is a GPU."""
+        """`size` is (width, height)."""
         self._planes: Sequence[memoryview] | None = planes
         self._width, self._height = size
         self._count = len(planes)
         self._colour = meant
         self._device = device
-        self._staging = staging
+        self._crossing = crossing
         self._i420: torch.Tensor | None = None
         self._rgb: torch.Tensor | None = None
+
+    @property
+    def came(self) -> Sequence[memoryview] | None:
+        """The packed planes as they came; None once a filter has replaced them."""
+        return self._planes
 
     def rgb(self) -> torch.Tensor:
         """Return (N, 3, H, W) RGB uint8 on the device, channels last, not the memory of any message."""
         if self._rgb is None:
             if self._i420 is None and self._device.type == "cpu":
-                self._rgb = colour.planes_to_rgb(self._arrays(), self._colour)
+                with self._crossing.stages.lap("to_rgb"):
+                    self._rgb = colour.planes_to_rgb(self._arrays(), self._colour)
             else:
-                self._rgb = colour.i420_to_rgb(self.i420(), self._colour)
+                i420 = self.i420()
+                with self._crossing.stages.lap("to_rgb"):
+                    self._rgb = colour.i420_to_rgb(i420, self._colour)
         return self._rgb
 
     def i420(self) -> torch.Tensor:
         """Return (N, H * 3 / 2, W) I420 uint8 on the device, not the memory of any message."""
         if self._i420 is None:
             if self._rgb is not None:
-                self._i420 = colour.rgb_to_i420(self._rgb, self._colour)
-            elif self._staging is not None:
-                self._i420 = self._staging.upload(self._arrays())
+                with self._crossing.stages.lap("to_i420"):
+                    self._i420 = colour.rgb_to_i420(self._rgb, self._colour)
             else:
-                self._i420 = torch.from_numpy(np.stack(self._arrays()))
+                self._i420 = self._crossing.upload(self._arrays())
         return self._i420
 
     def nothing(self) -> torch.Tensor:
@@ -63,15 +70,7 @@ class Pictures:
     def replace_i420(self, i420: torch.Tensor) -> None:
         self._planes, self._i420, self._rgb = None, i420, None
 
-    def finished(self) -> Sequence[memoryview]:
-        """Return the packed planes of each picture in host memory; valid until the next batch of a GPU."""
-        if self._planes is not None:
-            return self._planes
-        i420 = self.i420()
-        host = self._staging.download(i420) if self._staging is not None else i420.contiguous().numpy()
-        return [memoryview(one).cast("B") for one in host]
-
-    def _arrays(self) -> list[colour.Planes]:
+    def _arrays(self) -> list[Planes]:
         assert self._planes is not None
         rows = self._height * 3 // 2
         return [np.frombuffer(one, np.uint8).reshape(rows, self._width) for one in self._planes]

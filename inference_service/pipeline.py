@@ -1,7 +1,7 @@
 """One batch: colour -> the filters of its chain -> colour -> results.
 
-A batch that fails is done again one by one, so that a frame or a session that breaks a filter hurts itself
-alone.
+A batch begins in the loop's thread and is finished in another one, so that on a GPU the next batch is under
+way meanwhile. A batch that fails is halved and done again, until the frame that breaks the filter is alone.
 """
 
 from __future__ import annotations
@@ -9,90 +9,137 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 import torch
 
 from inference_service.batcher import Ready
 from inference_service.colour import Colour
-from inference_service.device import Staging, Stopwatch, current
+from inference_service.crossing import CpuCrossings, Crossing, Crossings, GpuCrossings
 from inference_service.errors import FilterFailed
 from inference_service.filters.base import Filter, Item
+from inference_service.health import Health
 from inference_service.metrics import Metrics
 from inference_service.pictures import Pictures
 from inference_service.results import Result, error, picture
+from inference_service.stages import Stages
 from inference_service.states import States
 
 logger = logging.getLogger(__name__)
 
 WARM_SIZE = (640, 480)
 LOG_FAILURES_EVERY_S = 10.0
+FILTER = "filter"
+"""The stage of all filters of a chain; the others are `upload`, `to_rgb`, `to_i420`, `download`, and what
+filters themselves call stages."""
+
+
+class Running(Protocol):
+    """A batch that has begun."""
+
+    def finish(self) -> list[Result]:
+        """Wait for it and return one result per frame, in their order; never raises."""
+
+    @property
+    def stages_ms(self) -> dict[str, float]:
+        """How long each stage took, once it is finished; empty where nothing was computed."""
 
 
 class Pipeline:
-    """Filters batches on one device. `run` belongs to the loop's thread."""
+    """Filters batches on one device. `start` belongs to the loop's thread."""
 
-    def __init__(self, device: torch.device, worker: str, metrics: Metrics) -> None:
-        self._device = device
-        self._worker = worker
-        self._metrics = metrics
+    def __init__(self, device: torch.device, worker: str, metrics: Metrics, health: Health) -> None:
+        self.device = device
+        self.worker = worker
+        self.metrics = metrics
+        self.health = health
+        self.most_frames: int | None = None
+        """The largest batch that fits into memory; None while none has been too large."""
         self._states = States()
-        self._staging = Staging(device) if device.type == "cuda" else None
+        self._crossings = _crossings(device)
         self._failure_logged_s = float("-inf")
 
-    def run(self, batch: Sequence[Ready]) -> list[Result]:
-        """Return one result per frame, in their order; never raises for what a filter does."""
+    def start(self, batch: Sequence[Ready]) -> Running:
+        """Begin a batch; never raises for what a filter does."""
         started_ns = time.monotonic_ns()
         self._states.forget_old(started_ns)
         try:
-            results = self._filter(batch, started_ns)
+            return self._begin(batch, started_ns)
         except Exception as exc:
-            if len(batch) > 1:
-                return [result for one in batch for result in self.run([one])]
-            return [self._failed(batch[0], exc)]
-        self._metrics.batches += 1
-        self._metrics.frames_filtered += len(batch)
-        return results
+            if _is_out_of_memory(exc):
+                self._make_room(len(batch))
+            if len(batch) == 1:
+                return _Finished([self.failed(batch[0], exc)])
+        self.metrics.batches_split += 1
+        half = len(batch) // 2
+        return _Finished([result for part in (batch[:half], batch[half:]) for result in self.run(part)])
+
+    def run(self, batch: Sequence[Ready]) -> list[Result]:
+        """Begin and finish a batch at once."""
+        return self.start(batch).finish()
 
     def warm(self, one: Filter) -> None:
         """Run a filter once on a grey picture, with its conversions; raises what the filter raises."""
         width, height = WARM_SIZE
         planes = memoryview(bytes([128]) * (width * height * 3 // 2))
-        # A staging area of its own: the loop may be in the middle of a batch.
-        staging = Staging(self._device) if self._staging is not None else None
-        pictures = Pictures([planes], WARM_SIZE, Colour(), self._device, staging)
-        with current(self._device), torch.inference_mode():
-            _apply(one, pictures, [Item(session=bytes(16), sequence=0, params=one.Params())])
-            pictures.finished()
+        # A crossing of its own: the loop may be in the middle of a batch, on its own streams.
+        crossings = _crossings(self.device)
+        crossing = crossings.begin()
+        item = Item(session=bytes(16), sequence=0, params=one.Params())
+        with crossings.computing(), torch.inference_mode():
+            pictures = Pictures([planes], WARM_SIZE, Colour(), self.device, crossing)
+            spoiled = _apply(one, pictures, [item], crossing.stages)
+            if pictures.came is None:
+                crossing.download(pictures.i420(), spoiled)
+                crossing.arrive()
+        crossing.close()
 
-    def _filter(self, batch: Sequence[Ready], started_ns: int) -> list[Result]:
+    def failed(self, ready: Ready, exc: Exception) -> Result:
+        """Return what the session of a frame is told of a failure, and count it; any thread."""
+        header = ready.received.header
+        for place, one in enumerate(ready.chain):
+            # The state may be what broke the filter, or half written by it.
+            self._states.forget((header.session, place, one.name))
+        told = (
+            exc
+            if isinstance(exc, FilterFailed)
+            else FilterFailed(_names(ready.chain), "failed on this frame")
+        )
+        self.health.failed(time.monotonic())
+        self.metrics.count_answer(told.code)
+        now_s = time.monotonic()
+        if now_s - self._failure_logged_s >= LOG_FAILURES_EVERY_S:
+            self._failure_logged_s = now_s
+            logger.warning("session %s: %s", header.session.hex(), told, exc_info=exc)
+        return error(header, self.worker, told)
+
+    def _begin(self, batch: Sequence[Ready], started_ns: int) -> Running:
         header = batch[0].received.header
-        size = (header.width, header.height)
-        planes = [ready.received.planes for ready in batch]
-        pictures = Pictures(planes, size, batch[0].colour, self._device, self._staging)
-        least_ms = 0.0
-        with current(self._device), torch.inference_mode():
-            in_filters = Stopwatch(self._device)
-            for place, one in enumerate(batch[0].chain):
-                items = [self._item(ready, place, one, started_ns) for ready in batch]
-                in_filters.start()
-                _apply(one, pictures, items)
-                in_filters.stop()
-                least_ms = max(least_ms, one.least_batch_ms(items))
-            finished = pictures.finished()
-            filter_ms = in_filters.total_ms()
-        _sleep_until(started_ns + int(least_ms * 1e6))
-        batch_ms = (time.monotonic_ns() - started_ns) / 1e6
-        return [
-            picture(
-                ready.received.header,
-                self._worker,
-                planes,
-                wait_ms=max(0.0, (started_ns - ready.received.arrived_ns) / 1e6),
-                batch_ms=batch_ms,
-                filter_ms=filter_ms,
+        crossing = self._crossings.begin()
+        try:
+            pictures = Pictures(
+                [ready.received.planes for ready in batch],
+                (header.width, header.height),
+                batch[0].colour,
+                self.device,
+                crossing,
             )
-            for ready, planes in zip(batch, finished, strict=True)
-        ]
+            least_ms = 0.0
+            spoiled: torch.Tensor | None = None
+            with self._crossings.computing(), torch.inference_mode():
+                for place, one in enumerate(batch[0].chain):
+                    items = [self._item(ready, place, one, started_ns) for ready in batch]
+                    newly = _apply(one, pictures, items, crossing.stages)
+                    if newly is not None:
+                        spoiled = newly if spoiled is None else spoiled | newly
+                    least_ms = max(least_ms, one.least_batch_ms(items))
+                if pictures.came is None:
+                    crossing.download(pictures.i420(), spoiled)
+        except Exception:
+            crossing.close()
+            raise
+        _sleep_until(started_ns + int(least_ms * 1e6))
+        return _Begun(self, batch, pictures, crossing, started_ns)
 
     def _item(self, ready: Ready, place: int, one: Filter, now_ns: int) -> Item:
         header = ready.received.header
@@ -103,33 +150,107 @@ class Pipeline:
         state = self._states.get((header.session, place, one.name), size, now_ns)
         return Item(session=header.session, sequence=header.sequence, params=params, state=state)
 
-    def _failed(self, ready: Ready, exc: Exception) -> Result:
-        header = ready.received.header
-        for place, one in enumerate(ready.chain):
-            # The state may be what broke the filter, or half written by it.
-            self._states.forget((header.session, place, one.name))
-        told = (
-            exc
-            if isinstance(exc, FilterFailed)
-            else FilterFailed(_names(ready.chain), "failed on this frame")
-        )
-        self._metrics.answers[told.code] += 1
-        now_s = time.monotonic()
-        if now_s - self._failure_logged_s >= LOG_FAILURES_EVERY_S:
-            self._failure_logged_s = now_s
-            logger.warning("session %s: %s", header.session.hex(), told, exc_info=exc)
-        return error(header, self._worker, told)
+    def _make_room(self, frames: int) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if frames > 1:
+            self.most_frames = frames // 2
+            logger.warning("%d frames do not fit into memory; from now on %d", frames, self.most_frames)
 
 
-def _apply(one: Filter, pictures: Pictures, items: Sequence[Item]) -> None:
+class _Finished:
+    """A batch that was over before anyone waited for it."""
+
+    def __init__(self, results: list[Result]) -> None:
+        self._results = results
+        self.stages_ms: dict[str, float] = {}
+
+    def finish(self) -> list[Result]:
+        return self._results
+
+
+class _Begun:
+    """A batch on the device, or on its way to and from it."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        batch: Sequence[Ready],
+        pictures: Pictures,
+        crossing: Crossing,
+        started_ns: int,
+    ) -> None:
+        self._pipeline = pipeline
+        self._batch = batch
+        self._pictures = pictures
+        self._crossing = crossing
+        self._started_ns = started_ns
+        self.stages_ms: dict[str, float] = {}
+
+    def finish(self) -> list[Result]:
+        try:
+            results = self._arrived()
+            self._crossing.close()
+        except Exception as exc:
+            # A GPU says only now what went wrong on it, and then often goes on saying it.
+            return [self._pipeline.failed(ready, exc) for ready in self._batch]
+        return results
+
+    def _arrived(self) -> list[Result]:
+        if (came := self._pictures.came) is not None:
+            finished, spoiled = came, [False] * len(came)
+        else:
+            arrived = self._crossing.arrive()
+            finished = [memoryview(one).cast("B") for one in arrived.planes_i420]
+            spoiled = arrived.spoiled.tolist()
+        self.stages_ms = self._crossing.stages.totals_ms()
+        batch_ms = (time.monotonic_ns() - self._started_ns) / 1e6
+        metrics = self._pipeline.metrics
+        metrics.batches += 1
+        results = []
+        for ready, planes, is_spoiled in zip(self._batch, finished, spoiled, strict=True):
+            if is_spoiled:
+                told = FilterFailed(_names(ready.chain), "made values that are no numbers of this frame")
+                results.append(self._pipeline.failed(ready, told))
+                continue
+            metrics.frames_filtered += 1
+            self._pipeline.health.succeeded()
+            results.append(
+                picture(
+                    ready.received.header,
+                    self._pipeline.worker,
+                    planes,
+                    wait_ms=max(0.0, (self._started_ns - ready.received.arrived_ns) / 1e6),
+                    batch_ms=batch_ms,
+                    filter_ms=self.stages_ms.get(FILTER, 0.0),
+                )
+            )
+        return results
+
+
+def _crossings(device: torch.device) -> Crossings:
+    return GpuCrossings(device) if device.type == "cuda" else CpuCrossings()
+
+
+def _apply(one: Filter, pictures: Pictures, items: Sequence[Item], stages: Stages) -> torch.Tensor | None:
+    """Replace the pictures by the filter's; return which of them are spoiled, (N,) bool, None for none."""
     if not one.needs_pictures:
-        _check(one, one.apply(pictures.nothing(), items), pictures.nothing())
-    elif one.works_on == "i420":
-        batch = pictures.i420()
-        pictures.replace_i420(_check(one, one.apply(batch, items), batch))
+        batch = pictures.nothing()
+        _check(one, _applied(one, batch, items, stages), batch)
+        return None
+    is_i420 = one.works_on == "i420"
+    batch = pictures.i420() if is_i420 else pictures.rgb()
+    result, spoiled = _levels(_check(one, _applied(one, batch, items, stages), batch))
+    if is_i420:
+        pictures.replace_i420(result)
     else:
-        batch = pictures.rgb()
-        pictures.replace_rgb(_check(one, one.apply(batch, items), batch))
+        pictures.replace_rgb(result)
+    return spoiled
+
+
+def _applied(one: Filter, batch: torch.Tensor, items: Sequence[Item], stages: Stages) -> object:
+    with stages.of_filter(FILTER):
+        return one.apply(batch, items)
 
 
 def _check(one: Filter, result: object, batch: torch.Tensor) -> torch.Tensor:
@@ -137,12 +258,26 @@ def _check(one: Filter, result: object, batch: torch.Tensor) -> torch.Tensor:
         raise FilterFailed(one.name, f"returned {type(result).__name__}, expected a tensor")
     for what, came, expected in (
         ("shape", tuple(result.shape), tuple(batch.shape)),
-        ("type", result.dtype, torch.uint8),
         ("device", result.device, batch.device),
     ):
         if came != expected:
             raise FilterFailed(one.name, f"returned a batch of {what} {came}, expected {expected}")
+    if result.dtype != torch.uint8 and not result.is_floating_point():
+        raise FilterFailed(one.name, f"returned a batch of type {result.dtype}, expected uint8 or floats")
     return result
+
+
+def _levels(result: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return uint8 pictures, and for floating point (N,) bool: which have a NaN or an infinity."""
+    if result.dtype == torch.uint8:
+        return result, None
+    spoiled = ~torch.isfinite(result).flatten(1).all(dim=1)
+    return result.nan_to_num(0.0, 0.0, 0.0).round().clamp(0, 255).to(torch.uint8), spoiled
+
+
+def _is_out_of_memory(exc: Exception) -> bool:
+    # On a CPU torch raises a plain RuntimeError.
+    return isinstance(exc, MemoryError | torch.cuda.OutOfMemoryError) or "can't allocate memory" in str(exc)
 
 
 def _names(chain: Iterable[Filter]) -> str:

@@ -1,7 +1,7 @@
-"""Drains the PULL socket in a thread of its own into session -> newest frame.
+"""Drains the PULL socket in a thread of its own into the mailbox.
 
 Nothing else happens in that thread: what the kernel or libzmq holds while a batch runs grows old, what lies
-in this map is replaced.
+in the mailbox is replaced.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import zmq
 
+from inference_service.mailbox import Mailbox
 from inference_service.metrics import Metrics
 from shared import sockets, wire
 from shared.errors import WireError
@@ -24,37 +25,18 @@ from shared.wire import FrameHeader
 
 logger = logging.getLogger(__name__)
 
-MAX_SESSIONS = 512
-MAX_WAITING_BYTES = 1 << 30
-"""Bounds on what may wait; far over what a worker can filter, they only stop a flood."""
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A frame as it waits; times are this process's monotonic clock in ns."""
-
-    header: FrameHeader
-    planes: memoryview
-    """Packed I420 of the header's size, a view of the message."""
-    arrived_ns: int
-    since_ns: int
-    """Arrival of the first frame that this one replaced, or its own: how long its session has waited."""
-
 
 class Receiver:
     """The worker's end of all lanes."""
 
-    def __init__(self, metrics: Metrics, on_frame: Callable[[FrameHeader], None]) -> None:
+    def __init__(self, mailbox: Mailbox, metrics: Metrics, on_frame: Callable[[FrameHeader], None]) -> None:
         """`on_frame` is called in the receiving thread with each header, and must be quick."""
+        self._mailbox = mailbox
         self._metrics = metrics
         self._on_frame = on_frame
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._thread: threading.Thread | None = None
         self._file: _File | None = None
-        self._waiting: dict[bytes, Received] = {}
-        self._waiting_bytes = 0
-        self._changed = threading.Condition()
-        self._ended = False
 
     def open(self, bind: str) -> str:
         """Bind and start to drain; return the endpoint with its true port. Raises zmq.ZMQError."""
@@ -72,28 +54,11 @@ class Receiver:
 
     def close(self) -> None:
         """Stop to receive; safe to call twice."""
-        self.end_waiting()
         self._context.term()
         if self._thread is not None:
             self._thread.join()
         if self._file is not None:
             self._file.remove()
-
-    def end_waiting(self) -> None:
-        """From now on `take` returns at once."""
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
-
-    def take(self, *, wait: bool) -> list[Received]:
-        """Return the newest frame of every session and forget them; with `wait`, not before there is one."""
-        with self._changed:
-            if wait:
-                self._changed.wait_for(lambda: self._waiting or self._ended)
-            taken = list(self._waiting.values())
-            self._waiting.clear()
-            self._waiting_bytes = 0
-        return taken
 
     def _drain(self, socket: zmq.Socket[bytes]) -> None:
         while True:
@@ -124,19 +89,7 @@ class Receiver:
                 logger.exception("a frame message could not be read")
             self._metrics.frames_dropped["unexpected"] += 1
             return
-        self._metrics.frames_received += 1
-        with self._changed:
-            older = self._waiting.get(header.session)
-            size_bytes = self._waiting_bytes + len(planes) - (len(older.planes) if older else 0)
-            if size_bytes > MAX_WAITING_BYTES or (older is None and len(self._waiting) >= MAX_SESSIONS):
-                self._metrics.frames_dropped["full"] += 1
-                return
-            if older is not None:
-                self._metrics.frames_replaced += 1
-            self._waiting_bytes = size_bytes
-            since_ns = older.since_ns if older else arrived_ns
-            self._waiting[header.session] = Received(header, planes, arrived_ns, since_ns)
-            self._changed.notify_all()
+        self._mailbox.put(header, planes, arrived_ns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,36 +22,40 @@ class _Kept:
 
 
 class States:
-    """The longest unused state goes first. The loop's thread only."""
+    """The longest unused state goes first. Safe for several threads; the state itself is the loop's."""
 
     def __init__(self, max_states: int = MAX_STATES, max_age_ns: int = MAX_AGE_NS) -> None:
         self._max_states = max_states
         self._max_age_ns = max_age_ns
         self._kept: OrderedDict[Key, _Kept] = OrderedDict()
+        self._lock = threading.RLock()
 
     def __len__(self) -> int:
         return len(self._kept)
 
     def get(self, key: Key, size: tuple[int, int], now_ns: int) -> dict[str, Any]:
         """Return the state to read and write in place, a new one where the (width, height) has changed."""
-        self.forget_old(now_ns)
-        kept = self._kept.get(key)
-        if kept is None or kept.size != size:
-            kept = self._kept[key] = _Kept(size, now_ns)
-        kept.used_ns = now_ns
-        self._kept.move_to_end(key)
-        if len(self._kept) > self._max_states:
-            self._kept.popitem(last=False)
-        return kept.state
+        with self._lock:
+            self.forget_old(now_ns)
+            kept = self._kept.get(key)
+            if kept is None or kept.size != size:
+                kept = self._kept[key] = _Kept(size, now_ns)
+            kept.used_ns = now_ns
+            self._kept.move_to_end(key)
+            if len(self._kept) > self._max_states:
+                self._kept.popitem(last=False)
+            return kept.state
 
     def forget(self, key: Key) -> None:
         """Begin anew with the next frame."""
-        self._kept.pop(key, None)
+        with self._lock:
+            self._kept.pop(key, None)
 
     def forget_old(self, now_ns: int) -> None:
         """Let go of every state that was not used for a minute."""
-        while self._kept:
-            key, oldest = next(iter(self._kept.items()))
-            if now_ns - oldest.used_ns <= self._max_age_ns:
-                return
-            del self._kept[key]
+        with self._lock:
+            while self._kept:
+                key, oldest = next(iter(self._kept.items()))
+                if now_ns - oldest.used_ns <= self._max_age_ns:
+                    return
+                del self._kept[key]

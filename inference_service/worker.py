@@ -1,7 +1,6 @@
-"""A worker: load, warm up, loop, drain.
+"""A worker: an engine behind sockets. Open, run, drain.
 
-Threads: the receiver drains frames, the loop filters, the publisher sends, the loader loads filters. They
-share nothing but the receiver's map, the publisher's outbox and the registry's states.
+The receiver's thread puts frames into the engine's mailbox, the publisher's sends its results and the status.
 """
 
 from __future__ import annotations
@@ -9,22 +8,16 @@ from __future__ import annotations
 import logging
 import platform
 import secrets
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import EntryPoint, PackageNotFoundError, version
 
 import torch
 
-from inference_service.admission import Admission
-from inference_service.batcher import Batcher, Ready
 from inference_service.config import Settings
 from inference_service.device import Device
-from inference_service.filters.registry import Registry
-from inference_service.gauge import LoopGauge
+from inference_service.engine import Engine, Limits, Outputs
 from inference_service.metrics import Metrics
-from inference_service.params import KeptParams
-from inference_service.pipeline import Pipeline
 from inference_service.publisher import Publisher
 from inference_service.receiver import Receiver
 from inference_service.results import Result
@@ -43,34 +36,39 @@ class Worker:
         device: Device,
         points: Mapping[str, EntryPoint],
         on_failure: Callable[[], None],
+        on_hang: Callable[[], None],
     ) -> None:
-        """`on_failure` is called in the loop's thread where the loop ends by a fault."""
+        """`on_failure` and `on_hang` are called in threads of the engine; see `engine.Outputs`."""
         self.id = secrets.token_hex(8)
         self.frames_endpoint = ""
-        self.metrics = Metrics()
         self._settings = settings
         self._device = device
         self._on_failure = on_failure
-        self._is_draining = False
         self._versions = _versions()
-        self._gauge = LoopGauge(time.monotonic_ns())
-        self._kept = KeptParams()
-        self._pipeline = Pipeline(device.torch, self.id, self.metrics)
+        self._engine = Engine(
+            self.id,
+            device.torch,
+            points,
+            settings.filter_settings,
+            settings.weights_dir,
+            Limits(settings.max_batch, settings.max_wait_ms, settings.hang_s),
+            Outputs(self._publish, self._announce, self._leave, on_hang),
+        )
         self._publisher = Publisher(
             [endpoints.parse(text) for text in settings.signaling], self._status, self.metrics
         )
-        self._registry = Registry(points, device.torch, self._pipeline.warm, self._publisher.announce)
-        self._admission = Admission(self._registry, self._kept, self.id, self.metrics)
-        self._batcher = Batcher(settings.max_batch, self.metrics)
-        self._receiver = Receiver(self.metrics, self._on_frame)
-        self._loop = threading.Thread(target=self._run, name="loop", daemon=True)
+        self._receiver = Receiver(self._engine.mailbox, self.metrics, self._on_frame)
+
+    @property
+    def metrics(self) -> Metrics:
+        """All counters of this worker."""
+        return self._engine.metrics
 
     def open(self) -> None:
         """Bind, start all threads, and say so to the signaling services. Raises zmq.ZMQError of the bind."""
         bound = self._receiver.open(_with_id(self._settings.frames_bind, self.id))
         self.frames_endpoint = self._advertised(bound)
-        self._registry.open(self._settings.filters)
-        self._loop.start()
+        self._engine.open(self._settings.filters)
         self._publisher.open()
         logger.info(
             "worker %s on %s, frames at %s, filters %s",
@@ -83,62 +81,49 @@ class Worker:
     def drain(self) -> None:
         """Say so, finish the present batch, publish its results, end."""
         logger.info("worker %s drains", self.id)
-        self._is_draining = True
+        self._engine.stop()
         self._publisher.announce()
-        self._receiver.end_waiting()
-        self._loop.join()
-        self._registry.close()
+        self._engine.drain()
         self._publisher.close()
         self._receiver.close()
         logger.info("worker %s has drained: %s", self.id, self.metrics.line() or "no frame came")
 
-    def _run(self) -> None:
-        try:
-            while not self._is_draining:
-                self._turn()
-        except Exception:
-            logger.exception("the inference loop has failed")
-            self._on_failure()
+    def _publish(self, made: Sequence[Result]) -> None:
+        self._publisher.publish(made)
 
-    def _turn(self) -> None:
-        for received in self._receiver.take(wait=self._batcher.is_empty):
-            admitted = self._admission.admit(received)
-            if isinstance(admitted, Ready):
-                self._batcher.add(admitted)
-                continue
-            self._batcher.discard(received.header.session)
-            if isinstance(admitted, Result):
-                self._publisher.publish([admitted])
-        if self._is_draining:
-            return
-        if batch := self._batcher.next(time.monotonic_ns()):
-            self._gauge.begin(time.monotonic_ns())
-            self._publisher.publish(self._pipeline.run(batch))
-            self._gauge.end(len(batch), time.monotonic_ns())
+    def _announce(self) -> None:
+        self._publisher.announce()
+
+    def _leave(self) -> None:
+        # At once, so that no more frames come while the owner gets round to draining.
+        self._engine.stop()
+        self._publisher.announce()
+        self._on_failure()
 
     def _on_frame(self, header: FrameHeader) -> None:
-        self._kept.keep(header)
+        self._engine.saw(header)
         self._publisher.saw(header)
 
     def _status(self) -> StatusHeader:
         now_ns = time.monotonic_ns()
-        reading = self._gauge.read(now_ns)
+        registry = self._engine.registry
+        reading = self._engine.gauge.read(now_ns)
         state, since_ns = LoopState.IDLE, reading.since_ns
         if reading.in_batch:
             state = LoopState.BATCH
-        elif (loading_since_ns := self._registry.loading_since_ns) is not None:
+        elif (loading_since_ns := registry.loading_since_ns) is not None:
             state, since_ns = LoopState.LOADING, loading_since_ns
         return StatusHeader(
             worker=self.id,
             frames_endpoint=self.frames_endpoint,
             device=self._device.label[:128],
-            filters=self._registry.statuses(),
+            filters=registry.statuses(),
             busy=reading.busy,
             batch_size=reading.batch_size,
             loop_state=state,
             loop_state_ms=max(0.0, (now_ns - since_ns) / 1e6),
             loop_usual_ms=reading.usual_ms,
-            draining=self._is_draining,
+            draining=self._engine.is_draining,
             versions=self._versions,
         )
 

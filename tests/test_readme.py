@@ -26,7 +26,7 @@ def test_the_filter_in_ten_lines_is_a_filter(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "my_filters", module)
     exec(compile(source, "my_filters.py", "exec"), module.__dict__)
     point = EntryPoint(entry[0], entry[1], "p2pcamera.filters")
-    registry = Registry({point.name: point}, torch.device("cpu"), _warm, lambda: None)
+    registry = Registry({point.name: point}, torch.device("cpu"), {}, Path("/nowhere"), _warm, lambda: None)
     registry._load(point.name)
     (made,) = registry.chain([point.name])  # type: ignore[misc]
     batch = torch.arange(0, 256, dtype=torch.uint8).reshape(1, 1, 16, 16).expand(1, 3, 16, 16)

@@ -1,6 +1,7 @@
 """What a filter is: a name, a model of parameters, `load` and `apply`.
 
-The worker does everything else (grouping, colour conversion, timing, errors); README.md shows one.
+The worker does everything else (grouping, upload, colour conversion, timing, errors); docs/filters.md
+explains the whole of it with an example.
 """
 
 from __future__ import annotations
@@ -8,14 +9,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict
 
+from inference_service.weights import WeightsFile, WeightsFolder, default_folder
+
 
 class Params(BaseModel):
     """Base of every filter's parameters: unknown names are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Settings(BaseModel):
+    """Base of what an operator chooses for a filter, once, by `--filter-settings`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -40,6 +49,9 @@ class Filter(ABC):
     description: ClassVar[str] = ""
     """A sentence or two for whoever chooses a filter."""
     Params: ClassVar[type[Params]] = Params
+    Settings: ClassVar[type[Settings]] = Settings
+    weights: ClassVar[tuple[WeightsFile, ...]] = ()
+    """The files to download, for `python -m inference_service download`; `load` asks for each again."""
     keeps_state: ClassVar[bool] = False
     works_on: ClassVar[Literal["rgb", "i420"]] = "rgb"
     """`rgb`: `apply` gets (N, 3, H, W). `i420`: (N, H * 3 / 2, W), the planes as they came."""
@@ -49,15 +61,33 @@ class Filter(ABC):
     equal_params: ClassVar[frozenset[str] | None] = None
     """Names of the parameters that must be equal within one batch; None: all of them."""
 
+    settings: Any
+    """An instance of the filter's own `Settings`: the operator's, else the defaults."""
+    weights_folder: WeightsFolder
+    """Where downloaded weights lie: `self.weights_folder.get(file)` is the path, downloaded if need be."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Give every instance the default settings, whatever its own `__init__` does."""
+        made = super().__new__(cls)
+        made.settings = cls.Settings()
+        made.weights_folder = WeightsFolder(default_folder())
+        return made
+
     def load(self, device: torch.device) -> None:  # noqa: B027 - many filters have nothing to load
-        """Make the model ready on `device`; called once, before the first `apply`."""
+        """Make the model ready on `device`; called once, in a thread of its own, before the first `apply`."""
 
     @abstractmethod
     def apply(self, batch: torch.Tensor, items: Sequence[Item]) -> torch.Tensor:
-        """Return the filtered batch: same length and order, uint8, same shape, same device.
+        """Return the filtered batch: same length, order and shape, on the same device.
 
         `batch` is uint8 in [0, 255] on the device given to `load`; RGB in (N, 3, H, W) (its memory
-        may be channels-last), or I420 planes in (N, H * 3 / 2, W). It must not be changed in place.
+        may be channels-last), or I420 planes in (N, H * 3 / 2, W). It may be overwritten.
+
+        The result is uint8, or floating point in [0, 255], which the worker rounds and clamps; there a
+        picture with a NaN or an infinity in it is not shown, and its session is told that the filter failed.
+
+        On a GPU all work belongs on the current stream. Whatever waits for the GPU (`.item()`, `.cpu()`,
+        `nonzero`, printing) holds up every session of the worker.
         """
 
     def least_batch_ms(self, items: Sequence[Item]) -> float:

@@ -13,12 +13,16 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
 
 import torch
 
 from inference_service.errors import FilterFailed, FilterNotUsable, UnknownFilter
 from inference_service.filters.base import Filter
+from inference_service.loading import load
 from shared.wire import FilterState, FilterStatus
 
 logger = logging.getLogger(__name__)
@@ -26,10 +30,13 @@ logger = logging.getLogger(__name__)
 GROUP = "p2pcamera.filters"
 BUILT_IN = {
     "ink": "inference_service.filters.ink:Ink",
+    "densepose": "inference_service.filters.densepose:DensePose",
     "passthrough": "inference_service.filters.passthrough:Passthrough",
     "invert": "inference_service.filters.invert:Invert",
 }
 MAX_NAME = 64
+LOADING_FROM, WARMING_FROM = 0.3, 0.8
+"""Fractions of the progress that a page is shown."""
 MAX_SCHEMA_BYTES = 32 * 1024
 """A status message carries the schemas of all filters, four times a second."""
 
@@ -74,12 +81,16 @@ class Registry:
         self,
         points: Mapping[str, EntryPoint],
         device: torch.device,
+        settings: Mapping[str, Mapping[str, Any]],
+        weights_dir: Path,
         warm: Warm,
         on_change: Callable[[], None],
     ) -> None:
-        """`on_change` is called in the loading thread whenever a state changes."""
+        """`settings` by the filter's name; `on_change` is called in the loading thread on each new state."""
         self._entries = {name: _Entry(point) for name, point in points.items()}
         self._device = device
+        self._settings = settings
+        self._weights_dir = weights_dir
         self._warm = warm
         self._on_change = on_change
         self._lock = threading.Lock()
@@ -162,7 +173,7 @@ class Registry:
         if entry.cls is not None or entry.reason:
             return entry.cls
         try:
-            cls = _checked(name, entry.point.load())
+            cls = checked(name, entry.point.load())
             status = _status_of(cls)
         except Exception as exc:
             self._fail(entry, "could not be imported", exc)
@@ -181,10 +192,10 @@ class Registry:
             if cls is None:
                 return
             self._set_state(entry, FilterState.LOADING)
-            entry.progress = Progress(f"loading {name}", 0.3)
-            made = cls()
-            made.load(self._device)
-            entry.progress = Progress(f"warming up {name}", 0.8)
+            entry.progress = Progress(f"loading {name}", LOADING_FROM)
+            settings = self._settings.get(name, {})
+            made = load(cls, self._device, settings, self._weights_dir, partial(self._tell, entry))
+            entry.progress = Progress(f"warming up {name}", WARMING_FROM)
             self._warm(made)
             entry.loaded = made
             self._set_state(entry, FilterState.LOADED)
@@ -194,6 +205,9 @@ class Registry:
         finally:
             self._loading_since_ns = None
             self._on_change()
+
+    def _tell(self, entry: _Entry, text: str, fraction: float) -> None:
+        entry.progress = Progress(text, LOADING_FROM + (WARMING_FROM - LOADING_FROM) * fraction)
 
     def _set_state(self, entry: _Entry, state: FilterState) -> None:
         with self._lock:
@@ -214,7 +228,8 @@ class Registry:
         self._on_change()
 
 
-def _checked(name: str, cls: object) -> type[Filter]:
+def checked(name: str, cls: object) -> type[Filter]:
+    """Return the class; raises FilterNotUsable where it is no filter of this name."""
     if not isinstance(cls, type) or not issubclass(cls, Filter):
         raise FilterNotUsable(f"expected a subclass of Filter, not {cls!r}")
     if getattr(cls, "name", None) != name:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib.resources import files
+from pathlib import PurePath
 from typing import Any
 
 import pytest
@@ -130,6 +131,17 @@ def test_zeromq_has_no_port_and_every_socket_lies_in_the_shared_volume(variant: 
 
 
 @VARIANTS
+def test_weights_outlive_their_container_and_are_shared_by_all_workers(variant: dict[str, Any]) -> None:
+    folder = PurePath(str(environment(variant, "inference")["INFERENCE_WEIGHTS_DIR"]))
+    [mount] = [one for one in variant["services"]["inference"]["volumes"] if one["source"] == "weights"]
+    assert mount["type"] == "volume"
+    assert folder.is_relative_to(mount["target"])
+    assert not mount.get("read_only", False)
+    # Docker's own driver keeps it on disk.
+    assert variant["volumes"]["weights"] is None
+
+
+@VARIANTS
 def test_workers_report_to_where_signaling_listens(variant: dict[str, Any]) -> None:
     results = environment(variant, "signaling")["SIGNALING_RESULTS_BIND"]
     assert environment(variant, "inference")["INFERENCE_SIGNALING"] == results
@@ -198,4 +210,5 @@ def test_fixed_values_are_ones_that_the_services_accept(
     inference = read_inference_settings([])
     assert inference.frames_bind == "ipc:///run/p2pcamera/*.ipc"
     assert inference.signaling == ("ipc:///run/p2pcamera/results.ipc",)
+    assert str(inference.weights_dir) == environment(variant, "inference")["INFERENCE_WEIGHTS_DIR"]
     assert environment(variant, "inference")[RUN_DIR_VARIABLE] == RUN_DIR

@@ -22,6 +22,8 @@ IMAGES = {
     "inference:gpu": lineage(stages(INFERENCE), "gpu"),
 }
 EACH_IMAGE = pytest.mark.parametrize("image", IMAGES)
+GPU_ALONE = {"detectron2", "densepose", "torchvision"}
+"""What is imported where it is used, since one image alone has it."""
 SERVICES = {"signaling": "signaling_service", "inference": "inference_service"}
 
 
@@ -124,13 +126,19 @@ def test_stage_that_is_built_without_a_target_has_the_gpu() -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_image_has_every_package_that_its_service_imports(service: str) -> None:
     have = closure(required(service))
-    # These come with the image of a GPU host alone.
-    theirs = imported(SERVICES[service]) - sys.stdlib_module_names - {"detectron2", "densepose"}
+    theirs = imported(SERVICES[service]) - sys.stdlib_module_names - GPU_ALONE
     ours = {"shared", *SERVICES.values()}
     distributions = packages_distributions()
     needed = {canonicalize_name(distributions[name][0]) for name in theirs - ours}
     assert needed
     assert needed <= have
+
+
+def test_gpu_image_has_what_no_other_has() -> None:
+    assert imported("inference_service") >= GPU_ALONE
+    listed = [(ROOT / "deploy" / name).read_text() for name in ("detectron2.txt", "detectron2-needs.txt")]
+    for name in ("detectron2", "detectron2-densepose", "torchvision"):
+        assert re.search(rf"^{name}(==| @)", "".join(listed), re.MULTILINE), name
 
 
 def test_signaling_image_has_no_torch() -> None:

@@ -15,8 +15,8 @@ import zmq
 
 from inference_service.batcher import Ready
 from inference_service.filters import base
+from inference_service.mailbox import Received
 from inference_service.params import CheckedParams
-from inference_service.receiver import Received
 from shared import sockets, wire
 from shared.frame import i420_size_bytes
 from shared.wire import STATUS_TOPIC, FrameHeader, ResultHeader, StatusHeader
@@ -64,7 +64,7 @@ def received(planes: bytes | None = None, arrived_ns: int | None = None, **chang
     head = header(**changes)
     arrived_ns = time.monotonic_ns() if arrived_ns is None else arrived_ns
     planes = noise((head.width, head.height)) if planes is None else planes
-    return Received(head, memoryview(planes), arrived_ns, arrived_ns)
+    return Received(head, memoryview(planes), arrived_ns)
 
 
 def ready(chain: Sequence[base.Filter], planes: bytes | None = None, **changes: Any) -> Ready:

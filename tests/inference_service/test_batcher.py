@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from inference_service.batcher import MAX_WAIT_NS, Batcher
+from inference_service.batcher import Batcher
 from inference_service.filters.invert import Invert
 from inference_service.metrics import Metrics
 from shared.frame import ColourMatrix, ColourRange
 from tests.inference_service.doubles import Flipped, Recorder, ready, session
 
 NOW_NS = 5_000_000_000
+MAX_WAIT_NS = 1_000_000_000
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def metrics():
 
 @pytest.fixture
 def batcher(metrics):
-    return Batcher(32, metrics)
+    return Batcher(32, MAX_WAIT_NS / 1e6, metrics)
 
 
 RECORDER = (Recorder(),)
@@ -28,16 +29,16 @@ RECORDER = (Recorder(),)
 
 def one(chain=RECORDER, arrived_ns=NOW_NS, **changes):
     made = ready(chain, **({"session": session()} | changes))
-    return replace(made, received=replace(made.received, arrived_ns=arrived_ns, since_ns=arrived_ns))
+    return replace(made, received=replace(made.received, arrived_ns=arrived_ns))
 
 
-def test_all_sessions_share_one_batch_the_longest_waiting_first(batcher):
-    frames = [one(arrived_ns=NOW_NS - number) for number in range(12)]
+def test_all_sessions_share_one_batch(batcher):
+    frames = [one() for _ in range(12)]
     for frame in frames:
         batcher.add(frame)
-    assert batcher.next(NOW_NS) == frames[::-1]
+    assert batcher.next() == frames
     assert batcher.is_empty
-    assert batcher.next(NOW_NS) == []
+    assert batcher.next() == []
 
 
 @pytest.mark.parametrize(
@@ -56,20 +57,44 @@ def test_frames_that_differ_go_in_batches_of_their_own(batcher, changes):
     usual, other = one(), one(arrived_ns=NOW_NS + 1, **changes)
     batcher.add(usual)
     batcher.add(other)
-    assert batcher.next(NOW_NS) == [usual]
-    assert batcher.next(NOW_NS) == [other]
+    assert batcher.next() == [usual]
+    assert batcher.next() == [other]
 
 
 def test_parameters_that_need_not_be_equal_share_a_batch(batcher):
     batcher.add(one(params={"together": 1}))
     batcher.add(one(params={"together": 2}))
-    assert len(batcher.next(NOW_NS)) == 2
+    assert len(batcher.next()) == 2
 
 
 def test_the_order_of_a_chain_matters(batcher):
     batcher.add(one(chain=(Invert(), Flipped())))
     batcher.add(one(chain=(Flipped(), Invert())))
-    assert len(batcher.next(NOW_NS)) == 1
+    assert len(batcher.next()) == 1
+
+
+def test_who_was_served_longest_ago_comes_first_whenever_its_frame_came(metrics):
+    batcher = Batcher(1, 1000, metrics)
+    sessions = [session() for _ in range(3)]
+    served = []
+    for _ in range(6):
+        # The first one's frames always come first.
+        for who in sessions:
+            batcher.add(one(session=who))
+        served += [ready.received.header.session for ready in batcher.next()]
+    assert served == sessions * 2
+
+
+def test_nobody_is_served_twice_while_another_group_waits(metrics):
+    batcher = Batcher(4, 1000, metrics)
+    five, alone = [session() for _ in range(5)], session()
+    sizes = []
+    for _ in range(6):
+        for who in five:
+            batcher.add(one(session=who, params={"apart": 1}))
+        batcher.add(one(session=alone, params={"apart": 2}))
+        sizes.append(len(batcher.next()))
+    assert sizes == [3, 2, 1, 3, 2, 1]
 
 
 def test_a_newer_frame_replaces_the_waiting_one_and_keeps_its_place(batcher, metrics):
@@ -78,30 +103,32 @@ def test_a_newer_frame_replaces_the_waiting_one_and_keeps_its_place(batcher, met
     batcher.add(one(session=other, arrived_ns=NOW_NS + 1, params={"apart": 2}))
     newer = one(session=waiting, arrived_ns=NOW_NS + 2, params={"apart": 3})
     batcher.add(newer)
-    assert batcher.next(NOW_NS + 2) == [newer]
+    assert batcher.next() == [newer]
     assert metrics.frames_replaced == 1
-    assert [r.received.header.session for r in batcher.next(NOW_NS + 2)] == [other]
+    assert [r.received.header.session for r in batcher.next()] == [other]
 
 
 @pytest.mark.parametrize(
     ("count", "sizes"), [(4, [4]), (5, [3, 2]), (8, [4, 4]), (9, [3, 3, 3]), (10, [4, 3, 3])]
 )
 def test_a_group_over_the_limit_is_cut_into_like_parts(metrics, count, sizes):
-    batcher = Batcher(4, metrics)
+    batcher = Batcher(4, 1000, metrics)
     frames = [one(arrived_ns=NOW_NS + number) for number in range(count)]
     for frame in frames:
         batcher.add(frame)
-    batches = [batcher.next(NOW_NS) for _ in sizes]
+    batches = [batcher.next() for _ in sizes]
     assert [len(batch) for batch in batches] == sizes
     assert [frame for batch in batches for frame in batch] == frames
     assert batcher.is_empty
 
 
-def test_a_frame_that_waited_over_a_second_is_dropped_and_counted(batcher, metrics):
+def test_a_frame_that_waited_for_too_long_is_late_and_counted(batcher, metrics):
     late, fresh = one(arrived_ns=NOW_NS - MAX_WAIT_NS - 1), one(arrived_ns=NOW_NS - MAX_WAIT_NS)
     batcher.add(late)
     batcher.add(fresh)
-    assert batcher.next(NOW_NS) == [fresh]
+    assert batcher.late(NOW_NS) == [late]
+    assert batcher.late(NOW_NS) == []
+    assert batcher.next() == [fresh]
     assert metrics.frames_dropped["late"] == 1
     assert batcher.is_empty
 
@@ -112,4 +139,4 @@ def test_a_discarded_session_waits_no_longer(batcher):
     batcher.discard(frame.received.header.session)
     batcher.discard(session())
     assert batcher.is_empty
-    assert batcher.next(NOW_NS) == []
+    assert batcher.next() == []

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
-import pytest
+import json
 
-from inference_service.config import Settings, read_settings
+import pytest
+from pydantic import Field
+
+from inference_service.config import Settings, faults_of_filters, read_settings
+from inference_service.filters import base
+from tests.inference_service.doubles import Point, Recorder, points
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +50,10 @@ def test_every_flag_is_a_variable_as_well(monkeypatch):
         "frames_bind": "tcp://10.0.0.1:*",
         "frames_advertise": "tcp://worker:*",
         "max_batch": "7",
+        "max_wait_ms": "500.0",
+        "hang_s": "30.0",
+        "weights_dir": "/somewhere/else",
+        "filter_settings": '{"ink": {}}',
         "log_level": "debug",
     }
     assert set(values) == set(Settings.model_fields)
@@ -53,6 +62,8 @@ def test_every_flag_is_a_variable_as_well(monkeypatch):
     settings = read_settings([])
     for name, value in values.items():
         found = getattr(settings, name)
+        if isinstance(found, dict):
+            found = json.dumps(found)
         assert (",".join(found) if isinstance(found, tuple) else str(found)) == value
 
 
@@ -105,6 +116,36 @@ def test_a_bind_to_every_address_needs_the_one_to_advertise(bind, capsys):
 def test_an_advertised_endpoint_that_cannot_be_the_bound_one_is_refused(capsys):
     lines = faults(capsys, "--frames-advertise", "ipc:///run/frames.ipc")
     assert "INFERENCE_FRAMES_ADVERTISE" in lines[0]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '"x"', '{"ink": 1}', "7"])
+def test_settings_of_filters_are_an_object_of_objects(text, capsys):
+    assert "--filter-settings / INFERENCE_FILTER_SETTINGS: " in faults(capsys, "--filter-settings", text)[0]
+
+
+def test_settings_of_filters_are_checked_by_the_filters_own_model():
+    class Choosy(Recorder):
+        name = "choosy"
+
+        class Settings(base.Settings):
+            size: int = Field(1, ge=1)
+
+    made = points(Choosy)
+    good = read_settings(["--filter-settings", '{"choosy": {"size": 2}, "ink": {}}'])
+    assert faults_of_filters(good, made) == []
+    text = '{"choosy": {"size": 0, "other": 1}, "nope": {}, "ink": {"x": 1}}'
+    lines = faults_of_filters(read_settings(["--filter-settings", text]), made)
+    assert len(lines) == 4
+    assert all(line.startswith("--filter-settings / INFERENCE_FILTER_SETTINGS: ") for line in lines)
+    for part in ("no filter 'nope'", "choosy.size: ", "choosy.other: ", "ink.x: "):
+        assert any(part in line for line in lines)
+
+
+def test_a_filter_that_cannot_be_imported_is_named_with_its_settings():
+    made = {"broken": Point("broken", ImportError("no such module"))}
+    settings = read_settings(["--filters", "broken", "--filter-settings", '{"broken": {}}'])
+    (line,) = faults_of_filters(settings, made)
+    assert "broken cannot be imported (ImportError: no such module)" in line
 
 
 def test_an_unknown_flag_is_refused(capsys):

@@ -59,3 +59,18 @@ def test_after_a_batch_the_loop_is_idle_since_its_end(gauge):
     reading = gauge.read(START + 1000 * MS)
     assert not reading.in_batch
     assert reading.since_ns == START + 150 * MS
+
+
+def test_batches_that_overlap_are_busy_once_and_the_second_begins_when_the_first_ends(gauge):
+    gauge.begin(START)
+    gauge.begin(START + 80 * MS)
+    assert gauge.read(START + 90 * MS).since_ns == START
+    gauge.end(1, START + 100 * MS)
+    reading = gauge.read(START + 150 * MS)
+    assert (reading.in_batch, reading.since_ns) == (True, START + 100 * MS)
+    gauge.end(3, START + 200 * MS)
+    reading = gauge.read(START + 1000 * MS)
+    assert reading.busy == pytest.approx(0.2)
+    assert reading.batch_size == 2
+    assert reading.usual_ms == 100
+    assert not reading.in_batch

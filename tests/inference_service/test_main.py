@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import textwrap
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from inference_service.__main__ import main
-from inference_service.worker import Worker
+from inference_service.engine import Engine
 from shared.wire import FilterState, LoopState, ResultKind
 from tests.inference_service.doubles import noise, signaling, until
 
@@ -79,29 +82,118 @@ def test_a_signal_during_the_start_ends_it_cleanly(tmp_path):
         assert "Traceback" not in one.log()
 
 
-def test_a_worker_that_is_loading_leaves_at_once(tmp_path, monkeypatch):
-    package = tmp_path / "plug"
-    info = package / "slow-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: slow\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[p2pcamera.filters]\nslow = slow_filter:Slow\n")
-    (package / "slow_filter.py").write_text(
-        "import time\n"
-        "from inference_service.filters.invert import Invert\n"
-        "class Slow(Invert):\n"
-        "    name = 'slow'\n"
-        "    def load(self, device):\n"
-        "        time.sleep(60)\n"
-    )
-    with signaling() as service:
-        monkeypatch.setenv(
-            "PYTHONPATH", os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH")]))
+@pytest.fixture
+def plugged(tmp_path, monkeypatch):
+    """Install a filter named `plug` for processes that are started later; the body follows its name."""
+
+    def install(body):
+        package = tmp_path / "plug"
+        info = package / "plug-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plug\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("[p2pcamera.filters]\nplug = plug_filter:Plug\n")
+        (package / "plug_filter.py").write_text(
+            "import time\n"
+            "from inference_service.filters.invert import Invert\n"
+            "class Plug(Invert):\n"
+            "    name = 'plug'\n" + textwrap.indent(textwrap.dedent(body), "    ")
         )
-        with process(tmp_path, "--filters", "slow", "--signaling", service.endpoint) as one:
-            service.status(lambda s: s.loop_state is LoopState.LOADING)
-            one.send_signal(signal.SIGTERM)
-            assert one.wait(5) == 0
-            assert "Traceback" not in one.log()
+        found = os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH")]))
+        monkeypatch.setenv("PYTHONPATH", found)
+
+    return install
+
+
+def test_a_worker_that_is_loading_leaves_at_once(tmp_path, plugged):
+    plugged("def load(self, device):\n    time.sleep(60)\n")
+    with (
+        signaling() as service,
+        process(tmp_path, "--filters", "plug", "--signaling", service.endpoint) as one,
+    ):
+        service.status(lambda s: s.loop_state is LoopState.LOADING)
+        one.send_signal(signal.SIGTERM)
+        assert one.wait(5) == 0
+        assert "Traceback" not in one.log()
+
+
+def test_a_worker_whose_filters_fail_and_fail_says_so_and_leaves_with_1(tmp_path, plugged):
+    plugged("def apply(self, batch, items):\n    return batch.nothing if batch.shape[2] != 480 else batch\n")
+    with (
+        signaling() as service,
+        process(tmp_path, "--filters", "plug,invert", "--signaling", service.endpoint) as one,
+    ):
+        status = service.status(all_loaded)
+        # Others are served in between: that is no reason to leave.
+        for _ in range(40):
+            head, _ = service.ask(status, session=b"a" * 16, filters=("plug",))
+            assert (head.kind, head.code) == (ResultKind.ERROR, "filter_failed")
+            head, _ = service.ask(status, session=b"b" * 16, filters=("invert",))
+            assert head.kind is ResultKind.FRAME
+        assert one.poll() is None
+        stop = threading.Event()
+
+        def go_on():
+            with signaling() as sender, contextlib.suppress(AssertionError):  # It is gone.
+                while not stop.wait(0.02):
+                    sender.send(status, session=b"a" * 16, filters=("plug",), reply_to=service.endpoint)
+
+        sending = threading.Thread(target=go_on)
+        sending.start()
+        try:
+            assert service.status(lambda s: s.draining).worker == status.worker
+            assert one.wait(20) == 1
+        finally:
+            stop.set()
+            sending.join()
+        assert "filters have failed too often in a row" in one.log()
+
+
+def test_a_worker_whose_batch_does_not_end_leaves_with_3(tmp_path, plugged):
+    plugged(
+        "def apply(self, batch, items):\n"
+        "    time.sleep(0 if batch.shape[2] == 480 else 3600)\n"
+        "    return batch\n"
+    )
+    with (
+        signaling() as service,
+        process(
+            tmp_path, "--filters", "plug,invert", "--signaling", service.endpoint, "--hang-s", "5"
+        ) as one,
+    ):
+        status = service.status(all_loaded)
+        service.send(status, filters=("plug",))
+        assert one.wait(30) == 3
+        assert "plug_filter.py" in one.log()
+
+
+def test_settings_of_filters_reach_them(tmp_path, plugged):
+    plugged(
+        """
+        from inference_service.filters import base
+
+        class Settings(base.Settings):
+            level: int = 1
+
+        def apply(self, batch, items):
+            return batch * 0 + self.settings.level
+        """
+    )
+    with (
+        signaling() as service,
+        process(
+            tmp_path,
+            "--filters",
+            "plug,invert",
+            "--signaling",
+            service.endpoint,
+            "--filter-settings",
+            '{"plug": {"level": 200}}',
+        ) as one,
+    ):
+        head, planes = service.ask(service.status(all_loaded), filters=("plug",))
+        assert head.kind is ResultKind.FRAME
+        assert abs(planes[0] - (16 + 219 * 200 / 255)) <= 1
+        assert one.poll() is None
 
 
 @pytest.fixture
@@ -138,7 +230,7 @@ def test_a_fault_of_the_loop_ends_the_process_with_1(signals, monkeypatch):
     def fails(self):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Worker, "_turn", fails)
+    monkeypatch.setattr(Engine, "_turn", fails)
     arguments = ["--device", "cpu", "--filters", "passthrough"]
     monkeypatch.setattr(sys, "argv", ["inference_service", *arguments])
     assert main() == 1

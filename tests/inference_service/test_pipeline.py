@@ -7,6 +7,7 @@ import torch
 from inference_service.filters import base
 from inference_service.filters.invert import Invert
 from inference_service.filters.passthrough import Passthrough
+from inference_service.health import Health
 from inference_service.metrics import Metrics
 from inference_service.pipeline import Pipeline
 from shared import wire
@@ -21,8 +22,13 @@ def metrics():
 
 
 @pytest.fixture
-def pipeline(metrics):
-    return Pipeline(torch.device("cpu"), "worker", metrics)
+def hopeless():
+    return []
+
+
+@pytest.fixture
+def pipeline(metrics, hopeless):
+    return Pipeline(torch.device("cpu"), "worker", metrics, Health(lambda: hopeless.append(True)))
 
 
 def run(pipeline, *batch):
@@ -152,11 +158,104 @@ def test_a_broken_session_hurts_only_itself(pipeline, metrics):
     assert metrics.frames_filtered == 2
 
 
+def test_a_batch_is_halved_until_the_frame_that_breaks_it_stands_alone(pipeline, metrics):
+    sizes = []
+
+    class Counted(Brittle):
+        def apply(self, batch, items):
+            sizes.append(len(batch))
+            return super().apply(batch, items)
+
+    frames = [ready((Counted(),), session=session(), params={"is_broken": n == 5}) for n in range(8)]
+    kinds = [head.kind for head, _ in run(pipeline, *frames)]
+    assert kinds == [ResultKind.ERROR if n == 5 else ResultKind.FRAME for n in range(8)]
+    assert sizes == [8, 4, 4, 2, 1, 1, 2]
+    assert metrics.batches_split == 3
+
+
+@pytest.mark.parametrize("exc", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
+def test_a_batch_that_does_not_fit_into_memory_is_halved_and_remembered(pipeline, exc):
+    class Hungry(Invert):
+        def apply(self, batch, items):
+            if len(batch) > 3:
+                raise exc
+            return super().apply(batch, items)
+
+    assert pipeline.most_frames is None
+    frames = [ready((Hungry(),), session=session()) for _ in range(12)]
+    assert {head.kind for head, _ in run(pipeline, *frames)} == {ResultKind.FRAME}
+    assert pipeline.most_frames == 3
+
+
+def test_floating_point_is_rounded_and_clamped(pipeline):
+    class Levels(Flipped):
+        def apply(self, batch, items):
+            out = torch.zeros(batch.shape)
+            out[0, 0, :4] = torch.tensor([-3.0, 299.0, 1.4, 1.6])
+            return out
+
+    ((head, planes),) = run(pipeline, ready((Levels(),)))
+    assert head.kind is ResultKind.FRAME
+    assert list(planes[:5]) == [0, 255, 1, 2, 0]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_value_that_is_no_number_hurts_its_own_session_alone(pipeline, metrics, value):
+    class Sick(Counting):
+        def apply(self, batch, items):
+            out = super().apply(batch, items).float()
+            out[1, 2, 3, 4] = value
+            return out
+
+    one, well, sick = Sick(), session(), session()
+    frames = [ready((one, Invert()), session=who) for who in (well, sick)]
+    for count in range(2):
+        results = run(pipeline, *frames)
+        assert [head.kind for head, _ in results] == [ResultKind.FRAME, ResultKind.ERROR]
+        assert results[1][0].code == "filter_failed"
+        assert results[1][1] == b""
+        assert metrics.answers["filter_failed"] == count + 1
+    # The state of the sick one began anew each time.
+    ((_, of_well),) = run(pipeline, ready((Counting(), Invert()), session=well))
+    assert metrics.batches_split == 0
+    assert len(of_well) == len(noise())
+
+
+def test_failures_in_a_row_without_a_success_are_hopeless(pipeline, hopeless, monkeypatch):
+    from inference_service import health
+    from inference_service import pipeline as module
+
+    monkeypatch.setattr(health, "HOPELESS_AFTER_S", 0.0)
+    monkeypatch.setattr(module, "LOG_FAILURES_EVERY_S", 0.0)
+    bad = ready((Brittle(),), session=session(), params={"is_broken": True})
+    good = ready((Brittle(),), session=session())
+    for _ in range(health.HOPELESS_FAILURES - 1):
+        run(pipeline, bad)
+    run(pipeline, good)
+    for _ in range(health.HOPELESS_FAILURES - 1):
+        run(pipeline, bad)
+    assert not hopeless
+    run(pipeline, bad, bad)
+    assert hopeless == [True]
+
+
+def test_the_stages_of_a_batch_are_timed(pipeline):
+    batch = pipeline.start([ready((Invert(),))])
+    batch.finish()
+    assert {name for name, ms in batch.stages_ms.items() if ms > 0} == {"to_rgb", "filter", "to_i420"}
+    batch = pipeline.start([ready((Flipped(),))])
+    batch.finish()
+    assert {name for name, ms in batch.stages_ms.items() if ms > 0} == {"upload", "filter"}
+    batch = pipeline.start([ready((Passthrough(),))])
+    batch.finish()
+    assert set(batch.stages_ms) == {"filter"}
+
+
 @pytest.mark.parametrize(
     ("wrong", "what"),
     [
         (lambda batch: None, "NoneType"),
-        (lambda batch: batch.float(), "type"),
+        (lambda batch: batch.int(), "type"),
         (lambda batch: batch[:0], "shape"),
         (lambda batch: torch.cat((batch, batch)), "shape"),
         (lambda batch: batch[..., :-2], "shape"),
@@ -261,7 +360,7 @@ def test_passthrough_never_sees_a_picture(pipeline):
 @pytest.mark.parametrize("matrix", ColourMatrix)
 @pytest.mark.parametrize("count", [1, 5])
 def test_a_gpu_gives_the_picture_of_the_cpu_to_within_two(pipeline, metrics, matrix, count):
-    on_gpu = Pipeline(torch.device("cuda", 0), "worker", metrics)
+    on_gpu = Pipeline(torch.device("cuda", 0), "worker", metrics, Health(lambda: None))
     on_gpu.warm(Invert())
     chain = (Passthrough(), Invert(), Flipped())
     frames = [ready(chain, noise(seed=n), session=session(), colour_matrix=matrix) for n in range(count)]

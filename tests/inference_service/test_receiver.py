@@ -6,7 +6,8 @@ import time
 import pytest
 import zmq
 
-from inference_service import receiver as module
+from inference_service import mailbox as module
+from inference_service.mailbox import Mailbox
 from inference_service.metrics import Metrics
 from inference_service.receiver import Receiver
 from shared import sockets, wire
@@ -38,8 +39,13 @@ def seen():
 
 
 @pytest.fixture
-def receiver(metrics, seen):
-    one = Receiver(metrics, seen.append)
+def mailbox(metrics):
+    return Mailbox(metrics)
+
+
+@pytest.fixture
+def receiver(mailbox, metrics, seen):
+    one = Receiver(mailbox, metrics, seen.append)
     yield one
     one.close()
 
@@ -51,6 +57,11 @@ def lane(receiver):
     context.destroy(linger=0)
 
 
+def taken(mailbox):
+    mailbox.wait()
+    return mailbox.take()
+
+
 def packed(**changes):
     return wire.pack_frame(header(**changes), noise())
 
@@ -59,30 +70,27 @@ def total(metrics):
     return metrics.frames_received + metrics.frames_dropped.total()
 
 
-def test_newest_frame_replaces_the_waiting_one(receiver, lane, metrics):
+def test_newest_frame_replaces_the_waiting_one(mailbox, receiver, lane, metrics):
     for sequence in range(5):
         lane.send(packed(sequence=sequence))
     until(lambda: metrics.frames_received == 5)
-    (newest,) = receiver.take(wait=True)
+    (newest,) = taken(mailbox)
     assert newest.header.sequence == 4
     assert bytes(newest.planes) == noise()
     assert metrics.frames_replaced == 4
-    assert newest.since_ns < newest.arrived_ns
-    assert receiver.take(wait=False) == []
+    assert mailbox.take() == []
 
 
-def test_each_session_keeps_its_own_newest_frame(receiver, lane, metrics):
+def test_each_session_keeps_its_own_newest_frame(mailbox, receiver, lane, metrics):
     sessions = [session() for _ in range(3)]
     for sequence in range(2):
         for one in sessions:
             lane.send(packed(session=one, sequence=sequence))
     until(lambda: metrics.frames_received == 6)
-    assert {r.header.session: r.header.sequence for r in receiver.take(wait=True)} == dict.fromkeys(
-        sessions, 1
-    )
+    assert {r.header.session: r.header.sequence for r in taken(mailbox)} == dict.fromkeys(sessions, 1)
 
 
-def test_what_cannot_be_read_is_counted_while_good_frames_go_on(receiver, lane, metrics):
+def test_what_cannot_be_read_is_counted_while_good_frames_go_on(mailbox, receiver, lane, metrics):
     good = packed()
     future = b"".join((good[:4], good[4:].replace(b"\xa1v\x01", b"\xa1v\x02", 1)))
     bad = {
@@ -100,7 +108,7 @@ def test_what_cannot_be_read_is_counted_while_good_frames_go_on(receiver, lane, 
     until(lambda: total(metrics) == 2 * sum(expected.values()))
     assert dict(metrics.frames_dropped) == expected
     assert metrics.frames_received == sum(expected.values())
-    assert len(receiver.take(wait=True)) == 1
+    assert len(taken(mailbox)) == 1
 
 
 def test_a_message_of_two_parts_is_dropped(receiver, lane, metrics):
@@ -110,20 +118,20 @@ def test_a_message_of_two_parts_is_dropped(receiver, lane, metrics):
     assert metrics.frames_dropped["malformed"] == 1
 
 
-def test_a_message_over_the_limit_costs_its_sender_the_connection_only(receiver, metrics):
+def test_a_message_over_the_limit_costs_its_sender_the_connection_only(mailbox, receiver, metrics):
     endpoint = receiver.open("tcp://127.0.0.1:*")
     context = zmq.Context()
     try:
         flood, other = Lane(context, endpoint), Lane(context, endpoint)
         flood.send(bytes(wire.MAX_MESSAGE_BYTES + 1))
         other.send(packed())
-        assert len(receiver.take(wait=True)) == 1
+        assert len(taken(mailbox)) == 1
         assert metrics.frames_received == 1
     finally:
         context.destroy(linger=0)
 
 
-def test_a_fault_in_what_is_called_for_each_frame_ends_nothing(metrics):
+def test_a_fault_in_what_is_called_for_each_frame_ends_nothing(metrics, mailbox):
     calls = []
 
     def on_frame(head):
@@ -131,20 +139,20 @@ def test_a_fault_in_what_is_called_for_each_frame_ends_nothing(metrics):
         if len(calls) == 1:
             raise RuntimeError("broken")
 
-    receiver = Receiver(metrics, on_frame)
+    receiver = Receiver(mailbox, metrics, on_frame)
     context = zmq.Context()
     try:
         lane = Lane(context, receiver.open("tcp://127.0.0.1:*"))
         lane.send(packed())
         lane.send(packed(sequence=1))
-        assert receiver.take(wait=True)[0].header.sequence == 1
+        assert taken(mailbox)[0].header.sequence == 1
         assert metrics.frames_dropped["unexpected"] == 1
     finally:
         context.destroy(linger=0)
         receiver.close()
 
 
-def test_a_flood_of_sessions_is_bounded(receiver, lane, metrics, monkeypatch):
+def test_a_flood_of_sessions_is_bounded(mailbox, receiver, lane, metrics, monkeypatch):
     monkeypatch.setattr(module, "MAX_SESSIONS", 2)
     known = session()
     lane.send(packed(session=known))
@@ -153,19 +161,19 @@ def test_a_flood_of_sessions_is_bounded(receiver, lane, metrics, monkeypatch):
     lane.send(packed(session=known, sequence=1))
     until(lambda: total(metrics) == 5 + metrics.frames_dropped["full"] and metrics.frames_received == 5)
     assert metrics.frames_dropped["full"] == 2
-    taken = receiver.take(wait=False)
-    assert len(taken) == 2
-    assert taken[0].header.sequence == 1
+    waiting = mailbox.take()
+    assert len(waiting) == 2
+    assert waiting[0].header.sequence == 1
 
 
-def test_what_waits_is_bounded_in_bytes(receiver, lane, metrics, monkeypatch):
+def test_what_waits_is_bounded_in_bytes(mailbox, receiver, lane, metrics, monkeypatch):
     monkeypatch.setattr(module, "MAX_WAITING_BYTES", 2 * len(noise()))
     for _ in range(3):
         lane.send(packed(session=session()))
     until(lambda: metrics.frames_dropped["full"] == 1)
-    assert len(receiver.take(wait=False)) == 2
+    assert len(mailbox.take()) == 2
     lane.send(packed(session=session()))
-    assert len(receiver.take(wait=True)) == 1
+    assert len(taken(mailbox)) == 1
 
 
 def test_every_frame_is_shown_to_the_listener_also_a_replaced_one(receiver, lane, metrics, seen):
@@ -175,39 +183,38 @@ def test_every_frame_is_shown_to_the_listener_also_a_replaced_one(receiver, lane
     assert [head.sequence for head in seen] == [0, 1, 2]
 
 
-def test_take_waits_for_a_frame_or_the_end(receiver):
-    receiver.open("tcp://127.0.0.1:*")
-    taken = []
-    waiting = threading.Thread(target=lambda: taken.append(receiver.take(wait=True)))
+def test_waiting_ends_with_a_frame_or_the_mailbox(mailbox):
+    got = []
+    waiting = threading.Thread(target=lambda: got.append(taken(mailbox)))
     waiting.start()
-    assert not taken
-    receiver.end_waiting()
+    assert not got
+    mailbox.close()
     waiting.join(5)
-    assert taken == [[]]
+    assert got == [[]]
 
 
-def test_arrival_is_on_the_receivers_own_clock(receiver, lane):
+def test_arrival_is_on_the_receivers_own_clock(mailbox, receiver, lane):
     before_ns = time.monotonic_ns()
     lane.send(packed(captured_ns=1))
-    (one,) = receiver.take(wait=True)
+    (one,) = taken(mailbox)
     assert before_ns < one.arrived_ns <= time.monotonic_ns()
 
 
-def test_a_lane_that_conflates_is_understood(receiver):
+def test_a_lane_that_conflates_is_understood(mailbox, receiver):
     context = zmq.Context()
     lane = sockets.push_frames(context)
     lane.connect(receiver.open("tcp://127.0.0.1:*"))
     try:
         assert lane.poll(5000, zmq.POLLOUT)
         lane.send(packed())
-        assert len(receiver.take(wait=True)) == 1
+        assert len(taken(mailbox)) == 1
     finally:
         context.destroy(linger=0)
 
 
 def test_an_endpoint_in_use_is_refused_and_closes_cleanly(receiver, metrics):
     endpoint = receiver.open("tcp://127.0.0.1:*")
-    second = Receiver(metrics, lambda head: None)
+    second = Receiver(Mailbox(metrics), metrics, lambda head: None)
     with pytest.raises(zmq.ZMQError):
         second.open(endpoint)
     second.close()
@@ -221,7 +228,10 @@ def test_close_twice_is_safe(receiver):
 
 def test_the_file_of_an_ipc_endpoint_is_removed_unless_it_is_anothers(metrics, tmp_path):
     path = tmp_path / "frames.ipc"
-    one, two = Receiver(metrics, lambda head: None), Receiver(metrics, lambda head: None)
+    one, two = (
+        Receiver(Mailbox(metrics), metrics, lambda head: None),
+        Receiver(Mailbox(metrics), metrics, lambda head: None),
+    )
     one.open(f"ipc://{path}")
     two.open(f"ipc://{path}")
     one.close()

@@ -34,12 +34,15 @@ def service():
 
 
 @contextmanager
-def worker(service, *classes, filters="passthrough,invert", on_failure=lambda: None, **settings):
+def worker(
+    service, *classes, filters="passthrough,invert", on_failure=lambda: None, on_hang=lambda: None, **settings
+):
     made = Worker(
         Settings(filters=filters, signaling=service.endpoint, device="cpu", **settings),
         Device(torch.device("cpu"), "cpu"),
         points(*classes),
         on_failure,
+        on_hang,
     )
     made.open()
     try:
@@ -392,7 +395,7 @@ def test_a_fault_of_the_loop_itself_is_told_to_the_owner(service):
     failed = threading.Event()
     with worker(service, on_failure=failed.set) as one:
         status = service.status(is_loaded("passthrough"))
-        one._batcher.next = lambda now_ns: 1 / 0
+        one._engine._batcher.next = lambda: 1 / 0
         service.send(status)
         assert failed.wait(20)
 

@@ -16,11 +16,11 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def opened():
+def opened(tmp_path):
     registries = []
 
-    def make(points, load=(), warm=lambda one: None):
-        registry = Registry(points, CPU, warm, lambda: changes.append(1))
+    def make(points, load=(), warm=lambda one: None, settings=None):
+        registry = Registry(points, CPU, settings or {}, tmp_path, warm, lambda: changes.append(1))
         registries.append(registry)
         registry.open(load)
         return registry
@@ -96,6 +96,41 @@ def test_a_filter_is_loaded_once_however_often_it_is_asked_for(opened):
     # Filters are loaded in turn, so whatever was asked for before this one is done.
     loaded(registry, "recorder")
     assert made == [CPU]
+
+
+def test_a_filter_is_given_its_settings_and_the_folder_of_weights(opened, tmp_path):
+    class Choosy(Recorder):
+        name = "choosy"
+
+        class Settings(base.Settings):
+            size: int = 1
+
+    registry = opened(plugged(Choosy, Recorder), ["choosy", "recorder"], settings={"choosy": {"size": 7}})
+    choosy, recorder = loaded(registry, "choosy", "recorder")
+    assert choosy.settings == Choosy.Settings(size=7)
+    assert recorder.settings == base.Settings()
+    assert choosy.weights_folder.path == tmp_path
+
+
+def test_settings_that_a_filter_refuses_make_its_loading_fail(opened):
+    registry = opened(plugged(Recorder), ["recorder"], settings={"recorder": {"nope": 1}})
+    until(lambda: state(registry, "recorder") is FilterState.FAILED)
+
+
+def test_the_progress_of_a_download_is_shown_while_it_lasts(opened):
+    slow = gated()
+
+    class Downloads(slow):
+        def load(self, device):
+            self.weights_folder.on_progress("downloading big.pkl", 0.5)
+            super().load(device)
+
+    registry = opened(plugged(Downloads), ["gated"])
+    assert slow.begun.wait(5)
+    progress = registry.chain(["gated"])
+    assert progress.text == "downloading big.pkl"
+    assert 0.3 < progress.fraction < 0.8
+    slow.go.set()
 
 
 def test_an_unknown_filter_is_named(opened):

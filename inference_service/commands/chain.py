@@ -1,0 +1,108 @@
+"""A chain of filters for a command: found, its parameters checked, and loaded."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import torch
+
+from inference_service.config import Settings, fault, faults_of_filters, read_settings, refuse
+from inference_service.device import list_gpus, run_dir, take
+from inference_service.errors import BadParams, DeviceError, InferenceError
+from inference_service.filters.base import Filter
+from inference_service.filters.registry import checked, installed
+from inference_service.loading import load
+from inference_service.params import ChainParams, CheckedParams
+from shared import wire
+
+EXIT_FAILED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What a command has asked for, checked."""
+
+    classes: tuple[type[Filter], ...]
+    params: ChainParams
+    raw_params: Mapping[str, Any]
+    device: torch.device
+    device_label: str
+    settings: Settings
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The filters, in their order."""
+        return tuple(cls.name for cls in self.classes)
+
+
+def prepare(names: str, params: str, flags: Sequence[str]) -> Chain:
+    """Find the filters `a,b` and the device that the worker's own `flags` and variables name.
+
+    Exits with 2 for names, flags or `params` (a JSON object) that cannot be used, and says why.
+    """
+    settings = read_settings(["--filters", names, *flags])
+    points = installed()
+    faults = faults_of_filters(settings, points)
+    if not settings.filters:
+        faults.append(fault("filters", "expected a filter"))
+    raw = _object(params)
+    try:
+        device = take(settings.device, list_gpus(), run_dir(os.environ))
+    except DeviceError as exc:
+        refuse([*faults, fault("device", str(exc))])
+    if faults:
+        refuse(faults)
+    try:
+        # Not settings.filters: a chain may have a filter twice.
+        chosen = [name.strip() for name in names.split(",") if name.strip()]
+        classes = tuple(checked(name, points[name].load()) for name in chosen)
+        checked_params = CheckedParams().check([cls() for cls in classes], wire.params_id(raw), raw)
+    except BadParams as exc:
+        refuse([f"--params: {exc}"])
+    except Exception as exc:
+        # A filter of the author's own may raise anything; its traceback is what the author needs.
+        sys.excepthook(type(exc), exc, exc.__traceback__)
+        refuse([fault("filters", f"{names} cannot be used")])
+    return Chain(classes, checked_params, raw, device.torch, device.label, settings)
+
+
+def loaded(chain: Chain) -> tuple[Filter, ...]:
+    """Load the filters of a chain; exits with 1, and says why, where one cannot be loaded."""
+    filters = []
+    for cls in chain.classes:
+        settings = chain.settings.filter_settings.get(cls.name, {})
+        try:
+            filters.append(load(cls, chain.device, settings, chain.settings.weights_dir, _say))
+        except InferenceError as exc:
+            fail(f"filter {cls.name!r} cannot be loaded: {exc}")
+        except Exception as exc:
+            sys.excepthook(type(exc), exc, exc.__traceback__)
+            fail(f"filter {cls.name!r} cannot be loaded")
+    return tuple(filters)
+
+
+def fail(text: str) -> NoReturn:
+    """Say why, and exit with 1."""
+    sys.stderr.write(f"{text}\n")
+    raise SystemExit(EXIT_FAILED)
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError as exc:
+        refuse([f"--params: expected a JSON object ({exc})"])
+    if not isinstance(found, dict):
+        refuse(["--params: expected a JSON object"])
+    return found
+
+
+def _say(text: str, fraction: float) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{text} {fraction:4.0%}\x1b[K" + ("\n" if fraction >= 1 else ""))
+        sys.stderr.flush()

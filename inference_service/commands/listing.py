@@ -1,0 +1,67 @@
+"""`python -m inference_service list`: the filters that can be had here."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+from inference_service.config import read_settings
+from inference_service.filters.base import Filter
+from inference_service.filters.registry import checked, installed
+
+EXIT_DONE = 0
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print a line for each filter, and its parameters where asked for; return 0."""
+    parser = argparse.ArgumentParser(
+        prog="python -m inference_service list", description="The filters that can be had here."
+    )
+    parser.add_argument("--params", action="store_true", help="list their parameters and settings as well")
+    arguments, flags = parser.parse_known_args(argv)
+    weights_dir = read_settings(flags).weights_dir
+    for name, point in sorted(installed().items()):
+        sys.stdout.write(f"{_line(name, point, weights_dir)}\n")
+        if arguments.params:
+            for line in _details(point):
+                sys.stdout.write(f"    {line}\n")
+    return EXIT_DONE
+
+
+def _line(name: str, point: EntryPoint, weights_dir: Path) -> str:
+    try:
+        cls = checked(name, point.load())
+    except Exception as exc:
+        return f"{name:<14} cannot be used: {type(exc).__name__}: {exc}"
+    remarks = []
+    if cls.keeps_state:
+        remarks.append("keeps state")
+    for file in cls.weights:
+        here = (weights_dir / file.name).exists()
+        remarks.append(f"weights {file.name} {'are here' if here else 'are downloaded on first use'}")
+    return f"{name:<14} {cls.title}" + (f" ({'; '.join(remarks)})" if remarks else "")
+
+
+def _details(point: EntryPoint) -> list[str]:
+    try:
+        cls: type[Filter] = point.load()
+        return [
+            f"{what} {name}: {_range(schema)} {schema.get('description', '')}".rstrip()
+            for what, model in (("parameter", cls.Params), ("setting", cls.Settings))
+            for name, schema in model.model_json_schema().get("properties", {}).items()
+        ]
+    except Exception:  # Its line has said what is wrong.
+        return []
+
+
+def _range(schema: dict[str, object]) -> str:
+    if "enum" in schema:
+        kind = "|".join(map(str, schema["enum"])) if isinstance(schema["enum"], list) else ""
+    else:
+        kind = str(schema.get("type", "value"))
+    if "minimum" in schema or "maximum" in schema:
+        kind += f" {schema.get('minimum', '')}..{schema.get('maximum', '')}"
+    return f"{kind}, default {schema['default']!r}." if "default" in schema else f"{kind}."

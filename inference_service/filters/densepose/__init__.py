@@ -1,0 +1,205 @@
+"""`densepose`: every person painted by body part, with detectron2's DensePose R50-FPN s1x.
+
+detectron2 is the model's definition and loader; what it does slowly around the model is done here. It and
+torchvision are needed by `load` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from inference_service.filters import base
+from inference_service.filters.base import Filter, Item
+from inference_service.filters.densepose.paint import draw
+from inference_service.filters.densepose.palette import ColourMap, Look, Palette, Part
+from inference_service.stages import lap
+from inference_service.weights import WeightsFile
+
+WARM_SIZE = (480, 640)
+"""Height and width for which everything is recorded before the first frame."""
+
+
+class DensePose(Filter):
+    """Finds people, labels their pixels by body part, and paints these; see `network` and `paint`."""
+
+    class Params(base.Params):
+        """What a page may set, live; frames with different values share a batch."""
+
+        over_camera: bool = Field(
+            default=False,
+            title="Over the camera's picture",
+            description="Paint people over the camera's picture instead of on a plain background.",
+        )
+        alpha: float = Field(
+            default=1.0,
+            ge=0.0,
+            le=1.0,
+            title="Opacity",
+            description="How much the paint covers what is below: 0 nothing, 1 all.",
+        )
+        colour_map: ColourMap = Field(
+            default="viridis",
+            title="Colours",
+            description="OpenCV's colour map that gives each body part its colour.",
+        )
+        parts: tuple[Part, ...] = Field(
+            default=(),
+            max_length=14,
+            title="Body parts",
+            description="Which parts of the body are painted; all of them where none is named.",
+        )
+        min_score: float = Field(
+            default=0.5,
+            ge=0.0,
+            le=1.0,
+            title="Lowest score",
+            description="How sure the network must be that something is a person.",
+        )
+
+    class Settings(base.Settings):
+        """What an operator may set, once."""
+
+        short_side: int = Field(
+            default=480,
+            ge=64,
+            le=1333,
+            title="Short side",
+            description="Pixels to which a picture's short side is brought for the network.",
+        )
+        max_people: int = Field(
+            default=8, ge=1, le=100, title="People", description="Most people painted in one picture."
+        )
+        proposals_per_level: int = Field(
+            default=256,
+            ge=16,
+            le=1000,
+            title="Candidates",
+            description="Best candidates of each of five sizes that are compared with each other.",
+        )
+        proposals: int = Field(
+            default=100,
+            ge=8,
+            le=1000,
+            title="Proposals",
+            description="Candidates of a picture that are looked at closely.",
+        )
+        precision: Literal["auto", "float32", "float16"] = Field(
+            default="auto",
+            title="Precision",
+            description="Of the network's numbers; auto is float16 on a GPU and float32 on a CPU.",
+        )
+        weights: Path | None = Field(
+            default=None,
+            title="Weights",
+            description="A file with the model's weights, instead of the downloaded one.",
+        )
+        cuda_graphs: bool = Field(
+            default=True,
+            title="CUDA graphs",
+            description="Record a GPU's work once, then replay it.",
+        )
+        max_graphs: int = Field(
+            default=24,
+            ge=1,
+            le=256,
+            title="Graphs kept",
+            description="Recordings kept, one per number and size of pictures; each holds memory.",
+        )
+        warm_batch: int = Field(
+            default=16,
+            ge=1,
+            le=64,
+            title="Recorded at start",
+            description="Pictures of 640x480 in one batch up to which everything is recorded at start.",
+        )
+        compile: bool = Field(
+            default=False,
+            title="Compile",
+            description="Use torch.compile too; the first batch of each size then takes long.",
+        )
+
+    name: ClassVar[str] = "densepose"
+    title: ClassVar[str] = "DensePose"
+    description: ClassVar[str] = "Paints everybody by body part. Needs a GPU to keep up with a camera."
+    equal_params: ClassVar[frozenset[str] | None] = frozenset()
+    weights: ClassVar[tuple[WeightsFile, ...]] = (
+        WeightsFile(
+            name="densepose_rcnn_R_50_FPN_s1x_162be9.pkl",
+            url="https://dl.fbaipublicfiles.com/densepose/densepose_rcnn_R_50_FPN_s1x/165712039/"
+            "model_final_162be9.pkl",
+            md5_prefix="162be9",
+            licence="CC BY-SA 3.0; trained on CC BY-NC data, see docs/licences.md",
+        ),
+    )
+
+    def __init__(self) -> None:
+        self._runner: Any = None
+        self._palette: Palette | None = None
+        self._upsample: Tensor | None = None
+
+    def load(self, device: torch.device) -> None:
+        """Build the model, fill it, and on a GPU record its work.
+
+        Raises MissingPackage and WeightsError, which tell the operator what to do.
+        """
+        # Here, not above: only this filter needs detectron2, and these modules are no use without it.
+        from inference_service.filters.densepose import checkpoint, model
+        from inference_service.filters.densepose.network import Limits, Network
+        from inference_service.filters.densepose.runner import Runner
+
+        settings = self.settings
+        model.require_packages()
+        path = settings.weights or self.weights_folder.get(self.weights[0])
+        made = model.build(self.configuration())
+        checkpoint.load(made, path)
+        limits = Limits(
+            settings.short_side, settings.proposals_per_level, settings.proposals, settings.max_people
+        )
+        is_gpu = device.type == "cuda"
+        is_half = settings.precision == "float16" or (settings.precision == "auto" and is_gpu)
+        # This thread's own device may be another GPU, where recording would take memory too.
+        with torch.cuda.device(device) if is_gpu else nullcontext(), torch.inference_mode():
+            network = Network(made, limits, device, is_half=is_half)
+            if settings.compile:
+                network.compile()
+            runner = Runner(
+                network, graphs=is_gpu and settings.cuda_graphs, max_recordings=settings.max_graphs
+            )
+            runner.warm(WARM_SIZE, settings.warm_batch, settings.warm_batch * settings.max_people)
+        self._palette = Palette(device, network.dtype)
+        self._upsample = network.upsample
+        self._runner = runner
+
+    @torch.inference_mode()
+    def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor:
+        """Return the drawings of (N, 3, H, W) uint8 RGB frames as floating-point numbers; see `Filter.apply`.
+
+        All of a picture is NaN where the network's output for it is not finite.
+        """
+        if self._runner is None or self._palette is None:
+            raise RuntimeError("densepose is not loaded")
+        tables, min_scores = self._palette.stack([_wish(item.params) for item in items])
+        with lap("network"):
+            seen = self._runner.see(batch, min_scores)
+        tables = tables + seen.poison.to(tables.dtype)[:, None, None]
+        people = seen.people
+        with lap("paint"):
+            return draw(batch, seen.maps, people.boxes, people.picture, people.rank, tables, self._upsample)
+
+    def configuration(self) -> Any:
+        """Return detectron2's configuration of the model; another one for other weights."""
+        from inference_service.filters.densepose import model
+
+        return model.configuration()
+
+
+def _wish(params: DensePose.Params) -> tuple[Look, float]:
+    look = Look(params.over_camera, params.alpha, params.colour_map, params.parts)
+    return look, params.min_score

@@ -1,0 +1,173 @@
+"""Runs the network's stages for one batch, with CUDA graphs where there are any and one wait for the device.
+
+The host must know how many people there are before it can start what is done for each of them. It asks for
+the number right after `find`, starts `decode`, and only then waits for the answer, which is there by that
+time while the device is still decoding.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from inference_service.filters.densepose.graphs import Recorded, Recorder, Recordings, bucket
+from inference_service.filters.densepose.network import Found, Grid, Network, People
+
+logger = logging.getLogger(__name__)
+
+BATCHES = (1, 2, 3, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64)
+CROWDS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+"""Sizes that are recorded; a batch is filled up to the next one, with pictures in which nobody counts."""
+MAX_GRIDS = 16
+NOBODY = 2.0
+"""A lowest score that no score reaches."""
+
+
+class Seen(NamedTuple):
+    """What the network saw in N pictures."""
+
+    people: People
+    maps: Tensor | None
+    """(M, 27, h, w), one per row of `people`; None where there is nobody."""
+    poison: Tensor
+    """(N,) float32: 0, or NaN where the network's output for a picture is not finite."""
+
+
+@dataclass(slots=True)
+class _Finding:
+    """The recordings of `find` and `decode` for one number and size of pictures."""
+
+    find: Recorded[Found]
+    decode: Recorded[Tensor]
+
+
+class Runner:
+    """One thread only, and all batches on one stream."""
+
+    def __init__(self, network: Network, *, graphs: bool, max_recordings: int = 24) -> None:
+        """`graphs` records CUDA graphs; it needs a network on a GPU."""
+        self._network = network
+        self._device = network.device
+        self._grids: OrderedDict[tuple[int, int], Grid] = OrderedDict()
+        self._answer: Tensor | None = None
+        self._answered: torch.cuda.Event | None = None
+        if self._device.type == "cuda":
+            self._answer = torch.empty(2, dtype=torch.int32, pin_memory=True)
+            self._answered = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        self._findings: Recordings[_Finding] | None = None
+        self._crowds: Recordings[Recorded[Tensor]] | None = None
+        if graphs:
+            # Two pools: people are needed until the picture is painted, so nothing recorded for a crowd may
+            # lie where `find` left them.
+            self._finder, self._segmenter = Recorder(self._device), Recorder(self._device)
+            self._findings = Recordings(self._record_finding, max_recordings, self._device)
+            self._crowds = Recordings(self._record_crowd, len(CROWDS), self._device)
+        self.unsettled = 0
+        """How many suppressions were cut short so far; their pictures may show a person twice."""
+
+    def warm(self, size: tuple[int, int], max_batch: int, max_people: int) -> None:
+        """Record all graphs for up to so many pictures of `size` (height, width) and so many people."""
+        if self._findings is None or self._crowds is None:
+            return
+        for batch in BATCHES:
+            if batch <= bucket(max_batch, BATCHES):
+                self._findings.get((batch, *size), at_once=True)
+        for crowd in CROWDS:
+            if crowd <= bucket(max_people, CROWDS):
+                self._crowds.get((crowd,), at_once=True)
+
+    def see(self, pictures: Tensor, min_scores: Tensor) -> Seen:
+        """Return who is in (N, 3, H, W) uint8 RGB `pictures`, scored above `min_scores`, (N,) float32."""
+        n = len(pictures)
+        size = (pictures.shape[2], pictures.shape[3])
+        grid = self._grid(size)
+        finding = None
+        if self._findings is not None and n <= BATCHES[-1]:
+            finding = self._findings.get((bucket(n, BATCHES), *size))
+        if finding is None:
+            found = self._network.find(pictures, min_scores, grid)
+            self._ask(found.summary)
+            decoded = self._network.decode(found.features)
+        else:
+            static_pictures, static_scores = finding.find.inputs
+            static_pictures[:n].copy_(pictures)
+            static_scores[:n].copy_(min_scores)
+            static_scores[n:].fill_(NOBODY)
+            found = finding.find.replay()
+            self._ask(found.summary)
+            decoded = finding.decode.replay()
+        count = self._told(found.summary)
+        poison = found.poison[:n]
+        if count == 0:
+            return Seen(People.unpack(found.people[:0]), None, poison)
+        crowd = self._crowd_size(count, len(found.people))
+        people = People.unpack(found.people[:crowd])
+        maps = self._segmented(self._network.pool(decoded, people, grid))
+        is_drawn = people.rank >= 0
+        # A person that is not finite spoils its own picture, and no other.
+        spoilt = torch.where(is_drawn, maps.flatten(1).sum(1, dtype=torch.float32) * 0, 0)
+        return Seen(people, maps, poison.index_add(0, torch.where(is_drawn, people.picture, 0), spoilt))
+
+    def _segmented(self, pooled: Tensor) -> Tensor:
+        recorded = self._crowds.get((len(pooled),)) if self._crowds and len(pooled) in CROWDS else None
+        if recorded is None:
+            return self._network.segment(pooled)
+        recorded.inputs[0].copy_(pooled)
+        return recorded.replay()
+
+    def _crowd_size(self, count: int, capacity: int) -> int:
+        # Without recordings too: an allocator and a cuDNN that see few shapes serve faster.
+        return min(bucket(count, CROWDS), capacity) if self._device.type == "cuda" else count
+
+    def _ask(self, summary: Tensor) -> None:
+        if self._answer is not None and self._answered is not None:
+            self._answer.copy_(summary, non_blocking=True)
+            self._answered.record()
+
+    def _told(self, summary: Tensor) -> int:
+        """Wait for the number of people; the one wait of a batch."""
+        if self._answer is not None and self._answered is not None:
+            self._answered.synchronize()
+            summary = self._answer
+        count, unsettled = summary.tolist()
+        if unsettled:
+            if not self.unsettled:
+                logger.warning("densepose: suppression was cut short; a person may be drawn twice")
+            self.unsettled += unsettled
+        return int(count)
+
+    def _grid(self, size: tuple[int, int]) -> Grid:
+        grid = self._grids.get(size)
+        if grid is None:
+            grid = self._grids[size] = self._network.grid(size)
+            if len(self._grids) > MAX_GRIDS:
+                self._grids.popitem(last=False)
+        else:
+            self._grids.move_to_end(size)
+        return grid
+
+    def _record_finding(self, batch: int, height: int, width: int) -> _Finding:
+        grid = self._grid((height, width))
+        pictures = torch.zeros(batch, 3, height, width, dtype=torch.uint8, device=self._device)
+        min_scores = torch.full((batch,), NOBODY, device=self._device)
+
+        def find_in(pictures: Tensor, min_scores: Tensor) -> Found:
+            return self._network.find(pictures, min_scores, grid)
+
+        find = self._finder.record(find_in, (pictures, min_scores))
+        return _Finding(find, self._finder.record(self._decode, find.result.features))
+
+    def _decode(self, *features: Tensor) -> Tensor:
+        return self._network.decode(features)
+
+    def _record_crowd(self, crowd: int) -> Recorded[Tensor]:
+        network = self._network
+        pooled = torch.zeros(crowd, *network.person_shape, dtype=network.dtype, device=self._device)
+        if network.is_half:
+            pooled = pooled.to(memory_format=torch.channels_last)
+        return self._segmenter.record(network.segment, (pooled,))

@@ -1,0 +1,27 @@
+"""A filter made ready, with what the operator has set for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from inference_service.filters.base import Filter
+from inference_service.weights import OnProgress, WeightsFolder
+
+
+def load(
+    cls: type[Filter],
+    device: torch.device,
+    settings: Mapping[str, Any],
+    weights_dir: Path,
+    on_progress: OnProgress | None = None,
+) -> Filter:
+    """Return a loaded filter; raises what its settings or its `load` raise."""
+    made = cls()
+    made.settings = cls.Settings.model_validate(dict(settings))
+    made.weights_folder = WeightsFolder(weights_dir, on_progress)
+    made.load(device)
+    return made

@@ -1,0 +1,36 @@
+"""What the documents for operators must not leave out."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from inference_service.filters.registry import BUILT_IN
+from tests.deploy.compose import BASE, ROOT, load
+
+DEPLOYMENT = (ROOT / "docs" / "deployment.md").read_text()
+LICENCES = (ROOT / "docs" / "licences.md").read_text()
+
+
+@pytest.mark.parametrize("service", ["signaling", "inference"])
+def test_every_variable_that_compose_hands_on_is_described(service: str) -> None:
+    environment = load(BASE)["services"][service]["environment"]
+    handed_on = [name for name, value in environment.items() if value is None]
+    assert handed_on
+    assert [name for name in handed_on if f"`{name}`" not in DEPLOYMENT] == []
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_every_built_in_filter_has_its_licences_named(name: str) -> None:
+    assert re.search(rf"^\|[^|]*`{name}`[^|]*\|[^|]*Apache-2\.0", LICENCES, re.MULTILINE)
+
+
+def test_licences_are_those_of_the_versions_that_are_pinned() -> None:
+    named = re.findall(r"([a-z0-9-]+)(?: \(PyAV\))? (\d+\.\d+[\d.]*\d)(?=[,: |])", LICENCES)
+    pinned = dict(
+        line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line
+    )
+    checked = {name: stated for name, stated in named if name in pinned}
+    assert checked.keys() >= {"av", "aiortc", "aioice", "pyzmq", "torch", "opencv-python-headless", "numpy"}
+    assert checked == {name: pinned[name] for name in checked}

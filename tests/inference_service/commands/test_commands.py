@@ -1,0 +1,252 @@
+"""The commands as their users type them."""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from inference_service import commands
+
+FRAMES = 20
+SIZE = (160, 120)
+
+
+def call(*words):
+    """Run a command in this process; return its exit code."""
+    try:
+        return commands.main([str(word) for word in words])
+    except SystemExit as exc:
+        return exc.code
+
+
+@pytest.fixture
+def plugged(tmp_path, monkeypatch):
+    """Install a filter named `plug`; the body follows its name."""
+
+    def install(body):
+        (tmp_path / "plug_filter.py").write_text(
+            "import torch\n"
+            "from inference_service.filters import base\n"
+            "class Plug(base.Filter):\n"
+            "    name = 'plug'\n"
+            "    title = 'A plug'\n" + textwrap.indent(textwrap.dedent(body), "    ")
+        )
+        info = tmp_path / "plug-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plug\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("[p2pcamera.filters]\nplug = plug_filter:Plug\n")
+        monkeypatch.syspath_prepend(str(tmp_path))
+
+    yield install
+    sys.modules.pop("plug_filter", None)
+
+
+@pytest.fixture
+def video(tmp_path):
+    """A file of grey frames, each a little brighter, with uneven times and a sound."""
+    path = tmp_path / "in.mp4"
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("libx264", rate=25, options={"crf": "5"})
+        stream.width, stream.height = SIZE
+        stream.pix_fmt = "yuv420p"
+        sound = file.add_stream("aac", rate=48000)
+        for number in range(FRAMES):
+            luma = np.full((SIZE[1], SIZE[0]), 60 + 5 * number, np.uint8)
+            chroma = np.full((SIZE[1] // 2, SIZE[0]), 128, np.uint8)
+            frame = av.VideoFrame.from_ndarray(np.concatenate((luma, chroma)), "yuv420p")
+            frame.pts = number if number < 10 else number + 7
+            frame.time_base = Fraction(1, 25)
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+        for number in range(0, 40 * 1024, 1024):
+            tone = np.sin(np.arange(number, number + 1024) / 20).astype(np.float32)[None]
+            heard = av.AudioFrame.from_ndarray(tone, "fltp", "mono")
+            heard.sample_rate, heard.pts = 48000, number
+            file.mux(sound.encode(heard))
+        file.mux(sound.encode())
+    return path
+
+
+def lumas_and_times(path):
+    """Return the mean grey of each frame, in full range, and its time in s."""
+    with av.open(str(path)) as file:
+        frames = list(file.decode(video=0))
+    return [float(frame.to_ndarray(format="gray").mean()) for frame in frames], [f.time for f in frames]
+
+
+def sounds(path):
+    with av.open(str(path)) as file:
+        return [bytes(packet) for packet in file.demux(audio=0) if packet.size]
+
+
+def test_a_file_is_filtered_frame_by_frame_with_its_times_and_its_sound(video, tmp_path, capsys):
+    out = tmp_path / "out.mp4"
+    assert call("run", "invert", video, out, "--device", "cpu") == 0
+    assert f"{FRAMES} frames by invert on cpu" in capsys.readouterr().out
+    (before, times_before), (after, times_after) = lumas_and_times(video), lumas_and_times(out)
+    assert len(after) == FRAMES
+    assert times_after == pytest.approx(times_before, abs=0.002)
+    assert after == pytest.approx([255 - luma for luma in before], abs=3)
+    assert sounds(out) == sounds(video)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "out.mp4"]
+
+
+def test_a_chain_with_parameters_by_name_is_run_on_a_file(video, tmp_path):
+    out = tmp_path / "out.mkv"
+    params = json.dumps({"ink": {"strength": 0}, "invert": {"busy_ms": 1}})
+    assert call("run", "invert,ink,invert", video, out, "--params", params) == 0
+    before, after = lumas_and_times(video)[0], lumas_and_times(out)[0]
+    assert after == pytest.approx(before, abs=4)
+
+
+def test_a_filter_keeps_its_state_from_frame_to_frame_of_a_file(video, tmp_path, plugged):
+    plugged(
+        """
+        keeps_state = True
+        class Settings(base.Settings):
+            step: int = 1
+
+        def apply(self, batch, items):
+            count = items[0].state["count"] = items[0].state.get("count", 0) + self.settings.step
+            return torch.full_like(batch, min(255, count))
+        """
+    )
+    out = tmp_path / "out.mp4"
+    assert call("run", "plug", video, out, "--filter-settings", '{"plug": {"step": 10}}') == 0
+    lumas = lumas_and_times(out)[0]
+    assert lumas == pytest.approx([10 * (n + 1) for n in range(FRAMES)], abs=3)
+
+
+def test_an_output_that_is_there_is_kept_unless_told_otherwise(video, tmp_path, capsys):
+    out = tmp_path / "out.mp4"
+    out.write_bytes(b"precious")
+    assert call("run", "invert", video, out) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert out.read_bytes() == b"precious"
+    assert call("run", "invert", video, out, "--overwrite") == 0
+    assert len(lumas_and_times(out)[0]) == FRAMES
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["nope", "in.mp4", "out.mp4"], 2, "no filter 'nope'"),
+        (["invert", "in.mp4", "out.mp4", "--params", "["], 2, "--params: expected a JSON object"),
+        (["invert", "in.mp4", "out.mp4", "--params", '{"busy_ms": -1}'], 2, "--params: params.busy_ms"),
+        (["invert", "in.mp4", "out.mp4", "--device", "cuda:77"], 2, "--device / INFERENCE_DEVICE"),
+        (["invert", "in.mp4", "no/out.mp4"], 1, "there is no folder"),
+        (["invert", "absent.mp4", "out.mp4"], 1, "absent.mp4"),
+        (["invert", "text.mp4", "out.mp4"], 1, "text.mp4"),
+        (["invert", "in.mp4", "out.nothing"], 1, "out.nothing"),
+        (["plug", "in.mp4", "out.mp4"], 1, "frame 3: filter 'plug' failed"),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_leaves_nothing_behind(
+    video, tmp_path, monkeypatch, capsys, plugged, words, code, said
+):
+    plugged(
+        """
+        keeps_state = True
+        def apply(self, batch, items):
+            count = items[0].state["count"] = items[0].state.get("count", 0) + 1
+            return batch if count <= 3 else 1 / 0
+        """
+    )
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.mp4").write_text("no video at all")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    assert call("run", *words) == code
+    assert said in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "__pycache__") == before
+
+
+def test_a_filter_that_cannot_be_loaded_ends_the_command_with_its_reason(video, tmp_path, capsys, plugged):
+    plugged(
+        """
+        def load(self, device):
+            raise OSError("no such model")
+
+        def apply(self, batch, items):
+            return batch
+        """
+    )
+    assert call("run", "plug", video, tmp_path / "out.mp4") == 1
+    said = capsys.readouterr().err
+    assert "filter 'plug' cannot be loaded" in said
+    assert "no such model" in said
+
+
+def test_bench_says_what_each_camera_gets_and_what_each_stage_costs(capsys):
+    words = ("--cameras", 3, "--size", "64x48", "--seconds", 0.5, "--device", "cpu")
+    assert call("bench", "invert", *words, "--params", '{"busy_ms": 10}', "--json") == 0
+    measured = json.loads(capsys.readouterr().out)
+    # A batch lasts for 10 ms and takes all three.
+    assert 0 < measured["per_second"] <= 300
+    assert measured["fastest"] <= 1.1 * measured["slowest"] + 3
+    assert measured["p95_ms"] >= measured["p50_ms"] >= 10
+    assert set(measured["stages_ms"]) == {"to_rgb", "filter", "to_i420"}
+    assert measured["memory_mib"] > 10
+    assert measured["failures"] == {}
+
+
+def test_bench_at_a_rate_gives_each_camera_that_rate(capsys):
+    words = ("--cameras", 2, "--size", "64x48", "--seconds", 1, "--fps", 20, "--device", "cpu")
+    assert call("bench", "passthrough", *words) == 0
+    said = capsys.readouterr().out
+    assert "passthrough on cpu: 2 cameras of 64x48, 20 fps each" in said
+    assert "frames/s" in said
+    assert "p95" in said
+
+
+def test_bench_counts_what_fails(capsys, plugged):
+    plugged(
+        """
+        def apply(self, batch, items):
+            return batch if batch.shape[2] == 480 else 1 / 0
+        """
+    )
+    assert call("bench", "plug", "--size", "64x48", "--seconds", 0.3, "--json") == 0
+    measured = json.loads(capsys.readouterr().out)
+    assert measured["per_second"] == 0
+    assert measured["failures"]["filter_failed"] > 0
+
+
+@pytest.mark.parametrize("words", [("--size", "3x3"), ("--size", "640"), ("--cameras", "0"), ("--fps", "-1")])
+def test_bench_refuses_what_it_cannot_measure(words, capsys):
+    assert call("bench", "invert", *words) == 2
+    assert words[0] in capsys.readouterr().err
+
+
+def test_list_names_every_filter_also_a_broken_one(capsys, plugged):
+    plugged("def apply(self, batch, items): pass\nequal_params = frozenset({'nope'})\n")
+    assert call("list") == 0
+    lines = capsys.readouterr().out.splitlines()
+    said = {line.split()[0]: line for line in lines}
+    assert {"ink", "invert", "passthrough", "densepose", "plug"} <= set(said)
+    assert "cannot be used: FilterNotUsable" in said["plug"]
+    assert "are downloaded on first use" in said["densepose"]
+
+
+def test_list_knows_parameters_and_which_weights_are_here(capsys, tmp_path):
+    from inference_service.filters.densepose import DensePose
+
+    (tmp_path / DensePose.weights[0].name).touch()
+    assert call("list", "--params", "--weights-dir", tmp_path) == 0
+    said = capsys.readouterr().out
+    assert f"weights {DensePose.weights[0].name} are here" in said
+    assert "parameter strength: number 0.0..1.0, default 1.0." in said
+    assert "setting short_side: " in said
+
+
+def test_an_unknown_command_is_answered_with_all_of_them(capsys):
+    assert call("fly") == 2
+    said = capsys.readouterr().err
+    assert "fly: no such command" in said
+    for name in commands.COMMANDS:
+        assert f"  {name}" in said

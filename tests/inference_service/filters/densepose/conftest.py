@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.inference_service.filters.densepose import narrow
+from tests.inference_service.filters.densepose.narrow import Arrays, NarrowDensePose
+from tests.inference_service.filters.densepose.reference import Reference
+
+NEEDED = "needs the package {}, which only the filter densepose uses"
+LIMITS = {"short_side": 256, "proposals_per_level": 256, "proposals": 100, "max_people": 8}
+
+
+@pytest.fixture(scope="session")
+def detectron2() -> None:
+    """Skip, by name, where the model's packages cannot be imported."""
+    for package in ("torchvision", "detectron2", "densepose"):
+        pytest.importorskip(package, reason=NEEDED.format(package))
+
+
+@pytest.fixture(scope="session")
+def narrow_arrays(detectron2: None) -> Arrays:
+    return narrow.arrays(seed=1)
+
+
+@pytest.fixture(scope="session")
+def weights(narrow_arrays: Arrays, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint in the zoo's form, of narrow layers."""
+    return narrow.write(tmp_path_factory.mktemp("densepose") / "narrow.pkl", narrow_arrays)
+
+
+@pytest.fixture(scope="session")
+def reference(weights: Path) -> Reference:
+    """The library's own way, with the limits of `loaded` and people from a score of 0.5."""
+    return Reference(narrow.narrow(**LIMITS, min_score=0.5), weights)
+
+
+@pytest.fixture(scope="session")
+def loaded(weights: Path) -> NarrowDensePose:
+    """The filter, as a worker on a CPU has it."""
+    return load(weights)
+
+
+def load(weights: Path, **settings: object) -> NarrowDensePose:
+    one = NarrowDensePose()
+    one.settings = one.Settings(**{**LIMITS, "weights": weights, **settings})
+    one.load(torch.device("cpu"))
+    return one

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from inference_service.filters.densepose import checkpoint, model, runner
+from inference_service.filters.densepose.graphs import SEEN_BEFORE_RECORDING
+from tests.inference_service.filters.densepose import narrow
+from tests.inference_service.filters.densepose.scenes import batch_of, scene
+
+pytest.importorskip("torchvision", reason="needs the package torchvision, as only the filter densepose does")
+pytest.importorskip("detectron2", reason="needs the package detectron2, as only the filter densepose does")
+pytest.importorskip("densepose", reason="needs the package densepose, as only the filter densepose does")
+
+from inference_service.filters.densepose.network import Limits, Network
+
+SIZE = (256, 320)
+
+
+@dataclass
+class Recomputed:
+    """Like a recording to whoever uses it: fixed inputs, results in fixed places."""
+
+    function: Callable[..., Any]
+    inputs: tuple[Tensor, ...]
+    result: Any
+    replays: int = 0
+
+    def replay(self) -> Any:
+        self.replays += 1
+        _overwrite(self.result, self.function(*self.inputs))
+        return self.result
+
+
+def _overwrite(result: Any, new: Any) -> None:
+    if isinstance(result, Tensor):
+        result.copy_(new)
+    else:
+        for one, other in zip(result, new, strict=True):
+            _overwrite(one, other)
+
+
+class Recomputer:
+    """In place of a Recorder where there is no GPU."""
+
+    made: list[Recomputed]
+
+    def __init__(self, device: torch.device) -> None:
+        self.made = []
+
+    def record(self, function: Callable[..., Any], inputs: tuple[Tensor, ...]) -> Recomputed:
+        self.made.append(Recomputed(function, inputs, function(*inputs)))
+        return self.made[-1]
+
+
+@pytest.fixture
+def network(weights: Path) -> Network:
+    made = model.build(narrow.narrow())
+    checkpoint.load(made, weights)
+    return Network(made, Limits(256, 256, 100, 8), torch.device("cpu"), is_half=False)
+
+
+@torch.no_grad()
+def test_recordings_see_what_is_seen_without(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "Recorder", Recomputer)
+    plain, recorded = runner.Runner(network, graphs=False), runner.Runner(network, graphs=True)
+    recorded.warm(SIZE, max_batch=6, max_people=48)
+    # Batches that fill their bucket and that do not, so that pictures of the batch before lie behind them.
+    for seeds in ((1, 2, 3, 4, 5, 6), (4, 5, 6, 1, 2), (3,), (6, 1, 5, 2, 3)):
+        batch = batch_of(*(scene(SIZE, seed) for seed in seeds))
+        min_scores = torch.linspace(0.3, 0.995, len(seeds))
+        expected, got = plain.see(batch, min_scores), recorded.see(batch, min_scores)
+        count = int((expected.people.rank >= 0).sum())
+        assert count > 0
+        assert got.poison.tolist() == [0.0] * len(seeds)
+        for one, other in zip(expected.people, got.people, strict=True):
+            assert torch.allclose(one.float(), other[:count].float(), atol=1e-2)
+        assert expected.maps is not None
+        assert got.maps is not None
+        assert (expected.maps.argmax(1) == got.maps[:count].argmax(1)).float().mean() > 0.999
+    assert sum(one.replays for one in recorded._finder.made) == 8, "each batch runs two recordings"
+
+
+@torch.no_grad()
+def test_a_new_size_is_recorded_once_it_has_come_often(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "Recorder", Recomputer)
+    one = runner.Runner(network, graphs=True)
+    batch = batch_of(scene((128, 128), 1))
+    for _ in range(SEEN_BEFORE_RECORDING - 1):
+        one.see(batch, torch.full((1,), runner.NOBODY))
+    assert not one._finder.made
+    one.see(batch, torch.full((1,), runner.NOBODY))
+    assert len(one._finder.made) == 2
+
+
+@torch.no_grad()
+def test_what_was_cut_short_is_counted_and_logged_once(
+    network: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    network.rounds = (1, 1)
+    one = runner.Runner(network, graphs=False)
+    for seed in (1, 2):
+        one.see(batch_of(scene(SIZE, seed)), torch.full((1,), 0.5))
+    assert one.unsettled >= 2
+    assert len(caplog.records) == 1
+
+
+@torch.no_grad()
+def test_grids_are_kept_for_a_bounded_number_of_sizes(network: Network) -> None:
+    one = runner.Runner(network, graphs=False)
+    for number in range(runner.MAX_GRIDS + 3):
+        one.see(torch.zeros(1, 3, 64, 64 + number, dtype=torch.uint8), torch.full((1,), runner.NOBODY))
+    assert len(one._grids) == runner.MAX_GRIDS
