@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,17 +52,22 @@ def main() -> None:
         print(f"{arguments.people} people a picture")
         for batch in (int(text) for text in arguments.batches.split(",")):
             frames = [pictures[number % len(pictures)] for number in range(batch)]
-            library = count(lambda frames=frames: [article.frame(one, SIZE) for one in frames])
+            library = count(partial(_each, article, frames))
             rgb = torch.from_numpy(
                 np.random.default_rng(0).integers(0, 256, (batch, height, width, 3), np.uint8)
             )
             items = [Item(bytes(16), 0, ours.Params(min_score=0.05))] * batch
-            mine = count(lambda rgb=rgb, items=items: ours.apply(rgb.permute(0, 3, 1, 2), items))
+            mine = count(partial(ours.apply, rgb.permute(0, 3, 1, 2), items))
             print(
                 f"{batch:3d} pictures: library {library.operators.total():6d} operators, "
                 f"{library.waits.total():5d} waits; "
                 f"here {mine.operators.total():5d} and {mine.waits.total():3d}"
             )
+
+
+def _each(article: Any, frames: Sequence[bytes]) -> None:
+    for frame in frames:
+        article.frame(frame, SIZE)
 
 
 if __name__ == "__main__":
