@@ -5,6 +5,7 @@ With a command (`list`, `bench`, `run`, `download`): something else than a worke
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import os
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 EXIT_DRAINED = 0
 EXIT_FAILED = 1
 EXIT_HUNG = 3
+EXIT_INTERRUPTED = 130
 
 
 def main() -> int:
@@ -36,9 +38,12 @@ def main() -> int:
     if sys.argv[1:] and not sys.argv[1].startswith("-"):
         # What a command does may be ended like any other program.
         _on_signals(signal.default_int_handler)
-        from inference_service.commands import main as run_command
+        try:
+            from inference_service.commands import main as run_command
 
-        return run_command(sys.argv[1:])
+            return run_command(sys.argv[1:])
+        except KeyboardInterrupt:
+            return EXIT_INTERRUPTED
     from inference_service.config import read_settings
 
     settings = read_settings(sys.argv[1:])
@@ -102,6 +107,8 @@ def _leave_at_once(number: int, frame: FrameType | None) -> NoReturn:
 if __name__ == "__main__":
     exit_code = main()
     logging.shutdown()
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.flush()
     # At once: to take torch down costs up to 2 s on a busy host, and a thread that is still loading a filter
     # would not survive it. Everything that matters is closed.
     os._exit(exit_code)

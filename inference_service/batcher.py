@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from inference_service.colour import Colour
 from inference_service.filters.base import Filter
-from inference_service.mailbox import Received
+from inference_service.mailbox import MAX_SESSIONS, Received
 from inference_service.metrics import Metrics
 from inference_service.params import ChainParams
 
@@ -30,6 +30,8 @@ class Ready:
     received: Received
     chain: tuple[Filter, ...]
     params: ChainParams
+    is_suspect: bool = False
+    """The filter has lately failed on this session's frames, so that it gets a batch of its own."""
 
     @property
     def batch_key(self) -> Hashable:
@@ -42,6 +44,7 @@ class Ready:
             header.colour_range,
             header.colour_matrix,
             self.params.batch_key,
+            header.session if self.is_suspect else None,
         )
 
     @property
@@ -66,20 +69,19 @@ class Batcher:
         return not self._waiting
 
     def add(self, ready: Ready) -> None:
-        """Let a frame wait; it replaces an older one of its session."""
+        """Let a frame wait; it replaces an older one of its session, and is dropped where too many wait."""
         session = ready.received.header.session
         if session in self._waiting:
             self._metrics.frames_replaced += 1
+        elif len(self._waiting) >= MAX_SESSIONS:
+            self._metrics.frames_dropped["full"] += 1
+            return
         self._waiting[session] = ready
 
     def discard(self, session: bytes) -> None:
         """Forget a session's frame, since a newer one of it cannot be filtered."""
         if self._waiting.pop(session, None) is not None:
             self._metrics.frames_replaced += 1
-
-    def limit(self, max_batch: int) -> None:
-        """Make no batch larger than this from now on."""
-        self._max_batch = min(self._max_batch, max_batch)
 
     def late(self, now_ns: int) -> list[Ready]:
         """Return the frames that have waited for too long, and forget them."""
@@ -90,15 +92,16 @@ class Batcher:
             self._metrics.frames_dropped["late"] += len(late)
         return late
 
-    def next(self) -> list[Ready]:
+    def next(self, most: int | None = None) -> list[Ready]:
         """Return the next batch: the session served longest ago, and those that go with it; [] when empty.
 
+        `most` is a limit below `max_batch`, where there is one.
         A group over the limit is cut into equal parts, since 17 + 16 frames end earlier than 32 + 1. No
         session is served twice while one of another group waits for its turn.
         """
         if not self._waiting:
             return []
-        # Two of a turn in the order in which they came, which is that of the dictionary.
+        # New ones in the order in which they came, which is that of the dictionary.
         waiting = sorted(self._waiting, key=self._last_turn)
         key = self._waiting[waiting[0]].batch_key
         group: list[bytes] = []
@@ -108,14 +111,16 @@ class Batcher:
         if others:
             others_turn = self._last_turn(others[0])
             group = [session for session in group if self._last_turn(session) <= others_turn]
-        size = math.ceil(len(group) / math.ceil(len(group) / self._max_batch))
-        self._turn += 1
+        limit = min(self._max_batch, most or self._max_batch)
+        size = math.ceil(len(group) / math.ceil(len(group) / limit))
         return [self._served(session) for session in group[:size]]
 
     def _last_turn(self, session: bytes) -> int:
         return self._turns.get(session, 0)
 
     def _served(self, session: bytes) -> Ready:
+        # A number of its own: of two that were served together, one would else come first each time.
+        self._turn += 1
         self._turns[session] = self._turn
         self._turns.move_to_end(session)
         if len(self._turns) > MAX_TURNS:

@@ -1,12 +1,13 @@
 """Cameras made of memory, on a worker's own engine: what a filter costs, without any socket.
 
-cameras ──> mailbox ──> loop ──> pipeline ──> results
-   ^                                             │ a frame is answered: its camera has another
-   └─────────────────────────────────────────────┘
+    cameras ──> mailbox ──> loop ──> pipeline ──> results
+       ^                     │
+       └─────────────────────┘ a frame is taken: its camera has another
 """
 
 from __future__ import annotations
 
+import queue
 import resource
 import statistics
 import sys
@@ -91,7 +92,9 @@ class Bench:
             filter_settings,
             weights_dir,
             Limits(max_batch=max_batch, max_wait_ms=10_000, hang_s=600),
-            Outputs(self._on_results, lambda: None, lambda: None, lambda: None, self._on_batch),
+            Outputs(
+                self._on_results, lambda: None, lambda: None, lambda: None, self._on_begun, self._on_batch
+            ),
         )
 
     def __enter__(self) -> Self:
@@ -121,7 +124,7 @@ class Bench:
         run.ended.wait(load.seconds)
         count, passed_s = run.begin_count(), time.monotonic() - started_s
         busy = self._engine.gauge.read(time.monotonic_ns()).busy
-        run.ended.set()
+        run.end()
         feeding.join()
         return _measured(run.sessions, count, passed_s, busy, self._memory_mib())
 
@@ -130,6 +133,10 @@ class Bench:
         if self._run is not None:
             for one in results:
                 self._run.answered(wire.unpack_result(one.message)[0], now_ns)
+
+    def _on_begun(self, sessions: Sequence[bytes]) -> None:
+        if self._run is not None:
+            self._run.begun(sessions)
 
     def _on_batch(self, frames: int, stages_ms: Mapping[str, float]) -> None:
         if self._run is not None:
@@ -168,9 +175,11 @@ class _Run:
         self._sequence = 0
         self._count = _Count()
         self._lock = threading.Lock()
+        # One list per batch that has begun.
+        self._taken: queue.SimpleQueue[list[bytes] | None] = queue.SimpleQueue()
 
     def feed(self) -> None:
-        """Give every camera its first frame, and at a rate all others; else its answer brings the next."""
+        """Give every camera its first frame, and all others at a rate, or whenever one has been taken."""
         fps = self._load.fps
         # Cameras do not take their pictures at the same moment.
         apart_s = 1 / fps / len(self.sessions) if fps else 0.0
@@ -183,7 +192,20 @@ class _Run:
                     return
                 self._put(session)
             if not fps:
-                return
+                break
+        while (taken := self._taken.get()) is not None:
+            for session in taken:
+                self._put(session)
+
+    def end(self) -> None:
+        """Let no camera have another frame."""
+        self.ended.set()
+        self._taken.put(None)
+
+    def begun(self, sessions: Sequence[bytes]) -> None:
+        """Called in the loop's thread, so the frames are made in another one."""
+        if self._load.fps is None and not self.ended.is_set():
+            self._taken.put([session for session in sessions if session in self.sessions])
 
     def begin_count(self) -> _Count:
         """Return what was counted, and count anew."""
@@ -200,8 +222,6 @@ class _Run:
                 self._count.latencies_ms.append((now_ns - header.captured_ns) / 1e6)
             else:
                 self._count.failures[header.code or str(header.kind)] += 1
-        if self._load.fps is None and not self.ended.is_set():
-            self._put(header.session)
 
     def batched(self, frames: int, stages_ms: Mapping[str, float]) -> None:
         with self._lock:

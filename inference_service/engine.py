@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,8 @@ class Outputs:
     """The loop has failed, or filters have failed too often: this process should be replaced."""
     hung: Callable[[], None]
     """A batch does not end: this process cannot even end itself in good order."""
+    begun: Callable[[Sequence[bytes]], None] = lambda sessions: None
+    """A batch with a frame of each of these has begun: for benchmarks."""
     finished: Callable[[int, Mapping[str, float]], None] = lambda frames, stages_ms: None
     """A batch of so many frames is finished, with its stages' ms: for benchmarks."""
 
@@ -135,7 +137,7 @@ class Engine:
         try:
             while not self._is_draining:
                 self._turn()
-        except Exception:
+        except BaseException:  # A filter may even call sys.exit.
             logger.exception("the inference loop has failed")
             self._outputs.failed()
         finally:
@@ -149,7 +151,8 @@ class Engine:
         for received in self.mailbox.take():
             admitted = self._admission.admit(received)
             if isinstance(admitted, Ready):
-                self._batcher.add(admitted)
+                is_suspect = self._pipeline.is_suspect(received.header.session)
+                self._batcher.add(replace(admitted, is_suspect=True) if is_suspect else admitted)
                 continue
             self._batcher.discard(received.header.session)
             if isinstance(admitted, Result):
@@ -158,11 +161,10 @@ class Engine:
             return
         for ready in self._batcher.late(time.monotonic_ns()):
             self._answer_late(ready)
-        if batch := self._batcher.next():
+        if batch := self._batcher.next(self._pipeline.most_frames):
             self.gauge.begin(time.monotonic_ns())
+            self._outputs.begun([ready.received.header.session for ready in batch])
             running = self._pipeline.start(batch)
-            if self._pipeline.most_frames is not None:
-                self._batcher.limit(self._pipeline.most_frames)
             self._flight.take_off(len(batch))
             self._begun.put((len(batch), running))
 
@@ -174,11 +176,21 @@ class Engine:
     def _finish(self) -> None:
         while (begun := self._begun.get()) is not None:
             frames, running = begun
+            try:
+                self._finish_one(frames, running)
+            except Exception:
+                # And on to the next, since the loop waits for each of its batches to end.
+                logger.exception("finishing a batch has failed")
+                self._outputs.failed()
+
+    def _finish_one(self, frames: int, running: Running) -> None:
+        try:
             made = running.finish()
+        finally:
             self.gauge.end(frames, time.monotonic_ns())
             self._flight.land(frames, self._computing_s(running))
-            self._outputs.results(made)
-            self._outputs.finished(frames, running.stages_ms)
+        self._outputs.results(made)
+        self._outputs.finished(frames, running.stages_ms)
 
     def _computing_s(self, running: Running) -> float:
         if self._device.type == "cpu":

@@ -61,6 +61,10 @@ class FilterFailed(SessionError):
         self.name = name
 
 
+class BadResult(FilterFailed):
+    """What a filter returned is no batch of pictures: a fault of the filter, not its answer to a session."""
+
+
 class FrameLate(SessionError):
     """The worker was too busy for this frame, which had grown too old."""
 

@@ -24,4 +24,8 @@ def load(
     made.settings = cls.Settings.model_validate(dict(settings))
     made.weights_folder = WeightsFolder(weights_dir, on_progress)
     made.load(device)
+    if device.type == "cuda":
+        # Batches run on another stream, which does not wait for this one. Not the whole device, since the
+        # loop may be using it.
+        torch.cuda.current_stream(device).synchronize()
     return made

@@ -1,6 +1,6 @@
-"""All counters of a worker; each is written by one thread but `answers`, which has a lock.
+"""All counters of a worker, and one line of them for the log.
 
-One line of them goes to the log.
+Most are written by one thread; those of two may miss a count, but for `answers`, which has a lock.
 """
 
 from __future__ import annotations

@@ -6,8 +6,10 @@ way meanwhile. A batch that fails is halved and done again, until the frame that
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
@@ -16,7 +18,7 @@ import torch
 from inference_service.batcher import Ready
 from inference_service.colour import Colour
 from inference_service.crossing import CpuCrossings, Crossing, Crossings, GpuCrossings
-from inference_service.errors import FilterFailed
+from inference_service.errors import BadResult, FilterFailed
 from inference_service.filters.base import Filter, Item
 from inference_service.health import Health
 from inference_service.metrics import Metrics
@@ -29,6 +31,11 @@ logger = logging.getLogger(__name__)
 
 WARM_SIZE = (640, 480)
 LOG_FAILURES_EVERY_S = 10.0
+SUSPECT_FOR_S = 5.0
+"""For so long after a failure a session has batches of its own, else each batch would be halved anew."""
+MAX_SUSPECTS = 1024
+MOST_FOR_S = 60.0
+"""After so long a batch may be larger again than what fitted: whoever took the memory may have gone."""
 FILTER = "filter"
 """The stage of all filters of a chain; the others are `upload`, `to_rgb`, `to_i420`, `download`, and what
 filters themselves call stages."""
@@ -53,11 +60,23 @@ class Pipeline:
         self.worker = worker
         self.metrics = metrics
         self.health = health
-        self.most_frames: int | None = None
-        """The largest batch that fits into memory; None while none has been too large."""
+        self._most_frames = 0
+        self._most_until_s = float("-inf")
+        self._too_large_alone = 0
+        self._suspects: OrderedDict[bytes, float] = OrderedDict()
         self._states = States()
         self._crossings = _crossings(device)
+        self._warming: Crossings | None = None
         self._failure_logged_s = float("-inf")
+
+    @property
+    def most_frames(self) -> int | None:
+        """The largest batch that has lately fitted into memory; None while none has been too large."""
+        return self._most_frames if time.monotonic() < self._most_until_s else None
+
+    def is_suspect(self, session: bytes) -> bool:
+        """A filter has lately failed on this session's frames."""
+        return time.monotonic() < self._suspects.get(session, 0.0)
 
     def start(self, batch: Sequence[Ready]) -> Running:
         """Begin a batch; never raises for what a filter does."""
@@ -66,13 +85,21 @@ class Pipeline:
         try:
             return self._begin(batch, started_ns)
         except Exception as exc:
-            if _is_out_of_memory(exc):
-                self._make_room(len(batch))
+            is_too_large = _is_out_of_memory(exc)
             if len(batch) == 1:
+                self._too_large_alone += is_too_large
                 return _Finished([self.failed(batch[0], exc)])
+        # Here, where the exception no longer holds what the batch has taken.
+        if is_too_large:
+            self._empty_cache()
         self.metrics.batches_split += 1
+        too_large_alone = self._too_large_alone
         half = len(batch) // 2
-        return _Finished([result for part in (batch[:half], batch[half:]) for result in self.run(part)])
+        results = [result for part in (batch[:half], batch[half:]) for result in self.run(part)]
+        # One frame that is too large by itself says nothing of how many others fit.
+        if is_too_large and too_large_alone == self._too_large_alone:
+            self._remember_most(len(batch) - half)
+        return _Finished(results)
 
     def run(self, batch: Sequence[Ready]) -> list[Result]:
         """Begin and finish a batch at once."""
@@ -82,8 +109,8 @@ class Pipeline:
         """Run a filter once on a grey picture, with its conversions; raises what the filter raises."""
         width, height = WARM_SIZE
         planes = memoryview(bytes([128]) * (width * height * 3 // 2))
-        # A crossing of its own: the loop may be in the middle of a batch, on its own streams.
-        crossings = _crossings(self.device)
+        # Streams of its own: the loop may be in the middle of a batch.
+        self._warming = crossings = self._warming or _crossings(self.device)
         crossing = crossings.begin()
         item = Item(session=bytes(16), sequence=0, params=one.Params())
         with crossings.computing(), torch.inference_mode():
@@ -105,9 +132,14 @@ class Pipeline:
             if isinstance(exc, FilterFailed)
             else FilterFailed(_names(ready.chain), "failed on this frame")
         )
-        self.health.failed(time.monotonic())
-        self.metrics.count_answer(told.code)
         now_s = time.monotonic()
+        # What a filter tells a session in its own words is an answer, and no sign of a broken worker.
+        if type(exc) is not FilterFailed:
+            self.health.failed(now_s)
+        self._suspects[header.session] = now_s + SUSPECT_FOR_S
+        if len(self._suspects) > MAX_SUSPECTS:
+            self._suspects.popitem(last=False)
+        self.metrics.count_answer(told.code)
         if now_s - self._failure_logged_s >= LOG_FAILURES_EVERY_S:
             self._failure_logged_s = now_s
             logger.warning("session %s: %s", header.session.hex(), told, exc_info=exc)
@@ -150,12 +182,17 @@ class Pipeline:
         state = self._states.get((header.session, place, one.name), size, now_ns)
         return Item(session=header.session, sequence=header.sequence, params=params, state=state)
 
-    def _make_room(self, frames: int) -> None:
+    def _empty_cache(self) -> None:
         if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-        if frames > 1:
-            self.most_frames = frames // 2
-            logger.warning("%d frames do not fit into memory; from now on %d", frames, self.most_frames)
+            # Refused while the loader records a graph; then the next failure tries again.
+            with contextlib.suppress(RuntimeError):
+                torch.cuda.empty_cache()
+
+    def _remember_most(self, frames: int) -> None:
+        if self.most_frames is None or frames < self._most_frames:
+            self._most_frames = frames
+            logger.warning("a batch did not fit into memory; for a while %d frames at most", frames)
+        self._most_until_s = time.monotonic() + MOST_FOR_S
 
 
 class _Finished:
@@ -210,7 +247,7 @@ class _Begun:
         results = []
         for ready, planes, is_spoiled in zip(self._batch, finished, spoiled, strict=True):
             if is_spoiled:
-                told = FilterFailed(_names(ready.chain), "made values that are no numbers of this frame")
+                told = BadResult(_names(ready.chain), "made values that are no numbers of this frame")
                 results.append(self._pipeline.failed(ready, told))
                 continue
             metrics.frames_filtered += 1
@@ -242,6 +279,9 @@ def _apply(one: Filter, pictures: Pictures, items: Sequence[Item], stages: Stage
     batch = pictures.i420() if is_i420 else pictures.rgb()
     result, spoiled = _levels(_check(one, _applied(one, batch, items, stages), batch))
     if is_i420:
+        if result.data_ptr() != batch.data_ptr():
+            # The filter's own memory perhaps, which it may write again before this has been sent.
+            result = result.clone()
         pictures.replace_i420(result)
     else:
         pictures.replace_rgb(result)
@@ -255,15 +295,15 @@ def _applied(one: Filter, batch: torch.Tensor, items: Sequence[Item], stages: St
 
 def _check(one: Filter, result: object, batch: torch.Tensor) -> torch.Tensor:
     if not isinstance(result, torch.Tensor):
-        raise FilterFailed(one.name, f"returned {type(result).__name__}, expected a tensor")
+        raise BadResult(one.name, f"returned {type(result).__name__}, expected a tensor")
     for what, came, expected in (
         ("shape", tuple(result.shape), tuple(batch.shape)),
         ("device", result.device, batch.device),
     ):
         if came != expected:
-            raise FilterFailed(one.name, f"returned a batch of {what} {came}, expected {expected}")
+            raise BadResult(one.name, f"returned a batch of {what} {came}, expected {expected}")
     if result.dtype != torch.uint8 and not result.is_floating_point():
-        raise FilterFailed(one.name, f"returned a batch of type {result.dtype}, expected uint8 or floats")
+        raise BadResult(one.name, f"returned a batch of type {result.dtype}, expected uint8 or floats")
     return result
 
 

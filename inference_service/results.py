@@ -73,7 +73,8 @@ def _without_picture(
         captured_ns=frame.captured_ns,
         worker=worker,
         code=code,
-        text=text[:MAX_TEXT],
+        # Half a surrogate pair, as file names that are no UTF-8 have, cannot be packed.
+        text=text[:MAX_TEXT].encode("utf-8", "replace").decode(),
         fraction=fraction,
     )
     return Result(frame.session, wire.pack_result(header))

@@ -40,6 +40,8 @@ class Watchdog:
             reading = self._gauge.read(now_ns)
             if reading.in_batch and now_ns - reading.since_ns > self._hang_s * 1e9:
                 logger.critical("a batch has lasted for over %g s; all threads were here:", self._hang_s)
-                faulthandler.dump_traceback(sys.stderr)
-                self._on_hang()
+                try:
+                    faulthandler.dump_traceback(sys.stderr)
+                finally:
+                    self._on_hang()
                 return

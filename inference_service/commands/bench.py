@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from inference_service.bench import Bench, Load, Measured
-from inference_service.commands.chain import Chain, fail, prepare
+from inference_service.commands.chain import Chain, add_worker_flags, fail, prepare, worker_flags
 from inference_service.errors import SessionError
 from inference_service.filters.registry import installed
 from shared.frame import MAX_SIDE, MIN_SIDE, is_usable_size
@@ -20,7 +20,8 @@ EXIT_DONE = 0
 
 def main(argv: Sequence[str]) -> int:
     """Measure and print; return 0. Exits with 1 or 2, and says why, where that cannot be done."""
-    arguments, flags = _parser().parse_known_args(argv)
+    arguments = _parser().parse_args(argv)
+    flags = worker_flags(arguments)
     chain = prepare(arguments.filter, arguments.params, flags)
     load = Load(
         cameras=arguments.cameras,
@@ -55,7 +56,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m inference_service bench",
         description="What a filter costs here: cameras made of memory, on a worker's own engine.",
-        epilog="The worker's own flags (--device, --max-batch, --filter-settings) count as well.",
     )
     parser.add_argument("filter", metavar="FILTER", help="name of a filter, or several of a chain: a,b")
     parser.add_argument("--cameras", type=_count, default=1, metavar="N")
@@ -66,12 +66,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=_positive, default=5.0)
     parser.add_argument("--params", default="{}", metavar="JSON", help="parameters, of a chain by name")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_worker_flags(parser)
     return parser
 
 
 def _table(chain: Chain, load: Load, measured: Measured) -> Iterable[str]:
     width, height = load.size
-    rate = f"{load.fps:g} fps each" if load.fps else "as fast as they are answered"
+    rate = f"{load.fps:g} fps each" if load.fps else "a new frame waiting at any time"
     names = ",".join(chain.names)
     yield f"{names} on {chain.device_label}: {load.cameras} cameras of {width}x{height}, {rate}"
     yield (
@@ -88,16 +89,19 @@ def _table(chain: Chain, load: Load, measured: Measured) -> Iterable[str]:
 
 
 def _count(text: str) -> int:
-    count = int(text)
+    count = int(text) if text.isdecimal() else 0
     if not 1 <= count <= 512:
         raise argparse.ArgumentTypeError("expected 1 to 512 cameras")
     return count
 
 
 def _positive(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value < 10_000:
-        raise argparse.ArgumentTypeError("expected a positive number")
+        raise argparse.ArgumentTypeError(f"expected a positive number, not {text}")
     return value
 
 

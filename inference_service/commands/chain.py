@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -21,6 +22,8 @@ from inference_service.params import ChainParams, CheckedParams
 from shared import wire
 
 EXIT_FAILED = 1
+WORKER_FLAGS = ("device", "max-batch", "weights-dir", "filter-settings")
+_DESTINATION = "worker "
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,19 @@ def loaded(chain: Chain) -> tuple[Filter, ...]:
             sys.excepthook(type(exc), exc, exc.__traceback__)
             fail(f"filter {cls.name!r} cannot be loaded")
     return tuple(filters)
+
+
+def add_worker_flags(parser: argparse.ArgumentParser) -> None:
+    """Let a command take those of the worker's own flags that mean something to it."""
+    group = parser.add_argument_group("as for a worker, also by INFERENCE_... variables")
+    for name in WORKER_FLAGS:
+        group.add_argument(f"--{name}", dest=_DESTINATION + name, metavar="VALUE")
+
+
+def worker_flags(arguments: argparse.Namespace) -> list[str]:
+    """Return those that were given, as `read_settings` takes them."""
+    given = ((name, getattr(arguments, _DESTINATION + name)) for name in WORKER_FLAGS)
+    return [f"--{name}={value}" for name, value in given if value is not None]
 
 
 def fail(text: str) -> NoReturn:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+from inference_service.commands.chain import add_worker_flags, worker_flags
 from inference_service.config import read_settings
 from inference_service.filters.base import Filter
 from inference_service.filters.registry import checked, installed
@@ -21,8 +22,9 @@ def main(argv: Sequence[str]) -> int:
         prog="python -m inference_service list", description="The filters that can be had here."
     )
     parser.add_argument("--params", action="store_true", help="list their parameters and settings as well")
-    arguments, flags = parser.parse_known_args(argv)
-    weights_dir = read_settings(flags).weights_dir
+    add_worker_flags(parser)
+    arguments = parser.parse_args(argv)
+    weights_dir = read_settings(worker_flags(arguments)).weights_dir
     for name, point in sorted(installed().items()):
         sys.stdout.write(f"{_line(name, point, weights_dir)}\n")
         if arguments.params:

@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from inference_service.errors import FilterFailed, FilterNotUsable, UnknownFilter
+from inference_service.errors import FilterFailed, FilterNotUsable, UnknownFilter, WeightsError
 from inference_service.filters.base import Filter
 from inference_service.loading import load
 from shared.wire import FilterState, FilterStatus
@@ -37,6 +37,7 @@ BUILT_IN = {
 MAX_NAME = 64
 LOADING_FROM, WARMING_FROM = 0.3, 0.8
 """Fractions of the progress that a page is shown."""
+TRY_AGAIN_AFTER_S = 60.0
 MAX_SCHEMA_BYTES = 32 * 1024
 """A status message carries the schemas of all filters, four times a second."""
 
@@ -72,6 +73,8 @@ class _Entry:
     loaded: Filter | None = None
     progress: Progress = Progress("waiting to be loaded", 0.0)
     reason: str = ""
+    """Why it cannot be used; empty while it can, or may come to be."""
+    lacks_weights: bool = False
 
 
 class Registry:
@@ -164,7 +167,17 @@ class Registry:
             self._jobs.put((self._load, name))
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while True:
+            try:
+                job = self._jobs.get(timeout=TRY_AGAIN_AFTER_S)
+            except queue.Empty:
+                # A network may be back, or a file be there now.
+                for name, entry in self._entries.items():
+                    if entry.lacks_weights:
+                        self._load(name)
+                continue
+            if job is None:
+                return
             do, name = job
             do(name)
 
@@ -175,7 +188,7 @@ class Registry:
         try:
             cls = checked(name, entry.point.load())
             status = _status_of(cls)
-        except Exception as exc:
+        except (Exception, SystemExit) as exc:
             self._fail(entry, "could not be imported", exc)
             return None
         with self._lock:
@@ -197,10 +210,10 @@ class Registry:
             made = load(cls, self._device, settings, self._weights_dir, partial(self._tell, entry))
             entry.progress = Progress(f"warming up {name}", WARMING_FROM)
             self._warm(made)
-            entry.loaded = made
+            entry.loaded, entry.reason, entry.lacks_weights = made, "", False
             self._set_state(entry, FilterState.LOADED)
             logger.info("filter %s loaded in %.1f s", name, (time.monotonic_ns() - started_ns) / 1e9)
-        except Exception as exc:
+        except (Exception, SystemExit) as exc:
             self._fail(entry, "could not be loaded", exc)
         finally:
             self._loading_since_ns = None
@@ -215,12 +228,13 @@ class Registry:
             entry.status = replace(entry.status, state=state)
         self._on_change()
 
-    def _fail(self, entry: _Entry, what: str, exc: Exception) -> None:
+    def _fail(self, entry: _Entry, what: str, exc: BaseException) -> None:
         name = entry.point.name
         logger.error("filter %s %s: %s: %s", name, what, type(exc).__name__, exc, exc_info=exc)
         with self._lock:
             # Only the kind of error travels: its text may hold a path.
             entry.reason = f"{what} ({type(exc).__name__})"
+            entry.lacks_weights = isinstance(exc, WeightsError)
             known = entry.status or FilterStatus(
                 name=name, title=name, state=FilterState.FAILED, keeps_state=False, schema={"type": "object"}
             )

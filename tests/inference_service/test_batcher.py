@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from inference_service import batcher as module
 from inference_service.batcher import Batcher
 from inference_service.filters.invert import Invert
 from inference_service.metrics import Metrics
@@ -140,3 +142,53 @@ def test_a_discarded_session_waits_no_longer(batcher):
     batcher.discard(session())
     assert batcher.is_empty
     assert batcher.next() == []
+
+
+@pytest.mark.parametrize(
+    ("cameras", "max_batch", "batch_ms"), [(5, 4, 50), (5, 4, 100), (17, 16, 50), (9, 4, 45)]
+)
+@pytest.mark.parametrize("seed", range(4))
+def test_cameras_of_any_phase_get_the_same_rate(metrics, cameras, max_batch, batch_ms, seed):
+    batcher = Batcher(max_batch, 10_000, metrics)
+    random = np.random.default_rng(seed)
+    who = [session() for _ in range(cameras)]
+    next_ms = random.uniform(0, 1000 / 30, cameras)
+    counts = dict.fromkeys(who, 0)
+    now_ms = 0.0
+    while now_ms < 20_000:
+        now_ms += batch_ms
+        order = []
+        for number in range(cameras):
+            while next_ms[number] <= now_ms:
+                order.append((next_ms[number], number))
+                next_ms[number] += 1000 / 30 + random.uniform(-1, 1)
+        for _, number in sorted(order):
+            batcher.add(one(session=who[number]))
+        for served in batcher.next():
+            counts[served.received.header.session] += 1
+    assert max(counts.values()) <= 1.1 * min(counts.values())
+
+
+def test_a_session_whose_frames_fail_has_batches_of_its_own(batcher):
+    good = [one() for _ in range(3)]
+    bad = replace(one(), is_suspect=True)
+    for frame in (*good, bad):
+        batcher.add(frame)
+    assert batcher.next() == good
+    assert batcher.next() == [bad]
+
+
+def test_no_more_sessions_wait_than_may(batcher, metrics, monkeypatch):
+    monkeypatch.setattr(module, "MAX_SESSIONS", 2)
+    known = one()
+    for frame in (known, one(), one()):
+        batcher.add(frame)
+    batcher.add(known)
+    assert metrics.frames_dropped["full"] == 1
+    assert len(batcher.next()) == 2
+
+
+def test_a_limit_below_the_largest_batch_is_kept(batcher):
+    for _ in range(5):
+        batcher.add(one())
+    assert [len(batcher.next(2)) for _ in range(3)] == [2, 2, 1]

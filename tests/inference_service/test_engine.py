@@ -38,6 +38,7 @@ class Running:
 
     def __init__(self, tmp_path, classes, limits):
         self.results = []
+        self.is_broken = False
         self.finished = []
         self.failed, self.hung = threading.Event(), threading.Event()
         self.engine = Engine(
@@ -52,11 +53,13 @@ class Running:
                 lambda: None,
                 self.failed.set,
                 self.hung.set,
-                lambda frames, stages_ms: self.finished.append((frames, dict(stages_ms))),
+                finished=lambda frames, stages_ms: self.finished.append((frames, dict(stages_ms))),
             ),
         )
 
     def _take(self, made):
+        if self.is_broken:
+            raise ZeroDivisionError
         self.results += [wire.unpack_result(one.message)[0] for one in made]
 
     def put(self, who, **changes):
@@ -196,3 +199,54 @@ def test_finished_batches_are_told_with_their_stages(run):
         ((frames, stages_ms),) = one.finished
         assert frames == 1
         assert set(stages_ms) == {"to_rgb", "filter", "to_i420"}
+
+
+def test_a_fault_behind_a_batch_is_told_and_holds_nothing_up(run):
+    with run(Recorder) as one:
+        one.is_broken = True
+        for _ in range(5):
+            one.put(session(), filters=("recorder",))
+        assert one.failed.wait(10)
+        one.is_broken = False
+        until(lambda: not one.engine.gauge.read(time.monotonic_ns()).in_batch)
+        who = session()
+        one.put(who, filters=("recorder",))
+        until(lambda: any(head.session == who for head in one.results))
+
+
+def test_a_filter_that_ends_its_thread_is_told(run):
+    class Leaves(Recorder):
+        name = "leaves"
+
+        def apply(self, batch, items):
+            if batch.shape[2] != 480:
+                raise SystemExit
+            return batch
+
+    with run(Leaves) as one:
+        one.put(session(), filters=("leaves",))
+        assert one.failed.wait(10)
+
+
+def test_a_session_that_always_fails_splits_no_batch_of_the_others_again(run):
+    with run(Gate, max_batch=8) as one:
+        gate = Gate.made
+
+        def fails(batch, items):
+            if bad in [item.session for item in items]:
+                raise ZeroDivisionError
+            return batch
+
+        bad, good = session(), [session() for _ in range(5)]
+        one.put(session(), filters=("gate",))
+        assert gate.begun.acquire(timeout=20)
+        gate.apply = fails
+        for number in range(4):
+            for who in (bad, *good):
+                one.put(who, filters=("gate",))
+            if not number:
+                gate.go.release()
+            until(lambda count=1 + 6 * (number + 1): len(one.results) >= count)
+        splits = one.engine.metrics.batches_split
+        # The first batch is halved down to the one; after that it has batches of its own.
+        assert 1 <= splits <= 3

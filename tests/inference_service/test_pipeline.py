@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from inference_service.errors import FilterFailed
 from inference_service.filters import base
 from inference_service.filters.invert import Invert
 from inference_service.filters.passthrough import Passthrough
@@ -185,6 +186,82 @@ def test_a_batch_that_does_not_fit_into_memory_is_halved_and_remembered(pipeline
     frames = [ready((Hungry(),), session=session()) for _ in range(12)]
     assert {head.kind for head, _ in run(pipeline, *frames)} == {ResultKind.FRAME}
     assert pipeline.most_frames == 3
+
+
+def test_one_frame_too_large_by_itself_makes_no_other_batch_smaller(pipeline):
+    class Hungry(Brittle):
+        def apply(self, batch, items):
+            if any(item.params.is_broken for item in items):
+                raise MemoryError
+            return batch
+
+    frames = [ready((Hungry(),), session=session(), params={"is_broken": n == 3}) for n in range(8)]
+    kinds = [head.kind for head, _ in run(pipeline, *frames)]
+    assert kinds.count(ResultKind.FRAME) == 7
+    assert pipeline.most_frames is None
+
+
+def test_after_a_while_a_batch_may_be_larger_again(pipeline, monkeypatch):
+    from inference_service import pipeline as module
+
+    class Hungry(Invert):
+        def apply(self, batch, items):
+            if len(batch) > 2:
+                raise MemoryError
+            return batch
+
+    monkeypatch.setattr(module, "MOST_FOR_S", 0.0)
+    run(pipeline, *(ready((Hungry(),), session=session()) for _ in range(4)))
+    assert pipeline.most_frames is None
+
+
+def test_what_a_filter_tells_a_session_is_no_sign_of_a_broken_worker(pipeline, hopeless, monkeypatch):
+    from inference_service import health
+
+    class Polite(Invert):
+        def apply(self, batch, items):
+            raise FilterFailed("polite", "takes no pictures of this size \udcff")
+
+    monkeypatch.setattr(health, "HOPELESS_AFTER_S", 0.0)
+    for _ in range(2 * health.HOPELESS_FAILURES):
+        ((head, _),) = run(pipeline, ready((Polite(),), session=session()))
+    assert "takes no pictures of this size" in head.text
+    assert not hopeless
+
+
+def test_a_session_is_suspect_after_a_failure_for_a_while(pipeline, monkeypatch):
+    from inference_service import pipeline as module
+
+    well, sick = session(), session()
+    run(pipeline, ready((Brittle(),), session=well))
+    run(pipeline, ready((Brittle(),), session=sick, params={"is_broken": True}))
+    assert (pipeline.is_suspect(well), pipeline.is_suspect(sick)) == (False, True)
+    monkeypatch.setattr(module, "SUSPECT_FOR_S", 0.0)
+    run(pipeline, ready((Brittle(),), session=sick, params={"is_broken": True}))
+    assert not pipeline.is_suspect(sick)
+    for _ in range(module.MAX_SUSPECTS + 1):
+        run(pipeline, ready((Brittle(),), session=session(), params={"is_broken": True}))
+    assert len(pipeline._suspects) == module.MAX_SUSPECTS
+
+
+def test_memory_of_a_filters_own_is_not_sent_while_it_writes_it_again(pipeline):
+    class Own(Flipped):
+        def __init__(self):
+            self.memory = None
+            self.level = 0
+
+        def apply(self, batch, items):
+            if self.memory is None:
+                self.memory = torch.empty_like(batch)
+            self.level += 10
+            return self.memory.fill_(self.level)
+
+    one = Own()
+    first = pipeline.start([ready((one,))])
+    second = pipeline.start([ready((one,))])
+    for batch, level in ((first, 10), (second, 20)):
+        (result,) = batch.finish()
+        assert set(wire.unpack_result(result.message)[1]) == {level}
 
 
 def test_floating_point_is_rounded_and_clamped(pipeline):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -21,9 +21,6 @@ from inference_service.filters.densepose.paint import draw
 from inference_service.filters.densepose.palette import ColourMap, Look, Palette, Part
 from inference_service.stages import lap
 from inference_service.weights import WeightsFile
-
-WARM_SIZE = (480, 640)
-"""Height and width for which everything is recorded before the first frame."""
 
 
 class DensePose(Filter):
@@ -105,19 +102,18 @@ class DensePose(Filter):
             title="CUDA graphs",
             description="Record a GPU's work once, then replay it.",
         )
-        max_graphs: int = Field(
-            default=24,
-            ge=1,
-            le=256,
-            title="Graphs kept",
-            description="Recordings kept, one per number and size of pictures; each holds memory.",
+        recorded_sizes: tuple[Annotated[str, Field(pattern=r"^\d{2,4}x\d{2,4}$")], ...] = Field(
+            default=("640x480",),
+            max_length=4,
+            title="Recorded sizes",
+            description="Sizes of pictures for which that is done; others are served without it.",
         )
         warm_batch: int = Field(
             default=16,
             ge=1,
             le=64,
-            title="Recorded at start",
-            description="Pictures of 640x480 in one batch up to which everything is recorded at start.",
+            title="Recorded batch",
+            description="Pictures in one batch up to which that is done; each more holds 23 MB of the GPU.",
         )
         compile: bool = Field(
             default=False,
@@ -169,10 +165,13 @@ class DensePose(Filter):
             network = Network(made, limits, device, is_half=is_half)
             if settings.compile:
                 network.compile()
-            runner = Runner(
-                network, graphs=is_gpu and settings.cuda_graphs, max_recordings=settings.max_graphs
-            )
-            runner.warm(WARM_SIZE, settings.warm_batch, settings.warm_batch * settings.max_people)
+            runner = Runner(network)
+            if is_gpu and settings.cuda_graphs:
+                for text in settings.recorded_sizes:
+                    width, height = map(int, text.split("x"))
+                    runner.record(
+                        (height, width), settings.warm_batch, settings.warm_batch * settings.max_people
+                    )
         self._palette = Palette(device, network.dtype)
         self._upsample = network.upsample
         self._runner = runner

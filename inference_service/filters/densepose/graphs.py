@@ -3,13 +3,16 @@
 Graphs that are recorded one after the other may share memory for what is in between. That is safe here
 because graphs of one `Recorder` run one after the other on one stream, results are held by their `Recorded`,
 and what one graph takes from another it takes before any third one runs.
+
+All recording happens while a filter is loaded. A capture that fails leaves torch (up to 2.11) believing that
+it goes on, so a filter whose recording fails is not loaded; and one that is recorded in the middle of a call
+would stop every session for as long as cuDNN tries its algorithms.
 """
 
 from __future__ import annotations
 
-import logging
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -17,15 +20,13 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor
 
-logger = logging.getLogger(__name__)
-
 Result = TypeVar("Result")
 
+BATCHES = (1, 2, 3, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64)
+CROWDS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+"""Numbers of pictures and of people that are recorded; what is fewer is filled up to the next one."""
 WARM_UPS = 3
 """Runs before recording: libraries choose their algorithms and take their workspaces then."""
-SEEN_BEFORE_RECORDING = 30
-"""Recording takes longer than a batch, so a size must have come this often (a second) to be worth it."""
-MAX_COUNTED = 256
 
 
 @dataclass(slots=True)
@@ -53,7 +54,7 @@ class Recorder:
     def record(self, function: Callable[..., Result], inputs: tuple[Tensor, ...]) -> Recorded[Result]:
         """Record `function(*inputs)`; what is to be computed later is copied into `inputs` then.
 
-        Raises whatever `function` or CUDA raises; the device can be used on after that.
+        Raises whatever `function` or CUDA raises; nothing should be recorded after that.
         """
         current = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(current)
@@ -63,52 +64,12 @@ class Recorder:
         current.wait_stream(self._stream)
         graph = torch.cuda.CUDAGraph()
         # Other threads may use the device meanwhile, so only this one's mistakes are errors.
-        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
+        with (
+            _no_garbage_collected(),
+            torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"),
+        ):
             result = function(*inputs)
         return Recorded(graph, inputs, result)
-
-
-class Recordings(Generic[Result]):
-    """Recordings by key, the longest unused one dropped; one failure and all goes on without graphs."""
-
-    def __init__(self, make: Callable[..., Result], limit: int, device: torch.device) -> None:
-        """`make(*key)` records what belongs to a key; see `get`."""
-        self._make = make
-        self._limit = limit
-        self._device = device
-        self._kept: OrderedDict[Hashable, Result] = OrderedDict()
-        self._seen: OrderedDict[Hashable, int] = OrderedDict()
-        self._failed = False
-
-    def get(self, key: tuple[Any, ...], *, at_once: bool = False) -> Result | None:
-        """Return what was made for `key`; None where it is not yet worth it or cannot be done."""
-        found = self._kept.get(key)
-        if found is not None:
-            self._kept.move_to_end(key)
-            return found
-        if self._failed or not (at_once or self._is_frequent(key)):
-            return None
-        try:
-            made = self._make(*key)
-        except RuntimeError as exc:
-            self._failed = True
-            logger.warning("densepose: no CUDA graph for %s, goes on without any more", key, exc_info=exc)
-            return None
-        self._kept[key] = made
-        if len(self._kept) > self._limit:
-            # The device may still be running it.
-            torch.cuda.synchronize(self._device)
-            self._kept.popitem(last=False)
-        return made
-
-    def _is_frequent(self, key: Hashable) -> bool:
-        self._seen[key] = self._seen.pop(key, 0) + 1
-        if len(self._seen) > MAX_COUNTED:
-            self._seen.popitem(last=False)
-        if self._seen[key] < SEEN_BEFORE_RECORDING:
-            return False
-        del self._seen[key]
-        return True
 
 
 def bucket(count: int, buckets: Sequence[int]) -> int:
@@ -125,3 +86,16 @@ def _chosen_algorithms() -> Iterator[None]:
         yield
     finally:
         torch.backends.cudnn.benchmark = before
+
+
+@contextmanager
+def _no_garbage_collected() -> Iterator[None]:
+    """Keep the collector from destroying an older graph meanwhile, which would invalidate the capture."""
+    gc.collect()
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

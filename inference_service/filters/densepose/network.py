@@ -21,6 +21,7 @@ from torch.nn import functional as nnf
 
 from inference_service.filters.densepose import precision
 from inference_service.filters.densepose.boxes import clip, decode, is_nonempty, suppress
+from inference_service.filters.densepose.graphs import CROWDS, bucket
 from inference_service.filters.densepose.paint import enlargement
 from inference_service.filters.densepose.pooling import Levels, align_exactly, gather
 from inference_service.filters.densepose.resize import Blend, resize
@@ -30,6 +31,8 @@ LONGEST_SIDE = 1333
 PROPOSAL_ROUNDS, PERSON_ROUNDS = 24, 12
 """Of suppression on a GPU. Measured chains: among proposals 9 where they crowd round people and 16 where they
 lie as anchors do under scores that change slowly; among people 7."""
+MAX_COMPILED = 64
+"""Numbers and sizes of pictures for which backbone and decoder are compiled."""
 PERSON_COLUMNS = 10
 """Box for the network, box in the picture, number of the picture, rank."""
 
@@ -57,7 +60,7 @@ class Found(NamedTuple):
 
     features: tuple[Tensor, ...]
     people: Tensor
-    """(N * max_people, PERSON_COLUMNS) float32; see `People`."""
+    """(at least N * max_people, PERSON_COLUMNS) float32; see `People`."""
     summary: Tensor
     """(2,) int32: number of people, number of suppressions that have not settled."""
     poison: Tensor
@@ -144,6 +147,11 @@ class Network:
 
     def compile(self) -> None:
         """Compile what has most of the weights; done by torch at the first batch of each size."""
+        # By default torch gives up after eight sizes, and computes the others as if nothing was compiled.
+        config = torch._dynamo.config
+        for limit in ("recompile_limit", "cache_size_limit"):
+            if hasattr(config, limit):
+                setattr(config, limit, max(MAX_COMPILED, getattr(config, limit)))
         self.backbone.compile(dynamic=False)
         self.decoder.compile(dynamic=False)
 
@@ -298,7 +306,8 @@ class Network:
         columns = torch.stack((picture, rank), dim=-1).to(torch.float32)
         rows = torch.cat((boxes, in_picture, columns), dim=-1).flatten(0, 1)
         flat = kept.flatten()
-        capacity = len(boxes) * self.limits.max_people
+        # Room for a number of people that is recorded, so that theirs can be filled up to it.
+        capacity = bucket(len(boxes) * self.limits.max_people, CROWDS)
         # Whoever is not kept goes to one more row, which is cut off.
         place = torch.where(flat, flat.cumsum(0) - 1, capacity)
         people = torch.zeros(capacity + 1, PERSON_COLUMNS, device=boxes.device)

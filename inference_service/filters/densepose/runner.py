@@ -10,19 +10,17 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from inference_service.filters.densepose.graphs import Recorded, Recorder, Recordings, bucket
+from inference_service.filters.densepose.graphs import BATCHES, CROWDS, Recorded, Recorder, bucket
 from inference_service.filters.densepose.network import Found, Grid, Network, People
 
 logger = logging.getLogger(__name__)
 
-BATCHES = (1, 2, 3, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64)
-CROWDS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
-"""Sizes that are recorded; a batch is filled up to the next one, with pictures in which nobody counts."""
 MAX_GRIDS = 16
 NOBODY = 2.0
 """A lowest score that no score reaches."""
@@ -49,8 +47,7 @@ class _Finding:
 class Runner:
     """One thread only, and all batches on one stream."""
 
-    def __init__(self, network: Network, *, graphs: bool, max_recordings: int = 24) -> None:
-        """`graphs` records CUDA graphs; it needs a network on a GPU."""
+    def __init__(self, network: Network) -> None:
         self._network = network
         self._device = network.device
         self._grids: OrderedDict[tuple[int, int], Grid] = OrderedDict()
@@ -59,36 +56,34 @@ class Runner:
         if self._device.type == "cuda":
             self._answer = torch.empty(2, dtype=torch.int32, pin_memory=True)
             self._answered = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        self._findings: Recordings[_Finding] | None = None
-        self._crowds: Recordings[Recorded[Tensor]] | None = None
-        if graphs:
-            # Two pools: people are needed until the picture is painted, so nothing recorded for a crowd may
-            # lie where `find` left them.
-            self._finder, self._segmenter = Recorder(self._device), Recorder(self._device)
-            self._findings = Recordings(self._record_finding, max_recordings, self._device)
-            self._crowds = Recordings(self._record_crowd, len(CROWDS), self._device)
+        self._findings: dict[tuple[int, int, int], _Finding] = {}
+        self._crowds: dict[int, Recorded[Tensor]] = {}
         self.unsettled = 0
         """How many suppressions were cut short so far; their pictures may show a person twice."""
 
-    def warm(self, size: tuple[int, int], max_batch: int, max_people: int) -> None:
-        """Record all graphs for up to so many pictures of `size` (height, width) and so many people."""
-        if self._findings is None or self._crowds is None:
-            return
+    @torch.inference_mode()
+    def record(self, size: tuple[int, int], max_batch: int, max_people: int) -> None:
+        """Record graphs for pictures of `size` (height, width), for up to so many of them and of people.
+
+        Needs a network on a GPU. Once, before the first `see`: what is recorded in two pools, as `pool` reads
+        what `decode` wrote and people are needed until the picture is painted, so that nothing recorded for
+        a crowd lies where those do.
+        """
+        finder, segmenter = Recorder(self._device), Recorder(self._device)
         for batch in BATCHES:
             if batch <= bucket(max_batch, BATCHES):
-                self._findings.get((batch, *size), at_once=True)
+                self._findings[(batch, *size)] = self._record_finding(finder, batch, size)
         for crowd in CROWDS:
-            if crowd <= bucket(max_people, CROWDS):
-                self._crowds.get((crowd,), at_once=True)
+            if crowd <= bucket(max_people, CROWDS) and crowd not in self._crowds:
+                self._crowds[crowd] = self._record_crowd(segmenter, crowd)
 
+    @torch.inference_mode()
     def see(self, pictures: Tensor, min_scores: Tensor) -> Seen:
         """Return who is in (N, 3, H, W) uint8 RGB `pictures`, scored above `min_scores`, (N,) float32."""
         n = len(pictures)
         size = (pictures.shape[2], pictures.shape[3])
         grid = self._grid(size)
-        finding = None
-        if self._findings is not None and n <= BATCHES[-1]:
-            finding = self._findings.get((bucket(n, BATCHES), *size))
+        finding = self._findings.get((bucket(n, BATCHES), *size))
         if finding is None:
             found = self._network.find(pictures, min_scores, grid)
             self._ask(found.summary)
@@ -114,7 +109,7 @@ class Runner:
         return Seen(people, maps, poison.index_add(0, torch.where(is_drawn, people.picture, 0), spoilt))
 
     def _segmented(self, pooled: Tensor) -> Tensor:
-        recorded = self._crowds.get((len(pooled),)) if self._crowds and len(pooled) in CROWDS else None
+        recorded = self._crowds.get(len(pooled))
         if recorded is None:
             return self._network.segment(pooled)
         recorded.inputs[0].copy_(pooled)
@@ -151,23 +146,23 @@ class Runner:
             self._grids.move_to_end(size)
         return grid
 
-    def _record_finding(self, batch: int, height: int, width: int) -> _Finding:
-        grid = self._grid((height, width))
-        pictures = torch.zeros(batch, 3, height, width, dtype=torch.uint8, device=self._device)
+    def _record_finding(self, recorder: Recorder, batch: int, size: tuple[int, int]) -> _Finding:
+        grid = self._grid(size)
+        pictures = torch.zeros(batch, 3, *size, dtype=torch.uint8, device=self._device)
         min_scores = torch.full((batch,), NOBODY, device=self._device)
+        find = recorder.record(partial(self._find, grid), (pictures, min_scores))
+        return _Finding(find, recorder.record(self._decode, find.result.features))
 
-        def find_in(pictures: Tensor, min_scores: Tensor) -> Found:
-            return self._network.find(pictures, min_scores, grid)
-
-        find = self._finder.record(find_in, (pictures, min_scores))
-        return _Finding(find, self._finder.record(self._decode, find.result.features))
+    def _find(self, grid: Grid, pictures: Tensor, min_scores: Tensor) -> Found:
+        return self._network.find(pictures, min_scores, grid)
 
     def _decode(self, *features: Tensor) -> Tensor:
         return self._network.decode(features)
 
-    def _record_crowd(self, crowd: int) -> Recorded[Tensor]:
-        network = self._network
-        pooled = torch.zeros(crowd, *network.person_shape, dtype=network.dtype, device=self._device)
-        if network.is_half:
+    def _record_crowd(self, recorder: Recorder, crowd: int) -> Recorded[Tensor]:
+        pooled = torch.zeros(
+            crowd, *self._network.person_shape, dtype=self._network.dtype, device=self._device
+        )
+        if self._network.is_half:
             pooled = pooled.to(memory_format=torch.channels_last)
-        return self._segmenter.record(network.segment, (pooled,))
+        return recorder.record(self._network.segment, (pooled,))

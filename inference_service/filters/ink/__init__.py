@@ -90,7 +90,8 @@ class Ink(Filter):
         if all(strength == 1 for strength, _ in looks):
             pictures = from_blocks(drawings.clamp_(0, 255).to(torch.uint8))
         else:
-            kept = torch.tensor([1 - strength for strength, _ in looks], device=frames.device)
+            kept = torch.tensor([1 - strength for strength, _ in looks], pin_memory=frames.is_cuda)
+            kept = kept.to(frames.device, non_blocking=True)
             mixed = from_blocks(drawings).addcmul_(frames, kept[:, None, None, None])
             pictures = mixed.clamp_(0, 255).to(torch.uint8)
         return pictures[..., :height, :width]

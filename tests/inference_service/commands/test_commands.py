@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
 import textwrap
 from fractions import Fraction
@@ -12,6 +15,7 @@ import numpy as np
 import pytest
 
 from inference_service import commands
+from tests.inference_service.doubles import until
 
 FRAMES = 20
 SIZE = (160, 120)
@@ -250,3 +254,88 @@ def test_an_unknown_command_is_answered_with_all_of_them(capsys):
     assert "fly: no such command" in said
     for name in commands.COMMANDS:
         assert f"  {name}" in said
+
+
+def encoded(path, codec, pix_fmt, frames, container="mp4", rotation=0, **options):
+    """Write RGB frames as given; returns the path."""
+    with av.open(str(path), "w", format=container) as file:
+        stream = file.add_stream(codec, rate=25, options=options)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = pix_fmt
+        if rotation:
+            stream.set_display_rotation(rotation)
+        for rgb in frames:
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, "rgb24")))
+        file.mux(stream.encode())
+    return path
+
+
+def colours(path):
+    with av.open(str(path)) as file:
+        frame = next(file.decode(video=0))
+        return frame.to_ndarray(format="rgb24").astype(int), frame
+
+
+@pytest.mark.parametrize(
+    ("codec", "pix_fmt", "container"),
+    [("mjpeg", "yuvj420p", "matroska"), ("ffv1", "bgr0", "matroska"), ("libx264", "yuv420p", "mp4")],
+)
+def test_a_filter_that_changes_nothing_keeps_the_colours_of_any_input(tmp_path, codec, pix_fmt, container):
+    levels = [(64, 64, 64), (250, 250, 250), (3, 3, 3), (200, 30, 40), (20, 180, 60), (30, 60, 220)]
+    rgb = np.concatenate([np.full((64, 32, 3), level, np.uint8) for level in levels], axis=1)
+    options = {"qscale": "2"} if codec == "mjpeg" else {"crf": "1"} if codec == "libx264" else {}
+    source = encoded(tmp_path / "in.mkv", codec, pix_fmt, [rgb], container, **options)
+    assert call("run", "passthrough", source, tmp_path / "out.mp4") == 0
+    (before, _), (after, _) = colours(source), colours(tmp_path / "out.mp4")
+    for number in range(len(levels)):
+        middle = (slice(16, 48), slice(32 * number + 12, 32 * number + 20))
+        assert np.abs(before[middle].mean((0, 1)) - after[middle].mean((0, 1))).max() <= 6
+
+
+def test_a_raw_stream_has_its_rate_and_a_turned_picture_stays_turned(tmp_path):
+    frames = [np.full((48, 64, 3), 40 + 20 * number, np.uint8) for number in range(5)]
+    raw = encoded(tmp_path / "in.h264", "libx264", "yuv420p", frames, "h264")
+    assert call("run", "passthrough", raw, tmp_path / "raw.mp4") == 0
+    times = lumas_and_times(tmp_path / "raw.mp4")[1]
+    assert times == pytest.approx([number / 25 for number in range(5)], abs=0.002)
+    turned = encoded(tmp_path / "turned.mp4", "libx264", "yuv420p", frames, rotation=90)
+    assert call("run", "passthrough", turned, tmp_path / "out.mp4") == 0
+    assert colours(tmp_path / "out.mp4")[1].rotation == colours(turned)[1].rotation != 0
+
+
+def test_odd_sides_are_cropped(tmp_path):
+    rgb = np.zeros((49, 65, 3), np.uint8)
+    rgb[:, 32:34] = 255
+    source = encoded(tmp_path / "in.mkv", "ffv1", "bgr0", [rgb], "matroska")
+    assert call("run", "passthrough", source, tmp_path / "out.mp4") == 0
+    after, frame = colours(tmp_path / "out.mp4")
+    assert (frame.width, frame.height) == (64, 48)
+    assert after[24, 32:34].min() > 200 > 60 > after[24, 30].max()
+
+
+def test_the_workers_flags_may_stand_anywhere(video, tmp_path, capsys):
+    out = tmp_path / "out.mp4"
+    assert call("run", "--device", "cpu", "passthrough", "--max-batch", "4", video, out) == 0
+    assert call("bench", "--device", "cpu", "passthrough", "--seconds", "0.1", "--size", "64x48") == 0
+    assert call("run", "--frames-bind", "tcp://127.0.0.1:*", "passthrough", video, out, "--overwrite") == 2
+    assert "--frames-bind" in capsys.readouterr().err
+
+
+def test_what_a_command_prints_reaches_a_pipe():
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-m", "inference_service", "list"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, timeout=100, check=True)
+    assert "passthrough" in done.stdout
+
+
+def test_a_command_that_is_interrupted_ends_quietly_and_leaves_nothing(video, tmp_path):
+    out = tmp_path / "out.mp4"
+    command = [sys.executable, "-m", "inference_service", "run", "passthrough", str(video), str(out)]
+    params = ["--params", json.dumps({"busy_ms": 2000})]
+    one = subprocess.Popen([*command, *params], stderr=subprocess.PIPE, text=True)
+    until(lambda: list(tmp_path.glob(".out.part*")))
+    one.send_signal(signal.SIGINT)
+    assert one.wait(20) == 130
+    assert "Traceback" not in one.stderr.read()
+    assert not out.exists()
+    assert not list(tmp_path.glob(".out*"))

@@ -5,8 +5,9 @@ import sys
 import pytest
 import torch
 
-from inference_service.errors import FilterFailed, UnknownFilter
+from inference_service.errors import FilterFailed, UnknownFilter, WeightsError
 from inference_service.filters import base
+from inference_service.filters import registry as module
 from inference_service.filters.invert import Invert
 from inference_service.filters.registry import BUILT_IN, Progress, Registry, installed
 from shared.wire import FilterState
@@ -131,6 +132,42 @@ def test_the_progress_of_a_download_is_shown_while_it_lasts(opened):
     assert progress.text == "downloading big.pkl"
     assert 0.3 < progress.fraction < 0.8
     slow.go.set()
+
+
+def test_a_filter_without_its_weights_is_tried_again(opened, monkeypatch):
+    monkeypatch.setattr(module, "TRY_AGAIN_AFTER_S", 0.05)
+    tries = []
+
+    class Lacking(Recorder):
+        name = "lacking"
+
+        def load(self, device):
+            tries.append(device)
+            if len(tries) < 3:
+                raise WeightsError("no network")
+
+    registry = opened(plugged(Lacking), ["lacking"])
+    until(lambda: state(registry, "lacking") is FilterState.LOADED)
+    assert registry.chain(["lacking"])
+    assert len(tries) == 3
+
+
+def test_a_filter_that_failed_otherwise_is_not_tried_again(opened, monkeypatch):
+    monkeypatch.setattr(module, "TRY_AGAIN_AFTER_S", 0.05)
+    tries = []
+
+    class Broken(Recorder):
+        name = "broken"
+
+        def load(self, device):
+            tries.append(device)
+            raise SystemExit
+
+    registry = opened(plugged(Broken, Recorder), ["broken"])
+    until(lambda: state(registry, "broken") is FilterState.FAILED)
+    # The thread lives, and has had time for more tries when it has loaded another one twice as late.
+    loaded(registry, "recorder")
+    assert tries == [CPU]
 
 
 def test_an_unknown_filter_is_named(opened):

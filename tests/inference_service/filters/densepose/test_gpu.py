@@ -22,7 +22,9 @@ SIZE = (256, 320)
 
 def load(weights: Path, **settings: object) -> NarrowDensePose:
     one = NarrowDensePose()
-    one.settings = one.Settings(**{**LIMITS, "weights": weights, "warm_batch": 2, **settings})
+    one.settings = one.Settings(
+        **{**LIMITS, "weights": weights, "warm_batch": 2, "recorded_sizes": (), **settings}
+    )
     one.load(torch.device("cuda"))
     return one
 
@@ -48,8 +50,8 @@ def test_single_precision_draws_what_a_cpu_draws(
 def test_recordings_draw_what_is_drawn_without(weights: Path, precision: str) -> None:
     eager = load(weights, precision=precision, cuda_graphs=False)
     recorded = load(weights, precision=precision)
-    recorded._runner.warm(SIZE, 4, 32)
-    assert recorded._runner._findings.get((4, *SIZE)) is not None, "recording has failed; see the log"
+    recorded._runner.record(SIZE, 4, 32)
+    assert (4, *SIZE) in recorded._runner._findings
     for seeds in ((0, 1, 2, 3), (2, 3, 0), (1,)):
         for got, expected in zip(drawn(recorded, seeds), drawn(eager, seeds), strict=True):
             assert (got == expected).all(axis=-1).mean() > 0.98
@@ -57,7 +59,7 @@ def test_recordings_draw_what_is_drawn_without(weights: Path, precision: str) ->
 
 def test_a_batch_waits_for_the_device_once(weights: Path) -> None:
     one = load(weights)
-    one._runner.warm(SIZE, 2, 16)
+    one._runner.record(SIZE, 2, 16)
     batch = batch_of(scene(SIZE, 1), scene(SIZE, 2)).cuda()
     wishes = items(*[one.Params()] * 2)
     one.apply(batch, wishes)

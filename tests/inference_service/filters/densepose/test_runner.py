@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from inference_service.filters.densepose import checkpoint, model, runner
-from inference_service.filters.densepose.graphs import SEEN_BEFORE_RECORDING
 from tests.inference_service.filters.densepose import narrow
 from tests.inference_service.filters.densepose.scenes import batch_of, scene
 
@@ -49,14 +48,11 @@ def _overwrite(result: Any, new: Any) -> None:
 class Recomputer:
     """In place of a Recorder where there is no GPU."""
 
-    made: list[Recomputed]
-
     def __init__(self, device: torch.device) -> None:
-        self.made = []
+        pass
 
     def record(self, function: Callable[..., Any], inputs: tuple[Tensor, ...]) -> Recomputed:
-        self.made.append(Recomputed(function, inputs, function(*inputs)))
-        return self.made[-1]
+        return Recomputed(function, inputs, function(*inputs))
 
 
 @pytest.fixture
@@ -69,8 +65,8 @@ def network(weights: Path) -> Network:
 @torch.no_grad()
 def test_recordings_see_what_is_seen_without(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "Recorder", Recomputer)
-    plain, recorded = runner.Runner(network, graphs=False), runner.Runner(network, graphs=True)
-    recorded.warm(SIZE, max_batch=6, max_people=48)
+    plain, recorded = runner.Runner(network), runner.Runner(network)
+    recorded.record(SIZE, max_batch=6, max_people=48)
     # Batches that fill their bucket and that do not, so that pictures of the batch before lie behind them.
     for seeds in ((1, 2, 3, 4, 5, 6), (4, 5, 6, 1, 2), (3,), (6, 1, 5, 2, 3)):
         batch = batch_of(*(scene(SIZE, seed) for seed in seeds))
@@ -84,21 +80,8 @@ def test_recordings_see_what_is_seen_without(network: Network, monkeypatch: pyte
         assert expected.maps is not None
         assert got.maps is not None
         assert (expected.maps.argmax(1) == got.maps[:count].argmax(1)).float().mean() > 0.999
-    assert sum(one.replays for one in recorded._finder.made) == 8, "each batch runs two recordings"
-
-
-@torch.no_grad()
-def test_a_new_size_is_recorded_once_it_has_come_often(
-    network: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runner, "Recorder", Recomputer)
-    one = runner.Runner(network, graphs=True)
-    batch = batch_of(scene((128, 128), 1))
-    for _ in range(SEEN_BEFORE_RECORDING - 1):
-        one.see(batch, torch.full((1,), runner.NOBODY))
-    assert not one._finder.made
-    one.see(batch, torch.full((1,), runner.NOBODY))
-    assert len(one._finder.made) == 2
+    replays = [one.find.replays + one.decode.replays for one in recorded._findings.values()]
+    assert sum(replays) == 8, "each batch runs two recordings"
 
 
 @torch.no_grad()
@@ -106,7 +89,7 @@ def test_what_was_cut_short_is_counted_and_logged_once(
     network: Network, caplog: pytest.LogCaptureFixture
 ) -> None:
     network.rounds = (1, 1)
-    one = runner.Runner(network, graphs=False)
+    one = runner.Runner(network)
     for seed in (1, 2):
         one.see(batch_of(scene(SIZE, seed)), torch.full((1,), 0.5))
     assert one.unsettled >= 2
@@ -115,7 +98,7 @@ def test_what_was_cut_short_is_counted_and_logged_once(
 
 @torch.no_grad()
 def test_grids_are_kept_for_a_bounded_number_of_sizes(network: Network) -> None:
-    one = runner.Runner(network, graphs=False)
+    one = runner.Runner(network)
     for number in range(runner.MAX_GRIDS + 3):
         one.see(torch.zeros(1, 3, 64, 64 + number, dtype=torch.uint8), torch.full((1,), runner.NOBODY))
     assert len(one._grids) == runner.MAX_GRIDS
