@@ -177,6 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--steps", action="store_true", help="also time each step of the optimisation by itself"
     )
+    parser.add_argument("--no-checks", action="store_true", help="only measure")
     parser.add_argument("--out", type=Path, help="folder for gpu.txt and gpu.json")
     return parser
 
