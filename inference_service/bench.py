@@ -1,8 +1,8 @@
 """Cameras made of memory, on a worker's own engine: what a filter costs, without any socket.
 
-    cameras ──> mailbox ──> loop ──> pipeline ──> results
-       ^                     │
-       └─────────────────────┘ a frame is taken: its camera has another
+cameras ──> mailbox ──> loop ──> pipeline ──> results
+   ^                     │
+   └─────────────────────┘ a frame is taken: its camera has another
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ def main() -> int:
     import uvicorn
 
     from signaling_service.app import Service, create_app_for
-    from signaling_service.config import read_settings
+    from signaling_service.config import AUTO, read_settings
+    from signaling_service.public_address import NoPublicAddress, public_address
     from signaling_service.results import ResultsNotBound
 
     settings = read_settings(sys.argv[1:])
@@ -31,10 +32,14 @@ def main() -> int:
     # Both log every connection check and packet at their own levels.
     logging.getLogger("aioice").setLevel(logging.WARNING)
     logging.getLogger("aiortc").setLevel(logging.WARNING)
-    service = Service(settings)
     try:
+        if settings.public_ip == AUTO:
+            found = public_address(settings.ice_servers, settings.ice_addresses)
+            settings = settings.model_copy(update={"public_ip": found})
+            logger.info("browsers are told the address %s", settings.public_ip)
+        service = Service(settings)
         service.bind()
-    except ResultsNotBound as exc:
+    except (NoPublicAddress, ResultsNotBound) as exc:
         logger.error("%s", exc)
         return 1
     server = uvicorn.Server(

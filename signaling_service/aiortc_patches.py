@@ -5,37 +5,106 @@ Each has a test that fails without it (tests/signaling_service/test_aiortc_patch
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import logging
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import aioice
 import aioice.ice
 import aiortc
+import aiortc.codecs
 import aiortc.codecs.vpx as vpx
 import aiortc.jitterbuffer as jitterbuffer
 
+from signaling_service.encoders import Vp8Encoder
+
 logger = logging.getLogger(__name__)
 
-READ_FOR = ("1.16.",)
+Connection = aioice.ice.Connection
+
+READ_FOR = {"aiortc": "1.16.", "aioice": "0.13."}
 START_KBPS = 2000
+GATHER_LIMIT_S = 1.0
+"""What a STUN or TURN server that does not answer may cost each call; aioice gives it 5 s."""
 VP8_BITS_PER_S = 1_500_000
 """aiortc starts at 0.5 Mbit/s: a blurred picture until the browser's estimate has come, and each step up to
 it is a new encoder and a key frame. The bitrate still follows the estimate down."""
 
 
 def apply(ice_addresses: Sequence[str]) -> None:
-    """Patch the installed aiortc; `ice_addresses` are the host candidates to offer, empty for all."""
-    if not aiortc.__version__.startswith(READ_FOR):
+    """Patch the installed versions; `ice_addresses` are the host candidates to offer, empty for all."""
+    installed = _installed()
+    if not _is_read(installed):
         logger.warning(
-            "aiortc %s is not one of the versions that the patches were written for (%s): latency will be "
-            "higher and pictures smaller at first",
-            aiortc.__version__,
-            ", ".join(version + "x" for version in READ_FOR),
+            "%s are not the versions that the patches were written for (%s): latency will be higher, "
+            "pictures smaller at first, a lost page noticed late, and ICE takes any address and port",
+            ", ".join(f"{name} {version}" for name, version in installed.items()),
+            ", ".join(f"{name} {version}x" for name, version in READ_FOR.items()),
         )
         return
     jitterbuffer.JitterBuffer._remove_frame = _remove_frame  # type: ignore[method-assign]
     vpx.DEFAULT_BITRATE = VP8_BITS_PER_S
+    aiortc.codecs.Vp8Encoder = Vp8Encoder  # type: ignore[attr-defined]
     aioice.ice.get_host_addresses = _host_addresses(tuple(ice_addresses))
+    ice = aioice.ice
+    ice.StunProtocol.datagram_received = _noting(ice.StunProtocol.datagram_received)  # type: ignore[method-assign]
+    Connection.get_component_candidates = _limited(Connection.get_component_candidates)  # type: ignore[method-assign]
+
+
+def bind_within(ports: range) -> None:
+    """Let the ICE sockets of the running event loop bind to `ports`, where aioice lets the system choose.
+
+    Each search begins behind the port given last: what the network still carries for the session that had a
+    port reaches no session that has just begun.
+    """
+    if not _is_read(_installed()):
+        return
+    loop = asyncio.get_running_loop()
+    original = getattr(loop.create_datagram_endpoint, "original", loop.create_datagram_endpoint)
+    after = 0
+
+    async def create_datagram_endpoint(protocol_factory: Any, local_addr: Any = None, **options: Any) -> Any:
+        nonlocal after
+        if local_addr is None or local_addr[1] != 0:
+            return await original(protocol_factory, local_addr, **options)
+        protocol: aioice.ice.StunProtocol = protocol_factory()
+        for port in [*ports[after:], *ports[:after]]:
+            try:
+                made = await original(lambda: protocol, (local_addr[0], port), **options)
+            except OSError as exc:
+                if exc.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                after = ports.index(port) + 1
+                return made
+        protocol.receiver.lacks_port = True  # type: ignore[attr-defined]
+        raise OSError(errno.EADDRINUSE, "every port of the range is taken")
+
+    create_datagram_endpoint.original = original  # type: ignore[attr-defined]
+    loop.create_datagram_endpoint = create_datagram_endpoint  # type: ignore[method-assign, assignment]
+
+
+def ice_connections(pc: aiortc.RTCPeerConnection) -> set[Connection]:
+    """Return what aioice has for a connection: one for all media sections where these are bundled."""
+    dtls = [transceiver.receiver.transport for transceiver in pc.getTransceivers()]
+    if pc.sctp is not None:
+        dtls.append(pc.sctp.transport)
+    return {transport.transport._connection for transport in dtls}
+
+
+def heard_s(connection: Connection) -> float:
+    """Return time.monotonic() of the last datagram of any kind; now, where that is not noted."""
+    noted: float = getattr(connection, "heard_s", None) or time.monotonic()
+    return noted
+
+
+def lacks_port(connection: Connection) -> bool:
+    """Tell whether an address got no candidate, since every port of the range is taken there."""
+    return getattr(connection, "lacks_port", False)
 
 
 def with_start_bitrate(answer_sdp: str, kbps: int = START_KBPS) -> str:
@@ -74,6 +143,35 @@ def _host_addresses(chosen: tuple[str, ...]):  # type: ignore[no-untyped-def]
 
     get_host_addresses.original = original  # type: ignore[attr-defined]
     return get_host_addresses
+
+
+def _installed() -> dict[str, str]:
+    return {"aiortc": aiortc.__version__, "aioice": aioice.__version__}
+
+
+def _is_read(installed: dict[str, str]) -> bool:
+    return all(installed[name].startswith(version) for name, version in READ_FOR.items())
+
+
+def _noting(datagram_received: Any) -> Callable[..., None]:
+    original = getattr(datagram_received, "original", datagram_received)
+
+    def noting(self: aioice.ice.StunProtocol, data: bytes, addr: tuple[Any, ...]) -> None:
+        self.receiver.heard_s = time.monotonic()  # type: ignore[attr-defined]
+        original(self, data, addr)
+
+    noting.original = original  # type: ignore[attr-defined]
+    return noting
+
+
+def _limited(get_component_candidates: Any) -> Callable[..., Any]:
+    original = getattr(get_component_candidates, "original", get_component_candidates)
+
+    def limited(self: Connection, component: int, addresses: list[str]) -> Any:
+        return original(self, component, addresses, timeout=GATHER_LIMIT_S)
+
+    limited.original = original  # type: ignore[attr-defined]
+    return limited
 
 
 def _remove_frame(self: jitterbuffer.JitterBuffer, sequence_number: int) -> jitterbuffer.JitterFrame | None:

@@ -21,7 +21,7 @@ from shared import endpoints
 from signaling_service import aiortc_patches
 from signaling_service.card import Card
 from signaling_service.choices import explain
-from signaling_service.config import Settings
+from signaling_service.config import AUTO, Settings
 from signaling_service.errors import BodyTooLarge, MalformedRequest, SignalingError
 from signaling_service.ice_servers import ice_servers_for_aiortc
 from signaling_service.metrics import Metrics
@@ -41,6 +41,7 @@ class Service:
     """The parts of one signaling process: `open` before the first request, `close` after the last."""
 
     def __init__(self, settings: Settings) -> None:
+        assert settings.public_ip != AUTO  # Asking for it is the entry point's.
         self.settings = settings
         self.metrics = Metrics()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -54,7 +55,8 @@ class Service:
             listener=self.listener,
             metrics=self.metrics,
             card=Card(),
-            rtc=RTCConfiguration(iceServers=ice_servers_for_aiortc(settings.ice_servers)),
+            rtc=self._rtc_configuration,
+            public_ip=settings.public_ip,
         )
         self.sessions = LocalSessions(around, settings.default_filter, settings.max_sessions)
         self._watching: asyncio.Task[None] | None = None
@@ -70,6 +72,8 @@ class Service:
 
     async def open(self) -> None:
         aiortc_patches.apply(self.settings.ice_addresses)
+        if self.settings.udp_ports is not None:
+            aiortc_patches.bind_within(self.settings.udp_ports)
         self.listener.start(asyncio.get_running_loop())
         self._watching = asyncio.create_task(self.workers.run())
 
@@ -81,6 +85,12 @@ class Service:
                 await self._watching
         self.listener.close()
         self._context.destroy(linger=0)
+
+    def _rtc_configuration(self) -> RTCConfiguration:
+        # Where the public address is known, every page can reach it, through its own relay if need be: there
+        # is nothing to ask a server, and nothing to wait for.
+        servers = () if self.settings.public_ip else self.settings.ice_servers
+        return RTCConfiguration(iceServers=ice_servers_for_aiortc(servers))
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -16,6 +16,7 @@ from shared import endpoints
 from shared.errors import EndpointError
 
 PREFIX = "SIGNALING_"
+AUTO = "auto"
 
 
 class IceServer(BaseModel):
@@ -39,6 +40,12 @@ class IceServer(BaseModel):
             if not url.startswith(("stun:", "stuns:", "turn:", "turns:")):
                 raise ValueError(f"{url!r}: expected stun:HOST, turn:HOST or their s: forms")
         return value
+
+    @property
+    def stun_urls(self) -> list[str]:
+        """Those that answer a plain Binding request over UDP."""
+        urls = [self.urls] if isinstance(self.urls, str) else self.urls
+        return [url for url in urls if url.startswith("stun:")]
 
 
 class Settings(BaseSettings):
@@ -66,8 +73,14 @@ class Settings(BaseSettings):
     ice_servers: Annotated[tuple[IceServer, ...], NoDecode] = Field(
         (), description="STUN and TURN servers: URLs, comma-separated, or a JSON list of RTCIceServer"
     )
-    public_ip: str | None = Field(None, description="not available yet: refused")
-    udp_port_range: str | None = Field(None, description="not available yet: refused")
+    public_ip: str | None = Field(
+        None,
+        description="IPv4 address to announce in place of this host's own, where 1:1 NAT maps it; "
+        "auto: ask the STUN server of ice-servers at start",
+    )
+    udp_port_range: str | None = Field(
+        None, description="FIRST-LAST: UDP ports for media (default: those of the system)"
+    )
     ssl_certfile: Path | None = Field(None, description="certificate chain (PEM): serve HTTPS")
     ssl_keyfile: Path | None = Field(None, description="its private key (PEM)")
     max_sessions: int = Field(10, ge=1, le=1000, description="sessions at a time")
@@ -104,11 +117,28 @@ class Settings(BaseSettings):
             return servers if isinstance(servers, list) else [servers]
         return [{"urls": url} for url in _split(value)]
 
-    @field_validator("public_ip", "udp_port_range")
+    @field_validator("public_ip")
     @classmethod
-    def _refused(cls, value: str | None) -> None:
-        if value is not None:
-            raise ValueError("not available in this version; leave it out")
+    def _public_ip(cls, value: str | None) -> str | None:
+        if value in (None, AUTO):
+            return value
+        try:
+            address = ipaddress.IPv4Address(value)
+        except ValueError as exc:
+            raise ValueError(f"{value!r}: expected an IPv4 address or {AUTO}") from exc
+        if address.is_unspecified or address.is_loopback or address.is_multicast:
+            raise ValueError(f"{value!r}: no other host can reach it")
+        return value
+
+    @field_validator("udp_port_range")
+    @classmethod
+    def _udp_port_range(cls, value: str | None) -> str | None:
+        if value is None:
+            return value
+        first, _, last = value.partition("-")
+        if not (first.isdecimal() and last.isdecimal() and 1024 <= int(first) <= int(last) <= 65535):
+            raise ValueError(f"{value!r}: expected FIRST-LAST within 1024-65535")
+        return value
 
     @field_validator("ssl_certfile", "ssl_keyfile")
     @classmethod
@@ -117,10 +147,25 @@ class Settings(BaseSettings):
             raise ValueError(f"no file {value}")
         return value
 
+    @property
+    def udp_ports(self) -> range | None:
+        """Ports for media; None leaves them to the system."""
+        if self.udp_port_range is None:
+            return None
+        first, _, last = self.udp_port_range.partition("-")
+        return range(int(first), int(last) + 1)
+
     @model_validator(mode="after")
     def _pair(self) -> Settings:
         if (self.ssl_certfile is None) != (self.ssl_keyfile is None):
             raise ValueError("ssl-certfile and ssl-keyfile belong together")
+        return self
+
+    @model_validator(mode="after")
+    def _can_ask(self) -> Settings:
+        if self.public_ip == AUTO and not any(server.stun_urls for server in self.ice_servers):
+            name = f"--public-ip / {PREFIX}PUBLIC_IP"
+            raise ValueError(f"{name}: {AUTO} needs a stun: server in ice-servers; no other is asked")
         return self
 
 

@@ -150,6 +150,17 @@ class ServiceFull(SignalingError):
         super().__init__(f"all {limit} sessions of this service are taken")
 
 
+class UdpPortsTaken(SignalingError):
+    """No port of the range is left for this session's media."""
+
+    status = 503
+    code = "ports_taken"
+    retry_after_s = 10
+
+    def __init__(self) -> None:
+        super().__init__("all UDP ports of this service are taken")
+
+
 class ShuttingDown(SignalingError):
     """The service is about to leave."""
 

@@ -11,30 +11,31 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import zmq
-from aiortc import RTCConfiguration, RTCIceCandidate, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.rtcrtpreceiver import RemoteStreamTrack
-from aiortc.sdp import candidate_from_sdp
 
 from shared.wire import ResultKind
-from signaling_service.aiortc_patches import with_start_bitrate
+from signaling_service.aiortc_patches import ice_connections, lacks_port, with_start_bitrate
 from signaling_service.camera import Camera
+from signaling_service.candidates import PageCandidates, with_public_address
 from signaling_service.card import Card
 from signaling_service.choices import Change
 from signaling_service.control import Control
-from signaling_service.errors import SignalingError, UnusableCandidates, UnusableOffer
+from signaling_service.errors import SignalingError, UdpPortsTaken, UnusableOffer
 from signaling_service.lane import CameraFrame, Choice, Lane
 from signaling_service.latency import LatencyWindow
 from signaling_service.metrics import Metrics
 from signaling_service.results import Result, ResultListener
 from signaling_service.returned_track import Outage, ReturnedTrack
+from signaling_service.silence import Silence
 from signaling_service.workers import Workers
 
 logger = logging.getLogger(__name__)
 
 CONNECT_LIMIT_S = 20.0
+SILENCE_LIMIT_S = 5.0
 CLOSE_LIMIT_S = 2.0
 NEGOTIATE_LIMIT_S = 10.0
-MAX_CANDIDATES = 64
 
 Value = TypeVar("Value")
 
@@ -48,7 +49,10 @@ class Surroundings:
     listener: ResultListener
     metrics: Metrics
     card: Card
-    rtc: RTCConfiguration
+    rtc: Callable[[], RTCConfiguration]
+    """Made for each session, since credentials of a TURN server may end."""
+    public_ip: str | None
+    """Announced in place of this host's own IPv4 addresses."""
 
 
 class Session:
@@ -69,7 +73,7 @@ class Session:
         self.frames_in = 0
         self._around = around
         self._on_end = on_end
-        self._pc = RTCPeerConnection(around.rtc)
+        self._pc = RTCPeerConnection(around.rtc())
         self._returned = ReturnedTrack(around.metrics, around.card, outage)
         self._lane = Lane(around.context, id_, around.listener.reply_to)
         self._control = Control(self)
@@ -79,7 +83,7 @@ class Session:
         self._settled: asyncio.Future[None] = loop.create_future()  # Connected, or ended before.
         self._end: asyncio.Future[str] = loop.create_future()
         self._closing: asyncio.Task[None] | None = None
-        self._candidates = 0
+        self._candidates = PageCandidates()
 
     @property
     def name(self) -> str:
@@ -128,7 +132,8 @@ class Session:
         return sdp
 
     async def _negotiate(self, offer_sdp: str) -> str:
-        await self._pc.setRemoteDescription(RTCSessionDescription(sdp=offer_sdp, type="offer"))
+        offer = RTCSessionDescription(sdp=self._candidates.from_offer(offer_sdp), type="offer")
+        await self._pc.setRemoteDescription(offer)
         transceivers = self._pc.getTransceivers()
         video = next((t for t in transceivers if t.kind == "video" and t.receiver.track is not None), None)
         if video is None:
@@ -141,14 +146,18 @@ class Session:
             if other is not video:
                 other.direction = "inactive"
         await self._pc.setLocalDescription(await self._pc.createAnswer())
-        return with_start_bitrate(self._pc.localDescription.sdp)
+        if any(map(lacks_port, ice_connections(self._pc))):
+            raise UdpPortsTaken
+        sdp = with_start_bitrate(self._pc.localDescription.sdp)
+        public_ip = self._around.public_ip
+        return sdp if public_ip is None else with_public_address(sdp, public_ip)
 
     async def add_candidates(self, fragment: str) -> None:
         """Add trickled candidates (RFC 8840 section 9); raises UnusableCandidates before any is added."""
-        candidates, is_end = _parse_fragment(fragment, self._pc)
-        self._candidates += len(candidates)
-        if self._candidates > MAX_CANDIDATES:
-            raise UnusableCandidates(f"at most {MAX_CANDIDATES} candidates")
+        mids = {transceiver.mid for transceiver in self._pc.getTransceivers()}
+        if self._pc.sctp is not None:
+            mids.add(self._pc.sctp.mid)
+        candidates, is_end = self._candidates.from_fragment(fragment, mids)
         for candidate in candidates:
             await self._pc.addIceCandidate(candidate)
         if is_end:
@@ -217,6 +226,10 @@ class Session:
         await camera.run()
         self._finish("camera ended")
 
+    async def _watch_silence(self) -> None:
+        await Silence(self._pc).lasts(SILENCE_LIMIT_S)
+        self._finish("page fell silent")
+
     def _on_camera_frame(self, frame: CameraFrame) -> None:
         self.frames_in += 1
         metrics = self._around.metrics
@@ -247,6 +260,7 @@ class Session:
             self.connected_s = time.monotonic()
             _resolve(self._settled, None)
             self._around.metrics.sessions_connected.inc()
+            self._start(self._watch_silence())
             logger.info("session %s connected", self.name)
         elif state in ("failed", "closed"):
             self._finish(f"connection {state}")
@@ -290,32 +304,3 @@ class Session:
 def _resolve(future: asyncio.Future[Value], value: Value) -> None:
     if not future.done():
         future.set_result(value)
-
-
-def _parse_fragment(fragment: str, pc: RTCPeerConnection) -> tuple[list[RTCIceCandidate], bool]:
-    """Read an SDP fragment of trickle ICE: candidates with their section, and whether they are all."""
-    mids = {transceiver.mid for transceiver in pc.getTransceivers()}
-    if pc.sctp is not None:
-        mids.add(pc.sctp.mid)
-    mid: str | None = None
-    candidates: list[RTCIceCandidate] = []
-    is_end = False
-    for line in fragment.splitlines():
-        if line.startswith("a=mid:"):
-            mid = line.removeprefix("a=mid:").strip()
-            if mid not in mids:
-                raise UnusableCandidates(f"no section with mid {mid[:16]!r}")
-        elif line.startswith("a=end-of-candidates"):
-            is_end = True
-        elif line.startswith("a=candidate:"):
-            try:
-                candidate = candidate_from_sdp(line.removeprefix("a=candidate:"))
-            except (ValueError, AssertionError, IndexError) as exc:
-                raise UnusableCandidates(f"not a candidate: {line[:80]!r}") from exc
-            if mid is None:
-                raise UnusableCandidates("a=mid is missing before the first candidate")
-            candidate.sdpMid = mid
-            candidates.append(candidate)
-    if not candidates and not is_end:
-        raise UnusableCandidates("no candidate in the fragment")
-    return candidates, is_end

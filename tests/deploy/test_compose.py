@@ -19,8 +19,6 @@ from signaling_service.config import read_settings as read_signaling_settings
 from tests.deploy.compose import BASE, CPU, RUN_DIR, load, load_cpu_variant
 
 NOT_HANDED_ON = {
-    "SIGNALING_PUBLIC_IP",  # Refused by this version, as the next one is.
-    "SIGNALING_UDP_PORT_RANGE",
     "INFERENCE_FRAMES_ADVERTISE",  # The bound endpoint is the one to advertise.
 }
 

@@ -53,7 +53,7 @@ async def services(tmp_path: Path) -> AsyncIterator[Services]:
 async def calm(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Services]:
     """Both services with one worker for CALM_FILTERS, shared by the tests that kill nothing."""
     async with Services(tmp_path_factory.mktemp("calm")) as services:
-        # A page that is closed says nothing, so its session stays until ICE has noticed.
+        # A page that is closed says nothing, so its session stays for some seconds.
         services.start_signaling("--max-sessions", "50")
         services.start_worker(",".join(CALM_FILTERS))
         await services.ready(dict.fromkeys(CALM_FILTERS, 1))

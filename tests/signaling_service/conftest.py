@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 
@@ -11,3 +13,23 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def free_udp_ports() -> Callable[[int], range]:
+    """Find so many UDP ports of 127.0.0.1 in a row that nobody has at this moment."""
+
+    def find(count: int) -> range:
+        for first in range(43_000, 60_000, count):
+            ports = range(first, first + count)
+            with ExitStack() as stack:
+                try:
+                    for port in ports:
+                        probe = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                        probe.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+                return ports
+        raise AssertionError(f"no {count} free ports in a row")
+
+    return find

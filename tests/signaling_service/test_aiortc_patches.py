@@ -1,21 +1,30 @@
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import random
+import socket
+import time
 from collections.abc import Callable, Iterator
+from types import ModuleType
 
 import aioice.ice
 import aiortc
 import aiortc.codecs.vpx as vpx
 import pytest
+from aioice import stun
+from aioice.ice import Connection, StunProtocol
 from aiortc import RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtp import RtpPacket
 
 from signaling_service import aiortc_patches
+from tests.signaling_service.calling import until
 
 UNPATCHED = JitterBuffer._remove_frame
+GET_COMPONENT_CANDIDATES = Connection.get_component_candidates
+DATAGRAM_RECEIVED = StunProtocol.datagram_received
 
 
 @pytest.fixture
@@ -24,6 +33,8 @@ def patched(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     monkeypatch.setattr(JitterBuffer, "_remove_frame", UNPATCHED)
     monkeypatch.setattr(vpx, "DEFAULT_BITRATE", vpx.DEFAULT_BITRATE)
     monkeypatch.setattr(aioice.ice, "get_host_addresses", aioice.ice.get_host_addresses)
+    monkeypatch.setattr(Connection, "get_component_candidates", GET_COMPONENT_CANDIDATES)
+    monkeypatch.setattr(StunProtocol, "datagram_received", DATAGRAM_RECEIVED)
     return aiortc_patches.apply
 
 
@@ -152,11 +163,109 @@ def test_a_machine_without_a_network_offers_its_loopback(
     assert aioice.ice.get_host_addresses(True, True) == ["127.0.0.1"]
 
 
-def test_another_version_is_left_alone_and_said(
-    patched: Callable[..., None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("package", [aiortc, aioice])
+async def test_another_version_is_left_alone_and_said(
+    patched: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    package: ModuleType,
 ) -> None:
-    monkeypatch.setattr(aiortc, "__version__", "1.99.0")
+    monkeypatch.setattr(package, "__version__", "99.0.1")
     with caplog.at_level(logging.WARNING):
         patched(())
-    assert "1.99.0" in caplog.text
+        aiortc_patches.bind_within(range(50_000, 50_001))
+    assert "99.0.1" in caplog.text
     assert JitterBuffer._remove_frame is UNPATCHED
+    assert StunProtocol.datagram_received is DATAGRAM_RECEIVED
+    assert not hasattr(asyncio.get_running_loop().create_datagram_endpoint, "original")
+
+
+@pytest.mark.parametrize("applied", [1, 2])
+async def test_every_datagram_is_noted(patched: Callable[..., None], applied: int) -> None:
+    for _ in range(applied):
+        patched(["127.0.0.1"])
+    connection = Connection(ice_controlling=False)
+    await connection.gather_candidates()
+    before_s = aiortc_patches.heard_s(connection)
+    assert time.monotonic() - before_s < 0.1  # Nothing yet: as if now.
+    (candidate,) = connection.local_candidates
+    for data in (b"\x80 no STUN", bytes(stun.Message(stun.Method.BINDING, stun.Class.RESPONSE))):
+        was_s = getattr(connection, "heard_s", 0.0)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(data, (candidate.host, candidate.port))
+        await until(lambda was_s=was_s: getattr(connection, "heard_s", 0.0) > was_s)
+        assert connection.heard_s <= time.monotonic()
+    assert connection._queue.qsize() == 1
+    await connection.close()
+
+
+async def test_a_stun_server_that_does_not_answer_costs_a_second_and_not_five(
+    patched: Callable[..., None],
+) -> None:
+    patched(["127.0.0.1"])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        connection = Connection(ice_controlling=False, stun_server=silent.getsockname())
+        began_s = time.monotonic()
+        await connection.gather_candidates()
+        assert time.monotonic() - began_s < 2 * aiortc_patches.GATHER_LIMIT_S
+    assert [candidate.type for candidate in connection.local_candidates] == ["host"]
+    await connection.close()
+
+
+async def gathered() -> Connection:
+    connection = Connection(ice_controlling=False)
+    await connection.gather_candidates()
+    return connection
+
+
+async def test_ice_sockets_bind_within_the_range_until_every_port_is_taken(
+    patched: Callable[..., None], free_udp_ports: Callable[[int], range]
+) -> None:
+    patched(["127.0.0.1"])
+    ports = free_udp_ports(4)
+    aiortc_patches.bind_within(ports)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as foreign:
+        foreign.bind(("127.0.0.1", ports[1]))
+        # At once, so that searches cross.
+        made = await asyncio.gather(*(gathered() for _ in range(3)))
+        taken = [candidate.port for connection in made for candidate in connection.local_candidates]
+        assert sorted(taken) == [ports[0], ports[2], ports[3]]
+        assert not any(map(aiortc_patches.lacks_port, made))
+
+        one_too_many = await gathered()
+        assert one_too_many.local_candidates == []
+        assert aiortc_patches.lacks_port(one_too_many)
+
+        freed = made[1].local_candidates[0].port
+        await made[1].close()
+        next_one = await gathered()
+        assert next_one.local_candidates[0].port == freed
+    for connection in [*made, one_too_many, next_one]:
+        await connection.close()
+
+
+async def test_a_port_that_has_just_been_freed_is_taken_last(
+    patched: Callable[..., None], free_udp_ports: Callable[[int], range]
+) -> None:
+    patched(["127.0.0.1"])
+    ports = free_udp_ports(3)
+    aiortc_patches.bind_within(ports)
+    order = []
+    for _ in range(4):
+        connection = await gathered()
+        order.append(connection.local_candidates[0].port)
+        await connection.close()
+    assert order == [*ports, ports[0]]
+
+
+async def test_other_sockets_take_any_port(
+    patched: Callable[..., None], free_udp_ports: Callable[[int], range]
+) -> None:
+    patched(["127.0.0.1"])
+    ports = free_udp_ports(1)
+    aiortc_patches.bind_within(ports)
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, remote_addr=("127.0.0.1", 9))
+    assert transport.get_extra_info("sockname")[1] not in ports
+    transport.close()

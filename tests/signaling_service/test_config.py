@@ -50,6 +50,16 @@ def test_the_environment_is_read_and_flags_win(monkeypatch: pytest.MonkeyPatch) 
     assert (settings.port, settings.default_filter) == (8002, "invert")
 
 
+def test_where_media_is_reached_can_be_said() -> None:
+    assert (read_settings([]).public_ip, read_settings([]).udp_ports) == (None, None)
+    settings = read_settings(["--public-ip", "203.0.113.9", "--udp-port-range", "50000-50009"])
+    assert settings.public_ip == "203.0.113.9"
+    assert settings.udp_ports == range(50_000, 50_010)
+    asking = read_settings(["--public-ip", "auto", "--ice-servers", "turn:a.example,stun:b.example"])
+    assert asking.public_ip == "auto"
+    assert [url for server in asking.ice_servers for url in server.stun_urls] == ["stun:b.example"]
+
+
 @pytest.mark.parametrize(
     ("text", "urls"),
     [
@@ -72,8 +82,16 @@ def test_ice_servers_are_urls_or_json(text: str, urls: list[str]) -> None:
         (["--ice-addresses", "localhost"], "--ice-addresses / SIGNALING_ICE_ADDRESSES"),
         (["--ice-servers", "http://a"], "--ice-servers / SIGNALING_ICE_SERVERS"),
         (["--ice-servers", "[{]"], "--ice-servers / SIGNALING_ICE_SERVERS"),
-        (["--public-ip", "auto"], "--public-ip / SIGNALING_PUBLIC_IP: not available"),
-        (["--udp-port-range", "1-2"], "--udp-port-range / SIGNALING_UDP_PORT_RANGE: not available"),
+        (["--public-ip", "auto"], "--public-ip / SIGNALING_PUBLIC_IP: auto needs a stun: server"),
+        (["--public-ip", "auto", "--ice-servers", "turn:a"], "--public-ip / SIGNALING_PUBLIC_IP: auto needs"),
+        (["--public-ip", "example.org"], "--public-ip / SIGNALING_PUBLIC_IP: 'example.org': expected"),
+        (["--public-ip", "2001:db8::1"], "--public-ip / SIGNALING_PUBLIC_IP: '2001:db8::1': expected"),
+        (["--public-ip", "0.0.0.0"], "--public-ip / SIGNALING_PUBLIC_IP: '0.0.0.0': no other host"),
+        (["--udp-port-range", "1-2"], "--udp-port-range / SIGNALING_UDP_PORT_RANGE: '1-2': expected"),
+        (["--udp-port-range", "50000"], "--udp-port-range / SIGNALING_UDP_PORT_RANGE: '50000': expected"),
+        (["--udp-port-range", "50009-50000"], "--udp-port-range / SIGNALING_UDP_PORT_RANGE: '50009-5"),
+        (["--udp-port-range", "50000-65536"], "--udp-port-range / SIGNALING_UDP_PORT_RANGE: '50000-6"),
+        (["--udp-port-range", "-5-50000"], "--udp-port-range"),
         (["--ssl-certfile", "/no/such/file"], "--ssl-certfile / SIGNALING_SSL_CERTFILE"),
         (["--log-level", "loud"], "--log-level / SIGNALING_LOG_LEVEL"),
     ],

@@ -1,14 +1,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import re
+import time
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+import httpx
 import pytest
+from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.mediastreams import AudioStreamTrack
 
 from shared.wire import FrameHeader, ResultKind
 from signaling_service import session as session_module
+from signaling_service import silence
+from signaling_service.aiortc_patches import ice_connections
+from signaling_service.app import Service
+from signaling_service.config import Settings
 from tests.signaling_service.calling import Running, page, running, until
 from tests.signaling_service.making import WireWorker, served
 
@@ -225,6 +233,86 @@ async def test_a_peer_that_never_comes_is_let_go(calling: Calling, monkeypatch: 
     assert calling.service.metric("sessions") == 1
     await calling.service.is_free()
     assert calling.service.metric("sessions_ended_total", reason="never_connected") == 1
+
+
+async def test_a_page_that_is_killed_is_let_go_after_the_limit_of_silence(
+    calling: Calling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "SILENCE_LIMIT_S", 1.0)
+    monkeypatch.setattr(silence, "ASK_AFTER_S", 0.5)
+    async with page() as caller:
+        await caller.call(calling.service.http)
+        await caller.shows(2)
+        for connection in ice_connections(caller.connection):
+            for protocol in connection._protocols:
+                protocol.transport.abort()
+        await until(lambda: calling.service.metric("sessions") == 0, limit_s=2.5)
+        await calling.service.is_free()
+        assert calling.service.metric("sessions_ended_total", reason="page_fell_silent") == 1
+
+
+async def test_hidden_addresses_cost_no_time_and_the_page_is_found_by_its_checks(calling: Calling) -> None:
+    async with page() as caller:
+        sdp = await caller.offer()
+        assert "a=end-of-candidates" in sdp
+        hidden = re.sub(r"(a=candidate:\S+ \d udp \d+) \S+", r"\1 0-1-2-3.local", sdp)
+        assert hidden != sdp
+        began_s = time.monotonic()
+        answer = await calling.service.http.post("/offer", json={"type": "offer", "sdp": hidden})
+        assert time.monotonic() - began_s < 0.8  # An unresolved name costs aioice a second.
+        await caller.take(answer.json())
+        await caller.shows(2)
+
+
+async def offer_of_sections(sections: int, *, bundled: bool) -> str:
+    """Return the SDP of a page that has taken no port yet, since it has not gathered."""
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    connection.addTransceiver("video")
+    for _ in range(sections - 1):
+        connection.addTransceiver("audio")
+    sdp = (await connection.createOffer()).sdp
+    await connection.close()
+    return sdp if bundled else re.sub(r"a=group:BUNDLE.*\r\n", "", sdp)
+
+
+async def test_each_section_of_an_offer_without_bundle_takes_a_port_and_a_refusal_gives_all_back(
+    free_port: int, free_udp_ports: Callable[[int], range]
+) -> None:
+    ports = free_udp_ports(3)
+    async with running(free_port, udp_port_range=f"{ports[0]}-{ports[-1]}") as service:
+        with WireWorker(f"tcp://127.0.0.1:{free_port}"):
+            await service.has_worker()
+
+            async def offered(sections: int, *, bundled: bool) -> httpx.Response:
+                sdp = await offer_of_sections(sections, bundled=bundled)
+                return await service.http.post("/offer", json={"type": "offer", "sdp": sdp})
+
+            first = await offered(2, bundled=False)
+            taken = re.findall(r"a=candidate:\S+ 1 udp \d+ 127.0.0.1 (\d+) typ host", first.json()["sdp"])
+            assert sorted(map(int, taken)) == list(ports[:2])
+
+            refused = await offered(2, bundled=False)
+            assert refused.status_code == 503
+            assert refused.json()["error"]["code"] == "ports_taken"
+            assert int(refused.headers["retry-after"]) > 0
+            assert service.metric("sessions") == 1
+
+            assert (await offered(2, bundled=True)).status_code == 200
+            assert (await offered(1, bundled=True)).status_code == 503
+            await service.http.delete(f"/sessions/{first.json()['session']}")
+            assert (await offered(1, bundled=True)).status_code == 200
+
+
+async def test_each_session_gets_credentials_of_its_own_and_none_where_the_address_is_public(
+    free_port: int,
+) -> None:
+    servers = '[{"urls": "turn:turn.example", "secret": "shared"}]'
+    plain = Service(Settings(ice_servers=servers))
+    one, other = (plain._rtc_configuration().iceServers for _ in range(2))
+    assert one[0].urls == other[0].urls == "turn:turn.example"
+    assert one[0].username != other[0].username
+    public = Service(Settings(ice_servers=servers, public_ip="203.0.113.9"))
+    assert public._rtc_configuration().iceServers == []
 
 
 async def test_audio_is_answered_inactive(calling: Calling) -> None:

@@ -1,0 +1,137 @@
+"""Candidates as SDP has them: those of a page that are worth a check, and this service's own in an answer."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection
+
+from aiortc import RTCIceCandidate
+from aiortc.sdp import candidate_from_sdp
+
+from signaling_service.errors import UnusableCandidates
+
+MAX_CANDIDATES = 64
+
+_CANDIDATE = "a=candidate:"
+_END = "a=end-of-candidates"
+_ADDRESS, _PORT = 4, 5
+"""Fields of a candidate (RFC 8839 section 5.1)."""
+
+
+class PageCandidates:
+    """What one session's page says of its addresses, in its offer and in fragments behind it.
+
+    Browsers hide addresses behind `.local` names (draft-ietf-mmusic-mdns-ice-candidates). aioice would ask
+    the local network for each and wait a second, mostly in vain. They are left out: the page checks this
+    service's candidates in any case, and by its checks it is found (RFC 8445 section 7.3.1.3). For the same
+    reason aioice learns that candidates have ended only where none was left out and one can be checked. It
+    would give up at once otherwise, before the page's first check has come.
+    """
+
+    def __init__(self) -> None:
+        self._trickled = 0
+        self._is_hidden = False
+        self._can_check = False
+
+    def from_offer(self, sdp: str) -> str:
+        """Return the offer with what aioice is to know of its candidates."""
+        lines = [line for line in sdp.splitlines() if not (_is_candidate(line) and self._leaves_out(line))]
+        if not self._may_end:
+            lines = [line for line in lines if not line.startswith(_END)]
+        return "\r\n".join(lines) + "\r\n"
+
+    def from_fragment(
+        self, fragment: str, mids: Collection[str | None]
+    ) -> tuple[list[RTCIceCandidate], bool]:
+        """Return the candidates of a trickled fragment (RFC 8840 section 9), and whether they have ended.
+
+        `mids` are the session's media sections. Raises UnusableCandidates.
+        """
+        mid: str | None = None
+        found: list[tuple[str, RTCIceCandidate]] = []
+        is_end = False
+        for line in fragment.splitlines():
+            if line.startswith("a=mid:"):
+                mid = line.removeprefix("a=mid:").strip()
+                if mid not in mids:
+                    raise UnusableCandidates(f"no section with mid {mid[:16]!r}")
+            elif line.startswith(_END):
+                is_end = True
+            elif _is_candidate(line):
+                found.append((line, _parsed(line, mid)))
+        if not found and not is_end:
+            raise UnusableCandidates("no candidate in the fragment")
+        self._trickled += len(found)
+        if self._trickled > MAX_CANDIDATES:
+            raise UnusableCandidates(f"at most {MAX_CANDIDATES} candidates")
+        candidates = [candidate for line, candidate in found if not self._leaves_out(line)]
+        return candidates, is_end and self._may_end
+
+    @property
+    def _may_end(self) -> bool:
+        return self._can_check and not self._is_hidden
+
+    def _leaves_out(self, line: str) -> bool:
+        fields = line.split()
+        if len(fields) <= _PORT:
+            return False  # The parser says what is wrong.
+        try:
+            ipaddress.ip_address(fields[_ADDRESS])
+        except ValueError:
+            self._is_hidden = True
+            return True
+        # aioice checks no TCP candidate, and ignores it by itself.
+        self._can_check = self._can_check or fields[2].lower() == "udp"
+        return False
+
+
+def with_public_address(answer_sdp: str, public_ip: str) -> str:
+    """Announce `public_ip` (IPv4) in place of this host's own IPv4 addresses, as 1:1 NAT maps them.
+
+    Loopback stays as it is: no NAT maps it. Sockets of several addresses may then share one candidate; it is
+    named once.
+    """
+    lines: list[str] = []
+    named: set[tuple[str, str]] = set()
+    for line in answer_sdp.split("\r\n"):
+        if line.startswith("m="):
+            named.clear()
+        elif line.startswith("c=IN IP4 ") and _is_mapped(host := line.split()[-1]):
+            line = line.replace(host, public_ip)
+        elif _is_candidate(line):
+            line = _announced(line, public_ip)
+            fields = line.split()
+            place = (fields[_ADDRESS], fields[_PORT])
+            if place in named:
+                continue
+            named.add(place)
+        lines.append(line)
+    return "\r\n".join(lines)
+
+
+def _announced(line: str, public_ip: str) -> str:
+    fields = line.split()
+    is_host = "typ host" in line
+    if is_host and _is_mapped(fields[_ADDRESS]):
+        fields[_ADDRESS] = public_ip
+    return " ".join(fields)
+
+
+def _is_mapped(host: str) -> bool:
+    address = ipaddress.ip_address(host)
+    return address.version == 4 and not address.is_loopback and not address.is_unspecified
+
+
+def _is_candidate(line: str) -> bool:
+    return line.startswith(_CANDIDATE)
+
+
+def _parsed(line: str, mid: str | None) -> RTCIceCandidate:
+    try:
+        candidate = candidate_from_sdp(line.removeprefix(_CANDIDATE))
+    except (ValueError, AssertionError, IndexError) as exc:
+        raise UnusableCandidates(f"not a candidate: {line[:80]!r}") from exc
+    if mid is None:
+        raise UnusableCandidates("a=mid is missing before the first candidate")
+    candidate.sdpMid = mid
+    return candidate
