@@ -40,6 +40,8 @@ class Seen(NamedTuple):
 class _Finding:
     """The recordings of `find` and `decode` for one number and size of pictures."""
 
+    grid: Grid
+    """Kept with them, since they read it where it lies."""
     find: Recorded[Found]
     decode: Recorded[Tensor]
 
@@ -82,8 +84,8 @@ class Runner:
         """Return who is in (N, 3, H, W) uint8 RGB `pictures`, scored above `min_scores`, (N,) float32."""
         n = len(pictures)
         size = (pictures.shape[2], pictures.shape[3])
-        grid = self._grid(size)
         finding = self._findings.get((bucket(n, BATCHES), *size))
+        grid = self._grid(size) if finding is None else finding.grid
         if finding is None:
             found = self._network.find(pictures, min_scores, grid)
             self._ask(found.summary)
@@ -151,7 +153,7 @@ class Runner:
         pictures = torch.zeros(batch, 3, *size, dtype=torch.uint8, device=self._device)
         min_scores = torch.full((batch,), NOBODY, device=self._device)
         find = recorder.record(partial(self._find, grid), (pictures, min_scores))
-        return _Finding(find, recorder.record(self._decode, find.result.features))
+        return _Finding(grid, find, recorder.record(self._decode, find.result.features))
 
     def _find(self, grid: Grid, pictures: Tensor, min_scores: Tensor) -> Found:
         return self._network.find(pictures, min_scores, grid)
