@@ -217,6 +217,27 @@ class Recorder(base.Filter):
         return batch
 
 
+class Gate(Recorder):
+    """Each batch waits for the test."""
+
+    name = "gate"
+
+    made: Gate
+    """The one that was made last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        Gate.made = self
+        self.begun = threading.Semaphore(0)
+        self.go = threading.Semaphore(0)
+
+    def apply(self, batch: torch.Tensor, items: Sequence[base.Item]) -> torch.Tensor:
+        if batch.shape[2] != 480:  # Not while warming up.
+            self.begun.release()
+            assert self.go.acquire(timeout=20)
+        return super().apply(batch, items)
+
+
 class Counting(base.Filter):
     """Counts the frames of a session in its state, and paints the count."""
 

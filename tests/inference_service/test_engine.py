@@ -12,25 +12,7 @@ from inference_service.engine import Engine, Limits, Outputs
 from inference_service.filters.registry import Progress
 from shared import wire
 from shared.wire import ResultKind
-from tests.inference_service.doubles import Recorder, header, noise, points, session, until
-
-
-class Gate(Recorder):
-    """Each batch waits for the test."""
-
-    name = "gate"
-
-    def __init__(self):
-        super().__init__()
-        Gate.made = self
-        self.begun = threading.Semaphore(0)
-        self.go = threading.Semaphore(0)
-
-    def apply(self, batch, items):
-        if batch.shape[2] != 480:  # Not while warming up.
-            self.begun.release()
-            assert self.go.acquire(timeout=20)
-        return super().apply(batch, items)
+from tests.inference_service.doubles import Gate, Recorder, header, noise, points, session, until
 
 
 class Running:

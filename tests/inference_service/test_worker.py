@@ -17,6 +17,7 @@ from tests.inference_service.doubles import (
     Brittle,
     Counting,
     Flipped,
+    Gate,
     Recorder,
     gated,
     noise,
@@ -53,24 +54,6 @@ def worker(
 
 def is_loaded(*names):
     return lambda status: {f.name for f in status.filters if f.state is FilterState.LOADED} >= set(names)
-
-
-class Gate(Recorder):
-    """Each batch waits for the test."""
-
-    name = "gate"
-
-    def __init__(self):
-        super().__init__()
-        Gate.made = self
-        self.begun = threading.Semaphore(0)
-        self.go = threading.Semaphore(0)
-
-    def apply(self, batch, items):
-        if batch.shape[2] != 480:  # Not while warming up.
-            self.begun.release()
-            assert self.go.acquire(timeout=20)
-        return super().apply(batch, items)
 
 
 def test_passthrough_comes_back_bit_for_bit(service):
