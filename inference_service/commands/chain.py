@@ -76,17 +76,18 @@ def prepare(names: str, params: str, flags: Sequence[str]) -> Chain:
 
 def loaded(chain: Chain) -> tuple[Filter, ...]:
     """Load the filters of a chain; exits with 1, and says why, where one cannot be loaded."""
-    filters = []
-    for cls in chain.classes:
+    made: dict[str, Filter] = {}
+    # Once each, as a worker does, also where a chain has one twice.
+    for cls in dict.fromkeys(chain.classes):
         settings = chain.settings.filter_settings.get(cls.name, {})
         try:
-            filters.append(load(cls, chain.device, settings, chain.settings.weights_dir, _say))
+            made[cls.name] = load(cls, chain.device, settings, chain.settings.weights_dir, _say)
         except InferenceError as exc:
             fail(f"filter {cls.name!r} cannot be loaded: {exc}")
         except Exception as exc:
             sys.excepthook(type(exc), exc, exc.__traceback__)
             fail(f"filter {cls.name!r} cannot be loaded")
-    return tuple(filters)
+    return tuple(made[name] for name in chain.names)
 
 
 def add_worker_flags(parser: argparse.ArgumentParser) -> None:

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from inference_service.errors import FilterNotUsable, WeightsError
-from inference_service.filters.base import Filter
-from inference_service.filters.registry import installed
+from inference_service.errors import WeightsError
+from inference_service.filters.registry import checked, installed
 from inference_service.weights import OnProgress, WeightsFile, WeightsFolder, default_folder
 
 ALL = "all"
@@ -80,10 +79,7 @@ def _needed(
     faults = []
     for name in names:
         try:
-            cls = points[name].load()
-            if not (isinstance(cls, type) and issubclass(cls, Filter)):
-                raise FilterNotUsable(f"expected a subclass of Filter, not {cls!r}")
-            needed[name] = cls.weights
+            needed[name] = checked(name, points[name].load()).weights
         except Exception as exc:
             # A plug-in may raise anything; the others can still be served.
             faults.append(f"filter {name!r} could not be imported: {type(exc).__name__}: {exc}")
