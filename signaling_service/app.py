@@ -57,6 +57,7 @@ class Service:
             card=Card(),
             rtc=self._rtc_configuration,
             public_ip=settings.public_ip,
+            bitrates=settings.bitrates,
         )
         self.sessions = LocalSessions(around, settings.default_filter, settings.max_sessions)
         self._watching: asyncio.Task[None] | None = None
