@@ -33,6 +33,7 @@ LOSS_HIGH, LOSS_LOW = 0.1, 0.02
 FEWEST_PACKETS = 20
 """One packet lost of so few is not 10 %."""
 BACK_OFF = 0.85
+LONG_QUEUE_S, DRAIN = 0.15, 0.6
 BACK_OFF_EVERY_S = 0.3
 GROWTH_PER_S, FAST_GROWTH_PER_S = 1.08, 1.3
 FAST_AFTER_S = 8.0
@@ -65,6 +66,8 @@ class ReceiveEstimate:
         self._sent: int | None = None  # abs-send-time of the last packet, unwrapped.
         self._newest: int | None = None
         self._fell_s: float | None = None
+        self._drained_bits_per_s: float | None = None
+        """What to go back to when a long queue has drained."""
         self._lost_s = 0.0
         self._report_at_s = 0.0
 
@@ -118,15 +121,27 @@ class ReceiveEstimate:
         queue_s, loss = self._queue_s(), self._loss()
         if queue_s > QUEUE_S:
             if self._fell_s is None or now_s - self._fell_s >= BACK_OFF_EVERY_S:
-                self._fall_to(BACK_OFF * self._throughput(), now_s)
+                self._back_off(queue_s, now_s)
         elif loss > LOSS_HIGH:
             if now_s - self._lost_s >= LOSS_TICKS * TICK_S:
                 self._lost_s = now_s
                 self._fall_to(self._throughput() / (1 - loss) * (1 - 0.5 * loss), now_s)
+        elif queue_s < QUEUE_S / 2 and self._drained_bits_per_s is not None:
+            self.bits_per_s = max(self.bits_per_s, self._drained_bits_per_s)
+            self._drained_bits_per_s = None
+            self._report_at_s = now_s
         elif queue_s < QUEUE_S / 2 and loss < LOSS_LOW:
             is_long_ago = self._fell_s is not None and now_s - self._fell_s > FAST_AFTER_S
             growth = FAST_GROWTH_PER_S if is_long_ago else GROWTH_PER_S
             self.bits_per_s = min(self.bits_per_s * growth**elapsed_s, self._ceiling)
+
+    def _back_off(self, queue_s: float, now_s: float) -> None:
+        through = self._throughput()
+        if queue_s > LONG_QUEUE_S:
+            # What was sent too fast for a while delays every picture until it has drained.
+            self._drained_bits_per_s = BACK_OFF * through
+            through *= DRAIN
+        self._fall_to(BACK_OFF * through, now_s)
 
     def _fall_to(self, bits_per_s: float, now_s: float) -> None:
         self._fell_s = now_s

@@ -4,7 +4,8 @@ Two reports bound it, as in draft-ietf-rmcat-gcc-02:
 
     REMB    what the page's own estimate of its link allows. It is made from what arrives, and never above 1.5
             times that, so it says little while less is sent than the target: a still scene, or the beginning.
-            Then it counts only where it is below what is sent.
+            When the scene moves again, the estimate runs behind by 8 % a second. So it counts where the
+            target is sent and fits in; where it falls; and where more is sent than it allows and it stays.
     loss    of packets, in receiver reports: over 10 % it takes half the loss off the rate, under 2 % it adds
             5 % (section 6).
 
@@ -23,6 +24,8 @@ GROWTH = 1.05
 GROW_EVERY_S = 1.0
 """Receiver reports come about once a second; more of them shall not make it grow faster."""
 REMB_GROWTH_PER_S = 1.08
+FALLEN = 0.97
+BEHIND_S, BEHIND_GROWTH = 2.0, 1.05
 FALL = 0.85
 """Below this part of the target the network has really become narrower."""
 SMALL_FALL, SMALL_FALL_S = 0.9, 2.0
@@ -39,8 +42,13 @@ class SendRate:
     def __init__(self, profile: BitrateProfile) -> None:
         self._profile = profile
         self._size = (640, 480)
-        self._remb: float | None = None
+        self._remb: int | None = None
         self._remb_s = 0.0
+        self._behind: tuple[float, int] | None = (
+            None  # Since when less is allowed than sent, and how much then.
+        )
+        self._by_remb: float | None = None
+        """What REMB allows, where that is known."""
         self._by_loss = float(profile.start)
         """What loss allows; grows as far as the picture is worth."""
         self._grew_s: float | None = None
@@ -76,13 +84,24 @@ class SendRate:
     def note_remb(self, bits_per_s: int, now_s: float) -> None:
         """Note the page's estimate."""
         sent = self._sent_bits_per_s()
-        if sent is None or sent >= IDLE * self._target or bits_per_s < sent:
-            self._remb = bits_per_s
-        elif self._remb is not None:
-            # It grows as it would if the target were sent.
-            elapsed_s = min(now_s - self._remb_s, 1.0)
-            self._remb = max(self._remb * REMB_GROWTH_PER_S**elapsed_s, bits_per_s)
-        self._remb_s = now_s
+        if sent is None:
+            return
+        before, before_s = self._remb, self._remb_s
+        self._remb, self._remb_s = bits_per_s, now_s
+        has_fallen = bits_per_s < (FALLEN * before if before is not None else FALL * sent)
+        if bits_per_s >= sent:
+            self._behind = None
+            counts = has_fallen or sent >= IDLE * self._target
+        else:
+            counts = has_fallen or self._stays_behind(bits_per_s, now_s)
+        if counts:
+            self._by_remb = bits_per_s
+        elif self._by_remb is not None:
+            # It grows as it would if the target had been sent all the time, or as the page's own does.
+            growth: float = REMB_GROWTH_PER_S ** min(now_s - before_s, 1.0)
+            if bits_per_s < sent and before is not None:
+                growth = max(bits_per_s / before, 1.0)
+            self._by_remb = max(self._by_remb * growth, bits_per_s)
         self._follow(now_s)
 
     def note_loss(self, fraction: float, now_s: float) -> None:
@@ -102,7 +121,7 @@ class SendRate:
         return min(max(self._profile.start, self._profile.least), self._most)
 
     def _allowed(self) -> float:
-        allowed = self._by_loss if self._remb is None else min(self._by_loss, self._remb)
+        allowed = self._by_loss if self._by_remb is None else min(self._by_loss, self._by_remb)
         return min(max(allowed, self._profile.least), self._most)
 
     def _follow(self, now_s: float) -> None:
@@ -117,6 +136,15 @@ class SendRate:
         elif self._is_worth_a_rise(allowed, now_s):
             self._rose_s = now_s
             self._set(allowed, now_s)
+
+    def _stays_behind(self, bits_per_s: int, now_s: float) -> bool:
+        """Tell whether a REMB below what is sent is more than late: it would grow otherwise."""
+        if self._behind is None or now_s - self._behind[0] < BEHIND_S:
+            self._behind = self._behind or (now_s, bits_per_s)
+            return False
+        was = self._behind[1]
+        self._behind = now_s, bits_per_s
+        return bits_per_s < BEHIND_GROWTH * was
 
     def _has_lasted(self, now_s: float) -> bool:
         return self._below_since_s is not None and now_s - self._below_since_s >= SMALL_FALL_S
