@@ -22,6 +22,7 @@ from signaling_service import aiortc_patches
 from signaling_service.card import Card
 from signaling_service.choices import explain
 from signaling_service.config import AUTO, Settings
+from signaling_service.encoding import Encoding, usable_cores
 from signaling_service.errors import BodyTooLarge, MalformedRequest, SignalingError
 from signaling_service.ice_servers import ice_servers_for_aiortc
 from signaling_service.metrics import Metrics
@@ -49,12 +50,15 @@ class Service:
         self.listener = ResultListener(
             self._context, settings.results_bind, self.metrics, self.workers.update
         )
+        self._encoding = Encoding(usable_cores(), has_h264="h264" in settings.video_codecs)
         around = Surroundings(
             context=self._context,
             workers=self.workers,
             listener=self.listener,
             metrics=self.metrics,
             card=Card(),
+            encoding=self._encoding,
+            video_codecs=settings.video_codecs,
             rtc=self._rtc_configuration,
             public_ip=settings.public_ip,
             bitrates=settings.bitrates,
@@ -72,7 +76,8 @@ class Service:
             )
 
     async def open(self) -> None:
-        aiortc_patches.apply(self.settings.ice_addresses)
+        await self._encoding.open()
+        aiortc_patches.apply(self.settings.ice_addresses, self._encoding.nvenc)
         if self.settings.udp_ports is not None:
             aiortc_patches.bind_within(self.settings.udp_ports)
         self.listener.start(asyncio.get_running_loop())
@@ -84,6 +89,7 @@ class Service:
             self._watching.cancel()
             with suppress(asyncio.CancelledError):
                 await self._watching
+        self._encoding.close()
         self.listener.close()
         self._context.destroy(linger=0)
 
