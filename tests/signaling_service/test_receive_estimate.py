@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -22,14 +23,16 @@ class Page:
         self.number = 65_000
         self.now_s = 60.0  # Over the wrap-around of abs-send-time, 64 s.
 
-    def runs(self, link: Link, for_s: float, late: dict[float, float] | None = None) -> list[Sample]:
-        """`late`: from when on, and until when, this host takes nothing from its sockets."""
+    def runs(
+        self,
+        link: Link,
+        for_s: float,
+        arrives_s: Callable[[float], float] = lambda at_s: at_s,
+    ) -> list[Sample]:
+        """`arrives_s`: when a packet is taken from the socket that came at this time."""
 
         def hear(arrival: Arrival) -> None:
-            at_s = arrival.at_s
-            for from_s, until_s in (late or {}).items():
-                if from_s <= at_s < until_s:
-                    at_s = until_s
+            at_s = arrives_s(arrival.at_s)
             sent = int(arrival.sent_s * (1 << 18)) & 0xFFFFFF
             self.estimate.add(sent, arrival.number, arrival.size_bytes, at_s + 1000.0)
             if (told := self.estimate.due(at_s + 1000.0)) is not None:
@@ -99,8 +102,23 @@ def test_a_still_scene_is_not_held_to_its_bitrate() -> None:
 
 def test_a_host_that_is_late_now_and_then_is_no_narrow_link() -> None:
     page = Page()
-    late = {60.0 + t: 60.0 + t + 0.12 for t in (3.0, 3.5, 5.0, 6.2, 9.0)}
-    page.runs(Link(20e6), 12, late)
+
+    def held_up(at_s: float) -> float:
+        """Nothing is taken for the first 120 ms of every second."""
+        return max(at_s, int(at_s) + 0.12)
+
+    page.runs(Link(20e6), 12, held_up)
+    assert page.told == CEILING_BITS_PER_S
+
+
+def test_a_radio_that_is_slow_for_a_moment_is_no_narrow_link() -> None:
+    page = Page()
+
+    def slow(at_s: float) -> float:
+        """For 200 ms of every second everything takes 60 ms longer."""
+        return at_s + 0.06 * (at_s % 1 < 0.2)
+
+    page.runs(Link(20e6), 12, slow)
     assert page.told == CEILING_BITS_PER_S
 
 
