@@ -131,7 +131,7 @@ def send_at(sender: RTCRtpSender, rate: SendRate, track: ReturnedTrack) -> None:
         if isinstance(packet, (RtcpRrPacket, RtcpSrPacket)):
             for report in packet.reports:
                 if report.ssrc == of._ssrc:
-                    rate.note_loss(report.fraction_lost / 256, now_s)
+                    rate.note_loss(report.packets_lost, report.highest_sequence, now_s)
         elif isinstance(packet, RtcpPsfbPacket) and packet.fmt in (RTCP_PSFB_PLI, RTCP_PSFB_FIR):
             track.repeat()
         set_target()

@@ -21,8 +21,7 @@ from signaling_service.bitrate import BitrateProfile
 
 LOSS_HIGH, LOSS_LOW = 0.1, 0.02
 GROWTH = 1.05
-GROW_EVERY_S = 1.0
-"""Receiver reports come about once a second; more of them shall not make it grow faster."""
+LOSS_EVERY_S, FEWEST_PACKETS = 1.0, 20
 REMB_GROWTH_PER_S = 1.08
 FALLEN = 0.97
 BEHIND_S, BEHIND_GROWTH = 2.0, 1.05
@@ -51,7 +50,7 @@ class SendRate:
         """What REMB allows, where that is known."""
         self._by_loss = float(profile.start)
         """What loss allows; grows as far as the picture is worth."""
-        self._grew_s: float | None = None
+        self._judged: tuple[float, int, int] | None = None  # When, and the report's two numbers then.
         self._target = self._start()
         self._has_reports = False
         self._rose_s: float | None = None
@@ -104,12 +103,20 @@ class SendRate:
             self._by_remb = max(self._by_remb * growth, bits_per_s)
         self._follow(now_s)
 
-    def note_loss(self, fraction: float, now_s: float) -> None:
-        """Note the part of the packets (0..1) that a receiver report says is lost."""
+    def note_loss(self, lost: int, highest: int, now_s: float) -> None:
+        """Note a receiver report's cumulative number of packets lost and extended highest sequence number."""
+        if self._judged is None or highest < self._judged[2]:  # aiortc's peers do not extend the number.
+            self._judged = now_s, lost, highest
+        since_s, lost_before, highest_before = self._judged
+        expected = highest - highest_before
+        # Chromium reports with every NACK: of the few packets in between, one lost is many per cent.
+        if now_s - since_s < LOSS_EVERY_S or expected < FEWEST_PACKETS:
+            return
+        self._judged = now_s, lost, highest
+        fraction = min(max((lost - lost_before) / expected, 0.0), 1.0)
         if fraction > LOSS_HIGH:
             self._by_loss = max(min(self._by_loss, self._target) * (1 - 0.5 * fraction), self._profile.least)
-        elif fraction < LOSS_LOW and (self._grew_s is None or now_s - self._grew_s >= GROW_EVERY_S):
-            self._grew_s = now_s
+        elif fraction < LOSS_LOW:
             self._by_loss = min(self._by_loss * GROWTH, max(self._most, self._profile.start))
         self._follow(now_s)
 

@@ -243,15 +243,17 @@ async def test_reports_reach_the_encoder_by_the_rate_alone(sending: Any) -> None
 
 
 async def test_losses_in_a_receiver_report_lower_the_target(sending: Any) -> None:
-    sender, _, _, encoder = sending
-    report = RtcpReceiverInfo(
-        ssrc=sender._ssrc,
-        fraction_lost=128,
-        packets_lost=10,
-        highest_sequence=1,
-        jitter=0,
-        lsr=0,
-        dlsr=0,
-    )
-    await sender._handle_rtcp_packet(RtcpRrPacket(ssrc=1, reports=[report]))
+    sender, rate, _, encoder = sending
+    rate.note_loss(0, 1000, time.monotonic() - 2.0)
+    for ssrc, lost in ((sender._ssrc + 1, 90), (sender._ssrc, 50)):
+        report = RtcpReceiverInfo(
+            ssrc=ssrc,
+            fraction_lost=0,
+            packets_lost=lost,
+            highest_sequence=1100,
+            jitter=0,
+            lsr=0,
+            dlsr=0,
+        )
+        await sender._handle_rtcp_packet(RtcpRrPacket(ssrc=1, reports=[report]))
     assert encoder.target_bitrate == pytest.approx(0.75 * FULL, rel=0.01)

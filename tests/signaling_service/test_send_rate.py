@@ -8,7 +8,7 @@ from signaling_service.send_rate import SendRate
 from tests.signaling_service.narrow_link import Arrival, Link, send
 
 FULL = 1_500_000
-REPORT_EVERY_S = 1.0
+REPORT_EVERY_S = 0.2
 
 
 class Returning:
@@ -23,7 +23,7 @@ class Returning:
         self._page = RemoteBitrateEstimator()
         self._sent_bytes = 0.0
         self._came = 0
-        self._number = self._reported = 0
+        self._number = 0
         self._now_s = self._sent_until_s = 0.0
         self._next_report_s = REPORT_EVERY_S
 
@@ -49,10 +49,8 @@ class Returning:
                 self.rate.note_remb(remb[0], arrival.at_s)
             if arrival.at_s >= self._next_report_s:
                 self._next_report_s += REPORT_EVERY_S
-                expected = arrival.number + 1 - self._reported
                 self.rate.note_sent(round(self._sent_bytes), arrival.at_s)
-                self.rate.note_loss(max(1 - self._came / expected, 0.0), arrival.at_s)
-                self._reported, self._came = arrival.number + 1, 0
+                self.rate.note_loss(arrival.number + 1 - self._came, arrival.number + 1, arrival.at_s)
 
         end_s = self._now_s + for_s
         _, self._number = send(link, made, hear, end_s, from_s=self._now_s, number=self._number)
@@ -150,7 +148,7 @@ def test_the_size_of_the_picture_bounds_it_and_the_profile_bounds_that() -> None
     reports(bounded, 100_000)
     assert bounded.target == 400_000
     for second in range(2, 30):
-        bounded.note_loss(0.0, float(second))
+        bounded.note_loss(0, 100 * second, float(second))
         reports(bounded, 9_000_000, from_s=second, every_s=0.3)
     assert bounded.target > 0.9 * 800_000
 
@@ -159,5 +157,21 @@ def test_more_reports_make_it_grow_no_faster() -> None:
     rate = SendRate(BitrateProfile(start=500_000))
     rate.note_size(640, 480)
     for i in range(300):
-        rate.note_loss(0.0, i / 100)
+        rate.note_loss(0, 10 * i, i / 100)
     assert rate.target <= 500_000 * 1.05**4
+
+
+def test_a_peer_that_does_not_extend_sequence_numbers_is_judged_on_after_their_wrap_around() -> None:
+    rate = SendRate(BitrateProfile())
+    rate.note_size(640, 480)
+    for i in range(20):
+        rate.note_loss(25 * i, (65_000 + 50 * i) % 65_536, float(i))
+    assert rate.target < FULL / 2
+
+
+def test_one_lost_packet_of_few_is_no_heavy_loss() -> None:
+    rate = SendRate(BitrateProfile())
+    rate.note_size(640, 480)
+    for i in range(100):
+        rate.note_loss(i // 5, 8 * i, i / 10)  # Each fifth report says 1 of 8.
+    assert rate.target == FULL
