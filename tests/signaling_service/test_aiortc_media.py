@@ -74,17 +74,18 @@ class Watched:
 
     keys: list[bool] = field(default_factory=list)
     """For each frame's first packet, whether it belongs to a key frame."""
+    stamps: list[int] = field(default_factory=list)
+    """RTP timestamp of each frame."""
     ssrc: int = 0
 
     def watch(self, caller: Page) -> None:
         receiver: Any = caller.connection.getReceivers()[0]
         handle = receiver._handle_rtp_packet
-        stamps: set[int] = set()
 
         async def handle_rtp_packet(packet: Any, arrival_time_ms: int) -> None:
             codec = receiver._RTCRtpReceiver__codecs[packet.payload_type]
-            if codec.name in ("VP8", "H264") and packet.timestamp not in stamps:
-                stamps.add(packet.timestamp)
+            if codec.name in ("VP8", "H264") and packet.timestamp not in self.stamps:
+                self.stamps.append(packet.timestamp)
                 self.ssrc = packet.ssrc
                 self.keys.append(marks(codec.name, packet.payload, b"x").of_key_frame)
             await handle(packet, arrival_time_ms)
@@ -155,6 +156,32 @@ async def test_the_first_frame_is_a_key_frame_of_the_first_result_and_a_lost_pic
         calling.gated.may_go_on.set()
         await until(lambda: len(watched.keys) >= 8)
         assert not any(watched.keys[3:])
+
+
+class Unsteady(VideoStreamTrack):
+    """A camera whose frames are not equally far apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pts: list[int] = []
+        self._rng = random.Random(5)
+
+    async def recv(self) -> av.VideoFrame:
+        frame = await super().recv()
+        frame.pts = (self.pts[-1] if self.pts else 0) + 2500 + self._rng.randrange(1000)
+        self.pts.append(frame.pts)
+        return frame
+
+
+async def test_returned_frames_are_as_far_apart_as_those_of_the_camera(calling: Calling) -> None:
+    camera, watched = Unsteady(), Watched()
+    calling.gated.may_go_on.set()
+    async with page() as caller:
+        await connected(calling, caller, camera)
+        watched.watch(caller)
+        await until(lambda: len(watched.stamps) >= 25)
+        returned = [(stamp - watched.stamps[0]) & 0xFFFFFFFF for stamp in watched.stamps]
+        assert any({first + stamp for stamp in returned} <= set(camera.pts) for first in camera.pts)
 
 
 async def test_the_page_is_told_a_high_estimate_and_lost_packets_are_asked_for(calling: Calling) -> None:
