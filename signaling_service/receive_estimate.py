@@ -11,7 +11,8 @@ It falls for two reasons alone:
              radio, delays some packets; only a link that is too narrow delays all.
     loss     over 10 % (draft-ietf-rmcat-gcc-02 section 6).
 
-and then to what really comes through. Times are seconds of this host's monotonic clock.
+and then to what really comes through. A delay that does not shrink when less is sent is taken for the way's
+own. Times are seconds of this host's monotonic clock.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ FEWEST_PACKETS = 20
 """One packet lost of so few is not 10 %."""
 BACK_OFF = 0.85
 LONG_QUEUE_S, DRAIN = 0.15, 0.6
+DRAINS_WITHIN_S, DRAINS_S = 2.0, 0.05
+"""A queue of ours drains by 0.15 s a second or more, once the page has heard of it."""
 BACK_OFF_EVERY_S = 0.3
 GROWTH_PER_S, FAST_GROWTH_PER_S = 1.08, 1.3
 FAST_AFTER_S = 8.0
@@ -68,6 +71,8 @@ class ReceiveEstimate:
         self._fell_s: float | None = None
         self._drained_bits_per_s: float | None = None
         """What to go back to when a long queue has drained."""
+        self._queues_s: deque[float] = deque(maxlen=round(1 / TICK_S))
+        self._queued_since_s: float | None = None
         self._lost_s = 0.0
         self._report_at_s = 0.0
 
@@ -119,6 +124,10 @@ class ReceiveEstimate:
 
     def _judge(self, now_s: float, elapsed_s: float) -> None:
         queue_s, loss = self._queue_s(), self._loss()
+        if self._is_not_ours(queue_s, now_s):
+            # The link has become longer, or this host is late with everything: sending less helps nobody.
+            self._base.clear()
+            queue_s = 0.0
         if queue_s > QUEUE_S:
             if self._fell_s is None or now_s - self._fell_s >= BACK_OFF_EVERY_S:
                 self._back_off(queue_s, now_s)
@@ -134,6 +143,21 @@ class ReceiveEstimate:
             is_long_ago = self._fell_s is not None and now_s - self._fell_s > FAST_AFTER_S
             growth = FAST_GROWTH_PER_S if is_long_ago else GROWTH_PER_S
             self.bits_per_s = min(self.bits_per_s * growth**elapsed_s, self._ceiling)
+
+    def _is_not_ours(self, queue_s: float, now_s: float) -> bool:
+        """Tell whether a queue stands although less has been sent for a while."""
+        self._queues_s.append(queue_s)
+        if queue_s <= QUEUE_S:
+            self._queued_since_s = None
+            return False
+        if self._queued_since_s is None:
+            self._queued_since_s = now_s
+        # What arrives now was sent as long ago as the queue is, perhaps before the page heard of it.
+        lasts_too_long = now_s - self._queued_since_s >= DRAINS_WITHIN_S + queue_s
+        if not lasts_too_long or queue_s < self._queues_s[0] - DRAINS_S:
+            return False
+        self._queued_since_s = None
+        return True
 
     def _back_off(self, queue_s: float, now_s: float) -> None:
         through = self._throughput()
@@ -156,7 +180,7 @@ class ReceiveEstimate:
             return 0.0
         delays = [delay_s for delay_s in recent if delay_s is not None]
         # Too few packets to tell a burst from a queue.
-        return min(delays) - min(self._base) if len(delays) == QUEUE_TICKS else 0.0
+        return min(delays) - min(self._base) if len(delays) == QUEUE_TICKS and self._base else 0.0
 
     def _throughput(self) -> float:
         recent = list(self._ticks)[-THROUGHPUT_TICKS:]

@@ -122,6 +122,14 @@ def test_a_radio_that_is_slow_for_a_moment_is_no_narrow_link() -> None:
     assert page.told == CEILING_BITS_PER_S
 
 
+def test_a_delay_that_sending_less_does_not_shorten_is_no_queue() -> None:
+    """The way has become longer, or this host is busy and late with everything."""
+    page = Page()
+    page.runs(Link(20e6), 5)
+    page.runs(Link(20e6), 30, lambda at_s: at_s + 0.1)
+    assert page.told >= WISH
+
+
 @pytest.mark.parametrize(("loss", "falls"), [(0.01, False), (0.05, False), (0.2, True)])
 def test_heavy_loss_lowers_it_and_little_does_not(loss: float, falls: bool) -> None:
     page = Page()
