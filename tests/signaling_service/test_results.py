@@ -126,10 +126,13 @@ async def test_an_endpoint_that_is_taken_is_reported(listening: Listening) -> No
         other.bind()
 
 
-def test_frames_name_an_address_that_another_host_can_reach() -> None:
+def test_frames_name_an_address_that_another_host_can_reach(free_port: int) -> None:
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    for bind in ("tcp://*:5556", "tcp://0.0.0.0:5556"):
-        reply_to = ResultListener(context, bind, Metrics(), lambda status: None).reply_to
+    for bind in (f"tcp://*:{free_port}", f"tcp://0.0.0.0:{free_port}"):
+        listener = ResultListener(context, bind, Metrics(), lambda status: None)
+        listener.bind()
+        reply_to = listener.reply_to
+        listener.close()
         assert reply_to.startswith("tcp://")
         assert "*" not in reply_to
         assert "0.0.0.0" not in reply_to
