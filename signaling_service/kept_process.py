@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, NoReturn
@@ -48,6 +48,7 @@ class KeptProcess:
         self._cores = cores
         self._settings = settings
         self._on_ready = on_ready
+        self.pid: int | None = None
         self._pipe: Pipe | None = None
         self._heard_s = 0.0
 
@@ -62,9 +63,9 @@ class KeptProcess:
         while True:
             began_s = time.monotonic()
             try:
-                async with self._started() as process:
-                    await self._watch(process)
-            except SignalingError as exc:
+                async with self._started() as (process, reading):
+                    await self._watch(process, reading)
+            except (SignalingError, OSError) as exc:
                 logger.error("media process %d did not start: %s", self.place, exc)
             self.has_tried.set()
             failures = 0 if time.monotonic() - began_s > LIVED_S else failures + 1
@@ -81,7 +82,7 @@ class KeptProcess:
             self._pipe.tell("status", pack_status(status))
 
     @asynccontextmanager
-    async def _started(self) -> AsyncIterator[asyncio.subprocess.Process]:
+    async def _started(self) -> AsyncIterator[tuple[asyncio.subprocess.Process, asyncio.Task[None]]]:
         own, its = socket.socketpair()
         with its:
             process = await asyncio.create_subprocess_exec(
@@ -91,20 +92,20 @@ class KeptProcess:
                 str(its.fileno()),
                 pass_fds=[its.fileno()],
             )
+        self.pid = process.pid
         self._pipe = Pipe(own, _serves_nothing, self._on_notice)
         await self._pipe.open()
         reading = asyncio.create_task(self._pipe.run())
         try:
             await self._begin()
-            yield process
+            yield process, reading
         finally:
             self.is_ready = False
             self._pipe = None
             self.sessions.clear()
             # It ends by itself once its end of the pipe is closed, with its pages told.
             reading.cancel()
-            with suppress(asyncio.CancelledError):
-                await reading
+            await asyncio.gather(reading, return_exceptions=True)
             try:
                 async with asyncio.timeout(END_LIMIT_S):
                     await process.wait()
@@ -128,23 +129,16 @@ class KeptProcess:
         logger.info("media process %d is ready, results go to %s", self.place, reply_to)
         self._on_ready(self)
 
-    async def _watch(self, process: asyncio.subprocess.Process) -> None:
-        """Return when the process has ended or hangs."""
-        ended = asyncio.create_task(process.wait())
-        try:
-            while not ended.done():
-                await asyncio.wait([ended], timeout=1.0)
-                if time.monotonic() - self._heard_s > HANG_LIMIT_S:
-                    logger.error("media process %d hangs; killing it", self.place)
-                    process.kill()
-            logger.error(
-                "media process %d ended with code %s and %d sessions",
-                self.place,
-                process.returncode,
-                len(self.sessions),
-            )
-        finally:
-            ended.cancel()
+    async def _watch(self, process: asyncio.subprocess.Process, reading: asyncio.Task[None]) -> None:
+        """Return when the process has ended, hangs, or cannot be understood."""
+        while not reading.done():
+            await asyncio.wait([reading], timeout=1.0)
+            if time.monotonic() - self._heard_s > HANG_LIMIT_S:
+                logger.error("media process %d hangs", self.place)
+                process.kill()
+                break
+        sessions = len(self.sessions)
+        logger.error("media process %d is lost, and %d sessions with it", self.place, sessions)
 
     def _on_notice(self, name: str, value: Any) -> None:
         self._heard_s = time.monotonic()

@@ -57,6 +57,9 @@ class Service:
         self.sessions = LocalSessions(
             around, settings.default_filter, settings.max_sessions, self.load, share.on_session_end
         )
+        self.metrics.cores_busy.set_function(lambda: self.load.busy_cores)
+        self.metrics.loop_late.set_function(lambda: self.load.late_s)
+        self.metrics.room.set_function(self.sessions.room)
         self._watching: list[asyncio.Task[None]] = []
 
     def bind(self) -> None:

@@ -131,6 +131,7 @@ class WireWorker:
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         pull, pub = sockets.pull_frames(context), sockets.pub_results(context)
         port = pull.bind_to_random_port("tcp://127.0.0.1")
+        connected = {self._results_endpoint}
         pub.connect(self._results_endpoint)
         own = status(**{"frames_endpoint": f"tcp://127.0.0.1:{port}", **self._status_values})
         said_s = 0.0
@@ -141,6 +142,9 @@ class WireWorker:
             if pull.poll(20):
                 header, view = unpack_frame(pull.recv())
                 self.seen.append(header)
+                if header.reply_to not in connected:
+                    connected.add(header.reply_to)
+                    pub.connect(header.reply_to)
                 kind = self.answers_kind
                 made = self._answer_with(header, bytes(view)) if kind is ResultKind.FRAME else b""
                 said = answer(header, own.worker, kind=kind, code="filter_failed", text="why", fraction=0.5)
