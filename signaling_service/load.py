@@ -20,8 +20,8 @@ LOOK_EVERY_S = 0.1
 FULL = 0.95
 """Of a core or of the loop; at 640x480 and 30 fps p95 of the latency begins to rise here."""
 LATE_S = 0.1
-"""Where a tenth of the wake-ups are later than this, one more session would only take from the others. Half of it
-happens on a machine that is merely busy with something else."""
+"""Where a tenth of the wake-ups are later than this, one more session would only take from the others.
+Half of it happens on a machine that is merely busy with something else."""
 CORES_AT_FIRST = 0.15
 LOOP_AT_FIRST = 0.04
 """What a session is taken to cost until it has been measured: 640x480 at 30 fps, both directions."""
