@@ -24,7 +24,7 @@ import numpy.typing as npt
 from aiortc.codecs import h264, vpx
 from aiortc.jitterbuffer import JitterFrame
 
-from signaling_service import encoders
+from signaling_service.encoders.vp8 import Vp8Encoder
 
 Planes = npt.NDArray[np.uint8]
 """(H * 3 / 2, W)."""
@@ -44,7 +44,7 @@ def main() -> None:
     vpx.MAX_BITRATE = h264.MAX_BITRATE = 10_000_000
     cases: dict[str, tuple[Callable[[], Any], Callable[[list[bytes]], bytes], Callable[[], Any]]] = {
         "aiortc VP8": (vpx.Vp8Encoder, _of_vp8, vpx.Vp8Decoder),
-        "VP8": (encoders.Vp8Encoder, _of_vp8, vpx.Vp8Decoder),
+        "VP8": (Vp8Encoder, _of_vp8, vpx.Vp8Decoder),
         "aiortc H264": (h264.H264Encoder, _of_h264, h264.H264Decoder),
     }
     for width, height, bits_per_s in SIZES:

@@ -11,6 +11,8 @@ import logging
 import re
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from functools import partial
 from typing import Any
 
 import aioice
@@ -20,7 +22,9 @@ import aiortc.codecs
 import aiortc.codecs.vpx as vpx
 import aiortc.jitterbuffer as jitterbuffer
 
-from signaling_service.encoders import Vp8Encoder
+from signaling_service.encoders.h264 import H264Encoder
+from signaling_service.encoders.nvenc import Nvenc
+from signaling_service.encoders.vp8 import Vp8Encoder
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +39,11 @@ VP8_BITS_PER_S = 1_500_000
 it is a new encoder and a key frame. The bitrate still follows the estimate down."""
 
 
-def apply(ice_addresses: Sequence[str]) -> None:
-    """Patch the installed versions; `ice_addresses` are the host candidates to offer, empty for all."""
+def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
+    """Patch the installed versions; `ice_addresses` are the host candidates to offer, empty for all.
+
+    `nvenc` encodes H264 where it is usable.
+    """
     installed = _installed()
     if not _is_read(installed):
         logger.warning(
@@ -49,6 +56,7 @@ def apply(ice_addresses: Sequence[str]) -> None:
     jitterbuffer.JitterBuffer._remove_frame = _remove_frame  # type: ignore[method-assign]
     vpx.DEFAULT_BITRATE = VP8_BITS_PER_S
     aiortc.codecs.Vp8Encoder = Vp8Encoder  # type: ignore[attr-defined]
+    aiortc.codecs.H264Encoder = partial(H264Encoder, nvenc)  # type: ignore[attr-defined, assignment]
     aioice.ice.get_host_addresses = _host_addresses(tuple(ice_addresses))
     ice = aioice.ice
     ice.StunProtocol.datagram_received = _noting(ice.StunProtocol.datagram_received)  # type: ignore[method-assign]
@@ -86,6 +94,16 @@ def bind_within(ports: range) -> None:
 
     create_datagram_endpoint.original = original  # type: ignore[attr-defined]
     loop.create_datagram_endpoint = create_datagram_endpoint  # type: ignore[method-assign, assignment]
+
+
+def encode_in(sender: aiortc.RTCRtpSender, executor: Executor) -> None:
+    """Let a sender encode in threads of `executor`.
+
+    aiortc takes those of the event loop's own executor, four more than there are cores, which also look up
+    names and read files.
+    """
+    if _is_read(_installed()):
+        sender._RTCRtpSender__loop = _EncodingLoop(executor)  # type: ignore[attr-defined]
 
 
 def ice_connections(pc: aiortc.RTCPeerConnection) -> set[Connection]:
@@ -129,6 +147,16 @@ def with_start_bitrate(answer_sdp: str, kbps: int = START_KBPS) -> str:
         else:
             lines[existing] += f";{parameter}"
     return "\r\n".join(lines)
+
+
+class _EncodingLoop:
+    """What a sender uses of its event loop, which is one method for one purpose."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    def run_in_executor(self, _: None, encode: Callable[..., Any], *given: Any) -> asyncio.Future[Any]:
+        return asyncio.get_running_loop().run_in_executor(self._executor, encode, *given)
 
 
 def _host_addresses(chosen: tuple[str, ...]):  # type: ignore[no-untyped-def]

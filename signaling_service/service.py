@@ -13,6 +13,7 @@ from prometheus_client import generate_latest
 from signaling_service import aiortc_patches
 from signaling_service.card import Card
 from signaling_service.config import AUTO, Settings
+from signaling_service.encoding import Encoding
 from signaling_service.ice_servers import ice_servers_for_aiortc
 from signaling_service.load import Load, usable_cores
 from signaling_service.metrics import Metrics
@@ -44,12 +45,16 @@ class Service:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.workers = Workers(self.metrics)
         self.listener = ResultListener(self._context, share.results_bind, self.metrics, self.workers.update)
+        # As many threads as cores: with more, frames that come together share the cores and are all late.
+        self._encoding = Encoding(max(1, round(share.cores)), has_h264="h264" in settings.video_codecs)
         around = Surroundings(
             context=self._context,
             workers=self.workers,
             listener=self.listener,
             metrics=self.metrics,
             card=Card(),
+            encoding=self._encoding,
+            video_codecs=settings.video_codecs,
             rtc=self._rtc_configuration,
             public_ip=settings.public_ip,
         )
@@ -67,7 +72,8 @@ class Service:
         self.listener.bind()
 
     async def open(self) -> None:
-        aiortc_patches.apply(self.settings.ice_addresses)
+        await self._encoding.open()
+        aiortc_patches.apply(self.settings.ice_addresses, self._encoding.nvenc)
         if self.settings.udp_ports is not None:
             aiortc_patches.bind_within(self.settings.udp_ports)
         self.listener.start(asyncio.get_running_loop())
@@ -81,6 +87,7 @@ class Service:
         for task in self._watching:
             task.cancel()
         await asyncio.gather(*self._watching, return_exceptions=True)
+        self._encoding.close()
         self.listener.close()
         self._context.destroy(linger=0)
 

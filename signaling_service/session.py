@@ -6,21 +6,24 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import zmq
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.exceptions import OperationError
 from aiortc.rtcrtpreceiver import RemoteStreamTrack
 
 from shared.wire import ResultKind
-from signaling_service.aiortc_patches import ice_connections, lacks_port, with_start_bitrate
+from signaling_service.aiortc_patches import encode_in, ice_connections, lacks_port, with_start_bitrate
 from signaling_service.camera import Camera
 from signaling_service.candidates import PageCandidates, with_public_address
 from signaling_service.card import Card
 from signaling_service.choices import Change
+from signaling_service.config import VideoCodec
 from signaling_service.control import Control
+from signaling_service.encoding import Encoding
 from signaling_service.errors import SignalingError, UdpPortsTaken, UnusableOffer
 from signaling_service.lane import CameraFrame, Choice, Lane
 from signaling_service.latency import LatencyWindow
@@ -28,6 +31,7 @@ from signaling_service.metrics import Metrics
 from signaling_service.results import Result, ResultListener
 from signaling_service.returned_track import Outage, ReturnedTrack
 from signaling_service.silence import Silence
+from signaling_service.video_codecs import preferences
 from signaling_service.workers import Workers
 
 logger = logging.getLogger(__name__)
@@ -49,6 +53,9 @@ class Surroundings:
     listener: ResultListener
     metrics: Metrics
     card: Card
+    encoding: Encoding
+    video_codecs: Sequence[VideoCodec]
+    """Those that a session may use, the preferred one first."""
     rtc: Callable[[], RTCConfiguration]
     """Made for each session, since credentials of a TURN server may end."""
     public_ip: str | None
@@ -133,7 +140,16 @@ class Session:
 
     async def _negotiate(self, offer_sdp: str) -> str:
         offer = RTCSessionDescription(sdp=self._candidates.from_offer(offer_sdp), type="offer")
-        await self._pc.setRemoteDescription(offer)
+        # Ahead of the offer, whose first video section takes this one, so that codecs are chosen by our
+        # order.
+        self._pc.addTransceiver("video").setCodecPreferences(preferences(self._around.video_codecs))
+        try:
+            await self._pc.setRemoteDescription(offer)
+        except OperationError as exc:
+            if "video" not in str(exc):
+                raise
+            chosen = " or ".join(name.upper() for name in self._around.video_codecs)
+            raise UnusableOffer(f"the offer has no video codec of this service ({chosen})") from exc
         transceivers = self._pc.getTransceivers()
         video = next((t for t in transceivers if t.kind == "video" and t.receiver.track is not None), None)
         if video is None:
@@ -142,6 +158,7 @@ class Session:
             raise UnusableOffer("the video section must send and receive (sendrecv)")
         video.direction = "sendrecv"
         video.sender.replaceTrack(self._returned)
+        encode_in(video.sender, self._around.encoding.executor)
         for other in transceivers:
             if other is not video:
                 other.direction = "inactive"

@@ -1,0 +1,18 @@
+"""Which video codecs a session may use, in order of preference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aiortc.codecs import get_capabilities
+from aiortc.rtcrtpparameters import RTCRtpCodecCapability
+
+from signaling_service.config import VideoCodec
+
+
+def preferences(chosen: Sequence[VideoCodec]) -> list[RTCRtpCodecCapability]:
+    """Return what `setCodecPreferences` takes: the chosen codecs with all their profiles, and
+    retransmission."""
+    known = get_capabilities("video").codecs
+    ranked = [codec for name in chosen for codec in known if codec.name.lower() == name]
+    return ranked + [codec for codec in known if codec.name.lower() == "rtx"]
