@@ -19,8 +19,6 @@ import aioice
 import aioice.ice
 import aiortc
 import aiortc.codecs
-import aiortc.codecs.vpx as vpx
-import aiortc.jitterbuffer as jitterbuffer
 
 from signaling_service.encoders.h264 import H264Encoder
 from signaling_service.encoders.nvenc import Nvenc
@@ -31,12 +29,8 @@ logger = logging.getLogger(__name__)
 Connection = aioice.ice.Connection
 
 READ_FOR = {"aiortc": "1.16.", "aioice": "0.13."}
-START_KBPS = 2000
 GATHER_LIMIT_S = 1.0
 """What a STUN or TURN server that does not answer may cost each call; aioice gives it 5 s."""
-VP8_BITS_PER_S = 1_500_000
-"""aiortc starts at 0.5 Mbit/s: a blurred picture until the browser's estimate has come, and each step up to
-it is a new encoder and a key frame. The bitrate still follows the estimate down."""
 
 
 def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
@@ -53,14 +47,17 @@ def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
             ", ".join(f"{name} {version}x" for name, version in READ_FOR.items()),
         )
         return
-    jitterbuffer.JitterBuffer._remove_frame = _remove_frame  # type: ignore[method-assign]
-    vpx.DEFAULT_BITRATE = VP8_BITS_PER_S
     aiortc.codecs.Vp8Encoder = Vp8Encoder  # type: ignore[attr-defined]
     aiortc.codecs.H264Encoder = partial(H264Encoder, nvenc)  # type: ignore[attr-defined, assignment]
     aioice.ice.get_host_addresses = _host_addresses(tuple(ice_addresses))
     ice = aioice.ice
     ice.StunProtocol.datagram_received = _noting(ice.StunProtocol.datagram_received)  # type: ignore[method-assign]
     Connection.get_component_candidates = _limited(Connection.get_component_candidates)  # type: ignore[method-assign]
+
+
+def is_known() -> bool:
+    """Tell whether the installed versions are those that the patches were written for."""
+    return _is_read(_installed())
 
 
 def bind_within(ports: range) -> None:
@@ -125,7 +122,7 @@ def lacks_port(connection: Connection) -> bool:
     return getattr(connection, "lacks_port", False)
 
 
-def with_start_bitrate(answer_sdp: str, kbps: int = START_KBPS) -> str:
+def with_start_bitrate(answer_sdp: str, bits_per_s: int) -> str:
     """Tell Chromium in the answer at which bitrate to begin sending.
 
     It begins at 0.3 Mbit/s otherwise, which at 640x480 makes it send 480x360 for the first 24 s.
@@ -138,7 +135,7 @@ def with_start_bitrate(answer_sdp: str, kbps: int = START_KBPS) -> str:
             in_video = line.startswith("m=video")
         if in_video and (match := re.match(r"a=rtpmap:(\d+) (VP8|H264|VP9|AV1)/", line)):
             codecs[match[1]] = index
-    parameter = f"x-google-start-bitrate={kbps}"
+    parameter = f"x-google-start-bitrate={bits_per_s // 1000}"
     for payload_type, index in sorted(codecs.items(), key=lambda item: -item[1]):
         prefix = f"a=fmtp:{payload_type} "
         existing = next((i for i, line in enumerate(lines) if line.startswith(prefix)), None)
@@ -200,41 +197,3 @@ def _limited(get_component_candidates: Any) -> Callable[..., Any]:
 
     limited.original = original  # type: ignore[attr-defined]
     return limited
-
-
-def _remove_frame(self: jitterbuffer.JitterBuffer, sequence_number: int) -> jitterbuffer.JitterFrame | None:
-    """Take the first complete frame out of the jitter buffer.
-
-    A video frame is complete at its RTP marker (RFC 7741 section 4.1 for VP8, RFC 6184 section 5.1 for H264);
-    waiting for the first packet of the next one, as aiortc does, loses a frame's time: 33 ms at 30 fps.
-    """
-    packets: list[bytes] = []
-    timestamp: int | None = None
-    first: jitterbuffer.JitterFrame | None = None
-    first_end = frames = 0
-    count = 0
-    while count < self._capacity:
-        packet = self._packets[(self._origin + count) % self._capacity]  # type: ignore[operator]
-        if packet is None:
-            return None
-        ends_before = timestamp is not None and packet.timestamp != timestamp
-        ends_here = self._is_video and not ends_before and packet.marker
-        if not ends_before:
-            timestamp = packet.timestamp
-            packets.append(packet._data)  # type: ignore[attr-defined]
-            count += 1
-        if not (ends_before or ends_here):
-            continue
-        data = b"".join(packets)
-        frames += 1
-        if first is None:
-            assert timestamp is not None
-            first, first_end = jitterbuffer.JitterFrame(data=data, timestamp=timestamp), count
-        if frames >= self._prefetch:
-            self.remove(first_end)
-            if data or not self._is_video:
-                return first
-            # Padding behind a marker is no frame: go on with what follows it.
-            first, first_end, frames, count = None, 0, 0, 0
-        packets, timestamp = [], None
-    return None

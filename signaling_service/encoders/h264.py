@@ -40,6 +40,9 @@ class H264Encoder(h264.H264Encoder):
     and a failure while encoding all mean libx264, for the rest of the session.
     """
 
+    target_bitrate: int = default_bitrate(640, 480)
+    """Bits per second; aiortc bounds it by module globals, here its owner does (send_rate)."""
+
     def __init__(self, nvenc: Nvenc | None = None) -> None:
         super().__init__()
         self._nvenc = nvenc

@@ -11,7 +11,6 @@ from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
 from benchmarks.encoders import panning
 from signaling_service import aiortc_patches
-from signaling_service.encoders.h264 import H264Encoder
 from signaling_service.encoders.vp8 import Vp8Encoder
 
 VP8 = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90000, payloadType=97)

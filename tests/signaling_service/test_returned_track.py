@@ -151,3 +151,40 @@ async def test_a_session_that_becomes_closed_forgets_the_raw_frame() -> None:
     frame = await received(track.recv())
     assert track.showing is Showing.CARD
     assert level(frame) != RAW
+
+
+async def test_a_page_that_lost_its_picture_is_shown_the_last_one_again(track: ReturnedTrack) -> None:
+    track.offer_result(filtered(0, pts=9000))
+    await received(track.recv())
+    began_s = time.monotonic()
+    track.repeat()
+    frame = await received(track.recv())
+    assert 0.05 < time.monotonic() - began_s < 0.19  # Before the card.
+    assert (level(frame), track.showing) == (FILTERED, Showing.FILTERED)
+    assert frame.pts is not None
+    assert 9000 + 0.05 * 90_000 < frame.pts < 9000 + 0.3 * 90_000
+
+
+async def test_a_new_result_goes_before_the_last_one_and_is_shown_once(track: ReturnedTrack) -> None:
+    track.offer_result(filtered(0))
+    await received(track.recv())
+    track.repeat()
+    track.offer_result(filtered(1))
+    assert (await received(track.recv())).pts == 3000
+    assert await received(track.recv()) is not None
+    assert track.showing is Showing.CARD  # Nothing was repeated in between.
+
+
+async def test_what_may_not_be_shown_any_more_is_not_shown_again() -> None:
+    track = ReturnedTrack(Metrics(), Card(), Outage.OPEN)
+    track.offer_result(filtered(0))
+    await received(track.recv())
+    asking = asyncio.create_task(track.recv())
+    await asyncio.sleep(0)
+    await track.begin_generation(1)
+    track.offer_raw(raw(3000))
+    track.repeat()
+    assert level(await received(asking)) == RAW  # type: ignore[arg-type]
+    track.set_outage(Outage.CLOSED)
+    track.repeat()
+    assert level(await received(track.recv())) not in (RAW, FILTERED)
