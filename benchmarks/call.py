@@ -77,6 +77,7 @@ class Call:
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._pc.on("connectionstatechange", self._on_state)
         self._sender = self._pc.addTrack(_Silent())
+        self._pc.createDataChannel("control")  # As the shim does.
         transceiver = self._pc.getTransceivers()[0]
         offered = RTCRtpSender.getCapabilities("video").codecs
         transceiver.setCodecPreferences([one for one in offered if one.mimeType == f"video/{loop.codec}"])

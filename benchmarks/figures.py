@@ -9,6 +9,7 @@ import numpy as np
 
 LATENESS_LIMIT_MS = 10.0
 CLIENT_CPU_LIMIT_PERCENT = 80.0
+STOLEN_LIMIT_PERCENT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +32,14 @@ class Spread:
         return cls(p50, p95, p99, float(values.mean()), len(values))
 
 
-def why_not_counted(lateness: Spread, client_cpu_percent: float) -> str:
-    """Tell why a run says more of the load client than of the server; empty where it counts."""
+def why_not_counted(lateness: Spread, client_cpu_percent: float, stolen_percent: float) -> str:
+    """Tell why a run says more of the load client or the machine than of the server; empty where it counts."""
     if lateness.count and lateness.p95 > LATENESS_LIMIT_MS:
         return f"the client sent late itself (p95 {lateness.p95:.1f} ms)"
     if client_cpu_percent > CLIENT_CPU_LIMIT_PERCENT:
         return f"the client used {client_cpu_percent:.0f} % of its core"
+    if stolen_percent > STOLEN_LIMIT_PERCENT:
+        return f"other guests of the host took {stolen_percent:.0f} % of a core"
     return ""
 
 

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 TIMESTAMPS = 1 << 32
+ROUNDING = (0, 1, -1)
+"""aiortc's own encoder rounds a frame's pts to its time base and back: a third of the frames is off by one."""
 OLDEST_S = 9.0
 """Counters repeat after the loop's 10 s: an older match would be one of the wrong turn."""
 
@@ -66,14 +68,22 @@ def constant(seen: Iterable[Seen], sent: Sent) -> int | None:
     return value if count > 1 else None
 
 
+def is_same_constant(one: int, other: int) -> bool:
+    """Tell whether two constants differ by rounding at most."""
+    return (one - other + max(ROUNDING)) % TIMESTAMPS <= 2 * max(ROUNDING)
+
+
 def by_timestamp(arrived: Iterable[tuple[int, float]], added: int, sent: Sent) -> list[Aged]:
-    """Match (RTP timestamp, arrival) by the constant; frames that match nothing are left out."""
-    found = []
+    """Match (RTP timestamp, arrival) by the constant; what matches nothing, and repeats, are left out."""
+    found: list[Aged] = []
+    last: int | None = None
     for timestamp, at_s in arrived:
-        original = (timestamp - added) % TIMESTAMPS
-        sent_s = sent.sent_s.get(original)
-        if sent_s is not None:
-            found.append(Aged(at_s, at_s - sent_s, original))
+        near = ((timestamp - added + step) % TIMESTAMPS for step in ROUNDING)
+        original = next((one for one in near if one in sent.sent_s), None)
+        if original is None or original == last:
+            continue
+        last = original
+        found.append(Aged(at_s, at_s - sent.sent_s[original], original))
     return found
 
 
