@@ -1,8 +1,8 @@
-"""One call of the load client: sends a loop's packets on time, notes what returns; neither encodes nor decodes.
+"""One call of the load client: sends a loop's packets on time and notes what returns, without any codec.
 
-aiortc and aioice connect (ICE, DTLS, SRTP, RTCP); RTP goes past them, since their tasks, queues and parsers cost
-ten times the sending itself. A receiver report and an estimate of 4 Mbit/s go out every second, as a browser's
-would: without one aiortc's encoder stays at 0.5 Mbit/s.
+aiortc and aioice connect (ICE, DTLS, SRTP, RTCP); RTP goes past them, since their tasks, queues and parsers
+cost far more than the sending itself. A receiver report and an estimate of 4 Mbit/s go out every second, as a
+browser's would: without one aiortc's encoder stays at 0.5 Mbit/s.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ from benchmarks.replay import Loop
 from tests.e2e.picture import FPS
 
 CONNECT_S = 15.0
+HISTORY = 512
+"""Packets that can be sent once more."""
 ESTIMATE_BITS_PER_S = 4_000_000
 _CLOCK_RATE = 90_000
 _ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
@@ -86,13 +88,14 @@ class Call:
         self._position = 0
         self._sequence = random.randrange(_SEQUENCES // 2)
         self._timestamp = random.randrange(TIMESTAMPS)
+        self._history: dict[int, tuple[int, bytes]] = {}
         self._packets: list[bytes] = []
         self._count = self._size_bytes = 0
         self._first_sequence: int | None = None
         self._has_frame = asyncio.Event()
 
     async def connect(self, http: httpx.AsyncClient, body: dict[str, Any]) -> None:
-        """Offer, take the answer, connect; raises RuntimeError with the reason a server gives for refusing."""
+        """Offer, take the answer, connect; raises RuntimeError with the reason where a server refuses."""
         await self._pc.setLocalDescription(await self._pc.createOffer())
         offer = self._pc.localDescription
         self.offered_s = time.monotonic()
@@ -115,7 +118,10 @@ class Call:
 
     def start(self, first_due_s: float) -> None:
         """Send a frame at `first_due_s` (time.monotonic()) and at each frame's time from then on."""
-        self._tasks = [asyncio.create_task(self._send_all(first_due_s)), asyncio.create_task(self._report_all())]
+        self._tasks = [
+            asyncio.create_task(self._send_all(first_due_s)),
+            asyncio.create_task(self._report_all()),
+        ]
 
     async def ask_for_keyframe(self) -> None:
         """Send a picture-loss report (RFC 4585 section 6.3.1)."""
@@ -150,14 +156,22 @@ class Call:
         pair = self._dtls.transport._connection._nominated[1]
         self._sendto, self._address = pair.protocol.transport.sendto, pair.remote_addr
         self._heard = pair.protocol.datagram_received
-        pair.protocol.datagram_received = self._on_datagram  # type: ignore[method-assign]
+        pair.protocol.datagram_received = self._on_datagram  # type: ignore[method-assign, assignment]
         self._sender._send_keyframe = self._begin_anew  # type: ignore[method-assign]
+        assert codec.payloadType is not None
+        self._sender._retransmit = self._send_again  # type: ignore[method-assign, assignment]
         self._payload_type = codec.payloadType
         self._extension = _extension_id(answer_sdp)
 
     def _begin_anew(self) -> None:
         self.keyframes_asked += 1
         self._position = 0
+
+    async def _send_again(self, sequence: int) -> None:
+        """Answer a NACK (RFC 4585 section 6.2.1): a server that stood still has lost datagrams."""
+        sent, packet = self._history.get(sequence % HISTORY, (-1, b""))
+        if sent == sequence:
+            self._sendto(packet, self._address)
 
     # Sending
 
@@ -188,7 +202,9 @@ class Call:
                 1,
                 (self._extension << 28) | (2 << 24) | send_time,
             )
-            self._sendto(self._protect(header + payload), self._address)
+            packet = self._protect(header + payload)
+            self._history[self._sequence % HISTORY] = (self._sequence, packet)
+            self._sendto(packet, self._address)
             self._sequence = (self._sequence + 1) % _SEQUENCES
         self._position = (self._position + 1) % len(self._loop.frames)
         self._timestamp = (self._timestamp + _CLOCK_RATE // FPS) % TIMESTAMPS

@@ -1,11 +1,11 @@
 """fastrtc with an inverting handler, as a peer of this project; run by the Python of a venv of its own.
 
-    make bench-fastrtc                                                       # installs it into .venv-fastrtc
-    .venv-fastrtc/bin/python benchmarks/fastrtc_server.py --port 7863 [--busy-ms 30] [--ice-addresses 127.0.0.1]
+    make bench-fastrtc                              # installs it into .venv-fastrtc
+    .venv-fastrtc/bin/python benchmarks/fastrtc_server.py --port 7863 [--busy-ms 30]
 
-Everything is fastrtc's own but the route: POST /offer as the other servers have it. Where fastrtc leaves a choice,
-the one with less delay is taken (`skip_frames`). Its filter runs where it runs every video handler: in its event
-loop.
+Everything is fastrtc's own but the route: POST /offer as the other servers have it. Where fastrtc leaves a
+choice, the one with less delay is taken (`skip_frames`). Its filter runs where every video handler of fastrtc
+does: in its event loop.
 """
 
 # This file must not import the project: its venv has fastrtc and what that needs, nothing else.

@@ -1,4 +1,4 @@
-"""What is made of measured numbers: percentiles, a schedule's lateness, a trend, evenness; no I/O."""
+"""What is made of measured numbers: percentiles, a schedule's lateness, a trend, dealing; no I/O."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ class Spread:
     def of_s(cls, values_s: Sequence[float]) -> Spread:
         """Of seconds; NaN throughout where there are none."""
         if not values_s:
-            return cls(*[float("nan")] * 4, 0)
+            none = float("nan")
+            return cls(none, none, none, none, 0)
         values = np.asarray(values_s) * 1e3
         p50, p95, p99 = (float(one) for one in np.percentile(values, (50, 95, 99)))
         return cls(p50, p95, p99, float(values.mean()), len(values))
 
 
 def why_not_counted(lateness: Spread, client_cpu_percent: float, stolen_percent: float) -> str:
-    """Tell why a run says more of the load client or the machine than of the server; empty where it counts."""
+    """Tell why a run says more of the client or the machine than of the server; empty where it counts."""
     if lateness.count and lateness.p95 > LATENESS_LIMIT_MS:
         return f"the client sent late itself (p95 {lateness.p95:.1f} ms)"
     if client_cpu_percent > CLIENT_CPU_LIMIT_PERCENT:
@@ -52,9 +53,6 @@ def slope_per_min(at_s: Sequence[float], values: Sequence[float]) -> float:
     return float(60 * (centred @ np.asarray(values, float)) / (centred @ centred))
 
 
-def unevenness(values: Sequence[float]) -> float:
-    """Return how far the outermost value is from the mean, as a share of it; infinite where the mean is 0."""
-    if not values:
-        return 0.0
-    mean = sum(values) / len(values)
-    return max(abs(value - mean) for value in values) / mean if mean else float("inf")
+def are_even(counts: Sequence[int]) -> bool:
+    """Tell whether sessions are dealt as evenly as whole ones can be."""
+    return bool(counts) and max(counts) - min(counts) <= 1

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 TIMESTAMPS = 1 << 32
 ROUNDING = (0, 1, -1)
-"""aiortc's own encoder rounds a frame's pts to its time base and back: a third of the frames is off by one."""
+"""aiortc's own encoder rounds a frame's pts to its time base and back: a third of them is off by one."""
 OLDEST_S = 9.0
 """Counters repeat after the loop's 10 s: an older match would be one of the wrong turn."""
 
@@ -88,7 +88,7 @@ def by_timestamp(arrived: Iterable[tuple[int, float]], added: int, sent: Sent) -
 
 
 def by_counter(seen: Iterable[Seen], sent: Sent) -> list[Aged]:
-    """Match by the counter: the latest sending of it before the arrival; repeats of a picture are left out."""
+    """Match by the counter, with its latest sending before the arrival; repeated pictures are left out."""
     found: list[Aged] = []
     last: int | None = None
     for one in seen:

@@ -31,7 +31,7 @@ class Design:
     title: str
     has_worker: bool = False
     keeps_pts: bool = True
-    """Whether a result carries the pts of its own camera frame, so that it need not be decoded to be known."""
+    """Whether a result carries the pts of its own camera frame, so that it is known without decoding."""
     processes: int = 1
     is_staged: bool = False
     """Started by benchmarks/staged_service.py."""
@@ -53,7 +53,9 @@ STAGED = Design("service-staged", "this service, staged", has_worker=True, is_st
 class Load:
     """What the filter is to cost, and where processes may run."""
 
+    filter: str = "invert"
     busy_ms: float = 0
+    workers: int = 1
     max_batch: int | None = None
     media_core: int | None = None
     """The core that the media service alone may use; None leaves it all."""
@@ -85,7 +87,7 @@ async def running(design: Design, folder: Path, load: Load) -> AsyncIterator[Run
 
             async def is_ready() -> bool:
                 assert all(process.is_running for process in starting.processes), _said(starting)
-                return await _is_ready(http, design)
+                return await _is_ready(http, design, load)
 
             await eventually(is_ready, START_S, f"{design.name} answers")
         yield starting
@@ -109,7 +111,8 @@ def _alone(design: Design, folder: Path, load: Load) -> Running:
     if design is PATCHED_ECHO:
         argv += ["--patched"]
     elif design is ARTICLE:
-        argv = [sys.executable, "-m", "benchmarks.baseline", "--invert", "--busy-ms", str(load.busy_ms)]
+        argv = [sys.executable, "-m", "benchmarks.baseline", "--busy-ms", str(load.busy_ms)]
+        argv += ["--invert"] if load.filter == "invert" else []
     elif design is FASTRTC:
         if not FASTRTC_PYTHON.exists():
             raise NotInstalled("not installed (make bench-fastrtc)")
@@ -133,15 +136,20 @@ def _service(design: Design, folder: Path, load: Load) -> Running:
     elif design.processes > 1:
         raise NotInstalled("the service of this checkout has no --processes")
     media = Process(design.name, argv, folder / f"{design.name}.log")
-    argv = [sys.executable, "-m", "inference_service", "--filters", "invert", "--device", "cpu"]
+    argv = [sys.executable, "-m", "inference_service", "--filters", load.filter, "--device", "cpu"]
     argv += ["--signaling", results]
     argv += [] if load.max_batch is None else ["--max-batch", str(load.max_batch)]
-    worker = Process(f"{design.name}-worker", argv, folder / f"{design.name}-worker.log", {"OMP_NUM_THREADS": "1"})
+    # One thread each: workers share the cores with the service, the client, and one another.
+    env = {"OMP_NUM_THREADS": "1"}
+    names = [f"{design.name}-worker-{number}" for number in range(load.workers)]
+    workers = [Process(name, argv, folder / f"{name}.log", env) for name in names]
     _start(media, load.media_core)
-    _start(worker, load.others_core)
-    watched = [Watched("media", media.pid, stages if design.is_staged else None), Watched("worker", worker.pid)]
-    body = {"filter": "invert", "params": {"busy_ms": load.busy_ms}}
-    return Running(design, f"http://127.0.0.1:{port}", watched, [worker, media], body)
+    for worker in workers:
+        _start(worker, load.others_core)
+    watched = [Watched("media", media.pid, stages if design.is_staged else None)]
+    watched += [Watched("worker", worker.pid) for worker in workers]
+    body = {"filter": load.filter, "params": {"busy_ms": load.busy_ms}}
+    return Running(design, f"http://127.0.0.1:{port}", watched, [*workers, media], body)
 
 
 def _start(process: Process, core: int | None) -> None:
@@ -155,7 +163,7 @@ def _on_loopback() -> list[str]:
     return [] if in_namespace() else ["--ice-addresses", "127.0.0.1"]
 
 
-async def _is_ready(http: httpx.AsyncClient, design: Design) -> bool:
+async def _is_ready(http: httpx.AsyncClient, design: Design, load: Load) -> bool:
     try:
         if (await http.get("/readyz")).status_code != 200:
             return False
@@ -164,7 +172,8 @@ async def _is_ready(http: httpx.AsyncClient, design: Design) -> bool:
         served = {one["name"]: one for one in (await http.get("/filters")).json()["filters"]}
     except httpx.TransportError:
         return False
-    return "invert" in served and served["invert"]["state"] == "loaded"
+    one = served.get(load.filter)
+    return one is not None and one["state"] == "loaded" and one["workers"] == load.workers
 
 
 def _said(starting: Running) -> str:

@@ -1,7 +1,7 @@
 """Counts the CPU and wall time of named stages, in any thread, nested ones taken out of their callers.
 
-Reading a thread's CPU clock costs about a microsecond, so a frame that crosses some thirty boundaries is measured
-at a cost of some hundredths of a millisecond; nothing of this is in the services themselves.
+Reading a thread's CPU clock costs about a microsecond, so a frame that crosses some thirty boundaries is
+measured at a cost of some hundredths of a millisecond; nothing of this is in the services themselves.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class Stages:
 
         return measured
 
-    def timed_async(self, stage: str, function: Callable[..., Awaitable[Value]]) -> Callable[..., Awaitable[Value]]:
+    def timed_async(
+        self, stage: str, function: Callable[..., Awaitable[Value]]
+    ) -> Callable[..., Awaitable[Value]]:
         """Return a coroutine function, measured while it runs and not while it waits."""
 
         @functools.wraps(function)
@@ -117,6 +119,8 @@ class _Slices(Awaitable[Value]):
                 self._stages._end(is_over)
             try:
                 sent = yield waits_for
-                resume = functools.partial(next, steps) if sent is None else functools.partial(steps.send, sent)  # type: ignore[attr-defined]
+                resume = (
+                    functools.partial(next, steps) if sent is None else functools.partial(steps.send, sent)
+                )
             except BaseException as exc:
-                resume = functools.partial(steps.throw, exc)  # type: ignore[attr-defined]
+                resume = functools.partial(steps.throw, exc)

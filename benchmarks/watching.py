@@ -1,4 +1,4 @@
-"""What processes use: CPU, memory, UDP sockets, and the stages of a staged one (benchmarks/staged_service.py)."""
+"""What processes use: CPU, memory, UDP sockets, and the stages of a staged service."""
 
 from __future__ import annotations
 
