@@ -41,8 +41,6 @@ class Clients:
         """Hold so many sessions; raises RunFailed."""
         seconds = self.seconds if seconds is None else seconds
         flags = ["--sessions", str(sessions), "--seconds", str(seconds), "--warm-up", str(self.warm_up)]
-        for watched in server.watched:
-            flags += ["--watch", str(watched)]
         flags += [] if server.design.keeps_pts else ["--reads-all"]
         return Run.from_json(await self._output(server, flags, codec, core, seconds + OVERHEAD_S))
 
@@ -55,6 +53,8 @@ class Clients:
         self, server: Running, flags: list[str], codec: str, core: int | None, limit_s: float
     ) -> str:
         argv = [sys.executable, "-m", "benchmarks.load_client", "--url", server.url, *flags]
+        for watched in server.watched:
+            argv += ["--watch", str(watched)]
         argv += ["--body", json.dumps(server.body), "--codec", codec]
         argv += ["--loop", str(self.folder / f"{codec}.loop")]
         argv += [] if core is None else ["--core", str(core)]

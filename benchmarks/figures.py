@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 LATENESS_LIMIT_MS = 10.0
-CLIENT_CPU_LIMIT_PERCENT = 80.0
+CLIENT_LIMIT_PERCENT = 80.0
+OTHERS_LIMIT_PERCENT = 30.0
 STOLEN_LIMIT_PERCENT = 10.0
 
 
@@ -33,12 +34,21 @@ class Spread:
         return cls(p50, p95, p99, float(values.mean()), len(values))
 
 
-def why_not_counted(lateness: Spread, client_cpu_percent: float, stolen_percent: float) -> str:
+def why_not_counted(
+    lateness: Spread, client_percent: float, others_percent: float, stolen_percent: float
+) -> str:
     """Tell why a run says more of the client or the machine than of the server; empty where it counts."""
     if lateness.count and lateness.p95 > LATENESS_LIMIT_MS:
         return f"the client sent late itself (p95 {lateness.p95:.1f} ms)"
-    if client_cpu_percent > CLIENT_CPU_LIMIT_PERCENT:
-        return f"the client used {client_cpu_percent:.0f} % of its core"
+    if client_percent > CLIENT_LIMIT_PERCENT:
+        return f"the client used {client_percent:.0f} % of its core"
+    return why_machine_not_counted(others_percent, stolen_percent)
+
+
+def why_machine_not_counted(others_percent: float, stolen_percent: float) -> str:
+    """Tell why the machine had too much else to do; empty where it had not. In percent of one core."""
+    if others_percent > OTHERS_LIMIT_PERCENT:
+        return f"other processes used {others_percent:.0f} % of a core"
     if stolen_percent > STOLEN_LIMIT_PERCENT:
         return f"other guests of the host took {stolen_percent:.0f} % of a core"
     return ""

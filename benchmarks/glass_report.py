@@ -6,11 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.figures import STOLEN_LIMIT_PERCENT
-from benchmarks.outcome import doubt
+from benchmarks.figures import why_machine_not_counted
 
-OTHERS_CPU_PERCENT = 30
-"""Over this much of a core for other work, two cores are too few for the baseline to keep up."""
 BOUNDS = (
     # What is compared, with what, and the most (or least) that was aimed at.
     ("p50 at busy_ms 0, of the baseline's", "invert-0", "baseline-0", 0.45),
@@ -51,18 +48,7 @@ class Measured:
 
     @property
     def why_not_counted(self) -> str:
-        return doubt(
-            (
-                self.others_cpu_percent > OTHERS_CPU_PERCENT
-                and f"other processes used {self.others_cpu_percent:.0f} % of a core"
-            )
-            or "",
-            (
-                self.stolen_percent > STOLEN_LIMIT_PERCENT
-                and f"other guests of the host took {self.stolen_percent:.0f} % of a core"
-            )
-            or "",
-        )
+        return why_machine_not_counted(self.others_cpu_percent, self.stolen_percent)
 
 
 def table(results: list[Measured]) -> str:

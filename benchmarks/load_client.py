@@ -97,6 +97,7 @@ async def hold(wanted: Wanted, loop: replay.Loop) -> Run:
 async def first_frames(wanted: Wanted, loop: replay.Loop, count: int) -> FirstFrames:
     """Call again and again."""
     took_s, connected_s, kinds = [], [], []
+    before = sample(wanted.watched)
     async with httpx.AsyncClient(base_url=wanted.url, trust_env=False, timeout=20) as http:
         for _ in range(count):
             call = Call(loop)
@@ -109,7 +110,15 @@ async def first_frames(wanted: Wanted, loop: replay.Loop, count: int) -> FirstFr
             took_s.append(frame.at_s - call.offered_s)
             connected_s.append(call.connected_s - call.offered_s)
             kinds += [one.is_inverted for one in decoded([frame], loop.codec)]
-    return FirstFrames(count, Spread.of_s(took_s), Spread.of_s(connected_s), len(kinds), sum(kinds))
+    usage = Usage.between(before, sample(wanted.watched))
+    return FirstFrames(
+        count,
+        Spread.of_s(took_s),
+        Spread.of_s(connected_s),
+        sum(kinds),
+        usage.others_percent,
+        usage.stolen_percent,
+    )
 
 
 def _in_phase(began_s: float, number: int, sessions: int) -> float:

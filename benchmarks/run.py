@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from benchmarks.figures import Spread, slope_per_min, why_not_counted
+from benchmarks.figures import Spread, slope_per_min, why_machine_not_counted, why_not_counted
 from benchmarks.watching import Memory, Sample
 
 
@@ -55,7 +55,9 @@ class Run:
 
     @property
     def why_not_counted(self) -> str:
-        return why_not_counted(self.lateness_ms, self.client_cpu_percent, self.stolen_percent)
+        return why_not_counted(
+            self.lateness_ms, self.client_cpu_percent, self.others_cpu_percent, self.stolen_percent
+        )
 
     @property
     def slowest_fps(self) -> float:
@@ -99,8 +101,14 @@ class FirstFrames:
     calls: int
     first_frame_ms: Spread
     connected_ms: Spread
-    readable: int
     inverted: int
+    """First frames that were read and had passed the filter."""
+    others_percent: float
+    stolen_percent: float
+
+    @property
+    def why_not_counted(self) -> str:
+        return why_machine_not_counted(self.others_percent, self.stolen_percent)
 
     @classmethod
     def from_json(cls, text: str) -> Self:

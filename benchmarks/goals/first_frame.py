@@ -36,6 +36,7 @@ async def measure(clients: Clients, calls: int = CALLS) -> Outcome:
             f"under {MOST_MS:.0f} ms",
             f"{number(ours.first_frame_ms.p95)} ms; {ours.inverted} of {calls} first frames were filtered",
             ours.first_frame_ms.p95 < MOST_MS and ours.inverted == calls,
+            ours.why_not_counted,
         )
     )
     return outcome

@@ -70,8 +70,8 @@ def _goal(ours: Measured, article: Measured, echo: Measured) -> Goal:
         and ours.sent_size == ours.returned_size == SIZE
     )
     return Goal(
-        "glass to glass p50 / p95 in Chromium, one session, busy_ms 0, 640x480",
-        f"at most {MOST_P50_MS:.0f} / {MOST_P95_MS:.0f} ms, at most {MOST_OF_ARTICLE} of the article's design, "
+        f"glass to glass p50 / p95 in Chromium, one session, busy_ms 0, {SIZE}",
+        f"at most {MOST_P50_MS:.0f} / {MOST_P95_MS:.0f} ms, at most {MOST_OF_ARTICLE} of the article's, "
         f"within {MOST_OVER_ECHO_MS:.0f} ms of the patched echo, {LEAST_MBIT_S} Mbit/s back",
         f"{ours.p50_ms:.0f} / {ours.p95_ms:.0f} ms; {ratio:.2f} of the article's {article.p50_ms:.0f} ms; "
         f"{over_ms:+.0f} ms to the echo's {echo.p50_ms:.0f}; {ours.codec} {ours.returned_size}, "
