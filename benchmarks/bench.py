@@ -56,7 +56,7 @@ def _measures(flags: argparse.Namespace) -> dict[str, Callable[[Clients], Awaita
         "glass": lambda clients: glass.measure(clients, with_fastrtc=flags.fastrtc),
         "four": four.measure,
         "one-core": lambda clients: one_core.measure(clients, flags.seconds, with_fastrtc=flags.fastrtc),
-        "processes": processes.measure,
+        "processes": lambda clients: processes.measure(clients, flags.processes),
         "hop": hop.measure,
         "first-frame": lambda clients: first_frame.measure(clients, flags.calls),
         "soak": lambda clients: soak.measure(clients, flags.soak_seconds),
@@ -88,6 +88,7 @@ def _flags() -> argparse.Namespace:
         help=f"of each stretch; default {SECONDS:.0f}, one-core {one_core.SECONDS:.0f}",
     )
     parser.add_argument("--soak-seconds", type=float, default=SOAK_S)
+    parser.add_argument("--processes", type=int, default=2, help="media processes to compare with one")
     parser.add_argument("--calls", type=int, default=first_frame.CALLS, help="of first-frame")
     parser.add_argument("--fastrtc", action="store_true", help="measure fastrtc too (make bench-fastrtc)")
     parser.add_argument("--publish", action="store_true", help="write the pictures into docs/images")

@@ -123,6 +123,10 @@ class Call:
             asyncio.create_task(self._report_all()),
         ]
 
+    @property
+    def is_open(self) -> bool:
+        return self._pc.connectionState == "connected"
+
     async def ask_for_keyframe(self) -> None:
         """Send a picture-loss report (RFC 4585 section 6.3.1)."""
         assert self.received.ssrc is not None

@@ -88,6 +88,8 @@ async def hold(wanted: Wanted, loop: replay.Loop) -> Run:
             gc.freeze()
             stretch = await _look(wanted)
             lateness_s = [one for call in calls for one in call.lateness_s]
+            if ended := sum(not call.is_open for call in calls):
+                raise RuntimeError(f"{ended} of {len(calls)} sessions were ended during the run")
             await _keep_some_more(calls)
         finally:
             await asyncio.gather(*(call.close() for call in calls))

@@ -42,11 +42,12 @@ ECHO = Design("echo", "aiortc echo")
 PATCHED_ECHO = Design("patched-echo", "aiortc echo, patched")
 FASTRTC = Design("fastrtc", "fastrtc", keeps_pts=False)
 SERVICE = Design("service", "this service", has_worker=True)
-TWO_PROCESSES = Design("service-2", "this service, 2 processes", has_worker=True, processes=2)
-ALL_CORES = Design(
-    "service-all", "this service, all cores", has_worker=True, processes=max(1, os.cpu_count() or 1)
-)
 STAGED = Design("service-staged", "this service, staged", has_worker=True, is_staged=True)
+
+
+def service_of(processes: int) -> Design:
+    """Return the service with so many media processes."""
+    return Design(f"service-{processes}", f"this service, {processes} processes", True, processes=processes)
 
 
 @dataclass(frozen=True, slots=True)

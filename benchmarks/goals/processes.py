@@ -1,7 +1,8 @@
-"""Two media processes against one, on all cores, with six sessions and with nine."""
+"""Several media processes against one, on all cores, with six sessions and with nine."""
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 from contextlib import AsyncExitStack
@@ -11,20 +12,19 @@ from benchmarks.clients import Clients, RunFailed
 from benchmarks.figures import are_even
 from benchmarks.outcome import Goal, Outcome, doubt, number
 from benchmarks.run import Run
-from benchmarks.servers import SERVICE, TWO_PROCESSES, Design, Load, NotInstalled, Running, running
+from benchmarks.servers import SERVICE, Design, Load, NotInstalled, Running, running, service_of
 
 SESSIONS, MANY = 6, 9
-ORDER = (
-    *((SERVICE, SESSIONS), (TWO_PROCESSES, SESSIONS), (TWO_PROCESSES, SESSIONS), (SERVICE, SESSIONS)),
-    *((SERVICE, MANY), (TWO_PROCESSES, MANY)),
-)
-"""There and back, so that what the machine does meanwhile meets both alike."""
 MOST_CPU = 1.10
 MOST_P95 = 0.7
 
 
-async def measure(clients: Clients) -> Outcome:
-    title = "two media processes against one, two cores"
+async def measure(clients: Clients, processes: int) -> Outcome:
+    title = f"{processes} media processes against one, {os.cpu_count()} cores"
+    several = service_of(processes)
+    # There and back, so that what the machine does meanwhile meets both alike.
+    order = [(SERVICE, SESSIONS), (several, SESSIONS), (several, SESSIONS), (SERVICE, SESSIONS)]
+    order += [(SERVICE, MANY), (several, MANY)]
     outcome = Outcome(
         "processes",
         title,
@@ -43,12 +43,12 @@ async def measure(clients: Clients) -> Outcome:
     async with AsyncExitStack() as stack:
         servers: dict[Design, Running] = {}
         try:
-            for design in (SERVICE, TWO_PROCESSES):
+            for design in (SERVICE, several):
                 servers[design] = await stack.enter_async_context(running(design, clients.folder, Load()))
         except NotInstalled as exc:
             outcome.goals.append(Goal(title, "", str(exc), False))
             return outcome
-        for design, sessions in ORDER:
+        for design, sessions in order:
             print(f"  {design.title}: {sessions} ...", file=sys.stderr)
             try:
                 run = await clients.hold(servers[design], sessions)
@@ -59,9 +59,9 @@ async def measure(clients: Clients) -> Outcome:
             outcome.lines.append(_line(design, sessions, run))
     outcome.data = [{"design": one.name, "asked": count, **asdict(run)} for one, count, run in found]
     one = [run for design, count, run in found if design is SERVICE and count == SESSIONS]
-    two = [run for design, count, run in found if design is TWO_PROCESSES and count == SESSIONS]
-    if one and two:
-        outcome.goals.append(_goal(title, one, two))
+    more = [run for design, count, run in found if design is several and count == SESSIONS]
+    if one and more:
+        outcome.goals.append(_goal(title, processes, one, more))
     return outcome
 
 
@@ -83,7 +83,7 @@ def _dealt(run: Run) -> list[int]:
     return sorted(count for count in run.udp_sockets.values() if count)
 
 
-def _goal(title: str, one: list[Run], two: list[Run]) -> Goal:
+def _goal(title: str, processes: int, one: list[Run], more: list[Run]) -> Goal:
     def mean(runs: list[Run], figure: str) -> float:
         values = {
             "p95": [run.worst_p95_ms for run in runs],
@@ -91,14 +91,14 @@ def _goal(title: str, one: list[Run], two: list[Run]) -> Goal:
         }
         return statistics.fmean(values[figure])
 
-    cpu = mean(two, "cpu") / mean(one, "cpu")
-    p95 = mean(two, "p95") / mean(one, "p95")
-    is_even = all(len(_dealt(run)) == TWO_PROCESSES.processes and are_even(_dealt(run)) for run in two)
+    cpu = mean(more, "cpu") / mean(one, "cpu")
+    p95 = mean(more, "p95") / mean(one, "p95")
+    is_even = all(len(_dealt(run)) == processes and are_even(_dealt(run)) for run in more)
     return Goal(
         title,
         f"CPU per session within 10 %, dealt evenly, p95 at {SESSIONS} sessions at most {MOST_P95} of one's",
-        f"CPU {cpu:.2f}, dealt {', '.join(' + '.join(map(str, _dealt(run))) for run in two)}, p95 {p95:.2f} "
-        f"({number(mean(two, 'p95'))} of {number(mean(one, 'p95'))} ms)",
+        f"CPU {cpu:.2f}, dealt {', '.join(' + '.join(map(str, _dealt(run))) for run in more)}, p95 {p95:.2f} "
+        f"({number(mean(more, 'p95'))} of {number(mean(one, 'p95'))} ms)",
         cpu <= MOST_CPU and p95 <= MOST_P95 and is_even,
-        doubt(*(run.why_not_counted for run in [*one, *two])),
+        doubt(*(run.why_not_counted for run in [*one, *more])),
     )
