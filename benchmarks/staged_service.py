@@ -22,7 +22,7 @@ import aiortc.codecs
 from aiortc import rtcdtlstransport, rtcrtpreceiver, rtcrtpsender
 
 from benchmarks.stages import Stages
-from signaling_service import camera, lane, planes, results, returned_track
+from signaling_service import lane, planes, results, returned_track
 
 WAIT = "filter wait"
 _TICKS_A_S = os.sysconf("SC_CLK_TCK")
@@ -33,12 +33,12 @@ def wrap(stages: Stages) -> None:
     dtls = rtcdtlstransport.RTCDtlsTransport
     _replace(dtls, "_recv_next", stages.timed_async("packets in", dtls._recv_next))
     _replace(rtcrtpreceiver, "get_decoder", _measured_codec(stages, "decode", aiortc.codecs.get_decoder))
-    _replace(camera, "to_camera_frame", stages.timed("pack", camera.to_camera_frame))
+    _replace(planes.DecodedPlanes, "write", stages.timed("pack", planes.DecodedPlanes.write))
     _replace(lane.Lane, "send", stages.timed("lane", lane.Lane.send))
     _replace(results.ResultListener, "_deliver", stages.timed("deliver", results.ResultListener._deliver))
     _replace(returned_track.ReturnedTrack, "offer_result", _noting_wait(stages))
     _replace(returned_track, "video_frame", stages.timed("unpack", planes.video_frame))
-    _replace(rtcrtpsender, "get_encoder", _measured_codec(stages, "encode", aiortc.codecs.get_encoder))
+    _replace(aiortc.codecs, "get_encoder", _measured_codec(stages, "encode", aiortc.codecs.get_encoder))
     sender = rtcrtpsender.RTCRtpSender
     _replace(sender, "_run_rtp", stages.timed_async("packets out", sender._run_rtp))
 
