@@ -20,31 +20,35 @@ def main() -> int:
         signal.signal(number, _leave)
     import uvicorn
 
-    from signaling_service.app import Service, create_app_for
+    from shared import endpoints
+    from signaling_service.app import Serving, create_app
     from signaling_service.config import AUTO, read_settings
+    from signaling_service.front import Front
+    from signaling_service.logs import configure_logs
     from signaling_service.public_address import NoPublicAddress, public_address
     from signaling_service.results import ResultsNotBound
+    from signaling_service.service import Service
 
     settings = read_settings(sys.argv[1:])
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    # Both log every connection check and packet at their own levels.
-    logging.getLogger("aioice").setLevel(logging.WARNING)
-    logging.getLogger("aiortc").setLevel(logging.WARNING)
+    configure_logs(settings.log_level)
     try:
         if settings.public_ip == AUTO:
             found = public_address(settings.ice_servers, settings.ice_addresses)
             settings = settings.model_copy(update={"public_ip": found})
             logger.info("browsers are told the address %s", settings.public_ip)
-        service = Service(settings)
+        service: Serving
+        service = Front(settings) if settings.processes > 1 else Service(settings)
         service.bind()
     except (NoPublicAddress, ResultsNotBound) as exc:
         logger.error("%s", exc)
         return 1
+    if not endpoints.parse(settings.results_bind).is_loopback_only:
+        logger.warning(
+            "results are bound to %s without encryption: keep that network private", settings.results_bind
+        )
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app_for(service),
+            create_app(service),
             host=settings.host,
             port=settings.port,
             loop="asyncio",  # The datagram hooks of aioice's patches differ on uvloop.

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
-import zmq
-from aiortc import RTCConfiguration
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
@@ -17,95 +14,37 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared import endpoints
-from signaling_service import aiortc_patches
-from signaling_service.card import Card
 from signaling_service.choices import explain
-from signaling_service.config import AUTO, Settings
-from signaling_service.encoding import Encoding, usable_cores
+from signaling_service.config import Settings
 from signaling_service.errors import BodyTooLarge, MalformedRequest, SignalingError
-from signaling_service.ice_servers import ice_servers_for_aiortc
-from signaling_service.metrics import Metrics
-from signaling_service.results import ResultListener
 from signaling_service.routes import create_routes, error_response
-from signaling_service.session import Surroundings
-from signaling_service.sessions import LocalSessions
-from signaling_service.workers import Workers
-
-logger = logging.getLogger(__name__)
+from signaling_service.sessions import SessionHost
 
 STATIC = Path(__file__).parent.parent / "static"
 MAX_BODY_BYTES = 64 * 1024
 
 
-class Service:
-    """The parts of one signaling process: `open` before the first request, `close` after the last."""
+class Serving(Protocol):
+    """What the application is put around: a Service, or the Front of several media processes."""
 
-    def __init__(self, settings: Settings) -> None:
-        assert settings.public_ip != AUTO  # Asking for it is the entry point's.
-        self.settings = settings
-        self.metrics = Metrics()
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.workers = Workers(self.metrics)
-        self.listener = ResultListener(
-            self._context, settings.results_bind, self.metrics, self.workers.update
-        )
-        self._encoding = Encoding(usable_cores(), has_h264="h264" in settings.video_codecs)
-        around = Surroundings(
-            context=self._context,
-            workers=self.workers,
-            listener=self.listener,
-            metrics=self.metrics,
-            card=Card(),
-            encoding=self._encoding,
-            video_codecs=settings.video_codecs,
-            rtc=self._rtc_configuration,
-            public_ip=settings.public_ip,
-            bitrates=settings.bitrates,
-        )
-        self.sessions = LocalSessions(around, settings.default_filter, settings.max_sessions)
-        self._watching: asyncio.Task[None] | None = None
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def sessions(self) -> SessionHost: ...
 
     def bind(self) -> None:
-        """Take the endpoint for results; raises ResultsNotBound. `open` does it too."""
-        self.listener.bind()
-        if not endpoints.parse(self.settings.results_bind).is_loopback_only:
-            logger.warning(
-                "results are bound to %s without encryption: keep that network private",
-                self.settings.results_bind,
-            )
+        """Take the endpoint for results; raises ResultsNotBound."""
 
-    async def open(self) -> None:
-        await self._encoding.open()
-        aiortc_patches.apply(self.settings.ice_addresses, self._encoding.nvenc)
-        if self.settings.udp_ports is not None:
-            aiortc_patches.bind_within(self.settings.udp_ports)
-        self.listener.start(asyncio.get_running_loop())
-        self._watching = asyncio.create_task(self.workers.run())
+    async def open(self) -> None: ...
 
-    async def close(self) -> None:
-        await self.sessions.close_all()
-        if self._watching is not None:
-            self._watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watching
-        self._encoding.close()
-        self.listener.close()
-        self._context.destroy(linger=0)
+    async def close(self) -> None: ...
 
-    def _rtc_configuration(self) -> RTCConfiguration:
-        # Where the public address is known, every page can reach it, through its own relay if need be: there
-        # is nothing to ask a server, and nothing to wait for.
-        servers = () if self.settings.public_ip else self.settings.ice_servers
-        return RTCConfiguration(iceServers=ice_servers_for_aiortc(servers))
+    async def exposition(self) -> bytes:
+        """Return all instruments in Prometheus' text format."""
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Return the ASGI application of one service."""
-    return create_app_for(Service(settings))
-
-
-def create_app_for(service: Service) -> FastAPI:
+def create_app(service: Serving) -> FastAPI:
     """Return the application around a service that may be bound already."""
 
     @asynccontextmanager
@@ -117,7 +56,7 @@ def create_app_for(service: Service) -> FastAPI:
             await service.close()
 
     app = FastAPI(title="p2pcamera signaling service", lifespan=lifespan)
-    app.include_router(create_routes(service.settings, service.sessions, service.metrics))
+    app.include_router(create_routes(service.settings, service.sessions, service.exposition))
     app.mount("/", _Static(directory=STATIC, html=True), name="static")
     app.add_exception_handler(SignalingError, _on_signaling_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)

@@ -25,9 +25,19 @@ from pydantic_settings import BaseSettings, CliApp, NoDecode, SettingsConfigDict
 from shared import endpoints
 from shared.errors import EndpointError
 from signaling_service.bitrate import LEAST_BITS_PER_S, START_BITS_PER_S, BitrateProfile
+from signaling_service.load import usable_cores
 
 PREFIX = "SIGNALING_"
 AUTO = "auto"
+MAX_PROCESSES = 32
+"""Half of the places to which a worker sends results."""
+CORES_PER_PROCESS = 2
+"""What one process can use: decoding and encoding run beside its event loop."""
+
+
+def _sensible_processes() -> int:
+    return max(1, min(MAX_PROCESSES, int(usable_cores() / CORES_PER_PROCESS)))
+
 
 VideoCodec = Literal["h264", "vp8"]
 VIDEO_CODECS: tuple[VideoCodec, ...] = ("h264", "vp8")
@@ -122,7 +132,15 @@ class Settings(BaseSettings):
     )
     ssl_certfile: Path | None = Field(None, description="certificate chain (PEM): serve HTTPS")
     ssl_keyfile: Path | None = Field(None, description="its private key (PEM)")
-    max_sessions: int = Field(10, ge=1, le=1000, description="sessions at a time")
+    processes: int = Field(
+        default_factory=_sensible_processes,
+        ge=1,
+        le=MAX_PROCESSES,
+        description="media processes behind the one port (default: one for every two cores)",
+    )
+    max_sessions: int | None = Field(
+        None, ge=1, le=1000, description="sessions at a time (default: as many as the measured load allows)"
+    )
     default_filter: str = Field("ink", min_length=1, description="filter of an offer that names none")
     api_key: str | None = Field(None, min_length=1, description="token that every caller must bring")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 from signaling_service.encoders.nvenc import Nvenc
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Encoding:
     """Threads and GPU of one service's encoders: `open` before the first session, `close` after the last."""
 
     def __init__(self, threads: int, *, has_h264: bool) -> None:
-        """`threads`: as many as cores. With more, frames that come together share the cores and are all
-        late."""
         self.nvenc = Nvenc()
         self.executor = ThreadPoolExecutor(threads, "encoder")
         self._has_h264 = has_h264

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from shared.errors import P2PCameraError
 
@@ -18,6 +19,20 @@ class SignalingError(P2PCameraError):
     def headers(self) -> dict[str, str]:
         """HTTP headers that belong to the answer."""
         return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
+
+    def as_map(self) -> dict[str, Any]:
+        """Return what another process needs to say the same (`PassedOn`)."""
+        names = ("status", "code", "retry_after_s", "field")
+        return {"message": str(self), **{name: getattr(self, name, None) for name in names}}
+
+
+class PassedOn(SignalingError):
+    """What a media process has refused, as it said it."""
+
+    def __init__(self, said: Mapping[str, Any]) -> None:
+        super().__init__(said["message"])
+        self.status, self.code = said["status"], said["code"]
+        self.retry_after_s, self.field = said["retry_after_s"], said["field"] or ""
 
 
 class MalformedRequest(SignalingError):
@@ -140,14 +155,28 @@ class NoWorker(SignalingError):
 
 
 class ServiceFull(SignalingError):
-    """All places are taken."""
+    """All places are taken, or one more session would make all others late."""
 
     status = 503
     code = "full"
     retry_after_s = 10
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"all {limit} sessions of this service are taken")
+    def __init__(self, limit: int | None) -> None:
+        if limit is None:
+            super().__init__("this service has as many sessions as it can carry at present")
+        else:
+            super().__init__(f"all {limit} sessions of this service are taken")
+
+
+class NoMediaProcess(SignalingError):
+    """The process that would do this is gone or has not started; the front starts it again."""
+
+    status = 503
+    code = "no_media_process"
+    retry_after_s = 2
+
+    def __init__(self) -> None:
+        super().__init__("the part of this service that carries media is starting again; try again shortly")
 
 
 class UdpPortsTaken(SignalingError):

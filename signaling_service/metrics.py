@@ -16,6 +16,17 @@ class Metrics:
         self.sessions_connected = Gauge(
             "p2pcamera_sessions_connected", "Sessions whose connection is up", registry=self.registry
         )
+        self.cores_busy = Gauge(
+            "p2pcamera_cores_busy", "Cores that this process has in use", registry=self.registry
+        )
+        self.loop_late = Gauge(
+            "p2pcamera_event_loop_late_seconds",
+            "A tenth of the event loop's wake-ups were later than this",
+            registry=self.registry,
+        )
+        self.room = Gauge(
+            "p2pcamera_room", "Sessions that would be taken beside those open", registry=self.registry
+        )
         self.workers = Gauge("p2pcamera_workers", "Live workers", registry=self.registry)
         self.offers = Counter("p2pcamera_offers", "Offers by outcome", ["outcome"], registry=self.registry)
         self.sessions_ended = Counter(

@@ -8,7 +8,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import zmq
 
@@ -54,6 +54,8 @@ class ResultListener:
         metrics: Metrics,
         on_status: Callable[[StatusHeader], None],
     ) -> None:
+        self.reply_to = ""
+        """Endpoint that frames name for their results, once bound."""
         self._context = context
         self._bind = bind
         self._metrics = metrics
@@ -69,14 +71,6 @@ class ResultListener:
         self._orders: zmq.Socket[bytes] | None = None
         self._orders_endpoint = f"inproc://listener-{id(self)}"
 
-    @property
-    def reply_to(self) -> str:
-        """Endpoint that frames name for their results; only another host's worker minds the address."""
-        endpoint = endpoints.parse(self._bind)
-        if endpoint.transport == "tcp" and endpoint.host in ("*", "0.0.0.0", "::"):  # noqa: S104
-            return str(endpoints.Endpoint("tcp", _own_address(), endpoint.port))
-        return self._bind
-
     def bind(self) -> None:
         """Bind the endpoint; raises ResultsNotBound, with the reason."""
         if self._results is not None:
@@ -88,6 +82,7 @@ class ResultListener:
             results.close()
             raise ResultsNotBound(f"cannot bind {self._bind} for results: {exc.strerror}") from exc
         results.subscribe(STATUS_TOPIC)
+        self.reply_to = _reachable(self._bind, results.get_string(zmq.LAST_ENDPOINT))
         self._results = results
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -219,6 +214,16 @@ class ResultListener:
 
 def _is_newer(one: ResultHeader, other: ResultHeader) -> bool:
     return (one.generation, one.sequence) > (other.generation, other.sequence)
+
+
+def _reachable(wanted: str, bound: str) -> str:
+    """Return what workers are told: `wanted`, with the port that was found for it and an address for `*`."""
+    endpoint = endpoints.parse(wanted)
+    if endpoint.transport == "ipc":
+        return wanted
+    # Only another host's worker minds the address.
+    host = _own_address() if endpoint.host in ("*", "0.0.0.0", "::") else endpoint.host  # noqa: S104
+    return str(replace(endpoint, host=host, port=endpoints.parse(bound).port))
 
 
 def _own_address() -> str:

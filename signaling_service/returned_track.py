@@ -20,7 +20,7 @@ from shared.frame import CLOCK_RATE, ColourMatrix, ColourRange
 from signaling_service.card import Card
 from signaling_service.lane import CameraFrame
 from signaling_service.metrics import Metrics
-from signaling_service.planes import video_frame
+from signaling_service.planes import packed, video_frame
 from signaling_service.results import Result
 
 CARD_AFTER_S = 2.0
@@ -190,7 +190,9 @@ class ReturnedTrack(MediaStreamTrack):
         raw, self._raw = self._raw, None
         if raw is not None:
             self.showing = Showing.RAW
-            frame = video_frame(raw.planes, raw.width, raw.height, raw.colour_range, raw.colour_matrix)
+            frame = video_frame(
+                packed(raw.planes), raw.width, raw.height, raw.colour_range, raw.colour_matrix
+            )
             return self._stamp(frame, raw.pts)
         if self.outage is Outage.OPEN or now_s - self._last_sent_s < CARD_EVERY_S:
             return None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hmac
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from signaling_service.choices import Change, Offer, change_from_query, parsed
 from signaling_service.config import Settings
@@ -20,7 +21,6 @@ from signaling_service.errors import (
     UnsupportedMediaType,
 )
 from signaling_service.ice_servers import ice_servers_for_browser
-from signaling_service.metrics import Metrics
 from signaling_service.sessions import Described, SessionHost
 from signaling_service.workers import ServedFilter
 
@@ -28,7 +28,9 @@ JSON = "application/json"
 TRICKLE = "application/trickle-ice-sdpfrag"
 
 
-def create_routes(settings: Settings, sessions: SessionHost, metrics: Metrics) -> APIRouter:
+def create_routes(
+    settings: Settings, sessions: SessionHost, exposition: Callable[[], Awaitable[bytes]]
+) -> APIRouter:
     """Return the calls of the service; those behind the API key check it before anything else."""
     router = APIRouter()
     guarded = APIRouter(dependencies=[Depends(_token_check(settings.api_key))])
@@ -89,7 +91,7 @@ def create_routes(settings: Settings, sessions: SessionHost, metrics: Metrics) -
     @router.get("/metrics")
     async def prometheus() -> Response:
         """Instruments in Prometheus' text format."""
-        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(await exposition(), media_type=CONTENT_TYPE_LATEST)
 
     router.include_router(guarded)
     return router

@@ -6,7 +6,8 @@ import asyncio
 import logging
 import secrets
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from shared.wire import SESSION_BYTES
@@ -20,6 +21,7 @@ from signaling_service.errors import (
     UnknownSession,
 )
 from signaling_service.lane import Choice
+from signaling_service.load import Load
 from signaling_service.returned_track import Outage
 from signaling_service.session import Session, Surroundings
 from signaling_service.workers import ServedFilter
@@ -41,6 +43,14 @@ class Described:
     outage: Outage
     generation: int
     answer_sdp: str = ""
+
+    def as_map(self) -> dict[str, Any]:
+        """Return what `from_map` of another process takes."""
+        return {**asdict(self), "filters": list(self.filters), "outage": self.outage.value}
+
+    @classmethod
+    def from_map(cls, said: dict[str, Any]) -> Described:
+        return cls(**{**said, "filters": tuple(said["filters"]), "outage": Outage(said["outage"])})
 
 
 class SessionHost(Protocol):
@@ -68,18 +78,29 @@ class SessionHost(Protocol):
 class LocalSessions:
     """Sessions that live in this process."""
 
-    def __init__(self, around: Surroundings, default_filter: str, max_sessions: int) -> None:
+    def __init__(
+        self,
+        around: Surroundings,
+        default_filter: str,
+        max_sessions: int | None,
+        load: Load,
+        on_end: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        """Without `max_sessions` there are as many as the process carries."""
         self._around = around
         self._default_filter = default_filter
         self._max_sessions = max_sessions
+        self._load = load
+        self._on_end = on_end
         self._sessions: dict[str, Session] = {}
         self._clients: dict[str, str] = {}
         self._ended: deque[str] = deque(maxlen=REMEMBERED)
         self._is_shutting_down = False
 
-    async def open(self, offer: Offer, client: str) -> Described:
+    async def open(self, offer: Offer, client: str, id_: bytes | None = None) -> Described:
+        """As SessionHost has it; the front chooses the ids of what it deals to its processes."""
         try:
-            described = await self._open(offer, client)
+            described = await self._open(offer, client, id_)
         except SignalingError as exc:
             self._around.metrics.offers.labels(exc.code).inc()
             logger.info("offer of %s refused: %s", client, exc)
@@ -114,23 +135,21 @@ class LocalSessions:
     def check_ready(self) -> None:
         if self._is_shutting_down:
             raise ShuttingDown
-        if len(self._sessions) >= self._max_sessions:
-            raise ServiceFull(self._max_sessions)
+        self._check_room()
         if not self._around.workers.live():
             raise NoWorker([self._default_filter])
 
-    async def _open(self, offer: Offer, client: str) -> Described:
+    async def _open(self, offer: Offer, client: str, id_: bytes | None) -> Described:
         filters = tuple(offer.filter or (self._default_filter,))
         params = offer.params or {}
         if self._is_shutting_down:
             raise ShuttingDown
         self._around.workers.check_choice(filters, params)
-        if len(self._sessions) >= self._max_sessions:
-            raise ServiceFull(self._max_sessions)
+        self._check_room()
         if self._connecting(client) >= MAX_CONNECTING_PER_CLIENT:
             raise TooManyConnecting(MAX_CONNECTING_PER_CLIENT)
         session = Session(
-            secrets.token_bytes(SESSION_BYTES),
+            id_ or secrets.token_bytes(SESSION_BYTES),
             self._around,
             Choice.of(filters, params, generation=0),
             offer.outage or Outage.CLOSED,
@@ -147,6 +166,19 @@ class LocalSessions:
             raise
         logger.info("session %s of %s opened: %s", session.name, client, ", ".join(filters))
         return _describe(session, answer_sdp)
+
+    def room(self) -> int:
+        """Return how many more sessions would be taken now."""
+        if self._max_sessions is not None:
+            return max(0, self._max_sessions - len(self._sessions))
+        return self._load.room(len(self._sessions))
+
+    def connected(self) -> int:
+        return sum(not session.is_connecting for session in self._sessions.values())
+
+    def _check_room(self) -> None:
+        if self.room() < 1:
+            raise ServiceFull(self._max_sessions)
 
     def _connecting(self, client: str) -> int:
         return sum(
@@ -165,6 +197,7 @@ class LocalSessions:
         self._clients.pop(session.name, None)
         self._ended.append(session.name)
         self._around.metrics.sessions.set(len(self._sessions))
+        self._on_end(session.name)
 
 
 def _describe(session: Session, answer_sdp: str = "") -> Described:

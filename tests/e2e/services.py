@@ -131,7 +131,8 @@ class Services:
     def start_signaling(self, *flags: str) -> Process:
         """Start the signaling service; it listens once `ready` returns."""
         argv = [sys.executable, "-m", "signaling_service", "--host", "127.0.0.1", "--port", str(self.port)]
-        argv += ["--results-bind", self._results, *self._tls, *flags]
+        # By measured load a busy machine would refuse calls that a test is not about.
+        argv += ["--results-bind", self._results, *self._tls, "--max-sessions", "20", *flags]
         if not in_namespace():
             argv += ["--ice-addresses", "127.0.0.1"]
         self.signaling = Process("signaling", argv, self._folder / "signaling.log")

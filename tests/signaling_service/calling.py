@@ -14,8 +14,9 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, V
 from aiortc.mediastreams import MediaStreamError
 from av import VideoFrame
 
-from signaling_service.app import Service, create_app_for
+from signaling_service.app import create_app
 from signaling_service.config import Settings
+from signaling_service.service import Service
 
 LIMIT_S = 10.0
 
@@ -44,10 +45,10 @@ class Running:
 
 @asynccontextmanager
 async def running(results_port: int, **settings: Any) -> AsyncIterator[Running]:
-    service = Service(
-        Settings(results_bind=f"tcp://127.0.0.1:{results_port}", ice_addresses=("127.0.0.1",), **settings)
-    )
-    app = create_app_for(service)
+    # A number, since by measured load a busy machine would refuse what these tests are not about.
+    own = {"ice_addresses": ("127.0.0.1",), "max_sessions": 10, **settings}
+    service = Service(Settings(results_bind=f"tcp://127.0.0.1:{results_port}", **own))
+    app = create_app(service)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),

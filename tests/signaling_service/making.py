@@ -91,6 +91,20 @@ def planes(width: int = 32, height: int = 16, value: int = 0) -> bytes:
     return bytes([value]) * i420_size_bytes(width, height)
 
 
+class MadePlanes:
+    """Planes of a camera's frame, from bytes."""
+
+    def __init__(self, planes: bytes) -> None:
+        self._planes = planes
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self._planes)
+
+    def write(self, into: memoryview) -> None:
+        into[:] = self._planes
+
+
 def answer(header: FrameHeader, worker: str, **values: Any) -> ResultHeader:
     """The result that belongs to a frame."""
     names = ("session", "sequence", "generation", "pts", "captured_ns", "width", "height")
@@ -131,6 +145,7 @@ class WireWorker:
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         pull, pub = sockets.pull_frames(context), sockets.pub_results(context)
         port = pull.bind_to_random_port("tcp://127.0.0.1")
+        connected = {self._results_endpoint}
         pub.connect(self._results_endpoint)
         own = status(**{"frames_endpoint": f"tcp://127.0.0.1:{port}", **self._status_values})
         said_s = 0.0
@@ -141,6 +156,9 @@ class WireWorker:
             if pull.poll(20):
                 header, view = unpack_frame(pull.recv())
                 self.seen.append(header)
+                if header.reply_to not in connected:
+                    connected.add(header.reply_to)
+                    pub.connect(header.reply_to)
                 kind = self.answers_kind
                 made = self._answer_with(header, bytes(view)) if kind is ResultKind.FRAME else b""
                 said = answer(header, own.worker, kind=kind, code="filter_failed", text="why", fraction=0.5)

@@ -40,6 +40,14 @@ def test_flags_are_read() -> None:
     assert (settings.max_sessions, settings.api_key) == (3, "secret")
 
 
+def test_without_a_number_the_machine_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cores, processes in ((0.5, 1), (2, 1), (3, 1), (4, 2), (16, 8), (256, 32)):
+        monkeypatch.setattr("signaling_service.config.usable_cores", lambda cores=cores: float(cores))
+        assert read_settings([]).processes == processes
+    assert read_settings([]).max_sessions is None
+    assert read_settings(["--processes", "3"]).processes == 3
+
+
 def test_the_environment_is_read_and_flags_win(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIGNALING_PORT", "8001")
     monkeypatch.setenv("SIGNALING_ICE_ADDRESSES", "127.0.0.1")
@@ -82,6 +90,8 @@ def test_ice_servers_are_urls_or_json(text: str, urls: list[str]) -> None:
         (["--ice-addresses", "localhost"], "--ice-addresses / SIGNALING_ICE_ADDRESSES"),
         (["--ice-servers", "http://a"], "--ice-servers / SIGNALING_ICE_SERVERS"),
         (["--ice-servers", "[{]"], "--ice-servers / SIGNALING_ICE_SERVERS"),
+        (["--processes", "0"], "--processes / SIGNALING_PROCESSES"),
+        (["--processes", "33"], "--processes / SIGNALING_PROCESSES"),
         (["--public-ip", "auto"], "--public-ip / SIGNALING_PUBLIC_IP: auto needs a stun: server"),
         (["--public-ip", "auto", "--ice-servers", "turn:a"], "--public-ip / SIGNALING_PUBLIC_IP: auto needs"),
         (["--public-ip", "example.org"], "--public-ip / SIGNALING_PUBLIC_IP: 'example.org': expected"),

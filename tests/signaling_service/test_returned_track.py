@@ -14,7 +14,7 @@ from signaling_service.lane import CameraFrame
 from signaling_service.metrics import Metrics
 from signaling_service.results import NO_PLANES, Result
 from signaling_service.returned_track import Outage, ReturnedTrack, Showing
-from tests.signaling_service.making import planes, result
+from tests.signaling_service.making import MadePlanes, planes, result
 
 FILTERED, RAW = 60, 200
 
@@ -36,7 +36,7 @@ def filtered(sequence: int, **values: Any) -> Result:
 
 
 def raw(pts: int) -> CameraFrame:
-    return CameraFrame(planes=planes(value=RAW), width=32, height=16, pts=pts, captured_ns=0)
+    return CameraFrame(planes=MadePlanes(planes(value=RAW)), width=32, height=16, pts=pts, captured_ns=0)
 
 
 def level(frame: av.VideoFrame) -> int:

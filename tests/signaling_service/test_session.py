@@ -15,8 +15,8 @@ from shared.wire import FrameHeader, ResultKind
 from signaling_service import session as session_module
 from signaling_service import silence
 from signaling_service.aiortc_patches import ice_connections
-from signaling_service.app import Service
 from signaling_service.config import Settings
+from signaling_service.service import Service
 from tests.signaling_service.calling import Running, page, running, until
 from tests.signaling_service.making import WireWorker, served
 

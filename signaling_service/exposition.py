@@ -1,0 +1,48 @@
+"""One Prometheus text of those of several processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from prometheus_client import Metric, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector, CollectorRegistry
+
+LABEL = "process"
+FRONT = "front"
+TABLE_OF_WORKERS = "p2pcamera_workers"
+"""The front's alone: each media process knows the same workers."""
+OF_THE_FRONT = (TABLE_OF_WORKERS, "p2pcamera_wire_errors")
+
+
+def merged(front: bytes, processes: Sequence[bytes]) -> bytes:
+    """Return all samples, each with its process: its place, or `front`; an empty text is left out."""
+    registry = CollectorRegistry()
+    registry.register(_Merged(front, processes))
+    return generate_latest(registry)
+
+
+class _Merged(Collector):
+    def __init__(self, front: bytes, processes: Sequence[bytes]) -> None:
+        self._front, self._processes = front, processes
+
+    def collect(self) -> Iterator[Metric]:
+        families: dict[str, Metric] = {}
+        for family in _families(self._front):
+            if family.name in OF_THE_FRONT:
+                _add(families, family, FRONT)
+        for place, text in enumerate(self._processes):
+            for family in _families(text):
+                if family.name != TABLE_OF_WORKERS:
+                    _add(families, family, str(place))
+        yield from families.values()
+
+
+def _families(text: bytes) -> Iterator[Metric]:
+    return iter(text_string_to_metric_families(text.decode()))
+
+
+def _add(families: dict[str, Metric], family: Metric, process: str) -> None:
+    into = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+    for sample in family.samples:
+        into.add_sample(sample.name, {LABEL: process, **sample.labels}, sample.value)

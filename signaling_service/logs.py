@@ -1,0 +1,15 @@
+"""Where this service's log lines go, and whose are left out."""
+
+from __future__ import annotations
+
+import logging
+
+
+def configure_logs(level: str, prefix: str = "") -> None:
+    """Log to standard error from `level` on; `prefix` tells one process from another."""
+    logging.basicConfig(
+        level=level.upper(), format=f"%(asctime)s %(levelname)s {prefix}%(name)s: %(message)s"
+    )
+    # Both log every connection check and packet at their own levels.
+    logging.getLogger("aioice").setLevel(logging.WARNING)
+    logging.getLogger("aiortc").setLevel(logging.WARNING)

@@ -1,0 +1,103 @@
+"""The parts of one media process: what its sessions share, opened and closed together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import zmq
+from aiortc import RTCConfiguration
+from prometheus_client import generate_latest
+
+from signaling_service import aiortc_patches
+from signaling_service.card import Card
+from signaling_service.config import AUTO, Settings
+from signaling_service.encoding import Encoding
+from signaling_service.ice_servers import ice_servers_for_aiortc
+from signaling_service.load import Load, usable_cores
+from signaling_service.metrics import Metrics
+from signaling_service.results import ResultListener
+from signaling_service.session import Surroundings
+from signaling_service.sessions import LocalSessions
+from signaling_service.workers import Workers
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one of several media processes has for its own."""
+
+    results_bind: str
+    cores: float
+    """How many of them it may use up."""
+    on_session_end: Callable[[str], None] = lambda name: None
+
+
+class Service:
+    """`open` before the first session, `close` after the last."""
+
+    def __init__(self, settings: Settings, share: Share | None = None) -> None:
+        """Without a share this process is the whole service."""
+        share = share or Share(settings.results_bind, usable_cores())
+        assert settings.public_ip != AUTO  # Asking for it is the entry point's.
+        self.settings = settings
+        self.metrics = Metrics()
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.workers = Workers(self.metrics)
+        self.listener = ResultListener(self._context, share.results_bind, self.metrics, self.workers.update)
+        # As many threads as cores: with more, frames that come together share the cores and are all late.
+        self._encoding = Encoding(max(1, round(share.cores)), has_h264="h264" in settings.video_codecs)
+        around = Surroundings(
+            context=self._context,
+            workers=self.workers,
+            listener=self.listener,
+            metrics=self.metrics,
+            card=Card(),
+            encoding=self._encoding,
+            video_codecs=settings.video_codecs,
+            rtc=self._rtc_configuration,
+            public_ip=settings.public_ip,
+            bitrates=settings.bitrates,
+        )
+        self.load = Load(share.cores)
+        self.sessions = LocalSessions(
+            around, settings.default_filter, settings.max_sessions, self.load, share.on_session_end
+        )
+        self.metrics.cores_busy.set_function(lambda: self.load.busy_cores)
+        self.metrics.loop_late.set_function(lambda: self.load.late_s)
+        self.metrics.room.set_function(self.sessions.room)
+        self._watching: list[asyncio.Task[None]] = []
+
+    def bind(self) -> None:
+        """Take the endpoint for results; raises ResultsNotBound. `open` does it too."""
+        self.listener.bind()
+
+    async def open(self) -> None:
+        await self._encoding.open()
+        aiortc_patches.apply(self.settings.ice_addresses, self._encoding.nvenc)
+        if self.settings.udp_ports is not None:
+            aiortc_patches.bind_within(self.settings.udp_ports)
+        self.listener.start(asyncio.get_running_loop())
+        self._watching = [
+            asyncio.create_task(self.workers.run()),
+            asyncio.create_task(self.load.run(self.sessions.connected)),
+        ]
+
+    async def close(self) -> None:
+        await self.sessions.close_all()
+        for task in self._watching:
+            task.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
+        self._encoding.close()
+        self.listener.close()
+        self._context.destroy(linger=0)
+
+    async def exposition(self) -> bytes:
+        """Return all instruments in Prometheus' text format."""
+        return generate_latest(self.metrics.registry)
+
+    def _rtc_configuration(self) -> RTCConfiguration:
+        # Where the public address is known, every page can reach it, through its own relay if need be: there
+        # is nothing to ask a server, and nothing to wait for.
+        servers = () if self.settings.public_ip else self.settings.ice_servers
+        return RTCConfiguration(iceServers=ice_servers_for_aiortc(servers))

@@ -1,0 +1,67 @@
+"""Several media processes behind one port, as separate processes with real workers."""
+
+from __future__ import annotations
+
+import asyncio
+
+import psutil
+import pytest
+
+from tests.e2e.deadline import eventually
+from tests.e2e.peer import Peer
+from tests.e2e.picture import Picture
+from tests.e2e.services import Services
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+ENDS_WITHIN_S = 3.0
+
+
+async def started(services: Services) -> list[psutil.Process]:
+    """Start a front of two, and one worker for both; return the media processes in their order."""
+    services.start_signaling("--processes", "2")
+    services.start_worker("invert")
+    await services.ready({"invert": 1})
+    assert services.signaling is not None
+    children = psutil.Process(services.signaling.pid).children()
+    assert len(children) == 2
+    return sorted(children, key=lambda child: child.pid)
+
+
+async def test_a_media_process_that_dies_takes_its_own_calls_and_nothing_else(services: Services) -> None:
+    media = await started(services)
+    async with (
+        Peer(services.http, Picture(320, 240, mark=1), fps=15) as one,
+        Peer(services.http, Picture(320, 240, mark=2), fps=15) as other,
+        Peer(services.http, Picture(320, 240, mark=3), fps=15) as third,
+    ):
+        await one.call(filter="invert")
+        await other.call(filter="invert")
+        await asyncio.gather(one.frames(5), other.frames(5))
+        places = [int(peer.session[:2], 16) for peer in (one, other)]
+        assert sorted(places) == [0, 1]
+
+        media[places[0]].kill()
+        came = await other.frames(15)
+        assert {frame.reading and (frame.reading.mark, frame.reading.is_inverted) for frame in came} == {
+            (2, True)
+        }
+        assert (await services.http.patch(f"/sessions/{one.session}", json={})).status_code == 404
+
+        await third.call(filter="invert")
+        assert {reading.mark for frame in await third.frames(5) if (reading := frame.reading)} == {3}
+
+
+async def test_media_processes_end_when_the_front_is_killed(services: Services) -> None:
+    media = await started(services)
+    async with Peer(services.http, Picture(320, 240), fps=15) as peer:
+        await peer.call(filter="invert")
+        await peer.frames(5)
+        assert services.signaling is not None
+        services.signaling.kill()
+        await eventually(
+            lambda: not any(child.is_running() for child in media), ENDS_WITHIN_S, "no media process is left"
+        )
+        await eventually(
+            lambda: peer.connection.connectionState in ("closed", "failed"), 3, "the client is told"
+        )
