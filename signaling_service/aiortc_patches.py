@@ -22,6 +22,7 @@ import aiortc.codecs
 import aiortc.codecs.vpx as vpx
 import aiortc.jitterbuffer as jitterbuffer
 
+from signaling_service.decoders import H264Decoder, Vp8Decoder
 from signaling_service.encoders.h264 import H264Encoder
 from signaling_service.encoders.nvenc import Nvenc
 from signaling_service.encoders.vp8 import Vp8Encoder
@@ -32,6 +33,9 @@ Connection = aioice.ice.Connection
 
 READ_FOR = {"aiortc": "1.16.", "aioice": "0.13."}
 START_KBPS = 2000
+H264_LEVEL = "33"
+"""5.1 (ITU-T H.264 table A-1): pictures up to 4096x2304. aiortc says 3.1, whose largest is 1280x720; Chromium
+sends larger ones all the same, but a browser need not."""
 GATHER_LIMIT_S = 1.0
 """What a STUN or TURN server that does not answer may cost each call; aioice gives it 5 s."""
 VP8_BITS_PER_S = 1_500_000
@@ -56,6 +60,8 @@ def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
     jitterbuffer.JitterBuffer._remove_frame = _remove_frame  # type: ignore[method-assign]
     vpx.DEFAULT_BITRATE = VP8_BITS_PER_S
     aiortc.codecs.Vp8Encoder = Vp8Encoder  # type: ignore[attr-defined]
+    aiortc.codecs.Vp8Decoder, aiortc.codecs.H264Decoder = Vp8Decoder, H264Decoder  # type: ignore[attr-defined]
+    _take_large_h264()
     aiortc.codecs.H264Encoder = partial(H264Encoder, nvenc)  # type: ignore[attr-defined, assignment]
     aioice.ice.get_host_addresses = _host_addresses(tuple(ice_addresses))
     ice = aioice.ice
@@ -147,6 +153,15 @@ def with_start_bitrate(answer_sdp: str, kbps: int = START_KBPS) -> str:
         else:
             lines[existing] += f";{parameter}"
     return "\r\n".join(lines)
+
+
+def _take_large_h264() -> None:
+    """Name the level in answers: `level-asymmetry-allowed` lets it be another one than the offer's (RFC 6184
+    section 8.2.2)."""
+    for codec in aiortc.codecs.CODECS["video"]:
+        if "profile-level-id" in codec.parameters:
+            profile = str(codec.parameters["profile-level-id"])[:4]
+            codec.parameters["profile-level-id"] = profile + H264_LEVEL
 
 
 class _EncodingLoop:

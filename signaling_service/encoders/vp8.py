@@ -14,6 +14,8 @@ from aiortc.codecs import vpx
 from aiortc.mediastreams import VIDEO_TIME_BASE, convert_timebase
 from av.video.frame import PictureType
 
+from signaling_service.bitrate import default_bitrate
+
 SPEED = "-10"
 """libvpx's cpu-used: -6 (aiortc's) takes 1.15 times as long for 0.1 dB; from -12 on single frames get bad."""
 THREADED_PIXELS = 1920 * 1080
@@ -28,6 +30,9 @@ LONGEST_GOP = 3000
 
 class Vp8Encoder(vpx.Vp8Encoder):
     """Encodes in the calling thread; one instance per session."""
+
+    target_bitrate: int = default_bitrate(640, 480)
+    """Bits per second; aiortc bounds it by module globals, here its owner does (send_rate)."""
 
     def encode(self, frame: Any, force_keyframe: bool = False) -> tuple[list[bytes], int]:
         """Return RTP payloads and the RTP timestamp of an I420 frame."""
