@@ -20,6 +20,7 @@ import aioice.ice
 import aiortc
 import aiortc.codecs
 
+from signaling_service.decoders import H264Decoder, Vp8Decoder
 from signaling_service.encoders.h264 import H264Encoder
 from signaling_service.encoders.nvenc import Nvenc
 from signaling_service.encoders.vp8 import Vp8Encoder
@@ -29,6 +30,9 @@ logger = logging.getLogger(__name__)
 Connection = aioice.ice.Connection
 
 READ_FOR = {"aiortc": "1.16.", "aioice": "0.13."}
+H264_LEVEL = "33"
+"""5.1 (ITU-T H.264 table A-1): pictures up to 4096x2304. aiortc says 3.1, whose largest is 1280x720; Chromium
+sends larger ones all the same, but a browser need not."""
 GATHER_LIMIT_S = 1.0
 """What a STUN or TURN server that does not answer may cost each call; aioice gives it 5 s."""
 
@@ -48,6 +52,8 @@ def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
         )
         return
     aiortc.codecs.Vp8Encoder = Vp8Encoder  # type: ignore[attr-defined]
+    aiortc.codecs.Vp8Decoder, aiortc.codecs.H264Decoder = Vp8Decoder, H264Decoder  # type: ignore[attr-defined]
+    _take_large_h264()
     aiortc.codecs.H264Encoder = partial(H264Encoder, nvenc)  # type: ignore[attr-defined, assignment]
     aioice.ice.get_host_addresses = _host_addresses(tuple(ice_addresses))
     ice = aioice.ice
@@ -144,6 +150,15 @@ def with_start_bitrate(answer_sdp: str, bits_per_s: int) -> str:
         else:
             lines[existing] += f";{parameter}"
     return "\r\n".join(lines)
+
+
+def _take_large_h264() -> None:
+    """Name the level in answers: `level-asymmetry-allowed` lets it be another one than the offer's (RFC 6184
+    section 8.2.2)."""
+    for codec in aiortc.codecs.CODECS["video"]:
+        if "profile-level-id" in codec.parameters:
+            profile = str(codec.parameters["profile-level-id"])[:4]
+            codec.parameters["profile-level-id"] = profile + H264_LEVEL
 
 
 class _EncodingLoop:

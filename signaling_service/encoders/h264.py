@@ -30,6 +30,7 @@ BUFFER_S = 0.3
 """Longest time, at the highest bitrate, that a picture may take on the network. With a second a key frame
 grows to three times the size, and the rate follows a lower target slowly."""
 FRAME_RATE = 30
+"""What x264 reckons with: fewer frames get no more bits each, which would only take longer on the network."""
 LONGEST_GOP = 3000
 
 
@@ -106,8 +107,7 @@ def _software(frame: Any, highest_bits_per_s: int) -> Any:
     codec.color_range, codec.colorspace = frame.color_range, frame.colorspace
     codec.bit_rate = highest_bits_per_s
     codec.framerate = fractions.Fraction(FRAME_RATE, 1)
-    # PyAV rounds a frame's pts to the codec's clock, in the frame itself; and x264 gives a frame its share of
-    # the bitrate by the time that it stands for.
+    # PyAV rounds a frame's pts to the codec's clock, in the frame itself.
     codec.time_base = VIDEO_TIME_BASE
     codec.gop_size = LONGEST_GOP
     codec.thread_count = 1
@@ -119,7 +119,7 @@ def _software(frame: Any, highest_bits_per_s: int) -> Any:
         "bufsize": str(int(highest_bits_per_s * BUFFER_S)),
         "forced-idr": "1",
         "aq-mode": NO_ADAPTIVE_QUANTISER,
-        "x264-params": f"{LOOP_FILTER}:scenecut=0",
+        "x264-params": LOOP_FILTER,
     }
     codec.open()
     return codec

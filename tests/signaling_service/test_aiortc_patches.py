@@ -3,9 +3,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
+from typing import Any
 
 import aioice.ice
 import aiortc
@@ -14,8 +17,10 @@ import pytest
 from aioice import stun
 from aioice.ice import Connection, StunProtocol
 from aiortc import RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
+from aiortc.codecs import get_capabilities
 
 from signaling_service import aiortc_patches
+from signaling_service.encoders.vp8 import Vp8Encoder
 from tests.signaling_service.calling import until
 
 VP8_ENCODER = aiortc.codecs.Vp8Encoder
@@ -177,3 +182,51 @@ async def test_other_sockets_take_any_port(
     transport, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, remote_addr=("127.0.0.1", 9))
     assert transport.get_extra_info("sockname")[1] not in ports
     transport.close()
+
+
+async def test_a_sender_encodes_in_the_threads_that_it_is_given(patched: Callable[..., None]) -> None:
+    patched(["127.0.0.1"])
+    with ThreadPoolExecutor(1, "of-our-own") as executor:
+        names = await threads_of_encodes(lambda sender: aiortc_patches.encode_in(sender, executor))
+    assert names == {"of-our-own_0"}
+
+
+async def test_without_the_patch_it_encodes_where_everything_else_waits(patched: Callable[..., None]) -> None:
+    patched(["127.0.0.1"])
+    names = await threads_of_encodes(lambda sender: None)
+    assert all(name.startswith("asyncio_") for name in names)
+
+
+async def threads_of_encodes(prepare: Callable[[aiortc.RTCRtpSender], None]) -> set[str]:
+    """Send three frames to another peer; return the names of the threads that encoded them."""
+    names: list[str] = []
+
+    class Noting(Vp8Encoder):
+        def encode(self, frame: Any, force_keyframe: bool = False) -> tuple[list[bytes], int]:
+            names.append(threading.current_thread().name)
+            return super().encode(frame, force_keyframe)
+
+    one, other = (RTCPeerConnection(aiortc.RTCConfiguration(iceServers=[])) for _ in range(2))
+    sender = one.addTrack(VideoStreamTrack())
+    prepare(sender)
+    sender._RTCRtpSender__encoder = Noting()  # type: ignore[attr-defined]
+    await one.setLocalDescription(await one.createOffer())
+    await other.setRemoteDescription(one.localDescription)
+    await other.setLocalDescription(await other.createAnswer())
+    await one.setRemoteDescription(other.localDescription)
+    await until(lambda: len(names) >= 3)
+    await one.close()
+    await other.close()
+    return set(names)
+
+
+def test_h264_is_answered_at_a_level_for_large_pictures(patched: Callable[..., None]) -> None:
+    for _ in range(2):
+        patched(())
+        video = get_capabilities("video").codecs
+        levels = [codec.parameters["profile-level-id"] for codec in video if codec.name == "H264"]
+        assert levels == ["420033", "42e033"]
+        # For a browser whose own level is another (RFC 6184 section 8.2.2).
+        assert all(
+            codec.parameters["level-asymmetry-allowed"] == "1" for codec in video if codec.name == "H264"
+        )

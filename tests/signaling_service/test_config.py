@@ -148,3 +148,18 @@ def test_a_certificate_needs_its_key(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_settings_never_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings().port = 1
+
+
+def test_video_codecs_are_read_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_settings([]).video_codecs == ("h264", "vp8")
+    assert read_settings(["--video-codecs", "vp8, h264"]).video_codecs == ("vp8", "h264")
+    monkeypatch.setenv("SIGNALING_VIDEO_CODECS", "vp8")
+    assert read_settings([]).video_codecs == ("vp8",)
+
+
+@pytest.mark.parametrize("wrong", ["h265", "vp8,av1", ",", "vp8,vp8"])
+def test_wrong_video_codecs_are_refused_by_name(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        read_settings(["--video-codecs", wrong])
+    assert ended.value.code == 2
+    assert "--video-codecs / SIGNALING_VIDEO_CODECS" in capsys.readouterr().err

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -349,3 +350,81 @@ async def test_the_service_ends_in_the_middle_of_a_call(free_port: int) -> None:
             assert service.metric("sessions") == 0
             response = await service.http.post("/offer", json={"type": "offer", "sdp": "v=0"})
             assert (response.status_code, response.json()["error"]["code"]) == (503, "shutting_down")
+
+
+def codecs_of(sdp: str) -> list[str]:
+    """Names of the video section's codecs, in its order; one name for several profiles in a row."""
+    section = sdp.split("m=video ")[1].split("\nm=")[0]
+    names = dict(re.findall(r"a=rtpmap:(\d+) ([^/]+)/", section))
+    ranked = [names[number] for number in section.splitlines()[0].split()[2:] if names[number] != "rtx"]
+    return [name for name, before in zip(ranked, [None, *ranked], strict=False) if name != before]
+
+
+async def offer_of_codecs(*names: str) -> str:
+    """Return the SDP of a page whose browser prefers these codecs and has no other."""
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    connection.addTransceiver("video")
+    sdp = (await connection.createOffer()).sdp
+    await connection.close()
+    numbers = dict(re.findall(r"a=rtpmap:(\d+) ([^/]+)/", sdp))
+    copies = dict(re.findall(r"a=fmtp:(\d+) apt=(\d+)", sdp))
+    ranked = [number for name in names for number in numbers if numbers[number] == name]
+    kept = [
+        one for number in ranked for one in (number, *(copy for copy in copies if copies[copy] == number))
+    ]
+    lines = [
+        line
+        for line in sdp.split("\r\n")
+        if not (of := re.match(r"a=(?:rtpmap|fmtp|rtcp-fb):(\d+)", line)) or of[1] in kept
+    ]
+    return re.sub(r"(m=video \d+ \S+) .*", rf"\1 {' '.join(kept)}", "\r\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "offered", "answered"),
+    [
+        ("h264,vp8", ("VP8", "H264"), ["H264", "VP8"]),
+        ("vp8,h264", ("H264", "VP8"), ["VP8", "H264"]),
+        ("h264", ("VP8", "H264"), ["H264"]),
+        ("h264,vp8", ("VP8",), ["VP8"]),
+        ("vp8", ("H264",), None),
+    ],
+)
+async def test_the_answer_prefers_codecs_in_our_order_and_names_no_other(
+    free_port: int, chosen: str, offered: tuple[str, ...], answered: list[str] | None
+) -> None:
+    async with running(free_port, video_codecs=chosen) as service:
+        with WireWorker(f"tcp://127.0.0.1:{free_port}"):
+            await service.has_worker()
+            sdp = await offer_of_codecs(*offered)
+            assert codecs_of(sdp) == list(offered)
+            response = await service.http.post("/offer", json={"type": "offer", "sdp": sdp})
+            if answered is None:
+                error = response.json()["error"]
+                assert (response.status_code, error["code"]) == (422, "unusable_offer")
+                assert "no video codec of this service (VP8)" in error["message"]
+                return
+            made = response.json()["sdp"]
+            assert codecs_of(made) == answered
+            # Each is retransmitted over a stream of its own (RFC 4588).
+            assert made.count("rtx/90000") == made.count("H264/90000") + made.count("VP8/90000")
+
+
+@pytest.mark.parametrize("codec", ["h264", "vp8"])
+async def test_frames_come_back_by_each_codec(free_port: int, codec: str) -> None:
+    async with running(free_port, video_codecs=codec) as service, page() as caller:
+        with WireWorker(f"tcp://127.0.0.1:{free_port}", level_of_generation):
+            await service.has_worker()
+            await caller.call(service.http)
+            assert codecs_of(caller.answer["sdp"]) == [codec.upper()]
+            await caller.shows(10)
+            frame = caller.frames[-1]
+            assert (frame.width, frame.height) == (640, 480)
+            assert abs(frame.to_ndarray()[:480].mean() - 40) < 3
+            (session,) = service.service.sessions._sessions.values()
+            sender = session._pc.getTransceivers()[0].sender
+            assert sender._RTCRtpSender__encoder.codec.name == {"h264": "libx264", "vp8": "libvpx"}[codec]
+            threads = [thread.name for thread in threading.enumerate()]
+            assert any(name.startswith("encoder_") for name in threads)
+        await caller.close()
+        await service.is_free()
