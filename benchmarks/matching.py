@@ -25,11 +25,14 @@ class Sent:
 
     sent_s: dict[int, float] = field(default_factory=dict)
     """By RTP timestamp."""
+    counters: dict[int, int] = field(default_factory=dict)
+    """By RTP timestamp."""
     by_counter: dict[int, list[tuple[float, int]]] = field(default_factory=dict)
     """(time, RTP timestamp) of each time that a counter was sent, oldest first."""
 
     def add(self, timestamp: int, counter: int, sent_s: float) -> None:
         self.sent_s[timestamp] = sent_s
+        self.counters[timestamp] = counter
         self.by_counter.setdefault(counter, []).append((sent_s, timestamp))
 
 
@@ -68,9 +71,13 @@ def constant(seen: Iterable[Seen], sent: Sent) -> int | None:
     return value if count > 1 else None
 
 
-def is_same_constant(one: int, other: int) -> bool:
-    """Tell whether two constants differ by rounding at most."""
-    return (one - other + max(ROUNDING)) % TIMESTAMPS <= 2 * max(ROUNDING)
+def fits(seen: Sequence[Seen], added: int, sent: Sent) -> bool:
+    """Tell whether a constant explains most of the frames whose counter was read; it does where none was."""
+    explained = 0
+    for one in seen:
+        original = _original(one.timestamp, added, sent)
+        explained += original is not None and sent.counters[original] == one.counter
+    return 2 * explained >= len(seen)
 
 
 def by_timestamp(arrived: Iterable[tuple[int, float]], added: int, sent: Sent) -> list[Aged]:
@@ -78,8 +85,7 @@ def by_timestamp(arrived: Iterable[tuple[int, float]], added: int, sent: Sent) -
     found: list[Aged] = []
     last: int | None = None
     for timestamp, at_s in arrived:
-        near = ((timestamp - added + step) % TIMESTAMPS for step in ROUNDING)
-        original = next((one for one in near if one in sent.sent_s), None)
+        original = _original(timestamp, added, sent)
         if original is None or original == last:
             continue
         last = original
@@ -98,6 +104,11 @@ def by_counter(seen: Iterable[Seen], sent: Sent) -> list[Aged]:
         last = entry[1]
         found.append(Aged(one.at_s, one.at_s - entry[0], last))
     return found
+
+
+def _original(timestamp: int, added: int, sent: Sent) -> int | None:
+    near = ((timestamp - added + step) % TIMESTAMPS for step in ROUNDING)
+    return next((one for one in near if one in sent.sent_s), None)
 
 
 def _latest(times: Sequence[tuple[float, int]], before_s: float) -> tuple[float, int] | None:

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.goals.processes import ALL_CORES
 from benchmarks.outcome import Outcome, markdown
 
 COLUMNS = (
     "glass to glass p50 / p95 / p99 ms",
     "new fps",
     "sessions per core",
+    ALL_CORES,
     "CPU ms per frame",
     "MiB per session",
     "first frame p50 / p95 ms",

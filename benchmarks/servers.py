@@ -87,13 +87,14 @@ async def running(design: Design, folder: Path, load: Load) -> AsyncIterator[Run
         async with httpx.AsyncClient(base_url=starting.url, trust_env=False) as http:
 
             async def is_ready() -> bool:
-                assert all(process.is_running for process in starting.processes), _said(starting)
+                assert all(process.is_running for process in starting.processes), f"{design.name} ended"
                 return await _is_ready(http, design, load)
 
             await eventually(is_ready, START_S, f"{design.name} answers")
         yield starting
-    except AssertionError as exc:
-        raise AssertionError(f"{exc}\n{_said(starting)}") from exc
+    except Exception:
+        print(_said(starting), file=sys.stderr)
+        raise
     finally:
         for process in starting.processes:
             await process.stop()

@@ -12,7 +12,7 @@ from benchmarks.matching import (
     by_counter,
     by_timestamp,
     constant,
-    is_same_constant,
+    fits,
 )
 
 STEP = 3000
@@ -73,11 +73,23 @@ def test_what_was_never_sent_and_what_repeats_is_left_out() -> None:
     assert [one.sent_timestamp for one in by_timestamp(arrived, 0, sent)] == [0, 2 * STEP]
 
 
-def test_constants_are_the_same_up_to_rounding_also_round_zero() -> None:
-    assert is_same_constant(0, TIMESTAMPS - 1)
-    assert is_same_constant(5, 6)
-    assert not is_same_constant(5, 8)
-    assert not is_same_constant(0, STEP)
+def test_a_constant_that_moved_does_not_fit() -> None:
+    sent = camera(40, first=TIMESTAMPS - 20 * STEP)
+    first = TIMESTAMPS - 20 * STEP
+    late = [Seen((first + place * STEP + 50) % TIMESTAMPS, 2.0, place) for place in range(15, 25)]
+    assert fits(late, 50, sent)
+    assert fits(late, 51, sent)
+    assert not fits(late, 50 + STEP, sent)
+    assert not fits(late, 500, sent)
+
+
+def test_a_loop_that_was_begun_anew_does_not_make_the_constant_doubtful() -> None:
+    sent = Sent()
+    # The same twenty counters twice: by votes both constants are as good.
+    for place in range(40):
+        sent.add(place * STEP, place % 20, place * FRAME_S)
+    late = [Seen((20 + place) * STEP + 8, 1.5, place) for place in range(10)]
+    assert fits(late, 8, sent)
 
 
 def test_a_counter_matches_its_latest_sending_before_the_arrival() -> None:
