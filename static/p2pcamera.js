@@ -106,8 +106,9 @@
   const CHECK_TIMEOUT_MS = 2_000;
   const REPEAT_MS = 1_000;
   const RECONNECT_TIMEOUT_MS = 5_000;
-  const FIRST_PAUSE_MS = 200;
-  const PAUSE_GROWTH = 1.5;
+  // Between attempts lies this part of the outage so far: an outage is made longer by no more than that.
+  const PAUSE_PART = 1 / 8;
+  const SHORTEST_PAUSE_MS = 200;
   const LONGEST_PAUSE_MS = 10_000;
   // A service just started knows no worker, and then not all: they make themselves known within a second.
   const SERVICE_START_MS = 5_000;
@@ -1071,8 +1072,8 @@
       const silence_ms = picture.silence_ms(now_ms);
       const isMissed = picture.seesFrames && silence_ms > RAW_AFTER_MS;
       if (isMissed && this.#settings.outage === "open") picture.showRaw();
-      picture.repeat(now_ms);
-      if (this.#state === "live" && this.#silence_ms() > SILENCE_MS) this.#check();
+      if (this.#state === "reconnecting") picture.repeat(now_ms);
+      else if (this.#silence_ms() > SILENCE_MS) this.#check();
       this.#lookSoon();
     }
 
@@ -1111,8 +1112,8 @@
     }
 
     async #reconnect() {
-      let awayAt_ms = performance.now();
-      let failures = 0;
+      const lostAt_ms = performance.now();
+      let awayAt_ms = lostAt_ms;
       while (this.#state === "reconnecting") {
         try {
           await this.#connect(this.#signaling.iceServersOrFault(), RECONNECT_TIMEOUT_MS);
@@ -1121,31 +1122,31 @@
           if (this.#state !== "reconnecting") return;
           const fault = /** @type {Fault} */ (error);
           this.#fault = fault;
-          if (!fault.status) awayAt_ms = performance.now();
-          const isStarting = performance.now() - awayAt_ms < SERVICE_START_MS;
+          const now_ms = performance.now();
+          if (!fault.status) awayAt_ms = now_ms;
+          const isStarting = now_ms - awayAt_ms < SERVICE_START_MS;
           if (isFinal(fault) && !(isStarting && fault.code === "unknown_filter")) {
             if (!this.#takeBack(fault)) return this.#refused(fault);
             continue;
           }
           const mustWait = fault.retryAfterS !== null && !(isStarting && fault.code === "no_worker");
           const asked_ms = mustWait ? 1000 * /** @type {number} */ (fault.retryAfterS) : 0;
-          const growing_ms = Math.min(FIRST_PAUSE_MS * PAUSE_GROWTH ** failures, LONGEST_PAUSE_MS);
-          failures += 1;
-          // A little more or less, lest all pages come back at once.
-          const pause_ms = Math.max(asked_ms, growing_ms) * (1 + Math.random() / 4);
-          if (await this.#pause(pause_ms, !mustWait)) failures = 0;
+          const growing_ms = Math.min((now_ms - lostAt_ms) * PAUSE_PART, LONGEST_PAUSE_MS);
+          // Each page its own, lest all come back at once.
+          const spread = 1 + Math.random() / 4;
+          await this.#pause(Math.max(asked_ms, growing_ms, SHORTEST_PAUSE_MS) * spread, !mustWait);
         }
       }
     }
 
-    /** @param {number} duration_ms @param {boolean} canWake @returns {Promise<boolean>} whether it was woken */
+    /** @param {number} duration_ms @param {boolean} canWake @returns {Promise<void>} */
     #pause(duration_ms, canWake) {
       return new Promise((resolve) => {
-        const timer = setTimeout(() => resolve(false), duration_ms);
+        const timer = setTimeout(resolve, duration_ms);
         this.#wake = () => {
           if (!canWake && this.#state === "reconnecting") return;
           clearTimeout(timer);
-          resolve(true);
+          resolve();
         };
       });
     }

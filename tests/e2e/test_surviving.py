@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from tests.e2e.browser import Shown, forget, frames, opened, shown
@@ -22,6 +24,26 @@ FIRST_FRAMES_S = 15.0
 BACK_WITHIN_MS = 3_000
 """From when the service can serve again."""
 RAW_WITHIN_MS = 1_500
+ON_THE_WAY_MS = 150
+
+# Runs in the page: when the connection was lost, by the page's clock.
+NOTE_LOSS = """
+window.lostAt = null;
+p2pcamera.addEventListener("statechange", ({ detail }) => {
+  if (detail.session.state === "reconnecting") window.lostAt = performance.now();
+});
+"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Services]:
+    """A front with two media processes, and one worker, for all tests here; each leaves them running."""
+    async with Services(tmp_path_factory.mktemp("surviving")) as services:
+        services.start_signaling("--processes", "2")
+        services.start_worker("invert")
+        await services.ready({"invert": 1})
+        yield services
+    print(services.output())
 
 
 def readable(rows: list[Shown]) -> list[Shown]:
@@ -33,13 +55,17 @@ def raw(rows: list[Shown]) -> list[Shown]:
     return [row for row in readable(rows) if not row.is_inverted]
 
 
-async def filtered_again(page: Page, since_ms: float) -> Shown:
-    """Wait for a filtered frame that the camera took later than the last one shown before `since_ms`."""
-    before = [row.counter for row in readable(await shown(page)) if row.at_ms < since_ms + 500]
+async def filtered_again(page: Page) -> Shown:
+    """Wait for a loss, and then for a filtered frame that is newer than the last one shown before it."""
+    lost_ms: float = await eventually(lambda: page.evaluate("window.lostAt"), 10, "the loss is noticed")
+    # The last frames may have been on their way to the screen.
+    since_ms = lost_ms + ON_THE_WAY_MS
 
     async def found() -> list[Shown]:
         rows = readable(await shown(page))
-        return [row for row in rows if row.is_inverted and row.at_ms > since_ms and row.counter not in before]
+        last = [row.counter for row in rows if row.at_ms <= since_ms][-1]
+        # That one is shown again and again in an outage.
+        return [row for row in rows if row.at_ms > since_ms and row.is_inverted and row.counter != last]
 
     return (await eventually(found, 30, "a new filtered frame"))[0]
 
@@ -49,68 +75,81 @@ async def now_ms(page: Page) -> float:
     return now
 
 
-async def states(page: Page) -> list[str]:
-    """Return the state of the session and that of the page's track."""
+async def is_live_again(page: Page) -> bool:
+    """Tell whether session and track are live and all connections but the newest closed."""
     found: list[str] = await page.evaluate(
-        "[window.p2pcamera.sessions[0]?.state, window.stream.getVideoTracks()[0].readyState]"
+        """[p2pcamera.sessions[0]?.state, stream.getVideoTracks()[0].readyState,
+            ...connections.map(({ connectionState }) => connectionState)]"""
     )
-    return found
+    return found[:2] == ["live", "live"] and found[2:] == ["closed"] * (len(found) - 3) + ["connected"]
 
 
-async def open_connections(page: Page) -> int:
-    count: int = await page.evaluate(
-        "connections.filter(({ connectionState }) => connectionState !== 'closed').length"
-    )
-    return count
-
-
-async def test_track_goes_on_when_the_signaling_service_is_killed_and_started_again_and_is_never_raw(
-    services: Services, browser: Browser, site: Site
+async def test_track_goes_on_when_the_signaling_service_ends_and_is_started_again_and_is_never_raw(
+    served: Services, browser: Browser, site: Site
 ) -> None:
-    await services.start("invert")
-    assert services.signaling is not None
+    signaling = served.signaling
+    assert signaling is not None
     folder, url = site
-    write_pages(folder, services.url, {"data-filter": "invert"})
+    write_pages(folder, served.url, {"data-filter": "invert"})
     async with opened(browser, url) as page:
-        await frames(page, 20, FIRST_FRAMES_S)
+        await frames(page, 10, FIRST_FRAMES_S)
+        await page.evaluate(NOTE_LOSS)
         for number in (signal.SIGKILL, signal.SIGTERM):
-            await forget(page)
-            await frames(page, 5, FIRST_FRAMES_S)
+            await page.evaluate("window.lostAt = null")
             gone_ms = await now_ms(page)
-            services.signaling.signal(number)
-            await services.signaling.ended()
-            services.signaling.start()
-            await services.ready({"invert": 1})
+            signaling.signal(number)
+            await signaling.ended()
+            signaling.start()
+            await served.ready({"invert": 1})
             ready_ms = await now_ms(page)
-            back = await filtered_again(page, gone_ms)
+            back = await filtered_again(page)
+            after_ms = [round(at_ms - gone_ms) for at_ms in (ready_ms, back.at_ms)]
             print(
-                f"{number!r}: ready {ready_ms - gone_ms:.0f} ms, filtered {back.at_ms - gone_ms:.0f} ms later"
+                f"{number!r}: the service is ready after {after_ms[0]} ms, the filter after {after_ms[1]} ms"
             )
             assert back.at_ms - ready_ms < BACK_WITHIN_MS
-            await eventually(lambda: _are(page, ["live", "live"]), 5, "the session is live again")
-            assert not raw(await shown(page))
-        assert await page.evaluate("connections.length") >= 3
-        assert await open_connections(page) == 1
-        assert await services.sessions() == 1
-        assert await page.evaluate("window.stream.getVideoTracks()[0].muted") is False
-
-        await page.evaluate("window.stream.getVideoTracks()[0].stop()")
-        await services.has_sessions(0, within_s=3)
-        assert await open_connections(page) == 0
-
-
-async def test_open_session_shows_the_raw_camera_while_the_service_is_away_and_none_once_it_is_stopped(
-    services: Services, browser: Browser, site: Site
-) -> None:
-    await services.start("invert")
-    assert services.signaling is not None
-    folder, url = site
-    write_pages(folder, services.url, {"data-filter": "invert", "data-outage": "open"})
-    async with opened(browser, url) as page:
-        await frames(page, 20, FIRST_FRAMES_S)
+            await eventually(lambda: is_live_again(page), 5, "one connection, live")
         assert not raw(await shown(page))
+        assert await served.sessions() == 1
+        assert await page.evaluate("stream.getVideoTracks()[0].muted") is False
+
+        await page.evaluate("stream.getVideoTracks()[0].stop()")
+        await served.has_sessions(0, within_s=3)
+        states = await page.evaluate("connections.map(({ connectionState }) => connectionState)")
+        assert set(states) == {"closed"}
+
+
+async def test_media_process_that_is_killed_costs_its_sessions_a_moment(
+    served: Services, browser: Browser, site: Site
+) -> None:
+    assert served.signaling is not None
+    folder, url = site
+    write_pages(folder, served.url, {"data-filter": "invert"})
+    async with opened(browser, url) as page:
+        await frames(page, 10, FIRST_FRAMES_S)
+        await page.evaluate(NOTE_LOSS)
+        media = psutil.Process(served.signaling.pid).children(recursive=True)
         gone_ms = await now_ms(page)
-        services.signaling.kill()
+        max(media, key=lambda one: sum(one.cpu_times()[:2])).kill()
+        back = await filtered_again(page)
+        print(f"filtered again {back.at_ms - gone_ms:.0f} ms after the kill")
+        assert back.at_ms - gone_ms < BACK_WITHIN_MS
+        await eventually(lambda: is_live_again(page), 5, "one connection, live")
+        assert not raw(await shown(page))
+
+
+async def test_open_session_shows_the_raw_camera_meanwhile_and_nothing_once_its_track_is_stopped(
+    served: Services, browser: Browser, site: Site
+) -> None:
+    signaling = served.signaling
+    assert signaling is not None
+    folder, url = site
+    write_pages(folder, served.url, {"data-filter": "invert", "data-outage": "open"})
+    async with opened(browser, url) as page:
+        await frames(page, 10, FIRST_FRAMES_S)
+        await page.evaluate(NOTE_LOSS)
+        gone_ms = await forget(page)
+        signaling.kill()
 
         async def raw_frames() -> list[Shown]:
             rows = raw(await shown(page))
@@ -118,51 +157,20 @@ async def test_open_session_shows_the_raw_camera_while_the_service_is_away_and_n
 
         first_raw, *_ = await eventually(raw_frames, 6, "the raw camera")
         assert first_raw.at_ms - gone_ms < RAW_WITHIN_MS
-        services.signaling.start()
-        await services.ready({"invert": 1})
+        signaling.start()
+        await served.ready({"invert": 1})
+        back = await filtered_again(page)
+        await eventually(lambda: is_live_again(page), 5, "one connection, live")
+        await frames(page, 20, FIRST_FRAMES_S)
+        assert not [row for row in raw(await shown(page)) if row.at_ms > back.at_ms]
 
-        async def is_filtered() -> bool:
-            rows = readable(await shown(page))[-20:]
-            return len(rows) == 20 and all(row.is_inverted for row in rows)
-
-        await eventually(is_filtered, 10, "the filter again")
-
-        # The raw feed has ended, and a page that stops its track in an outage hears nothing more.
-        services.signaling.kill()
-        await eventually(lambda: _are(page, ["reconnecting", "live"]), 6, "the loss is noticed")
-        await page.evaluate("window.session = window.p2pcamera.sessions[0]")
-        await page.evaluate("window.stream.getVideoTracks()[0].stop()")
+        await page.evaluate("window.lostAt = null")
+        signaling.kill()
+        await eventually(lambda: page.evaluate("window.lostAt"), 10, "the loss is noticed")
+        await page.evaluate("window.session = p2pcamera.sessions[0]; stream.getVideoTracks()[0].stop()")
         assert await page.evaluate("[session.state, session.camera.readyState]") == ["ended", "ended"]
         made = await page.evaluate("connections.length")
-        assert await open_connections(page) == 0
-        services.signaling.start()
-        await services.ready({"invert": 1})
-        assert await services.sessions() == 0
+        signaling.start()
+        await served.ready({"invert": 1})
+        assert await served.sessions() == 0
         assert await page.evaluate("connections.length") == made
-
-
-async def test_media_process_that_is_killed_costs_its_sessions_a_moment(
-    services: Services, browser: Browser, site: Site
-) -> None:
-    front = services.start_signaling("--processes", "2")
-    services.start_worker("invert")
-    await services.ready({"invert": 1})
-    folder, url = site
-    write_pages(folder, services.url, {"data-filter": "invert"})
-    async with opened(browser, url) as page:
-        await frames(page, 20, FIRST_FRAMES_S)
-        media = max(
-            psutil.Process(front.pid).children(recursive=True), key=lambda one: sum(one.cpu_times()[:2])
-        )
-        gone_ms = await now_ms(page)
-        media.kill()
-        back = await filtered_again(page, gone_ms)
-        print(f"filtered {back.at_ms - gone_ms:.0f} ms later")
-        assert back.at_ms - gone_ms < BACK_WITHIN_MS
-        await eventually(lambda: _are(page, ["live", "live"]), 5, "the session is live again")
-        assert not raw(await shown(page))
-        assert await open_connections(page) == 1
-
-
-async def _are(page: Page, wanted: list[str]) -> bool:
-    return await states(page) == wanted
