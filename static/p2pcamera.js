@@ -97,12 +97,15 @@
   const CANDIDATE_BATCH_MS = 10;
   // Under `closed` the server's card comes 2 s into an outage, so a track silent for longer is given as it is.
   const FIRST_FRAME_TIMEOUT_MS = 3_000;
-  const LOOK_MS = 250;
+  const LOOK_MS = 200;
   const RAW_AFTER_MS = 500;
-  // The server says something once a second, however slow the filter is.
-  const SILENCE_MS = 1_200;
-  // A session that the server still has, but of which nothing arrives: the way to it is broken.
-  const LOST_AFTER_MS = 3_000;
+  // A slow filter is no loss: so long without a frame, the server is asked for a word on the data channel.
+  const PING_AFTER_MS = 300;
+  // So long without a frame or a word, it is asked for its session by HTTP.
+  const CHECK_AFTER_MS = 700;
+  // And so long the connection is given where no answer comes, or the answer is that all is well.
+  const UNREACHABLE_AFTER_MS = 1_200;
+  const BROKEN_AFTER_MS = 3_000;
   const CHECK_TIMEOUT_MS = 2_000;
   const REPEAT_MS = 1_000;
   const RECONNECT_TIMEOUT_MS = 5_000;
@@ -426,6 +429,11 @@
       });
       if (outcome instanceof Fault) throw outcome;
       return performance.now() - sentAt_ms;
+    }
+
+    /** Lets `heardAt_ms` tell whether the server is there. */
+    askForWord() {
+      if (this.#channel.readyState === "open") this.#channel.send("ping");
     }
 
     /** @param {Fault} fault for all who still wait */
@@ -1073,7 +1081,8 @@
       const isMissed = picture.seesFrames && silence_ms > RAW_AFTER_MS;
       if (isMissed && this.#settings.outage === "open") picture.showRaw();
       if (this.#state === "reconnecting") picture.repeat(now_ms);
-      else if (this.#silence_ms() > SILENCE_MS) this.#check();
+      else if (this.#silence_ms() > CHECK_AFTER_MS) this.#check();
+      else if (silence_ms > PING_AFTER_MS) this.#link?.control?.askForWord();
       this.#lookSoon();
     }
 
@@ -1095,7 +1104,7 @@
         (error) => error,
       );
       this.#isChecking = false;
-      const limit_ms = fault === null ? LOST_AFTER_MS : SILENCE_MS;
+      const limit_ms = fault === null ? BROKEN_AFTER_MS : UNREACHABLE_AFTER_MS;
       if (fault?.status === 404 || this.#silence_ms() > limit_ms) this.#lose(link);
     }
 

@@ -641,6 +641,66 @@ async def test_stopped_track_is_not_reconnected(stage: Stage) -> None:
     assert len(stage.sent("POST", "/offer")) == offers
 
 
+async def test_full_server_is_not_asked_again_before_it_said_so(stage: Stage) -> None:
+    page = await stage.open()
+    await page.clock.install()
+    await page.reload()
+    await _live(page)
+    stage.refusal = (503, "full", "No room.")
+    await stage.far_end.evaluate("peer.close()")
+    await page.wait_for_function("p2pcamera.sessions[0].fault?.retryAfterS === 7", timeout=5_000)
+    assert await page.evaluate("p2pcamera.sessions[0].state") == "reconnecting"
+    await page.evaluate("dispatchEvent(new Event('online'))")
+    await page.clock.fast_forward(5_000)
+    assert len(stage.sent("POST", "/offer")) == 2
+    stage.refusal = None
+    await page.clock.fast_forward(4_000)
+    await _reconnected(stage, page, offers=3)
+
+
+async def test_network_that_comes_back_is_used_at_once(stage: Stage) -> None:
+    page = await stage.open()
+    await page.clock.install()
+    await page.reload()
+    await _live(page)
+    await stage.context.set_offline(True)
+    await stage.far_end.evaluate("peer.close()")
+    await page.wait_for_function("p2pcamera.sessions[0].fault?.code === 'unreachable'", timeout=5_000)
+    # The pauses have grown by then to their longest.
+    await page.clock.fast_forward(120_000)
+    await page.clock.pause_at(await page.evaluate("Date.now() + 500"))
+    await stage.context.set_offline(False)
+    await eventually(lambda: len(stage.sent("POST", "/offer")) == 2, 5, "an offer, with all clocks stopped")
+
+
+async def test_filter_that_a_restarted_server_does_not_know_yet_is_waited_for(stage: Stage) -> None:
+    page = await stage.open()
+    await _live(page)
+    stage.refusal = (404, "unknown_filter", "No worker ever served ink.")
+    await stage.far_end.evaluate("peer.close()")
+    await page.wait_for_function("p2pcamera.sessions[0].fault?.code === 'unknown_filter'", timeout=5_000)
+    stage.refusal = None
+    await _reconnected(stage, page, offers=3)
+    assert await page.evaluate("p2pcamera.sessions[0].fault") is None
+
+
+async def test_track_keeps_the_name_and_the_device_of_the_camera(stage: Stage) -> None:
+    page = await stage.open()
+    await _live(page)
+    camera, *given = await page.evaluate(
+        """() => {
+          const [track] = stream.getVideoTracks();
+          const tracks = [native.streams[0].getVideoTracks()[0], track, track.clone()];
+          return tracks.map((one) => [one.label, one.kind, one.getSettings(), one.constructor.name]);
+        }"""
+    )
+    for track in given:
+        assert track[:2] == camera[:2]
+        assert track[2]["deviceId"] == camera[2]["deviceId"]
+        assert {"width", "height", "frameRate"} <= track[2].keys()
+        assert track[3] == "MediaStreamTrack"
+
+
 async def test_filter_chosen_in_an_outage_is_in_the_next_offer_and_a_refused_one_is_taken_back(
     stage: Stage,
 ) -> None:
