@@ -148,6 +148,8 @@ class Stage:
     """Parameters for which an offer is refused as the service does it."""
     is_silent: bool = False
     """Whether offers are left without an answer."""
+    is_away: bool = False
+    """Whether nothing answers."""
     is_forgetful: bool = False
     """Whether there are no sessions any more, until the next is made."""
 
@@ -173,6 +175,9 @@ class Stage:
         if path == "/p2pcamera.js":
             await route.fulfill(path=SHIM, content_type="text/javascript")
             return
+        if self.is_away:
+            await route.abort("connectionrefused")
+            return
         self.requests.append(
             Request(request.method, path, await request.all_headers(), request.post_data or "")
         )
@@ -187,7 +192,8 @@ class Stage:
         elif refusal := self._refusal_of(self.requests[-1]):
             status, code, message = refusal
             error = {"error": {"code": code, "message": message}}
-            await route.fulfill(status=status, json=error, headers={**cors, "Retry-After": "7"})
+            later = {"Retry-After": "7"} if status == 503 else {}
+            await route.fulfill(status=status, json=error, headers={**cors, **later})
         elif not self.is_silent:
             self.is_forgetful = False
             body = self.requests[-1].body
@@ -542,7 +548,7 @@ async def test_session_that_the_server_no_longer_has_is_made_anew(stage: Stage) 
     await _live(page)
     # Nothing more comes from a server that was killed, not even the end of the connection.
     stage.is_forgetful = True
-    await stage.far_end.evaluate("peer.getTransceivers()[0].sender.replaceTrack(null)")
+    await stage.far_end.evaluate("control.onmessage = null; peer.getSenders()[0].replaceTrack(null)")
     await _reconnected(stage, page)
     assert [request.text for request in stage.checks()] == ["{}"]
     assert await page.evaluate("colour(stream)") == "red"
@@ -663,14 +669,18 @@ async def test_network_that_comes_back_is_used_at_once(stage: Stage) -> None:
     await page.clock.install()
     await page.reload()
     await _live(page)
-    await stage.context.set_offline(True)
+    stage.is_away = True
     await stage.far_end.evaluate("peer.close()")
     await page.wait_for_function("p2pcamera.sessions[0].fault?.code === 'unreachable'", timeout=5_000)
     # The pauses have grown by then to their longest.
     await page.clock.fast_forward(120_000)
     await page.clock.pause_at(await page.evaluate("Date.now() + 500"))
-    await stage.context.set_offline(False)
-    await eventually(lambda: len(stage.sent("POST", "/offer")) == 2, 5, "an offer, with all clocks stopped")
+    stage.is_away = False
+    await page.evaluate("dispatchEvent(new Event('online'))")
+    # What an offer begins with; the offer itself waits some milliseconds for candidates.
+    await eventually(lambda: len(stage.sent("GET", "/ice-servers")) == 2, 5, "a try, with all clocks stopped")
+    await page.clock.resume()
+    await _reconnected(stage, page)
 
 
 async def test_filter_that_a_restarted_server_does_not_know_yet_is_waited_for(stage: Stage) -> None:
