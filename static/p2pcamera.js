@@ -16,9 +16,9 @@
  * call without video goes to the browser as it is. `window.p2pcamera` (type `P2PCamera` below) is the
  * page's way to change the filter in mid-call and to read measurements; no page needs it.
  *
- * The filtered track outlives the connection behind it: that is noticed, made anew, and the same track goes on.
- * Meanwhile the last filtered frame stays (`closed`), or the raw camera shows after half a second (`open`). Under
- * `closed` nothing in this file ever puts a raw frame into a track of the page's.
+ * The filtered track outlives the connection behind it: a lost one is made anew, and the same track goes on.
+ * Meanwhile the last filtered frame stays (`closed`), or the raw camera shows after half a second (`open`).
+ * Under `closed` nothing in this file ever puts a raw frame into a track of the page's.
  */
 
 /**
@@ -29,10 +29,10 @@
  */
 
 /**
- * `connecting` -> `live` <-> `reconnecting`, until `ended` (the page, or the camera, stopped), or `failed` (see
- * `fault`): the first connection failed, or the server refused a later one for a reason that no waiting mends
- * (401, 403, an unknown filter, 422); the page's track ends then, as that of an unplugged camera does. `raw`
- * stands for `failed` under the outage policy `open`: the page has the raw camera, and keeps it.
+ * `connecting` -> `live` <-> `reconnecting`, until `ended` (the page, or the camera, stopped), or `failed`
+ * (see `fault`): the first connection failed, or the server refused a later one for a reason that no waiting
+ * mends (401, 403, an unknown filter, 422); the page's track ends then, as that of an unplugged camera does.
+ * `raw` stands for `failed` under the outage policy `open`: the page has the raw camera, and keeps it.
  * @typedef {'connecting' | 'live' | 'reconnecting' | 'raw' | 'failed' | 'ended'} P2PCameraState
  */
 
@@ -50,8 +50,8 @@
 
 /**
  * One camera on its way through the server. `camera` is the raw track; `ping` measures the round trip on
- * the data channel in milliseconds; `getStats` is the connection's. `close` is safe to call twice. `fault` says
- * why the session ended, or, while it is `reconnecting`, what is in the way.
+ * the data channel in milliseconds; `getStats` is the connection's. `close` is safe to call twice. `fault`
+ * says why the session ended, or, while it is `reconnecting`, what is in the way.
  * @typedef {object} P2PCameraSession
  * @property {string | null} id of the newest connection
  * @property {P2PCameraState} state
@@ -67,10 +67,11 @@
 
 /**
  * `window.p2pcamera`. The settings hold for calls still to come, `outage` and `token` for open sessions too;
- * `setFilter` changes every open session, and is settled when the server has answered for all: it rejects with
- * a `P2PCameraFault`. `token` can be set and reads as undefined. Events are `CustomEvent`s with `detail.session`: `statechange`, `stats`
- * (`detail.stats`), `progress` of a loading filter (`detail.filter`, `detail.fraction` from 0 to 1), and
- * `fault` when a filter fails in mid-call (`detail.fault`), where the session goes on.
+ * `setFilter` changes every open session, and is settled when the server has answered for all, in an outage
+ * when it is over: it rejects with a `P2PCameraFault`. `token` can be set and reads as undefined. Events are
+ * `CustomEvent`s with `detail.session`: `statechange`, `stats` (`detail.stats`), `progress` of a loading filter
+ * (`detail.filter`, `detail.fraction` from 0 to 1), and `fault` when a filter fails in mid-call
+ * (`detail.fault`), where the session goes on.
  * @typedef {object} P2PCameraMembers
  * @property {readonly P2PCameraSession[]} sessions those that are connecting, live or reconnecting
  * @property {string} server
@@ -110,7 +111,7 @@
   const REPEAT_MS = 1_000;
   const RECONNECT_TIMEOUT_MS = 5_000;
   // Between attempts lies this part of the outage so far: an outage is made longer by no more than that.
-  const PAUSE_PART = 1 / 8;
+  const PAUSE_PART = 1 / 20;
   const SHORTEST_PAUSE_MS = 200;
   const LONGEST_PAUSE_MS = 10_000;
   // A service just started knows no worker, and then not all: they make themselves known within a second.
@@ -408,7 +409,7 @@
       channel.addEventListener("message", ({ data }) => this.#receive(data));
     }
 
-    /** @param {string | string[]} name @param {object} params @returns {Promise<string[]>} what is applied now */
+    /** @param {string | string[]} name @param {object} params @returns {Promise<string[]>} what applies now */
     async changeFilter(name, params) {
       return this.#change({ name, params });
     }
@@ -574,11 +575,8 @@
       let isUp = false;
       const lose = () => {
         if (signal.aborted) return;
-        if (isUp) this.#on.loss();
-        else
-          this.close(
-            new Fault("no_media_path", "the server answered, but no picture can travel to it and back"),
-          );
+        if (isUp) return this.#on.loss();
+        this.close(new Fault("no_media_path", "the server answered, but no picture can travel to it and back"));
       };
       peer.addEventListener("connectionstatechange", () => {
         if (peer.connectionState === "failed" || peer.connectionState === "closed") lose();
@@ -630,7 +628,7 @@
 
   /**
    * Where the frames of one track after another become one track. `feed` begins to pass on the frames of a
-   * track, calls `onFrame` before each, and returns what ends that. `repeat` passes on the last frame once more.
+   * track, calls `onFrame` before each, and returns what ends that. `repeat` passes on the last frame again.
    * @typedef {object} Surface
    * @property {MediaStreamTrack | null} track null before the first feed
    * @property {boolean} outlivesItsSource
@@ -1247,7 +1245,7 @@
 
   /** @param {Fault} fault @returns {boolean} whether trying again would be of no use */
   function isFinal({ status, code }) {
-    return status === 401 || status === 403 || status === 422 || code === "unknown_filter" || code === "bad_settings";
+    return [401, 403, 422].includes(status) || code === "unknown_filter" || code === "bad_settings";
   }
 
   /** @param {MediaTrackSettings} settings @returns {number} bits per second */

@@ -37,11 +37,9 @@ p2pcamera.addEventListener("statechange", ({ detail }) => {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def started(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Services]:
-    """A front with two media processes, and one worker, for all tests here."""
+    """One worker for all tests here, and a signaling service that each may kill."""
     async with Services(tmp_path_factory.mktemp("surviving")) as services:
-        services.start_signaling("--processes", "2")
         services.start_worker("invert")
-        await services.ready({"invert": 1})
         yield services
     print(services.output())
 
@@ -49,9 +47,8 @@ async def started(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
 @pytest_asyncio.fixture(loop_scope="session")
 async def served(started: Services) -> Services:
     """Serving, whatever the last test killed."""
-    assert started.signaling is not None
-    if not started.signaling.is_running:
-        started.signaling.start()
+    if started.signaling is None or not started.signaling.is_running:
+        started.start_signaling("--processes", "1")
         await started.ready({"invert": 1})
     return started
 
@@ -129,25 +126,6 @@ async def test_track_goes_on_when_the_signaling_service_ends_and_is_started_agai
         assert set(states) == {"closed"}
 
 
-async def test_media_process_that_is_killed_costs_its_sessions_a_moment(
-    served: Services, browser: Browser, site: Site
-) -> None:
-    assert served.signaling is not None
-    folder, url = site
-    write_pages(folder, served.url, {"data-filter": "invert"})
-    async with opened(browser, url) as page:
-        await frames(page, 10, FIRST_FRAMES_S)
-        await page.evaluate(NOTE_LOSS)
-        media = psutil.Process(served.signaling.pid).children(recursive=True)
-        gone_ms = await now_ms(page)
-        max(media, key=lambda one: sum(one.cpu_times()[:2])).kill()
-        back = await filtered_again(page)
-        print(f"filtered again {back.at_ms - gone_ms:.0f} ms after the kill")
-        assert back.at_ms - gone_ms < BACK_WITHIN_MS
-        await eventually(lambda: is_live_again(page), 5, "one connection, live")
-        assert not raw(await shown(page))
-
-
 async def test_open_session_shows_the_raw_camera_meanwhile_and_nothing_once_its_track_is_stopped(
     served: Services, browser: Browser, site: Site
 ) -> None:
@@ -181,3 +159,25 @@ async def test_open_session_shows_the_raw_camera_meanwhile_and_nothing_once_its_
         assert await page.evaluate("[session.state, session.camera.readyState]") == ["ended", "ended"]
         states = await page.evaluate("connections.map(({ connectionState }) => connectionState)")
         assert set(states) == {"closed"}
+
+
+async def test_media_process_that_is_killed_costs_its_sessions_a_moment(
+    started: Services, browser: Browser, site: Site
+) -> None:
+    if started.signaling is not None:
+        await started.signaling.stop()
+    front = started.start_signaling("--processes", "2")
+    await started.ready({"invert": 1})
+    folder, url = site
+    write_pages(folder, started.url, {"data-filter": "invert"})
+    async with opened(browser, url) as page:
+        await frames(page, 10, FIRST_FRAMES_S)
+        await page.evaluate(NOTE_LOSS)
+        media = psutil.Process(front.pid).children(recursive=True)
+        gone_ms = await now_ms(page)
+        max(media, key=lambda one: sum(one.cpu_times()[:2])).kill()
+        back = await filtered_again(page)
+        print(f"filtered again {back.at_ms - gone_ms:.0f} ms after the kill")
+        assert back.at_ms - gone_ms < BACK_WITHIN_MS
+        await eventually(lambda: is_live_again(page), 5, "one connection, live")
+        assert not raw(await shown(page))
