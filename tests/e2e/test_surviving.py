@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -49,7 +50,7 @@ async def served(started: Services) -> Services:
     """Serving, whatever the last test killed."""
     if started.signaling is None or not started.signaling.is_running:
         started.start_signaling("--processes", "1")
-        await started.ready({"invert": 1})
+    await started.ready({"invert": 1})
     return started
 
 
@@ -77,6 +78,15 @@ async def filtered_again(page: Page) -> Shown:
     return (await eventually(found, 30, "a new filtered frame"))[0]
 
 
+async def raw_frames(page: Page) -> list[Shown]:
+    return raw(await shown(page))
+
+
+async def is_filtered(page: Page) -> bool:
+    last = readable(await shown(page))[-10:]
+    return len(last) == 10 and all(row.is_inverted for row in last)
+
+
 async def now_ms(page: Page) -> float:
     now: float = await page.evaluate("performance.now()")
     return now
@@ -91,74 +101,48 @@ async def is_live_again(page: Page) -> bool:
     return found[:2] == ["live", "live"] and found[2:] == ["closed"] * (len(found) - 3) + ["connected"]
 
 
-async def test_track_goes_on_when_the_signaling_service_ends_and_is_started_again_and_is_never_raw(
+async def test_tracks_go_on_when_the_signaling_service_ends_and_is_started_again(
     served: Services, browser: Browser, site: Site
 ) -> None:
+    """A `closed` page never shows a raw frame, from the first on; an `open` one shows them meanwhile."""
     signaling = served.signaling
     assert signaling is not None
     folder, url = site
     write_pages(folder, served.url, {"data-filter": "invert"})
-    async with opened(browser, url) as page:
-        await frames(page, 10, FIRST_FRAMES_S)
-        await page.evaluate(NOTE_LOSS)
+    write_pages(folder / "open", served.url, {"data-filter": "invert", "data-outage": "open"})
+    async with opened(browser, url) as closed, opened(browser, f"{url}/open/") as opening:
+        for page in (closed, opening):
+            await frames(page, 10, FIRST_FRAMES_S)
+            await page.evaluate(NOTE_LOSS)
         for number in (signal.SIGKILL, signal.SIGTERM):
-            await page.evaluate("window.lostAt = null")
-            gone_ms = await now_ms(page)
+            await closed.evaluate("window.lostAt = null")
+            gone_ms = await now_ms(closed)
+            open_gone_ms = await forget(opening)
             signaling.signal(number)
             await signaling.ended()
             signaling.start()
+            first_raw, *_ = await eventually(lambda: raw_frames(opening), 6, "the raw camera")
+            assert first_raw.at_ms - open_gone_ms < RAW_WITHIN_MS
             await served.ready({"invert": 1})
-            ready_ms = await now_ms(page)
-            back = await filtered_again(page)
+            ready_ms = await now_ms(closed)
+            back = await filtered_again(closed)
             after_ms = [round(at_ms - gone_ms) for at_ms in (ready_ms, back.at_ms)]
             print(
                 f"{number!r}: the service is ready after {after_ms[0]} ms, the filter after {after_ms[1]} ms"
             )
             assert back.at_ms - ready_ms < BACK_WITHIN_MS
-            await eventually(lambda: is_live_again(page), 5, "one connection, live")
-        assert not raw(await shown(page))
-        assert await served.sessions() == 1
-        assert await page.evaluate("stream.getVideoTracks()[0].muted") is False
+            for page in (closed, opening):
+                await eventually(functools.partial(is_live_again, page), 5, "one connection, live")
+            await eventually(lambda: is_filtered(opening), 5, "the filter in the open session")
+        assert not raw(await shown(closed))
+        assert await closed.evaluate("stream.getVideoTracks()[0].muted") is False
 
-        await page.evaluate("stream.getVideoTracks()[0].stop()")
+        assert await served.sessions() == 2
+        for page in (closed, opening):
+            await page.evaluate("window.session = p2pcamera.sessions[0]; stream.getVideoTracks()[0].stop()")
+            assert await page.evaluate("[session.state, session.camera.readyState]") == ["ended", "ended"]
+            assert await page.evaluate("connections.every((one) => one.connectionState === 'closed')")
         await served.has_sessions(0, within_s=3)
-        states = await page.evaluate("connections.map(({ connectionState }) => connectionState)")
-        assert set(states) == {"closed"}
-
-
-async def test_open_session_shows_the_raw_camera_meanwhile_and_nothing_once_its_track_is_stopped(
-    served: Services, browser: Browser, site: Site
-) -> None:
-    signaling = served.signaling
-    assert signaling is not None
-    folder, url = site
-    write_pages(folder, served.url, {"data-filter": "invert", "data-outage": "open"})
-    async with opened(browser, url) as page:
-        await frames(page, 10, FIRST_FRAMES_S)
-        await page.evaluate(NOTE_LOSS)
-        gone_ms = await forget(page)
-        signaling.kill()
-
-        async def raw_frames() -> list[Shown]:
-            rows = raw(await shown(page))
-            return rows if len(rows) > 20 else []
-
-        first_raw, *_ = await eventually(raw_frames, 6, "the raw camera")
-        assert first_raw.at_ms - gone_ms < RAW_WITHIN_MS
-        signaling.start()
-        await served.ready({"invert": 1})
-        back = await filtered_again(page)
-        await eventually(lambda: is_live_again(page), 5, "one connection, live")
-        await frames(page, 20, FIRST_FRAMES_S)
-        assert not [row for row in raw(await shown(page)) if row.at_ms > back.at_ms]
-
-        await page.evaluate("window.lostAt = null")
-        signaling.kill()
-        await eventually(lambda: page.evaluate("window.lostAt"), 10, "the loss is noticed")
-        await page.evaluate("window.session = p2pcamera.sessions[0]; stream.getVideoTracks()[0].stop()")
-        assert await page.evaluate("[session.state, session.camera.readyState]") == ["ended", "ended"]
-        states = await page.evaluate("connections.map(({ connectionState }) => connectionState)")
-        assert set(states) == {"closed"}
 
 
 async def test_media_process_that_is_killed_costs_its_sessions_a_moment(
