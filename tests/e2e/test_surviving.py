@@ -27,6 +27,9 @@ BACK_WITHIN_MS = 3_000
 RAW_WITHIN_MS = 1_500
 ON_THE_WAY_MS = 150
 
+# A busy machine would be full by its measured load, and say so with a Retry-After of 10 s.
+ROOM = ("--max-sessions", "20")
+
 # Runs in the page: when the connection was lost, by the page's clock.
 NOTE_LOSS = """
 window.lostAt = null;
@@ -49,7 +52,7 @@ async def started(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
 async def served(started: Services) -> Services:
     """Serving, whatever the last test killed."""
     if started.signaling is None or not started.signaling.is_running:
-        started.start_signaling("--processes", "1")
+        started.start_signaling("--processes", "1", *ROOM)
     await started.ready({"invert": 1})
     return started
 
@@ -150,7 +153,7 @@ async def test_media_process_that_is_killed_costs_its_sessions_a_moment(
 ) -> None:
     if started.signaling is not None:
         await started.signaling.stop()
-    front = started.start_signaling("--processes", "2")
+    front = started.start_signaling("--processes", "2", *ROOM)
     await started.ready({"invert": 1})
     folder, url = site
     write_pages(folder, started.url, {"data-filter": "invert"})
