@@ -50,6 +50,8 @@ async def test_page_with_one_script_tag_gets_its_camera_inverted(
         for channel, value in enumerate(PATCH_RGB):
             assert abs(rows[-1].patch_rgb[channel] - (255 - value)) < COLOUR_TOLERANCE
 
+        assert await page.evaluate("window.codecs()") == ["video/H264", "video/H264"]
+
         first_second = [row for row in rows if row.at_ms < rows[0].at_ms + 1000]
         assert {(row.width, row.height) for row in first_second[-5:]} == {(640, 480)}
 
@@ -73,6 +75,20 @@ async def test_camera_is_sent_at_the_full_size_and_a_high_bitrate_from_the_first
         assert {(row.width, row.height) for row in after_a_second} == {(640, 480)}
         settings = await page.evaluate("window.stream.getVideoTracks()[0].getSettings()")
         assert (settings["width"], settings["height"]) == (640, 480)
+
+
+async def test_a_service_of_vp8_alone_shows_the_camera_by_it(
+    services: Services, browser: Browser, site: Site
+) -> None:
+    folder, url = site
+    services.start_signaling("--video-codecs", "vp8")
+    services.start_worker("invert")
+    await services.ready({"invert": 1})
+    write_pages(folder, services.url, {"data-filter": "invert"})
+    async with opened(browser, url) as page:
+        rows = await frames(page, 20, FIRST_FRAMES_S)
+        assert_advancing(rows)
+        assert await page.evaluate("window.codecs()") == ["video/VP8", "video/VP8"]
 
 
 async def test_counter_is_read_through_the_default_filter(

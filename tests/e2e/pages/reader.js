@@ -153,3 +153,18 @@ window.RTCPeerConnection = class extends RTCPeerConnection {
   }
   return sum;
 };
+
+/** Names of the codecs that video is sent and received by, in this order. */
+/** @type {any} */ (window).codecs = async () => {
+  /** @type {string[]} */
+  const found = [];
+  for (const connection of connections) {
+    const reports = await connection.getStats();
+    for (const type of ["outbound-rtp", "inbound-rtp"]) {
+      for (const report of reports.values()) {
+        if (report.type === type && report.kind === "video") found.push(reports.get(report.codecId)?.mimeType);
+      }
+    }
+  }
+  return found;
+};
