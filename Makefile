@@ -1,7 +1,7 @@
 # make run     both services on this machine, and a page that shows the camera filtered
 # make test    every test, headless Chromium included
 # make check   lint, types, import rule
-# make bench   latency, frame rate and CPU beside the article's design
+# make bench   latency, sessions per core and CPU, beside other designs (benchmarks/README.md)
 #
 # PORT, HOST, FILTER and every SIGNALING_... and INFERENCE_... variable reach the services:
 #   make run PORT=8000 FILTER=invert
@@ -27,7 +27,7 @@ endif
 python := $(VENV)/bin/python
 pip := $(python) -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
 
-.PHONY: help install run test check lint types imports format bench clean
+.PHONY: help install run test check lint types imports format bench bench-fastrtc clean
 .DEFAULT_GOAL := help
 
 help:
@@ -61,10 +61,15 @@ format: $(VENV)/.test
 
 bench: $(VENV)/.test
 	@chromium="$$(sh tests/find_chromium.sh)" && \
-	CHROMIUM="$$chromium" sh tests/in_namespace.sh $(python) -m benchmarks.glass_to_glass $(BENCH_FLAGS)
+	CHROMIUM="$$chromium" sh tests/in_namespace.sh $(python) -m benchmarks.bench $(BENCH_FLAGS)
+
+# A peer to compare with: make bench-fastrtc, then make bench BENCH_FLAGS=--fastrtc
+bench-fastrtc:
+	$(PYTHON) -m venv .venv-fastrtc
+	.venv-fastrtc/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) fastrtc
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-fastrtc build *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
 $(python):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -34,6 +34,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 import msgpack
+import numpy as np
 
 from shared.errors import WireError
 from shared.frame import (
@@ -191,11 +192,17 @@ def params_size_bytes(params: Mapping[str, Any]) -> int:
 
 
 def pack_frame(header: FrameHeader, planes: Buffer) -> bytes:
-    """Return the message; `planes` are the packed I420 planes of the header's size.
-
-    The one copy on the way out happens here, so the caller may reuse `planes` at once.
-    """
+    """Return the message with a copy of `planes`, the packed I420 planes of the header's size."""
     return _pack(header, planes)
+
+
+def frame_message(header: FrameHeader, planes_bytes: int) -> tuple[memoryview, memoryview]:
+    """Return a message, and the part of it into which the caller writes so many bytes of planes."""
+    packed = _pack(header, b"")
+    # Not a bytearray, which would be filled with zeros first.
+    message = np.empty(len(packed) + planes_bytes, np.uint8).data
+    message[: len(packed)] = packed
+    return message, message[len(packed) :]
 
 
 def unpack_frame(message: Buffer) -> tuple[FrameHeader, memoryview]:

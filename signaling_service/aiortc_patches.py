@@ -19,8 +19,6 @@ import aioice
 import aioice.ice
 import aiortc
 import aiortc.codecs
-import aiortc.codecs.vpx as vpx
-import aiortc.jitterbuffer as jitterbuffer
 
 from signaling_service.decoders import H264Decoder, Vp8Decoder
 from signaling_service.encoders.h264 import H264Encoder
@@ -32,15 +30,11 @@ logger = logging.getLogger(__name__)
 Connection = aioice.ice.Connection
 
 READ_FOR = {"aiortc": "1.16.", "aioice": "0.13."}
-START_KBPS = 2000
 H264_LEVEL = "33"
 """5.1 (ITU-T H.264 table A-1): pictures up to 4096x2304. aiortc says 3.1, whose largest is 1280x720; Chromium
 sends larger ones all the same, but a browser need not."""
 GATHER_LIMIT_S = 1.0
 """What a STUN or TURN server that does not answer may cost each call; aioice gives it 5 s."""
-VP8_BITS_PER_S = 1_500_000
-"""aiortc starts at 0.5 Mbit/s: a blurred picture until the browser's estimate has come, and each step up to
-it is a new encoder and a key frame. The bitrate still follows the estimate down."""
 
 
 def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
@@ -57,8 +51,6 @@ def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
             ", ".join(f"{name} {version}x" for name, version in READ_FOR.items()),
         )
         return
-    jitterbuffer.JitterBuffer._remove_frame = _remove_frame  # type: ignore[method-assign]
-    vpx.DEFAULT_BITRATE = VP8_BITS_PER_S
     aiortc.codecs.Vp8Encoder = Vp8Encoder  # type: ignore[attr-defined]
     aiortc.codecs.Vp8Decoder, aiortc.codecs.H264Decoder = Vp8Decoder, H264Decoder  # type: ignore[attr-defined]
     _take_large_h264()
@@ -67,6 +59,11 @@ def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
     ice = aioice.ice
     ice.StunProtocol.datagram_received = _noting(ice.StunProtocol.datagram_received)  # type: ignore[method-assign]
     Connection.get_component_candidates = _limited(Connection.get_component_candidates)  # type: ignore[method-assign]
+
+
+def is_known() -> bool:
+    """Tell whether the installed versions are those that the patches were written for."""
+    return _is_read(_installed())
 
 
 def bind_within(ports: range) -> None:
@@ -131,7 +128,7 @@ def lacks_port(connection: Connection) -> bool:
     return getattr(connection, "lacks_port", False)
 
 
-def with_start_bitrate(answer_sdp: str, kbps: int = START_KBPS) -> str:
+def with_start_bitrate(answer_sdp: str, bits_per_s: int) -> str:
     """Tell Chromium in the answer at which bitrate to begin sending.
 
     It begins at 0.3 Mbit/s otherwise, which at 640x480 makes it send 480x360 for the first 24 s.
@@ -144,7 +141,7 @@ def with_start_bitrate(answer_sdp: str, kbps: int = START_KBPS) -> str:
             in_video = line.startswith("m=video")
         if in_video and (match := re.match(r"a=rtpmap:(\d+) (VP8|H264|VP9|AV1)/", line)):
             codecs[match[1]] = index
-    parameter = f"x-google-start-bitrate={kbps}"
+    parameter = f"x-google-start-bitrate={bits_per_s // 1000}"
     for payload_type, index in sorted(codecs.items(), key=lambda item: -item[1]):
         prefix = f"a=fmtp:{payload_type} "
         existing = next((i for i, line in enumerate(lines) if line.startswith(prefix)), None)
@@ -215,41 +212,3 @@ def _limited(get_component_candidates: Any) -> Callable[..., Any]:
 
     limited.original = original  # type: ignore[attr-defined]
     return limited
-
-
-def _remove_frame(self: jitterbuffer.JitterBuffer, sequence_number: int) -> jitterbuffer.JitterFrame | None:
-    """Take the first complete frame out of the jitter buffer.
-
-    A video frame is complete at its RTP marker (RFC 7741 section 4.1 for VP8, RFC 6184 section 5.1 for H264);
-    waiting for the first packet of the next one, as aiortc does, loses a frame's time: 33 ms at 30 fps.
-    """
-    packets: list[bytes] = []
-    timestamp: int | None = None
-    first: jitterbuffer.JitterFrame | None = None
-    first_end = frames = 0
-    count = 0
-    while count < self._capacity:
-        packet = self._packets[(self._origin + count) % self._capacity]  # type: ignore[operator]
-        if packet is None:
-            return None
-        ends_before = timestamp is not None and packet.timestamp != timestamp
-        ends_here = self._is_video and not ends_before and packet.marker
-        if not ends_before:
-            timestamp = packet.timestamp
-            packets.append(packet._data)  # type: ignore[attr-defined]
-            count += 1
-        if not (ends_before or ends_here):
-            continue
-        data = b"".join(packets)
-        frames += 1
-        if first is None:
-            assert timestamp is not None
-            first, first_end = jitterbuffer.JitterFrame(data=data, timestamp=timestamp), count
-        if frames >= self._prefetch:
-            self.remove(first_end)
-            if data or not self._is_video:
-                return first
-            # Padding behind a marker is no frame: go on with what follows it.
-            first, first_end, frames, count = None, 0, 0, 0
-        packets, timestamp = [], None
-    return None

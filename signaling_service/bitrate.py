@@ -1,11 +1,16 @@
-"""How many bits a second a picture is worth."""
+"""How many bits a second a picture is worth, and between which bounds a session keeps."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+LEAST_BITS_PER_S = 300_000
+START_BITS_PER_S = 3_000_000
+"""Enough for a sharp 1280x720 from the first second; a narrow network is noticed within the first."""
+
 _PIXELS, _BITS_PER_S = 640 * 480, 1_500_000
-_GROWTH = 0.63
+_GROWTH = 0.631
 """Three times the pixels are worth twice the bits, since neighbours in a larger picture differ less."""
-_LEAST_BITS_PER_S = 300_000
 
 
 def default_bitrate(width: int, height: int) -> int:
@@ -13,4 +18,20 @@ def default_bitrate(width: int, height: int) -> int:
 
     640x480 1.5 Mbit/s, 1280x720 3, 1920x1080 5, smoothly by pixels in between.
     """
-    return max(_LEAST_BITS_PER_S, round(_BITS_PER_S * (width * height / _PIXELS) ** _GROWTH))
+    worth: float = _BITS_PER_S * (width * height / _PIXELS) ** _GROWTH
+    return max(LEAST_BITS_PER_S, round(worth))
+
+
+@dataclass(frozen=True, slots=True)
+class BitrateProfile:
+    """The bounds of a session, each way, in bits per second."""
+
+    least: int = LEAST_BITS_PER_S
+    start: int = START_BITS_PER_S
+    most: int | None = None
+    """None: what the size of the picture is worth."""
+
+    def most_for(self, width: int, height: int) -> int:
+        """Return the bound for a picture of this size; no less than `least`."""
+        most = default_bitrate(width, height) if self.most is None else self.most
+        return max(most, self.least)

@@ -16,7 +16,7 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from shared.frame import ColourMatrix, ColourRange, even, is_usable_size
 from signaling_service.lane import CameraFrame
-from signaling_service.planes import packed_planes
+from signaling_service.planes import DecodedPlanes
 
 _BT709 = int(Colorspace.ITU709)
 _FULL = int(ColorRange.JPEG)
@@ -63,7 +63,7 @@ class Camera:
 
 
 def to_camera_frame(frame: av.VideoFrame) -> CameraFrame | None:
-    """Copy a decoded frame into packed I420 planes; None for a size that cannot be sent.
+    """Return a decoded frame as a lane takes it; None for a size that cannot be sent.
 
     Odd widths and heights lose their last column or row. Any other pixel format than I420 is converted.
     """
@@ -75,7 +75,7 @@ def to_camera_frame(frame: av.VideoFrame) -> CameraFrame | None:
         frame = frame.reformat(format="yuv420p")
         is_full = False
     return CameraFrame(
-        planes=packed_planes(frame, width, height),
+        planes=DecodedPlanes(frame, width, height),
         width=width,
         height=height,
         pts=frame.pts or 0,

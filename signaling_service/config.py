@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, CliApp, NoDecode, SettingsConfigDict, SettingsError
 
 from shared import endpoints
 from shared.errors import EndpointError
+from signaling_service.bitrate import LEAST_BITS_PER_S, START_BITS_PER_S, BitrateProfile
 from signaling_service.load import usable_cores
 
 PREFIX = "SIGNALING_"
@@ -31,6 +42,18 @@ def _sensible_processes() -> int:
 VideoCodec = Literal["h264", "vp8"]
 VIDEO_CODECS: tuple[VideoCodec, ...] = ("h264", "vp8")
 """At like quality H264 takes less CPU than VP8 on both ways: ARCHITECTURE.md, "The returned picture"."""
+
+
+def _bits_per_s(value: Any) -> Any:
+    """Read `1500000`, `1500k` and `1.5M` as the same."""
+    if not isinstance(value, str):
+        return value
+    if (match := re.fullmatch(r"(\d+(?:\.\d+)?)([kM]?)", value.strip())) is None:
+        raise ValueError(f"{value!r}: expected bits per second, as 1500000, 1500k or 1.5M")
+    return round(float(match[1]) * {"": 1, "k": 1000, "M": 1_000_000}[match[2]])
+
+
+Bitrate = Annotated[int, BeforeValidator(_bits_per_s), Field(ge=100_000, le=100_000_000)]
 
 
 class IceServer(BaseModel):
@@ -94,6 +117,15 @@ class Settings(BaseSettings):
     )
     udp_port_range: str | None = Field(
         None, description="FIRST-LAST: UDP ports for media (default: those of the system)"
+    )
+    min_bitrate: Bitrate = Field(
+        LEAST_BITS_PER_S, description="bits per second that each way of a session never falls under"
+    )
+    start_bitrate: Bitrate = Field(
+        START_BITS_PER_S, description="bits per second with which each way begins, within the other two"
+    )
+    max_bitrate: Bitrate | None = Field(
+        None, description="bits per second that no way goes over (default: what the picture's size is worth)"
     )
     video_codecs: Annotated[tuple[VideoCodec, ...], NoDecode] = Field(
         VIDEO_CODECS, description="codecs that sessions may use, comma-separated, the preferred one first"
@@ -191,6 +223,25 @@ class Settings(BaseSettings):
             return None
         first, _, last = self.udp_port_range.partition("-")
         return range(int(first), int(last) + 1)
+
+    @property
+    def bitrates(self) -> BitrateProfile:
+        """The bounds of each session; a beginning that nobody chose gives way to them."""
+        start = max(self.start_bitrate, self.min_bitrate)
+        if self.max_bitrate is not None:
+            start = min(start, self.max_bitrate)
+        return BitrateProfile(self.min_bitrate, start, self.max_bitrate)
+
+    @model_validator(mode="after")
+    def _bitrates_rise(self) -> Settings:
+        is_chosen = "start_bitrate" in self.model_fields_set
+        names = ["min_bitrate", *(["start_bitrate"] if is_chosen else []), "max_bitrate"]
+        chosen = [(name, getattr(self, name)) for name in names if getattr(self, name) is not None]
+        for (low, low_rate), (high, high_rate) in pairwise(chosen):
+            if low_rate > high_rate:
+                name = f"--{high.replace('_', '-')} / {PREFIX}{high.upper()}"
+                raise ValueError(f"{name}: {high_rate} is less than --{low.replace('_', '-')}, {low_rate}")
+        return self
 
     @model_validator(mode="after")
     def _pair(self) -> Settings:

@@ -16,7 +16,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import zmq
 
@@ -24,11 +24,10 @@ from shared import sockets
 from shared.frame import ColourMatrix, ColourRange
 from shared.wire import (
     INLINE_PARAMS_BYTES,
-    Buffer,
     FrameHeader,
     ResultHeader,
     ResultKind,
-    pack_frame,
+    frame_message,
     params_id,
     params_size_bytes,
 )
@@ -48,15 +47,24 @@ CLEARLY_LESS_BUSY = 0.3
 STAY_AT_LEAST_S = 5.0
 
 
+class Planes(Protocol):
+    """Where packed I420 planes (shared.frame) can be had from."""
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    def write(self, into: memoryview) -> None:
+        """Write them into so many bytes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraFrame:
     """A decoded camera frame, ready to be sent.
 
-    `planes` is packed I420 (shared.frame), `captured_ns` this process's monotonic clock at decoding, `pts` in
-    units of 1/90000 s.
+    `captured_ns` is this process's monotonic clock at decoding, `pts` in units of 1/90000 s.
     """
 
-    planes: Buffer
+    planes: Planes
     width: int
     height: int
     pts: int
@@ -263,17 +271,19 @@ class Lane:
         return [chosen]
 
     def _probe(
-        self, taken_by: str, header: FrameHeader, choice: Choice, planes: Buffer, now_s: float
+        self, taken_by: str, header: FrameHeader, choice: Choice, planes: Planes, now_s: float
     ) -> None:
         for route in self._routes.values():
             if route.worker != taken_by and now_s - route.used_s > PROBE_EVERY_S:
                 self._send(route, header, choice, planes, now_s)
 
-    def _send(self, route: _Route, header: FrameHeader, choice: Choice, planes: Buffer, now_s: float) -> bool:
+    def _send(self, route: _Route, header: FrameHeader, choice: Choice, planes: Planes, now_s: float) -> bool:
         if choice.is_inline or route.wants_params:
             header = replace(header, params=choice.params)
         try:
-            route.socket.send(pack_frame(header, planes), zmq.NOBLOCK, copy=False)
+            message, into = frame_message(header, planes.size_bytes)
+            planes.write(into)
+            route.socket.send(message, zmq.NOBLOCK, copy=False)
         except zmq.Again:
             return False  # Not connected, or not any more: another worker takes this frame.
         route.wants_params = False

@@ -12,20 +12,37 @@ from numpy.typing import NDArray
 
 from shared.frame import CLOCK_RATE, ColourMatrix, ColourRange, i420_size_bytes
 from shared.wire import Buffer
+from signaling_service.lane import Planes
 
 TIME_BASE = Fraction(1, CLOCK_RATE)
 
 
-def packed_planes(frame: av.VideoFrame, width: int, height: int) -> memoryview:
-    """Return a copy of an I420 frame's planes without line padding: width * height * 3 / 2 bytes.
+class DecodedPlanes:
+    """The planes of a decoded I420 frame: copied once, to where they are sent from."""
 
-    Width and height are even and at most the frame's; what is beyond them is left out.
-    """
-    packed = np.empty(i420_size_bytes(width, height), np.uint8)
-    for target, plane in zip(plane_views(packed, width, height), frame.planes, strict=True):
-        rows, columns = target.shape
-        target[:] = plane_lines(plane)[:rows, :columns]
-    return packed.data
+    def __init__(self, frame: av.VideoFrame, width: int, height: int) -> None:
+        """Width and height are even and at most the frame's; what is beyond them is left out."""
+        self._frame = frame
+        self._width, self._height = width, height
+
+    @property
+    def size_bytes(self) -> int:
+        return i420_size_bytes(self._width, self._height)
+
+    def write(self, into: memoryview) -> None:
+        """Write the planes without line padding into `size_bytes` bytes."""
+        views = plane_views(np.frombuffer(into, np.uint8), self._width, self._height)
+        for target, plane in zip(views, self._frame.planes, strict=True):
+            rows, columns = target.shape
+            target[:] = plane_lines(plane)[:rows, :columns]
+
+
+def packed(planes: Planes) -> memoryview:
+    """Return a copy of planes in memory of their own."""
+    # Not a bytearray, which would be filled with zeros first.
+    made = np.empty(planes.size_bytes, np.uint8).data
+    planes.write(made)
+    return made
 
 
 def plane_views(planes: NDArray[np.uint8], width: int, height: int) -> list[NDArray[np.uint8]]:
@@ -47,13 +64,17 @@ def plane_lines(plane: VideoPlane) -> NDArray[np.uint8]:
 def video_frame(
     planes: Buffer, width: int, height: int, colour_range: ColourRange, colour_matrix: ColourMatrix
 ) -> av.VideoFrame:
-    """Return a new frame with a copy of packed I420 planes; without a pts."""
-    # Plane by plane into the frame's own memory: 0.06 ms at 640x480, where from_ndarray takes 0.4.
-    frame = av.VideoFrame(width, height, "yuv420p")
-    views = plane_views(np.frombuffer(planes, np.uint8), width, height)
-    for view, plane in zip(views, frame.planes, strict=True):
-        rows, columns = view.shape
-        plane_lines(plane)[:rows, :columns] = view
+    """Return a frame of packed I420 planes, which must not change while it lives; without a pts."""
+    given = np.frombuffer(planes, np.uint8)
+    if height % 4 == 0:
+        # Around the planes themselves: at 640x480 0.01 ms, where a copy takes 0.08 and from_ndarray 0.4.
+        frame = av.VideoFrame.from_numpy_buffer(given.reshape(height * 3 // 2, width), "yuv420p")
+    else:
+        # PyAV takes the height of such planes for a multiple of four.
+        frame = av.VideoFrame(width, height, "yuv420p")
+        for view, plane in zip(plane_views(given, width, height), frame.planes, strict=True):
+            rows, columns = view.shape
+            plane_lines(plane)[:rows, :columns] = view
     frame.color_range = ColorRange.JPEG if colour_range is ColourRange.FULL else ColorRange.MPEG
     frame.colorspace = Colorspace.ITU709 if colour_matrix is ColourMatrix.BT709 else Colorspace.ITU601
     frame.time_base = TIME_BASE

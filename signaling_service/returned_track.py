@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from enum import StrEnum
 
 import av
@@ -19,13 +20,15 @@ from shared.frame import CLOCK_RATE, ColourMatrix, ColourRange
 from signaling_service.card import Card
 from signaling_service.lane import CameraFrame
 from signaling_service.metrics import Metrics
-from signaling_service.planes import video_frame
+from signaling_service.planes import packed, video_frame
 from signaling_service.results import Result
 
 CARD_AFTER_S = 2.0
 CARD_EVERY_S = 0.5
 RAW_AFTER_S = 0.5
 RESULT_AGE_LIMIT_S = 5.0
+REPEAT_AFTER_S = 0.1
+"""A page that lost its picture is shown the last one again, unless a new one comes within this time."""
 
 
 class Outage(StrEnum):
@@ -54,6 +57,8 @@ class ReturnedTrack(MediaStreamTrack):
         self.outage = outage
         self.showing = Showing.NOTHING
         self.frames_returned = 0
+        self.before_encoding: Callable[[av.VideoFrame], None] = lambda _: None
+        """Called with each frame before it is given to the encoder."""
         self._metrics = metrics
         self._card = card
         self._generation = 0
@@ -67,6 +72,8 @@ class ReturnedTrack(MediaStreamTrack):
         self._last_sent_s = 0.0
         self._filtered_s: float | None = None
         self._size = (640, 480)
+        self._last_frame: av.VideoFrame | None = None
+        self._shall_repeat = False
 
     def offer_result(self, result: Result) -> bool:
         """Take a filtered frame if it is newer than the last one shown; returns whether it was taken."""
@@ -98,6 +105,8 @@ class ReturnedTrack(MediaStreamTrack):
         self.outage = outage
         if outage is Outage.CLOSED:
             self._raw = None
+            if self.showing is Showing.RAW:
+                self._last_frame = None
         self._changed.set()
 
     async def begin_generation(self, generation: int) -> None:
@@ -107,12 +116,17 @@ class ReturnedTrack(MediaStreamTrack):
         given after it.
         """
         self._generation = generation
-        self._result = None
+        self._result = self._last_frame = None
         try:
             async with asyncio.timeout(0.5):
                 await self._is_idle.wait()
         except TimeoutError:
             pass  # The sender is stuck in a network that takes nothing; no frame gets through either.
+
+    def repeat(self) -> None:
+        """Show the last frame again if nothing newer comes at once: the page asked for a key frame."""
+        self._shall_repeat = True
+        self._changed.set()
 
     async def recv(self) -> av.VideoFrame:
         """Wait for what is to be shown next; aiortc calls this when it has sent the last frame."""
@@ -122,8 +136,11 @@ class ReturnedTrack(MediaStreamTrack):
         frame = await self._next()
         self._is_idle.clear()
         self.frames_returned += 1
+        self._last_frame = frame
+        self._shall_repeat = False
         self._last_sent_s = time.monotonic()
         self._metrics.frames_returned.labels(self.showing.value).inc()
+        self.before_encoding(frame)
         return frame
 
     async def _next(self) -> av.VideoFrame:
@@ -135,6 +152,8 @@ class ReturnedTrack(MediaStreamTrack):
                 return self._filtered(result, now_s)
             if (frame := self._substitute(now_s)) is not None:
                 return frame
+            if (frame := self._repeated(now_s)) is not None:
+                return frame
             try:
                 async with asyncio.timeout(self._wait_s(now_s)):
                     await self._changed.wait()
@@ -145,7 +164,10 @@ class ReturnedTrack(MediaStreamTrack):
         """How long until the outage policy wants something else, if nothing comes."""
         assert self._filtered_s is not None
         limit_s = RAW_AFTER_S if self.outage is Outage.OPEN else CARD_AFTER_S
-        return max(self._filtered_s + limit_s - now_s, CARD_EVERY_S / 2 if self._is_out(now_s) else 0.001)
+        wait_s = max(self._filtered_s + limit_s - now_s, CARD_EVERY_S / 2 if self._is_out(now_s) else 0.001)
+        if self._shall_repeat and self._last_frame is not None:
+            wait_s = min(wait_s, max(self._last_sent_s + REPEAT_AFTER_S - now_s, 0.001))
+        return wait_s
 
     def _is_out(self, now_s: float) -> bool:
         assert self._filtered_s is not None
@@ -168,15 +190,26 @@ class ReturnedTrack(MediaStreamTrack):
         raw, self._raw = self._raw, None
         if raw is not None:
             self.showing = Showing.RAW
-            frame = video_frame(raw.planes, raw.width, raw.height, raw.colour_range, raw.colour_matrix)
+            frame = video_frame(
+                packed(raw.planes), raw.width, raw.height, raw.colour_range, raw.colour_matrix
+            )
             return self._stamp(frame, raw.pts)
         if self.outage is Outage.OPEN or now_s - self._last_sent_s < CARD_EVERY_S:
             return None
         self.showing = Showing.CARD
         planes = self._card.planes(*self._size)
         frame = video_frame(planes, *self._size, ColourRange.LIMITED, ColourMatrix.BT601)
+        return self._stamp(frame, self._pts_by_clock(now_s))
+
+    def _repeated(self, now_s: float) -> av.VideoFrame | None:
+        frame = self._last_frame
+        if frame is None or not self._shall_repeat or now_s - self._last_sent_s < REPEAT_AFTER_S:
+            return None
+        return self._stamp(frame, self._pts_by_clock(now_s))
+
+    def _pts_by_clock(self, now_s: float) -> int:
         elapsed_s = now_s - self._last_sent_s if self._last_sent_s else 0.0
-        return self._stamp(frame, (self._last_pts or 0) + int(elapsed_s * CLOCK_RATE))
+        return (self._last_pts or 0) + int(elapsed_s * CLOCK_RATE)
 
     def _stamp(self, frame: av.VideoFrame, pts: int) -> av.VideoFrame:
         # A receiver takes a repeated or falling timestamp for another frame's packets.

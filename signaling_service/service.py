@@ -57,6 +57,7 @@ class Service:
             video_codecs=settings.video_codecs,
             rtc=self._rtc_configuration,
             public_ip=settings.public_ip,
+            bitrates=settings.bitrates,
         )
         self.load = Load(share.cores)
         self.sessions = LocalSessions(

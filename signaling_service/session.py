@@ -16,7 +16,15 @@ from aiortc.exceptions import OperationError
 from aiortc.rtcrtpreceiver import RemoteStreamTrack
 
 from shared.wire import ResultKind
-from signaling_service.aiortc_patches import encode_in, ice_connections, lacks_port, with_start_bitrate
+from signaling_service.aiortc_media import receive_through, send_at
+from signaling_service.aiortc_patches import (
+    encode_in,
+    ice_connections,
+    is_known,
+    lacks_port,
+    with_start_bitrate,
+)
+from signaling_service.bitrate import BitrateProfile
 from signaling_service.camera import Camera
 from signaling_service.candidates import PageCandidates, with_public_address
 from signaling_service.card import Card
@@ -28,8 +36,11 @@ from signaling_service.errors import SignalingError, UdpPortsTaken, UnusableOffe
 from signaling_service.lane import CameraFrame, Choice, Lane
 from signaling_service.latency import LatencyWindow
 from signaling_service.metrics import Metrics
+from signaling_service.receive_estimate import ReceiveEstimate
+from signaling_service.reception import Reception
 from signaling_service.results import Result, ResultListener
 from signaling_service.returned_track import Outage, ReturnedTrack
+from signaling_service.send_rate import SendRate
 from signaling_service.silence import Silence
 from signaling_service.video_codecs import preferences
 from signaling_service.workers import Workers
@@ -60,6 +71,7 @@ class Surroundings:
     """Made for each session, since credentials of a TURN server may end."""
     public_ip: str | None
     """Announced in place of this host's own IPv4 addresses."""
+    bitrates: BitrateProfile
 
 
 class Session:
@@ -158,6 +170,10 @@ class Session:
             raise UnusableOffer("the video section must send and receive (sendrecv)")
         video.direction = "sendrecv"
         video.sender.replaceTrack(self._returned)
+        bitrates = self._around.bitrates
+        if is_known():
+            receive_through(video.receiver, Reception(ReceiveEstimate(bitrates)))
+            send_at(video.sender, SendRate(bitrates), self._returned)
         encode_in(video.sender, self._around.encoding.executor)
         for other in transceivers:
             if other is not video:
@@ -165,7 +181,7 @@ class Session:
         await self._pc.setLocalDescription(await self._pc.createAnswer())
         if any(map(lacks_port, ice_connections(self._pc))):
             raise UdpPortsTaken
-        sdp = with_start_bitrate(self._pc.localDescription.sdp)
+        sdp = with_start_bitrate(self._pc.localDescription.sdp, bitrates.start)
         public_ip = self._around.public_ip
         return sdp if public_ip is None else with_public_address(sdp, public_ip)
 

@@ -187,9 +187,11 @@ class Demo {
       this.#session = session;
       this.#view.original.srcObject = new MediaStream([session.camera]);
       this.#say("info", "Connecting…");
-    } else if (session === this.#session && session.fault) {
-      this.#fault = session.fault;
+    } else if (session === this.#session && this.#state === "running") {
+      if (session.state === "reconnecting") this.#say("wait", words.RECONNECTING);
+      else if (session.state === "live") this.#say("good", `Live: ${this.#title()}.`);
     }
+    if (session === this.#session) this.#fault = session.fault;
   }
 
   /** @param {{session: P2PCameraSession, stats: P2PCameraStats}} detail */

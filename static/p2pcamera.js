@@ -15,6 +15,10 @@
  * `getUserMedia` then answers a call for video with the filtered track and the untouched audio tracks. A
  * call without video goes to the browser as it is. `window.p2pcamera` (type `P2PCamera` below) is the
  * page's way to change the filter in mid-call and to read measurements; no page needs it.
+ *
+ * The filtered track outlives the connection behind it: a lost one is made anew, and the same track goes on.
+ * Meanwhile the last filtered frame stays (`closed`), or the raw camera shows after half a second (`open`).
+ * Under `closed` nothing in this file ever puts a raw frame into a track of the page's.
  */
 
 /**
@@ -25,9 +29,11 @@
  */
 
 /**
- * `connecting` -> `live` -> `ended` (the page, or the camera, stopped) or `failed` (see `fault`). `raw`:
- * connecting failed under the outage policy `open`, and the page was given the camera as it is.
- * @typedef {'connecting' | 'live' | 'raw' | 'failed' | 'ended'} P2PCameraState
+ * `connecting` -> `live` <-> `reconnecting`, until `ended` (the page, or the camera, stopped), or `failed`
+ * (see `fault`): the first connection failed, or the server refused a later one for a reason that no waiting
+ * mends (401, 403, an unknown filter, 422); the page's track ends then, as that of an unplugged camera does.
+ * `raw` stands for `failed` under the outage policy `open`: the page has the raw camera, and keeps it.
+ * @typedef {'connecting' | 'live' | 'reconnecting' | 'raw' | 'failed' | 'ended'} P2PCameraState
  */
 
 /**
@@ -44,9 +50,10 @@
 
 /**
  * One camera on its way through the server. `camera` is the raw track; `ping` measures the round trip on
- * the data channel in milliseconds; `getStats` is the connection's. `close` is safe to call twice.
+ * the data channel in milliseconds; `getStats` is the connection's. `close` is safe to call twice. `fault`
+ * says why the session ended, or, while it is `reconnecting`, what is in the way.
  * @typedef {object} P2PCameraSession
- * @property {string | null} id
+ * @property {string | null} id of the newest connection
  * @property {P2PCameraState} state
  * @property {P2PCameraFault | null} fault
  * @property {readonly string[]} filters
@@ -59,13 +66,14 @@
  */
 
 /**
- * `window.p2pcamera`. The settings hold for calls still to come; `setFilter` changes every open session
- * too, and is settled when the server has answered for all: it rejects with a `P2PCameraFault`. `token` can
- * be set and reads as undefined. Events are `CustomEvent`s with `detail.session`: `statechange`, `stats`
- * (`detail.stats`), `progress` of a loading filter (`detail.filter`, `detail.fraction` from 0 to 1), and
- * `fault` when a filter fails in mid-call (`detail.fault`), where the session goes on.
+ * `window.p2pcamera`. The settings hold for calls still to come, `outage` and `token` for open sessions too;
+ * `setFilter` changes every open session, and is settled when the server has answered for all, in an outage
+ * when it is over: it rejects with a `P2PCameraFault`. `token` can be set and reads as undefined. Events are
+ * `CustomEvent`s with `detail.session`: `statechange`, `stats` (`detail.stats`), `progress` of a loading filter
+ * (`detail.filter`, `detail.fraction` from 0 to 1), and `fault` when a filter fails in mid-call
+ * (`detail.fault`), where the session goes on.
  * @typedef {object} P2PCameraMembers
- * @property {readonly P2PCameraSession[]} sessions those that are connecting or live
+ * @property {readonly P2PCameraSession[]} sessions those that are connecting, live or reconnecting
  * @property {string} server
  * @property {string | string[] | null} filter null: the server's own default
  * @property {object} params
@@ -90,10 +98,28 @@
   const CANDIDATE_BATCH_MS = 10;
   // Under `closed` the server's card comes 2 s into an outage, so a track silent for longer is given as it is.
   const FIRST_FRAME_TIMEOUT_MS = 3_000;
+  const LOOK_MS = 200;
+  const RAW_AFTER_MS = 500;
+  // A slow filter is no loss: so long without a frame, the server is asked for a word on the data channel.
+  const PING_AFTER_MS = 300;
+  // So long without a frame or a word, it is asked for its session by HTTP.
+  const CHECK_AFTER_MS = 700;
+  // And so long the connection is given where no answer comes, or the answer is that all is well.
+  const UNREACHABLE_AFTER_MS = 1_200;
+  const BROKEN_AFTER_MS = 3_000;
+  const CHECK_TIMEOUT_MS = 2_000;
+  const REPEAT_MS = 1_000;
+  const RECONNECT_TIMEOUT_MS = 5_000;
+  // Between attempts lies this part of the outage so far: an outage is made longer by no more than that.
+  const PAUSE_PART = 1 / 20;
+  const SHORTEST_PAUSE_MS = 200;
+  const LONGEST_PAUSE_MS = 10_000;
+  // A service just started knows no worker, and then not all: they make themselves known within a second.
+  const SERVICE_START_MS = 5_000;
 
   // Taken now, before a later script of the page replaces them.
   const { fetch } = window;
-  const { stop: stopTrack, clone: cloneTrack } = MediaStreamTrack.prototype;
+  const { stop: stopTrack, clone: cloneTrack, getSettings: getTrackSettings } = MediaStreamTrack.prototype;
   const { getUserMedia } = MediaDevices.prototype;
 
   class Fault extends Error {
@@ -213,16 +239,17 @@
     }
 
     /** @returns {Promise<RTCIceServer[]>} none where the server does not say, since a direct path may do */
-    async iceServers() {
-      try {
-        const response = await this.#call("ice-servers", {
-          signal: AbortSignal.timeout(ICE_SERVERS_TIMEOUT_MS),
-        });
-        const { iceServers } = await response.json();
-        return Array.isArray(iceServers) ? iceServers : [];
-      } catch {
-        return [];
-      }
+    iceServers() {
+      return this.iceServersOrFault().catch(() => []);
+    }
+
+    /** @returns {Promise<RTCIceServer[]>} @throws {Fault} */
+    async iceServersOrFault() {
+      const response = await this.#call("ice-servers", {
+        signal: AbortSignal.timeout(ICE_SERVERS_TIMEOUT_MS),
+      });
+      const { iceServers } = await response.json().catch(() => ({}));
+      return Array.isArray(iceServers) ? iceServers : [];
     }
 
     /**
@@ -246,6 +273,13 @@
     async trickle(id, body) {
       const headers = { "Content-Type": "application/trickle-ice-sdpfrag" };
       await this.#call(`sessions/${id}`, { method: "PATCH", headers, body });
+    }
+
+    /** Changes nothing. @param {string} id @throws {Fault} where the session is not there any more */
+    async check(id) {
+      const headers = { "Content-Type": "application/json" };
+      const signal = AbortSignal.timeout(CHECK_TIMEOUT_MS);
+      await this.#call(`sessions/${id}`, { method: "PATCH", headers, body: "{}", signal });
     }
 
     /** @param {string} id */
@@ -360,6 +394,7 @@
     /** @type {Map<string, (outcome: null | Fault) => void>} */
     #pings = new Map();
     #pingCount = 0;
+    heardAt_ms = performance.now();
 
     /**
      * @param {RTCDataChannel} channel
@@ -374,14 +409,14 @@
       channel.addEventListener("message", ({ data }) => this.#receive(data));
     }
 
-    /** @param {string | string[]} name @param {object} params @returns {Promise<string[]>} what is applied now */
+    /** @param {string | string[]} name @param {object} params @returns {Promise<string[]>} what applies now */
     async changeFilter(name, params) {
-      const outcome = await new Promise((resolve) => {
-        this.#changes.push(resolve);
-        this.#send(JSON.stringify({ type: "filter", name, params }));
-      });
-      if (outcome instanceof Fault) throw outcome;
-      return outcome.filter;
+      return this.#change({ name, params });
+    }
+
+    /** @param {'closed' | 'open'} outage */
+    async changeOutage(outage) {
+      await this.#change({ outage });
     }
 
     /** @returns {Promise<number>} round trip in milliseconds */
@@ -397,11 +432,26 @@
       return performance.now() - sentAt_ms;
     }
 
+    /** Lets `heardAt_ms` tell whether the server is there. */
+    askForWord() {
+      if (this.#channel.readyState === "open") this.#channel.send("ping");
+    }
+
     /** @param {Fault} fault for all who still wait */
     close(fault) {
       this.#channel.close();
       for (const settle of [...this.#changes.splice(0), ...this.#pings.values()]) settle(fault);
       this.#pings.clear();
+    }
+
+    /** @param {object} wanted @returns {Promise<string[]>} */
+    async #change(wanted) {
+      const outcome = await new Promise((resolve) => {
+        this.#changes.push(resolve);
+        this.#send(JSON.stringify({ type: "filter", ...wanted }));
+      });
+      if (outcome instanceof Fault) throw outcome;
+      return outcome.filter;
     }
 
     /** @param {string} text */
@@ -412,6 +462,7 @@
 
     /** @param {unknown} text */
     #receive(text) {
+      this.heardAt_ms = performance.now();
       if (typeof text !== "string") return;
       if (text.startsWith("pong")) {
         const key = text.slice("pong".length);
@@ -427,9 +478,399 @@
     }
   }
 
+  // --- one connection -------------------------------------------------------------------------------------
+
+  /** One peer connection and its session at the server: opened once, and closed once, whoever loses it. */
+  class Link {
+    #settings;
+    #signaling;
+    #on;
+    #abort = new AbortController();
+    /** @type {RTCPeerConnection | null} */
+    #peer = null;
+    /** @type {Control | null} */
+    #control = null;
+    /** @type {string | null} */
+    id = null;
+    /** What the offer asked for. @type {Choice | null} */
+    asked = null;
+    /** @type {readonly string[]} */
+    filters = [];
+
+    /**
+     * @typedef {{filter: string | string[] | null, params: object}} Choice
+     *
+     * @param {Settings} settings of the session, read when the offer is made
+     * @param {{track: (track: MediaStreamTrack) => void, message: (message: any) => void, loss: () => void}} on
+     *   `loss` of a connection that was open; one that is still opening makes `open` fail
+     */
+    constructor(settings, on) {
+      this.#settings = settings;
+      this.#signaling = new Signaling(settings);
+      this.#on = on;
+    }
+
+    /** @returns {Control | null} null before there is a connection to make an offer for */
+    get control() {
+      return this.#control;
+    }
+
+    /** @returns {number} when the server was last heard on the data channel */
+    get heardAt_ms() {
+      return this.#control?.heardAt_ms ?? -Infinity;
+    }
+
+    /** @returns {Promise<RTCStatsReport> | undefined} */
+    getStats() {
+      return this.#peer?.getStats();
+    }
+
+    /**
+     * Returns when the filtered track is about to show its first frame.
+     * @param {MediaStreamTrack} camera
+     * @param {Promise<RTCIceServer[]>} iceServers
+     * @param {number} timeout_ms
+     * @throws {Fault} with everything closed
+     */
+    async open(camera, iceServers, timeout_ms) {
+      const { signal } = this.#abort;
+      const aborted = new Promise((_, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      });
+      const late = new Fault("timeout", `no picture came back within ${timeout_ms / 1000} s`);
+      const timer = setTimeout(() => this.close(late), timeout_ms);
+      try {
+        await Promise.race([this.#connect(camera, iceServers), aborted]);
+      } catch (error) {
+        const fault = error instanceof Fault ? error : new Fault("no_media_path", String(error));
+        this.close(fault);
+        throw fault;
+      } finally {
+        clearTimeout(timer);
+      }
+    }
+
+    /** @param {Fault} fault for all who still wait */
+    close(fault) {
+      if (this.#abort.signal.aborted) return;
+      // First of all, since what follows makes the connection report its end.
+      this.#abort.abort(fault);
+      this.#control?.close(fault);
+      this.#peer?.close();
+      if (this.id !== null) this.#signaling.end(this.id).catch(() => {});
+    }
+
+    /** @param {MediaStreamTrack} camera @param {Promise<RTCIceServer[]>} iceServers */
+    async #connect(camera, iceServers) {
+      if (this.#settings.fault) throw this.#settings.fault;
+      const { signal } = this.#abort;
+      const configuration = { iceServers: await iceServers, bundlePolicy: /** @type {const} */ ("max-bundle") };
+      if (signal.aborted) return;
+      const peer = new RTCPeerConnection(configuration);
+      this.#peer = peer;
+      const candidates = new Candidates(peer);
+      // An answer cannot add a data channel, so it is in the offer.
+      const channel = peer.createDataChannel("control");
+      this.#control = new Control(channel, this.#on.message);
+      let isUp = false;
+      const lose = () => {
+        if (signal.aborted) return;
+        if (isUp) return this.#on.loss();
+        this.close(new Fault("no_media_path", "the server answered, but no picture can travel to it and back"));
+      };
+      peer.addEventListener("connectionstatechange", () => {
+        if (peer.connectionState === "failed" || peer.connectionState === "closed") lose();
+      });
+      channel.addEventListener("close", lose);
+
+      const { receiver } = await this.#addCamera(peer, camera);
+      await peer.setLocalDescription(await peer.createOffer());
+      const description = await candidates.offer();
+      if (signal.aborted) return;
+      const { filter, params } = this.#settings;
+      this.asked = { filter, params };
+      const answer = await this.#signaling.offer(description, signal);
+      this.id = answer.id;
+      if (signal.aborted) {
+        this.#signaling.end(answer.id).catch(() => {});
+        return;
+      }
+      this.filters = Object.freeze(answer.filters);
+      candidates.follow((fragment) => {
+        this.#signaling
+          .trickle(answer.id, fragment)
+          .catch((error) => console.warn(`p2pcamera: ${error.message}`));
+      });
+      await peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
+      if (signal.aborted) return;
+      this.#on.track(receiver.track);
+      await firstFrame(peer, receiver.track);
+      isUp = true;
+    }
+
+    /** @param {RTCPeerConnection} peer @param {MediaStreamTrack} camera */
+    async #addCamera(peer, camera) {
+      camera.contentHint = "motion";
+      const transceiver = peer.addTransceiver(camera, {
+        direction: "sendrecv",
+        sendEncodings: [{ maxBitrate: bitrateCap(camera.getSettings()) }],
+      });
+      if ("jitterBufferTarget" in transceiver.receiver) transceiver.receiver.jitterBufferTarget = 0;
+      // The filter sees, and gives back, as many pixels as the camera has: sharpness gives way first.
+      const parameters = transceiver.sender.getParameters();
+      Object.assign(parameters, { degradationPreference: "maintain-resolution" });
+      await transceiver.sender.setParameters(parameters).catch(() => {});
+      return transceiver;
+    }
+  }
+
+  // --- a track of our own ---------------------------------------------------------------------------------
+
+  /**
+   * Where the frames of one track after another become one track. `feed` begins to pass on the frames of a
+   * track, calls `onFrame` before each, and returns what ends that. `repeat` passes on the last frame again.
+   * @typedef {object} Surface
+   * @property {MediaStreamTrack | null} track null before the first feed
+   * @property {boolean} outlivesItsSource
+   * @property {boolean} seesFrames false where frames may come without a call of `onFrame`
+   * @property {(track: MediaStreamTrack, onFrame: () => void) => () => void} feed
+   * @property {() => void} repeat
+   * @property {() => void} close
+   */
+
+  /** @returns {Surface} the best that this browser has */
+  function newSurface() {
+    const generator = newGenerator();
+    if (generator) return new GeneratorSurface(generator);
+    const canPaint =
+      "captureStream" in HTMLCanvasElement.prototype &&
+      "requestVideoFrameCallback" in HTMLVideoElement.prototype;
+    return canPaint ? new CanvasSurface() : new RemoteSurface();
+  }
+
+  /**
+   * A `VideoTrackGenerator` that is to be had in workers alone is no use: a strict content-security policy
+   * lets a page have no worker of ours.
+   * @returns {{track: MediaStreamTrack, writable: WritableStream} | null}
+   */
+  function newGenerator() {
+    const {
+      MediaStreamTrackProcessor: Processor,
+      MediaStreamTrackGenerator: Generator,
+      VideoTrackGenerator,
+    } = /** @type {any} */ (window);
+    if (!Processor) return null;
+    if (Generator) {
+      const track = new Generator({ kind: "video" });
+      return { track, writable: track.writable };
+    }
+    return VideoTrackGenerator ? new VideoTrackGenerator() : null;
+  }
+
+  /** Frames as they are, without a copy of their pixels. @implements {Surface} */
+  class GeneratorSurface {
+    outlivesItsSource = true;
+    seesFrames = true;
+    #writer;
+    #lastAt_us = 0;
+    /** @type {any} the last frame, a VideoFrame */
+    #last = null;
+
+    /** @param {{track: MediaStreamTrack, writable: WritableStream}} generator */
+    constructor({ track, writable }) {
+      this.track = track;
+      this.#writer = writable.getWriter();
+    }
+
+    /** @param {MediaStreamTrack} track @param {() => void} onFrame */
+    feed(track, onFrame) {
+      // Of one frame, so that a page that was busy gets the newest.
+      const processor = new /** @type {any} */ (window).MediaStreamTrackProcessor({ track, maxBufferSize: 1 });
+      const reader = processor.readable.getReader();
+      let isOpen = true;
+      const pass = async () => {
+        /** @type {number | null} */
+        let offset_us = null;
+        for (;;) {
+          const { done, value: frame } = await reader.read();
+          if (done) return;
+          if (!isOpen) return frame.close();
+          onFrame();
+          // Every track has a clock of its own, and an encoder drops frames whose time goes back.
+          offset_us ??= performance.now() * 1000 - frame.timestamp;
+          await this.#write(frame, frame.timestamp + offset_us);
+        }
+      };
+      // Fails where the generator has been closed.
+      pass().catch(() => {});
+      return () => {
+        isOpen = false;
+        reader.cancel().catch(() => {});
+      };
+    }
+
+    repeat() {
+      if (this.#last) this.#write(this.#last, performance.now() * 1000).catch(() => {});
+    }
+
+    close() {
+      this.#last?.close();
+      this.#last = null;
+      this.#writer.close().catch(() => {});
+      stopTrack.call(this.track);
+    }
+
+    /** @param {any} frame a VideoFrame, kept until the next @param {number} at_us */
+    async #write(frame, at_us) {
+      this.#lastAt_us = Math.max(Math.round(at_us), this.#lastAt_us + 1);
+      const stamped = new /** @type {any} */ (window).VideoFrame(frame, { timestamp: this.#lastAt_us });
+      if (this.#last !== frame) this.#last?.close();
+      this.#last = frame;
+      try {
+        await this.#writer.write(stamped);
+      } finally {
+        stamped.close();
+      }
+    }
+  }
+
+  /** Frames painted on a canvas, which in a hidden tab stands still. @implements {Surface} */
+  class CanvasSurface {
+    outlivesItsSource = true;
+    #canvas = document.createElement("canvas");
+    #context = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d", { alpha: false }));
+    track = this.#canvas.captureStream().getVideoTracks()[0];
+
+    get seesFrames() {
+      return !document.hidden;
+    }
+
+    /** @param {MediaStreamTrack} track @param {() => void} onFrame */
+    feed(track, onFrame) {
+      const video = document.createElement("video");
+      Object.assign(video, { muted: true, playsInline: true, srcObject: new MediaStream([track]) });
+      let isOpen = true;
+      const paint = () => {
+        if (!isOpen) return;
+        onFrame();
+        const { videoWidth: width, videoHeight: height } = video;
+        // Even the same size would clear it.
+        if (this.#canvas.width !== width) this.#canvas.width = width;
+        if (this.#canvas.height !== height) this.#canvas.height = height;
+        this.#context.drawImage(video, 0, 0);
+        video.requestVideoFrameCallback(paint);
+      };
+      video.requestVideoFrameCallback(paint);
+      video.play().catch(() => {});
+      return () => {
+        isOpen = false;
+        video.srcObject = null;
+      };
+    }
+
+    repeat() {
+      this.#context.drawImage(this.#canvas, 0, 0);
+    }
+
+    close() {
+      stopTrack.call(this.track);
+    }
+  }
+
+  /** The connection's own track, which ends with it. @implements {Surface} */
+  class RemoteSurface {
+    outlivesItsSource = false;
+    seesFrames = false;
+    /** @type {MediaStreamTrack | null} */
+    track = null;
+
+    /** @param {MediaStreamTrack} track */
+    feed(track) {
+      this.track ??= track;
+      return () => {};
+    }
+
+    repeat() {}
+    close() {}
+  }
+
+  /** What the page sees: filtered frames of the newest connection, or, where it is told to, the raw camera. */
+  class Picture {
+    #camera;
+    #surface = newSurface();
+    #endFiltered = () => {};
+    /** @type {(() => void) | null} */
+    #endRaw = null;
+    #filteredAt_ms = performance.now();
+    #repeatedAt_ms = 0;
+    /** Whether the last frame shown is the camera's. */
+    #isRaw = false;
+
+    /** @param {MediaStreamTrack} camera */
+    constructor(camera) {
+      this.#camera = camera;
+    }
+
+    get outlivesItsConnection() {
+      return this.#surface.outlivesItsSource;
+    }
+    get seesFrames() {
+      return this.#surface.seesFrames;
+    }
+
+    /** @returns {MediaStreamTrack} one for the page; only once there was something to show */
+    newTrack() {
+      const track = /** @type {MediaStreamTrack} */ (this.#surface.track);
+      // A generator stays with us: its clones are plain tracks, and stopping one leaves the others alone.
+      return this.#surface.outlivesItsSource ? cloneTrack.call(track) : track;
+    }
+
+    /** @param {number} now_ms @returns {number} for how long no filtered frame has come, as far as can be seen */
+    silence_ms(now_ms) {
+      return now_ms - this.#filteredAt_ms;
+    }
+
+    /** @param {MediaStreamTrack} filtered of a new connection */
+    show(filtered) {
+      this.#endFiltered();
+      this.#endFiltered = this.#surface.feed(filtered, () => {
+        this.#filteredAt_ms = performance.now();
+        this.#isRaw = false;
+        this.hideRaw();
+      });
+    }
+
+    showRaw() {
+      this.#endRaw ??= this.#surface.feed(this.#camera, () => {
+        this.#isRaw = true;
+      });
+    }
+
+    hideRaw() {
+      this.#endRaw?.();
+      this.#endRaw = null;
+    }
+
+    /** Shows the last frame again: who joins a call in an outage would have nothing. @param {number} now_ms */
+    repeat(now_ms) {
+      if (this.#isRaw || now_ms - Math.max(this.#filteredAt_ms, this.#repeatedAt_ms) < REPEAT_MS) return;
+      this.#repeatedAt_ms = now_ms;
+      this.#surface.repeat();
+    }
+
+    close() {
+      this.#endFiltered();
+      this.hideRaw();
+      this.#surface.close();
+    }
+  }
+
   // --- a session ------------------------------------------------------------------------------------------
 
-  /** Owns the camera's track and the connection; closes both with the last of the tracks it gave out. */
+  /**
+   * Owns the camera's track, what the page sees, and one connection after another; closes all with the last of
+   * the tracks it gave out.
+   */
   class CameraSession {
     #camera;
     #settings;
@@ -439,19 +880,24 @@
     #state = "connecting";
     /** @type {Fault | null} */
     #fault = null;
-    /** @type {string | null} */
-    #id = null;
+    /** @type {Link | null} the newest */
+    #link = null;
+    /** @type {Picture | null} */
+    #picture = null;
+    /** What the server accepted last. @type {Choice | null} */
+    #accepted = null;
     /** @type {readonly string[]} */
     #filters = [];
     /** @type {P2PCameraStats | null} */
     #stats = null;
-    /** @type {RTCPeerConnection | null} */
-    #peer = null;
-    /** @type {Control | null} */
-    #control = null;
-    #abort = new AbortController();
-    /** @type {Set<MediaStreamTrack>} the returned track and its clones, until each is stopped */
+    /** @type {Set<MediaStreamTrack>} those of the page, until each is stopped */
     #givenOut = new Set();
+    #lookTimer = 0;
+    #lookedAt_ms = 0;
+    #isChecking = false;
+    /** Changes that wait for a connection. @type {((fault: Fault | null) => void)[]} */
+    #waiting = [];
+    #wake = () => {};
 
     /**
      * @param {MediaStreamTrack} camera
@@ -466,10 +912,13 @@
     }
 
     get id() {
-      return this.#id;
+      return this.#link?.id ?? null;
     }
     get state() {
       return this.#state;
+    }
+    get isOpen() {
+      return ["connecting", "live", "reconnecting"].includes(this.#state);
     }
     get fault() {
       return this.#fault;
@@ -490,52 +939,65 @@
      * @throws {Fault} with everything closed, but for the camera under `open`
      */
     async open(iceServers) {
-      const { signal } = this.#abort;
-      const aborted = new Promise((_, reject) => {
-        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-      });
-      const timer = setTimeout(
-        () =>
-          this.#abort.abort(
-            new Fault("timeout", `no picture came back within ${CONNECT_TIMEOUT_MS / 1000} s`),
-          ),
-        CONNECT_TIMEOUT_MS,
-      );
       this.#camera.addEventListener("ended", () => this.close());
       this.#notify("statechange", {});
       try {
-        const track = await Promise.race([this.#connect(iceServers), aborted]);
-        this.#become("live");
-        return this.#giveOut(track);
+        const picture = new Picture(this.#camera);
+        this.#picture = picture;
+        await this.#connect(iceServers, CONNECT_TIMEOUT_MS);
+        const track = this.#giveOut(picture.newTrack());
+        if (picture.outlivesItsConnection) this.#lookSoon();
+        return track;
       } catch (error) {
         const fault = error instanceof Fault ? error : new Fault("no_media_path", String(error));
         this.#end(this.#settings.outage === "open" ? "raw" : "failed", fault);
         throw fault;
-      } finally {
-        clearTimeout(timer);
       }
     }
 
     /** @param {string | string[]} name @param {object} [params] */
     async setFilter(name, params = {}) {
       this.#requireOpen();
-      if (this.#control === null) {
-        // The offer is still to be made, and will ask for this one.
-        Object.assign(this.#settings, { filter: name, params });
-        return;
+      const before = { filter: this.#settings.filter, params: this.#settings.params };
+      // At once, so that an offer made meanwhile asks for it.
+      Object.assign(this.#settings, { filter: name, params });
+      if (this.#state === "connecting" && !this.#link?.control) return;
+      try {
+        await this.#choose(name, params);
+      } catch (fault) {
+        if (this.#settings.params === params) Object.assign(this.#settings, this.#accepted ?? before);
+        throw fault;
       }
-      this.#filters = Object.freeze([...(await this.#control.changeFilter(name, params))]);
+    }
+
+    /** @param {'closed' | 'open'} outage */
+    setOutage(outage) {
+      this.#settings.outage = outage;
+      if (outage === "closed") this.#picture?.hideRaw();
+      this.#link?.control?.changeOutage(outage).catch(() => {});
+    }
+
+    /** @param {string | undefined} token */
+    setToken(token) {
+      this.#settings.token = token;
     }
 
     async ping() {
       this.#requireOpen();
-      if (this.#control === null) throw new Fault("closed", "the session has no connection yet");
-      return this.#control.ping();
+      if (!this.#link?.control) throw new Fault("closed", "the session has no connection yet");
+      return this.#link.control.ping();
     }
 
     async getStats() {
-      if (this.#peer === null) throw new Fault("closed", "the session has no connection yet");
-      return this.#peer.getStats();
+      const report = this.#link?.getStats();
+      if (!report) throw new Fault("closed", "the session has no connection yet");
+      return report;
+    }
+
+    /** Does not wait for the time at which it would look or try again. */
+    lookNow() {
+      if (this.#state === "live" && this.#lookTimer) this.#look();
+      this.#wake();
     }
 
     close() {
@@ -543,57 +1005,44 @@
     }
 
     #requireOpen() {
-      if (this.#state === "connecting" || this.#state === "live") return;
-      throw this.#fault ?? new Fault("closed", "the session has ended");
+      if (!this.isOpen) throw this.#fault ?? new Fault("closed", "the session has ended");
     }
 
-    /** @param {Promise<RTCIceServer[]>} iceServers @returns {Promise<MediaStreamTrack>} */
-    async #connect(iceServers) {
-      if (this.#settings.fault) throw this.#settings.fault;
-      const peer = new RTCPeerConnection({ iceServers: await iceServers, bundlePolicy: "max-bundle" });
-      if (this.#abort.signal.aborted) {
-        peer.close();
-        throw this.#abort.signal.reason;
+    /**
+     * Returns when the server has accepted this choice, or a newer one has taken its place.
+     * @param {string | string[]} name @param {object} params
+     */
+    async #choose(name, params) {
+      while (this.#settings.params === params) {
+        this.#requireOpen();
+        if (this.#state === "reconnecting") {
+          await this.#connected();
+          if (this.#link?.asked?.params === params) return;
+        }
+        try {
+          const control = /** @type {Control} */ (this.#link?.control);
+          this.#filters = Object.freeze([...(await control.changeFilter(name, params))]);
+          this.#accepted = { filter: name, params };
+          return;
+        } catch (error) {
+          if (/** @type {Fault} */ (error).code !== "connection_lost") throw error;
+        }
       }
-      this.#peer = peer;
-      const candidates = new Candidates(peer);
-      // An answer cannot add a data channel, so it is in the offer.
-      const channel = peer.createDataChannel("control");
-      this.#control = new Control(channel, (message) => this.#receive(message));
-      peer.addEventListener("connectionstatechange", () => {
-        if (peer.connectionState === "failed") this.#lose();
-      });
-      channel.addEventListener("close", () => this.#lose());
-
-      const { receiver } = await this.#addCamera(peer);
-      await peer.setLocalDescription(await peer.createOffer());
-      const answer = await this.#signaling.offer(await candidates.offer(), this.#abort.signal);
-      this.#id = answer.id;
-      this.#filters = Object.freeze(answer.filters);
-      candidates.follow((fragment) => {
-        this.#signaling
-          .trickle(answer.id, fragment)
-          .catch((error) => console.warn(`p2pcamera: ${error.message}`));
-      });
-      await peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
-      await firstFrame(peer, receiver.track);
-      return receiver.track;
     }
 
-    /** @param {RTCPeerConnection} peer */
-    async #addCamera(peer) {
-      const camera = this.#camera;
-      camera.contentHint = "motion";
-      const transceiver = peer.addTransceiver(camera, {
-        direction: "sendrecv",
-        sendEncodings: [{ maxBitrate: bitrateCap(camera.getSettings()) }],
+    /** @param {Promise<RTCIceServer[]>} iceServers @param {number} timeout_ms @throws {Fault} */
+    async #connect(iceServers, timeout_ms) {
+      const link = new Link(this.#settings, {
+        track: (track) => this.#picture?.show(track),
+        message: (message) => this.#receive(message),
+        loss: () => this.#lose(link),
       });
-      if ("jitterBufferTarget" in transceiver.receiver) transceiver.receiver.jitterBufferTarget = 0;
-      // The filter sees, and gives back, as many pixels as the camera has: sharpness gives way first.
-      const parameters = transceiver.sender.getParameters();
-      Object.assign(parameters, { degradationPreference: "maintain-resolution" });
-      await transceiver.sender.setParameters(parameters).catch(() => {});
-      return transceiver;
+      this.#link = link;
+      await link.open(this.#camera, iceServers, timeout_ms);
+      this.#filters = link.filters;
+      this.#accepted = link.asked;
+      this.#fault = null;
+      this.#become("live");
     }
 
     /** @param {any} message of the server's own accord */
@@ -608,47 +1057,183 @@
       }
     }
 
-    /** The connection broke: the page's track ends as a camera's does when it is unplugged. */
-    #lose() {
-      if (this.#state === "connecting") {
-        this.#abort.abort(
-          new Fault("no_media_path", "the server answered, but no picture can travel to it and back"),
-        );
-      } else {
-        this.#end("failed", new Fault("connection_lost", "the connection to the server was lost"));
+    // A connection that is lost, and the next
+
+    #lookSoon() {
+      clearTimeout(this.#lookTimer);
+      this.#lookTimer = setTimeout(() => {
+        const wasHeldUp = performance.now() - this.#lookedAt_ms > 2 * LOOK_MS;
+        // What came while the page stood still, or slept, is not read yet.
+        if (wasHeldUp) setTimeout(() => this.#look(), 0);
+        else this.#look();
+      }, LOOK_MS);
+    }
+
+    /** Looks for frames and messages that stay away. */
+    #look() {
+      const picture = this.#picture;
+      if (picture === null || (this.#state !== "live" && this.#state !== "reconnecting")) return;
+      const now_ms = performance.now();
+      this.#lookedAt_ms = now_ms;
+      const silence_ms = picture.silence_ms(now_ms);
+      const isMissed = picture.seesFrames && silence_ms > RAW_AFTER_MS;
+      if (isMissed && this.#settings.outage === "open") picture.showRaw();
+      if (this.#state === "reconnecting") picture.repeat(now_ms);
+      else if (this.#silence_ms() > CHECK_AFTER_MS) this.#check();
+      else if (silence_ms > PING_AFTER_MS) this.#link?.control?.askForWord();
+      this.#lookSoon();
+    }
+
+    /** @returns {number} for how long neither a frame nor a message has come */
+    #silence_ms() {
+      const now_ms = performance.now();
+      const sinceMessage_ms = now_ms - (this.#link?.heardAt_ms ?? now_ms);
+      return Math.min(this.#picture?.silence_ms(now_ms) ?? 0, sinceMessage_ms);
+    }
+
+    /** Asks the server for a session that has fallen silent. */
+    async #check() {
+      const link = this.#link;
+      if (this.#isChecking || !link?.id) return;
+      this.#isChecking = true;
+      /** @type {Fault | null} */
+      const fault = await this.#signaling.check(link.id).then(
+        () => null,
+        (error) => error,
+      );
+      this.#isChecking = false;
+      const limit_ms = fault === null ? BROKEN_AFTER_MS : UNREACHABLE_AFTER_MS;
+      if (fault?.status === 404 || this.#silence_ms() > limit_ms) this.#lose(link);
+    }
+
+    /** @param {Link} link */
+    #lose(link) {
+      if (link !== this.#link || this.#state !== "live") return;
+      const fault = new Fault("connection_lost", "the connection to the server was lost");
+      if (!this.#picture?.outlivesItsConnection) return this.#end("failed", fault);
+      this.#fault = fault;
+      this.#state = "reconnecting";
+      link.close(fault);
+      this.#notify("statechange", {});
+      this.#reconnect();
+    }
+
+    async #reconnect() {
+      const lostAt_ms = performance.now();
+      let awayAt_ms = lostAt_ms;
+      while (this.#state === "reconnecting") {
+        try {
+          await this.#connect(this.#signaling.iceServersOrFault(), RECONNECT_TIMEOUT_MS);
+          return this.#settleWaiting(null);
+        } catch (error) {
+          if (this.#state !== "reconnecting") return;
+          const fault = /** @type {Fault} */ (error);
+          this.#fault = fault;
+          const now_ms = performance.now();
+          if (!fault.status) awayAt_ms = now_ms;
+          const isStarting = now_ms - awayAt_ms < SERVICE_START_MS;
+          if (isFinal(fault) && !(isStarting && fault.code === "unknown_filter")) {
+            if (!this.#takeBack(fault)) return this.#refused(fault);
+            continue;
+          }
+          const mustWait = fault.retryAfterS !== null && !(isStarting && fault.code === "no_worker");
+          const asked_ms = mustWait ? 1000 * /** @type {number} */ (fault.retryAfterS) : 0;
+          const growing_ms = Math.min((now_ms - lostAt_ms) * PAUSE_PART, LONGEST_PAUSE_MS);
+          // Each page its own, lest all come back at once.
+          const spread = 1 + Math.random() / 4;
+          await this.#pause(Math.max(asked_ms, growing_ms, SHORTEST_PAUSE_MS) * spread, !mustWait);
+        }
       }
     }
+
+    /** @param {number} duration_ms @param {boolean} canWake @returns {Promise<void>} */
+    #pause(duration_ms, canWake) {
+      return new Promise((resolve) => {
+        const timer = setTimeout(resolve, duration_ms);
+        this.#wake = () => {
+          if (!canWake && this.#state === "reconnecting") return;
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+
+    /** Gives up a filter that was chosen in the outage and is refused. @param {Fault} fault */
+    #takeBack(fault) {
+      if (this.#accepted === null || this.#accepted.params === this.#settings.params) return false;
+      Object.assign(this.#settings, this.#accepted);
+      this.#settleWaiting(fault);
+      return true;
+    }
+
+    /** @param {Fault} fault that no waiting mends */
+    #refused(fault) {
+      if (this.#settings.outage === "open") this.#picture?.showRaw();
+      this.#end(this.#settings.outage === "open" ? "raw" : "failed", fault);
+    }
+
+    /** @returns {Promise<void>} rejects where what the offer asked for was refused, or the session ends */
+    #connected() {
+      return new Promise((resolve, reject) => {
+        this.#waiting.push((fault) => (fault ? reject(fault) : resolve()));
+      });
+    }
+
+    /** @param {Fault | null} fault */
+    #settleWaiting(fault) {
+      for (const settle of this.#waiting.splice(0)) settle(fault);
+    }
+
+    // The page's tracks
 
     /** @param {MediaStreamTrack} track */
     #giveOut(track) {
       this.#givenOut.add(track);
-      track.stop = () => {
+      const camera = this.#camera;
+      const stop = () => {
         stopTrack.call(track);
         this.#givenOut.delete(track);
         if (this.#givenOut.size === 0) this.close();
       };
-      track.clone = () => this.#giveOut(cloneTrack.call(track));
+      const clone = () => this.#giveOut(cloneTrack.call(track));
+      const getSettings = () => {
+        const { deviceId, groupId, width, height, aspectRatio, frameRate } = camera.getSettings();
+        // The track has no size of its own before its first frame, and its device is made up.
+        const size = { width, height, aspectRatio, frameRate };
+        return { ...size, ...getTrackSettings.call(track), ...(deviceId && { deviceId, groupId }) };
+      };
+      Object.assign(track, { stop, clone, getSettings });
+      Object.defineProperty(track, "label", { value: camera.label, configurable: true });
       return track;
     }
 
     /** @param {'raw' | 'failed' | 'ended'} state @param {Fault | null} fault */
     #end(state, fault) {
-      if (this.#state !== "connecting" && this.#state !== "live") return;
+      // The raw camera in a track of the page's is ours to close, too.
+      const isLate = this.#state === "raw" && this.#picture !== null;
+      if (!this.isOpen && !isLate) return;
       const reason = fault ?? new Fault("closed", "the session was closed");
-      this.#fault = fault;
-      // First of all, since what follows makes the connection report its end.
-      this.#become(state);
-      this.#abort.abort(reason);
-      this.#control?.close(reason);
-      this.#peer?.close();
-      if (state === "raw") this.#camera.contentHint = "";
-      else stopTrack.call(this.#camera);
-      if (this.#id !== null) this.#signaling.end(this.#id).catch(() => {});
-      for (const track of this.#givenOut) {
-        stopTrack.call(track);
-        track.dispatchEvent(new Event("ended"));
+      if (!isLate) this.#fault = fault;
+      const keepsPicture = state === "raw" && this.#givenOut.size > 0;
+      clearTimeout(this.#lookTimer);
+      this.#lookTimer = 0;
+      this.#state = state;
+      this.#link?.close(reason);
+      this.#wake();
+      this.#settleWaiting(reason);
+      if (!keepsPicture) {
+        if (state === "raw") this.#camera.contentHint = "";
+        else stopTrack.call(this.#camera);
+        for (const track of this.#givenOut) {
+          stopTrack.call(track);
+          track.dispatchEvent(new Event("ended"));
+        }
+        this.#givenOut.clear();
+        // Last, since a track that is stopped already is not told once more.
+        this.#picture?.close();
+        this.#picture = null;
       }
-      this.#givenOut.clear();
+      this.#notify("statechange", {});
     }
 
     /** @param {P2PCameraState} state */
@@ -656,6 +1241,11 @@
       this.#state = state;
       this.#notify("statechange", {});
     }
+  }
+
+  /** @param {Fault} fault @returns {boolean} whether trying again would be of no use */
+  function isFinal({ status, code }) {
+    return [401, 403, 422].includes(status) || code === "unknown_filter" || code === "bad_settings";
   }
 
   /** @param {MediaTrackSettings} settings @returns {number} bits per second */
@@ -715,12 +1305,14 @@
     }
     set outage(outage) {
       this.#settings.outage = checkedOutage(outage);
+      for (const session of this.#sessions) session.setOutage(outage);
     }
     get token() {
       return undefined;
     }
     set token(token) {
       this.#settings.token = token || undefined;
+      for (const session of this.#sessions) session.setToken(this.#settings.token);
     }
 
     /** @param {string | string[]} name @param {object} [params] */
@@ -769,9 +1361,14 @@
       for (const session of this.#sessions) session.close();
     }
 
+    /** Something has changed that may have brought the network back, or taken it away. */
+    lookAtAll() {
+      for (const session of this.#sessions) session.lookNow();
+    }
+
     /** @param {CameraSession} session @param {string} type @param {object} detail */
     #notify(session, type, detail) {
-      if (session.state !== "connecting" && session.state !== "live") this.#sessions.delete(session);
+      if (!session.isOpen) this.#sessions.delete(session);
       this.dispatchEvent(new CustomEvent(type, { detail: { session, ...detail } }));
     }
   }
@@ -829,4 +1426,8 @@
   const api = Object.freeze(page);
   Object.defineProperty(window, "p2pcamera", { value: api, enumerable: true });
   addEventListener("pagehide", () => page.closeAll());
+  for (const type of ["online", "pageshow"]) addEventListener(type, () => page.lookAtAll());
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) page.lookAtAll();
+  });
 })();

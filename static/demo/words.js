@@ -36,6 +36,7 @@ export const NO_SERVER = "The server does not answer. This page tries again by i
 export const TOKEN_NEEDED = "This server asks for an access token.";
 export const TOKEN_REFUSED = "The server does not accept this token.";
 export const READY = "Choose a filter, then press Start. Nothing is recorded.";
+export const RECONNECTING = "The connection to the server was lost. Connecting again…";
 export const CAMERA_ONLY_RUNNING = "This is the camera as it is. No server takes part.";
 
 /**

@@ -23,6 +23,7 @@ _SHIM_PAGE = """<!doctype html>
 
 def write_pages(folder: Path, server: str, attributes: Mapping[str, str] | None = None) -> None:
     """Fill `folder` with all pages; index.html has the shim's one script tag with these attributes."""
+    folder.mkdir(exist_ok=True)
     for file in PAGES.iterdir():
         shutil.copy(file, folder)
     text = "".join(f' {name}="{html.escape(value)}"' for name, value in (attributes or {}).items())

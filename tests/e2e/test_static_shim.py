@@ -29,6 +29,7 @@ from tests.e2e.deadline import eventually
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
 SHIM = Path(__file__).parents[2] / "static" / "p2pcamera.js"
+RAW_SURELY_AFTER_MS = 1_500
 HOME = "http://localhost:7000"
 SERVER = "http://localhost:7860"
 SESSION = "00112233445566778899aabbccddeeff"
@@ -60,6 +61,12 @@ window.attempt = async (constraints) => {
     return `${error.name}: ${error.message}`;
   }
 };
+window.colours = async (stream, duration_ms) => {
+  const found = [];
+  const began_ms = performance.now();
+  while (performance.now() < began_ms + duration_ms) found.push(await colour(stream));
+  return found;
+};
 window.colour = async (stream) => {
   const video = document.createElement("video");
   Object.assign(video, { srcObject: stream, muted: true });
@@ -69,6 +76,16 @@ window.colour = async (stream) => {
   pen.drawImage(video, 0, 0, 1, 1);
   const [red, green] = pen.getImageData(0, 0, 1, 1).data;
   return red > 150 && green < 80 ? "red" : green > 80 && red < 80 ? "green" : `${red}, ${green}`;
+};
+"""
+
+COUNT_CONNECTIONS = """
+window.connections = [];
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...configuration) {
+    super(...configuration);
+    connections.push(this);
+  }
 };
 """
 
@@ -127,8 +144,14 @@ class Stage:
     requests: list[Request] = field(default_factory=list)
     refusal: tuple[int, str, str] | None = None
     """Status, code and message that answer an offer; None: a session is made."""
+    wrong_params: Mapping[str, Any] | None = None
+    """Parameters for which an offer is refused as the service does it."""
     is_silent: bool = False
     """Whether offers are left without an answer."""
+    is_away: bool = False
+    """Whether nothing answers."""
+    is_forgetful: bool = False
+    """Whether there are no sessions any more, until the next is made."""
 
     async def open(self, *tags: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Page:
         """Open a page with one script tag of the shim for each of `tags`, their `data-` attributes."""
@@ -152,27 +175,54 @@ class Stage:
         if path == "/p2pcamera.js":
             await route.fulfill(path=SHIM, content_type="text/javascript")
             return
+        if self.is_away:
+            await route.abort("connectionrefused")
+            return
         self.requests.append(
             Request(request.method, path, await request.all_headers(), request.post_data or "")
         )
         cors = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After"}
         if path == "/ice-servers":
             await route.fulfill(json={"iceServers": []}, headers=cors)
+        elif path != "/offer" and self.is_forgetful:
+            error = {"error": {"code": "unknown_session", "message": "no such session"}}
+            await route.fulfill(status=404, json=error, headers=cors)
         elif path != "/offer":
             await route.fulfill(status=204, headers=cors)
-        elif self.refusal:
-            status, code, message = self.refusal
+        elif refusal := self._refusal_of(self.requests[-1]):
+            status, code, message = refusal
             error = {"error": {"code": code, "message": message}}
-            await route.fulfill(status=status, json=error, headers={**cors, "Retry-After": "7"})
+            later = {"Retry-After": "7"} if status == 503 else {}
+            await route.fulfill(status=status, json=error, headers={**cors, **later})
         elif not self.is_silent:
+            self.is_forgetful = False
             body = self.requests[-1].body
             sdp = await self.far_end.evaluate("sdp => answer(sdp)", body["sdp"])
             answer = {"sdp": sdp, "type": "answer", "session": SESSION, "filter": body.get("filter", "ink")}
             await route.fulfill(json=answer, headers=cors)
 
+    def _refusal_of(self, offer: Request) -> tuple[int, str, str] | None:
+        if self.wrong_params and offer.body["params"] == self.wrong_params:
+            return 422, "invalid_params", "At most 1."
+        return self.refusal
+
     def sent(self, method: str, path: str) -> list[Request]:
         """Return the requests so far with this method and path."""
         return [request for request in self.requests if (request.method, request.path) == (method, path)]
+
+    def checks(self) -> list[Request]:
+        """Return the questions whether the session is still there."""
+        return [
+            request
+            for request in self.sent("PATCH", f"/sessions/{SESSION}")
+            if request.headers["content-type"] == "application/json"
+        ]
+
+    async def tries(self, page: Page) -> int:
+        """Return how often the page has begun to connect; each begins with this call."""
+        # Behind whatever the page has asked for before.
+        await page.evaluate("url => fetch(`${url}/healthz`)", SERVER)
+        return len(self.sent("GET", "/ice-servers"))
 
     async def first(self, method: str, path: str) -> Request:
         """Wait for a request."""
@@ -463,9 +513,99 @@ async def test_page_that_goes_away_ends_its_session(stage: Stage, is_closed: boo
         await eventually(lambda: end in lines, 5, end)
 
 
-async def test_lost_connection_ends_the_track_as_an_unplugged_camera_does(stage: Stage) -> None:
+# What a browser lacks that has neither of the ways to a track of its own.
+WITHOUT_GENERATOR = "delete window.MediaStreamTrackProcessor;"
+WITHOUT_CANVAS = "delete HTMLCanvasElement.prototype.captureStream;"
+
+
+async def _reconnected(stage: Stage, page: Page, offers: int = 2) -> None:
+    await eventually(lambda: len(stage.sent("POST", "/offer")) >= offers, 5, f"offer {offers}")
+    await page.wait_for_function("p2pcamera.sessions[0]?.state === 'live'", timeout=5_000)
+
+
+@pytest.mark.parametrize("lacking", ["", WITHOUT_GENERATOR], ids=["generator", "canvas"])
+async def test_lost_connection_is_made_anew_behind_a_track_that_stays(stage: Stage, lacking: str) -> None:
+    await stage.context.add_init_script(COUNT_CONNECTIONS + lacking)
     page = await stage.open()
     await _live(page)
+    assert await page.evaluate("colour(stream)") == "red"
+    await page.evaluate(
+        """() => {
+          window.states = [];
+          p2pcamera.addEventListener("statechange", ({ detail }) => states.push(detail.session.state));
+          stream.getVideoTracks()[0].addEventListener("ended", () => states.push("ended"));
+        }"""
+    )
+    await stage.far_end.evaluate("peer.close()")
+    await _reconnected(stage, page)
+    assert await page.evaluate("states") == ["reconnecting", "live"]
+    assert await page.evaluate("colour(stream)") == "red"
+    assert await page.evaluate("native.calls.length") == 1
+    assert await _states(page) == ["live"]
+    assert await page.evaluate("connections.map(({ connectionState }) => connectionState)") == [
+        "closed",
+        "connected",
+    ]
+    assert len(stage.sent("DELETE", f"/sessions/{SESSION}")) == 1
+
+
+async def test_session_that_the_server_no_longer_has_is_made_anew(stage: Stage) -> None:
+    page = await stage.open()
+    await _live(page)
+    # Nothing more comes from a server that was killed, not even the end of the connection.
+    stage.is_forgetful = True
+    await stage.far_end.evaluate("control.onmessage = null; peer.getSenders()[0].replaceTrack(null)")
+    await _reconnected(stage, page)
+    assert [request.text for request in stage.checks()] == ["{}"]
+    assert await page.evaluate("colour(stream)") == "red"
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, "token_missing"), (422, "invalid_params")])
+async def test_refusal_for_good_ends_the_track_as_an_unplugged_camera_does(
+    stage: Stage, status: int, code: str
+) -> None:
+    page = await stage.open()
+    await _live(page)
+    await page.evaluate(
+        """() => {
+          window.ended = 0;
+          stream.getVideoTracks()[0].addEventListener("ended", () => (ended += 1));
+          window.session = p2pcamera.sessions[0];
+        }"""
+    )
+    stage.refusal = (status, code, "Not you.")
+    await stage.far_end.evaluate("peer.close()")
+    await page.wait_for_function("ended === 1", timeout=5_000)
+    assert await page.evaluate("[session.state, session.fault.code, p2pcamera.sessions.length]") == [
+        "failed",
+        code,
+        0,
+    ]
+    assert await page.evaluate("stream.getVideoTracks()[0].readyState") == "ended"
+    assert await _states(page) == ["ended"]
+    assert len(stage.sent("POST", "/offer")) == 2
+
+
+async def test_refusal_for_good_under_open_leaves_the_raw_camera_until_the_page_stops_it(
+    stage: Stage,
+) -> None:
+    page = await stage.open({"outage": "open"})
+    await _live(page)
+    await page.evaluate("window.session = p2pcamera.sessions[0]")
+    stage.refusal = (403, "token_wrong", "Not you.")
+    await stage.far_end.evaluate("peer.close()")
+    await page.wait_for_function("session.state === 'raw'", timeout=5_000)
+    assert await page.evaluate("colour(stream)") == "green"
+    assert await page.evaluate("stream.getVideoTracks()[0].readyState") == "live"
+    await page.evaluate("stream.getVideoTracks()[0].stop()")
+    assert await _states(page) == ["ended"]
+
+
+async def test_browser_that_can_make_no_track_ends_the_remote_one_with_its_connection(stage: Stage) -> None:
+    await stage.context.add_init_script(WITHOUT_GENERATOR + WITHOUT_CANVAS)
+    page = await stage.open()
+    await _live(page)
+    assert await page.evaluate("colour(stream)") == "red"
     await page.evaluate(
         """() => {
           window.ended = 0;
@@ -476,9 +616,130 @@ async def test_lost_connection_ends_the_track_as_an_unplugged_camera_does(stage:
     await stage.far_end.evaluate("peer.close()")
     await page.wait_for_function("ended === 1", timeout=5_000)
     assert await page.evaluate("[session.state, session.fault.code]") == ["failed", "connection_lost"]
-    assert await page.evaluate("stream.getVideoTracks()[0].readyState") == "ended"
     assert await _states(page) == ["ended"]
-    assert await page.evaluate("(session.close(), session.close(), [ended, session.state])") == [1, "failed"]
+
+
+@pytest.mark.parametrize(("outage", "colour"), [("closed", "red"), ("open", "green")])
+async def test_outage_shows_the_last_frame_or_under_open_the_raw_camera(
+    stage: Stage, outage: str, colour: str
+) -> None:
+    page = await stage.open({"outage": outage})
+    await _live(page)
+    assert await page.evaluate("colour(stream)") == "red"
+    stage.refusal = (503, "no_worker", "No live worker.")
+    await stage.far_end.evaluate("peer.close()")
+    await page.wait_for_function("p2pcamera.sessions[0].state === 'reconnecting'", timeout=5_000)
+    colours = await page.evaluate(f"colours(stream, {RAW_SURELY_AFTER_MS})")
+    assert colours[-1] == colour
+    assert set(colours) <= {"red", colour}
+    stage.refusal = None
+    await _reconnected(stage, page, offers=0)
+    assert await page.evaluate("colour(stream)") == "red"
+
+
+async def test_stopped_track_is_not_reconnected(stage: Stage) -> None:
+    page = await stage.open()
+    await page.clock.install()
+    await page.reload()
+    await _live(page)
+    await page.evaluate("window.session = p2pcamera.sessions[0]")
+    stage.refusal = (503, "no_worker", "No live worker serves ink.")
+    await stage.far_end.evaluate("peer.close()")
+    await eventually(lambda: len(stage.sent("POST", "/offer")) >= 3, 5, "it tries again")
+    await page.evaluate("stream.getVideoTracks()[0].stop()")
+    assert await page.evaluate("session.state") == "ended"
+    assert await _states(page) == ["ended"]
+    tries = await stage.tries(page)
+    await page.clock.fast_forward(60_000)
+    assert await stage.tries(page) == tries
+
+
+async def test_full_server_is_not_asked_again_before_it_said_so(stage: Stage) -> None:
+    page = await stage.open()
+    await page.clock.install()
+    await page.reload()
+    await _live(page)
+    stage.refusal = (503, "full", "No room.")
+    await stage.far_end.evaluate("peer.close()")
+    await page.wait_for_function("p2pcamera.sessions[0].fault?.retryAfterS === 7", timeout=5_000)
+    assert await page.evaluate("p2pcamera.sessions[0].state") == "reconnecting"
+    await page.evaluate("dispatchEvent(new Event('online'))")
+    await page.clock.fast_forward(5_000)
+    assert await stage.tries(page) == 2
+    stage.refusal = None
+    await page.clock.fast_forward(4_000)
+    await _reconnected(stage, page, offers=3)
+
+
+async def test_network_that_comes_back_is_used_at_once(stage: Stage) -> None:
+    page = await stage.open()
+    await page.clock.install()
+    await page.reload()
+    await _live(page)
+    stage.is_away = True
+    await stage.far_end.evaluate("peer.close()")
+    await page.wait_for_function("p2pcamera.sessions[0].fault?.code === 'unreachable'", timeout=5_000)
+    # The pauses have grown by then to their longest.
+    await page.clock.fast_forward(120_000)
+    await page.clock.pause_at(await page.evaluate("Date.now() + 500"))
+    stage.is_away = False
+    await page.evaluate("dispatchEvent(new Event('online'))")
+    # What an offer begins with; the offer itself waits some milliseconds for candidates.
+    await eventually(lambda: len(stage.sent("GET", "/ice-servers")) == 2, 5, "a try, with all clocks stopped")
+    await page.clock.resume()
+    await _reconnected(stage, page)
+
+
+async def test_filter_that_a_restarted_server_does_not_know_yet_is_waited_for(stage: Stage) -> None:
+    page = await stage.open()
+    await _live(page)
+    stage.refusal = (404, "unknown_filter", "No worker ever served ink.")
+    await stage.far_end.evaluate("peer.close()")
+    await page.wait_for_function("p2pcamera.sessions[0].fault?.code === 'unknown_filter'", timeout=5_000)
+    stage.refusal = None
+    await _reconnected(stage, page, offers=3)
+    assert await page.evaluate("p2pcamera.sessions[0].fault") is None
+
+
+async def test_track_keeps_the_name_and_the_device_of_the_camera(stage: Stage) -> None:
+    page = await stage.open()
+    await _live(page)
+    camera, *given = await page.evaluate(
+        """() => {
+          const [track] = stream.getVideoTracks();
+          const tracks = [native.streams[0].getVideoTracks()[0], track, track.clone()];
+          return tracks.map((one) => [one.label, one.kind, one.getSettings(), one.constructor.name]);
+        }"""
+    )
+    for track in given:
+        assert track[:2] == camera[:2]
+        assert track[2]["deviceId"] == camera[2]["deviceId"]
+        assert {"width", "height", "frameRate"} <= track[2].keys()
+        assert track[3] == "MediaStreamTrack"
+
+
+async def test_filter_chosen_in_an_outage_is_in_the_next_offer_and_a_refused_one_is_taken_back(
+    stage: Stage,
+) -> None:
+    page = await stage.open({"filter": "ink"})
+    await _live(page)
+    stage.refusal = (503, "no_worker", "No live worker.")
+    await stage.far_end.evaluate("peer.close()")
+    await page.wait_for_function("p2pcamera.sessions[0].state === 'reconnecting'", timeout=5_000)
+    await page.evaluate(
+        "window.refused = p2pcamera.setFilter('ink', { strength: 9 }).catch(({ code }) => code); 0"
+    )
+    stage.wrong_params = {"strength": 9}
+    assert await page.evaluate("refused") == "invalid_params"
+    await page.evaluate("window.changed = p2pcamera.setFilter('invert', { busy_ms: 1 }); 0")
+    await eventually(lambda: stage.sent("POST", "/offer")[-1].body["filter"] == "invert", 5, "its offer")
+    stage.refusal = None
+    await page.evaluate("changed")
+    asked = [(offer.body["filter"], offer.body["params"]) for offer in stage.sent("POST", "/offer")]
+    assert asked[0] == ("ink", {})
+    assert asked.index(("ink", {"strength": 9})) < asked.index(("invert", {"busy_ms": 1}))
+    assert asked[-1] == ("invert", {"busy_ms": 1})
+    assert await page.evaluate("[p2pcamera.sessions[0].state, p2pcamera.filter]") == ["live", "invert"]
 
 
 async def test_filter_changes_by_the_data_channel(stage: Stage) -> None:

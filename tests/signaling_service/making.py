@@ -91,6 +91,20 @@ def planes(width: int = 32, height: int = 16, value: int = 0) -> bytes:
     return bytes([value]) * i420_size_bytes(width, height)
 
 
+class MadePlanes:
+    """Planes of a camera's frame, from bytes."""
+
+    def __init__(self, planes: bytes) -> None:
+        self._planes = planes
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self._planes)
+
+    def write(self, into: memoryview) -> None:
+        into[:] = self._planes
+
+
 def answer(header: FrameHeader, worker: str, **values: Any) -> ResultHeader:
     """The result that belongs to a frame."""
     names = ("session", "sequence", "generation", "pts", "captured_ns", "width", "height")

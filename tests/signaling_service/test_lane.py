@@ -12,7 +12,7 @@ from shared.wire import FrameHeader, ResultKind, unpack_frame
 from signaling_service import lane as lane_module
 from signaling_service.lane import PROBE_EVERY_S, CameraFrame, Choice, Lane
 from signaling_service.workers import Worker
-from tests.signaling_service.making import SESSION, answer, planes, status
+from tests.signaling_service.making import SESSION, MadePlanes, answer, planes, status
 
 FRAME_S = 1 / 30
 INK = Choice.of(["ink"], {}, 0)
@@ -107,7 +107,7 @@ def seen(id_: str, **values: Any) -> Worker:
 
 
 def frame(now_s: float = 0.0) -> CameraFrame:
-    return CameraFrame(planes=planes(), width=32, height=16, pts=0, captured_ns=int(now_s * 1e9))
+    return CameraFrame(planes=MadePlanes(planes()), width=32, height=16, pts=0, captured_ns=int(now_s * 1e9))
 
 
 @pytest.mark.parametrize(

@@ -126,14 +126,22 @@ async def test_an_endpoint_that_is_taken_is_reported(listening: Listening) -> No
         other.bind()
 
 
-def test_frames_name_an_address_that_another_host_can_reach(free_port: int) -> None:
+@pytest.mark.parametrize("host", ["*", "0.0.0.0"])
+def test_frames_name_an_address_that_another_host_can_reach(free_port: int, host: str) -> None:
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    for bind in (f"tcp://*:{free_port}", f"tcp://0.0.0.0:{free_port}"):
-        listener = ResultListener(context, bind, Metrics(), lambda status: None)
-        listener.bind()
-        reply_to = listener.reply_to
-        listener.close()
-        assert reply_to.startswith("tcp://")
-        assert "*" not in reply_to
-        assert "0.0.0.0" not in reply_to
+    listener = ResultListener(context, f"tcp://{host}:{free_port}", Metrics(), lambda status: None)
+    listener.bind()
+    assert listener.reply_to.startswith("tcp://")
+    assert listener.reply_to.endswith(f":{free_port}")
+    assert host not in listener.reply_to
+    listener.close()
+    context.destroy()
+
+
+def test_where_any_port_will_do_frames_name_the_one_that_was_found() -> None:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    listener = ResultListener(context, "tcp://127.0.0.1:*", Metrics(), lambda status: None)
+    listener.bind()
+    assert int(listener.reply_to.removeprefix("tcp://127.0.0.1:")) > 0
+    listener.close()
     context.destroy()

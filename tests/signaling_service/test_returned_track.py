@@ -14,7 +14,7 @@ from signaling_service.lane import CameraFrame
 from signaling_service.metrics import Metrics
 from signaling_service.results import NO_PLANES, Result
 from signaling_service.returned_track import Outage, ReturnedTrack, Showing
-from tests.signaling_service.making import planes, result
+from tests.signaling_service.making import MadePlanes, planes, result
 
 FILTERED, RAW = 60, 200
 
@@ -36,7 +36,7 @@ def filtered(sequence: int, **values: Any) -> Result:
 
 
 def raw(pts: int) -> CameraFrame:
-    return CameraFrame(planes=planes(value=RAW), width=32, height=16, pts=pts, captured_ns=0)
+    return CameraFrame(planes=MadePlanes(planes(value=RAW)), width=32, height=16, pts=pts, captured_ns=0)
 
 
 def level(frame: av.VideoFrame) -> int:
@@ -151,3 +151,49 @@ async def test_a_session_that_becomes_closed_forgets_the_raw_frame() -> None:
     frame = await received(track.recv())
     assert track.showing is Showing.CARD
     assert level(frame) != RAW
+
+
+async def test_a_page_that_lost_its_picture_is_shown_the_last_one_again(track: ReturnedTrack) -> None:
+    track.offer_result(filtered(0, pts=9000))
+    await received(track.recv())
+    began_s = time.monotonic()
+    track.repeat()
+    frame = await received(track.recv())
+    assert 0.05 < time.monotonic() - began_s < 0.19  # Before the card.
+    assert (level(frame), track.showing) == (FILTERED, Showing.FILTERED)
+    assert frame.pts is not None
+    assert 9000 + 0.05 * 90_000 < frame.pts < 9000 + 0.3 * 90_000
+
+
+async def test_a_new_result_goes_before_the_last_one_which_is_not_shown_then(track: ReturnedTrack) -> None:
+    track.offer_result(filtered(0))
+    await received(track.recv())
+    track.repeat()
+    track.offer_result(filtered(1))
+    assert (await received(track.recv())).pts == 3000
+    await received(track.recv())
+    assert track.showing is Showing.CARD  # Nothing was repeated in between.
+
+
+async def test_a_picture_of_an_older_choice_is_not_shown_again(track: ReturnedTrack) -> None:
+    track.offer_result(filtered(0))
+    await received(track.recv())
+    asking = asyncio.create_task(track.recv())
+    await asyncio.sleep(0)
+    await track.begin_generation(1)
+    track.repeat()
+    await received(asking)  # type: ignore[arg-type]
+    assert track.showing is Showing.CARD
+
+
+async def test_a_raw_picture_is_not_shown_again_when_the_session_has_become_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(returned_track, "CARD_AFTER_S", 0.5)
+    track = ReturnedTrack(Metrics(), Card(), Outage.OPEN)
+    track.offer_raw(raw(3000))
+    assert level(await received(track.recv())) == RAW
+    track.set_outage(Outage.CLOSED)
+    track.repeat()
+    assert level(await received(track.recv())) != RAW
+    assert track.showing is Showing.CARD
