@@ -18,9 +18,6 @@ from signaling_service.bitrate import default_bitrate
 
 SPEED = "-10"
 """libvpx's cpu-used: -6 (aiortc's) takes 1.15 times as long for 0.1 dB; from -12 on single frames get bad."""
-THREADED_PIXELS = 1920 * 1080
-"""From this size on two threads, so that a frame is ready in time. They spin while they wait for each other:
-at 1280x720 two cost 2.5 times the CPU of one, which other sessions need."""
 BITRATE_STEP = 0.1
 """A smaller change of the target is not worth a new encoder, which begins with a key frame. FFmpeg hands no
 new bitrate to libvpx."""
@@ -63,7 +60,9 @@ def _codec(width: int, height: int, bits_per_s: int) -> Any:
     codec.time_base = VIDEO_TIME_BASE
     codec.gop_size = LONGEST_GOP
     codec.qmin, codec.qmax = 2, 56
-    codec.thread_count = 2 if width * height >= THREADED_PIXELS else 1
+    # Two spin while they wait for each other: 2.5 times the CPU at 1280x720, and at 1920x1080 0.2 s a picture
+    # where other sessions have the second core.
+    codec.thread_count = 1
     codec.options = {
         "deadline": "realtime",
         "cpu-used": SPEED,
