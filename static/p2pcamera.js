@@ -135,6 +135,9 @@
     getCapabilities: getTrackCapabilities,
     applyConstraints: applyTrackConstraints,
   } = MediaStreamTrack.prototype;
+  const { get: contentWindowOf } = /** @type {{get: () => (Window & typeof globalThis) | null}} */ (
+    Object.getOwnPropertyDescriptor(HTMLIFrameElement.prototype, "contentWindow")
+  );
 
   class Fault extends Error {
     status = 0;
@@ -1890,7 +1893,12 @@
     /** @type {(() => void)[]} */
     #undos = [];
     #isInstalled = false;
-    #leave = () => page.leave(this);
+    /** Looks for frames. */
+    #observer = new MutationObserver(() => this.#reachFrames());
+    /** @type {Document | null} where it looks */
+    #watched = null;
+    /** @type {WeakSet<HTMLIFrameElement>} */
+    #reached = new WeakSet();
 
     /** @param {Window & typeof globalThis} window */
     constructor(window) {
@@ -1921,15 +1929,80 @@
           return new MediaStream(tracks.map((track) => faces.get(track)?.clone() ?? cloneTrack.call(track)));
         },
       }));
+      for (const name of ["contentWindow", "contentDocument"]) {
+        const place = this;
+        this.#replace(/** @type {any} */ (this.window).HTMLIFrameElement.prototype, name, (native) => ({
+          /** @this {HTMLIFrameElement} */
+          [name]() {
+            place.#reach(this);
+            return native.call(this);
+          },
+        }));
+      }
+      this.watch(this.window.document);
       Object.defineProperty(this.window, "p2pcamera", { value: page, enumerable: true, configurable: true });
-      this.window.navigator.mediaDevices.dispatchEvent(new Event("devicechange"));
+      this.window.navigator.mediaDevices?.dispatchEvent(new Event("devicechange"));
     }
 
     uninstall() {
       this.#isInstalled = false;
+      this.#observer.disconnect();
       for (const undo of this.#undos.splice(0)) undo();
       Reflect.deleteProperty(this.window, "p2pcamera");
-      this.window.navigator.mediaDevices.dispatchEvent(new Event("devicechange"));
+      this.window.navigator.mediaDevices?.dispatchEvent(new Event("devicechange"));
+    }
+
+    /** @param {Document} document of this place, another once the first empty one of a frame is replaced */
+    watch(document) {
+      if (this.#watched === document) return;
+      this.#watched = document;
+      this.#observer.observe(document, { childList: true, subtree: true });
+      this.#reachFrames();
+    }
+
+    #reachFrames() {
+      for (const frame of this.#watched?.getElementsByTagName("iframe") ?? []) this.#reach(frame);
+    }
+
+    /**
+     * Replaces a frame's functions too, before what it loads can call them: a frame is empty at first, and keeps
+     * its window for the first page it loads. Called whenever it is seen, since its later pages bring new windows.
+     * @param {HTMLIFrameElement} frame
+     */
+    #reach(frame) {
+      const window = this.#isInstalled ? contentWindowOf.call(frame) : null;
+      if (!window) return;
+      if (!this.#reached.has(frame)) {
+        this.#reached.add(frame);
+        frame.addEventListener("load", () => this.#reach(frame));
+      }
+      try {
+        if (!window.navigator.mediaDevices) return;
+      } catch {
+        // One of another origin is its own affair.
+        return;
+      }
+      const key = window.MediaDevices.prototype;
+      if (!places.has(key)) {
+        // Its own script came first.
+        if ("p2pcamera" in window) return;
+        const place = new Place(window);
+        places.set(key, place);
+        place.install();
+        const leave = () => {
+          page.leave(place);
+          // The next page's window is there in the next task, in which none of its scripts has run yet.
+          const { port1, port2 } = new MessageChannel();
+          port1.onmessage = () => {
+            port1.close();
+            if (contentWindowOf.call(frame)?.MediaDevices?.prototype !== key) places.delete(key);
+            this.#reach(frame);
+          };
+          port2.postMessage(null);
+        };
+        window.addEventListener("pagehide", leave);
+      }
+      places.get(key)?.watch(window.document);
     }
 
     /** @param {MediaDevices} prototype */
