@@ -1313,6 +1313,8 @@
     /** Changes that wait for a connection. @type {((fault: Fault | null) => void)[]} */
     #waiting = [];
     #wake = () => {};
+    /** Whether there was a reason to try again at once while a try was under way. */
+    #isWoken = false;
 
     /**
      * @param {MediaStreamTrack} camera
@@ -1426,6 +1428,7 @@
     /** Does not wait for the time at which it would look or try again. */
     lookNow() {
       if (this.#state === "live" && this.#lookTimer) this.#look();
+      this.#isWoken = true;
       this.#wake();
     }
 
@@ -1557,6 +1560,7 @@
       const lostAt_ms = performance.now();
       let awayAt_ms = lostAt_ms;
       while (this.#state === "reconnecting") {
+        this.#isWoken = false;
         try {
           await this.#connect(this.#signaling.iceServersOrFault(), RECONNECT_TIMEOUT_MS);
           return this.#settleWaiting(null);
@@ -1583,6 +1587,7 @@
 
     /** @param {number} duration_ms @param {boolean} canWake @returns {Promise<void>} */
     #pause(duration_ms, canWake) {
+      if (canWake && this.#isWoken) return Promise.resolve();
       return new Promise((resolve) => {
         const timer = setTimeout(resolve, duration_ms);
         this.#wake = () => {

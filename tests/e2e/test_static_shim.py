@@ -158,6 +158,10 @@ class Stage:
     """Whether offers are left without an answer."""
     is_away: bool = False
     """Whether nothing answers."""
+    held: asyncio.Event | None = None
+    """Until it is set, what is asked of a server that is away is left without an answer."""
+    holding: int = 0
+    """How many requests wait for it."""
     is_forgetful: bool = False
     """Whether there are no sessions any more, until the next is made."""
 
@@ -184,6 +188,9 @@ class Stage:
             await route.fulfill(path=SHIM, content_type="text/javascript")
             return
         if self.is_away:
+            if self.held is not None:
+                self.holding += 1
+                await self.held.wait()
             await route.abort("connectionrefused")
             return
         self.requests.append(
@@ -689,10 +696,29 @@ async def test_network_that_comes_back_is_used_at_once(stage: Stage) -> None:
     await page.wait_for_function("p2pcamera.sessions[0].fault?.code === 'unreachable'", timeout=5_000)
     # The pauses have grown by then to their longest.
     await page.clock.fast_forward(120_000)
-    await page.clock.pause_at(await page.evaluate("Date.now() + 500"))
+    await page.clock.pause_at(await page.evaluate("Date.now() / 1000 + 0.5"))
     stage.is_away = False
     await page.evaluate("dispatchEvent(new Event('online'))")
     # What an offer begins with; the offer itself waits some milliseconds for candidates.
+    await eventually(lambda: len(stage.sent("GET", "/ice-servers")) == 2, 5, "a try, with all clocks stopped")
+    await page.clock.resume()
+    await _reconnected(stage, page)
+
+
+async def test_network_that_comes_back_during_a_try_is_used_at_once(stage: Stage) -> None:
+    page = await stage.open()
+    await page.clock.install()
+    await page.reload()
+    await _live(page)
+    stage.is_away = True
+    await stage.far_end.evaluate("peer.close()")
+    await page.wait_for_function("p2pcamera.sessions[0].fault?.code === 'unreachable'", timeout=5_000)
+    stage.held = asyncio.Event()
+    await eventually(lambda: stage.holding == 1, 5, "a try is under way")
+    await page.clock.pause_at(await page.evaluate("Date.now() / 1000 + 0.5"))
+    stage.is_away = False
+    await page.evaluate("dispatchEvent(new Event('online'))")
+    stage.held.set()
     await eventually(lambda: len(stage.sent("GET", "/ice-servers")) == 2, 5, "a try, with all clocks stopped")
     await page.clock.resume()
     await _reconnected(stage, page)
