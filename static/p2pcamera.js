@@ -135,6 +135,9 @@
     getCapabilities: getTrackCapabilities,
     applyConstraints: applyTrackConstraints,
   } = MediaStreamTrack.prototype;
+  const [labelOf, isMutedOf, statsOf] = ["label", "muted", "stats"].map(
+    (name) => Object.getOwnPropertyDescriptor(MediaStreamTrack.prototype, name)?.get,
+  );
   const { get: contentWindowOf } = /** @type {{get: () => (Window & typeof globalThis) | null}} */ (
     Object.getOwnPropertyDescriptor(HTMLIFrameElement.prototype, "contentWindow")
   );
@@ -423,13 +426,13 @@
     // What the page calls
 
     get label() {
-      return filteredLabel(this.#camera.label);
+      return filteredLabel(labelOf?.call(this.#camera));
     }
     get muted() {
-      return this.#camera.muted;
+      return isMutedOf?.call(this.#camera);
     }
     get stats() {
-      return /** @type {any} */ (this.#camera).stats;
+      return statsOf?.call(this.#camera);
     }
     getSettings() {
       return withOtherId(getTrackSettings.call(this.#camera));
