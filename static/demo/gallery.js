@@ -142,8 +142,7 @@ export class Gallery {
     this.#language.write(title, this.titleOf(offer));
     const state = document.createElement("em");
     const description = document.createElement("small");
-    const key = offer.name === CAMERA_ONLY ? "filters.camera-only" : `filter.${offer.name}`;
-    this.#language.write(description, phrase(`${key}.description`, {}, offer.description ?? ""));
+    this.#language.write(description, descriptionOf(offer));
     element.append(input, picture, title, state, description);
     return { element, input, picture, state };
   }
@@ -161,4 +160,10 @@ export class Gallery {
       isPart ? phrase("filters.state.loading-part", { percent }) : phrase(`filters.state.${shown}`, {}, shown),
     );
   }
+}
+
+/** @param {FilterOffer} offer */
+function descriptionOf({ name, description = "" }) {
+  if (name === CAMERA_ONLY) return phrase("filters.camera-only.description");
+  return phrase(`filter.${name}.description`, {}, description);
 }

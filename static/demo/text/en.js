@@ -50,7 +50,6 @@ export default Object.freeze({
   "takes.failed": "The browser cannot record this picture: {reason}",
 
   "filters.title": "Filters",
-  "filters.none": "No filter is offered yet.",
   "filters.state.loaded": "Ready",
   "filters.state.loadable": "Loads at first use",
   "filters.state.loading": "Loading…",
@@ -125,8 +124,6 @@ export default Object.freeze({
   "measured.plot-now": "Latency of the last 90 seconds by stage. Now {total} ms; most of it: {stage}, {most} ms.",
   "measured.note":
     "≈ marks estimates: network is half a round trip of a message on the same connection each way, and display counts on the browser’s own forecast. The rest is measured, by the browser or the server. The camera’s exposure is left out; no page can see it.",
-  "measured.estimate": "estimated",
-  "measured.outage": "lost",
   "stage.camera": "Camera",
   "stage.network-up": "Network",
   "stage.decode": "Decode",

@@ -50,7 +50,6 @@ export default Object.freeze({
   "takes.failed": "ブラウザーがこの映像を録画できません: {reason}",
 
   "filters.title": "フィルター",
-  "filters.none": "使えるフィルターはまだありません。",
   "filters.state.loaded": "使用できます",
   "filters.state.loadable": "最初の使用時に読み込みます",
   "filters.state.loading": "読み込み中…",
@@ -126,8 +125,6 @@ export default Object.freeze({
   "measured.plot-now": "直近 90 秒の段階ごとの遅延。現在 {total} ミリ秒、最大は {stage} の {most} ミリ秒。",
   "measured.note":
     "≈ は推定値です。ネットワークは同じ接続でのメッセージ往復の半分ずつ、表示はブラウザー自身の予測を含みます。ほかはブラウザーまたはサーバーの実測です。カメラの露光時間はページから見えないため含みません。",
-  "measured.estimate": "推定",
-  "measured.outage": "切断",
   "stage.camera": "カメラ",
   "stage.network-up": "通信",
   "stage.decode": "復号",
