@@ -17,9 +17,9 @@
  * page's way to change the filter in mid-call and to read measurements; no page needs it.
  *
  * `enumerateDevices` lists a filtered camera before each camera, with an id of its own. Who names no device, or
- * a filtered one, gets a filtered camera, and who names any device as a wish (a bare `deviceId`, `ideal`): that is
- * the filtered one of the camera which the browser chooses. Who demands a real one by `deviceId: {exact: id}` gets
- * it as it is. All calls for one camera share one session, which ends with the last of their tracks.
+ * a filtered one, gets a filtered camera. So does who names a device as a wish (a bare `deviceId`, `ideal`): the
+ * filtered one of the camera which the browser chooses. Who demands a real one by `deviceId: {exact: id}` gets it
+ * as it is. All calls for one camera share one session, which ends with the last of their tracks.
  *
  * The filtered track outlives the connection behind it: a lost one is made anew, and the same track goes on.
  * Meanwhile the last filtered frame stays (`closed`), or the raw camera shows after half a second (`open`).
@@ -55,10 +55,10 @@
  */
 
 /**
- * One camera on its way through the server. `camera` is the raw track that is sent: of several that the page has
- * asked for, the one with the largest picture, so it may be another after `applyConstraints` or `stop`. `ping` measures the round trip on
- * the data channel in milliseconds; `getStats` is the connection's. `close` is safe to call twice. `fault`
- * says why the session ended, or, while it is `reconnecting`, what is in the way.
+ * One camera on its way through the server. `camera` is the raw track that is sent: of several that the page
+ * has asked for, the one with the largest picture, so it may be another after `applyConstraints` or `stop`.
+ * `ping` measures the round trip on the data channel in milliseconds; `getStats` is the connection's. `close` is
+ * safe to call twice. `fault` says why the session ended, or, while it is `reconnecting`, what is in the way.
  * @typedef {object} P2PCameraSession
  * @property {string | null} id of the newest connection
  * @property {P2PCameraState} state
@@ -479,7 +479,9 @@
 
   /** @param {MediaStreamTrack} track @param {MediaStreamTrack} camera @param {Place} place */
   function endedFace(track, camera, place) {
-    const face = new TrackFace(track, cloneTrack.call(camera), place, { changed() {}, stopped() {}, clone: () => face });
+    const owner = { changed() {}, stopped() {}, clone: () => face };
+    /** @type {TrackFace} */
+    const face = new TrackFace(track, cloneTrack.call(camera), place, owner);
     face.stop();
     return face;
   }
@@ -758,6 +760,8 @@
     #peer = null;
     /** @type {RTCRtpSender | null} */
     #sender = null;
+    /** @type {Promise<void>} */
+    #sending = Promise.resolve();
     /** @type {Control | null} */
     #control = null;
     /** @type {string | null} */
@@ -822,6 +826,13 @@
 
     /** @param {MediaStreamTrack} camera to be sent from now on, or sent already with another size */
     async send(camera) {
+      // One after another: what is asked for last is what is sent.
+      this.#sending = this.#sending.catch(() => {}).then(() => this.#sendNow(camera));
+      return this.#sending;
+    }
+
+    /** @param {MediaStreamTrack} camera */
+    async #sendNow(camera) {
       const sender = this.#sender;
       if (sender === null || this.#abort.signal.aborted) return;
       camera.contentHint = "motion";
@@ -917,8 +928,8 @@
 
   /**
    * Where the frames of one track after another go into the page's tracks. `newTrack` makes one, once there was
-   * something to show, of a class of `place`; `end` ends one. `feed` begins to pass on the frames of a track, calls
-   * `onFrame` before each, and returns what ends that. `repeat` passes on the last frame again.
+   * something to show, of a class of `place`; `end` ends one. `feed` begins to pass on the frames of a track,
+   * calls `onFrame` before each, and returns what ends that. `repeat` passes on the last frame again.
    * @typedef {object} Surface
    * @property {boolean} outlivesItsSource
    * @property {boolean} seesFrames false where frames may come without a call of `onFrame`
@@ -964,7 +975,7 @@
       this.#shape = shape;
     }
 
-    /** @param {number} now_ms @returns {boolean} whether a frame may be passed on, where true is to be followed */
+    /** @param {number} now_ms @returns {boolean} whether a frame is to be passed on */
     takes(now_ms) {
       const { frameRate } = this.#shape();
       if (!frameRate) return true;
@@ -977,8 +988,8 @@
 
     /**
      * @param {number} width of a frame @param {number} height
-     * @returns {{width: number, height: number, crop: [number, number, number, number]}} the size it is to have,
-     *   and what of the frame is to fill it: its middle, in the proportions of the size
+     * @returns {{width: number, height: number, crop: [number, number, number, number]}} the size to make of it,
+     *   and what of the frame is to fill that: its middle, in the proportions of the size
      */
     fit(width, height) {
       const shape = this.#shape();
@@ -1729,7 +1740,7 @@
     return JSON.stringify([getTrackSettings.call(camera).deviceId, server, filter, params]);
   }
 
-  /** @param {MediaStreamTrack} camera @returns {number} in a frame, none while it gives none; rate decides a tie */
+  /** @param {MediaStreamTrack} camera @returns {number} of a frame, 0 while none comes; the rate decides a tie */
   function pixels(camera) {
     const { width = 0, height = 0, frameRate = 0 } = getTrackSettings.call(camera);
     return camera.muted || camera.readyState === "ended" ? 0 : width * height + frameRate / 1000;
@@ -1926,9 +1937,8 @@
 
     install() {
       this.#isInstalled = true;
-      const { MediaDevices, MediaDeviceInfo, InputDeviceInfo, MediaStreamTrack, MediaStream } = /** @type {any} */ (
-        this.window
-      );
+      const { MediaDevices, MediaDeviceInfo, InputDeviceInfo } = this.window;
+      const { MediaStreamTrack, MediaStream, HTMLIFrameElement } = this.window;
       this.#replaceCalls(MediaDevices.prototype);
       this.#replaceOldCalls();
       this.#askFaces(MediaStreamTrack.prototype, TrackFace);
@@ -1944,7 +1954,7 @@
       }));
       for (const name of ["contentWindow", "contentDocument"]) {
         const place = this;
-        this.#replace(/** @type {any} */ (this.window).HTMLIFrameElement.prototype, name, (native) => ({
+        this.#replace(HTMLIFrameElement.prototype, name, (native) => ({
           /** @this {HTMLIFrameElement} */
           [name]() {
             place.#reach(this);
@@ -1979,7 +1989,7 @@
 
     /**
      * Replaces a frame's functions too, before what it loads can call them: a frame is empty at first, and keeps
-     * its window for the first page it loads. Called whenever it is seen, since its later pages bring new windows.
+     * its window for the first page it loads. Called whenever it is seen, since later pages bring new windows.
      * @param {HTMLIFrameElement} frame
      */
     #reach(frame) {
