@@ -117,8 +117,11 @@
   // A service just started knows no worker, and then not all: they make themselves known within a second.
   const SERVICE_START_MS = 5_000;
 
+  const embedder = takeEmbedder();
+
   // Taken now, before a later script of the page replaces them.
-  const { fetch } = window;
+  const { RTCPeerConnection } = window;
+  const fetch = embedder?.fetch ?? window.fetch;
   const { stop: stopTrack, clone: cloneTrack, getSettings: getTrackSettings } = MediaStreamTrack.prototype;
   const { getUserMedia } = MediaDevices.prototype;
 
@@ -132,6 +135,41 @@
       super(message);
       this.code = code;
     }
+  }
+
+  // --- an embedder ----------------------------------------------------------------------------------------
+
+  /**
+   * A browser extension that runs this file in two worlds of a page leaves itself here, right before, in each.
+   * In a world that no page reaches, it makes the connections: it is handed the class of links and its own
+   * `fetch` is used. In the page's world, where `settings` are its own, it stands in for links and signaling,
+   * and nothing of either can be seen there; `window.p2pcamera` is not made.
+   * @typedef {object} Embedder
+   * @property {typeof window.fetch} [fetch]
+   * @property {(parts: {Link: typeof Link, Signaling: typeof Signaling}) => void} [connect]
+   * @property {Settings} settings
+   * @property {() => Promise<boolean>} isOn whether the page's cameras are filtered, as the user says now
+   * @property {(settings: Settings) => Signaling} newSignaling
+   * @property {(...parameters: ConstructorParameters<typeof Link>) => Link} newLink
+   * @property {(page: Page, fault: typeof Fault) => void} begin
+   */
+
+  /** @returns {Embedder | null} */
+  function takeEmbedder() {
+    const key = Symbol.for("p2pcamera.embedder");
+    const left = /** @type {any} */ (window)[key];
+    delete (/** @type {any} */ (window)[key]);
+    return left ?? null;
+  }
+
+  /** @param {Settings} settings @returns {Signaling} */
+  function newSignaling(settings) {
+    return embedder?.newSignaling?.(settings) ?? new Signaling(settings);
+  }
+
+  /** @type {Embedder["newLink"]} */
+  function newLink(settings, on) {
+    return embedder?.newLink?.(settings, on) ?? new Link(settings, on);
   }
 
   // --- settings -------------------------------------------------------------------------------------------
@@ -907,7 +945,7 @@
     constructor(camera, settings, notify) {
       this.#camera = camera;
       this.#settings = settings;
-      this.#signaling = new Signaling(settings);
+      this.#signaling = newSignaling(settings);
       this.#notify = notify;
     }
 
@@ -1032,7 +1070,7 @@
 
     /** @param {Promise<RTCIceServer[]>} iceServers @param {number} timeout_ms @throws {Fault} */
     async #connect(iceServers, timeout_ms) {
-      const link = new Link(this.#settings, {
+      const link = newLink(this.#settings, {
         track: (track) => this.#picture?.show(track),
         message: (message) => this.#receive(message),
         loss: () => this.#lose(link),
@@ -1336,7 +1374,7 @@
 
     /** @param {() => Promise<MediaStream>} openCamera the browser's own call, made here and once */
     async filteredStream(openCamera) {
-      const iceServers = new Signaling({ ...this.#settings }).iceServers();
+      const iceServers = newSignaling({ ...this.#settings }).iceServers();
       const stream = await openCamera();
       const [camera] = stream.getVideoTracks();
       // Read only now: the question for permission may have stood there while the filter was changed.
@@ -1390,7 +1428,12 @@
     Object.defineProperty(prototype, name, { ...Object.getOwnPropertyDescriptor(prototype, name), value });
   }
 
-  const page = new Page(readSettings(document.currentScript));
+  if (embedder?.connect) {
+    embedder.connect({ Link, Signaling });
+    return;
+  }
+
+  const page = new Page(embedder?.settings ?? readSettings(document.currentScript));
 
   replaceMethod(
     MediaDevices.prototype,
@@ -1399,7 +1442,8 @@
       /** @this {MediaDevices} @param {[MediaStreamConstraints?]} constraints */
       async getUserMedia(...constraints) {
         const openCamera = () => getUserMedia.apply(this, constraints);
-        return constraints[0]?.video ? page.filteredStream(openCamera) : openCamera();
+        const isFiltered = constraints[0]?.video && (!embedder || (await embedder.isOn()));
+        return isFiltered ? page.filteredStream(openCamera) : openCamera();
       },
     }.getUserMedia,
   );
@@ -1424,7 +1468,8 @@
 
   /** @type {P2PCamera} */
   const api = Object.freeze(page);
-  Object.defineProperty(window, "p2pcamera", { value: api, enumerable: true });
+  if (embedder) embedder.begin(page, Fault);
+  else Object.defineProperty(window, "p2pcamera", { value: api, enumerable: true });
   addEventListener("pagehide", () => page.closeAll());
   for (const type of ["online", "pageshow"]) addEventListener(type, () => page.lookAtAll());
   document.addEventListener("visibilitychange", () => {
