@@ -97,7 +97,10 @@
   "use strict";
 
   // Loaded twice, the first keeps the camera; outside a secure context there is none.
-  if ("p2pcamera" in window || !navigator.mediaDevices) return;
+  const embedder = takeEmbedder();
+  /** By which a window is known to be ours: a page that does not use this script sees no name of it. */
+  const mark = embedder ? Symbol.for("p2pcamera.embedded") : "p2pcamera";
+  if (mark in window || !navigator.mediaDevices) return;
 
   const CONNECT_TIMEOUT_MS = 10_000;
   const ICE_SERVERS_TIMEOUT_MS = 3_000;
@@ -124,8 +127,6 @@
   const LONGEST_PAUSE_MS = 10_000;
   // A service just started knows no worker, and then not all: they make themselves known within a second.
   const SERVICE_START_MS = 5_000;
-
-  const embedder = takeEmbedder();
 
   // Taken now, before a later script of the page replaces them.
   const { RTCPeerConnection } = window;
@@ -1954,6 +1955,10 @@
       return this.#isInstalled;
     }
 
+    async #isOn() {
+      return this.#isInstalled && (!embedder || (await embedder.isOn()));
+    }
+
     install() {
       this.#isInstalled = true;
       const { MediaDevices, MediaDeviceInfo, InputDeviceInfo, MediaStreamTrack, MediaStream } = /** @type {any} */ (
@@ -1983,7 +1988,8 @@
         }));
       }
       this.watch(this.window.document);
-      Object.defineProperty(this.window, "p2pcamera", { value: page, enumerable: true, configurable: true });
+      const value = embedder ? true : page;
+      Object.defineProperty(this.window, mark, { value, enumerable: !embedder, configurable: true });
       this.window.navigator.mediaDevices?.dispatchEvent(new Event("devicechange"));
     }
 
@@ -1991,7 +1997,7 @@
       this.#isInstalled = false;
       this.#observer.disconnect();
       for (const undo of this.#undos.splice(0)) undo();
-      Reflect.deleteProperty(this.window, "p2pcamera");
+      Reflect.deleteProperty(this.window, mark);
       this.window.navigator.mediaDevices?.dispatchEvent(new Event("devicechange"));
     }
 
@@ -2028,7 +2034,7 @@
       const key = window.MediaDevices.prototype;
       if (!places.has(key)) {
         // Its own script came first.
-        if ("p2pcamera" in window) return;
+        if (mark in window) return;
         const place = new Place(window);
         places.set(key, place);
         place.install();
@@ -2055,7 +2061,7 @@
         /** @this {MediaDevices} @param {[MediaStreamConstraints?]} asked */
         async getUserMedia(...asked) {
           const [constraints] = asked;
-          if (!constraints?.video || !place.#isInstalled) return native.apply(this, asked);
+          if (!constraints?.video || !(await place.#isOn())) return native.apply(this, asked);
           return page.filteredStream(place, constraints, (widened) => native.call(this, widened));
         },
       }));
@@ -2063,7 +2069,7 @@
         /** @this {MediaDevices} */
         async enumerateDevices() {
           const devices = await native.call(this);
-          return place.#isInstalled ? withFilteredCameras(devices) : devices;
+          return (await place.#isOn()) ? withFilteredCameras(devices) : devices;
         },
       }));
     }
@@ -2139,6 +2145,7 @@
 
   Object.freeze(page);
   home.install();
+  embedder?.begin(page, Fault);
   addEventListener("pagehide", closeAll);
   for (const type of ["online", "pageshow"]) addEventListener(type, () => page.lookAtAll());
   document.addEventListener("visibilitychange", () => {

@@ -64,8 +64,8 @@
     #far;
     /** @type {Map<number, Connection>} */
     #connections = new Map();
-    /** @type {Map<number, MediaStreamTrack>} cameras that wait for the message to which they belong */
-    #cameras = new Map();
+    /** @type {MediaStreamTrack[]} cameras that wait for the messages to which they belong, in their order */
+    #cameras = [];
     /** @type {Promise<RTCIceServer[]> | null} */
     #iceServers = null;
     /** @type {any} */
@@ -105,17 +105,9 @@
       }
     }
 
-    /** @param {number} number of the connection that is about to be opened */
-    listenForCamera(number) {
-      this.#far.addEventListener(
-        `camera-${number}`,
-        (event) => {
-          const { track } = /** @type {MediaStreamTrackEvent} */ (event);
-          if (this.#cameras.size < MAX_LINKS) this.#cameras.set(number, track);
-          this.listenForCamera(number + 1);
-        },
-        { once: true },
-      );
+    /** @param {MediaStreamTrack} track */
+    takeCamera(track) {
+      if (this.#cameras.length < MAX_LINKS) this.#cameras.push(track);
     }
 
     closeAll() {
@@ -137,8 +129,7 @@
 
     /** @param {number} number @param {any} message */
     async #open(number, { filter, params, outage, timeout_ms }) {
-      const camera = this.#cameras.get(number);
-      this.#cameras.delete(number);
+      const camera = this.#cameras.shift();
       if (!camera || this.#connections.has(number) || this.#connections.size >= MAX_LINKS) return;
       const settings = settingsOf({ filter, params, outage });
       const link = new this.#Link(settings, {
@@ -178,6 +169,7 @@
 
     /** @param {number} number @param {any} message @returns {Promise<unknown>} */
     async #act(number, { type, filter, params, outage }) {
+      const camera = type === "send" ? this.#cameras.shift() : null;
       const connection = this.#connections.get(number);
       if (!connection) throw { code: "connection_lost", message: "there is no such connection" };
       const { link, settings, opened } = connection;
@@ -190,6 +182,7 @@
         settings.outage = outage;
         return link.control?.changeOutage(outage);
       }
+      if (camera) return link.send(camera);
       if (type === "check") return this.#signaling.check((await opened) && link.id);
       if (type !== "ping") throw { code: "bad_message", message: `there is no ${type}` };
       await link.control?.ping();
@@ -230,7 +223,9 @@
     const connections = new Connections(Link, Signaling, near, far);
     near.addEventListener("message", ({ data }) => connections.receive(data));
     near.start();
-    connections.listenForCamera(1);
+    far.addEventListener("camera", (event) => {
+      connections.takeCamera(/** @type {MediaStreamTrackEvent} */ (event).track);
+    });
     dispatchEvent(new MessageEvent("p2pcamera-port", { ports: [far], cancelable: true }));
 
     tellSettings(connections);

@@ -6,8 +6,8 @@
  *
  *     port handed over:  a MessageEvent on the window, dispatched by the other world before the page has a script
  *     page -> own:       {type: "prepare"}                                     a camera is about to be opened
- *                        event `camera-3` on the port, with the camera's track
- *                        {type: "open", link: 3, filter, params, outage, timeout_ms}
+ *                        event `camera` on the port with the camera's track, before each `open` and `send`
+ *                        {type: "open", link: 3, filter, params, outage, timeout_ms}, {type: "send", key, link: 3}
  *                        {type: "close", link: 3}
  *                        {type: "filter" | "outage" | "ping" | "check", key, link: 3, ...}
  *     own -> page:       {type: "settings", isOn, filter, params, outage}
@@ -86,9 +86,9 @@
       });
     }
 
-    /** @param {number} link @param {MediaStreamTrack} track */
-    sendCamera(link, track) {
-      if (this.#port) apply(dispatchEvent, this.#port, [new TrackEvent(`camera-${link}`, { track })]);
+    /** Right before the message that it belongs to. @param {MediaStreamTrack} track */
+    sendCamera(track) {
+      if (this.#port) apply(dispatchEvent, this.#port, [new TrackEvent("camera", { track })]);
     }
 
     /** @param {number} link @param {(track: MediaStreamTrack) => void} take */
@@ -180,7 +180,7 @@
       this.#other.takeTrack(this.#number, (track) => {
         if (!this.#closed) this.#on.track(track);
       });
-      this.#other.sendCamera(this.#number, camera);
+      this.#other.sendCamera(camera);
       this.#other.post({ type: "open", link: this.#number, filter, params, outage, timeout_ms });
       // The other world keeps the time; this is for one that is gone, as after an update of the extension.
       const gone = faultFrom({ code: "unreachable", message: "the extension does not answer" });
@@ -191,6 +191,13 @@
         clearTimeout(timer);
         this.#opening = null;
       }
+    }
+
+    /** @param {MediaStreamTrack} camera */
+    async send(camera) {
+      if (this.#closed) return;
+      this.#other.sendCamera(camera);
+      await this.#other.ask({ type: "send", link: this.#number });
     }
 
     /** @returns {Promise<RTCStatsReport> | undefined} */
@@ -284,7 +291,11 @@
 
   /** @param {any} chosen by the user, now or at some time before */
   function take({ isOn: isOnNow, filter, params, outage }) {
-    isOn = isOnNow;
+    if (isOn !== isOnNow) {
+      isOn = isOnNow;
+      // The list of cameras is another one now.
+      apply(dispatchEvent, navigator.mediaDevices, [new Event("devicechange")]);
+    }
     if (page.outage !== outage) page.outage = outage;
     const isOther = stringify([filter, params]) !== stringify([settings.filter, settings.params]);
     if (isOther && filter !== null) page.setFilter(filter, params).catch(() => {});

@@ -83,7 +83,7 @@
   }
 
   const addListener = EventTarget.prototype.addEventListener;
-  const types = ["message", "p2pcamera-port", "messageerror", "camera-1", "track-1", "online", "statechange"];
+  const types = ["message", "p2pcamera-port", "messageerror", "camera", "track-1", "online", "statechange"];
   for (const target of [window, document]) {
     for (const type of types) apply(addListener, target, [type, (/** @type {Event} */ event) => note([event]), true]);
   }
