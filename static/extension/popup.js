@@ -14,6 +14,7 @@ const LOOK_MS = 1_000;
 const SHOWN_LATENCIES = 60;
 /** From what says most of the tab to what says least. */
 const STATES = ["live", "connecting", "idle"];
+const STATE_WORDS = { live: "isLive", connecting: "isConnecting", idle: "isIdle" };
 
 const page = {
   setUp: element("set-up"),
@@ -130,7 +131,7 @@ function wordsFor(report, isOn) {
   if (serverFault) return serverFault;
   if (!isHeard) return say("onAfterReload");
   if (report?.fault) return sayFault(report.fault);
-  return say({ live: "isLive", connecting: "isConnecting", idle: "isIdle" }[report?.state ?? "idle"]);
+  return say(STATE_WORDS[report?.state ?? "idle"]);
 }
 
 /** @param {Report} report */

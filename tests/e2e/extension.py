@@ -24,7 +24,9 @@ OWN_SITE = "https://site.test"
 
 
 @contextmanager
-def world(certificate: tuple[Path, Path], pages: Mapping[str, tuple[str, Mapping[str, str]]]) -> Iterator[int]:
+def world(
+    certificate: tuple[Path, Path], pages: Mapping[str, tuple[str, Mapping[str, str]]]
+) -> Iterator[int]:
     """Serve the same pages (path -> HTML, headers) as every site there is; gives the port of the loopback."""
 
     class Site(http.server.BaseHTTPRequestHandler):
@@ -63,8 +65,7 @@ class Extended:
 
     async def own_page(self, path: str) -> Page:
         """Open one of the extension's own pages."""
-        page = await self._opened(f"{self.home}/{path}")
-        return page
+        return await self._opened(f"{self.home}/{path}")
 
     async def page(self, url: str) -> Page:
         """Open a page of the world, with `look` and `attempt` put into it."""
@@ -81,7 +82,7 @@ class Extended:
         """Return Chrome's number of the page's tab."""
         async with self._asked() as own:
             found: list[int] = await own.evaluate(
-                "url => chrome.tabs.query({}).then(all => all.filter(one => one.url === url).map(one => one.id))",
+                "async (url) => (await chrome.tabs.query({ url })).map(({ id }) => id)",
                 page.url,
             )
         assert len(found) == 1, f"{len(found)} tabs with {page.url}"
@@ -134,10 +135,12 @@ async def extended(
     """Build the extension, start a Chromium with it, and send all names but the loopback's to `port`.
 
     Leave for the loopback and OWN_SITE is given beforehand: nobody can press the browser's own button here.
+    That for the sites of the manifest is what a click on the toolbar gives: which address a tab has.
     """
     built, _ = extension.build(folder)
     manifest = json.loads((built / "manifest.json").read_text())
-    manifest["host_permissions"] = ["http://127.0.0.1/*", f"{OWN_SITE}/*"]
+    given = manifest["content_scripts"][0]["matches"]
+    manifest["host_permissions"] = ["http://127.0.0.1/*", f"{OWN_SITE}/*", *given]
     (built / "manifest.json").write_text(json.dumps(manifest))
     rules = [f"MAP {name} 127.0.0.1:{port}" for name in NAMES]
     arguments = [
@@ -202,7 +205,7 @@ async def sees(page: Page, *, is_inverted: bool, stream: str = "stream", within_
 
 
 class OwnWorld:
-    """The extension's world in the top frame of a page, as a broken script of ours would find itself in it."""
+    """The extension's world in the top frame of a page, as a broken script of ours would find it."""
 
     def __init__(self, session: CDPSession, context: int) -> None:
         self._session, self._context = session, context

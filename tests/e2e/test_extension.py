@@ -26,8 +26,8 @@ MEET = "https://meet.google.com/abc"
 TEAMS = "https://teams.microsoft.com/v2/"
 ELSEWHERE = "https://teams.live.com/", "https://teams.cloud.microsoft/"
 STRICT = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'nonce-own'; connect-src 'self'; frame-src 'self';"
-    " require-trusted-types-for 'script'; trusted-types 'none'; treat-as-public-address"
+    "Content-Security-Policy": "default-src 'none'; script-src 'nonce-own'; connect-src 'self';"
+    " frame-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'; treat-as-public-address"
 }
 PLAIN = "<!doctype html><title>A page</title>"
 FRAMES = f"{PLAIN}<iframe id=same src=/plain allow=camera></iframe><iframe id=blank allow=camera></iframe>"
