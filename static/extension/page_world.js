@@ -291,6 +291,8 @@
 
   /** @param {any} chosen by the user, now or at some time before */
   function take({ isOn: isOnNow, filter, params, outage }) {
+    // A frame that keeps the window of its empty beginning has the shim of the page around it.
+    if (page === null) return;
     if (isOn !== isOnNow) {
       isOn = isOnNow;
       // The list of cameras is another one now.

@@ -11,6 +11,7 @@ import { fillWords, say, sayFault } from "./words.js";
 /** @typedef {import("./latency.js").Report} Report */
 
 const LOOK_MS = 1_000;
+const FIRST_LOOK_MS = 150;
 const SHOWN_LATENCIES = 60;
 /** From what says most of the tab to what says least. */
 const STATES = ["live", "connecting", "idle"];
@@ -44,7 +45,7 @@ function element(id) {
   return /** @type {HTMLElement} */ (document.getElementById(id));
 }
 
-/** @returns {Promise<chrome.tabs.Tab>} that for which the popup was opened */
+/** @returns {Promise<chrome.tabs.Tab>} that for which the popup was opened; one in a tab of its own names it */
 async function tabOfPopup() {
   const named = new URLSearchParams(location.search).get("tab");
   if (named) return chrome.tabs.get(Number(named));
@@ -94,6 +95,7 @@ async function fillFilters() {
 /** Asks every frame of the tab once a second, and shows the one that says most. @param {number} tab */
 function watch(tab) {
   const port = chrome.tabs.connect(tab, { name: "watch" });
+  let isOpen = true;
   port.onMessage.addListener((report) => {
     isHeard = true;
     reports.push(report);
@@ -101,17 +103,20 @@ function watch(tab) {
   port.onDisconnect.addListener(() => {
     // Read, or the console complains: a page without our scripts is no fault.
     void chrome.runtime.lastError;
+    isOpen = false;
     clearInterval(asking);
     isHeard = false;
+    showReport(undefined);
     // A page that is loaded anew has frames anew.
     setTimeout(() => watch(tab), LOOK_MS);
   });
   const ask = () => {
     showReport(reports.sort((one, other) => STATES.indexOf(one.state) - STATES.indexOf(other.state))[0]);
     reports = [];
-    port.postMessage("report");
+    if (isOpen) port.postMessage("report");
   };
   const asking = setInterval(ask, LOOK_MS);
+  setTimeout(ask, FIRST_LOOK_MS);
   port.postMessage("report");
 }
 

@@ -10,7 +10,7 @@ export function say(name, ...parts) {
 
 /** Fills every element that names its words: `data-say` for text, `data-say-label` and others for attributes. */
 export function fillWords() {
-  document.documentElement.lang = chrome.i18n.getUILanguage();
+  document.documentElement.lang = say("language");
   for (const element of document.querySelectorAll("[data-say]")) {
     element.textContent = say(/** @type {HTMLElement} */ (element).dataset.say ?? "");
   }

@@ -108,7 +108,8 @@ class Extended:
             session = await self.context.new_cdp_session(own)
             await session.send("ServiceWorker.enable")
             await session.send("ServiceWorker.stopAllWorkers")
-        await eventually(lambda: not self.context.service_workers, 10, "the service worker has ended")
+            # Before this page is closed, which wakes the next one.
+            await eventually(lambda: not self.context.service_workers, 10, "the service worker has ended")
 
     @asynccontextmanager
     async def _asked(self) -> AsyncIterator[Page]:

@@ -26,6 +26,7 @@
   const addObject = callOf.bind(null, WeakSet.prototype.add);
   const makeWeakSet = WeakSet;
   const textsOf = Array.from;
+  const { isArray } = Array;
   const nodes = Node;
   const promises = Promise;
   const { then } = promises.prototype;
@@ -40,7 +41,7 @@
     if ((typeof value !== "object" && typeof value !== "function") || value === null) return;
     if (depth > DEPTH || value === window || value instanceof nodes || hasObject(known, value)) return;
     addObject(known, value);
-    const chain = [value, getPrototypeOf(value)];
+    const chain = isArray(value) ? [value] : [value, getPrototypeOf(value)];
     for (let place = 0; place < chain.length; place += 1) {
       if (!chain[place] || chain[place] === Object.prototype || chain[place] === Function.prototype) continue;
       const keys = ownKeys(chain[place]);
