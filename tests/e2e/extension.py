@@ -108,8 +108,13 @@ class Extended:
             session = await self.context.new_cdp_session(own)
             await session.send("ServiceWorker.enable")
             await session.send("ServiceWorker.stopAllWorkers")
+
+            async def has_ended() -> bool:
+                left = await own.evaluate("chrome.runtime.getContexts({ contextTypes: ['BACKGROUND'] })")
+                return left == []
+
             # Before this page is closed, which wakes the next one.
-            await eventually(lambda: not self.context.service_workers, 10, "the service worker has ended")
+            await eventually(has_ended, 20, "the service worker has ended")
 
     @asynccontextmanager
     async def _asked(self) -> AsyncIterator[Page]:
