@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import BrowserContext, CDPSession, Page, Worker, async_playwright
+from playwright.async_api import BrowserContext, CDPSession, Page, async_playwright
 
 from deploy import extension
 from tests.e2e.browser import PAGES, executable, flags
@@ -59,9 +59,11 @@ def world(
 class Extended:
     """A browser with the extension; whoever opens a page closes it."""
 
-    def __init__(self, context: BrowserContext, worker: Worker) -> None:
+    def __init__(self, context: BrowserContext, own: Page) -> None:
+        """`own` is a page of the extension's origin without a script of its own."""
         self.context = context
-        self.home = worker.url.rpartition("/")[0]
+        self.home = own.url.partition("/_locales")[0]
+        self._own = own
 
     async def own_page(self, path: str) -> Page:
         """Open one of the extension's own pages."""
@@ -75,56 +77,40 @@ class Extended:
 
     async def popup(self, page: Page) -> Page:
         """Open the popup as it shows for the tab of `page`."""
-        tab = await self.tab(page)
-        return await self.own_page(f"popup.html?tab={tab}")
-
-    async def tab(self, page: Page) -> int:
-        """Return Chrome's number of the page's tab."""
-        async with self._asked() as own:
-            found: list[int] = await own.evaluate(
-                "async (url) => (await chrome.tabs.query({ url })).map(({ id }) => id)",
-                page.url,
-            )
+        found: list[int] = await self._own.evaluate(
+            "async (url) => (await chrome.tabs.query({ url })).map(({ id }) => id)", page.url
+        )
         assert len(found) == 1, f"{len(found)} tabs with {page.url}"
-        return found[0]
+        return await self.own_page(f"popup.html?tab={found[0]}")
+
+    async def run(self, script: str, *given: object) -> Any:
+        """Return what a function of JavaScript returns that runs in a page of the extension's origin."""
+        return await self._own.evaluate(script, *given)
 
     async def stored(self, area: str = "local") -> dict[str, Any]:
         """Return what the extension keeps."""
-        async with self._asked() as own:
-            kept: dict[str, Any] = await own.evaluate("area => chrome.storage[area].get()", area)
+        kept: dict[str, Any] = await self._own.evaluate("area => chrome.storage[area].get()", area)
         return kept
 
     async def store(self, settings: Mapping[str, Any]) -> None:
         """Replace all that the extension keeps, as its options page would write it."""
-        async with self._asked() as own:
-            await own.evaluate(
-                "async (all) => { await chrome.storage.local.clear(); await chrome.storage.local.set(all); }",
-                dict(settings),
-            )
+        await self._own.evaluate(
+            "async (all) => { await chrome.storage.local.clear(); await chrome.storage.local.set(all); }",
+            dict(settings),
+        )
 
     async def stop_worker(self) -> None:
         """End the service worker, as Chrome does when it has had no work for half a minute."""
-        async with self._asked() as own:
-            session = await self.context.new_cdp_session(own)
-            await session.send("ServiceWorker.enable")
-            await session.send("ServiceWorker.stopAllWorkers")
+        session = await self.context.new_cdp_session(self._own)
+        await session.send("ServiceWorker.enable")
+        await session.send("ServiceWorker.stopAllWorkers")
+        await session.detach()
 
-            async def has_ended() -> bool:
-                left = await own.evaluate("chrome.runtime.getContexts({ contextTypes: ['BACKGROUND'] })")
-                return left == []
+        async def has_ended() -> bool:
+            left = await self._own.evaluate("chrome.runtime.getContexts({ contextTypes: ['BACKGROUND'] })")
+            return left == []
 
-            # Before this page is closed, which wakes the next one.
-            await eventually(has_ended, 20, "the service worker has ended")
-
-    @asynccontextmanager
-    async def _asked(self) -> AsyncIterator[Page]:
-        own = await self.context.new_page()
-        # Not one of those under test: it has no script of its own.
-        await own.goto(f"{self.home}/_locales/en/messages.json")
-        try:
-            yield own
-        finally:
-            await own.close()
+        await eventually(has_ended, 20, "the service worker has ended")
 
     async def _opened(self, url: str) -> Page:
         page = await self.context.new_page()
@@ -167,7 +153,9 @@ async def extended(
         try:
             workers = context.service_workers
             worker = workers[0] if workers else await context.wait_for_event("serviceworker", timeout=30_000)
-            yield Extended(context, worker)
+            own = await context.new_page()
+            await own.goto(f"{worker.url.rpartition('/')[0]}/_locales/en/messages.json")
+            yield Extended(context, own)
         finally:
             await context.close()
 
