@@ -29,8 +29,9 @@
 /**
  * Why there is no filtered picture: code and message of the server's JSON error, or a code of this script's
  * own: `unreachable`, `no_media_path`, `timeout`, `connection_lost`, `closed`, `bad_answer`, `bad_settings`.
- * `status` is the HTTP status, 0 where there was none; `retryAfterS` the server's `Retry-After`.
- * @typedef {Error & {code: string, status: number, retryAfterS: number | null}} P2PCameraFault
+ * `status` is the HTTP status, 0 where there was none; `retryAfterS` the server's `Retry-After`; `field` the
+ * parameter that was refused, empty where it was none.
+ * @typedef {Error & {code: string, status: number, retryAfterS: number | null, field: string}} P2PCameraFault
  */
 
 /**
@@ -145,6 +146,7 @@
 
   class Fault extends Error {
     status = 0;
+    field = "";
     /** @type {number | null} */
     retryAfterS = null;
 
@@ -612,7 +614,10 @@
 
   /** @param {any} error of the server's JSON, whatever came */
   function faultFromError(error) {
-    return new Fault(String(error?.code ?? "error"), String(error?.message ?? "the server gives no reason"));
+    const message = String(error?.message ?? "the server gives no reason");
+    const fault = new Fault(String(error?.code ?? "error"), message);
+    fault.field = String(error?.field ?? "");
+    return fault;
   }
 
   // --- candidates -----------------------------------------------------------------------------------------
