@@ -56,9 +56,8 @@ def executable() -> str:
     return found
 
 
-@asynccontextmanager
-async def chromium(camera: Path) -> AsyncIterator[Browser]:
-    """Start Chromium with a new profile, whose camera plays the file `camera` (.y4m) in a loop."""
+def flags(camera: Path) -> list[str]:
+    """Return what a Chromium is started with whose camera plays the file `camera` (.y4m) in a loop."""
     flags = [
         "--use-fake-ui-for-media-stream",
         "--use-fake-device-for-media-stream",
@@ -71,8 +70,14 @@ async def chromium(camera: Path) -> AsyncIterator[Browser]:
     if os.getuid() == 0:
         # Chromium refuses to build its sandbox as root, mapped or real.
         flags.append("--no-sandbox")
+    return flags
+
+
+@asynccontextmanager
+async def chromium(camera: Path) -> AsyncIterator[Browser]:
+    """Start Chromium with a new profile, whose camera plays the file `camera` (.y4m) in a loop."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=executable(), args=flags)
+        browser = await playwright.chromium.launch(executable_path=executable(), args=flags(camera))
         try:
             yield browser
         finally:
