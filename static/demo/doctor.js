@@ -147,8 +147,6 @@ export class Doctor {
   async #camera() {
     const { shim } = this.#patient;
     if (!shim || !this.#isWell("secure")) return SKIPPED;
-    const policy = Reflect.get(document, "featurePolicy");
-    if (policy && !policy.allowsFeature("camera")) return fail("doctor.camera.frame");
     const running = this.#session?.camera;
     if (running?.readyState === "live") return ok("doctor.camera.ok", describe(running));
     try {

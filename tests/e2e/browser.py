@@ -57,10 +57,13 @@ def executable() -> str:
 
 
 @asynccontextmanager
-async def chromium(camera: Path) -> AsyncIterator[Browser]:
-    """Start Chromium with a new profile, whose camera plays the file `camera` (.y4m) in a loop."""
+async def chromium(camera: Path, *, allows_camera: bool = True) -> AsyncIterator[Browser]:
+    """Start Chromium with a new profile, whose camera plays the file `camera` (.y4m) in a loop.
+
+    Its user always gives the same answer to a page that asks for the camera.
+    """
     flags = [
-        "--use-fake-ui-for-media-stream",
+        "--use-fake-ui-for-media-stream" + ("" if allows_camera else "=deny"),
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-video-capture={camera}",
         "--autoplay-policy=no-user-gesture-required",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from playwright.async_api import Browser, expect
 
+from tests.e2e.browser import chromium
 from tests.e2e.demo_page import Demo, demo
 from tests.e2e.services import Services
 
@@ -46,9 +49,8 @@ async def _sessions(page: Demo) -> list[str]:
     return ids
 
 
-async def test_a_camera_that_is_not_allowed_is_told_from_all_else(calm: Services, browser: Browser) -> None:
-    # Who is allowed something by name is allowed nothing else.
-    async with demo(browser, calm.url, permissions=["clipboard-read"]) as page:
+async def test_a_camera_that_is_not_allowed_is_told_from_all_else(calm: Services, camera: Path) -> None:
+    async with chromium(camera, allows_camera=False) as browser, demo(browser, calm.url) as page:
         await page.choose("invert")
         found = await page.doctor()
         assert {step: outcome for step, (outcome, _) in found.items()} == {
