@@ -245,7 +245,9 @@ export class Doctor {
       for (const type of types) shim.addEventListener(type, heard, { signal: listening.signal });
     });
     listening.abort();
-    if (stats) return ok("doctor.picture.ok", { filter: stats.filters.join(", "), worker: stats.worker });
+    const { offer, title } = this.#patient;
+    const filter = stats?.filters.join() === offer.name ? title : (stats?.filters.join(", ") ?? "");
+    if (stats) return ok("doctor.picture.ok", { filter, worker: stats.worker });
     return fail("doctor.picture.fail", { seconds: PICTURE_TIMEOUT_MS / 1000, reason });
   }
 }

@@ -30,7 +30,7 @@ async def test_all_is_well_with_and_without_a_running_camera(calm: Services, bro
         found = await page.doctor()
         assert {step: outcome for step, (outcome, _) in found.items()} == WELL
         assert "Connected by UDP, directly" in found["path"][1]
-        assert "filtered by invert" in found["picture"][1]
+        assert "filtered by Invert" in found["picture"][1]
         assert await _sessions(page) == []  # The doctor's own call is over.
         await page.start("invert")
         (running,) = await _sessions(page)
