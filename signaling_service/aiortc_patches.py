@@ -35,6 +35,9 @@ H264_LEVEL = "33"
 sends larger ones all the same, but a browser need not."""
 GATHER_LIMIT_S = 1.0
 """What a STUN or TURN server that does not answer may cost each call; aioice gives it 5 s."""
+CONSENT_RETRANSMISSIONS = 3
+"""A consent check (RFC 7675) may be answered for 7.5 s. aioice waits 0.5 s: a session whose round trip was
+longer for half a minute, both sides busy, was closed though its frames flowed."""
 
 
 def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
@@ -58,6 +61,7 @@ def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
     aioice.ice.get_host_addresses = _host_addresses(tuple(ice_addresses))
     ice = aioice.ice
     ice.StunProtocol.datagram_received = _noting(ice.StunProtocol.datagram_received)  # type: ignore[method-assign]
+    ice.StunProtocol.request = _patient(ice.StunProtocol.request)  # type: ignore[method-assign]
     Connection.get_component_candidates = _limited(Connection.get_component_candidates)  # type: ignore[method-assign]
 
 
@@ -202,6 +206,20 @@ def _noting(datagram_received: Any) -> Callable[..., None]:
 
     noting.original = original  # type: ignore[attr-defined]
     return noting
+
+
+def _patient(request: Any) -> Callable[..., Any]:
+    original = getattr(request, "original", request)
+
+    def patient(
+        self: aioice.ice.StunProtocol, *given: Any, retransmissions: int | None = None, **more: Any
+    ) -> Any:
+        # None at all: that is how a consent check asks, and nothing else does.
+        most = CONSENT_RETRANSMISSIONS if retransmissions == 0 else retransmissions
+        return original(self, *given, retransmissions=most, **more)
+
+    patient.original = original  # type: ignore[attr-defined]
+    return patient
 
 
 def _limited(get_component_candidates: Any) -> Callable[..., Any]:

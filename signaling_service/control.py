@@ -65,7 +65,7 @@ class Control:
 
     def _on_text(self, channel: RTCDataChannel, text: str) -> None:
         if text.startswith("ping"):
-            if channel.readyState == "open" and channel.bufferedAmount < MAX_BUFFERED_BYTES:
+            if _takes_more(channel):
                 channel.send("pong" + text[4:])
         elif channel is self._channel:
             try:
@@ -126,12 +126,14 @@ class Control:
 
     def _say(self, message: dict[str, Any]) -> None:
         channel = self._channel
-        if (
-            channel is not None
-            and channel.readyState == "open"
-            and channel.bufferedAmount < MAX_BUFFERED_BYTES
-        ):
+        if channel is not None and _takes_more(channel):
             channel.send(json.dumps(message))
+
+
+def _takes_more(channel: RTCDataChannel) -> bool:
+    # A channel is "open" for a while after its connection has gone; what is sent then fails in aiortc's task.
+    is_connected = channel.transport.transport.state == "connected"
+    return is_connected and channel.readyState == "open" and channel.bufferedAmount < MAX_BUFFERED_BYTES
 
 
 def _parse(text: str) -> Change:

@@ -17,12 +17,13 @@ from benchmarks.decoding import decoded
 from tests.e2e.deadline import eventually
 from tests.e2e.services import in_namespace
 
-FRAMES = 30
+FRAMES = 150
+"""A loop of five seconds: a counter tells a frame from that of the next round, late as it may come."""
 
 
 @pytest.fixture
 async def call(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Call]:
-    """A call to aiortc's bare echo, sending a loop of a second."""
+    """A call to aiortc's bare echo, sending its loop."""
     if not in_namespace():
         monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"])
     app = echo.create_app(is_patched=False)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pytest
 import torch
@@ -215,8 +217,11 @@ def test_after_a_while_a_batch_may_be_larger_again(pipeline, monkeypatch):
     assert pipeline.most_frames is None
 
 
-def test_what_a_filter_tells_a_session_is_no_sign_of_a_broken_worker(pipeline, hopeless, monkeypatch):
+def test_what_a_filter_tells_a_session_is_no_sign_of_a_broken_worker(pipeline, hopeless, monkeypatch, caplog):
     from inference_service import health
+
+    # What pytest keeps of the log must be UTF-8 where tests run side by side.
+    caplog.set_level(logging.CRITICAL, logger="inference_service.pipeline")
 
     class Polite(Invert):
         def apply(self, batch, items):

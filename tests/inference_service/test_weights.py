@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import re
 import resource
 import signal
@@ -21,7 +22,7 @@ from tests.e2e.deadline import eventually
 from tests.e2e.services import free_port
 from tests.inference_service.file_server import Served, serving
 
-CONTENT = os.urandom(300_000)
+CONTENT = random.Random(1).randbytes(300_000)
 MD5 = hashlib.md5(CONTENT).hexdigest()
 NAME = "model_final.pkl"
 ONE_WORKER = """

@@ -26,6 +26,7 @@ from tests.signaling_service.calling import until
 VP8_ENCODER = aiortc.codecs.Vp8Encoder
 GET_COMPONENT_CANDIDATES = Connection.get_component_candidates
 DATAGRAM_RECEIVED = StunProtocol.datagram_received
+REQUEST = StunProtocol.request
 
 
 @pytest.fixture
@@ -35,6 +36,7 @@ def patched(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     monkeypatch.setattr(aioice.ice, "get_host_addresses", aioice.ice.get_host_addresses)
     monkeypatch.setattr(Connection, "get_component_candidates", GET_COMPONENT_CANDIDATES)
     monkeypatch.setattr(StunProtocol, "datagram_received", DATAGRAM_RECEIVED)
+    monkeypatch.setattr(StunProtocol, "request", REQUEST)
     return aiortc_patches.apply
 
 
@@ -124,6 +126,44 @@ async def test_a_stun_server_that_does_not_answer_costs_a_second_and_not_five(
         assert time.monotonic() - began_s < 2 * aiortc_patches.GATHER_LIMIT_S
     assert [candidate.type for candidate in connection.local_candidates] == ["host"]
     await connection.close()
+
+
+@pytest.mark.parametrize("is_patched", [True, False])
+async def test_a_consent_check_that_is_answered_late_ends_no_session(
+    patched: Callable[..., None], monkeypatch: pytest.MonkeyPatch, is_patched: bool
+) -> None:
+    if is_patched:
+        patched(["127.0.0.1"])
+    else:
+        monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"])
+    offerer, answerer = Connection(ice_controlling=True), Connection(ice_controlling=False)
+    await asyncio.gather(offerer.gather_candidates(), answerer.gather_candidates())
+    for one, other in ((offerer, answerer), (answerer, offerer)):
+        for candidate in [*other.local_candidates, None]:
+            await one.add_remote_candidate(candidate)
+        one.remote_username, one.remote_password = other.local_username, other.local_password
+    monkeypatch.setattr(aioice.ice, "CONSENT_INTERVAL", 0.01)
+    monkeypatch.setattr(aioice.ice, "CONSENT_FAILURES", 1)
+    await asyncio.gather(offerer.connect(), answerer.connect())
+    answered = 0
+    send_stun = StunProtocol.send_stun
+
+    def late(self: StunProtocol, message: stun.Message, addr: tuple[str, int]) -> None:
+        if message.message_class is not stun.Class.RESPONSE:
+            send_stun(self, message, addr)
+            return
+        asyncio.get_running_loop().call_later(0.8, send_on, self, message, addr)
+
+    def send_on(self: StunProtocol, message: stun.Message, addr: tuple[str, int]) -> None:
+        nonlocal answered
+        if not self.transport.is_closing():
+            send_stun(self, message, addr)
+            answered += 1
+
+    monkeypatch.setattr(StunProtocol, "send_stun", late)
+    await until(lambda: answered >= 4 or offerer._query_consent_task is None)
+    assert (offerer._query_consent_task is not None) is is_patched
+    await asyncio.gather(offerer.close(), answerer.close())
 
 
 async def gathered() -> Connection:

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.mediastreams import AudioStreamTrack
+from aiortc.rtcdtlstransport import State
 
 from shared.wire import FrameHeader, ResultKind
 from signaling_service import session as session_module
@@ -134,6 +137,24 @@ async def test_ping_is_answered_and_stats_come_each_second(calling: Calling) -> 
             *("decode", "transport", "wait", "batch", "filter", "total", "encode")
         }
         assert stats["fps_out"] > 0
+
+
+async def test_nothing_is_said_on_a_channel_whose_connection_is_gone(calling: Calling) -> None:
+    failed: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
+    async with page() as caller:
+        await caller.call(calling.service.http)
+        (session,) = calling.service.service.sessions._sessions.values()
+        assert session._pc.sctp is not None
+        # What a loss does first, some steps before the channel says so.
+        session._pc.sctp.transport._set_state(State.CLOSED)
+        channel = session._control._channel
+        assert channel is not None
+        assert channel.readyState == "open"
+        session._control.tell_error("failed", "nobody hears this")
+        await asyncio.sleep(0)
+        gc.collect()
+        assert failed == []
 
 
 async def test_after_a_switch_is_answered_no_old_frame_follows(calling: Calling) -> None:
