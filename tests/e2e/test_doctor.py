@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from tests.e2e.browser import chromium
 from tests.e2e.demo_page import Demo, demo
@@ -123,3 +124,25 @@ async def test_a_path_that_is_blocked_and_a_turn_server_that_is_away_are_told(
         assert "turn:127.0.0.1:9" in found["turn"][1]
         assert found["picture"][0] == "skip"
         page.complaints.clear()
+
+
+async def test_a_page_that_is_not_secure_is_told_what_to_do(calm: Services, browser: Browser) -> None:
+    context = await browser.new_context()
+    try:
+        page = await context.new_page()
+
+        async def from_the_service(route: Route) -> None:
+            path = urlsplit(route.request.url).path
+            await route.fulfill(response=await route.fetch(url=calm.url + path))
+
+        # By its name a host is no loopback, and without HTTPS no secure context.
+        await page.route("http://demo.test/**", from_the_service)
+        await page.goto("http://demo.test/")
+        await expect(page.locator("#message")).to_contain_text("Open this page over HTTPS")
+        await expect(page.locator("#start")).to_be_disabled()
+        found = await Demo(page).doctor()
+        assert [found[step][0] for step in ("secure", "server", "camera", "path")] == [
+            *("fail", "ok", "skip", "skip")
+        ]
+    finally:
+        await context.close()
