@@ -11,6 +11,7 @@
  * | `data-params` | JSON object of the filter's parameters                                             |
  * | `data-outage` | `closed` (default): never a raw frame; `open`: the raw camera rather than none      |
  * | `data-token`  | what the server's `--api-key` is checked against                                   |
+ * | `data-audio`  | `untouched` (default); `sync`: as late as the picture, so that lips match           |
  *
  * `getUserMedia` then answers a call for video with the filtered track and the untouched audio tracks. A
  * call without video goes to the browser as it is. `window.p2pcamera` (type `P2PCamera` below) is the
@@ -58,6 +59,8 @@
  * @property {P2PCameraFault | null} fault
  * @property {readonly string[]} filters
  * @property {P2PCameraStats | null} stats
+ * @property {number | null} latency_ms of the picture, see `LatencyMeter`; null where `audio` is not `sync`
+ * @property {number | null} audioDelay_ms what the sound is delayed by now, or null
  * @property {MediaStreamTrack} camera
  * @property {(name: string | string[], params?: object) => Promise<void>} setFilter
  * @property {() => Promise<number>} ping
@@ -79,6 +82,7 @@
  * @property {object} params
  * @property {'closed' | 'open'} outage
  * @property {string | undefined} token
+ * @property {'untouched' | 'sync'} audio
  * @property {(name: string | string[], params?: object) => Promise<void>} setFilter
  * @property {(constraints?: MediaStreamConstraints) => Promise<MediaStream>} originalGetUserMedia
  *
@@ -116,11 +120,25 @@
   const LONGEST_PAUSE_MS = 10_000;
   // A service just started knows no worker, and then not all: they make themselves known within a second.
   const SERVICE_START_MS = 5_000;
+  const MEASURE_MS = 1_000;
+  const KEPT_MEASUREMENTS = 5;
+  const LONGEST_AUDIO_DELAY_S = 2;
+  // A small change is followed at a rate that bends the pitch by less than half a semitone, a large one at once
+  // behind a short fade; a smaller one still is noise of the measurement.
+  const SMALLEST_AUDIO_CHANGE_S = 0.005;
+  const AUDIO_LEAP_S = 0.04;
+  const AUDIO_RAMP_RATE = 0.02;
+  const AUDIO_FADE_S = 0.02;
+  const AUDIO_START_TIMEOUT_MS = 1_000;
+  const AUDIO_PATH_S = 0;
 
   // Taken now, before a later script of the page replaces them.
   const { fetch } = window;
   const { stop: stopTrack, clone: cloneTrack, getSettings: getTrackSettings } = MediaStreamTrack.prototype;
   const { getUserMedia } = MediaDevices.prototype;
+  const { AudioContext, DelayNode, GainNode, MediaStreamAudioDestinationNode, MediaStreamAudioSourceNode } =
+    window;
+  const trackEnabled = Object.getOwnPropertyDescriptor(MediaStreamTrack.prototype, "enabled");
 
   class Fault extends Error {
     status = 0;
@@ -138,7 +156,7 @@
 
   /**
    * @typedef {{server: string, filter: string | string[] | null, params: object, outage: 'closed' | 'open',
-   *   token: string | undefined, fault: Fault | null}} Settings
+   *   token: string | undefined, audio: 'untouched' | 'sync', fault: Fault | null}} Settings
    */
 
   /**
@@ -148,7 +166,7 @@
    * @returns {Settings}
    */
   function readSettings(script) {
-    const { filter, params, outage, token, server } = script?.dataset ?? {};
+    const { filter, params, outage, token, server, audio } = script?.dataset ?? {};
     const source = script instanceof HTMLScriptElement ? script.src : "";
     /** @type {Settings} */
     const settings = {
@@ -157,13 +175,16 @@
       params: {},
       outage: "closed",
       token: token || undefined,
+      audio: "untouched",
       fault: null,
     };
     try {
       settings.outage = checkedOutage(outage ?? "closed");
+      settings.audio = checkedAudio(audio ?? "untouched");
       settings.filter = filterFromText(filter ?? "");
       settings.params = paramsFromText(params ?? "{}");
-      settings.server = serverFromText(server ?? "", source);
+      // An imported module has no tag; it says later which server.
+      settings.server = script ? serverFromText(server ?? "", source) : "";
     } catch (error) {
       settings.fault = error instanceof Fault ? error : new Fault("bad_settings", String(error));
       console.error(`p2pcamera: ${settings.fault.message}`);
@@ -195,7 +216,7 @@
   function serverFromText(text, source) {
     if (text) return new URL(text.replace(/\/*$/, "/"), document.baseURI).href;
     if (source) return new URL(".", source).href;
-    throw new Fault("bad_settings", "the script tag needs src or data-server");
+    throw new Fault("bad_settings", "the script tag needs src or data-server, or p2pcamera.server an address");
   }
 
   /**
@@ -205,6 +226,15 @@
   function checkedOutage(value) {
     if (value === "closed" || value === "open") return value;
     throw new Fault("bad_settings", `outage is closed or open, not ${value}`);
+  }
+
+  /**
+   * @param {string} value
+   * @returns {'untouched' | 'sync'}
+   */
+  function checkedAudio(value) {
+    if (value === "untouched" || value === "sync") return value;
+    throw new Fault("bad_settings", `audio is untouched or sync, not ${value}`);
   }
 
   /** @param {unknown} value @returns {value is object} */
@@ -563,6 +593,7 @@
     /** @param {MediaStreamTrack} camera @param {Promise<RTCIceServer[]>} iceServers */
     async #connect(camera, iceServers) {
       if (this.#settings.fault) throw this.#settings.fault;
+      if (!this.#settings.server) throw new Fault("bad_settings", "p2pcamera.server is not set");
       const { signal } = this.#abort;
       const configuration = { iceServers: await iceServers, bundlePolicy: /** @type {const} */ ("max-bundle") };
       if (signal.aborted) return;
@@ -865,6 +896,263 @@
     }
   }
 
+  // --- sound in step --------------------------------------------------------------------------------------
+
+  /**
+   * How much later the filtered picture comes than the camera's, in milliseconds: the median of the last seconds'
+   * sums of what encoding, waiting to be sent, the jitter buffer and decoding took in this browser, the round
+   * trip on the data channel, and `latency_ms.total` of the server. It does not contain what the server takes to
+   * receive, decode and encode a picture.
+   */
+  class LatencyMeter {
+    #session;
+    /** @type {{id: string | null, sums: Record<string, number>} | null} */
+    #before = null;
+    /** @type {number[]} */
+    #pings_ms = [];
+    /** @type {number[]} */
+    #recent_ms = [];
+
+    /** @param {CameraSession} session */
+    constructor(session) {
+      this.#session = session;
+    }
+
+    /** @returns {Promise<number | null>} null before the second call, and where no frame came since the last */
+    async take() {
+      const { id, stats } = this.#session;
+      const [ping_ms, report] = await Promise.all([this.#session.ping(), this.#session.getStats()]);
+      const sums = rtpSums(report);
+      const before = this.#before;
+      this.#before = { id, sums };
+      this.#pings_ms = [...this.#pings_ms, ping_ms].slice(-KEPT_MEASUREMENTS);
+      if (before?.id !== id) return null;
+      /** @param {string} time @param {string} count */
+      const mean_ms = (time, count) => {
+        const times = sums[count] - before.sums[count];
+        return times > 0 ? (1000 * (sums[time] - before.sums[time])) / times : 0;
+      };
+      const server_ms = stats?.latency_ms.total;
+      if (server_ms === undefined || sums.framesDecoded === before.sums.framesDecoded) return null;
+      const sum_ms =
+        mean_ms("totalEncodeTime", "framesEncoded") +
+        mean_ms("totalPacketSendDelay", "packetsSent") +
+        median(this.#pings_ms) +
+        server_ms +
+        mean_ms("jitterBufferDelay", "jitterBufferEmittedCount") +
+        mean_ms("totalDecodeTime", "framesDecoded");
+      this.#recent_ms = [...this.#recent_ms, sum_ms].slice(-KEPT_MEASUREMENTS);
+      return median(this.#recent_ms);
+    }
+  }
+
+  /** @param {RTCStatsReport} report @returns {Record<string, number>} what it counts of video, times in seconds */
+  function rtpSums(report) {
+    /** @type {Record<string, number>} */
+    const sums = {};
+    const names = {
+      "outbound-rtp": ["totalEncodeTime", "framesEncoded", "totalPacketSendDelay", "packetsSent"],
+      "inbound-rtp": ["jitterBufferDelay", "jitterBufferEmittedCount", "totalDecodeTime", "framesDecoded"],
+    };
+    for (const entry of report.values()) {
+      if (entry.kind !== "video") continue;
+      // Not every browser counts all of them.
+      for (const name of names[/** @type {keyof names} */ (entry.type)] ?? []) sums[name] = entry[name] ?? 0;
+    }
+    return sums;
+  }
+
+  /** @param {number[]} values @returns {number} */
+  function median(values) {
+    return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+  }
+
+  /** The sound of one call, as late as its picture. Closes its audio context with the last of its tracks. */
+  class Sound {
+    #session;
+    #context;
+    /** @type {Set<DelayedMicrophone>} */
+    #delayed = new Set();
+    /** The delay's way through time, by the context's clock. */
+    #path = { from_s: 0, to_s: 0, at_s: 0, until_s: 0 };
+    #timer = 0;
+
+    /** @param {CameraSession} session @param {AudioContext} context that runs */
+    constructor(session, context) {
+      this.#session = session;
+      this.#context = context;
+      this.#follow(new LatencyMeter(session));
+      // Put to sleep with the machine, or by a telephone call.
+      context.addEventListener("statechange", () => {
+        if (context.state !== "running" && context.state !== "closed") context.resume().catch(() => {});
+      });
+    }
+
+    /** @param {MediaStreamTrack} microphone @returns {MediaStreamTrack} the page's, in its place */
+    add(microphone) {
+      const delayed = new DelayedMicrophone(this.#context, microphone, {
+        clone: (copy) => this.add(copy),
+        end: () => {
+          this.#delayed.delete(delayed);
+          if (this.#delayed.size === 0) this.#close();
+        },
+      });
+      this.#delayed.add(delayed);
+      delayed.follow(this.#path);
+      return delayed.track;
+    }
+
+    #close() {
+      clearTimeout(this.#timer);
+      this.#session.audioDelay_ms = null;
+      this.#context.close().catch(() => {});
+    }
+
+    /** @param {LatencyMeter} meter */
+    #follow(meter) {
+      this.#timer = setTimeout(async () => {
+        const session = this.#session;
+        if (session.state === "live") {
+          session.latency_ms = (await meter.take().catch(() => null)) ?? session.latency_ms;
+        }
+        if (this.#delayed.size === 0) return;
+        // Without a picture there are no lips to match.
+        this.#delayBy(session.isOpen ? (session.latency_ms ?? 0) / 1000 : 0);
+        if (session.isOpen) this.#follow(meter);
+      }, MEASURE_MS);
+    }
+
+    /** @param {number} latency_s */
+    #delayBy(latency_s) {
+      const now_s = this.#context.currentTime;
+      const { from_s, to_s, at_s, until_s } = this.#path;
+      const isUnderWay = now_s < until_s;
+      const delay_s = isUnderWay ? from_s + ((to_s - from_s) * (now_s - at_s)) / (until_s - at_s) : to_s;
+      const way_s = AUDIO_PATH_S;
+      const wanted_s = Math.min(Math.max(latency_s - way_s, 0), LONGEST_AUDIO_DELAY_S);
+      this.#session.audioDelay_ms = 1000 * (delay_s + way_s);
+      const change_s = Math.abs(wanted_s - delay_s);
+      if (change_s < SMALLEST_AUDIO_CHANGE_S) return;
+      const takes_s = change_s > AUDIO_LEAP_S ? 0 : change_s / AUDIO_RAMP_RATE;
+      this.#path = { from_s: delay_s, to_s: wanted_s, at_s: now_s, until_s: now_s + takes_s };
+      for (const delayed of this.#delayed) delayed.follow(this.#path);
+    }
+  }
+
+  /** @returns {Promise<AudioContext | null>} one that runs; null where a page without a gesture may have none */
+  async function runningContext() {
+    if (!AudioContext || !MediaStreamAudioDestinationNode) return null;
+    try {
+      // Nothing is to be heard here: no output device, where the browser can do without.
+      const context = new AudioContext(/** @type {any} */ ({ sinkId: { type: "none" } }));
+      await Promise.race([context.resume().catch(() => {}), pause(AUDIO_START_TIMEOUT_MS)]);
+      if (context.state === "running") return context;
+      context.close().catch(() => {});
+    } catch {
+      // As many contexts as the browser allows are there already.
+    }
+    return null;
+  }
+
+  /** A microphone's track, and one of the page's in its place, which ends with it. */
+  class DelayedMicrophone {
+    #microphone;
+    #context;
+    #on;
+    #source;
+    #delay;
+    #gain;
+    #destination;
+
+    /**
+     * @param {AudioContext} context
+     * @param {MediaStreamTrack} microphone
+     * @param {{clone: (microphone: MediaStreamTrack) => MediaStreamTrack, end: () => void}} on `clone` gives the
+     *   page's track for a copy of the microphone's
+     */
+    constructor(context, microphone, on) {
+      this.#context = context;
+      this.#microphone = microphone;
+      this.#on = on;
+      const { channelCount = 1 } = getTrackSettings.call(microphone);
+      this.#source = new MediaStreamAudioSourceNode(context, { mediaStream: new MediaStream([microphone]) });
+      this.#delay = new DelayNode(context, { maxDelayTime: LONGEST_AUDIO_DELAY_S });
+      this.#gain = new GainNode(context);
+      this.#destination = new MediaStreamAudioDestinationNode(context, { channelCount });
+      this.#source.connect(this.#delay).connect(this.#gain).connect(this.#destination);
+      [this.track] = this.#destination.stream.getAudioTracks();
+      this.#dress();
+    }
+
+    /** @param {{from_s: number, to_s: number, at_s: number, until_s: number}} path by the context's clock */
+    follow({ from_s, to_s, at_s, until_s }) {
+      const { delayTime } = this.#delay;
+      delayTime.cancelScheduledValues(0);
+      if (until_s > at_s) {
+        delayTime.setValueAtTime(from_s, at_s);
+        delayTime.linearRampToValueAtTime(to_s, until_s);
+        return;
+      }
+      const { gain } = this.#gain;
+      const now_s = this.#context.currentTime;
+      gain.cancelScheduledValues(0);
+      gain.setValueAtTime(1, now_s);
+      gain.linearRampToValueAtTime(0, now_s + AUDIO_FADE_S);
+      delayTime.setValueAtTime(to_s, now_s + 1.5 * AUDIO_FADE_S);
+      gain.setValueAtTime(0, now_s + 2 * AUDIO_FADE_S);
+      gain.linearRampToValueAtTime(1, now_s + 3 * AUDIO_FADE_S);
+    }
+
+    /** Gives the page's track the microphone's manners. */
+    #dress() {
+      const { track } = this;
+      const microphone = this.#microphone;
+      const stop = () => this.#stop();
+      const clone = () => {
+        const copy = this.#on.clone(cloneTrack.call(microphone));
+        copy.enabled = track.enabled;
+        return copy;
+      };
+      Object.assign(track, { stop, clone });
+      for (const name of /** @type {const} */ ([
+        "getSettings",
+        "getConstraints",
+        "getCapabilities",
+        "applyConstraints",
+      ])) {
+        const method = microphone[name];
+        // Not every browser has all of them.
+        if (method) Object.defineProperty(track, name, { value: method.bind(microphone), configurable: true });
+      }
+      Object.defineProperties(track, {
+        label: { value: microphone.label, configurable: true },
+        muted: { get: () => microphone.muted, configurable: true },
+        enabled: {
+          get: () => trackEnabled?.get?.call(track),
+          // At both ends: what is said while it is off is not to be heard when it is on again.
+          set: (enabled) => {
+            for (const end of [track, microphone]) trackEnabled?.set?.call(end, enabled);
+          },
+          configurable: true,
+        },
+      });
+      for (const type of ["mute", "unmute"]) {
+        microphone.addEventListener(type, () => track.dispatchEvent(new Event(type)));
+      }
+      microphone.addEventListener("ended", () => {
+        this.#stop();
+        track.dispatchEvent(new Event("ended"));
+      });
+    }
+
+    #stop() {
+      stopTrack.call(this.track);
+      stopTrack.call(this.#microphone);
+      for (const node of [this.#source, this.#delay, this.#gain]) node.disconnect();
+      this.#on.end();
+    }
+  }
+
   // --- a session ------------------------------------------------------------------------------------------
 
   /**
@@ -890,6 +1178,10 @@
     #filters = [];
     /** @type {P2PCameraStats | null} */
     #stats = null;
+    /** @type {number | null} */
+    latency_ms = null;
+    /** @type {number | null} */
+    audioDelay_ms = null;
     /** @type {Set<MediaStreamTrack>} those of the page, until each is stopped */
     #givenOut = new Set();
     #lookTimer = 0;
@@ -1292,6 +1584,9 @@
     get server() {
       return this.#settings.server;
     }
+    set server(server) {
+      this.#settings.server = serverFromText(server, "");
+    }
     get filter() {
       return this.#settings.filter;
     }
@@ -1311,6 +1606,12 @@
     set outage(outage) {
       this.#settings.outage = checkedOutage(outage);
       for (const session of this.#sessions) session.setOutage(outage);
+    }
+    get audio() {
+      return this.#settings.audio;
+    }
+    set audio(audio) {
+      this.#settings.audio = checkedAudio(audio);
     }
     get token() {
       return undefined;
@@ -1350,10 +1651,15 @@
         this.#notify(session, type, detail),
       );
       this.#sessions.add(session);
+      const microphones = stream.getAudioTracks();
+      const context = settings.audio === "sync" && microphones.length > 0 ? runningContext() : null;
       try {
         const filtered = await session.open(iceServers);
-        return streamOf([...stream.getAudioTracks(), filtered]);
+        const running = await context;
+        const sound = running && new Sound(session, running);
+        return streamOf([...microphones.map((track) => sound?.add(track) ?? track), filtered]);
       } catch (error) {
+        context?.then((unused) => unused?.close());
         const { message } = /** @type {Fault} */ (error);
         console.warn(`p2pcamera: ${message}`);
         if (session.state === "raw") return stream;
