@@ -17,6 +17,11 @@
  * call without video goes to the browser as it is. `window.p2pcamera` (type `P2PCamera` below) is the
  * page's way to change the filter in mid-call and to read measurements; no page needs it.
  *
+ * `enumerateDevices` lists a filtered camera before each camera, with an id of its own. Who names no device, or
+ * a filtered one, gets a filtered camera, and who names any device as a wish (a bare `deviceId`, `ideal`): that is
+ * the filtered one of the camera which the browser chooses. Who demands a real one by `deviceId: {exact: id}` gets
+ * it as it is. All calls for one camera share one session, which ends with the last of their tracks.
+ *
  * The filtered track outlives the connection behind it: a lost one is made anew, and the same track goes on.
  * Meanwhile the last filtered frame stays (`closed`), or the raw camera shows after half a second (`open`).
  * Under `closed` nothing in this file ever puts a raw frame into a track of the page's.
@@ -50,7 +55,8 @@
  */
 
 /**
- * One camera on its way through the server. `camera` is the raw track; `ping` measures the round trip on
+ * One camera on its way through the server. `camera` is the raw track that is sent: of several that the page has
+ * asked for, the one with the largest picture, so it may be another after `applyConstraints` or `stop`. `ping` measures the round trip on
  * the data channel in milliseconds; `getStats` is the connection's. `close` is safe to call twice. `fault`
  * says why the session ended, or, while it is `reconnecting`, what is in the way.
  * @typedef {object} P2PCameraSession
@@ -74,7 +80,8 @@
  * when it is over: it rejects with a `P2PCameraFault`. `token` can be set and reads as undefined. Events are
  * `CustomEvent`s with `detail.session`: `statechange`, `stats` (`detail.stats`), `progress` of a loading filter
  * (`detail.filter`, `detail.fraction` from 0 to 1), and `fault` when a filter fails in mid-call
- * (`detail.fault`), where the session goes on.
+ * (`detail.fault`), where the session goes on. `uninstall` puts the browser's own functions back and ends all
+ * filtered tracks, as if their cameras were unplugged; the script may be loaded again then.
  * @typedef {object} P2PCameraMembers
  * @property {readonly P2PCameraSession[]} sessions those that are connecting, live or reconnecting
  * @property {string} server
@@ -85,6 +92,7 @@
  * @property {'untouched' | 'sync'} audio
  * @property {(name: string | string[], params?: object) => Promise<void>} setFilter
  * @property {(constraints?: MediaStreamConstraints) => Promise<MediaStream>} originalGetUserMedia
+ * @property {() => void} uninstall
  *
  * @typedef {EventTarget & P2PCameraMembers} P2PCamera
  */
@@ -130,15 +138,28 @@
   const AUDIO_RAMP_RATE = 0.02;
   const AUDIO_FADE_S = 0.02;
   const AUDIO_START_TIMEOUT_MS = 1_000;
-  const AUDIO_PATH_S = 0;
+  // What the browser's audio processing takes by itself, until that has been heard.
+  const USUAL_AUDIO_WAY_S = 0.02;
+  const LISTEN_EACH = 5;
+  const LISTEN_MS = 700;
+  const LISTEN_AROUND_MS = 150;
+  const LEAST_LIKENESS = 0.6;
 
   // Taken now, before a later script of the page replaces them.
   const { fetch } = window;
-  const { stop: stopTrack, clone: cloneTrack, getSettings: getTrackSettings } = MediaStreamTrack.prototype;
-  const { getUserMedia } = MediaDevices.prototype;
+  const {
+    stop: stopTrack,
+    clone: cloneTrack,
+    getSettings: getTrackSettings,
+    getConstraints: getTrackConstraints,
+    getCapabilities: getTrackCapabilities,
+    applyConstraints: applyTrackConstraints,
+  } = MediaStreamTrack.prototype;
+  const { get: contentWindowOf } = /** @type {{get: () => (Window & typeof globalThis) | null}} */ (
+    Object.getOwnPropertyDescriptor(HTMLIFrameElement.prototype, "contentWindow")
+  );
   const { AudioContext, DelayNode, GainNode, MediaStreamAudioDestinationNode, MediaStreamAudioSourceNode } =
     window;
-  const trackEnabled = Object.getOwnPropertyDescriptor(MediaStreamTrack.prototype, "enabled");
 
   class Fault extends Error {
     status = 0;
@@ -256,6 +277,249 @@
     return new Promise((resolve) => {
       setTimeout(resolve, duration_ms);
     });
+  }
+
+  // --- the filtered camera as a device --------------------------------------------------------------------
+
+  /**
+   * A camera's id read backwards is the filtered camera's id, and the other way round: no table is needed, and
+   * a page may use an id that it kept from an earlier visit, before it has permission for a list of devices.
+   * @param {string} id
+   */
+  const otherId = (id) => [...id].reverse().join("");
+
+  /** @param {string} label of a camera, empty before permission */
+  const filteredLabel = (label) => label && `${label} (filtered)`;
+
+  /** What a filtered camera in the list of devices says of itself; see `faces`. */
+  class DeviceFace {
+    #camera;
+
+    /** @param {MediaDeviceInfo} camera */
+    constructor(camera) {
+      this.#camera = camera;
+    }
+
+    get deviceId() {
+      return otherId(this.#camera.deviceId);
+    }
+    get kind() {
+      return this.#camera.kind;
+    }
+    get label() {
+      return filteredLabel(this.#camera.label);
+    }
+    get groupId() {
+      return this.#camera.groupId;
+    }
+    getCapabilities() {
+      return withOtherId(/** @type {InputDeviceInfo} */ (this.#camera).getCapabilities());
+    }
+    toJSON() {
+      const { deviceId, kind, label, groupId } = this;
+      return { deviceId, kind, label, groupId };
+    }
+  }
+
+  /** @template {{deviceId?: string}} T @param {T} told by a camera @returns {T} */
+  function withOtherId(told) {
+    return told.deviceId ? { ...told, deviceId: otherId(told.deviceId) } : told;
+  }
+
+  /**
+   * @param {MediaDeviceInfo[]} devices
+   * @returns {MediaDeviceInfo[]} with a filtered camera before each camera, so that the first is a filtered one
+   */
+  function withFilteredCameras(devices) {
+    return devices.flatMap((device) => {
+      // Without permission a list has one camera at most, and that one has no id.
+      if (device.kind !== "videoinput" || !device.deviceId) return [device];
+      const filtered = Object.create(Object.getPrototypeOf(device));
+      faces.set(filtered, new DeviceFace(device));
+      return [filtered, device];
+    });
+  }
+
+  /**
+   * Lets the browser choose between the cameras meant, whether their own or their filtered ids are named.
+   * @template {MediaTrackConstraints} T @param {T} video @returns {T}
+   */
+  function widened(video) {
+    return mapDeviceIds(video, (ids) => {
+      if (typeof ids === "string") return [ids, otherId(ids)];
+      return Array.isArray(ids) ? ids.flatMap((id) => [id, otherId(String(id))]) : ids;
+    });
+  }
+
+  /** @template {MediaTrackConstraints} T @param {T} video from `widened` @returns {T} as the page wrote it */
+  function narrowed(video) {
+    return mapDeviceIds(video, (ids) => {
+      if (!Array.isArray(ids)) return ids;
+      const named = ids.filter((_, index) => index % 2 === 0);
+      return named.length === 1 ? named[0] : named;
+    });
+  }
+
+  /** @template {any} T @param {T} video @param {(ids: any) => any} map @returns {T} */
+  function mapDeviceIds(video, map) {
+    if (!isObject(video)) return video;
+    const mapped = /** @type {any} */ ({ ...video });
+    const { deviceId, advanced } = mapped;
+    if (isObject(deviceId)) {
+      mapped.deviceId = Object.fromEntries(Object.entries(deviceId).map(([how, ids]) => [how, map(ids)]));
+    } else if (deviceId !== undefined) {
+      mapped.deviceId = map(deviceId);
+    }
+    if (Array.isArray(advanced)) mapped.advanced = advanced.map((set) => mapDeviceIds(set, map));
+    return mapped;
+  }
+
+  /** @param {any} video @returns {string[]} */
+  function exactIds(video) {
+    return [video.deviceId?.exact ?? []].flat();
+  }
+
+  /** @param {any} video @param {MediaStreamTrack} camera @returns {boolean} whether it is to be left as it is */
+  function asksForRaw(video, camera) {
+    const { deviceId = "", displaySurface } = getTrackSettings.call(camera);
+    // What an extension of the browser's captures of the screen comes by this call, too.
+    if (displaySurface || video.mandatory?.chromeMediaSource || video.mediaSource) return true;
+    const ids = exactIds(video);
+    return ids.includes(deviceId) && !ids.includes(otherId(deviceId));
+  }
+
+  // --- the page's tracks ----------------------------------------------------------------------------------
+
+  /**
+   * What stands behind objects of the page's: the browser's own functions and getters, once replaced, ask here
+   * and answer by the member of the same name.
+   * @type {WeakMap<object, any>}
+   */
+  const faces = new WeakMap();
+
+  /**
+   * One track of the page's, with the manners of the camera's own track behind it. Each has a camera's track to
+   * itself, so that the browser itself checks, keeps and undoes what each is asked for.
+   */
+  class TrackFace {
+    #owner;
+    #track;
+    #camera;
+    #place;
+    #changeCount = 0;
+    #hasEnded = false;
+
+    /**
+     * @param {MediaStreamTrack} track
+     * @param {MediaStreamTrack} camera
+     * @param {Place} place where it was asked for
+     * @param {{changed: () => void, stopped: () => void, clone: () => TrackFace}} owner
+     */
+    constructor(track, camera, place, owner) {
+      this.#track = track;
+      this.#camera = camera;
+      this.#place = place;
+      this.#owner = owner;
+      faces.set(track, this);
+      if (track === camera) return;
+      for (const type of ["mute", "unmute"]) {
+        camera.addEventListener(type, () => {
+          track.dispatchEvent(new Event(type));
+          owner.changed();
+        });
+      }
+      camera.addEventListener("ended", () => this.end());
+    }
+
+    get track() {
+      return this.#track;
+    }
+    get camera() {
+      return this.#camera;
+    }
+    get place() {
+      return this.#place;
+    }
+
+    /** The camera is gone: says so to the page, which a track that the page stops does not. */
+    end() {
+      if (this.#hasEnded) return;
+      this.stop();
+      this.#track.dispatchEvent(new Event("ended"));
+    }
+
+    /** Lets the browser open the camera anew for what this track asks for, and no more. */
+    reapply() {
+      if (this.#changeCount > 0) return;
+      applyTrackConstraints.call(this.#camera, getTrackConstraints.call(this.#camera)).catch(() => {});
+    }
+
+    // What the page calls
+
+    get label() {
+      return filteredLabel(this.#camera.label);
+    }
+    get muted() {
+      return this.#camera.muted;
+    }
+    get stats() {
+      return /** @type {any} */ (this.#camera).stats;
+    }
+    getSettings() {
+      return withOtherId(getTrackSettings.call(this.#camera));
+    }
+    getCapabilities() {
+      return withOtherId(getTrackCapabilities.call(this.#camera));
+    }
+    getConstraints() {
+      return narrowed(getTrackConstraints.call(this.#camera));
+    }
+    /** @param {MediaTrackConstraints} [constraints] */
+    async applyConstraints(constraints) {
+      const ids = exactIds(constraints ?? {});
+      const { deviceId } = this.getSettings();
+      // No camera has this id, so that the browser refuses it in its own words.
+      const refused = { deviceId: { exact: "" } };
+      const isOther = ids.length > 0 && !ids.includes(deviceId);
+      const wanted = isOther ? refused : constraints && widened(constraints);
+      this.#changeCount += 1;
+      try {
+        await applyTrackConstraints.call(this.#camera, wanted);
+      } finally {
+        this.#changeCount -= 1;
+      }
+      if (!this.#hasEnded) this.#owner.changed();
+    }
+    clone() {
+      if (this.#hasEnded) return endedFace(cloneTrack.call(this.#track), this.#camera, this.#place).track;
+      const { track } = this.#owner.clone();
+      track.contentHint = this.#track.contentHint;
+      track.enabled = this.#track.enabled;
+      return track;
+    }
+    stop() {
+      if (this.#hasEnded) return;
+      this.#hasEnded = true;
+      stopTrack.call(this.#track);
+      stopTrack.call(this.#camera);
+      this.#owner.stopped();
+    }
+  }
+
+  /** @param {MediaStreamTrack} track @param {MediaStreamTrack} camera @param {Place} place */
+  function endedFace(track, camera, place) {
+    const face = new TrackFace(track, cloneTrack.call(camera), place, { changed() {}, stopped() {}, clone: () => face });
+    face.stop();
+    return face;
+  }
+
+  /**
+   * The raw camera where it stands for the filtered one, as it may under `open`.
+   * @param {MediaStreamTrack} camera @param {Place} place @returns {TrackFace}
+   */
+  function rawFace(camera, place) {
+    const clone = () => rawFace(cloneTrack.call(camera), place);
+    return new TrackFace(camera, camera, place, { changed() {}, stopped() {}, clone });
   }
 
   // --- HTTP calls -----------------------------------------------------------------------------------------
@@ -518,6 +782,8 @@
     #abort = new AbortController();
     /** @type {RTCPeerConnection | null} */
     #peer = null;
+    /** @type {RTCRtpSender | null} */
+    #sender = null;
     /** @type {Control | null} */
     #control = null;
     /** @type {string | null} */
@@ -578,6 +844,19 @@
       } finally {
         clearTimeout(timer);
       }
+    }
+
+    /** @param {MediaStreamTrack} camera to be sent from now on, or sent already with another size */
+    async send(camera) {
+      const sender = this.#sender;
+      if (sender === null || this.#abort.signal.aborted) return;
+      camera.contentHint = "motion";
+      if (sender.track !== camera) await sender.replaceTrack(camera);
+      const parameters = sender.getParameters();
+      const maxBitrate = bitrateCap(getTrackSettings.call(camera));
+      if (parameters.encodings?.[0]?.maxBitrate === maxBitrate) return;
+      for (const encoding of parameters.encodings ?? []) encoding.maxBitrate = maxBitrate;
+      await sender.setParameters(parameters);
     }
 
     /** @param {Fault} fault for all who still wait */
@@ -644,8 +923,9 @@
       camera.contentHint = "motion";
       const transceiver = peer.addTransceiver(camera, {
         direction: "sendrecv",
-        sendEncodings: [{ maxBitrate: bitrateCap(camera.getSettings()) }],
+        sendEncodings: [{ maxBitrate: bitrateCap(getTrackSettings.call(camera)) }],
       });
+      this.#sender = transceiver.sender;
       if ("jitterBufferTarget" in transceiver.receiver) transceiver.receiver.jitterBufferTarget = 0;
       // The filter sees, and gives back, as many pixels as the camera has: sharpness gives way first.
       const parameters = transceiver.sender.getParameters();
@@ -655,15 +935,22 @@
     }
   }
 
-  // --- a track of our own ---------------------------------------------------------------------------------
+  // --- tracks of our own ----------------------------------------------------------------------------------
 
   /**
-   * Where the frames of one track after another become one track. `feed` begins to pass on the frames of a
-   * track, calls `onFrame` before each, and returns what ends that. `repeat` passes on the last frame again.
+   * What the frames of one track are made to be. `frameRate` is null where all that come are wanted.
+   * @typedef {{width?: number, height?: number, frameRate: number | null}} Shape
+   */
+
+  /**
+   * Where the frames of one track after another go into the page's tracks. `newTrack` makes one, once there was
+   * something to show, of a class of `place`; `end` ends one. `feed` begins to pass on the frames of a track, calls
+   * `onFrame` before each, and returns what ends that. `repeat` passes on the last frame again.
    * @typedef {object} Surface
-   * @property {MediaStreamTrack | null} track null before the first feed
    * @property {boolean} outlivesItsSource
    * @property {boolean} seesFrames false where frames may come without a call of `onFrame`
+   * @property {(place: Window, shape: () => Shape) => MediaStreamTrack} newTrack
+   * @property {(track: MediaStreamTrack) => void} end
    * @property {(track: MediaStreamTrack, onFrame: () => void) => () => void} feed
    * @property {() => void} repeat
    * @property {() => void} close
@@ -671,8 +958,7 @@
 
   /** @returns {Surface} the best that this browser has */
   function newSurface() {
-    const generator = newGenerator();
-    if (generator) return new GeneratorSurface(generator);
+    if (canGenerate()) return new GeneratorSurface();
     const canPaint =
       "captureStream" in HTMLCanvasElement.prototype &&
       "requestVideoFrameCallback" in HTMLVideoElement.prototype;
@@ -682,35 +968,134 @@
   /**
    * A `VideoTrackGenerator` that is to be had in workers alone is no use: a strict content-security policy
    * lets a page have no worker of ours.
-   * @returns {{track: MediaStreamTrack, writable: WritableStream} | null}
    */
-  function newGenerator() {
-    const {
-      MediaStreamTrackProcessor: Processor,
-      MediaStreamTrackGenerator: Generator,
-      VideoTrackGenerator,
-    } = /** @type {any} */ (window);
-    if (!Processor) return null;
-    if (Generator) {
-      const track = new Generator({ kind: "video" });
-      return { track, writable: track.writable };
-    }
-    return VideoTrackGenerator ? new VideoTrackGenerator() : null;
+  function canGenerate() {
+    const hasGenerator = "MediaStreamTrackGenerator" in window || "VideoTrackGenerator" in window;
+    return "MediaStreamTrackProcessor" in window && hasGenerator;
   }
 
-  /** Frames as they are, without a copy of their pixels. @implements {Surface} */
+  /** @param {any} place @returns {{track: MediaStreamTrack, writable: WritableStream}} */
+  function newGenerator({ MediaStreamTrackGenerator: Generator, VideoTrackGenerator }) {
+    if (!Generator) return new VideoTrackGenerator();
+    const track = new Generator({ kind: "video" });
+    return { track, writable: track.writable };
+  }
+
+  /** Makes the frames that come the frames of one track: in its size, and no more of them than it takes. */
+  class Shaper {
+    #shape;
+    #dueAt_ms = 0;
+
+    /** @param {() => Shape} shape */
+    constructor(shape) {
+      this.#shape = shape;
+    }
+
+    /** @param {number} now_ms @returns {boolean} whether a frame may be passed on, where true is to be followed */
+    takes(now_ms) {
+      const { frameRate } = this.#shape();
+      if (!frameRate) return true;
+      if (now_ms < this.#dueAt_ms) return false;
+      const interval_ms = 1000 / frameRate;
+      // Half an interval early is in time, and who was late does not hurry.
+      this.#dueAt_ms = Math.max(this.#dueAt_ms + interval_ms, now_ms + interval_ms / 2);
+      return true;
+    }
+
+    /**
+     * @param {number} width of a frame @param {number} height
+     * @returns {{width: number, height: number, crop: [number, number, number, number]}} the size it is to have,
+     *   and what of the frame is to fill it: its middle, in the proportions of the size
+     */
+    fit(width, height) {
+      const shape = this.#shape();
+      let size = { width: shape.width || width, height: shape.height || height };
+      // A telephone that is turned: the camera's settings may stay those of the upright one.
+      if (width < height !== size.width < size.height) size = { width: size.height, height: size.width };
+      const scale = Math.min(width / size.width, height / size.height);
+      const [cropWidth, cropHeight] = [size.width * scale, size.height * scale];
+      const crop = /** @type {[number, number, number, number]} */ ([
+        (width - cropWidth) / 2,
+        (height - cropHeight) / 2,
+        cropWidth,
+        cropHeight,
+      ]);
+      return { ...size, crop };
+    }
+  }
+
+  /** One generator, and the page's track made from it. */
+  class GeneratorOutlet {
+    #generator;
+    #writer;
+    #shaper;
+    /** Where frames of another size are drawn. @type {OffscreenCanvasRenderingContext2D | null} */
+    #pen = null;
+
+    /** @param {Window} place @param {() => Shape} shape */
+    constructor(place, shape) {
+      const { track, writable } = newGenerator(place);
+      this.#generator = track;
+      this.#writer = writable.getWriter();
+      this.#shaper = new Shaper(shape);
+      // The generator has methods of its own; a clone is a plain track.
+      this.track = cloneTrack.call(track);
+    }
+
+    /** @param {any} frame a VideoFrame, left open @param {number} at_us */
+    async write(frame, at_us) {
+      if (!this.#shaper.takes(at_us / 1000)) return;
+      const stamped = this.#fitted(frame, at_us);
+      // Fails where it has been closed.
+      await this.#writer.write(stamped).catch(() => {});
+      stamped.close();
+    }
+
+    close() {
+      stopTrack.call(this.track);
+      this.#writer.close().catch(() => {});
+      stopTrack.call(this.#generator);
+    }
+
+    /** @param {any} frame @param {number} timestamp */
+    #fitted(frame, timestamp) {
+      const { VideoFrame } = /** @type {any} */ (window);
+      const { displayWidth, displayHeight } = frame;
+      const { width, height, crop } = this.#shaper.fit(displayWidth, displayHeight);
+      // Nearly always: without a copy of its pixels.
+      if (width === displayWidth && height === displayHeight) return new VideoFrame(frame, { timestamp });
+      if (this.#pen?.canvas.width !== width || this.#pen.canvas.height !== height) {
+        this.#pen = new OffscreenCanvas(width, height).getContext("2d", { alpha: false });
+      }
+      const pen = /** @type {OffscreenCanvasRenderingContext2D} */ (this.#pen);
+      pen.drawImage(frame, ...crop, 0, 0, width, height);
+      return new VideoFrame(pen.canvas, { timestamp, alpha: "discard" });
+    }
+  }
+
+  /** Frames as they come, written into generators. @implements {Surface} */
   class GeneratorSurface {
     outlivesItsSource = true;
     seesFrames = true;
-    #writer;
+    /** @type {Map<MediaStreamTrack, GeneratorOutlet>} */
+    #outlets = new Map();
     #lastAt_us = 0;
     /** @type {any} the last frame, a VideoFrame */
     #last = null;
 
-    /** @param {{track: MediaStreamTrack, writable: WritableStream}} generator */
-    constructor({ track, writable }) {
-      this.track = track;
-      this.#writer = writable.getWriter();
+    /** @param {Window} place @param {() => Shape} shape */
+    newTrack(place, shape) {
+      const outlet = new GeneratorOutlet(place, shape);
+      this.#outlets.set(outlet.track, outlet);
+      // In an outage there may be no other for long.
+      if (this.#last) outlet.write(this.#last, this.#lastAt_us);
+      return outlet.track;
+    }
+
+    /** @param {MediaStreamTrack} track */
+    end(track) {
+      this.#outlets.get(track)?.close();
+      this.#outlets.delete(track);
     }
 
     /** @param {MediaStreamTrack} track @param {() => void} onFrame */
@@ -732,7 +1117,6 @@
           await this.#write(frame, frame.timestamp + offset_us);
         }
       };
-      // Fails where the generator has been closed.
       pass().catch(() => {});
       return () => {
         isOpen = false;
@@ -741,39 +1125,52 @@
     }
 
     repeat() {
-      if (this.#last) this.#write(this.#last, performance.now() * 1000).catch(() => {});
+      if (this.#last) this.#write(this.#last, performance.now() * 1000);
     }
 
     close() {
+      for (const outlet of this.#outlets.values()) outlet.close();
+      this.#outlets.clear();
       this.#last?.close();
       this.#last = null;
-      this.#writer.close().catch(() => {});
-      stopTrack.call(this.track);
     }
 
     /** @param {any} frame a VideoFrame, kept until the next @param {number} at_us */
     async #write(frame, at_us) {
       this.#lastAt_us = Math.max(Math.round(at_us), this.#lastAt_us + 1);
-      const stamped = new /** @type {any} */ (window).VideoFrame(frame, { timestamp: this.#lastAt_us });
       if (this.#last !== frame) this.#last?.close();
       this.#last = frame;
-      try {
-        await this.#writer.write(stamped);
-      } finally {
-        stamped.close();
-      }
+      await Promise.all([...this.#outlets.values()].map((outlet) => outlet.write(frame, this.#lastAt_us)));
     }
   }
 
-  /** Frames painted on a canvas, which in a hidden tab stands still. @implements {Surface} */
+  /** Frames painted on canvases, which in a hidden tab stand still. @implements {Surface} */
   class CanvasSurface {
     outlivesItsSource = true;
-    #canvas = document.createElement("canvas");
-    #context = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d", { alpha: false }));
-    track = this.#canvas.captureStream().getVideoTracks()[0];
+    /** @type {Map<MediaStreamTrack, {pen: CanvasRenderingContext2D, shaper: Shaper}>} */
+    #outlets = new Map();
+    /** Whose frames are shown now. @type {HTMLVideoElement | null} */
+    #video = null;
 
     get seesFrames() {
       return !document.hidden;
+    }
+
+    /** @param {Window} place @param {() => Shape} shape */
+    newTrack(place, shape) {
+      const canvas = place.document.createElement("canvas");
+      const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
+      const outlet = { pen, shaper: new Shaper(shape) };
+      const [track] = canvas.captureStream().getVideoTracks();
+      this.#outlets.set(track, outlet);
+      if (this.#video) this.#paint(outlet, this.#video);
+      return track;
+    }
+
+    /** @param {MediaStreamTrack} track */
+    end(track) {
+      this.#outlets.delete(track);
+      stopTrack.call(track);
     }
 
     /** @param {MediaStreamTrack} track @param {() => void} onFrame */
@@ -784,27 +1181,37 @@
       const paint = () => {
         if (!isOpen) return;
         onFrame();
-        const { videoWidth: width, videoHeight: height } = video;
-        // Even the same size would clear it.
-        if (this.#canvas.width !== width) this.#canvas.width = width;
-        if (this.#canvas.height !== height) this.#canvas.height = height;
-        this.#context.drawImage(video, 0, 0);
+        this.#video = video;
+        for (const outlet of this.#outlets.values()) this.#paint(outlet, video);
         video.requestVideoFrameCallback(paint);
       };
       video.requestVideoFrameCallback(paint);
       video.play().catch(() => {});
       return () => {
         isOpen = false;
+        if (this.#video === video) this.#video = null;
         video.srcObject = null;
       };
     }
 
     repeat() {
-      this.#context.drawImage(this.#canvas, 0, 0);
+      for (const { pen } of this.#outlets.values()) pen.drawImage(pen.canvas, 0, 0);
     }
 
     close() {
-      stopTrack.call(this.track);
+      for (const track of this.#outlets.keys()) stopTrack.call(track);
+      this.#outlets.clear();
+    }
+
+    /** @param {{pen: CanvasRenderingContext2D, shaper: Shaper}} outlet @param {HTMLVideoElement} video */
+    #paint({ pen, shaper }, video) {
+      const { videoWidth, videoHeight } = video;
+      if (!videoWidth || !shaper.takes(performance.now())) return;
+      const { width, height, crop } = shaper.fit(videoWidth, videoHeight);
+      // Even the same size would clear it.
+      if (pen.canvas.width !== width) pen.canvas.width = width;
+      if (pen.canvas.height !== height) pen.canvas.height = height;
+      pen.drawImage(video, ...crop, 0, 0, width, height);
     }
   }
 
@@ -813,11 +1220,20 @@
     outlivesItsSource = false;
     seesFrames = false;
     /** @type {MediaStreamTrack | null} */
-    track = null;
+    #track = null;
+
+    newTrack() {
+      return cloneTrack.call(this.#track);
+    }
+
+    /** @param {MediaStreamTrack} track */
+    end(track) {
+      stopTrack.call(track);
+    }
 
     /** @param {MediaStreamTrack} track */
     feed(track) {
-      this.track ??= track;
+      this.#track ??= track;
       return () => {};
     }
 
@@ -827,7 +1243,6 @@
 
   /** What the page sees: filtered frames of the newest connection, or, where it is told to, the raw camera. */
   class Picture {
-    #camera;
     #surface = newSurface();
     #endFiltered = () => {};
     /** @type {(() => void) | null} */
@@ -837,23 +1252,24 @@
     /** Whether the last frame shown is the camera's. */
     #isRaw = false;
 
-    /** @param {MediaStreamTrack} camera */
-    constructor(camera) {
-      this.#camera = camera;
-    }
-
     get outlivesItsConnection() {
       return this.#surface.outlivesItsSource;
     }
     get seesFrames() {
       return this.#surface.seesFrames;
     }
+    get showsRaw() {
+      return this.#endRaw !== null;
+    }
 
-    /** @returns {MediaStreamTrack} one for the page; only once there was something to show */
-    newTrack() {
-      const track = /** @type {MediaStreamTrack} */ (this.#surface.track);
-      // A generator stays with us: its clones are plain tracks, and stopping one leaves the others alone.
-      return this.#surface.outlivesItsSource ? cloneTrack.call(track) : track;
+    /** @param {Window} place @param {() => Shape} shape */
+    newTrack(place, shape) {
+      return this.#surface.newTrack(place, shape);
+    }
+
+    /** @param {MediaStreamTrack} track */
+    endTrack(track) {
+      this.#surface.end(track);
     }
 
     /** @param {number} now_ms @returns {number} for how long no filtered frame has come, as far as can be seen */
@@ -871,8 +1287,9 @@
       });
     }
 
-    showRaw() {
-      this.#endRaw ??= this.#surface.feed(this.#camera, () => {
+    /** @param {MediaStreamTrack} camera */
+    showRaw(camera) {
+      this.#endRaw ??= this.#surface.feed(camera, () => {
         this.#isRaw = true;
       });
     }
@@ -975,12 +1392,17 @@
     #delayed = new Set();
     /** The delay's way through time, by the context's clock. */
     #path = { from_s: 0, to_s: 0, at_s: 0, until_s: 0 };
+    /** What the sound takes besides the delay. */
+    #way_s = USUAL_AUDIO_WAY_S;
+    #stepCount = 0;
     #timer = 0;
+    #onClose;
 
-    /** @param {CameraSession} session @param {AudioContext} context that runs */
-    constructor(session, context) {
+    /** @param {CameraSession} session @param {AudioContext} context that runs @param {() => void} onClose */
+    constructor(session, context, onClose) {
       this.#session = session;
       this.#context = context;
+      this.#onClose = onClose;
       this.#follow(new LatencyMeter(session));
       // Put to sleep with the machine, or by a telephone call.
       context.addEventListener("statechange", () => {
@@ -992,7 +1414,7 @@
     add(microphone) {
       const delayed = new DelayedMicrophone(this.#context, microphone, {
         clone: (copy) => this.add(copy),
-        end: () => {
+        stopped: () => {
           this.#delayed.delete(delayed);
           if (this.#delayed.size === 0) this.#close();
         },
@@ -1006,6 +1428,12 @@
       clearTimeout(this.#timer);
       this.#session.audioDelay_ms = null;
       this.#context.close().catch(() => {});
+      this.#onClose();
+    }
+
+    /** Ends the page's tracks, as if their microphones were unplugged. */
+    end() {
+      for (const delayed of this.#delayed) delayed.end();
     }
 
     /** @param {LatencyMeter} meter */
@@ -1014,6 +1442,7 @@
         const session = this.#session;
         if (session.state === "live") {
           session.latency_ms = (await meter.take().catch(() => null)) ?? session.latency_ms;
+          await this.#listen();
         }
         if (this.#delayed.size === 0) return;
         // Without a picture there are no lips to match.
@@ -1022,21 +1451,83 @@
       }, MEASURE_MS);
     }
 
+    /** Finds out, now and then, what the sound takes by itself: it is more after each moment the machine stood still. */
+    async #listen() {
+      const [delayed] = this.#delayed;
+      if (!delayed || this.#context.currentTime < this.#path.until_s + 3 * AUDIO_FADE_S) return;
+      if (this.#stepCount % LISTEN_EACH === 0) {
+        const delay_s = this.#path.to_s;
+        const late_ms = await delayed.lateness_ms(1000 * (delay_s + this.#way_s)).catch(() => null);
+        if (late_ms === null) return;
+        this.#way_s = Math.max(late_ms / 1000 - delay_s, 0);
+      }
+      this.#stepCount += 1;
+    }
+
     /** @param {number} latency_s */
     #delayBy(latency_s) {
       const now_s = this.#context.currentTime;
       const { from_s, to_s, at_s, until_s } = this.#path;
       const isUnderWay = now_s < until_s;
       const delay_s = isUnderWay ? from_s + ((to_s - from_s) * (now_s - at_s)) / (until_s - at_s) : to_s;
-      const way_s = AUDIO_PATH_S;
-      const wanted_s = Math.min(Math.max(latency_s - way_s, 0), LONGEST_AUDIO_DELAY_S);
-      this.#session.audioDelay_ms = 1000 * (delay_s + way_s);
+      const wanted_s = Math.min(Math.max(latency_s - this.#way_s, 0), LONGEST_AUDIO_DELAY_S);
+      this.#session.audioDelay_ms = 1000 * (delay_s + this.#way_s);
       const change_s = Math.abs(wanted_s - delay_s);
       if (change_s < SMALLEST_AUDIO_CHANGE_S) return;
       const takes_s = change_s > AUDIO_LEAP_S ? 0 : change_s / AUDIO_RAMP_RATE;
       this.#path = { from_s: delay_s, to_s: wanted_s, at_s: now_s, until_s: now_s + takes_s };
       for (const delayed of this.#delayed) delayed.follow(this.#path);
     }
+  }
+
+  /**
+   * How loud a track is, in steps of a millisecond, from one moment on.
+   * @param {MediaStreamTrack} track
+   * @param {number} duration_ms
+   * @returns {Promise<{from_ms: number, levels: number[]}>} by the browser's clock for the data of all its tracks
+   */
+  async function loudness(track, duration_ms) {
+    const { MediaStreamTrackProcessor: Processor } = /** @type {any} */ (window);
+    const reader = new Processor({ track, maxBufferSize: 100 }).readable.getReader();
+    /** @type {number[]} */
+    const levels = [];
+    /** @type {number[]} */
+    const begins_ms = [];
+    let length_ms = 0;
+    try {
+      while (length_ms < duration_ms) {
+        const { done, value: data } = await reader.read();
+        if (done) break;
+        const { timestamp, numberOfFrames, sampleRate } = data;
+        const samples = new Float32Array(numberOfFrames);
+        data.copyTo(samples, { planeIndex: 0, format: "f32-planar" });
+        data.close();
+        begins_ms.push(timestamp / 1000 - length_ms);
+        for (const [index, sample] of samples.entries()) {
+          const at_ms = Math.floor(length_ms + (1000 * index) / sampleRate);
+          levels[at_ms] = (levels[at_ms] ?? 0) + Math.abs(sample);
+        }
+        length_ms += (1000 * numberOfFrames) / sampleRate;
+      }
+    } finally {
+      reader.cancel().catch(() => {});
+    }
+    // Data comes in bursts; how many of it there were by when is told best by the middle one.
+    return { from_ms: median(begins_ms), levels };
+  }
+
+  /** @param {number[]} one @param {number[]} other @returns {number} -1 to 1, 0 where one does not change */
+  function likeness(one, other) {
+    const mean = (/** @type {number[]} */ values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+    const [meanOne, meanOther] = [mean(one), mean(other)];
+    let [product, squaresOne, squaresOther] = [0, 0, 0];
+    one.forEach((value, index) => {
+      const [a, b] = [value - meanOne, other[index] - meanOther];
+      product += a * b;
+      squaresOne += a * a;
+      squaresOther += b * b;
+    });
+    return product / Math.sqrt(squaresOne * squaresOther) || 0;
   }
 
   /** @returns {Promise<AudioContext | null>} one that runs; null where a page without a gesture may have none */
@@ -1054,7 +1545,7 @@
     return null;
   }
 
-  /** A microphone's track, and one of the page's in its place, which ends with it. */
+  /** A track of the page's in place of a microphone's, which stands behind it as its face. */
   class DelayedMicrophone {
     #microphone;
     #context;
@@ -1062,13 +1553,13 @@
     #source;
     #delay;
     #gain;
-    #destination;
+    #hasEnded = false;
 
     /**
      * @param {AudioContext} context
      * @param {MediaStreamTrack} microphone
-     * @param {{clone: (microphone: MediaStreamTrack) => MediaStreamTrack, end: () => void}} on `clone` gives the
-     *   page's track for a copy of the microphone's
+     * @param {{clone: (microphone: MediaStreamTrack) => MediaStreamTrack, stopped: () => void}} on `clone` gives
+     *   the page's track for a copy of the microphone's
      */
     constructor(context, microphone, on) {
       this.#context = context;
@@ -1078,10 +1569,21 @@
       this.#source = new MediaStreamAudioSourceNode(context, { mediaStream: new MediaStream([microphone]) });
       this.#delay = new DelayNode(context, { maxDelayTime: LONGEST_AUDIO_DELAY_S });
       this.#gain = new GainNode(context);
-      this.#destination = new MediaStreamAudioDestinationNode(context, { channelCount });
-      this.#source.connect(this.#delay).connect(this.#gain).connect(this.#destination);
-      [this.track] = this.#destination.stream.getAudioTracks();
-      this.#dress();
+      const destination = new MediaStreamAudioDestinationNode(context, { channelCount });
+      this.#source.connect(this.#delay).connect(this.#gain).connect(destination);
+      [this.track] = destination.stream.getAudioTracks();
+      faces.set(this.track, this);
+      for (const type of ["mute", "unmute"]) {
+        microphone.addEventListener(type, () => this.track.dispatchEvent(new Event(type)));
+      }
+      microphone.addEventListener("ended", () => this.end());
+    }
+
+    /** The microphone is gone: says so to the page. */
+    end() {
+      if (this.#hasEnded) return;
+      this.stop();
+      this.track.dispatchEvent(new Event("ended"));
     }
 
     /** @param {{from_s: number, to_s: number, at_s: number, until_s: number}} path by the context's clock */
@@ -1103,53 +1605,77 @@
       gain.linearRampToValueAtTime(1, now_s + 3 * AUDIO_FADE_S);
     }
 
-    /** Gives the page's track the microphone's manners. */
-    #dress() {
-      const { track } = this;
-      const microphone = this.#microphone;
-      const stop = () => this.#stop();
-      const clone = () => {
-        const copy = this.#on.clone(cloneTrack.call(microphone));
-        copy.enabled = track.enabled;
-        return copy;
-      };
-      Object.assign(track, { stop, clone });
-      for (const name of /** @type {const} */ ([
-        "getSettings",
-        "getConstraints",
-        "getCapabilities",
-        "applyConstraints",
-      ])) {
-        const method = microphone[name];
-        // Not every browser has all of them.
-        if (method) Object.defineProperty(track, name, { value: method.bind(microphone), configurable: true });
+    /**
+     * How much later than the microphone this track sounds, by what both sound like for a moment.
+     * @param {number} expected_ms
+     * @returns {Promise<number | null>} null where that cannot be told: in silence, or in a browser that cannot
+     */
+    async lateness_ms(expected_ms) {
+      if (!("MediaStreamTrackProcessor" in window)) return null;
+      const duration_ms = LISTEN_MS + Math.max(expected_ms, 0) + LISTEN_AROUND_MS;
+      const listening = [this.#microphone, this.track].map((track) => loudness(track, duration_ms));
+      // A microphone that is muted sends nothing at all.
+      const heard = await Promise.race([Promise.all(listening), pause(3 * duration_ms)]);
+      if (!heard) return null;
+      const [said, late] = heard;
+      let best = { likeness: LEAST_LIKENESS, late_ms: /** @type {number | null} */ (null) };
+      const shift_ms = said.from_ms - late.from_ms;
+      const least_ms = Math.max(expected_ms - LISTEN_AROUND_MS, 0);
+      for (let late_ms = least_ms; late_ms < expected_ms + LISTEN_AROUND_MS; late_ms += 1) {
+        const at = Math.round(shift_ms + late_ms);
+        const begin = Math.max(0, -at);
+        const length = Math.min(LISTEN_MS / 2, said.levels.length - begin, late.levels.length - begin - at);
+        if (length < LISTEN_MS / 2) continue;
+        const one = said.levels.slice(begin, begin + length);
+        const other = late.levels.slice(begin + at, begin + at + length);
+        const now = likeness(one, other);
+        if (now > best.likeness) best = { likeness: now, late_ms };
       }
-      Object.defineProperties(track, {
-        label: { value: microphone.label, configurable: true },
-        muted: { get: () => microphone.muted, configurable: true },
-        enabled: {
-          get: () => trackEnabled?.get?.call(track),
-          // At both ends: what is said while it is off is not to be heard when it is on again.
-          set: (enabled) => {
-            for (const end of [track, microphone]) trackEnabled?.set?.call(end, enabled);
-          },
-          configurable: true,
-        },
-      });
-      for (const type of ["mute", "unmute"]) {
-        microphone.addEventListener(type, () => track.dispatchEvent(new Event(type)));
-      }
-      microphone.addEventListener("ended", () => {
-        this.#stop();
-        track.dispatchEvent(new Event("ended"));
-      });
+      return best.late_ms;
     }
 
-    #stop() {
+    // What the page calls
+
+    get label() {
+      return this.#microphone.label;
+    }
+    get muted() {
+      return this.#microphone.muted;
+    }
+    get stats() {
+      return /** @type {any} */ (this.#microphone).stats;
+    }
+    getSettings() {
+      return getTrackSettings.call(this.#microphone);
+    }
+    getCapabilities() {
+      return getTrackCapabilities.call(this.#microphone);
+    }
+    getConstraints() {
+      return getTrackConstraints.call(this.#microphone);
+    }
+    /** @param {MediaTrackConstraints} [constraints] */
+    applyConstraints(constraints) {
+      return applyTrackConstraints.call(this.#microphone, constraints);
+    }
+    /** What is said while it is off is not to be heard when it is on again. @param {boolean} isEnabled */
+    enable(isEnabled) {
+      this.#microphone.enabled = isEnabled;
+    }
+    clone() {
+      if (this.#hasEnded) return cloneTrack.call(this.track);
+      const copy = this.#on.clone(cloneTrack.call(this.#microphone));
+      copy.contentHint = this.track.contentHint;
+      copy.enabled = this.track.enabled;
+      return copy;
+    }
+    stop() {
+      if (this.#hasEnded) return;
+      this.#hasEnded = true;
       stopTrack.call(this.track);
       stopTrack.call(this.#microphone);
       for (const node of [this.#source, this.#delay, this.#gain]) node.disconnect();
-      this.#on.end();
+      this.#on.stopped();
     }
   }
 
@@ -1182,8 +1708,10 @@
     latency_ms = null;
     /** @type {number | null} */
     audioDelay_ms = null;
-    /** @type {Set<MediaStreamTrack>} those of the page, until each is stopped */
+    /** @type {Set<TrackFace>} the page's tracks, until each is stopped */
     #givenOut = new Set();
+    /** @type {Promise<void> | null} */
+    #opening = null;
     #lookTimer = 0;
     #lookedAt_ms = 0;
     #isChecking = false;
@@ -1227,21 +1755,35 @@
       return this.#camera;
     }
 
+    /** @param {MediaStreamTrack} camera @param {Settings} settings with which it was asked for */
+    serves(camera, settings) {
+      return this.isOpen && sourceOf(camera, settings) === sourceOf(this.#camera, this.#settings);
+    }
+
     /**
-     * @param {Promise<RTCIceServer[]>} iceServers
+     * @param {MediaStreamTrack} camera a track of the same camera, for the new track alone
+     * @param {Place} place
+     * @param {() => Promise<RTCIceServer[]>} findIceServers for the first connection
      * @returns {Promise<MediaStreamTrack>} the filtered track, about to show its first frame
      * @throws {Fault} with everything closed, but for the camera under `open`
      */
-    async open(iceServers) {
-      this.#camera.addEventListener("ended", () => this.close());
+    async open(camera, place, findIceServers) {
+      this.#opening ??= this.#openFirst(findIceServers());
+      if (this.#state === "connecting") await this.#opening;
+      return this.#giveOut(camera, place).track;
+    }
+
+    /** @param {Promise<RTCIceServer[]>} iceServers @throws {Fault} */
+    async #openFirst(iceServers) {
+      this.#camera.addEventListener("ended", () => {
+        if (this.#givenOut.size === 0) this.close();
+      });
       this.#notify("statechange", {});
       try {
-        const picture = new Picture(this.#camera);
+        const picture = new Picture();
         this.#picture = picture;
         await this.#connect(iceServers, CONNECT_TIMEOUT_MS);
-        const track = this.#giveOut(picture.newTrack());
         if (picture.outlivesItsConnection) this.#lookSoon();
-        return track;
       } catch (error) {
         const fault = error instanceof Fault ? error : new Fault("no_media_path", String(error));
         this.#end(this.#settings.outage === "open" ? "raw" : "failed", fault);
@@ -1295,6 +1837,11 @@
       this.#wake();
     }
 
+    /** @param {Place} place that goes away with its tracks */
+    leave(place) {
+      for (const face of this.#givenOut) if (face.place === place) face.stop();
+    }
+
     close() {
       this.#end("ended", null);
     }
@@ -1334,6 +1881,7 @@
       });
       this.#link = link;
       await link.open(this.#camera, iceServers, timeout_ms);
+      this.#send(link);
       this.#filters = link.filters;
       this.#accepted = link.asked;
       this.#fault = null;
@@ -1372,7 +1920,7 @@
       this.#lookedAt_ms = now_ms;
       const silence_ms = picture.silence_ms(now_ms);
       const isMissed = picture.seesFrames && silence_ms > RAW_AFTER_MS;
-      if (isMissed && this.#settings.outage === "open") picture.showRaw();
+      if (isMissed && this.#settings.outage === "open") picture.showRaw(this.#camera);
       if (this.#state === "reconnecting") picture.repeat(now_ms);
       else if (this.#silence_ms() > CHECK_AFTER_MS) this.#check();
       else if (silence_ms > PING_AFTER_MS) this.#link?.control?.askForWord();
@@ -1465,7 +2013,7 @@
 
     /** @param {Fault} fault that no waiting mends */
     #refused(fault) {
-      if (this.#settings.outage === "open") this.#picture?.showRaw();
+      if (this.#settings.outage === "open") this.#picture?.showRaw(this.#camera);
       this.#end(this.#settings.outage === "open" ? "raw" : "failed", fault);
     }
 
@@ -1483,25 +2031,58 @@
 
     // The page's tracks
 
-    /** @param {MediaStreamTrack} track */
-    #giveOut(track) {
-      this.#givenOut.add(track);
-      const camera = this.#camera;
-      const stop = () => {
-        stopTrack.call(track);
-        this.#givenOut.delete(track);
-        if (this.#givenOut.size === 0) this.close();
-      };
-      const clone = () => this.#giveOut(cloneTrack.call(track));
-      const getSettings = () => {
-        const { deviceId, groupId, width, height, aspectRatio, frameRate } = camera.getSettings();
-        // The track has no size of its own before its first frame, and its device is made up.
-        const size = { width, height, aspectRatio, frameRate };
-        return { ...size, ...getTrackSettings.call(track), ...(deviceId && { deviceId, groupId }) };
-      };
-      Object.assign(track, { stop, clone, getSettings });
-      Object.defineProperty(track, "label", { value: camera.label, configurable: true });
-      return track;
+    /** @param {MediaStreamTrack} camera @param {Place} place @returns {TrackFace} */
+    #giveOut(camera, place) {
+      const picture = this.#picture;
+      if (picture === null) throw this.#fault ?? new Fault("closed", "the session has ended");
+      const track = picture.newTrack(place.window, () => this.#shapeFor(camera));
+      const face = new TrackFace(track, camera, place, {
+        changed: () => this.#chooseCamera(),
+        stopped: () => this.#takeBackTrack(face),
+        clone: () => this.#giveOut(cloneTrack.call(camera), place),
+      });
+      this.#givenOut.add(face);
+      this.#chooseCamera();
+      return face;
+    }
+
+    /** @param {MediaStreamTrack} camera @returns {Shape} */
+    #shapeFor(camera) {
+      const { width, height, frameRate = 0 } = getTrackSettings.call(camera);
+      const isSlower = camera !== this.#camera && frameRate < getTrackSettings.call(this.#camera).frameRate;
+      return { width, height, frameRate: isSlower ? frameRate : null };
+    }
+
+    /** @param {TrackFace} face */
+    #takeBackTrack(face) {
+      const picture = this.#picture;
+      if (!this.#givenOut.delete(face) || picture === null) return;
+      picture.endTrack(face.track);
+      if (this.#givenOut.size === 0) return this.close();
+      this.#chooseCamera();
+      // Opened as large as the largest track, the camera need not stay so.
+      if (this.#givenOut.size === 1) for (const last of this.#givenOut) last.reapply();
+    }
+
+    /** Of several tracks of the camera, the one with the largest picture is sent. */
+    #chooseCamera() {
+      const cameras = [...this.#givenOut].map((face) => face.camera);
+      const most = Math.max(...cameras.map(pixels));
+      if (!cameras.includes(this.#camera) || pixels(this.#camera) < most) {
+        const largest = cameras.find((camera) => pixels(camera) === most);
+        if (!largest) return;
+        this.#camera = largest;
+        if (this.#picture?.showsRaw) {
+          this.#picture.hideRaw();
+          this.#picture.showRaw(largest);
+        }
+      }
+      if (this.#state === "live") this.#send(this.#link);
+    }
+
+    /** @param {Link | null} link */
+    #send(link) {
+      link?.send(this.#camera).catch((error) => console.warn(`p2pcamera: ${error.message}`));
     }
 
     /** @param {'raw' | 'failed' | 'ended'} state @param {Fault | null} fault */
@@ -1521,14 +2102,11 @@
       if (!keepsPicture) {
         if (state === "raw") this.#camera.contentHint = "";
         else stopTrack.call(this.#camera);
-        for (const track of this.#givenOut) {
-          stopTrack.call(track);
-          track.dispatchEvent(new Event("ended"));
-        }
-        this.#givenOut.clear();
-        // Last, since a track that is stopped already is not told once more.
-        this.#picture?.close();
+        const picture = this.#picture;
         this.#picture = null;
+        for (const face of this.#givenOut) face.end();
+        // Last, since a track that is stopped already is not told once more.
+        picture?.close();
       }
       this.#notify("statechange", {});
     }
@@ -1538,6 +2116,20 @@
       this.#state = state;
       this.#notify("statechange", {});
     }
+  }
+
+  /**
+   * @param {MediaStreamTrack} camera @param {Settings} settings
+   * @returns {string} equal where one session serves both
+   */
+  function sourceOf(camera, { server, filter, params }) {
+    return JSON.stringify([getTrackSettings.call(camera).deviceId, server, filter, params]);
+  }
+
+  /** @param {MediaStreamTrack} camera @returns {number} in a frame, none while it gives none; rate decides a tie */
+  function pixels(camera) {
+    const { width = 0, height = 0, frameRate = 0 } = getTrackSettings.call(camera);
+    return camera.muted || camera.readyState === "ended" ? 0 : width * height + frameRate / 1000;
   }
 
   /** @param {Fault} fault @returns {boolean} whether trying again would be of no use */
@@ -1571,6 +2163,8 @@
     #settings;
     /** @type {Set<CameraSession>} */
     #sessions = new Set();
+    /** @type {Set<Sound>} */
+    #sounds = new Set();
 
     /** @param {Settings} settings */
     constructor(settings) {
@@ -1637,39 +2231,78 @@
 
     /** @param {MediaStreamConstraints} [constraints] */
     originalGetUserMedia(constraints) {
-      return getUserMedia.call(navigator.mediaDevices, constraints);
+      return home.getUserMedia.call(navigator.mediaDevices, constraints);
     }
 
-    /** @param {() => Promise<MediaStream>} openCamera the browser's own call, made here and once */
-    async filteredStream(openCamera) {
-      const iceServers = new Signaling({ ...this.#settings }).iceServers();
-      const stream = await openCamera();
+    uninstall() {
+      for (const place of places.values()) place.uninstall();
+      places.clear();
+      removeEventListener("pagehide", closeAll);
+      this.closeAll();
+      for (const sound of this.#sounds) sound.end();
+    }
+
+    /**
+     * @param {Place} place
+     * @param {MediaStreamConstraints} asked with video
+     * @param {(constraints: MediaStreamConstraints) => Promise<MediaStream>} openCamera the browser's own call,
+     *   made here and once
+     */
+    async filteredStream(place, asked, openCamera) {
+      const findIceServers = () => new Signaling({ ...this.#settings }).iceServers();
+      // Before the camera, since a session that is to be made does not wait for it then.
+      const foundEarly = this.#sessions.size === 0 ? findIceServers() : null;
+      const names = isObject(asked.video) && ("deviceId" in asked.video || "advanced" in asked.video);
+      const stream = await openCamera(names ? { ...asked, video: widened(asked.video) } : asked);
       const [camera] = stream.getVideoTracks();
-      // Read only now: the question for permission may have stood there while the filter was changed.
-      const settings = { ...this.#settings };
-      const session = new CameraSession(camera, settings, (type, detail) =>
-        this.#notify(session, type, detail),
-      );
-      this.#sessions.add(session);
+      if (asksForRaw(asked.video, camera)) return stream;
+      const session = this.#sessionFor(camera);
       const microphones = stream.getAudioTracks();
-      const context = settings.audio === "sync" && microphones.length > 0 ? runningContext() : null;
+      const context = this.audio === "sync" && microphones.length > 0 ? runningContext() : null;
       try {
-        const filtered = await session.open(iceServers);
+        if (!place.isInstalled) throw new Fault("closed", "p2pcamera was uninstalled");
+        const filtered = await session.open(camera, place, () => foundEarly ?? findIceServers());
         const running = await context;
-        const sound = running && new Sound(session, running);
-        return streamOf([...microphones.map((track) => sound?.add(track) ?? track), filtered]);
+        const sound = running && new Sound(session, running, () => this.#sounds.delete(/** @type {Sound} */ (sound)));
+        if (sound) this.#sounds.add(sound);
+        return new place.window.MediaStream([
+          ...microphones.map((track) => sound?.add(track) ?? track),
+          filtered,
+        ]);
       } catch (error) {
         context?.then((unused) => unused?.close());
         const { message } = /** @type {Fault} */ (error);
         console.warn(`p2pcamera: ${message}`);
-        if (session.state === "raw") return stream;
+        if (session.state === "raw") {
+          rawFace(camera, place);
+          return stream;
+        }
         for (const track of stream.getTracks()) stopTrack.call(track);
-        throw new DOMException(`The filtered camera could not start: ${message}`, "NotReadableError");
+        const text = `The filtered camera could not start: ${message}`;
+        throw new place.window.DOMException(text, "NotReadableError");
       }
+    }
+
+    /** @param {MediaStreamTrack} camera @returns {CameraSession} one for all tracks of one camera */
+    #sessionFor(camera) {
+      // Read only now: the question for permission may have stood there while the filter was changed.
+      const settings = { ...this.#settings };
+      const open = [...this.#sessions].find((session) => session.serves(camera, settings));
+      if (open) return open;
+      const session = new CameraSession(camera, settings, (type, detail) =>
+        this.#notify(session, type, detail),
+      );
+      this.#sessions.add(session);
+      return session;
     }
 
     closeAll() {
       for (const session of this.#sessions) session.close();
+    }
+
+    /** @param {Place} place that goes away */
+    leave(place) {
+      for (const session of this.#sessions) session.leave(place);
     }
 
     /** Something has changed that may have brought the network back, or taken it away. */
@@ -1684,59 +2317,227 @@
     }
   }
 
-  /** @param {MediaStreamTrack[]} tracks @returns {MediaStream} */
-  function streamOf(tracks) {
-    const stream = new MediaStream(tracks);
-    // The browser's own would copy the track where its session cannot count it.
-    stream.clone = () => streamOf(stream.getTracks().map((track) => track.clone()));
-    return stream;
-  }
+  // --- the browser's functions, replaced ------------------------------------------------------------------
 
-  /**
-   * Puts a function in a native one's place, equal to it in name, length and attributes.
-   * @param {object} prototype @param {string} name @param {Function} value
-   */
-  function replaceMethod(prototype, name, value) {
-    Object.defineProperty(value, "name", { value: name, configurable: true });
-    Object.defineProperty(prototype, name, { ...Object.getOwnPropertyDescriptor(prototype, name), value });
+  /** A window with functions of its own, which are replaced: the page's, or one of a frame in it. */
+  class Place {
+    /** @type {(() => void)[]} */
+    #undos = [];
+    #isInstalled = false;
+    /** Looks for frames. */
+    #observer = new MutationObserver(() => this.#reachFrames());
+    /** @type {Document | null} where it looks */
+    #watched = null;
+    /** @type {WeakSet<HTMLIFrameElement>} */
+    #reached = new WeakSet();
+
+    /** @param {Window & typeof globalThis} window */
+    constructor(window) {
+      this.window = window;
+      /** The browser's own. */
+      this.getUserMedia = window.MediaDevices.prototype.getUserMedia;
+    }
+
+    get isInstalled() {
+      return this.#isInstalled;
+    }
+
+    install() {
+      this.#isInstalled = true;
+      const { MediaDevices, MediaDeviceInfo, InputDeviceInfo, MediaStreamTrack, MediaStream } = /** @type {any} */ (
+        this.window
+      );
+      this.#replaceCalls(MediaDevices.prototype);
+      this.#replaceOldCalls();
+      this.#askFaces(MediaStreamTrack.prototype, TrackFace);
+      this.#askFaces(MediaDeviceInfo.prototype, DeviceFace);
+      if (InputDeviceInfo) this.#askFaces(InputDeviceInfo.prototype, DeviceFace);
+      this.#replace(MediaStream.prototype, "clone", (native) => ({
+        /** @this {MediaStream} */
+        clone() {
+          const tracks = this.getTracks();
+          if (!tracks.some((track) => faces.has(track))) return native.call(this);
+          return new MediaStream(tracks.map((track) => faces.get(track)?.clone() ?? cloneTrack.call(track)));
+        },
+      }));
+      for (const name of ["contentWindow", "contentDocument"]) {
+        const place = this;
+        this.#replace(/** @type {any} */ (this.window).HTMLIFrameElement.prototype, name, (native) => ({
+          /** @this {HTMLIFrameElement} */
+          [name]() {
+            place.#reach(this);
+            return native.call(this);
+          },
+        }));
+      }
+      this.#replaceSetter(MediaStreamTrack.prototype);
+      this.watch(this.window.document);
+      Object.defineProperty(this.window, "p2pcamera", { value: page, enumerable: true, configurable: true });
+      this.window.navigator.mediaDevices?.dispatchEvent(new Event("devicechange"));
+    }
+
+    uninstall() {
+      this.#isInstalled = false;
+      this.#observer.disconnect();
+      for (const undo of this.#undos.splice(0)) undo();
+      Reflect.deleteProperty(this.window, "p2pcamera");
+      this.window.navigator.mediaDevices?.dispatchEvent(new Event("devicechange"));
+    }
+
+    /** @param {Document} document of this place, another once the first empty one of a frame is replaced */
+    watch(document) {
+      if (this.#watched === document) return;
+      this.#watched = document;
+      this.#observer.observe(document, { childList: true, subtree: true });
+      this.#reachFrames();
+    }
+
+    #reachFrames() {
+      for (const frame of this.#watched?.getElementsByTagName("iframe") ?? []) this.#reach(frame);
+    }
+
+    /**
+     * Replaces a frame's functions too, before what it loads can call them: a frame is empty at first, and keeps
+     * its window for the first page it loads. Called whenever it is seen, since its later pages bring new windows.
+     * @param {HTMLIFrameElement} frame
+     */
+    #reach(frame) {
+      const window = this.#isInstalled ? contentWindowOf.call(frame) : null;
+      if (!window) return;
+      if (!this.#reached.has(frame)) {
+        this.#reached.add(frame);
+        frame.addEventListener("load", () => this.#reach(frame));
+      }
+      try {
+        if (!window.navigator.mediaDevices) return;
+      } catch {
+        // One of another origin is its own affair.
+        return;
+      }
+      const key = window.MediaDevices.prototype;
+      if (!places.has(key)) {
+        // Its own script came first.
+        if ("p2pcamera" in window) return;
+        const place = new Place(window);
+        places.set(key, place);
+        place.install();
+        const leave = () => {
+          page.leave(place);
+          // The next page's window is there in the next task, in which none of its scripts has run yet.
+          const { port1, port2 } = new MessageChannel();
+          port1.onmessage = () => {
+            port1.close();
+            if (contentWindowOf.call(frame)?.MediaDevices?.prototype !== key) places.delete(key);
+            this.#reach(frame);
+          };
+          port2.postMessage(null);
+        };
+        window.addEventListener("pagehide", leave);
+      }
+      places.get(key)?.watch(window.document);
+    }
+
+    /** @param {MediaDevices} prototype */
+    #replaceCalls(prototype) {
+      const place = this;
+      this.#replace(prototype, "getUserMedia", (native) => ({
+        /** @this {MediaDevices} @param {[MediaStreamConstraints?]} asked */
+        async getUserMedia(...asked) {
+          const [constraints] = asked;
+          if (!constraints?.video || !place.#isInstalled) return native.apply(this, asked);
+          return page.filteredStream(place, constraints, (widened) => native.call(this, widened));
+        },
+      }));
+      this.#replace(prototype, "enumerateDevices", (native) => ({
+        /** @this {MediaDevices} */
+        async enumerateDevices() {
+          const devices = await native.call(this);
+          return place.#isInstalled ? withFilteredCameras(devices) : devices;
+        },
+      }));
+    }
+
+    /** The callback forms would hand out the raw camera. */
+    #replaceOldCalls() {
+      for (const name of ["getUserMedia", "webkitGetUserMedia"]) {
+        this.#replace(this.window.Navigator.prototype, name, () => ({
+          /**
+           * @this {Navigator} @param {MediaStreamConstraints} constraints
+           * @param {(stream: MediaStream) => void} onStream @param {(error: DOMException) => void} onError
+           */
+          [name](constraints, onStream, onError) {
+            this.mediaDevices.getUserMedia(constraints).then(onStream, onError);
+          },
+        }));
+      }
+    }
+
+    /** @param {object} prototype of tracks: a delayed sound is switched off at its beginning, too */
+    #replaceSetter(prototype) {
+      const make = (/** @type {Function} */ native) => ({
+        /** @param {unknown} isEnabled */
+        enabled(isEnabled) {
+          native.call(this, isEnabled);
+          const face = faces.get(this);
+          if (face instanceof DelayedMicrophone) face.enable(Boolean(isEnabled));
+        },
+      });
+      this.#replace(prototype, "enabled", make, "set");
+    }
+
+    /**
+     * @param {object} prototype whose members answer by the face of an object that has one
+     * @param {{prototype: object}} Face
+     */
+    #askFaces(prototype, Face) {
+      for (const name of Object.getOwnPropertyNames(prototype)) {
+        if (name === "constructor" || !(name in Face.prototype)) continue;
+        this.#replace(prototype, name, (native) => ({
+          /** @param {any[]} given */
+          [name](...given) {
+            const face = faces.get(this);
+            if (!face) return native.apply(this, given);
+            return typeof face[name] === "function" ? face[name](...given) : face[name];
+          },
+        }));
+      }
+    }
+
+    /**
+     * Puts a function or a getter in a native one's place, equal to it in name, length and attributes.
+     * @param {object} prototype
+     * @param {string} name
+     * @param {(native: Function) => Record<string, Function>} make an object with a method of that name, since
+     *   such a one is no constructor, as native ones are not
+     * @param {'get' | 'set' | 'value'} [wanted] the getter goes before the setter
+     */
+    #replace(prototype, name, make, wanted) {
+      const descriptor = Object.getOwnPropertyDescriptor(prototype, name);
+      if (!descriptor) return;
+      const kind = wanted ?? (descriptor.get ? "get" : "value");
+      const native = descriptor[kind];
+      const ours = make(native)[name];
+      const about = { configurable: true, enumerable: false, writable: false };
+      Object.defineProperty(ours, "name", { ...about, value: kind === "value" ? name : `${kind} ${name}` });
+      Object.defineProperty(ours, "length", { ...about, value: native.length });
+      Object.defineProperty(prototype, name, { ...descriptor, [kind]: ours });
+      this.#undos.push(() => {
+        // A later script may have put its own there, which calls ours.
+        const isOurs = Object.getOwnPropertyDescriptor(prototype, name)?.[kind] === ours;
+        if (isOurs) Object.defineProperty(prototype, name, descriptor);
+      });
+    }
   }
 
   const page = new Page(readSettings(document.currentScript));
+  const home = new Place(window);
+  /** By what each has of its own; a frame's window seems the same one when it has gone to another page. */
+  const places = new Map([[MediaDevices.prototype, home]]);
+  const closeAll = () => page.closeAll();
 
-  replaceMethod(
-    MediaDevices.prototype,
-    "getUserMedia",
-    {
-      /** @this {MediaDevices} @param {[MediaStreamConstraints?]} constraints */
-      async getUserMedia(...constraints) {
-        const openCamera = () => getUserMedia.apply(this, constraints);
-        return constraints[0]?.video ? page.filteredStream(openCamera) : openCamera();
-      },
-    }.getUserMedia,
-  );
-
-  for (const name of ["getUserMedia", "webkitGetUserMedia"]) {
-    // The callback forms of old would hand out the raw camera.
-    if (!(name in Navigator.prototype)) continue;
-    replaceMethod(
-      Navigator.prototype,
-      name,
-      {
-        /**
-         * @this {Navigator} @param {MediaStreamConstraints} constraints
-         * @param {(stream: MediaStream) => void} onStream @param {(error: DOMException) => void} onError
-         */
-        legacy(constraints, onStream, onError) {
-          this.mediaDevices.getUserMedia(constraints).then(onStream, onError);
-        },
-      }.legacy,
-    );
-  }
-
-  /** @type {P2PCamera} */
-  const api = Object.freeze(page);
-  Object.defineProperty(window, "p2pcamera", { value: api, enumerable: true });
-  addEventListener("pagehide", () => page.closeAll());
+  Object.freeze(page);
+  home.install();
+  addEventListener("pagehide", closeAll);
   for (const type of ["online", "pageshow"]) addEventListener(type, () => page.lookAtAll());
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) page.lookAtAll();

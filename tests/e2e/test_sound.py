@@ -10,12 +10,11 @@ import base64
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from playwright.async_api import Page
 
 from tests.e2e.deadline import eventually
-from tests.e2e.test_static_shim import SESSION, Stage, browser, stage
-
-__all__ = ["browser", "stage"]
+from tests.e2e.stage import SESSION, Stage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -42,40 +41,50 @@ MediaDevices.prototype.getUserMedia = async function (constraints) {
   stream.addTrack(microphone);
   return stream;
 };
-// One second of both tracks, sampled by one clock: as two channels of 32-bit floats.
-window.record = async (one, other) => {
-  const context = new AudioContext();
-  const sources = [one, other].map((track) => context.createMediaStreamSource(new MediaStream([track])));
-  const merger = context.createChannelMerger(2);
-  sources.forEach((source, channel) => source.connect(merger, 0, channel));
-  const recorder = context.createScriptProcessor(4096, 2, 1);
-  merger.connect(recorder).connect(context.destination);
-  const blocks = [[], []];
-  await new Promise((resolve) => {
-    recorder.onaudioprocess = ({ inputBuffer }) => {
-      blocks.forEach((list, channel) => list.push(inputBuffer.getChannelData(channel).slice()));
-      if (blocks[0].length * 4096 > 1.5 * context.sampleRate) resolve();
-    };
-  });
-  await context.close();
-  const bytes = (list) => btoa(String.fromCharCode(...list.flatMap((b) => [...new Uint8Array(b.buffer)])));
-  const text = (list) => list.map((block) => bytes([block]));
-  return { rate: context.sampleRate, channels: blocks.map(text) };
-};
+// What both tracks sound like for so long, each from its first sample's time on, by one clock.
+window.record = (tracks, duration_ms) => Promise.all(tracks.map(async (track) => {
+  const reader = new MediaStreamTrackProcessor({ track, maxBufferSize: 100 }).readable.getReader();
+  const blocks = [];
+  const begins_ms = [];
+  let length_ms = 0;
+  let rate = 0;
+  while (length_ms < duration_ms) {
+    const { value: data } = await reader.read();
+    const samples = new Float32Array(data.numberOfFrames);
+    data.copyTo(samples, { planeIndex: 0, format: "f32-planar" });
+    rate = data.sampleRate;
+    begins_ms.push(data.timestamp / 1000 - length_ms);
+    length_ms += 1000 * data.numberOfFrames / rate;
+    data.close();
+    blocks.push(btoa(String.fromCharCode(...new Uint8Array(samples.buffer))));
+  }
+  await reader.cancel();
+  begins_ms.sort((a, b) => a - b);
+  return { rate, blocks, from_ms: begins_ms[begins_ms.length >> 1] };
+}));
 """
 
 
+async def sounds(page: Page, duration_ms: int = 1_200) -> list[tuple[float, int, NDArray[np.float32]]]:
+    """Return when they begin (ms), the rate and the samples of what went into the shim and of what came out."""
+    tracks = "[microphone, stream.getAudioTracks()[0]]"
+    return [
+        (
+            one["from_ms"],
+            one["rate"],
+            np.concatenate([np.frombuffer(base64.b64decode(block), np.float32) for block in one["blocks"]]),
+        )
+        for one in await page.evaluate(f"record({tracks}, {duration_ms})")
+    ]
+
+
 async def heard_delay_ms(page: Page) -> float:
-    """Return how much later the page's track sounds than the microphone's, by their correlation."""
-    recorded = await page.evaluate("record(microphone, stream.getAudioTracks()[0])")
-    said, heard = (
-        np.concatenate([np.frombuffer(base64.b64decode(block), np.float32) for block in blocks])
-        for blocks in recorded["channels"]
-    )
-    size = 2 * len(said)
+    """Return how much later the page's track sounds than the microphone's: where they correlate best."""
+    (said_ms, rate, said), (heard_ms, _, heard) = await sounds(page)
+    size = 2 * max(len(said), len(heard))
     product = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(said, size)), size)
     lag = int(np.argmax(np.abs(product)))
-    return (lag if lag < size // 2 else lag - size) * 1000 / recorded["rate"]
+    return heard_ms - said_ms + (lag if lag < size // 2 else lag - size) * 1000 / rate
 
 
 async def tell_latency(stage: Stage, total_ms: float) -> None:

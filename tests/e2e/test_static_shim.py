@@ -1,263 +1,35 @@
-"""The shim by itself, in Chromium: what a page sees of it, whatever the server is.
-
-No service of this project runs here. The page and the shim are answered from files, and the signaling service
-is stood in for by a second page of the browser, whose connection returns a plain red picture; Chromium's
-made-up camera is green. Nothing but that connection, on the loopback, touches a network.
-"""
+"""The shim by itself: what a page sees of it, whatever the server is."""
 
 from __future__ import annotations
 
 import asyncio
-import html
-import json
 import re
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright
+from playwright.async_api import Browser, Page
 
-from tests.e2e.browser import executable
 from tests.e2e.deadline import eventually
+from tests.e2e.stage import COUNT_CONNECTIONS, SERVER, SESSION, Stage, stage_browser, staged
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
-SHIM = Path(__file__).parents[2] / "static" / "p2pcamera.js"
 RAW_SURELY_AFTER_MS = 1_500
-HOME = "http://localhost:7000"
-SERVER = "http://localhost:7860"
-SESSION = "00112233445566778899aabbccddeeff"
-FLAGS = (
-    "--no-sandbox",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-    "--allow-loopback-in-peer-connection",
-    "--autoplay-policy=no-user-gesture-required",
-    # A page that no server sent counts as public, and may not call the loopback without a grant.
-    "--disable-features=WebRtcHideLocalIpsWithMdns,LocalNetworkAccessChecks",
-)
-
-# Runs before the shim: keeps what the browser's own call was given and gave.
-SPY = """
-const { getUserMedia } = MediaDevices.prototype;
-window.native = { getUserMedia, calls: [], streams: [] };
-MediaDevices.prototype.getUserMedia = async function (...constraints) {
-  native.calls.push(constraints);
-  const stream = await getUserMedia.apply(this, constraints);
-  native.streams.push(stream);
-  return stream;
-};
-window.attempt = async (constraints) => {
-  try {
-    window.stream = await navigator.mediaDevices.getUserMedia(constraints);
-    return "";
-  } catch (error) {
-    return `${error.name}: ${error.message}`;
-  }
-};
-window.colours = async (stream, duration_ms) => {
-  const found = [];
-  const began_ms = performance.now();
-  while (performance.now() < began_ms + duration_ms) found.push(await colour(stream));
-  return found;
-};
-window.colour = async (stream) => {
-  const video = document.createElement("video");
-  Object.assign(video, { srcObject: stream, muted: true });
-  await video.play();
-  await new Promise((resolve) => video.requestVideoFrameCallback(resolve));
-  const pen = new OffscreenCanvas(1, 1).getContext("2d");
-  pen.drawImage(video, 0, 0, 1, 1);
-  const [red, green] = pen.getImageData(0, 0, 1, 1).data;
-  return red > 150 && green < 80 ? "red" : green > 80 && red < 80 ? "green" : `${red}, ${green}`;
-};
-"""
-
-COUNT_CONNECTIONS = """
-window.connections = [];
-window.RTCPeerConnection = class extends RTCPeerConnection {
-  constructor(...configuration) {
-    super(...configuration);
-    connections.push(this);
-  }
-};
-"""
-
-# The page that stands for the server: returns a red picture, and answers on the data channel.
-FAR_END = """<!doctype html><canvas width="320" height="240"></canvas><script>
-window.heard = [];
-window.reply = { type: "filter", ok: true, filter: ["invert"], generation: 1 };
-window.answer = async (sdp) => {
-  window.peer = new RTCPeerConnection();
-  peer.ondatachannel = ({ channel }) => {
-    window.control = channel;
-    channel.onmessage = ({ data }) => {
-      heard.push(data);
-      channel.send(data.startsWith("ping") ? data.replace("ping", "pong") : JSON.stringify(reply));
-    };
-  };
-  await peer.setRemoteDescription({ type: "offer", sdp });
-  const canvas = document.querySelector("canvas");
-  const pen = canvas.getContext("2d");
-  setInterval(() => { pen.fillStyle = "#e00000"; pen.fillRect(0, 0, 320, 240); }, 30);
-  const video = peer.getTransceivers().find(({ receiver }) => receiver.track.kind === "video");
-  video.direction = "sendrecv";
-  await video.sender.replaceTrack(canvas.captureStream(30).getVideoTracks()[0]);
-  await peer.setLocalDescription();
-  await new Promise((resolve) => {
-    const look = () => peer.iceGatheringState === "complete" && resolve();
-    peer.onicegatheringstatechange = look;
-    look();
-  });
-  return peer.localDescription.sdp;
-};
-</script>"""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What reached the place of the signaling service."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    text: str
-
-    @property
-    def body(self) -> Any:
-        """The JSON of the body."""
-        return json.loads(self.text)
-
-
-@dataclass  # without slots: Playwright keeps a handler's wrapper on the object
-class Stage:
-    """A browser, a stand-in for the signaling service, and pages with the shim."""
-
-    context: BrowserContext
-    far_end: Page
-    requests: list[Request] = field(default_factory=list)
-    refusal: tuple[int, str, str] | None = None
-    """Status, code and message that answer an offer; None: a session is made."""
-    wrong_params: Mapping[str, Any] | None = None
-    """Parameters for which an offer is refused as the service does it."""
-    is_silent: bool = False
-    """Whether offers are left without an answer."""
-    is_away: bool = False
-    """Whether nothing answers."""
-    held: asyncio.Event | None = None
-    """Until it is set, what is asked of a server that is away is left without an answer."""
-    holding: int = 0
-    """How many requests wait for it."""
-    is_forgetful: bool = False
-    """Whether there are no sessions any more, until the next is made."""
-
-    async def open(self, *tags: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Page:
-        """Open a page with one script tag of the shim for each of `tags`, their `data-` attributes."""
-        scripts = "".join(
-            f'<script src="{SERVER}/p2pcamera.js" {_attributes(tag)}></script>' for tag in tags or ({},)
-        )
-
-        async def document(route: Route) -> None:
-            text = f"<!doctype html><title>A page</title>{scripts}"
-            await route.fulfill(body=text, content_type="text/html", headers=dict(headers or {}))
-
-        page = await self.context.new_page()
-        await page.route(f"{HOME}/*", document)
-        await page.goto(f"{HOME}/")
-        return page
-
-    async def serve(self, route: Route) -> None:
-        """Answer as the signaling service does."""
-        request = route.request
-        path = urlsplit(request.url).path
-        if path == "/p2pcamera.js":
-            await route.fulfill(path=SHIM, content_type="text/javascript")
-            return
-        if self.is_away:
-            if self.held is not None:
-                self.holding += 1
-                await self.held.wait()
-            await route.abort("connectionrefused")
-            return
-        self.requests.append(
-            Request(request.method, path, await request.all_headers(), request.post_data or "")
-        )
-        cors = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After"}
-        if path == "/ice-servers":
-            await route.fulfill(json={"iceServers": []}, headers=cors)
-        elif path != "/offer" and self.is_forgetful:
-            error = {"error": {"code": "unknown_session", "message": "no such session"}}
-            await route.fulfill(status=404, json=error, headers=cors)
-        elif path != "/offer":
-            await route.fulfill(status=204, headers=cors)
-        elif refusal := self._refusal_of(self.requests[-1]):
-            status, code, message = refusal
-            error = {"error": {"code": code, "message": message}}
-            later = {"Retry-After": "7"} if status == 503 else {}
-            await route.fulfill(status=status, json=error, headers={**cors, **later})
-        elif not self.is_silent:
-            self.is_forgetful = False
-            body = self.requests[-1].body
-            sdp = await self.far_end.evaluate("sdp => answer(sdp)", body["sdp"])
-            answer = {"sdp": sdp, "type": "answer", "session": SESSION, "filter": body.get("filter", "ink")}
-            await route.fulfill(json=answer, headers=cors)
-
-    def _refusal_of(self, offer: Request) -> tuple[int, str, str] | None:
-        if self.wrong_params and offer.body["params"] == self.wrong_params:
-            return 422, "invalid_params", "At most 1."
-        return self.refusal
-
-    def sent(self, method: str, path: str) -> list[Request]:
-        """Return the requests so far with this method and path."""
-        return [request for request in self.requests if (request.method, request.path) == (method, path)]
-
-    def checks(self) -> list[Request]:
-        """Return the questions whether the session is still there."""
-        return [
-            request
-            for request in self.sent("PATCH", f"/sessions/{SESSION}")
-            if request.headers["content-type"] == "application/json"
-        ]
-
-    async def tries(self, page: Page) -> int:
-        """Return how often the page has begun to connect; each begins with this call."""
-        # Behind whatever the page has asked for before.
-        await page.evaluate("url => fetch(`${url}/healthz`)", SERVER)
-        return len(self.sent("GET", "/ice-servers"))
-
-    async def first(self, method: str, path: str) -> Request:
-        """Wait for a request."""
-        return (await eventually(lambda: self.sent(method, path), 5, f"{method} {path}"))[0]
-
-
-def _attributes(values: Mapping[str, str]) -> str:
-    return " ".join(f'data-{name}="{html.escape(value)}"' for name, value in values.items())
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=executable(), args=list(FLAGS))
+    async with stage_browser() as browser:
         yield browser
-        await browser.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def stage(browser: Browser) -> AsyncIterator[Stage]:
-    context = await browser.new_context(permissions=["camera", "microphone"])
-    await context.add_init_script(SPY)
-    far_end = await context.new_page()
-    await far_end.set_content(FAR_END)
-    stage = Stage(context, far_end)
-    await context.route(f"{SERVER}/**", stage.serve)
-    yield stage
-    await context.close()
+    async with staged(browser) as stage:
+        yield stage
 
 
 @pytest.fixture
@@ -499,10 +271,10 @@ async def test_session_lasts_until_the_last_clone_stops(stage: Stage, copy: str)
     await page.evaluate(f"window.copy = {copy}; stream.getVideoTracks()[0].stop()")
     assert await page.evaluate("colour(new MediaStream([copy]))") == "red"
     assert await page.evaluate("p2pcamera.sessions[0].state") == "live"
-    assert await _states(page) == ["live"]
+    assert await page.evaluate("native.isOn()")
     await page.evaluate("copy.stop()")
     await stage.first("DELETE", f"/sessions/{SESSION}")
-    assert await _states(page) == ["ended"]
+    assert not await page.evaluate("native.isOn()")
 
 
 @pytest.mark.parametrize("is_closed", [False, True], ids=["left", "closed"])
@@ -727,7 +499,7 @@ async def test_filter_that_a_restarted_server_does_not_know_yet_is_waited_for(st
     assert await page.evaluate("p2pcamera.sessions[0].fault") is None
 
 
-async def test_track_keeps_the_name_and_the_device_of_the_camera(stage: Stage) -> None:
+async def test_track_has_the_cameras_name_and_the_filtered_device(stage: Stage) -> None:
     page = await stage.open()
     await _live(page)
     camera, *given = await page.evaluate(
@@ -738,9 +510,8 @@ async def test_track_keeps_the_name_and_the_device_of_the_camera(stage: Stage) -
         }"""
     )
     for track in given:
-        assert track[:2] == camera[:2]
-        assert track[2]["deviceId"] == camera[2]["deviceId"]
-        assert {"width", "height", "frameRate"} <= track[2].keys()
+        assert track[:2] == [f"{camera[0]} (filtered)", camera[1]]
+        assert track[2] == {**camera[2], "deviceId": camera[2]["deviceId"][::-1]}
         assert track[3] == "MediaStreamTrack"
 
 
