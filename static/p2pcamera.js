@@ -141,6 +141,7 @@
   // What the browser's audio processing takes by itself, until that has been heard.
   const USUAL_AUDIO_WAY_S = 0.02;
   const LISTEN_EACH = 5;
+  const NEWS_S = 0.01;
   const LISTEN_MS = 700;
   const LISTEN_AROUND_MS = 150;
   const LEAST_LIKENESS = 0.6;
@@ -1459,7 +1460,11 @@
         const delay_s = this.#path.to_s;
         const late_ms = await delayed.lateness_ms(1000 * (delay_s + this.#way_s)).catch(() => null);
         if (late_ms === null) return;
-        this.#way_s = Math.max(late_ms / 1000 - delay_s, 0);
+        const heard_s = Math.max(late_ms / 1000 - delay_s, 0);
+        const isNews = Math.abs(heard_s - this.#way_s) > NEWS_S;
+        this.#way_s = heard_s;
+        // Once more, before it is believed for a while.
+        if (isNews) return;
       }
       this.#stepCount += 1;
     }
@@ -1484,36 +1489,36 @@
    * How loud a track is, in steps of a millisecond, from one moment on.
    * @param {MediaStreamTrack} track
    * @param {number} duration_ms
-   * @returns {Promise<{from_ms: number, levels: number[]}>} by the browser's clock for the data of all its tracks
+   * @returns {Promise<{from_ms: number, levels: number[]}>} by `performance.now`
    */
   async function loudness(track, duration_ms) {
     const { MediaStreamTrackProcessor: Processor } = /** @type {any} */ (window);
     const reader = new Processor({ track, maxBufferSize: 100 }).readable.getReader();
     /** @type {number[]} */
     const levels = [];
-    /** @type {number[]} */
-    const begins_ms = [];
+    let from_ms = Infinity;
     let length_ms = 0;
     try {
       while (length_ms < duration_ms) {
         const { done, value: data } = await reader.read();
         if (done) break;
-        const { timestamp, numberOfFrames, sampleRate } = data;
+        const cameAt_ms = performance.now();
+        const { numberOfFrames, sampleRate } = data;
         const samples = new Float32Array(numberOfFrames);
         data.copyTo(samples, { planeIndex: 0, format: "f32-planar" });
         data.close();
-        begins_ms.push(timestamp / 1000 - length_ms);
         for (const [index, sample] of samples.entries()) {
           const at_ms = Math.floor(length_ms + (1000 * index) / sampleRate);
           levels[at_ms] = (levels[at_ms] ?? 0) + Math.abs(sample);
         }
         length_ms += (1000 * numberOfFrames) / sampleRate;
+        // Never early, and late only where this thread was busy.
+        from_ms = Math.min(from_ms, cameAt_ms - length_ms);
       }
     } finally {
       reader.cancel().catch(() => {});
     }
-    // Data comes in bursts; how many of it there were by when is told best by the middle one.
-    return { from_ms: median(begins_ms), levels };
+    return { from_ms, levels };
   }
 
   /** @param {number[]} one @param {number[]} other @returns {number} -1 to 1, 0 where one does not change */
