@@ -18,7 +18,7 @@
   const open = async (label) => {
     const devices = await mediaDevices.enumerateDevices();
     const device = devices.find((one) => one.kind === "videoinput" && (!label || one.label === label));
-    const size = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30, max: 60 } };
+    const size = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30, max: 60 } };
     return mediaDevices.getUserMedia({ video: { deviceId: { exact: device?.deviceId }, ...size } });
   };
 
