@@ -11,6 +11,7 @@
  * | `data-params` | JSON object of the filter's parameters                                             |
  * | `data-outage` | `closed` (default): never a raw frame; `open`: the raw camera rather than none      |
  * | `data-token`  | what the server's `--api-key` is checked against                                   |
+ * | `data-audio`  | `untouched` (default); `sync`: as late as the picture, so that lips match           |
  *
  * `getUserMedia` then answers a call for video with the filtered track and the untouched audio tracks. A
  * call without video goes to the browser as it is. `window.p2pcamera` (type `P2PCamera` below) is the
@@ -65,6 +66,8 @@
  * @property {P2PCameraFault | null} fault
  * @property {readonly string[]} filters
  * @property {P2PCameraStats | null} stats
+ * @property {number | null} latency_ms of the picture, see `LatencyMeter`; null where `audio` is not `sync`
+ * @property {number | null} audioDelay_ms what the sound is delayed by now, or null
  * @property {MediaStreamTrack} camera
  * @property {(name: string | string[], params?: object) => Promise<void>} setFilter
  * @property {() => Promise<number>} ping
@@ -87,6 +90,7 @@
  * @property {object} params
  * @property {'closed' | 'open'} outage
  * @property {string | undefined} token
+ * @property {'untouched' | 'sync'} audio
  * @property {(name: string | string[], params?: object) => Promise<void>} setFilter
  * @property {(constraints?: MediaStreamConstraints) => Promise<MediaStream>} originalGetUserMedia
  * @property {() => void} uninstall
@@ -128,6 +132,23 @@
   const LONGEST_PAUSE_MS = 10_000;
   // A service just started knows no worker, and then not all: they make themselves known within a second.
   const SERVICE_START_MS = 5_000;
+  const MEASURE_MS = 1_000;
+  const KEPT_MEASUREMENTS = 5;
+  const LONGEST_AUDIO_DELAY_S = 2;
+  // A small change is followed at a rate that bends the pitch by less than half a semitone, a large one at once
+  // behind a short fade; a smaller one still is noise of the measurement.
+  const SMALLEST_AUDIO_CHANGE_S = 0.005;
+  const AUDIO_LEAP_S = 0.04;
+  const AUDIO_RAMP_RATE = 0.02;
+  const AUDIO_FADE_S = 0.02;
+  const AUDIO_START_TIMEOUT_MS = 1_000;
+  // What the browser's audio processing takes by itself, until that has been heard.
+  const USUAL_AUDIO_WAY_S = 0.02;
+  const LISTEN_EACH = 5;
+  const NEWS_S = 0.01;
+  const LISTEN_MS = 700;
+  const LISTEN_AROUND_MS = 150;
+  const LEAST_LIKENESS = 0.6;
 
   // Taken now, before a later script of the page replaces them.
   const { RTCPeerConnection } = window;
@@ -143,6 +164,8 @@
   const { get: contentWindowOf } = /** @type {{get: () => (Window & typeof globalThis) | null}} */ (
     Object.getOwnPropertyDescriptor(HTMLIFrameElement.prototype, "contentWindow")
   );
+  const { AudioContext, DelayNode, GainNode, MediaStreamAudioDestinationNode, MediaStreamAudioSourceNode } =
+    window;
 
   class Fault extends Error {
     status = 0;
@@ -196,7 +219,7 @@
 
   /**
    * @typedef {{server: string, filter: string | string[] | null, params: object, outage: 'closed' | 'open',
-   *   token: string | undefined, fault: Fault | null}} Settings
+   *   token: string | undefined, audio: 'untouched' | 'sync', fault: Fault | null}} Settings
    */
 
   /**
@@ -206,7 +229,7 @@
    * @returns {Settings}
    */
   function readSettings(script) {
-    const { filter, params, outage, token, server } = script?.dataset ?? {};
+    const { filter, params, outage, token, server, audio } = script?.dataset ?? {};
     const source = script instanceof HTMLScriptElement ? script.src : "";
     /** @type {Settings} */
     const settings = {
@@ -215,13 +238,16 @@
       params: {},
       outage: "closed",
       token: token || undefined,
+      audio: "untouched",
       fault: null,
     };
     try {
       settings.outage = checkedOutage(outage ?? "closed");
+      settings.audio = checkedAudio(audio ?? "untouched");
       settings.filter = filterFromText(filter ?? "");
       settings.params = paramsFromText(params ?? "{}");
-      settings.server = serverFromText(server ?? "", source);
+      // An imported module has no tag; it says later which server.
+      settings.server = script ? serverFromText(server ?? "", source) : "";
     } catch (error) {
       settings.fault = error instanceof Fault ? error : new Fault("bad_settings", String(error));
       console.error(`p2pcamera: ${settings.fault.message}`);
@@ -253,7 +279,7 @@
   function serverFromText(text, source) {
     if (text) return new URL(text.replace(/\/*$/, "/"), document.baseURI).href;
     if (source) return new URL(".", source).href;
-    throw new Fault("bad_settings", "the script tag needs src or data-server");
+    throw new Fault("bad_settings", "the script tag needs src or data-server, or p2pcamera.server an address");
   }
 
   /**
@@ -263,6 +289,15 @@
   function checkedOutage(value) {
     if (value === "closed" || value === "open") return value;
     throw new Fault("bad_settings", `outage is closed or open, not ${value}`);
+  }
+
+  /**
+   * @param {string} value
+   * @returns {'untouched' | 'sync'}
+   */
+  function checkedAudio(value) {
+    if (value === "untouched" || value === "sync") return value;
+    throw new Fault("bad_settings", `audio is untouched or sync, not ${value}`);
   }
 
   /** @param {unknown} value @returns {value is object} */
@@ -884,6 +919,7 @@
     /** @param {MediaStreamTrack} camera @param {Promise<RTCIceServer[]>} iceServers */
     async #connect(camera, iceServers) {
       if (this.#settings.fault) throw this.#settings.fault;
+      if (!this.#settings.server) throw new Fault("bad_settings", "p2pcamera.server is not set");
       const { signal } = this.#abort;
       const configuration = { iceServers: await iceServers, bundlePolicy: /** @type {const} */ ("max-bundle") };
       if (signal.aborted) return;
@@ -1324,6 +1360,376 @@
     }
   }
 
+  // --- sound in step --------------------------------------------------------------------------------------
+
+  /**
+   * How much later the filtered picture comes than the camera's, in milliseconds: the median of the last seconds'
+   * sums of what encoding, waiting to be sent, the jitter buffer and decoding took in this browser, the round
+   * trip on the data channel, and `latency_ms.total` of the server. It does not contain what the server takes to
+   * receive, decode and encode a picture.
+   */
+  class LatencyMeter {
+    #session;
+    /** @type {{id: string | null, sums: Record<string, number>} | null} */
+    #before = null;
+    /** @type {number[]} */
+    #pings_ms = [];
+    /** @type {number[]} */
+    #recent_ms = [];
+
+    /** @param {CameraSession} session */
+    constructor(session) {
+      this.#session = session;
+    }
+
+    /** @returns {Promise<number | null>} null before the second call, and where no frame came since the last */
+    async take() {
+      const { id, stats } = this.#session;
+      const [ping_ms, report] = await Promise.all([this.#session.ping(), this.#session.getStats()]);
+      const sums = rtpSums(report);
+      const before = this.#before;
+      this.#before = { id, sums };
+      this.#pings_ms = [...this.#pings_ms, ping_ms].slice(-KEPT_MEASUREMENTS);
+      if (before?.id !== id) return null;
+      /** @param {string} time @param {string} count */
+      const mean_ms = (time, count) => {
+        const times = sums[count] - before.sums[count];
+        return times > 0 ? (1000 * (sums[time] - before.sums[time])) / times : 0;
+      };
+      const server_ms = stats?.latency_ms.total;
+      if (server_ms === undefined || sums.framesDecoded === before.sums.framesDecoded) return null;
+      const sum_ms =
+        mean_ms("totalEncodeTime", "framesEncoded") +
+        mean_ms("totalPacketSendDelay", "packetsSent") +
+        median(this.#pings_ms) +
+        server_ms +
+        mean_ms("jitterBufferDelay", "jitterBufferEmittedCount") +
+        mean_ms("totalDecodeTime", "framesDecoded");
+      this.#recent_ms = [...this.#recent_ms, sum_ms].slice(-KEPT_MEASUREMENTS);
+      return median(this.#recent_ms);
+    }
+  }
+
+  /** @param {RTCStatsReport} report @returns {Record<string, number>} what it counts of video, times in seconds */
+  function rtpSums(report) {
+    /** @type {Record<string, number>} */
+    const sums = {};
+    const names = {
+      "outbound-rtp": ["totalEncodeTime", "framesEncoded", "totalPacketSendDelay", "packetsSent"],
+      "inbound-rtp": ["jitterBufferDelay", "jitterBufferEmittedCount", "totalDecodeTime", "framesDecoded"],
+    };
+    for (const entry of report.values()) {
+      if (entry.kind !== "video") continue;
+      // Not every browser counts all of them.
+      for (const name of names[/** @type {keyof names} */ (entry.type)] ?? []) sums[name] = entry[name] ?? 0;
+    }
+    return sums;
+  }
+
+  /** @param {number[]} values @returns {number} */
+  function median(values) {
+    return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+  }
+
+  /** The sound of one call, as late as its picture. Closes its audio context with the last of its tracks. */
+  class Sound {
+    #session;
+    #context;
+    /** @type {Set<DelayedMicrophone>} */
+    #delayed = new Set();
+    /** The delay's way through time, by the context's clock. */
+    #path = { from_s: 0, to_s: 0, at_s: 0, until_s: 0 };
+    /** What the sound takes besides the delay. */
+    #way_s = USUAL_AUDIO_WAY_S;
+    #stepCount = 0;
+    #timer = 0;
+    #onClose;
+
+    /** @param {CameraSession} session @param {AudioContext} context that runs @param {() => void} onClose */
+    constructor(session, context, onClose) {
+      this.#session = session;
+      this.#context = context;
+      this.#onClose = onClose;
+      this.#follow(new LatencyMeter(session));
+      // Put to sleep with the machine, or by a telephone call.
+      context.addEventListener("statechange", () => {
+        if (context.state !== "running" && context.state !== "closed") context.resume().catch(() => {});
+      });
+    }
+
+    /** @param {MediaStreamTrack} microphone @returns {MediaStreamTrack} the page's, in its place */
+    add(microphone) {
+      const delayed = new DelayedMicrophone(this.#context, microphone, {
+        clone: (copy) => this.add(copy),
+        stopped: () => {
+          this.#delayed.delete(delayed);
+          if (this.#delayed.size === 0) this.#close();
+        },
+      });
+      this.#delayed.add(delayed);
+      delayed.follow(this.#path);
+      return delayed.track;
+    }
+
+    #close() {
+      clearTimeout(this.#timer);
+      this.#session.audioDelay_ms = null;
+      this.#context.close().catch(() => {});
+      this.#onClose();
+    }
+
+    /** Ends the page's tracks, as if their microphones were unplugged. */
+    end() {
+      for (const delayed of this.#delayed) delayed.end();
+    }
+
+    /** @param {LatencyMeter} meter */
+    #follow(meter) {
+      this.#timer = setTimeout(async () => {
+        const session = this.#session;
+        if (session.state === "live") {
+          session.latency_ms = (await meter.take().catch(() => null)) ?? session.latency_ms;
+          await this.#listen();
+        }
+        if (this.#delayed.size === 0) return;
+        // Without a picture there are no lips to match.
+        this.#delayBy(session.isOpen ? (session.latency_ms ?? 0) / 1000 : 0);
+        if (session.isOpen) this.#follow(meter);
+      }, MEASURE_MS);
+    }
+
+    /** Finds out, now and then, what the sound takes by itself: it is more after each moment the machine stood still. */
+    async #listen() {
+      const [delayed] = this.#delayed;
+      if (!delayed || this.#context.currentTime < this.#path.until_s + 3 * AUDIO_FADE_S) return;
+      if (this.#stepCount % LISTEN_EACH === 0) {
+        const delay_s = this.#path.to_s;
+        const late_ms = await delayed.lateness_ms(1000 * (delay_s + this.#way_s)).catch(() => null);
+        if (late_ms === null) return;
+        const heard_s = Math.max(late_ms / 1000 - delay_s, 0);
+        const isNews = Math.abs(heard_s - this.#way_s) > NEWS_S;
+        this.#way_s = heard_s;
+        // Once more, before it is believed for a while.
+        if (isNews) return;
+      }
+      this.#stepCount += 1;
+    }
+
+    /** @param {number} latency_s */
+    #delayBy(latency_s) {
+      const now_s = this.#context.currentTime;
+      const { from_s, to_s, at_s, until_s } = this.#path;
+      const isUnderWay = now_s < until_s;
+      const delay_s = isUnderWay ? from_s + ((to_s - from_s) * (now_s - at_s)) / (until_s - at_s) : to_s;
+      const wanted_s = Math.min(Math.max(latency_s - this.#way_s, 0), LONGEST_AUDIO_DELAY_S);
+      this.#session.audioDelay_ms = 1000 * (delay_s + this.#way_s);
+      const change_s = Math.abs(wanted_s - delay_s);
+      if (change_s < SMALLEST_AUDIO_CHANGE_S) return;
+      const takes_s = change_s > AUDIO_LEAP_S ? 0 : change_s / AUDIO_RAMP_RATE;
+      this.#path = { from_s: delay_s, to_s: wanted_s, at_s: now_s, until_s: now_s + takes_s };
+      for (const delayed of this.#delayed) delayed.follow(this.#path);
+    }
+  }
+
+  /**
+   * How loud a track is, in steps of a millisecond, from one moment on.
+   * @param {MediaStreamTrack} track
+   * @param {number} duration_ms
+   * @returns {Promise<{from_ms: number, levels: number[]}>} by `performance.now`
+   */
+  async function loudness(track, duration_ms) {
+    const { MediaStreamTrackProcessor: Processor } = /** @type {any} */ (window);
+    const reader = new Processor({ track, maxBufferSize: 100 }).readable.getReader();
+    /** @type {number[]} */
+    const levels = [];
+    let from_ms = Infinity;
+    let length_ms = 0;
+    try {
+      while (length_ms < duration_ms) {
+        const { done, value: data } = await reader.read();
+        if (done) break;
+        const cameAt_ms = performance.now();
+        const { numberOfFrames, sampleRate } = data;
+        const samples = new Float32Array(numberOfFrames);
+        data.copyTo(samples, { planeIndex: 0, format: "f32-planar" });
+        data.close();
+        for (const [index, sample] of samples.entries()) {
+          const at_ms = Math.floor(length_ms + (1000 * index) / sampleRate);
+          levels[at_ms] = (levels[at_ms] ?? 0) + Math.abs(sample);
+        }
+        length_ms += (1000 * numberOfFrames) / sampleRate;
+        // Never early, and late only where this thread was busy.
+        from_ms = Math.min(from_ms, cameAt_ms - length_ms);
+      }
+    } finally {
+      reader.cancel().catch(() => {});
+    }
+    return { from_ms, levels };
+  }
+
+  /** @param {number[]} one @param {number[]} other @returns {number} -1 to 1, 0 where one does not change */
+  function likeness(one, other) {
+    const mean = (/** @type {number[]} */ values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+    const [meanOne, meanOther] = [mean(one), mean(other)];
+    let [product, squaresOne, squaresOther] = [0, 0, 0];
+    one.forEach((value, index) => {
+      const [a, b] = [value - meanOne, other[index] - meanOther];
+      product += a * b;
+      squaresOne += a * a;
+      squaresOther += b * b;
+    });
+    return product / Math.sqrt(squaresOne * squaresOther) || 0;
+  }
+
+  /** @returns {Promise<AudioContext | null>} one that runs; null where a page without a gesture may have none */
+  async function runningContext() {
+    if (!AudioContext || !MediaStreamAudioDestinationNode) return null;
+    try {
+      // Nothing is to be heard here: no output device, where the browser can do without.
+      const context = new AudioContext(/** @type {any} */ ({ sinkId: { type: "none" } }));
+      await Promise.race([context.resume().catch(() => {}), pause(AUDIO_START_TIMEOUT_MS)]);
+      if (context.state === "running") return context;
+      context.close().catch(() => {});
+    } catch {
+      // As many contexts as the browser allows are there already.
+    }
+    return null;
+  }
+
+  /** A track of the page's in place of a microphone's, which stands behind it as its face. */
+  class DelayedMicrophone {
+    #microphone;
+    #context;
+    #on;
+    #source;
+    #delay;
+    #gain;
+    #hasEnded = false;
+
+    /**
+     * @param {AudioContext} context
+     * @param {MediaStreamTrack} microphone
+     * @param {{clone: (microphone: MediaStreamTrack) => MediaStreamTrack, stopped: () => void}} on `clone` gives
+     *   the page's track for a copy of the microphone's
+     */
+    constructor(context, microphone, on) {
+      this.#context = context;
+      this.#microphone = microphone;
+      this.#on = on;
+      const { channelCount = 1 } = getTrackSettings.call(microphone);
+      this.#source = new MediaStreamAudioSourceNode(context, { mediaStream: new MediaStream([microphone]) });
+      this.#delay = new DelayNode(context, { maxDelayTime: LONGEST_AUDIO_DELAY_S });
+      this.#gain = new GainNode(context);
+      const destination = new MediaStreamAudioDestinationNode(context, { channelCount });
+      this.#source.connect(this.#delay).connect(this.#gain).connect(destination);
+      [this.track] = destination.stream.getAudioTracks();
+      faces.set(this.track, this);
+      for (const type of ["mute", "unmute"]) {
+        microphone.addEventListener(type, () => this.track.dispatchEvent(new Event(type)));
+      }
+      microphone.addEventListener("ended", () => this.end());
+    }
+
+    /** The microphone is gone: says so to the page. */
+    end() {
+      if (this.#hasEnded) return;
+      this.stop();
+      this.track.dispatchEvent(new Event("ended"));
+    }
+
+    /** @param {{from_s: number, to_s: number, at_s: number, until_s: number}} path by the context's clock */
+    follow({ from_s, to_s, at_s, until_s }) {
+      const { delayTime } = this.#delay;
+      delayTime.cancelScheduledValues(0);
+      if (until_s > at_s) {
+        delayTime.setValueAtTime(from_s, at_s);
+        delayTime.linearRampToValueAtTime(to_s, until_s);
+        return;
+      }
+      const { gain } = this.#gain;
+      const now_s = this.#context.currentTime;
+      gain.cancelScheduledValues(0);
+      gain.setValueAtTime(1, now_s);
+      gain.linearRampToValueAtTime(0, now_s + AUDIO_FADE_S);
+      delayTime.setValueAtTime(to_s, now_s + 1.5 * AUDIO_FADE_S);
+      gain.setValueAtTime(0, now_s + 2 * AUDIO_FADE_S);
+      gain.linearRampToValueAtTime(1, now_s + 3 * AUDIO_FADE_S);
+    }
+
+    /**
+     * How much later than the microphone this track sounds, by what both sound like for a moment.
+     * @param {number} expected_ms
+     * @returns {Promise<number | null>} null where that cannot be told: in silence, or in a browser that cannot
+     */
+    async lateness_ms(expected_ms) {
+      if (!("MediaStreamTrackProcessor" in window)) return null;
+      const duration_ms = LISTEN_MS + Math.max(expected_ms, 0) + LISTEN_AROUND_MS;
+      const listening = [this.#microphone, this.track].map((track) => loudness(track, duration_ms));
+      // A microphone that is muted sends nothing at all.
+      const heard = await Promise.race([Promise.all(listening), pause(3 * duration_ms)]);
+      if (!heard) return null;
+      const [said, late] = heard;
+      let best = { likeness: LEAST_LIKENESS, late_ms: /** @type {number | null} */ (null) };
+      const shift_ms = said.from_ms - late.from_ms;
+      const least_ms = Math.max(expected_ms - LISTEN_AROUND_MS, 0);
+      for (let late_ms = least_ms; late_ms < expected_ms + LISTEN_AROUND_MS; late_ms += 1) {
+        const at = Math.round(shift_ms + late_ms);
+        const begin = Math.max(0, -at);
+        const length = Math.min(LISTEN_MS / 2, said.levels.length - begin, late.levels.length - begin - at);
+        if (length < LISTEN_MS / 2) continue;
+        const one = said.levels.slice(begin, begin + length);
+        const other = late.levels.slice(begin + at, begin + at + length);
+        const now = likeness(one, other);
+        if (now > best.likeness) best = { likeness: now, late_ms };
+      }
+      return best.late_ms;
+    }
+
+    // What the page calls
+
+    get label() {
+      return this.#microphone.label;
+    }
+    get muted() {
+      return this.#microphone.muted;
+    }
+    get stats() {
+      return /** @type {any} */ (this.#microphone).stats;
+    }
+    getSettings() {
+      return getTrackSettings.call(this.#microphone);
+    }
+    getCapabilities() {
+      return getTrackCapabilities.call(this.#microphone);
+    }
+    getConstraints() {
+      return getTrackConstraints.call(this.#microphone);
+    }
+    /** @param {MediaTrackConstraints} [constraints] */
+    applyConstraints(constraints) {
+      return applyTrackConstraints.call(this.#microphone, constraints);
+    }
+    /** What is said while it is off is not to be heard when it is on again. @param {boolean} isEnabled */
+    enable(isEnabled) {
+      this.#microphone.enabled = isEnabled;
+    }
+    clone() {
+      if (this.#hasEnded) return cloneTrack.call(this.track);
+      const copy = this.#on.clone(cloneTrack.call(this.#microphone));
+      copy.contentHint = this.track.contentHint;
+      copy.enabled = this.track.enabled;
+      return copy;
+    }
+    stop() {
+      if (this.#hasEnded) return;
+      this.#hasEnded = true;
+      stopTrack.call(this.track);
+      stopTrack.call(this.#microphone);
+      for (const node of [this.#source, this.#delay, this.#gain]) node.disconnect();
+      this.#on.stopped();
+    }
+  }
+
   // --- a session ------------------------------------------------------------------------------------------
 
   /**
@@ -1349,6 +1755,10 @@
     #filters = [];
     /** @type {P2PCameraStats | null} */
     #stats = null;
+    /** @type {number | null} */
+    latency_ms = null;
+    /** @type {number | null} */
+    audioDelay_ms = null;
     /** @type {Set<TrackFace>} the page's tracks, until each is stopped */
     #givenOut = new Set();
     /** @type {Promise<void> | null} */
@@ -1804,6 +2214,8 @@
     #settings;
     /** @type {Set<CameraSession>} */
     #sessions = new Set();
+    /** @type {Set<Sound>} */
+    #sounds = new Set();
 
     /** @param {Settings} settings */
     constructor(settings) {
@@ -1816,6 +2228,9 @@
     }
     get server() {
       return this.#settings.server;
+    }
+    set server(server) {
+      this.#settings.server = serverFromText(server, "");
     }
     get filter() {
       return this.#settings.filter;
@@ -1836,6 +2251,12 @@
     set outage(outage) {
       this.#settings.outage = checkedOutage(outage);
       for (const session of this.#sessions) session.setOutage(outage);
+    }
+    get audio() {
+      return this.#settings.audio;
+    }
+    set audio(audio) {
+      this.#settings.audio = checkedAudio(audio);
     }
     get token() {
       return undefined;
@@ -1869,6 +2290,7 @@
       places.clear();
       removeEventListener("pagehide", closeAll);
       this.closeAll();
+      for (const sound of this.#sounds) sound.end();
     }
 
     /**
@@ -1886,11 +2308,20 @@
       const [camera] = stream.getVideoTracks();
       if (asksForRaw(asked.video, camera)) return stream;
       const session = this.#sessionFor(camera);
+      const microphones = stream.getAudioTracks();
+      const context = this.audio === "sync" && microphones.length > 0 ? runningContext() : null;
       try {
         if (!place.isInstalled) throw new Fault("closed", "p2pcamera was uninstalled");
         const filtered = await session.open(camera, place, () => foundEarly ?? findIceServers());
-        return new place.window.MediaStream([...stream.getAudioTracks(), filtered]);
+        const running = await context;
+        const sound = running && new Sound(session, running, () => this.#sounds.delete(/** @type {Sound} */ (sound)));
+        if (sound) this.#sounds.add(sound);
+        return new place.window.MediaStream([
+          ...microphones.map((track) => sound?.add(track) ?? track),
+          filtered,
+        ]);
       } catch (error) {
+        context?.then((unused) => unused?.close());
         const { message } = /** @type {Fault} */ (error);
         console.warn(`p2pcamera: ${message}`);
         if (session.state === "raw") {
@@ -1994,6 +2425,7 @@
           },
         }));
       }
+      this.#replaceSetter(MediaStreamTrack.prototype);
       this.watch(this.window.document);
       const value = embedder ? true : page;
       Object.defineProperty(this.window, mark, { value, enumerable: !embedder, configurable: true });
@@ -2096,6 +2528,19 @@
       }
     }
 
+    /** @param {object} prototype of tracks: a delayed sound is switched off at its beginning, too */
+    #replaceSetter(prototype) {
+      const make = (/** @type {Function} */ native) => ({
+        /** @param {unknown} isEnabled */
+        enabled(isEnabled) {
+          native.call(this, isEnabled);
+          const face = faces.get(this);
+          if (face instanceof DelayedMicrophone) face.enable(Boolean(isEnabled));
+        },
+      });
+      this.#replace(prototype, "enabled", make, "set");
+    }
+
     /**
      * @param {object} prototype whose members answer by the face of an object that has one
      * @param {{prototype: object}} Face
@@ -2120,15 +2565,16 @@
      * @param {string} name
      * @param {(native: Function) => Record<string, Function>} make an object with a method of that name, since
      *   such a one is no constructor, as native ones are not
+     * @param {'get' | 'set' | 'value'} [wanted] the getter goes before the setter
      */
-    #replace(prototype, name, make) {
+    #replace(prototype, name, make, wanted) {
       const descriptor = Object.getOwnPropertyDescriptor(prototype, name);
       if (!descriptor) return;
-      const kind = descriptor.get ? "get" : "value";
+      const kind = wanted ?? (descriptor.get ? "get" : "value");
       const native = descriptor[kind];
       const ours = make(native)[name];
       const about = { configurable: true, enumerable: false, writable: false };
-      Object.defineProperty(ours, "name", { ...about, value: descriptor.get ? `get ${name}` : name });
+      Object.defineProperty(ours, "name", { ...about, value: kind === "value" ? name : `${kind} ${name}` });
       Object.defineProperty(ours, "length", { ...about, value: native.length });
       Object.defineProperty(prototype, name, { ...descriptor, [kind]: ours });
       this.#undos.push(() => {
