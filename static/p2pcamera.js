@@ -329,9 +329,11 @@
   /**
    * A camera's id read backwards is the filtered camera's id, and the other way round: no table is needed, and
    * a page may use an id that it kept from an earlier visit, before it has permission for a list of devices.
+   * Where the user has a switch, as an extension's have, all cameras are filtered under their own ids: a site goes
+   * by the one it remembers.
    * @param {string} id
    */
-  const otherId = (id) => [...id].reverse().join("");
+  const otherId = (id) => (embedder ? id : [...id].reverse().join(""));
 
   /** @param {string} label of a camera, empty before permission */
   const filteredLabel = (label) => label && `${label} (filtered)`;
@@ -381,7 +383,7 @@
       if (device.kind !== "videoinput" || !device.deviceId) return [device];
       const filtered = Object.create(Object.getPrototypeOf(device));
       faces.set(filtered, new DeviceFace(device));
-      return [filtered, device];
+      return embedder ? [filtered] : [filtered, device];
     });
   }
 
