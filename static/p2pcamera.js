@@ -84,7 +84,7 @@
  * filtered tracks, as if their cameras were unplugged; the script may be loaded again then.
  * @typedef {object} P2PCameraMembers
  * @property {readonly P2PCameraSession[]} sessions those that are connecting, live or reconnecting
- * @property {string} server
+ * @property {string} server empty until it is set, where the script was imported (p2pcamera.mjs)
  * @property {string | string[] | null} filter null: the server's own default
  * @property {object} params
  * @property {'closed' | 'open'} outage
