@@ -1,6 +1,7 @@
 # make run     both services on this machine, and a page that shows the camera filtered
 # make test    every test, headless Chromium included
 # make check   lint, types, import rule
+# make extension  the browser extension, ready to load: build/p2pcamera-extension and .zip (docs/extension.md)
 # make bench   latency, sessions per core and CPU, beside other designs (benchmarks/README.md)
 #
 # PORT, HOST, FILTER and every SIGNALING_... and INFERENCE_... variable reach the services:
@@ -27,7 +28,7 @@ endif
 python := $(VENV)/bin/python
 pip := $(python) -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
 
-.PHONY: help install run test check lint types imports format bench bench-fastrtc clean
+.PHONY: help install run test check lint types imports format bench bench-fastrtc extension clean
 .DEFAULT_GOAL := help
 
 help:
@@ -75,6 +76,9 @@ bench: $(VENV)/.test
 bench-fastrtc:
 	$(PYTHON) -m venv .venv-fastrtc
 	.venv-fastrtc/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) fastrtc
+
+extension:
+	@$(PYTHON) deploy/extension.py
 
 clean:
 	rm -rf $(VENV) .venv-fastrtc build *.egg-info .mypy_cache .ruff_cache .pytest_cache

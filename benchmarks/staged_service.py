@@ -35,7 +35,7 @@ def wrap(stages: Stages) -> None:
     _replace(rtcrtpreceiver, "get_decoder", _measured_codec(stages, "decode", aiortc.codecs.get_decoder))
     _replace(planes.DecodedPlanes, "write", stages.timed("pack", planes.DecodedPlanes.write))
     _replace(lane.Lane, "send", stages.timed("lane", lane.Lane.send))
-    _replace(results.ResultListener, "_deliver", stages.timed("deliver", results.ResultListener._deliver))
+    _replace(results.ResultListener, "_drain", stages.timed("deliver", results.ResultListener._drain))
     _replace(returned_track.ReturnedTrack, "offer_result", _noting_wait(stages))
     _replace(returned_track, "video_frame", stages.timed("unpack", planes.video_frame))
     _replace(aiortc.codecs, "get_encoder", _measured_codec(stages, "encode", aiortc.codecs.get_encoder))

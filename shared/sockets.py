@@ -48,7 +48,7 @@ def pub_results(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
 
 
 def sub_results(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
-    """A signaling process's SUB of results and status, touched by its listener thread alone."""
+    """A signaling process's SUB of results and status, drained by its event loop."""
     socket = _socket(context, zmq.SUB)
     socket.setsockopt(zmq.RCVHWM, RESULTS_HIGH_WATER)
     socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)

@@ -7,6 +7,7 @@ this was written for (aiortc_patches.is_known), they stay as they are.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import av
@@ -31,8 +32,13 @@ from signaling_service.returned_track import ReturnedTrack
 from signaling_service.send_rate import SendRate
 
 
-def receive_through(receiver: RTCRtpReceiver, reception: Reception) -> None:
-    """Put `reception` in the place of aiortc's jitter buffer, its NACKs, its PLIs and its estimate."""
+def receive_through(
+    receiver: RTCRtpReceiver, reception: Reception, on_frame: Callable[[int], None] = lambda _: None
+) -> None:
+    """Put `reception` in the place of aiortc's jitter buffer, its NACKs, its PLIs and its estimate.
+
+    `on_frame` is told the pts of each frame that goes to the decoder.
+    """
     of: Any = receiver
     known = of._RTCRtpReceiver__codecs
     decoder_error = of._RTCRtpReceiver__decoder_error
@@ -41,6 +47,7 @@ def receive_through(receiver: RTCRtpReceiver, reception: Reception) -> None:
 
     def decode(frame: EncodedFrame) -> None:
         if of._RTCRtpReceiver__decoder_thread is not None:
+            on_frame(frame.timestamp)
             of._RTCRtpReceiver__decoder_queue.put((known[frame.payload_type], frame))
 
     async def report_estimate(bits_per_s: int) -> None:
@@ -101,9 +108,18 @@ class _Intake:
         return False, None
 
 
-def send_at(sender: RTCRtpSender, rate: SendRate, track: ReturnedTrack) -> None:
-    """Let `rate` alone set the encoder's bitrate; tell `track` when a key frame is asked for."""
+def send_at(
+    sender: RTCRtpSender,
+    rate: SendRate,
+    track: ReturnedTrack,
+    on_encoded: Callable[[float], None] = lambda _: None,
+) -> None:
+    """Let `rate` alone set the encoder's bitrate; tell `track` when a key frame is asked for.
+
+    `on_encoded` is told of each frame how many seconds it took, the wait for an encoder's thread included.
+    """
     of: Any = sender
+    begun_s = 0.0
     handle, next_encoded_frame = of._handle_rtcp_packet, of._next_encoded_frame
 
     def set_target() -> None:
@@ -112,6 +128,8 @@ def send_at(sender: RTCRtpSender, rate: SendRate, track: ReturnedTrack) -> None:
             encoder.target_bitrate = rate.target
 
     def before_encoding(frame: av.VideoFrame) -> None:
+        nonlocal begun_s
+        begun_s = time.monotonic()
         rate.note_size(frame.width, frame.height)
         set_target()
 
@@ -119,7 +137,10 @@ def send_at(sender: RTCRtpSender, rate: SendRate, track: ReturnedTrack) -> None:
         # aiortc makes it when the first frame is there, and encodes at once.
         if of._RTCRtpSender__encoder is None:
             of._RTCRtpSender__encoder = codecs.get_encoder(codec)
-        return await next_encoded_frame(codec)
+        encoded = await next_encoded_frame(codec)
+        if encoded is not None:
+            on_encoded(time.monotonic() - begun_s)
+        return encoded
 
     async def handle_rtcp_packet(packet: AnyRtcpPacket) -> None:
         now_s = time.monotonic()

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Protocol
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,8 +17,8 @@ from signaling_service.config import Settings
 from signaling_service.errors import BodyTooLarge, MalformedRequest, SignalingError
 from signaling_service.routes import create_routes, error_response
 from signaling_service.sessions import SessionHost
+from signaling_service.static_files import StaticPages
 
-STATIC = Path(__file__).parent.parent / "static"
 MAX_BODY_BYTES = 64 * 1024
 
 
@@ -57,7 +55,7 @@ def create_app(service: Serving) -> FastAPI:
 
     app = FastAPI(title="p2pcamera signaling service", lifespan=lifespan)
     app.include_router(create_routes(service.settings, service.sessions, service.exposition))
-    app.mount("/", _Static(directory=STATIC, html=True), name="static")
+    app.mount("/", StaticPages(), name="static")
     app.add_exception_handler(SignalingError, _on_signaling_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
@@ -73,15 +71,6 @@ def create_app(service: Serving) -> FastAPI:
         max_age=600,
     )
     return app
-
-
-class _Static(StaticFiles):
-    """The pages and the shim, checked for a newer version at each load."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        response.headers.setdefault("Cache-Control", "no-cache")
-        return response
 
 
 class _BodyLimit:

@@ -119,7 +119,10 @@ class Control:
             frames_in, frames_out, then_s = session.frames_in, session.frames_out, now_s
 
     def _say_error(self, error: SignalingError) -> None:
-        self._say({"type": "error", "error": {"code": error.code, "message": str(error)}})
+        said = {"code": error.code, "message": str(error)}
+        if field := getattr(error, "field", ""):
+            said["field"] = field
+        self._say({"type": "error", "error": said})
 
     def _say(self, message: dict[str, Any]) -> None:
         channel = self._channel

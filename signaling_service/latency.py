@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from dataclasses import dataclass
+from statistics import fmean
 
 from shared.wire import ResultHeader
 
 KEPT = 120
+MAX_DECODING = 32
+"""A frame that the decoder drops is never taken out, so old ones are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +30,29 @@ class Stages:
 
 
 class LatencyWindow:
-    """Collects results, and empties itself when it is read."""
+    """Collects what each stage took, and empties itself when it is read. Event loop only."""
 
     def __init__(self) -> None:
         self._stages: deque[Stages] = deque(maxlen=KEPT)
+        self._decode_ms: deque[float] = deque(maxlen=KEPT)
+        self._encode_ms: deque[float] = deque(maxlen=KEPT)
+        self._arrived_s: dict[int, float] = {}
         self._worker = ""
+
+    def note_arrived(self, pts: int) -> None:
+        """Note that a frame is complete, and goes to the decoder now; `pts` in units of 1/90000 s."""
+        if len(self._arrived_s) >= MAX_DECODING:
+            self._arrived_s.pop(next(iter(self._arrived_s)))
+        self._arrived_s[pts] = time.monotonic()
+
+    def note_decoded(self, pts: int) -> None:
+        """Note that the frame came out of the decoder, its queue and its thread included."""
+        if (arrived_s := self._arrived_s.pop(pts, None)) is not None:
+            self._decode_ms.append((time.monotonic() - arrived_s) * 1000)
+
+    def note_encoded(self, encode_s: float) -> None:
+        """Note how long a returned frame took from being shown to being ready to be sent."""
+        self._encode_ms.append(encode_s * 1000)
 
     def add(self, header: ResultHeader, latency_s: float) -> None:
         """`latency_s`: from decoder to result, on this process's clock."""
@@ -38,11 +60,18 @@ class LatencyWindow:
         self._worker = header.worker
 
     def take(self) -> tuple[dict[str, float], str]:
-        """Return mean milliseconds by stage (empty without results) and the last worker; starts anew."""
-        stages = list(self._stages)
-        self._stages.clear()
+        """Return mean milliseconds by stage (empty without results) and the last worker; starts anew.
+
+        `decode` and `encode` are left out where nothing was decoded or encoded, or neither can be seen.
+        """
+        stages, decode_ms, encode_ms = list(self._stages), list(self._decode_ms), list(self._encode_ms)
+        for kept in (self._stages, self._decode_ms, self._encode_ms):
+            kept.clear()
         if not stages:
             return {}, self._worker
         names = ("transport", "wait", "batch", "filter", "total")
-        means = {name: round(sum(getattr(s, name) for s in stages) / len(stages), 2) for name in names}
+        means = {name: round(fmean(getattr(stage, name) for stage in stages), 2) for name in names}
+        for name, values_ms in (("decode", decode_ms), ("encode", encode_ms)):
+            if values_ms:
+                means[name] = round(fmean(values_ms), 2)
         return means, self._worker

@@ -1,12 +1,10 @@
-"""The SUB socket, drained by a thread of its own: status to the table of workers, results to sessions."""
+"""The SUB socket, drained on the event loop: status to the table of workers, results to sessions."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import socket
-import threading
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -19,8 +17,8 @@ from signaling_service.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
-MAX_NOTICES = 256
-"""Errors, progress and status that may wait for the event loop; the oldest give way."""
+MOST_AT_ONCE = 256
+"""Messages taken before the loop's other work has its turn: four times what may wait in the socket."""
 NO_PLANES = memoryview(b"")
 
 
@@ -41,10 +39,9 @@ class ResultsNotBound(P2PCameraError):
 
 
 class ResultListener:
-    """Binds the SUB, subscribes for sessions, hands over the newest result of each.
+    """Binds the SUB, subscribes for sessions, hands over the newest result of each. Event loop only.
 
-    The thread never waits for the event loop: of frames it keeps the newest per session, of everything else
-    the last `MAX_NOTICES`, and asks the loop once to fetch what there is.
+    All that has come is taken before any of it is handed over, so a loop that was held up shows no old frame.
     """
 
     def __init__(
@@ -61,15 +58,9 @@ class ResultListener:
         self._metrics = metrics
         self._on_status = on_status
         self._sinks: dict[bytes, Callable[[Result], None]] = {}
-        self._lock = threading.Lock()
-        self._newest: dict[bytes, Result] = {}
-        self._notices: deque[Result | StatusHeader] = deque(maxlen=MAX_NOTICES)
-        self._is_asked = False
         self._results: zmq.Socket[bytes] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._orders: zmq.Socket[bytes] | None = None
-        self._orders_endpoint = f"inproc://listener-{id(self)}"
+        self._descriptor = -1
 
     def bind(self) -> None:
         """Bind the endpoint; raises ResultsNotBound, with the reason."""
@@ -86,130 +77,99 @@ class ResultListener:
         self._results = results
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin to drain; results are delivered on `loop`."""
+        """Begin to drain, on `loop`."""
         self.bind()
+        assert self._results is not None
         self._loop = loop
-        self._orders = self._context.socket(zmq.PAIR)
-        self._orders.bind(self._orders_endpoint)
-        self._thread = threading.Thread(target=self._drain, name="results", daemon=True)
-        self._thread.start()
+        self._descriptor = int(self._results.getsockopt(zmq.FD))
+        loop.add_reader(self._descriptor, self._drain)
+        self._drain_soon()
 
     def close(self) -> None:
-        """End the thread and its socket; safe to call twice."""
-        if self._orders is not None and self._thread is not None:
-            self._orders.send(b"")
-            self._thread.join()
-            self._orders.close()
-            self._orders = self._thread = None
-        elif self._results is not None:
+        """Close the socket; safe to call twice."""
+        if self._loop is not None:
+            self._loop.remove_reader(self._descriptor)
+            self._loop = None
+        if self._results is not None:
             self._results.close()
-        self._results = None
+            self._results = None
 
     def subscribe(self, session: bytes, sink: Callable[[Result], None]) -> None:
-        """Deliver results of `session` to `sink`, on the event loop."""
+        """Deliver results of `session` to `sink`."""
         self._sinks[session] = sink
-        self._order(b"+" + session)
+        if self._results is not None:
+            self._results.subscribe(session)
+            self._drain_soon()
 
     def unsubscribe(self, session: bytes) -> None:
+        """Deliver nothing more of it."""
         self._sinks.pop(session, None)
-        self._order(b"-" + session)
+        if self._results is not None:
+            self._results.unsubscribe(session)
+            self._drain_soon()
 
-    def _order(self, order: bytes) -> None:
-        if self._orders is not None:
-            self._orders.send(order)
+    def _drain_soon(self) -> None:
+        # The descriptor tells of changes, not of a state: what some other call took in, it tells no more.
+        if self._loop is not None:
+            self._loop.call_soon(self._drain)
 
-    # On the event loop
+    def _drain(self) -> None:
+        newest: dict[bytes, Result] = {}
+        others: list[Result | StatusHeader] = []
+        for _ in range(MOST_AT_ONCE):
+            try:
+                message = self._next()
+            except zmq.Again:
+                break
+            except WireError as exc:
+                self._metrics.wire_errors.labels(exc.reason).inc()
+                logger.debug("message dropped: %s", exc)
+                continue
+            if isinstance(message, StatusHeader) or message.header.kind is not ResultKind.FRAME:
+                others.append(message)
+            elif older := _put_newer(newest, message):
+                others.append(Result(older.header, NO_PLANES))
+        else:
+            self._drain_soon()
+        # Last, since the descriptor is silent until everything is taken, whatever fails here.
+        for message in (*others, *newest.values()):
+            if isinstance(message, StatusHeader):
+                self._on_status(message)
+            elif sink := self._sinks.get(message.header.session):
+                sink(message)
 
-    def _deliver(self) -> None:
-        with self._lock:
-            newest, self._newest = self._newest, {}
-            notices = list(self._notices)
-            self._notices.clear()
-            self._is_asked = False
-        for notice in notices:
-            if isinstance(notice, StatusHeader):
-                self._on_status(notice)
-            else:
-                self._sink(notice)
-        for result in newest.values():
-            self._sink(result)
+    def _next(self) -> Result | StatusHeader:
+        """Return the next message; raises zmq.Again where none waits, WireError where it is malformed."""
+        results = self._results
+        if results is None:
+            raise zmq.Again
+        topic = results.recv(zmq.NOBLOCK)
+        parts: list[zmq.Frame] = []
+        while results.getsockopt(zmq.RCVMORE):
+            parts.append(results.recv(zmq.NOBLOCK, copy=False))
+        if len(parts) != 1:
+            raise WireError("malformed", f"{1 + len(parts)} parts, expected 2")
+        message = parts[0].buffer
+        if topic == STATUS_TOPIC:
+            return unpack_status(message)
+        header, planes = unpack_result(message)
+        if header.session != topic:
+            raise WireError("malformed", "topic and session differ")
+        return Result(header, planes)
 
     def _sink(self, result: Result) -> None:
         if sink := self._sinks.get(result.header.session):
             sink(result)
 
-    # On the thread
 
-    def _drain(self) -> None:
-        results = self._results
-        assert results is not None
-        orders = self._context.socket(zmq.PAIR)
-        orders.connect(self._orders_endpoint)
-        poller = zmq.Poller()
-        poller.register(results, zmq.POLLIN)
-        poller.register(orders, zmq.POLLIN)
-        try:
-            while True:
-                ready = dict(poller.poll())
-                if orders in ready and not self._obey(orders, results):
-                    return
-                if results in ready:
-                    self._take_all(results)
-        finally:
-            orders.close()
-            results.close()
-
-    def _obey(self, orders: zmq.Socket[bytes], results: zmq.Socket[bytes]) -> bool:
-        order = orders.recv()
-        if order.startswith(b"+"):
-            results.subscribe(order[1:])
-        elif order.startswith(b"-"):
-            results.unsubscribe(order[1:])
-        return bool(order)
-
-    def _take_all(self, results: zmq.Socket[bytes]) -> None:
-        try:
-            while True:
-                self._take(results.recv_multipart(zmq.NOBLOCK, copy=False))
-        except zmq.Again:
-            pass
-
-    def _take(self, parts: list[zmq.Frame]) -> None:
-        try:
-            if len(parts) != 2:
-                raise WireError("malformed", f"{len(parts)} parts, expected 2")
-            topic = parts[0].bytes
-            if topic == STATUS_TOPIC:
-                self._keep(unpack_status(parts[1].buffer))
-                return
-            header, planes = unpack_result(parts[1].buffer)
-            if header.session != topic:
-                raise WireError("malformed", "topic and session differ")
-            self._keep(Result(header, planes))
-        except WireError as exc:
-            self._metrics.wire_errors.labels(exc.reason).inc()
-            logger.debug("message dropped: %s", exc)
-
-    def _keep(self, message: Result | StatusHeader) -> None:
-        assert self._loop is not None
-        with self._lock:
-            if isinstance(message, Result) and message.header.kind is ResultKind.FRAME:
-                waiting = self._newest.get(message.header.session)
-                newer, older = message, waiting
-                if waiting is not None and _is_newer(waiting.header, message.header):
-                    newer, older = waiting, message
-                self._newest[message.header.session] = newer
-                if older is not None:
-                    self._notices.append(Result(older.header, NO_PLANES))
-            else:
-                self._notices.append(message)
-            if self._is_asked:
-                return
-            self._is_asked = True
-        try:
-            self._loop.call_soon_threadsafe(self._deliver)
-        except RuntimeError:
-            logger.debug("the event loop is closed")
+def _put_newer(newest: dict[bytes, Result], result: Result) -> Result | None:
+    """Keep the newer one of each session; returns the older, if there are two."""
+    session = result.header.session
+    kept = newest.get(session)
+    if kept is not None and _is_newer(kept.header, result.header):
+        return result
+    newest[session] = result
+    return kept
 
 
 def _is_newer(one: ResultHeader, other: ResultHeader) -> bool:

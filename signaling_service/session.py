@@ -172,8 +172,9 @@ class Session:
         video.sender.replaceTrack(self._returned)
         bitrates = self._around.bitrates
         if is_known():
-            receive_through(video.receiver, Reception(ReceiveEstimate(bitrates)))
-            send_at(video.sender, SendRate(bitrates), self._returned)
+            reception = Reception(ReceiveEstimate(bitrates))
+            receive_through(video.receiver, reception, self.latency.note_arrived)
+            send_at(video.sender, SendRate(bitrates), self._returned, self.latency.note_encoded)
         encode_in(video.sender, self._around.encoding.executor)
         for other in transceivers:
             if other is not video:
@@ -265,6 +266,7 @@ class Session:
 
     def _on_camera_frame(self, frame: CameraFrame) -> None:
         self.frames_in += 1
+        self.latency.note_decoded(frame.pts)
         metrics = self._around.metrics
         metrics.frames_received.inc()
         self._returned.offer_raw(frame)

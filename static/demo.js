@@ -1,60 +1,80 @@
 // @ts-check
 /**
- * The demo page: chooses a filter, starts and stops the camera, shows both pictures and what was measured.
+ * The demo page: what is chosen on it, the call that follows it, and where what comes of it is shown.
  *
  * The page calls `getUserMedia` like any other; that its answer is filtered is the shim's doing.
  */
 
-import { CAMERA_ONLY, FilterChoice } from "./demo/filter_choice.js";
-import { Measurement, NOTHING_MEASURED, showMeasured } from "./demo/measurements.js";
+import { Call, detailOf } from "./demo/call.js";
+import { Cameras } from "./demo/cameras.js";
+import { DoctorPanel } from "./demo/doctor_panel.js";
+import { CAMERA_ONLY, FilterList } from "./demo/filter_list.js";
+import { tokenFailure } from "./demo/failures.js";
+import { Gallery } from "./demo/gallery.js";
+import { LANGUAGES, Language, phrase } from "./demo/language.js";
+import { readLink } from "./demo/link.js";
+import { MeasuredPanel } from "./demo/measured_panel.js";
 import { Parameters } from "./demo/parameters.js";
-import { followTheme, pageElements, sizeOf } from "./demo/view.js";
-import * as words from "./demo/words.js";
+import { Sharing } from "./demo/sharing.js";
+import { Stage } from "./demo/stage.js";
+import { followTheme } from "./demo/theme.js";
+import { pageElements } from "./demo/view.js";
 
-/** @typedef {'idle' | 'starting' | 'running' | 'retrying'} DemoState */
+/**
+ * @typedef {import('./demo/call.js').Mood} Mood
+ * @typedef {import('./demo/language.js').Phrase} Phrase
+ */
 
-const CONSTRAINTS = { video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } } };
-const PARAMETER_DEBOUNCE_MS = 80;
-const MEASURE_MS = 1_000;
-const DEFAULT_RETRY_S = 3;
+const LIVE_PICTURE_MS = 3_000;
+const STATS_OVERDUE_MS = 2_500;
+const WHISPER_MS = 6_000;
 
 class Demo {
-  #shim;
   #view;
-  #filters;
+  #language;
+  #list;
+  #gallery;
   #parameters;
-  /** @type {DemoState} */
-  #state = "idle";
-  /** @type {MediaStream | null} */
-  #stream = null;
+  #cameras;
+  #stage;
+  #measured;
+  #sharing;
+  #call;
+  #shim;
+  /** What the server applies. @type {{name: string, params: Record<string, unknown>} | null} */
+  #accepted = null;
+  /** What a link asked for, until there is a list to find it in. */
+  #asked = readLink(location.hash);
   /** @type {P2PCameraSession | null} */
-  #session = null;
-  /** @type {P2PCameraFault | null} */
-  #fault = null;
-  /** @type {string | undefined} */
-  #token;
-  #listSentence = "";
-  /** Raised by each start and each end, so that what comes late is known as such. */
-  #attempt = 0;
-  #changeTimer = 0;
-  #measureTimer = 0;
-  #retryTimer = 0;
+  #measuredSession = null;
+  /** The last words about the list. @type {string} */
+  #listKey = "";
+  #overdueTimer = 0;
+  #whisperTimer = 0;
 
-  /** @param {P2PCamera} shim @param {ReturnType<typeof pageElements>} view */
-  constructor(shim, view) {
-    this.#shim = shim;
+  /** @param {P2PCamera} shim @param {ReturnType<typeof pageElements>} view @param {Language} language */
+  constructor(shim, view, language) {
     this.#view = view;
-    this.#parameters = new Parameters(view.parameters, () => this.#changeSoon());
-    this.#filters = new FilterChoice(
-      view.filters,
-      () => this.#chosen(),
-      (outcome) => this.#listed(outcome),
-    );
+    this.#shim = shim;
+    this.#language = language;
+    this.#list = new FilterList(shim.server);
+    this.#gallery = new Gallery(view.filters, language, () => this.#chosen());
+    this.#parameters = new Parameters(view.parameters, language, () => this.#changed());
+    this.#cameras = new Cameras(view.camera, language, () => this.#call.restart());
+    this.#stage = new Stage(view, language, (said) => this.#whisper(said));
+    this.#measured = new MeasuredPanel(view.measured, language);
+    this.#sharing = new Sharing(view, language, {
+      wanted: () => this.#wanted,
+      whisper: (said) => this.#whisper(said),
+      follow: (filter, params) => this.#follow(filter, params),
+    });
+    this.#call = new Call(shim, () => this.#wanted);
   }
 
   run() {
-    const { start, parameterForm, filterForm, tokenForm, token, original, filtered } = this.#view;
-    start.addEventListener("click", () => (this.#state === "idle" ? this.#start() : this.#stop()));
+    const { start, parameterForm, filterForm, tokenForm, token } = this.#view;
+    followTheme(this.#view.theme, () => this.#measured.redraw());
+    start.addEventListener("click", () => (this.#call.state === "idle" ? this.#call.start() : this.#call.stop()));
     parameterForm.addEventListener("reset", (event) => {
       event.preventDefault();
       this.#parameters.reset();
@@ -65,260 +85,222 @@ class Demo {
       event.preventDefault();
       this.#useToken(token.value);
     });
-    for (const video of [original, filtered]) video.addEventListener("resize", () => this.#showSizes());
-    this.#shim.addEventListener("statechange", (event) => this.#sessionChanged(detailOf(event)));
-    this.#shim.addEventListener("stats", (event) => this.#statsCame(detailOf(event)));
-    this.#shim.addEventListener("fault", (event) => this.#filterFailed(detailOf(event)));
-    this.#shim.addEventListener("progress", (event) => this.#loading(detailOf(event)));
-    showMeasured(NOTHING_MEASURED, this.#view.measured);
-    this.#filters.follow(this.#shim.server, () => this.#token);
+    this.#followCall();
+    this.#list.addEventListener("answer", () => this.#listed());
+    new DoctorPanel(
+      this.#view.doctor,
+      this.#language,
+      () => this.#patient,
+      () => this.#whisper(phrase("doctor.copied")),
+    );
+    this.#say("info", phrase("message.looking"));
+    this.#stage.showChoice(CAMERA_ONLY, phrase("stage.filtered-short"));
+    this.#stage.showPictures(null, null);
+    setInterval(() => this.#showLiveCard(), LIVE_PICTURE_MS);
+    this.#cameras.refresh();
+    this.#list.follow();
   }
 
-  async #start() {
-    this.#attempt += 1;
-    const attempt = this.#attempt;
-    this.#become("starting", "info", "Waiting for the camera…");
-    this.#fault = null;
-    const { name } = this.#filters.chosen;
-    try {
-      const stream = await (name === CAMERA_ONLY
-        ? this.#shim.originalGetUserMedia(CONSTRAINTS)
-        : this.#filtered(name));
-      // Stopped, or started anew, while the question for permission stood there.
-      if (attempt !== this.#attempt) return stopAll(stream);
-      stream.getVideoTracks()[0].addEventListener("ended", () => {
-        if (attempt === this.#attempt)
-          this.#failed(new DOMException("The camera ended.", "NotReadableError"));
-      });
-      this.#show(stream, name);
-    } catch (error) {
-      if (attempt === this.#attempt) this.#failed(/** @type {Error} */ (error));
+  get #wanted() {
+    const { chosen } = this.#gallery;
+    const { values: params } = this.#parameters;
+    return { name: chosen.name, title: this.#title, params, camera: this.#cameras.constraints };
+  }
+
+  get #title() {
+    return this.#gallery.titleOf(this.#gallery.chosen);
+  }
+
+  /** @returns {import('./demo/doctor.js').Patient} */
+  get #patient() {
+    const { chosen: offer } = this.#gallery;
+    const { values: params } = this.#parameters;
+    const { session } = this.#call;
+    return { shim: this.#shim, list: this.#list, offer, title: this.#title, params, session };
+  }
+
+  #followCall() {
+    const call = this.#call;
+    call.addEventListener("state", () => this.#showCall());
+    call.addEventListener("say", (event) => this.#say(detailOf(event).mood, detailOf(event).phrase));
+    call.addEventListener("stats", (event) => this.#statsCame(detailOf(event).stats));
+    call.addEventListener("progress", (event) => {
+      const { filter, fraction } = detailOf(event);
+      this.#gallery.showProgress(filter, fraction);
+    });
+    call.addEventListener("accepted", (event) => {
+      const { name, params } = detailOf(event);
+      this.#accepted = { name, params };
+      if (name === this.#gallery.chosen.name) this.#parameters.accept(params);
+    });
+    call.addEventListener("refused", (event) => this.#refused(event));
+  }
+
+  /** The list has been asked for. */
+  #listed() {
+    const { offers, status, defaultName } = this.#list;
+    this.#gallery.show(offers);
+    if (!this.#gallery.isReady && offers.length > 0) {
+      const wanted = [this.#asked.filter, defaultName, offers[0].name];
+      const name = wanted.find((one) => one !== null && one !== undefined && this.#gallery.has(one));
+      this.#gallery.choose(name ?? CAMERA_ONLY);
+      const { filter, params } = this.#asked;
+      this.#showChoice(filter === name ? params : {});
+      if (filter !== null && filter !== name) {
+        this.#listKey = "ready";
+        return this.#say("wait", phrase("message.unknown-filter", { filter }));
+      }
     }
+    this.#sayOfList(status, offers.filter(({ workers }) => workers > 0).length);
   }
 
-  /** @param {string} name of the filter */
-  #filtered(name) {
-    this.#shim.filter = name;
-    this.#shim.params = this.#parameters.values;
-    return navigator.mediaDevices.getUserMedia(CONSTRAINTS);
-  }
-
-  /** @param {MediaStream} stream @param {string} name of the filter */
-  #show(stream, name) {
-    this.#stream = stream;
-    if (name === CAMERA_ONLY) {
-      this.#view.original.srcObject = stream;
-      this.#become("running", "good", words.CAMERA_ONLY_RUNNING);
-      return;
-    }
-    this.#view.filtered.srcObject = stream;
-    this.#become("running", "good", `Live: ${this.#title()}.`);
-    this.#measure();
-  }
-
-  #stop() {
-    this.#close();
-    this.#become("idle", "info", words.READY);
-  }
-
-  /** Frees camera, connection and timers. */
-  #close() {
-    this.#attempt += 1;
-    clearTimeout(this.#changeTimer);
-    clearTimeout(this.#measureTimer);
-    clearTimeout(this.#retryTimer);
-    if (this.#stream) stopAll(this.#stream);
-    this.#stream = null;
-    this.#session?.close();
-    this.#session = null;
-    this.#view.original.srcObject = null;
-    this.#view.filtered.srcObject = null;
-    showMeasured(NOTHING_MEASURED, this.#view.measured);
-  }
-
-  /** @param {Error} error */
-  #failed(error) {
-    this.#close();
-    const fault = this.#fault;
-    const sentence = words.wordsForFailure(error, fault);
-    this.#view.tokenForm.hidden = !isTokenFault(fault);
-    if (fault?.status !== 503) return this.#become("idle", "bad", sentence);
-    const retry_s = fault.retryAfterS ?? DEFAULT_RETRY_S;
-    this.#become("retrying", "bad", `${sentence} Trying again in ${retry_s} s.`);
-    this.#retryTimer = setTimeout(() => this.#start(), retry_s * 1000);
-  }
-
-  /** Shows the parameters of the chosen filter, and applies it to a camera that runs. */
-  #chosen() {
-    const { chosen } = this.#filters;
-    this.#parameters.show(chosen.schema);
-    this.#view.parameterForm.hidden = this.#parameters.isEmpty;
-    this.#view.filteredTitle.textContent = chosen.name === CAMERA_ONLY ? "Filtered" : this.#title();
-    this.#view.start.disabled = false;
-    this.#showPlaceholders();
-    if (this.#state === "idle") return;
-    const isRunningFiltered = this.#session !== null && this.#state === "running";
-    if (isRunningFiltered && chosen.name !== CAMERA_ONLY) return this.#change();
-    this.#close();
-    this.#start();
-  }
-
-  #changeSoon() {
-    clearTimeout(this.#changeTimer);
-    this.#changeTimer = setTimeout(() => this.#change(), PARAMETER_DEBOUNCE_MS);
-  }
-
-  async #change() {
-    if (this.#session === null || this.#state !== "running") return;
-    const title = this.#title();
-    try {
-      await this.#shim.setFilter(this.#filters.chosen.name, this.#parameters.values);
-      if (this.#state === "running") this.#say("good", `Live: ${title}.`);
-    } catch (error) {
-      if (this.#state === "running") this.#say("bad", `${title}: ${/** @type {Error} */ (error).message}`);
-    }
-  }
-
-  /** @param {{session: P2PCameraSession}} detail */
-  #sessionChanged({ session }) {
-    if (session.state === "connecting" && this.#state !== "starting") {
-      session.close();
-    } else if (session.state === "connecting") {
-      this.#session = session;
-      this.#view.original.srcObject = new MediaStream([session.camera]);
-      this.#say("info", "Connecting…");
-    } else if (session === this.#session && this.#state === "running") {
-      if (session.state === "reconnecting") this.#say("wait", words.RECONNECTING);
-      else if (session.state === "live") this.#say("good", `Live: ${this.#title()}.`);
-    }
-    if (session === this.#session) this.#fault = session.fault;
-  }
-
-  /** @param {{session: P2PCameraSession, stats: P2PCameraStats}} detail */
-  #statsCame({ session, stats }) {
-    if (session !== this.#session || this.#state !== "running") return;
-    if (stats.state === "live" && this.#view.message.dataset.kind !== "wait") return;
-    this.#say(stats.state === "live" ? "good" : "wait", words.wordsForPicture(stats, this.#title()));
-  }
-
-  /** @param {{session: P2PCameraSession, fault: P2PCameraFault}} detail */
-  #filterFailed({ session, fault }) {
-    if (session === this.#session) this.#say("wait", `${this.#title()}: ${fault.message}`);
-  }
-
-  /** @param {{filter: string, fraction: number}} detail */
-  #loading({ filter, fraction }) {
-    this.#say("wait", `Loading ${filter}: ${Math.round(fraction * 100)} %`);
-  }
-
-  /** @param {{count: number, status: number}} outcome of asking for the list */
-  #listed({ count, status }) {
-    if (this.#state !== "idle") return;
+  /** Only news: the list is asked for often, and what stands there is still to be read. @param {number | null} status @param {number} count */
+  #sayOfList(status, count) {
     const isRefused = status === 401 || status === 403;
-    const sentence = listSentence(status, count, this.#token !== undefined);
-    // Only news: the list is asked for often, and a failure that stands there is still to be read.
-    if (sentence === this.#listSentence) return;
-    this.#listSentence = sentence;
+    const key = isRefused ? `token ${status}` : status !== 200 ? "no-server" : count === 0 ? "no-worker" : "ready";
+    if (this.#call.state !== "idle" || key === this.#listKey) return;
+    this.#listKey = key;
     this.#view.tokenForm.hidden = !isRefused;
-    this.#say(sentence === words.READY ? "info" : "wait", sentence);
+    if (isRefused) this.#say("wait", tokenFailure(status));
+    else this.#say(key === "ready" ? "info" : "wait", phrase(`message.${key}`));
+  }
+
+  /** By the user. */
+  #chosen() {
+    this.#showChoice({});
+    this.#sharing.note();
+    this.#call.apply(true);
+  }
+
+  /** A parameter, by the user. */
+  #changed() {
+    this.#sharing.note();
+    this.#call.apply(false);
+  }
+
+  /** @param {Record<string, unknown>} params of it that are not its defaults */
+  #showChoice(params) {
+    const { chosen } = this.#gallery;
+    this.#parameters.show(chosen.name, chosen.schema, params);
+    this.#view.parameterForm.hidden = this.#parameters.isEmpty;
+    this.#view.start.disabled = false;
+    this.#stage.showChoice(chosen.name, this.#title);
+  }
+
+  /** @param {Event} event */
+  #refused(event) {
+    const { fault } = detailOf(event);
+    this.#view.tokenForm.hidden = fault.status !== 401 && fault.status !== 403;
+    const said = fault.field ? this.#parameters.refuse(fault.field, fault.message) : null;
+    if (said) return event.preventDefault();
+    // The picture is still the old choice's, and so is what is shown as chosen.
+    if (this.#call.state !== "running" || !this.#accepted) return;
+    this.#gallery.choose(this.#accepted.name);
+    this.#showChoice(this.#accepted.params);
+    this.#sharing.note();
+  }
+
+  #showCall() {
+    const { state, stream, session } = this.#call;
+    document.body.dataset.state = state;
+    this.#language.write(this.#view.start, phrase(state === "idle" ? "start" : "stop"));
+    if (state === "idle") this.#accepted = null;
+    const camera = session?.camera ?? stream?.getVideoTracks()[0] ?? null;
+    this.#stage.showPictures(camera, stream);
+    this.#stage.showFacing(this.#cameras.isOfTheUser);
+    if (state === "running") this.#cameras.refresh();
+    const measured = state === "running" ? session : null;
+    if (measured === this.#measuredSession) return;
+    this.#measuredSession = measured;
+    if (measured) this.#measured.begin(measured, this.#view.filtered);
+    else this.#measured.end();
+    this.#awaitStats();
+  }
+
+  /** @param {P2PCameraStats} stats */
+  #statsCame(stats) {
+    this.#awaitStats();
+    this.#measured.take(stats);
+  }
+
+  #awaitStats() {
+    clearTimeout(this.#overdueTimer);
+    if (!this.#measuredSession) return;
+    this.#overdueTimer = setTimeout(() => {
+      this.#measured.miss();
+      this.#awaitStats();
+    }, STATS_OVERDUE_MS);
+  }
+
+  #showLiveCard() {
+    const { session, state } = this.#call;
+    const isItsPicture = state === "running" && session?.state === "live" && session.stats?.state === "live";
+    if (isItsPicture && !document.hidden && this.#accepted?.name === this.#gallery.chosen.name)
+      this.#gallery.showLive(this.#view.filtered);
+  }
+
+  /** @param {string} filter @param {Record<string, unknown>} params that an address asks for */
+  #follow(filter, params) {
+    if (!this.#gallery.has(filter)) return;
+    this.#gallery.choose(filter);
+    this.#showChoice(params);
+    this.#call.apply(true);
   }
 
   /** @param {string} token */
   #useToken(token) {
-    this.#token = token;
+    this.#list.token = token;
     this.#shim.token = token;
     this.#view.tokenForm.hidden = true;
-    this.#listSentence = "";
-    this.#filters.follow(this.#shim.server, () => this.#token);
+    this.#listKey = "";
+    this.#list.follow();
   }
 
-  #measure() {
-    const session = this.#session;
-    if (session === null) return;
-    const measurement = new Measurement(session);
-    const next = async () => {
-      const measured = await measurement.take().catch(() => null);
-      if (session !== this.#session || this.#state !== "running") return;
-      if (measured) showMeasured(measured, this.#view.measured);
-      this.#measureTimer = setTimeout(next, MEASURE_MS);
-    };
-    this.#measureTimer = setTimeout(next, MEASURE_MS);
-  }
-
-  /** @param {DemoState} state @param {string} kind @param {string} sentence */
-  #become(state, kind, sentence) {
-    this.#state = state;
-    document.body.dataset.state = state;
-    const { start } = this.#view;
-    start.textContent = state === "idle" ? "Start" : "Stop";
-    this.#say(kind, sentence);
-    this.#showSizes();
-    this.#showPlaceholders();
-  }
-
-  /** @param {string} kind info, wait, good or bad @param {string} sentence */
-  #say(kind, sentence) {
+  /** @param {Mood} mood @param {Phrase} said */
+  #say(mood, said) {
     const { message } = this.#view;
-    // A screen reader would read the same sentence again.
-    if (message.textContent !== sentence) message.textContent = sentence;
-    message.dataset.kind = kind;
+    this.#language.write(message, said);
+    message.dataset.kind = mood;
   }
 
-  #showSizes() {
-    const { original, filtered, originalSize, filteredSize } = this.#view;
-    originalSize.textContent = sizeOf(original);
-    filteredSize.textContent = sizeOf(filtered);
-  }
-
-  #showPlaceholders() {
-    const { original, filtered, originalPlaceholder, filteredPlaceholder } = this.#view;
-    originalPlaceholder.hidden = original.srcObject !== null;
-    filteredPlaceholder.hidden = filtered.srcObject !== null;
-    filteredPlaceholder.textContent =
-      this.#filters.chosen.name === CAMERA_ONLY && this.#filters.isReady
-        ? "No filter is chosen."
-        : "The filtered picture shows here.";
-  }
-
-  #title() {
-    const { title, name } = this.#filters.chosen;
-    return title ?? name;
+  /** For a moment, and beside what stands there. @param {Phrase} said */
+  #whisper(said) {
+    const { whispered } = this.#view;
+    this.#language.write(whispered, said);
+    whispered.dataset.new = "true";
+    clearTimeout(this.#whisperTimer);
+    this.#whisperTimer = setTimeout(() => delete whispered.dataset.new, WHISPER_MS);
   }
 }
 
-/** @param {Event} event @returns {any} */
-function detailOf(event) {
-  return /** @type {CustomEvent} */ (event).detail;
-}
-
-/**
- * @param {number} status of the request for the list, 0: no answer
- * @param {number} count of filters with a live worker
- * @param {boolean} hasToken
- */
-function listSentence(status, count, hasToken) {
-  if (status === 401 || status === 403) return hasToken ? words.TOKEN_REFUSED : words.TOKEN_NEEDED;
-  if (status !== 200) return words.NO_SERVER;
-  return count === 0 ? words.NO_WORKER : words.READY;
-}
-
-/** @param {P2PCameraFault | null} fault */
-function isTokenFault(fault) {
-  return fault?.status === 401 || fault?.status === 403;
-}
-
-/** @param {MediaStream} stream */
-function stopAll(stream) {
-  for (const track of stream.getTracks()) track.stop();
+/** @param {ReturnType<typeof pageElements>} view @param {Language} language */
+function offerLanguages({ language: select }, language) {
+  language.start(readLink(location.hash).language);
+  language.translate(document);
+  select.append(...Object.entries(LANGUAGES).map(([code, name]) => new Option(name, code)));
+  select.value = language.code;
+  select.addEventListener("change", () => {
+    language.choose(/** @type {import('./demo/language.js').Code} */ (select.value));
+  });
 }
 
 const view = pageElements();
-followTheme(view.theme);
+const language = new Language();
+offerLanguages(view, language);
 const shim = /** @type {P2PCamera | undefined} */ (Reflect.get(window, "p2pcamera"));
 if (shim) {
-  new Demo(shim, view).run();
+  new Demo(shim, view, language).run();
 } else {
-  view.start.disabled = true;
+  followTheme(view.theme, () => {});
+  language.write(view.message, phrase("message.insecure"));
   view.message.dataset.kind = "bad";
-  view.message.textContent = words.INSECURE;
+  const list = new FilterList(new URL(".", document.baseURI).href);
+  const offer = { name: CAMERA_ONLY, workers: 0, schema: {} };
+  const patient = { shim, list, offer, title: phrase("filters.camera-only.title"), params: {}, session: null };
+  new DoctorPanel(
+    view.doctor,
+    language,
+    () => patient,
+    () => {},
+  );
 }

@@ -30,8 +30,9 @@
 /**
  * Why there is no filtered picture: code and message of the server's JSON error, or a code of this script's
  * own: `unreachable`, `no_media_path`, `timeout`, `connection_lost`, `closed`, `bad_answer`, `bad_settings`.
- * `status` is the HTTP status, 0 where there was none; `retryAfterS` the server's `Retry-After`.
- * @typedef {Error & {code: string, status: number, retryAfterS: number | null}} P2PCameraFault
+ * `status` is the HTTP status, 0 where there was none; `retryAfterS` the server's `Retry-After`; `field` the
+ * parameter that was refused, empty where it was none.
+ * @typedef {Error & {code: string, status: number, retryAfterS: number | null, field: string}} P2PCameraFault
  */
 
 /**
@@ -101,7 +102,10 @@
   "use strict";
 
   // Loaded twice, the first keeps the camera; outside a secure context there is none.
-  if ("p2pcamera" in window || !navigator.mediaDevices) return;
+  const embedder = takeEmbedder();
+  /** By which a window is known to be ours: a page that does not use this script sees no name of it. */
+  const mark = embedder ? Symbol.for("p2pcamera.embedded") : "p2pcamera";
+  if (mark in window || !navigator.mediaDevices) return;
 
   const CONNECT_TIMEOUT_MS = 10_000;
   const ICE_SERVERS_TIMEOUT_MS = 3_000;
@@ -147,7 +151,8 @@
   const LEAST_LIKENESS = 0.6;
 
   // Taken now, before a later script of the page replaces them.
-  const { fetch } = window;
+  const { RTCPeerConnection } = window;
+  const fetch = embedder?.fetch ?? window.fetch;
   const {
     stop: stopTrack,
     clone: cloneTrack,
@@ -156,6 +161,9 @@
     getCapabilities: getTrackCapabilities,
     applyConstraints: applyTrackConstraints,
   } = MediaStreamTrack.prototype;
+  const [labelOf, isMutedOf, statsOf] = ["label", "muted", "stats"].map(
+    (name) => Object.getOwnPropertyDescriptor(MediaStreamTrack.prototype, name)?.get,
+  );
   const { get: contentWindowOf } = /** @type {{get: () => (Window & typeof globalThis) | null}} */ (
     Object.getOwnPropertyDescriptor(HTMLIFrameElement.prototype, "contentWindow")
   );
@@ -164,6 +172,7 @@
 
   class Fault extends Error {
     status = 0;
+    field = "";
     /** @type {number | null} */
     retryAfterS = null;
 
@@ -172,6 +181,41 @@
       super(message);
       this.code = code;
     }
+  }
+
+  // --- an embedder ----------------------------------------------------------------------------------------
+
+  /**
+   * A browser extension that runs this file in two worlds of a page leaves itself here, right before, in each.
+   * In a world that no page reaches, it makes the connections: it is handed the class of links and its own
+   * `fetch` is used. In the page's world, where `settings` are its own, it stands in for links and signaling,
+   * and nothing of either can be seen there; `window.p2pcamera` is not made.
+   * @typedef {object} Embedder
+   * @property {typeof window.fetch} [fetch]
+   * @property {(parts: {Link: typeof Link, Signaling: typeof Signaling}) => void} [connect]
+   * @property {Settings} settings
+   * @property {() => Promise<boolean>} isOn whether the page's cameras are filtered, as the user says now
+   * @property {(settings: Settings) => Signaling} newSignaling
+   * @property {(...parameters: ConstructorParameters<typeof Link>) => Link} newLink
+   * @property {(page: Page, fault: typeof Fault) => void} begin
+   */
+
+  /** @returns {Embedder | null} */
+  function takeEmbedder() {
+    const key = Symbol.for("p2pcamera.embedder");
+    const left = /** @type {any} */ (window)[key];
+    delete (/** @type {any} */ (window)[key]);
+    return left ?? null;
+  }
+
+  /** @param {Settings} settings @returns {Signaling} */
+  function newSignaling(settings) {
+    return embedder?.newSignaling?.(settings) ?? new Signaling(settings);
+  }
+
+  /** @type {Embedder["newLink"]} */
+  function newLink(settings, on) {
+    return embedder?.newLink?.(settings, on) ?? new Link(settings, on);
   }
 
   // --- settings -------------------------------------------------------------------------------------------
@@ -458,13 +502,13 @@
     // What the page calls
 
     get label() {
-      return filteredLabel(this.#camera.label);
+      return filteredLabel(labelOf?.call(this.#camera));
     }
     get muted() {
-      return this.#camera.muted;
+      return isMutedOf?.call(this.#camera);
     }
     get stats() {
-      return /** @type {any} */ (this.#camera).stats;
+      return statsOf?.call(this.#camera);
     }
     getSettings() {
       return withOtherId(getTrackSettings.call(this.#camera));
@@ -608,7 +652,10 @@
 
   /** @param {any} error of the server's JSON, whatever came */
   function faultFromError(error) {
-    return new Fault(String(error?.code ?? "error"), String(error?.message ?? "the server gives no reason"));
+    const message = String(error?.message ?? "the server gives no reason");
+    const fault = new Fault(String(error?.code ?? "error"), message);
+    fault.field = String(error?.field ?? "");
+    return fault;
   }
 
   // --- candidates -----------------------------------------------------------------------------------------
@@ -1734,7 +1781,7 @@
     constructor(camera, settings, notify) {
       this.#camera = camera;
       this.#settings = settings;
-      this.#signaling = new Signaling(settings);
+      this.#signaling = newSignaling(settings);
       this.#notify = notify;
     }
 
@@ -1879,7 +1926,7 @@
 
     /** @param {Promise<RTCIceServer[]>} iceServers @param {number} timeout_ms @throws {Fault} */
     async #connect(iceServers, timeout_ms) {
-      const link = new Link(this.#settings, {
+      const link = newLink(this.#settings, {
         track: (track) => this.#picture?.show(track),
         message: (message) => this.#receive(message),
         loss: () => this.#lose(link),
@@ -2254,7 +2301,7 @@
      *   made here and once
      */
     async filteredStream(place, asked, openCamera) {
-      const findIceServers = () => new Signaling({ ...this.#settings }).iceServers();
+      const findIceServers = () => newSignaling({ ...this.#settings }).iceServers();
       // Before the camera, since a session that is to be made does not wait for it then.
       const foundEarly = this.#sessions.size === 0 ? findIceServers() : null;
       const names = isObject(asked.video) && ("deviceId" in asked.video || "advanced" in asked.video);
@@ -2347,6 +2394,10 @@
       return this.#isInstalled;
     }
 
+    async #isOn() {
+      return this.#isInstalled && (!embedder || (await embedder.isOn()));
+    }
+
     install() {
       this.#isInstalled = true;
       const { MediaDevices, MediaDeviceInfo, InputDeviceInfo, MediaStreamTrack, MediaStream } = /** @type {any} */ (
@@ -2377,7 +2428,8 @@
       }
       this.#replaceSetter(MediaStreamTrack.prototype);
       this.watch(this.window.document);
-      Object.defineProperty(this.window, "p2pcamera", { value: page, enumerable: true, configurable: true });
+      const value = embedder ? true : page;
+      Object.defineProperty(this.window, mark, { value, enumerable: !embedder, configurable: true });
       this.window.navigator.mediaDevices?.dispatchEvent(new Event("devicechange"));
     }
 
@@ -2385,7 +2437,7 @@
       this.#isInstalled = false;
       this.#observer.disconnect();
       for (const undo of this.#undos.splice(0)) undo();
-      Reflect.deleteProperty(this.window, "p2pcamera");
+      Reflect.deleteProperty(this.window, mark);
       this.window.navigator.mediaDevices?.dispatchEvent(new Event("devicechange"));
     }
 
@@ -2422,7 +2474,7 @@
       const key = window.MediaDevices.prototype;
       if (!places.has(key)) {
         // Its own script came first.
-        if ("p2pcamera" in window) return;
+        if (mark in window) return;
         const place = new Place(window);
         places.set(key, place);
         place.install();
@@ -2449,7 +2501,7 @@
         /** @this {MediaDevices} @param {[MediaStreamConstraints?]} asked */
         async getUserMedia(...asked) {
           const [constraints] = asked;
-          if (!constraints?.video || !place.#isInstalled) return native.apply(this, asked);
+          if (!constraints?.video || !(await place.#isOn())) return native.apply(this, asked);
           return page.filteredStream(place, constraints, (widened) => native.call(this, widened));
         },
       }));
@@ -2457,7 +2509,7 @@
         /** @this {MediaDevices} */
         async enumerateDevices() {
           const devices = await native.call(this);
-          return place.#isInstalled ? withFilteredCameras(devices) : devices;
+          return (await place.#isOn()) ? withFilteredCameras(devices) : devices;
         },
       }));
     }
@@ -2534,7 +2586,12 @@
     }
   }
 
-  const page = new Page(readSettings(document.currentScript));
+  if (embedder?.connect) {
+    embedder.connect({ Link, Signaling });
+    return;
+  }
+
+  const page = new Page(embedder?.settings ?? readSettings(document.currentScript));
   const home = new Place(window);
   /** By what each has of its own; a frame's window seems the same one when it has gone to another page. */
   const places = new Map([[MediaDevices.prototype, home]]);
@@ -2542,6 +2599,7 @@
 
   Object.freeze(page);
   home.install();
+  embedder?.begin(page, Fault);
   addEventListener("pagehide", closeAll);
   for (const type of ["online", "pageshow"]) addEventListener(type, () => page.lookAtAll());
   document.addEventListener("visibilitychange", () => {

@@ -13,21 +13,22 @@ from benchmarks.staged_service import WAIT
 
 SESSIONS = 3
 MOST_OF_CODECS = 0.10
+LIBZMQ = "libzmq"
+"""Its threads; the other stages are functions."""
 WAY = (
     "packets in",
     "decode",
     "pack",
     "lane",
     WAIT,
-    "libzmq",
-    "listener",
+    LIBZMQ,
     "deliver",
     "unpack",
     "encode",
     "packets out",
 )
-"""In the order of a frame's way; `libzmq` and `listener` are threads, the others functions."""
-HOP = ("pack", "lane", "libzmq", "listener", "deliver", "unpack")
+"""In the order of a frame's way."""
+HOP = ("pack", "lane", LIBZMQ, "deliver", "unpack")
 REST = "rest"
 
 
@@ -96,15 +97,11 @@ def by_frame(before: dict[str, Any], after: dict[str, Any], frames: int) -> list
             values = [one[figure] if one else 0.0 for one in values]
         return float(values[1] - values[0]) * 1e3 / max(frames, 1)
 
-    threads = {
-        "libzmq": [name for name in after["threads"] if name.startswith("ZMQbg")],
-        "listener": ["results"],
-    }
     stages = []
     for name in WAY:
-        if name in threads:
-            cpu_ms = sum(grown("threads", thread) for thread in threads[name])
-            stages.append(Stage(name, cpu_ms, None))
+        if name == LIBZMQ:
+            threads = [thread for thread in after["threads"] if thread.startswith("ZMQbg")]
+            stages.append(Stage(name, sum(grown("threads", thread) for thread in threads), None))
         else:
             stages.append(Stage(name, grown("stages", name, "cpu_s"), grown("stages", name, "wall_s")))
     total_ms = (after["cpu_s"] - before["cpu_s"]) * 1e3 / max(frames, 1)

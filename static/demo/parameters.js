@@ -1,36 +1,38 @@
 // @ts-check
 /**
- * Controls for a filter's parameters, made from their JSON Schema (draft 2020-12, as pydantic writes it).
+ * The controls of one filter at a time, made from the JSON Schema of its parameters.
+ *
+ * A value that the schema does not allow goes nowhere, and one that the server refuses is taken back: the field
+ * says why, and the old value stays.
  */
+
+import { FIELDS } from "./controls.js";
+import { phrase } from "./language.js";
+import { kindOf, problemOf, resolved } from "./schema.js";
 
 /**
- * @typedef {{
- *   type?: string | string[], title?: string, description?: string, default?: unknown, enum?: unknown[],
- *   const?: unknown, minimum?: number, maximum?: number, exclusiveMinimum?: number, exclusiveMaximum?: number,
- *   multipleOf?: number, maxLength?: number, $ref?: string, anyOf?: Schema[], allOf?: Schema[],
- *   properties?: Record<string, Schema>, $defs?: Record<string, Schema>,
- * }} Schema
- *
- * @typedef {{element: HTMLElement, read: () => unknown}} Control `read` gives undefined for "not set"
+ * @typedef {import('./language.js').Text} Text
+ * @typedef {import('./schema.js').Schema} Schema
+ * @typedef {{element: HTMLElement, title: Text, field: import('./controls.js').Field, schema: Schema,
+ *   problem: HTMLElement, last: unknown, accepted: unknown}} Control `last`: allowed by the schema; `accepted`: by the server
  */
 
-/** The controls of one filter at a time. */
 export class Parameters {
   #container;
+  #language;
   #onChange;
   /** @type {Map<string, Control>} */
   #controls = new Map();
-  /** @type {Schema} */
-  #schema = {};
 
   /**
    * @param {HTMLElement} container is emptied and filled
-   * @param {() => void} onChange is called at each change by the user
+   * @param {import('./language.js').Language} language
+   * @param {() => void} onChange is called at each change to allowed values
    */
-  constructor(container, onChange) {
+  constructor(container, language, onChange) {
     this.#container = container;
+    this.#language = language;
     this.#onChange = onChange;
-    container.addEventListener("input", () => this.#onChange());
   }
 
   /** @returns {boolean} whether there is anything to set */
@@ -38,168 +40,158 @@ export class Parameters {
     return this.#controls.size === 0;
   }
 
-  /** @returns {Record<string, unknown>} what the controls say */
+  /** @returns {Record<string, unknown>} allowed by the schema, as far as that can be seen here */
   get values() {
-    /** @type {Record<string, unknown>} */
-    const values = {};
-    for (const [name, { read }] of this.#controls) {
-      const value = read();
-      if (value !== undefined) values[name] = value;
-    }
-    return values;
+    const entries = [...this.#controls].map(([name, { last }]) => [name, last]);
+    return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
   }
 
-  /** @param {Schema} schema of the parameters, an object's */
-  show(schema) {
-    this.#schema = schema;
+  /** @param {string} filter @param {Schema} schema of the parameters, an object's @param {object} [values] */
+  show(filter, schema, values = {}) {
     this.#controls.clear();
     for (const [name, declared] of Object.entries(schema.properties ?? {})) {
-      const control = controlFor(name, resolved(declared, schema));
+      const control = this.#control(filter, name, resolvedItems(resolved(declared, schema), schema));
       if (control) this.#controls.set(name, control);
     }
     this.#container.replaceChildren(...[...this.#controls.values()].map(({ element }) => element));
+    for (const [name, value] of Object.entries(values)) {
+      const control = this.#controls.get(name);
+      // From a link, so it may be anything.
+      if (control && problemOf(value, control.schema) === null) this.#put(control, value);
+    }
   }
 
   reset() {
-    this.show(this.#schema);
+    for (const control of this.#controls.values()) this.#put(control, control.schema.default ?? undefined);
     this.#onChange();
   }
-}
 
-/**
- * Follows references and takes the first alternative that is not null: an optional parameter.
- * @param {Schema} schema
- * @param {Schema} root
- * @returns {Schema}
- */
-function resolved(schema, root) {
-  const target = schema.$ref
-    ? root.$defs?.[schema.$ref.replace("#/$defs/", "")]
-    : (schema.anyOf ?? schema.allOf)?.find(({ type }) => type !== "null");
-  if (!target) return schema;
-  const { $ref, anyOf, allOf, ...own } = schema;
-  return { ...resolved(target, root), ...own };
-}
-
-/**
- * @param {string} name
- * @param {Schema} schema
- * @returns {Control | null} null for what has no control: the server's default holds
- */
-function controlFor(name, schema) {
-  if (schema.enum) return selectControl(name, schema, schema.enum);
-  if (schema.type === "boolean") return checkboxControl(name, schema);
-  if (schema.type === "number" || schema.type === "integer") return numberControl(name, schema);
-  if (schema.type === "string") return textControl(name, schema);
-  return null;
-}
-
-/** @param {string} name @param {Schema} schema @param {unknown[]} choices @returns {Control} */
-function selectControl(name, schema, choices) {
-  const select = document.createElement("select");
-  for (const [index, choice] of choices.entries()) {
-    select.append(new Option(String(choice), String(index), false, choice === schema.default));
+  /** @param {Record<string, unknown>} values that the server has taken */
+  accept(values) {
+    for (const [name, control] of this.#controls) control.accepted = values[name];
   }
-  return { element: labelled(name, schema, select), read: () => choices[select.selectedIndex] };
-}
 
-/** @param {string} name @param {Schema} schema @returns {Control} */
-function checkboxControl(name, schema) {
-  const input = inputOf("checkbox");
-  input.checked = schema.default === true;
-  const element = labelled(name, schema, input);
-  element.classList.add("checkbox");
-  return { element, read: () => input.checked };
-}
-
-/** @param {string} name @param {Schema} schema @returns {Control} */
-function numberControl(name, schema) {
-  const minimum = schema.minimum ?? schema.exclusiveMinimum;
-  const maximum = schema.maximum ?? schema.exclusiveMaximum;
-  if (minimum === undefined || maximum === undefined) return unboundedControl(name, schema, minimum, maximum);
-
-  const slider = inputOf("range");
-  slider.min = String(minimum);
-  slider.max = String(maximum);
-  slider.step = String(schema.multipleOf ?? (schema.type === "integer" ? 1 : niceStep(maximum - minimum)));
-  slider.value = String(schema.default ?? minimum);
-  const output = document.createElement("output");
-  const showValue = () => {
-    output.value = slider.value;
-  };
-  slider.addEventListener("input", showValue);
-  showValue();
-  return { element: labelled(name, schema, slider, output), read: () => slider.valueAsNumber };
-}
-
-/**
- * @param {string} name @param {Schema} schema
- * @param {number | undefined} minimum @param {number | undefined} maximum
- * @returns {Control}
- */
-function unboundedControl(name, schema, minimum, maximum) {
-  const input = inputOf("number");
-  if (minimum !== undefined) input.min = String(minimum);
-  if (maximum !== undefined) input.max = String(maximum);
-  input.step = String(schema.multipleOf ?? (schema.type === "integer" ? 1 : "any"));
-  input.value = String(schema.default ?? "");
-  const read = () =>
-    Number.isNaN(input.valueAsNumber) || !input.validity.valid ? undefined : input.valueAsNumber;
-  return { element: labelled(name, schema, input), read };
-}
-
-/** @param {string} name @param {Schema} schema @returns {Control} */
-function textControl(name, schema) {
-  const input = inputOf("text");
-  if (schema.maxLength !== undefined) input.maxLength = schema.maxLength;
-  input.value = String(schema.default ?? "");
-  // An optional text left empty is not set, which an empty text may not be allowed to say.
-  const isOptional = schema.default === null || schema.default === undefined;
-  return {
-    element: labelled(name, schema, input),
-    read: () => (input.value === "" && isOptional ? undefined : input.value),
-  };
-}
-
-/** @param {string} type */
-function inputOf(type) {
-  const input = document.createElement("input");
-  input.type = type;
-  return input;
-}
-
-/**
- * @param {string} name @param {Schema} schema
- * @param {HTMLInputElement | HTMLSelectElement} field @param {HTMLOutputElement} [output]
- */
-function labelled(name, schema, field, output) {
-  const element = document.createElement("div");
-  element.className = "parameter";
-  field.id = `parameter-${name}`;
-  field.name = name;
-  const label = document.createElement("label");
-  label.htmlFor = field.id;
-  label.textContent = schema.title ?? name;
-  element.append(label);
-  if (output) {
-    output.htmlFor.add(field.id);
-    element.append(output);
+  /**
+   * Takes a value back that the server has refused.
+   * @param {string} name of the parameter @param {string} reason
+   * @returns {Text | null} what the field says now; null where there is no such field
+   */
+  refuse(name, reason) {
+    const control = this.#controls.get(name);
+    if (!control) return null;
+    this.#put(control, control.accepted);
+    const value = this.#spoken(control.accepted);
+    const said = phrase("parameters.problem.refused", { name: control.title, reason, value });
+    this.#tell(control, said);
+    mark(control, false);
+    return said;
   }
-  element.append(field);
-  if (schema.description) {
+
+  /** @param {string} filter @param {string} name @param {Schema} schema @returns {Control | null} */
+  #control(filter, name, schema) {
+    const kind = kindOf(schema);
+    if (kind === null) return null;
+    const key = `filter.${filter}.${name}`;
+    const title = phrase(`${key}.title`, {}, schema.title ?? name);
+    const id = `parameter-${name}`;
+    const language = this.#language;
+    const field = FIELDS[kind]({ id, title, schema, language });
+
+    const label = document.createElement(kind === "choices" ? "span" : "label");
+    if (label instanceof HTMLLabelElement) label.htmlFor = id;
+    label.className = "name";
+    language.write(label, title);
+
+    const reset = document.createElement("button");
+    reset.type = "button";
+    reset.className = "reset";
+    reset.textContent = "↺";
+    language.label(reset, phrase("parameters.reset", { name: title }));
+
     const hint = document.createElement("small");
-    hint.id = `${field.id}-hint`;
-    hint.textContent = schema.description;
-    field.setAttribute("aria-describedby", hint.id);
-    element.append(hint);
+    hint.id = `${id}-hint`;
+    const description = document.createElement("span");
+    language.write(description, phrase(`${key}.description`, {}, schema.description ?? ""));
+    const preset = document.createElement("span");
+    language.write(preset, phrase("parameters.default", { value: this.#spoken(schema.default) }));
+    hint.append(description, " ", preset);
+
+    const problem = document.createElement("p");
+    problem.id = `${id}-problem`;
+    problem.className = "problem";
+    problem.setAttribute("role", "alert");
+    problem.hidden = true;
+
+    const element = document.createElement("div");
+    element.className = "parameter";
+    element.dataset.kind = kind;
+    element.append(label, reset, ...field.parts, problem, hint);
+    for (const part of element.querySelectorAll("input, select, textarea"))
+      part.setAttribute("aria-describedby", `${hint.id} ${problem.id}`);
+
+    const initial = schema.default ?? undefined;
+    const control = { element, title, field, schema, problem, last: initial, accepted: initial };
+    this.#put(control, initial);
+    element.addEventListener("input", () => this.#changed(control));
+    // The value is as typed while it is being typed, and back when that has ended.
+    element.addEventListener("change", () => {
+      if (control.problem.hidden) return;
+      field.write(control.last);
+      mark(control, false);
+    });
+    reset.addEventListener("click", () => {
+      this.#put(control, initial);
+      this.#onChange();
+    });
+    return control;
   }
-  return element;
+
+  /** @param {Control} control by the user */
+  #changed(control) {
+    const value = control.field.read();
+    const found = value === undefined ? null : problemOf(value, control.schema);
+    if (found === null) {
+      control.last = value;
+      this.#tell(control, null);
+      return this.#onChange();
+    }
+    const { problem, limit = "" } = found;
+    const kept = { name: control.title, limit, value: this.#spoken(control.last) };
+    this.#tell(control, phrase(`parameters.problem.${problem}`, kept));
+  }
+
+  /** @param {Control} control @param {unknown} value allowed */
+  #put(control, value) {
+    control.last = value;
+    control.field.write(value);
+    this.#tell(control, null);
+  }
+
+  /** @param {Control} control @param {Text | null} problem */
+  #tell(control, problem) {
+    control.problem.hidden = problem === null;
+    if (problem !== null) this.#language.write(control.problem, problem);
+    mark(control, problem !== null);
+  }
+
+  /** @param {unknown} value @returns {Text} */
+  #spoken(value) {
+    if (value === undefined || value === null || value === "") return phrase("parameters.unset");
+    if (typeof value === "boolean") return value ? phrase("parameters.on") : phrase("parameters.off");
+    if (Array.isArray(value)) return value.length === 0 ? phrase("parameters.unset") : value.join(", ");
+    return typeof value === "number" ? value : String(value);
+  }
 }
 
-/** @param {number} range @returns {number} a hundredth of it, rounded down to 1, 2 or 5 of a power of ten */
-function niceStep(range) {
-  const hundredth = range / 100;
-  const power = 10 ** Math.floor(Math.log10(hundredth));
-  const factor = [5, 2, 1].find((candidate) => candidate * power <= hundredth * 1.0001) ?? 1;
-  return factor * power;
+/** @param {Control} control @param {boolean} isWrong what stands in it just now */
+function mark({ element }, isWrong) {
+  for (const part of element.querySelectorAll("input, select, textarea")) {
+    if (isWrong) part.setAttribute("aria-invalid", "true");
+    else part.removeAttribute("aria-invalid");
+  }
+}
+
+/** @param {Schema} schema @param {Schema} root @returns {Schema} */
+function resolvedItems(schema, root) {
+  return schema.items ? { ...schema, items: resolved(schema.items, root) } : schema;
 }

@@ -1,54 +1,56 @@
 // @ts-check
-/**
- * The elements of index.html by role, and the theme.
- */
+/** The elements of index.html by role. */
 
 export function pageElements() {
   return {
+    language: element("language", HTMLSelectElement),
+    theme: element("theme", HTMLButtonElement),
+    copy: element("copy", HTMLButtonElement),
+    share: element("share", HTMLButtonElement),
+    split: element("split", HTMLElement),
+    divider: element("divider", HTMLElement),
     original: element("original", HTMLVideoElement),
     filtered: element("filtered", HTMLVideoElement),
-    originalPlaceholder: element("original-placeholder", HTMLElement),
-    filteredPlaceholder: element("filtered-placeholder", HTMLElement),
+    originalPoster: element("original-poster", HTMLCanvasElement),
+    filteredPoster: element("filtered-poster", HTMLCanvasElement),
     originalSize: element("original-size", HTMLElement),
     filteredSize: element("filtered-size", HTMLElement),
     filteredTitle: element("filtered-title", HTMLElement),
+    recording: element("recording", HTMLElement),
+    recordingTime: element("recording-time", HTMLElement),
     start: element("start", HTMLButtonElement),
     message: element("message", HTMLElement),
+    whispered: element("whispered", HTMLElement),
+    snapshot: element("snapshot", HTMLButtonElement),
+    record: element("record", HTMLButtonElement),
+    mirror: element("mirror", HTMLButtonElement),
+    fullscreen: element("fullscreen", HTMLButtonElement),
     tokenForm: element("token-form", HTMLFormElement),
     token: element("token", HTMLInputElement),
     filterForm: element("filter-form", HTMLFormElement),
     filters: element("filters", HTMLElement),
     parameterForm: element("parameter-form", HTMLFormElement),
     parameters: element("parameters", HTMLElement),
-    theme: element("theme", HTMLButtonElement),
+    takes: element("takes", HTMLElement),
+    takesList: element("takes-list", HTMLElement),
+    camera: {
+      panel: element("camera-panel", HTMLElement),
+      select: element("camera", HTMLSelectElement),
+      turn: element("turn-camera", HTMLButtonElement),
+    },
     measured: {
       total: element("latency", HTMLElement),
-      bar: element("latency-bar", HTMLElement),
-      parts: element("latency-parts", HTMLElement),
       figures: element("figures", HTMLElement),
+      stages: element("stages", HTMLElement),
+      plot: element("latency-plot", HTMLCanvasElement),
+    },
+    doctor: {
+      list: element("doctor-steps", HTMLElement),
+      outcome: element("doctor-outcome", HTMLElement),
+      run: element("doctor-run", HTMLButtonElement),
+      copy: element("doctor-copy", HTMLButtonElement),
     },
   };
-}
-
-/**
- * Starts with the system's theme; what the button chose last time goes first.
- * @param {HTMLButtonElement} button
- */
-export function followTheme(button) {
-  const root = document.documentElement;
-  /** @param {'dark' | 'light'} theme */
-  const show = (theme) => {
-    root.style.colorScheme = theme;
-    button.textContent = theme === "dark" ? "Light" : "Dark";
-  };
-  const stored = localStorage.getItem("theme");
-  const preferred = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-  show(stored === "dark" || stored === "light" ? stored : preferred);
-  button.addEventListener("click", () => {
-    const theme = root.style.colorScheme === "dark" ? "light" : "dark";
-    localStorage.setItem("theme", theme);
-    show(theme);
-  });
 }
 
 /** @param {HTMLVideoElement} video */

@@ -56,11 +56,13 @@ def executable() -> str:
     return found
 
 
-@asynccontextmanager
-async def chromium(camera: Path) -> AsyncIterator[Browser]:
-    """Start Chromium with a new profile, whose camera plays the file `camera` (.y4m) in a loop."""
+def flags(camera: Path, *, allows_camera: bool = True) -> list[str]:
+    """Return what a Chromium is started with whose camera plays the file `camera` (.y4m) in a loop.
+
+    Its user always gives the same answer to a page that asks for the camera.
+    """
     flags = [
-        "--use-fake-ui-for-media-stream",
+        "--use-fake-ui-for-media-stream" + ("" if allows_camera else "=deny"),
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-video-capture={camera}",
         "--autoplay-policy=no-user-gesture-required",
@@ -71,8 +73,15 @@ async def chromium(camera: Path) -> AsyncIterator[Browser]:
     if os.getuid() == 0:
         # Chromium refuses to build its sandbox as root, mapped or real.
         flags.append("--no-sandbox")
+    return flags
+
+
+@asynccontextmanager
+async def chromium(camera: Path, *, allows_camera: bool = True) -> AsyncIterator[Browser]:
+    """Start Chromium with a new profile and these flags."""
+    given = flags(camera, allows_camera=allows_camera)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=executable(), args=flags)
+        browser = await playwright.chromium.launch(executable_path=executable(), args=given)
         try:
             yield browser
         finally:

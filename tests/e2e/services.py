@@ -190,6 +190,18 @@ class Services:
 
         await eventually(is_ready, START_S, f"/readyz says 200 and /filters {workers}")
 
+    async def answers(self) -> None:
+        """Wait until the signaling service answers, with or without a worker."""
+
+        async def is_there() -> bool:
+            self._check_alive()
+            try:
+                return (await self.http.get("/healthz")).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        await eventually(is_there, START_S, "/healthz says 200")
+
     async def metric(self, name: str) -> float:
         """Return the sum of one of Prometheus' metrics over its labels; 0 where it does not show."""
         lines = (await self.http.get("/metrics")).text.splitlines()

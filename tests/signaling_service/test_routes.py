@@ -250,10 +250,25 @@ async def test_a_body_that_grows_past_the_limit_is_cut_off(service: Running) -> 
     assert error_of(response, 413)["code"] == "too_large"
 
 
-async def test_pages_are_checked_for_newer_versions(service: Running) -> None:
-    response = await service.http.get("/index.html")
+@pytest.mark.parametrize(
+    "path", ["/", "/index.html", "/demo.js", "/demo/language.js", "/demo/text/ja.js", "/p2pcamera.js"]
+)
+async def test_pages_are_checked_for_newer_versions(service: Running, path: str) -> None:
+    response = await service.http.get(path)
     assert response.status_code == 200
     assert response.headers["cache-control"] == "no-cache"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    again = await service.http.get(path, headers={"if-none-match": response.headers["etag"]})
+    assert again.status_code == 304
+
+
+async def test_the_page_has_a_policy_that_lets_nothing_in_from_elsewhere(service: Running) -> None:
+    policy = (await service.http.get("/")).headers["content-security-policy"]
+    allowed = dict(part.split(" ", 1) for part in policy.split("; "))
+    assert allowed["default-src"] == "'none'"
+    assert allowed["script-src"] == allowed["style-src"] == allowed["connect-src"] == "'self'"
+    assert "unsafe" not in policy
+    assert "content-security-policy" not in (await service.http.get("/p2pcamera.js")).headers
 
 
 async def test_metrics_name_their_units(service: Running) -> None:

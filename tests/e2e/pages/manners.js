@@ -11,7 +11,8 @@
 
   const allCameras = async () => {
     const devices = await navigator.mediaDevices.enumerateDevices();
-    return devices.filter(({ kind }) => kind === "videoinput");
+    // Chromium's second made-up camera gives depths, which no connection sends.
+    return devices.filter(({ kind, label }) => kind === "videoinput" && !label.startsWith("fake_device_1"));
   };
 
   /** @param {MediaStreamConstraints} constraints */

@@ -1,0 +1,240 @@
+// @ts-check
+/**
+ * The camera of this page, from start to stop: asked for as any page would, and changed while it runs.
+ *
+ * That the answer is filtered is the shim's doing.
+ */
+
+import { CAMERA_ONLY } from "./filter_list.js";
+import { failureOf, pictureTrouble } from "./failures.js";
+import { phrase } from "./language.js";
+import { LiveChange } from "./live_change.js";
+
+/**
+ * `said` is about what has just happened, and how good that is.
+ * @typedef {'idle' | 'starting' | 'running' | 'retrying'} CallState
+ * @typedef {'info' | 'wait' | 'good' | 'bad'} Mood
+ * @typedef {import('./language.js').Phrase} Phrase
+ * @typedef {{name: string, title: Phrase, params: Record<string, unknown>, camera: MediaTrackConstraints}} Wanted
+ */
+
+const SIZE = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } };
+const DEFAULT_RETRY_S = 3;
+
+/**
+ * Events: `state` when `state`, `stream` or `session` have changed, `say` with `mood` and `phrase`, `stats` with
+ * `stats`, `progress` with `filter` and `fraction`, `accepted` with `name` and `params`, `refused` with `fault`: prevent its default where a field
+ * says why.
+ */
+export class Call extends EventTarget {
+  #shim;
+  #wanted;
+  /** @type {CallState} */
+  #state = "idle";
+  /** @type {MediaStream | null} */
+  #stream = null;
+  /** @type {P2PCameraSession | null} */
+  #session = null;
+  /** @type {P2PCameraFault | null} */
+  #fault = null;
+  /** @type {LiveChange<Wanted> | null} */
+  #change = null;
+  /** Raised by each start and each end, so that what comes late is known as such. */
+  #attempt = 0;
+  #retryTimer = 0;
+  #isTroubled = false;
+
+  /** @param {P2PCamera} shim @param {() => Wanted} wanted what is chosen on the page just now */
+  constructor(shim, wanted) {
+    super();
+    this.#shim = shim;
+    this.#wanted = wanted;
+    shim.addEventListener("statechange", (event) => this.#sessionChanged(detailOf(event).session));
+    shim.addEventListener("stats", (event) => this.#statsCame(detailOf(event)));
+    shim.addEventListener("progress", (event) => this.#progressed(detailOf(event)));
+    shim.addEventListener("fault", (event) => this.#filterFailed(detailOf(event)));
+  }
+
+  get state() {
+    return this.#state;
+  }
+  /** What the page was given; null while nothing runs. */
+  get stream() {
+    return this.#stream;
+  }
+  get session() {
+    return this.#session;
+  }
+
+  async start() {
+    clearTimeout(this.#retryTimer);
+    const attempt = ++this.#attempt;
+    this.#fault = null;
+    this.#become("starting", "info", phrase("message.waiting-for-camera"));
+    const { name, params, camera } = this.#wanted();
+    const constraints = { video: { ...SIZE, ...camera } };
+    try {
+      const stream = await (name === CAMERA_ONLY
+        ? this.#shim.originalGetUserMedia(constraints)
+        : this.#filtered(name, params, constraints));
+      // Stopped, or started anew, while the question for permission stood there.
+      if (attempt !== this.#attempt) return stopAll(stream);
+      stream.getVideoTracks()[0].addEventListener("ended", () => {
+        if (attempt !== this.#attempt) return;
+        this.#close();
+        this.#become("idle", "bad", this.#fault ? failureOf(this.#fault, this.#fault) : phrase("failure.ended"));
+      });
+      this.#begun(stream, name, params);
+    } catch (error) {
+      if (attempt === this.#attempt) this.#failed(/** @type {Error} */ (error));
+    }
+  }
+
+  stop() {
+    this.#close();
+    this.#become("idle", "info", phrase("message.ready"));
+  }
+
+  /** Applies what is chosen now to a camera that runs. @param {boolean} isOtherFilter */
+  apply(isOtherFilter) {
+    if (this.#state === "idle") return;
+    const wanted = this.#wanted();
+    const isFiltered = this.#session !== null && this.#state === "running";
+    if (isFiltered && wanted.name !== CAMERA_ONLY) this.#change?.want(wanted);
+    else if (isOtherFilter) this.restart();
+  }
+
+  /** Another camera, or no server any more. */
+  restart() {
+    if (this.#state === "idle") return;
+    this.#close();
+    this.start();
+  }
+
+  /** @param {string} name @param {object} params @param {MediaStreamConstraints} constraints */
+  #filtered(name, params, constraints) {
+    this.#shim.filter = name;
+    this.#shim.params = params;
+    return navigator.mediaDevices.getUserMedia(constraints);
+  }
+
+  /** @param {MediaStream} stream @param {string} name @param {Record<string, unknown>} params */
+  #begun(stream, name, params) {
+    this.#stream = stream;
+    if (name === CAMERA_ONLY) return this.#become("running", "good", phrase("message.camera-only"));
+    this.#change = new LiveChange((wanted) => this.#apply(wanted));
+    this.#tell("accepted", { name, params });
+    this.#become("running", "good", this.#liveWords());
+    // What was chosen while it started.
+    const wanted = this.#wanted();
+    if (wanted.name !== name || JSON.stringify(wanted.params) !== JSON.stringify(params))
+      this.#change.want(wanted);
+  }
+
+  /** @param {Wanted} wanted */
+  async #apply({ name, params }) {
+    const attempt = this.#attempt;
+    try {
+      await this.#shim.setFilter(name, params);
+      if (attempt !== this.#attempt) return;
+      this.#tell("accepted", { name, params });
+      this.#say("good", this.#liveWords());
+    } catch (error) {
+      if (attempt !== this.#attempt) return;
+      const fault = /** @type {P2PCameraFault} */ (error);
+      if (this.#tell("refused", { fault })) this.#say("bad", failureOf(fault, fault));
+    }
+  }
+
+  /** @param {Error} error */
+  #failed(error) {
+    this.#close();
+    const fault = this.#fault;
+    const said = failureOf(error, fault);
+    if (fault) this.#tell("refused", { fault });
+    if (fault?.status !== 503) return this.#become("idle", "bad", said);
+    const seconds = fault.retryAfterS ?? DEFAULT_RETRY_S;
+    this.#become("retrying", "bad", phrase("message.again", { what: said, seconds }));
+    this.#retryTimer = setTimeout(() => this.start(), seconds * 1000);
+  }
+
+  /** Frees camera, connection and timers. */
+  #close() {
+    this.#attempt += 1;
+    clearTimeout(this.#retryTimer);
+    this.#change?.close();
+    this.#change = null;
+    if (this.#stream) stopAll(this.#stream);
+    this.#stream = null;
+    this.#session?.close();
+    this.#session = null;
+  }
+
+  /** @param {P2PCameraSession} session */
+  #sessionChanged(session) {
+    if (session.state === "connecting" && this.#state === "starting" && this.#session === null) {
+      this.#session = session;
+      this.#become("starting", "info", phrase("message.connecting"));
+    }
+    if (session !== this.#session) return;
+    this.#fault = session.fault;
+    if (this.#state !== "running") return;
+    if (session.state === "reconnecting") this.#say("wait", phrase("message.reconnecting"));
+    else if (session.state === "live") this.#say("good", this.#liveWords());
+  }
+
+  /** @param {{session: P2PCameraSession, stats: P2PCameraStats}} detail */
+  #statsCame({ session, stats }) {
+    if (session !== this.#session || this.#state !== "running") return;
+    this.#tell("stats", { stats });
+    const trouble = pictureTrouble(stats);
+    if (trouble) this.#say("wait", trouble);
+    else if (this.#isTroubled) this.#say("good", this.#liveWords());
+  }
+
+  /** @param {{session: P2PCameraSession, filter: string, fraction: number}} detail */
+  #progressed({ session, filter, fraction }) {
+    if (session !== this.#session) return;
+    this.#tell("progress", { filter, fraction });
+    const percent = Math.round(fraction * 100);
+    this.#say("wait", phrase("message.loading", { filter: this.#wanted().title, percent }));
+  }
+
+  /** @param {{session: P2PCameraSession, fault: P2PCameraFault}} detail */
+  #filterFailed({ session, fault }) {
+    if (session !== this.#session) return;
+    this.#say("wait", phrase("message.filter-failed", { filter: this.#wanted().title, reason: fault.message }));
+  }
+
+  #liveWords() {
+    return phrase("message.live", { filter: this.#wanted().title });
+  }
+
+  /** @param {CallState} state @param {Mood} mood @param {Phrase} said */
+  #become(state, mood, said) {
+    this.#state = state;
+    this.dispatchEvent(new Event("state"));
+    this.#say(mood, said);
+  }
+
+  /** @param {Mood} mood @param {Phrase} said */
+  #say(mood, said) {
+    this.#isTroubled = mood === "wait";
+    this.#tell("say", { mood, phrase: said });
+  }
+
+  /** @param {string} type @param {object} detail @returns {boolean} false where a listener has said all there is */
+  #tell(type, detail) {
+    return this.dispatchEvent(new CustomEvent(type, { detail, cancelable: true }));
+  }
+}
+
+/** @param {Event} event @returns {any} */
+export function detailOf(event) {
+  return /** @type {CustomEvent} */ (event).detail;
+}
+
+/** @param {MediaStream} stream */
+function stopAll(stream) {
+  for (const track of stream.getTracks()) track.stop();
+}

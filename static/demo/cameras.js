@@ -1,0 +1,75 @@
+// @ts-check
+/**
+ * Which camera: a list where there are several, and a button for front or back on a phone.
+ */
+
+import { phrase } from "./language.js";
+
+/** How the shim names the devices whose picture is filtered, where it lists them beside the real ones. */
+const FILTERED = "(filtered)";
+const STORED = "camera";
+
+export class Cameras {
+  #panel;
+  #select;
+  #turn;
+  #language;
+  #onChoice;
+  /** @type {'user' | 'environment' | null} null: the list decides */
+  #facing = null;
+
+  /**
+   * @param {{panel: HTMLElement, select: HTMLSelectElement, turn: HTMLButtonElement}} places
+   * @param {import('./language.js').Language} language
+   * @param {() => void} onChoice by the user
+   */
+  constructor({ panel, select, turn }, language, onChoice) {
+    this.#panel = panel;
+    this.#select = select;
+    this.#turn = turn;
+    this.#language = language;
+    this.#onChoice = onChoice;
+    select.addEventListener("change", () => {
+      this.#facing = null;
+      localStorage.setItem(STORED, select.value);
+      onChoice();
+    });
+    turn.addEventListener("click", () => {
+      this.#facing = this.#facing === "environment" ? "user" : "environment";
+      onChoice();
+    });
+    navigator.mediaDevices.addEventListener("devicechange", () => this.refresh());
+  }
+
+  /** @returns {MediaTrackConstraints} */
+  get constraints() {
+    if (this.#facing) return { facingMode: { ideal: this.#facing } };
+    return this.#select.value ? { deviceId: { ideal: this.#select.value } } : {};
+  }
+
+  /** @returns {boolean} whether the picture is of who looks at it, as far as the page chose */
+  get isOfTheUser() {
+    return this.#facing !== "environment";
+  }
+
+  /** The names are known only once a camera was allowed. */
+  async refresh() {
+    const devices = await navigator.mediaDevices.enumerateDevices().catch(() => []);
+    const cameras = devices.filter(({ kind }) => kind === "videoinput");
+    const filtered = cameras.filter(({ label }) => label.endsWith(FILTERED));
+    const shown = filtered.length > 0 ? filtered : cameras;
+    const isKnown = shown.length > 1 && shown.every(({ deviceId }) => deviceId !== "");
+    this.#panel.hidden = !isKnown;
+    this.#turn.hidden = shown.length < 2 || !matchMedia("(pointer: coarse)").matches;
+    if (!isKnown) return;
+    const chosen = this.#select.value || localStorage.getItem(STORED);
+    const any = new Option("", "");
+    this.#language.write(any, phrase("camera.any"));
+    const options = shown.map(({ deviceId, label }, index) => {
+      const option = new Option(label, deviceId, false, deviceId === chosen);
+      if (!label) this.#language.write(option, phrase("camera.nameless", { number: index + 1 }));
+      return option;
+    });
+    this.#select.replaceChildren(any, ...options);
+  }
+}

@@ -1,0 +1,272 @@
+// @ts-check
+/**
+ * Tries each step between the camera and its filtered picture, in the order in which they depend on each other.
+ *
+ * Nothing is guessed: every outcome comes from something that was done. A step whose ground is missing is skipped.
+ */
+
+import { CAMERA_ONLY } from "./filter_list.js";
+import { cameraFailure, pictureTrouble } from "./failures.js";
+import { phrase } from "./language.js";
+import { answerOf, isTurn, whyNoRelay } from "./probes.js";
+
+/**
+ * @typedef {'ok' | 'fail' | 'note' | 'skip' | 'wait' | 'busy'} Outcome
+ * @typedef {'secure' | 'server' | 'token' | 'worker' | 'filter' | 'camera' | 'path' | 'turn' | 'picture'} StepName
+ * @typedef {{outcome: Outcome, said: import('./language.js').Phrase | null}} Finding
+ * @typedef {import('./filter_list.js').FilterOffer} FilterOffer
+ * @typedef {{shim: P2PCamera | undefined, list: import('./filter_list.js').FilterList, offer: FilterOffer,
+ *   title: import('./language.js').Phrase, params: object, session: P2PCameraSession | null}} Patient
+ */
+
+/** @type {readonly StepName[]} */
+export const STEPS = Object.freeze([
+  "secure",
+  "server",
+  "token",
+  "worker",
+  "filter",
+  "camera",
+  "path",
+  "turn",
+  "picture",
+]);
+
+const PICTURE_TIMEOUT_MS = 10_000;
+
+/** @type {Finding} */
+const SKIPPED = { outcome: "skip", said: null };
+
+export class Doctor {
+  #patient;
+  /** @type {Partial<Record<StepName, Finding>>} */
+  #found = {};
+  /** A call of the doctor's own, where none runs. @type {MediaStream | null} */
+  #stream = null;
+  /** @type {P2PCameraSession | null} */
+  #session;
+  /** @type {P2PCameraFault | null} */
+  #fault = null;
+  #server;
+
+  /** @param {Patient} patient as it is when the check begins */
+  constructor(patient) {
+    this.#patient = patient;
+    this.#session = patient.session;
+    this.#server = patient.shim?.server ?? new URL(".", document.baseURI).href;
+  }
+
+  /**
+   * @param {(name: StepName, finding: Finding) => void} tell before and after each step
+   * @returns {Promise<StepName | null>} the first that fails
+   */
+  async run(tell) {
+    /** @type {Record<StepName, () => Promise<Finding>>} */
+    const steps = {
+      secure: () => this.#secure(),
+      server: () => this.#reachable(),
+      token: () => this.#token(),
+      worker: () => this.#worker(),
+      filter: () => this.#filter(),
+      camera: () => this.#camera(),
+      path: () => this.#path(),
+      turn: () => this.#turn(),
+      picture: () => this.#picture(),
+    };
+    try {
+      for (const name of STEPS) {
+        tell(name, { outcome: "busy", said: null });
+        const finding = await steps[name]().catch((error) => fail("failure.refused", { reason: error.message }));
+        this.#found[name] = finding;
+        tell(name, finding);
+      }
+    } finally {
+      for (const track of this.#stream?.getTracks() ?? []) track.stop();
+    }
+    return STEPS.find((name) => this.#found[name]?.outcome === "fail") ?? null;
+  }
+
+  /** @param {...StepName} names */
+  #isWell(...names) {
+    return names.every((name) => ["ok", "note"].includes(this.#found[name]?.outcome ?? ""));
+  }
+
+  async #secure() {
+    return isSecureContext && this.#patient.shim ? ok("doctor.secure.ok") : fail("doctor.secure.fail");
+  }
+
+  async #reachable() {
+    const server = this.#server;
+    const address = new URL("healthz", server);
+    const began_ms = performance.now();
+    const response = await answerOf(address);
+    const ms = Math.round(performance.now() - began_ms);
+    if (response) {
+      const { ok: isGood, status } = response;
+      return isGood ? ok("doctor.server.ok", { ms }) : fail("doctor.server.status", { server, status });
+    }
+    // Says nothing of the answer, but that there is one.
+    const isThere = (await answerOf(address, { mode: "no-cors" })) !== null;
+    return fail(isThere ? "doctor.server.cors" : "doctor.server.fail", { server });
+  }
+
+  async #token() {
+    if (!this.#isWell("server")) return SKIPPED;
+    const { status } = await this.#patient.list.ask();
+    if (status === 401) return fail("doctor.token.needed");
+    return status === 403 ? fail("doctor.token.refused") : ok("doctor.token.ok");
+  }
+
+  async #worker() {
+    if (!this.#isWell("token")) return SKIPPED;
+    const { status, body } = await this.#patient.list.ask();
+    const offers = /** @type {FilterOffer[] | undefined} */ (body?.filters);
+    if (!offers) return fail("doctor.worker.status", { status });
+    if (!offers.some(({ workers }) => workers > 0)) return fail("doctor.worker.none");
+    const { offer, title } = this.#patient;
+    if (offer.name === CAMERA_ONLY) return note("doctor.picture.raw");
+    const count = offers.find(({ name }) => name === offer.name)?.workers ?? 0;
+    return count > 0
+      ? ok("doctor.worker.ok", { count, filter: title })
+      : fail("doctor.worker.other", { filter: title });
+  }
+
+  async #filter() {
+    const { offer, title, list } = this.#patient;
+    if (!this.#isWell("worker") || offer.name === CAMERA_ONLY) return SKIPPED;
+    const { body } = await list.ask();
+    const offers = /** @type {FilterOffer[]} */ (body?.filters ?? []);
+    const { state = "loaded" } = offers.find(({ name }) => name === offer.name) ?? offer;
+    const said = { filter: title };
+    if (state === "failed") return fail("doctor.filter.failed", said);
+    if (state === "loading") return note("doctor.filter.loading", said);
+    return state === "loadable" ? note("doctor.filter.loadable", said) : ok("doctor.filter.loaded", said);
+  }
+
+  async #camera() {
+    const { shim } = this.#patient;
+    if (!shim || !this.#isWell("secure")) return SKIPPED;
+    const running = this.#session?.camera;
+    if (running?.readyState === "live") return ok("doctor.camera.ok", describe(running));
+    try {
+      const stream = await shim.originalGetUserMedia({ video: true });
+      const [track] = stream.getVideoTracks();
+      const said = describe(track);
+      track.stop();
+      return ok("doctor.camera.ok", said);
+    } catch (error) {
+      return { outcome: /** @type {Outcome} */ ("fail"), said: cameraFailure(/** @type {Error} */ (error)) };
+    }
+  }
+
+  async #path() {
+    const { offer } = this.#patient;
+    if (!this.#isWell("worker", "camera") || offer.name === CAMERA_ONLY) return SKIPPED;
+    if (this.#found.filter?.outcome === "fail") return SKIPPED;
+    if (this.#session?.state !== "live") await this.#call();
+    const session = this.#session;
+    if (session?.state === "live") return this.#describePath(session);
+    const fault = this.#fault;
+    if (fault?.status) return fail("doctor.path.refused", { reason: fault.message });
+    return fault?.code === "unreachable" ? fail("failure.unreachable") : fail("doctor.path.fail");
+  }
+
+  /** As any page would, and as this one does. */
+  async #call() {
+    const shim = /** @type {P2PCamera} */ (this.#patient.shim);
+    const { offer, params } = this.#patient;
+    const note = (/** @type {Event} */ event) => {
+      const { session } = /** @type {CustomEvent} */ (event).detail;
+      this.#session = session;
+      this.#fault = session.fault;
+    };
+    shim.filter = offer.name;
+    shim.params = params;
+    shim.addEventListener("statechange", note);
+    try {
+      this.#stream = await navigator.mediaDevices.getUserMedia({ video: true });
+    } catch {
+      // The session has said why.
+    } finally {
+      shim.removeEventListener("statechange", note);
+    }
+  }
+
+  /** @param {P2PCameraSession} session */
+  async #describePath(session) {
+    const report = await session.getStats();
+    const transport = [...report.values()].find(({ type }) => type === "transport");
+    const pair = report.get(transport?.selectedCandidatePairId);
+    const local = report.get(pair?.localCandidateId);
+    const remote = report.get(pair?.remoteCandidateId);
+    const isRelayed = [local, remote].some((candidate) => candidate?.candidateType === "relay");
+    const ping_ms = await session.ping();
+    return ok("doctor.path.ok", {
+      protocol: String(local?.protocol ?? "udp").toUpperCase(),
+      kind: phrase(isRelayed ? "doctor.path.relay" : "doctor.path.direct"),
+      ms: ping_ms.toFixed(1),
+    });
+  }
+
+  async #turn() {
+    if (!this.#isWell("token")) return SKIPPED;
+    const { status, body } = await this.#patient.list.ask("ice-servers");
+    if (status !== 200) return SKIPPED;
+    /** @type {RTCIceServer[]} */
+    const servers = body?.iceServers ?? [];
+    const relays = servers.filter(isTurn);
+    if (relays.length === 0) return note("doctor.turn.none");
+    const reason = await whyNoRelay(relays);
+    const server = [relays[0].urls].flat()[0];
+    if (reason === null) return ok("doctor.turn.ok", { server });
+    return fail("doctor.turn.fail", { server, reason: reason || phrase("doctor.turn.silent") });
+  }
+
+  async #picture() {
+    const session = this.#session;
+    const shim = this.#patient.shim;
+    if (!shim || !session || !this.#isWell("path")) return SKIPPED;
+    /** @type {import('./language.js').Text} */
+    let reason = "";
+    const types = ["stats", "fault"];
+    const listening = new AbortController();
+    /** @type {P2PCameraStats | null} */
+    const stats = await new Promise((resolve) => {
+      setTimeout(() => resolve(null), PICTURE_TIMEOUT_MS);
+      const heard = (/** @type {Event} */ event) => {
+        const { detail } = /** @type {CustomEvent} */ (event);
+        if (detail.session !== session) return;
+        if (event.type === "fault") reason = detail.fault.message;
+        else if (detail.stats.state === "live") resolve(detail.stats);
+        else reason ||= pictureTrouble(detail.stats) ?? "";
+      };
+      for (const type of types) shim.addEventListener(type, heard, { signal: listening.signal });
+    });
+    listening.abort();
+    const { offer, title } = this.#patient;
+    const filter = stats?.filters.join() === offer.name ? title : (stats?.filters.join(", ") ?? "");
+    if (stats) return ok("doctor.picture.ok", { filter, worker: stats.worker });
+    return fail("doctor.picture.fail", { seconds: PICTURE_TIMEOUT_MS / 1000, reason });
+  }
+}
+
+/** @param {MediaStreamTrack} track */
+function describe(track) {
+  const { width, height } = track.getSettings();
+  return { name: track.label, size: `${width} × ${height}` };
+}
+
+/** @param {string} key @param {Record<string, import('./language.js').Text>} [values] @returns {Finding} */
+function ok(key, values = {}) {
+  return { outcome: "ok", said: phrase(key, values) };
+}
+
+/** @param {string} key @param {Record<string, import('./language.js').Text>} [values] @returns {Finding} */
+function fail(key, values = {}) {
+  return { outcome: "fail", said: phrase(key, values) };
+}
+
+/** @param {string} key @param {Record<string, import('./language.js').Text>} [values] @returns {Finding} */
+function note(key, values = {}) {
+  return { outcome: "note", said: phrase(key, values) };
+}

@@ -1,0 +1,56 @@
+// @ts-check
+/**
+ * Why there is no picture, in words for whoever looks at the page.
+ */
+
+import { phrase } from "./language.js";
+
+/** @typedef {import('./language.js').Phrase} Phrase */
+
+const OF_THE_CAMERA = [
+  "NotAllowedError",
+  "NotFoundError",
+  "NotReadableError",
+  "OverconstrainedError",
+  "SecurityError",
+];
+
+/** @type {Map<string, string>} by the state in the server's stats */
+const OF_THE_PICTURE = new Map([
+  ["waiting", "message.first-picture"],
+  ["card", "message.card"],
+  ["raw", "message.raw"],
+]);
+
+/**
+ * @param {Error} error of `getUserMedia`
+ * @param {P2PCameraFault | null} fault of its session, if it came that far
+ * @returns {Phrase}
+ */
+export function failureOf(error, fault) {
+  if (!fault) return cameraFailure(error);
+  const reason = fault.message;
+  if (fault.status === 401 || fault.status === 403) return tokenFailure(fault.status);
+  if (fault.status === 503) return phrase("failure.full", { reason });
+  if (fault.code === "unreachable") return phrase("failure.unreachable");
+  if (fault.code === "no_media_path" || fault.code === "timeout") return phrase("failure.path");
+  if (fault.code === "connection_lost") return phrase("failure.lost");
+  return phrase("failure.refused", { reason });
+}
+
+/** @param {Error} error of `getUserMedia`, which no server took part in @returns {Phrase} */
+export function cameraFailure({ name, message }) {
+  if (OF_THE_CAMERA.includes(name)) return phrase(`failure.${name}`);
+  return phrase("failure.camera", { reason: message });
+}
+
+/** @param {number} status 401 or 403 @returns {Phrase} */
+export function tokenFailure(status) {
+  return phrase(status === 401 ? "message.token-needed" : "message.token-refused");
+}
+
+/** @param {P2PCameraStats} stats @returns {Phrase | null} null where the filter's picture is shown */
+export function pictureTrouble({ state }) {
+  const key = OF_THE_PICTURE.get(state);
+  return key === undefined ? null : phrase(key);
+}

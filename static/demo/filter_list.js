@@ -1,0 +1,74 @@
+// @ts-check
+/**
+ * The filters of the server: asked for again and again, since workers come and go.
+ */
+
+/**
+ * @typedef {{name: string, title?: string, description?: string, keeps_state?: boolean, state?: string,
+ *   workers: number, schema: import('./schema.js').Schema}} FilterOffer as `GET /filters` gives it
+ */
+
+/** The choice that opens the camera without any server. */
+export const CAMERA_ONLY = "";
+
+const REFRESH_MS = 4_000;
+// A page that waits for a filter to be loaded, or for a worker, wants to know soon.
+const REFRESH_SOON_MS = 1_000;
+
+/** Tells of each answer by the event `answer`. */
+export class FilterList extends EventTarget {
+  #server;
+  #timer = 0;
+  /** @type {string | undefined} */
+  token;
+  /** Of the last request, 0: no answer; null: none came back yet. @type {number | null} */
+  status = null;
+  /** @type {string | undefined} */
+  defaultName;
+  /** All that were ever listed, the default first: a worker that left may come back. @type {readonly FilterOffer[]} */
+  offers = [];
+
+  /** @param {string} server */
+  constructor(server) {
+    super();
+    this.#server = server;
+  }
+
+  /** Asks now, and from now on. */
+  follow() {
+    const ask = async () => {
+      if (!document.hidden) await this.refresh();
+      const isSettled = this.offers.length > 0 && this.offers.every(({ state }) => state !== "loading");
+      this.#timer = setTimeout(ask, isSettled ? REFRESH_MS : REFRESH_SOON_MS);
+    };
+    clearTimeout(this.#timer);
+    ask();
+  }
+
+  async refresh() {
+    const { status, body } = await this.ask();
+    this.status = status;
+    const filters = /** @type {FilterOffer[]} */ (body?.filters ?? []);
+    if (body) {
+      this.defaultName = body.default;
+      const away = this.offers.filter(({ name }) => !filters.some((offer) => offer.name === name));
+      const all = [...filters, ...away.map((offer) => ({ ...offer, workers: 0 }))];
+      const isDefault = (/** @type {FilterOffer} */ { name }) => name === this.defaultName;
+      this.offers = Object.freeze([...all.filter(isDefault), ...all.filter((offer) => !isDefault(offer))]);
+    }
+    this.dispatchEvent(new Event("answer"));
+  }
+
+  /**
+   * @param {string} [path] of any call that changes nothing
+   * @returns {Promise<{status: number, body: any}>} status 0: no answer; body null: none that can be read
+   */
+  async ask(path = "filters") {
+    /** @type {Record<string, string>} */
+    const headers = this.token ? { Authorization: `Bearer ${this.token}` } : {};
+    const address = new URL(path, this.#server);
+    const response = await fetch(address, { headers, cache: "no-store" }).catch(() => null);
+    const body = response?.ok ? await response.json().catch(() => null) : null;
+    return { status: response?.status ?? 0, body };
+  }
+}

@@ -1,0 +1,33 @@
+// @ts-check
+/**
+ * The address of this page with what is chosen on it, to be sent to somebody: `#filter=ink&params={...}`.
+ */
+
+/** @typedef {{filter: string | null, params: Record<string, unknown>, language: string | null}} Asked */
+
+/** @param {string} hash of an address, whatever it is @returns {Asked} */
+export function readLink(hash) {
+  const fields = new URLSearchParams(hash.replace(/^#/, ""));
+  return {
+    filter: fields.get("filter"),
+    params: objectOf(fields.get("params") ?? "{}"),
+    language: fields.get("lang"),
+  };
+}
+
+/** @param {string} filter @param {Record<string, unknown>} params @returns {string} the hash, never with a token */
+export function linkTo(filter, params) {
+  const fields = new URLSearchParams({ filter });
+  if (Object.keys(params).length > 0) fields.set("params", JSON.stringify(params));
+  return `#${fields}`;
+}
+
+/** @param {string} text @returns {Record<string, unknown>} */
+function objectOf(text) {
+  try {
+    const value = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : {};
+  } catch {
+    return {};
+  }
+}

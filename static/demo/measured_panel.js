@@ -1,0 +1,144 @@
+// @ts-check
+/**
+ * Figures, stages and plot of a call, and what a screen reader is told of the plot.
+ */
+
+import { LatencyPlot } from "./latency_plot.js";
+import { phrase } from "./language.js";
+import { Measurement, STAGES } from "./measurements.js";
+
+/**
+ * @typedef {import('./measurements.js').Measured} Measured
+ * @typedef {import('./measurements.js').Stage} Stage
+ * @typedef {{total: HTMLElement, figures: HTMLElement, stages: HTMLElement, plot: HTMLCanvasElement}} Places
+ */
+
+const NOTHING = "–";
+const FIGURES = ["fps", "freezes", "worker", "size", "bitrate", "codec"];
+
+export class MeasuredPanel {
+  #places;
+  #language;
+  #plot;
+  /** @type {Measurement | null} */
+  #measurement = null;
+  /** @type {Map<string, HTMLElement>} by the figure or stage */
+  #values = new Map();
+
+  /** @param {Places} places @param {import('./language.js').Language} language */
+  constructor(places, language) {
+    this.#places = places;
+    this.#language = language;
+    places.figures.append(...FIGURES.map((name) => this.#newFigure(name)));
+    const items = new Map(STAGES.map((name) => [name, this.#newStage(name)]));
+    places.stages.append(...items.values());
+    this.#plot = new LatencyPlot(
+      places.plot,
+      (name) => getComputedStyle(/** @type {Element} */ (items.get(name))).borderTopColor,
+    );
+    this.#show(null);
+  }
+
+  /** @param {P2PCameraSession} session @param {HTMLVideoElement} video that shows its picture */
+  begin(session, video) {
+    this.end();
+    this.#measurement = new Measurement(session, video);
+  }
+
+  /** Once a second. @param {P2PCameraStats} stats */
+  async take(stats) {
+    const measurement = this.#measurement;
+    if (!measurement) return;
+    // No connection just now: there is nothing to measure.
+    const measured = await measurement.take(stats).catch(() => null);
+    if (measurement !== this.#measurement) return;
+    this.#show(measured);
+    this.#plot.add(measured?.total_ms == null ? null : measured.stages);
+  }
+
+  /** A second in which the server said nothing. */
+  miss() {
+    if (this.#measurement) this.#plot.add(null);
+  }
+
+  end() {
+    this.#measurement?.close();
+    this.#measurement = null;
+    this.#plot.clear();
+    this.#show(null);
+  }
+
+  /** Colours have changed. */
+  redraw() {
+    this.#plot.draw();
+  }
+
+  /** @param {Measured | null} measured */
+  #show(measured) {
+    const { total, plot } = this.#places;
+    const total_ms = measured?.total_ms ?? null;
+    total.textContent = total_ms === null ? NOTHING : `${Math.round(total_ms)} ms`;
+    for (const name of STAGES) {
+      const stage = measured?.stages.find((one) => one.name === name);
+      this.#set(name, stage?.value_ms == null ? NOTHING : spoken(stage));
+    }
+    const { fps, freezes, worker, size, megabitsUp, megabitsDown, codec } = measured ?? {};
+    this.#set("fps", fps == null ? NOTHING : fps.toFixed(1));
+    this.#set("freezes", String(freezes ?? NOTHING));
+    this.#set("worker", worker || NOTHING);
+    this.#set("size", size || NOTHING);
+    this.#set("bitrate", [megabitsUp, megabitsDown].map((one) => one?.toFixed(2) ?? NOTHING).join(" / "));
+    this.#set("codec", codec || NOTHING);
+    if (measured && total_ms !== null) this.#describe(plot, measured.stages, total_ms);
+    else this.#language.label(plot, phrase("measured.plot"));
+  }
+
+  /** @param {HTMLCanvasElement} plot @param {Stage[]} stages @param {number} total_ms */
+  #describe(plot, stages, total_ms) {
+    const most = stages.reduce((one, other) => ((other.value_ms ?? 0) > (one.value_ms ?? 0) ? other : one));
+    const values = {
+      total: Math.round(total_ms),
+      stage: phrase(`stage.${most.name}`),
+      most: Math.round(most.value_ms ?? 0),
+    };
+    this.#language.label(plot, phrase("measured.plot-now", values));
+  }
+
+  /** @param {string} name @param {string} value */
+  #set(name, value) {
+    const place = /** @type {HTMLElement} */ (this.#values.get(name));
+    place.textContent = value;
+  }
+
+  /** @param {string} name */
+  #newFigure(name) {
+    const group = document.createElement("div");
+    const term = document.createElement("dt");
+    this.#language.write(term, phrase(`figure.${name}`));
+    const value = document.createElement("dd");
+    value.id = `figure-${name}`;
+    this.#values.set(name, value);
+    group.append(term, value);
+    return group;
+  }
+
+  /** @param {import('./measurements.js').StageName} name */
+  #newStage(name) {
+    const item = document.createElement("li");
+    item.dataset.stage = name;
+    const title = document.createElement("b");
+    this.#language.write(title, phrase(`stage.${name}`));
+    const value = document.createElement("span");
+    value.className = "value";
+    const what = document.createElement("small");
+    this.#language.write(what, phrase(`stage.${name}.what`));
+    this.#values.set(name, value);
+    item.append(title, value, what);
+    return item;
+  }
+}
+
+/** @param {Stage} stage with a value */
+function spoken({ value_ms, isEstimate }) {
+  return `${isEstimate ? "≈ " : ""}${value_ms?.toFixed(1)} ms`;
+}

@@ -1,0 +1,253 @@
+// @ts-check
+/**
+ * Runs in the extension's own world of a page, right before the shim, and makes the connections for the shim in
+ * the page's world. Here everything is the browser's own, whatever the page has replaced, and no object of
+ * this world can be had from the other but the port that is handed over (messages: see `page_world.js`). The
+ * calls to the server go to the service worker, which alone knows its address and the token.
+ */
+(() => {
+  "use strict";
+
+  if (!navigator.mediaDevices) return;
+
+  const MAX_LINKS = 16;
+  const MAX_TIMEOUT_MS = 60_000;
+  const SETTINGS_PAUSE_MS = 1_000;
+  const UNREACHABLE = "the server that the extension is set to cannot be reached";
+  const REPORTED = new Set(["outbound-rtp", "inbound-rtp"]);
+
+  /**
+   * @typedef {{code: string, message: string, status: number, retryAfterS: number | null}} PlainFault
+   * @typedef {{link: any, settings: any, opened: Promise<readonly string[]>}} Connection
+   */
+
+  /**
+   * The shim's `fetch`, by way of the service worker.
+   * @param {RequestInfo | URL} url of which the path counts
+   * @param {RequestInit} [init]
+   * @returns {Promise<Response>}
+   */
+  async function relayed(url, { method = "GET", headers, body, signal } = {}) {
+    const message = { type: "call", method, path: new URL(String(url)).pathname.slice(1) };
+    const contentType = new Headers(headers).get("Content-Type");
+    const call = chrome.runtime.sendMessage({
+      ...message,
+      ...(contentType && { contentType, body }),
+    });
+    // An offer is waited for to its end: a session that nobody waits for has to be closed.
+    const { fault, status, text, retryAfter } = await (signal && method !== "POST"
+      ? Promise.race([call, aborted(signal)])
+      : call);
+    if (fault) throw new Error(fault);
+    const answerHeaders = retryAfter === null ? {} : { "Retry-After": retryAfter };
+    return new Response(text === "" ? null : text, { status, headers: answerHeaders });
+  }
+
+  /** @param {AbortSignal} signal @returns {Promise<never>} */
+  function aborted(signal) {
+    return new Promise((_, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    });
+  }
+
+  /** @param {any} fault @returns {PlainFault} without the address that the shim's words have */
+  function plain({ code = "error", message = "", status = 0, retryAfterS = null }) {
+    return { code, message: code === "unreachable" ? UNREACHABLE : message, status, retryAfterS };
+  }
+
+  /** All connections of one frame. */
+  class Connections {
+    #Link;
+    #signaling;
+    #port;
+    /** The end that the page's world holds: events on it cross the worlds with their track. */
+    #far;
+    /** @type {Map<number, Connection>} */
+    #connections = new Map();
+    /** @type {MediaStreamTrack[]} cameras that wait for the messages to which they belong, in their order */
+    #cameras = [];
+    /** @type {Promise<RTCIceServer[]> | null} */
+    #iceServers = null;
+    /** @type {any} */
+    #stats = null;
+    /** @type {PlainFault | null} of the last connection, until one succeeds */
+    #fault = null;
+
+    /** @param {any} Link @param {any} Signaling @param {MessagePort} port @param {MessagePort} far */
+    constructor(Link, Signaling, port, far) {
+      this.#Link = Link;
+      this.#signaling = new Signaling(settingsOf({}));
+      this.#port = port;
+      this.#far = far;
+    }
+
+    /** @param {object} message */
+    post(message) {
+      this.#port.postMessage(message);
+    }
+
+    /** @param {any} message of the page's world: whatever a page may have made of it */
+    receive(message) {
+      const { type, key, link: number } = message ?? {};
+      if (type === "prepare") {
+        this.#iceServers = this.#signaling.iceServers();
+      } else if (!Number.isSafeInteger(number)) {
+        return;
+      } else if (type === "open") {
+        this.#open(number, message);
+      } else if (type === "close") {
+        this.#close(number);
+      } else {
+        this.#act(number, message).then(
+          (value) => this.post({ type: "answer", key, value }),
+          (fault) => this.post({ type: "answer", key, fault: plain(fault) }),
+        );
+      }
+    }
+
+    /** @param {MediaStreamTrack} track */
+    takeCamera(track) {
+      if (this.#cameras.length < MAX_LINKS) this.#cameras.push(track);
+    }
+
+    closeAll() {
+      for (const number of this.#connections.keys()) this.#close(number);
+    }
+
+    /** @returns {Promise<object>} what the popup shows */
+    async report() {
+      const connection = [...this.#connections.values()].at(-1);
+      if (!connection) return { state: "idle", fault: this.#fault };
+      const { link } = connection;
+      if (!link.id) return { state: "connecting", fault: this.#fault };
+      const sentAt_ms = performance.now();
+      const [stats] = await Promise.all([link.getStats(), link.control.ping()]);
+      const ping_ms = performance.now() - sentAt_ms;
+      const entries = [...stats.values()].filter(({ type }) => REPORTED.has(type));
+      return { state: "live", fault: this.#fault, filters: link.filters, stats: this.#stats, ping_ms, entries };
+    }
+
+    /** @param {number} number @param {any} message */
+    async #open(number, { filter, params, outage, timeout_ms }) {
+      const camera = this.#cameras.shift();
+      if (!camera || this.#connections.has(number) || this.#connections.size >= MAX_LINKS) return;
+      const settings = settingsOf({ filter, params, outage });
+      const link = new this.#Link(settings, {
+        track: (/** @type {MediaStreamTrack} */ track) => {
+          this.#far.dispatchEvent(new MediaStreamTrackEvent(`track-${number}`, { track }));
+        },
+        message: (/** @type {any} */ heard) => {
+          if (heard.type === "stats") this.#stats = heard;
+          else if (heard.type === "error") this.#fault = plain(heard.error ?? {});
+          this.post({ type: "heard", link: number });
+        },
+        loss: () => this.post({ type: "lost", link: number }),
+      });
+      const iceServers = this.#iceServers ?? this.#signaling.iceServersOrFault();
+      this.#iceServers = null;
+      const limit_ms = Math.min(Number(timeout_ms) || 0, MAX_TIMEOUT_MS);
+      const opened = link.open(camera, iceServers, limit_ms).then(() => link.filters);
+      this.#connections.set(number, { link, settings, opened });
+      try {
+        const filters = await opened;
+        this.#fault = null;
+        this.post({ type: "opened", link: number, filters });
+      } catch (fault) {
+        const wasWanted = this.#connections.delete(number);
+        if (wasWanted) this.#fault = plain(/** @type {any} */ (fault));
+        this.post({ type: "failed", link: number, fault: plain(/** @type {any} */ (fault)) });
+      }
+    }
+
+    /** @param {number} number */
+    #close(number) {
+      const connection = this.#connections.get(number);
+      this.#connections.delete(number);
+      if (this.#connections.size === 0) this.#stats = null;
+      connection?.link.close(new Error("closed"));
+    }
+
+    /** @param {number} number @param {any} message @returns {Promise<unknown>} */
+    async #act(number, { type, filter, params, outage }) {
+      const camera = type === "send" ? this.#cameras.shift() : null;
+      const connection = this.#connections.get(number);
+      if (!connection) throw { code: "connection_lost", message: "there is no such connection" };
+      const { link, settings, opened } = connection;
+      if (type === "filter") {
+        Object.assign(settings, { filter, params });
+        // Before its offer a connection asks for what its settings say then.
+        return link.control ? link.control.changeFilter(filter, params) : opened;
+      }
+      if (type === "outage") {
+        settings.outage = outage;
+        return link.control?.changeOutage(outage);
+      }
+      if (camera) return link.send(camera);
+      if (type === "check") return this.#signaling.check((await opened) && link.id);
+      if (type !== "ping") throw { code: "bad_message", message: `there is no ${type}` };
+      await link.control?.ping();
+      this.post({ type: "heard", link: number });
+      return undefined;
+    }
+  }
+
+  /** @param {{filter?: any, params?: any, outage?: any}} chosen @returns {object} the shim's settings */
+  function settingsOf({ filter = null, params = {}, outage = "closed" }) {
+    // The address is none: the service worker has its own.
+    return { server: "p2pcamera:/", filter, params, outage, token: undefined, fault: null };
+  }
+
+  /**
+   * Tells the page's world what the user has chosen; asks again while the service worker cannot be had.
+   * @param {Connections} connections
+   */
+  async function tellSettings(connections) {
+    for (;;) {
+      try {
+        const settings = await chrome.runtime.sendMessage({ type: "settings" });
+        connections.post({ ...settings, type: "settings" });
+        return;
+      } catch {
+        // No id: the extension was updated or removed, and this world is on its own.
+        if (!chrome.runtime?.id) return;
+        await new Promise((resolve) => {
+          setTimeout(resolve, SETTINGS_PAUSE_MS);
+        });
+      }
+    }
+  }
+
+  /** @param {{Link: any, Signaling: any}} shim */
+  function connect({ Link, Signaling }) {
+    const { port1: near, port2: far } = new MessageChannel();
+    const connections = new Connections(Link, Signaling, near, far);
+    near.addEventListener("message", ({ data }) => connections.receive(data));
+    near.start();
+    far.addEventListener("camera", (event) => {
+      connections.takeCamera(/** @type {MediaStreamTrackEvent} */ (event).track);
+    });
+    dispatchEvent(new MessageEvent("p2pcamera-port", { ports: [far], cancelable: true }));
+
+    tellSettings(connections);
+    chrome.runtime.onMessage.addListener((message) => {
+      if (message.type === "changed") tellSettings(connections);
+    });
+    chrome.runtime.onConnect.addListener((popup) => {
+      popup.onMessage.addListener(() => {
+        connections.report().then(
+          (report) => popup.postMessage(report),
+          // It was closed while it was measured.
+          () => popup.postMessage({ state: "idle", fault: null }),
+        );
+      });
+    });
+    addEventListener("pagehide", (event) => {
+      // A page can make events too.
+      if (!event.isTrusted) return;
+      connections.closeAll();
+      if (chrome.runtime?.id) chrome.runtime.sendMessage({ type: "gone" }).catch(() => {});
+    });
+  }
+
+  /** @type {any} */ (window)[Symbol.for("p2pcamera.embedder")] = { fetch: relayed, connect };
+})();

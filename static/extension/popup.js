@@ -1,0 +1,189 @@
+// @ts-check
+/**
+ * The toolbar's popup: on and off for the site of the tab, its filter, and how old its picture is just now.
+ */
+import { Latency } from "./latency.js";
+import { servedFilters } from "./server.js";
+import { readSettings, saveSettings } from "./settings.js";
+import { givenSites, isOnAt, patternOf, siteOf } from "./sites.js";
+import { fillWords, say, sayFault } from "./words.js";
+
+/** @typedef {import("./latency.js").Report} Report */
+
+const LOOK_MS = 1_000;
+const FIRST_LOOK_MS = 150;
+const SHOWN_LATENCIES = 60;
+/** From what says most of the tab to what says least. */
+const STATES = ["live", "connecting", "idle"];
+const STATE_WORDS = { live: "isLive", connecting: "isConnecting", idle: "isIdle" };
+
+const page = {
+  setUp: element("set-up"),
+  site: element("site"),
+  host: element("host"),
+  isOn: /** @type {HTMLInputElement} */ (element("is-on")),
+  filter: /** @type {HTMLSelectElement} */ (element("filter")),
+  measured: element("measured"),
+  latency: element("latency"),
+  rate: element("rate"),
+  plot: /** @type {SVGPolylineElement} */ (document.querySelector("#plot polyline")),
+  message: element("message"),
+  reload: element("reload"),
+};
+const latency = new Latency();
+/** @type {number[]} */
+const latencies_ms = [];
+/** Of all frames of the tab, since they were last asked. @type {Report[]} */
+let reports = [];
+/** Whether the page has our scripts. */
+let isHeard = false;
+/** What the server has against us. @type {string} */
+let serverFault = "";
+
+/** @param {string} id @returns {HTMLElement} */
+function element(id) {
+  return /** @type {HTMLElement} */ (document.getElementById(id));
+}
+
+/** @returns {Promise<chrome.tabs.Tab>} that for which the popup was opened; one in a tab of its own names it */
+async function tabOfPopup() {
+  const named = new URLSearchParams(location.search).get("tab");
+  if (named) return chrome.tabs.get(Number(named));
+  const [tab] = await chrome.tabs.query({ active: true, currentWindow: true });
+  return tab;
+}
+
+/** @param {string} site @param {boolean} isWanted */
+async function turn(site, isWanted) {
+  const { sites, off } = await readSettings();
+  const others = off.filter((one) => one !== site);
+  const isNew = isWanted && !sites.includes(site) && !givenSites().includes(site);
+  // First, since the browser's question may close the popup: the service worker goes on.
+  await saveSettings({
+    off: isWanted ? others : [...others, site],
+    ...(isNew && { sites: [...sites, site] }),
+  });
+  if (isNew && !(await chrome.permissions.request({ origins: [patternOf(site)] }))) {
+    await saveSettings({ sites });
+  }
+}
+
+/** @param {string} site */
+async function showSite(site) {
+  const settings = await readSettings();
+  page.host.textContent = new URL(site).host;
+  page.isOn.checked = isOnAt(settings, site);
+  page.filter.disabled = !page.isOn.checked || page.filter.options.length === 0;
+}
+
+async function fillFilters() {
+  const { filter } = await readSettings();
+  try {
+    const served = await servedFilters();
+    page.filter.replaceChildren(
+      ...served.filters.map(({ name, title }) => {
+        const isChosen = name === (filter ?? served.default);
+        return new Option(title || name, name, isChosen, isChosen);
+      }),
+    );
+    serverFault = served.filters.length > 0 ? "" : say("noWorker");
+  } catch (fault) {
+    serverFault = sayFault(/** @type {any} */ (fault));
+  }
+}
+
+/** Asks every frame of the tab once a second, and shows the one that says most. @param {number} tab */
+function watch(tab) {
+  const port = chrome.tabs.connect(tab, { name: "watch" });
+  let isOpen = true;
+  port.onMessage.addListener((report) => {
+    isHeard = true;
+    reports.push(report);
+  });
+  port.onDisconnect.addListener(() => {
+    // Read, or the console complains: a page without our scripts is no fault.
+    void chrome.runtime.lastError;
+    isOpen = false;
+    clearInterval(asking);
+    isHeard = false;
+    showReport(undefined);
+    // A page that is loaded anew has frames anew.
+    setTimeout(() => watch(tab), LOOK_MS);
+  });
+  const ask = () => {
+    showReport(reports.sort((one, other) => STATES.indexOf(one.state) - STATES.indexOf(other.state))[0]);
+    reports = [];
+    if (isOpen) port.postMessage("report");
+  };
+  const asking = setInterval(ask, LOOK_MS);
+  setTimeout(ask, FIRST_LOOK_MS);
+  port.postMessage("report");
+}
+
+/** @param {Report | undefined} report undefined where no frame has our scripts */
+function showReport(report) {
+  const isLive = report?.state === "live";
+  const isOn = page.isOn.checked;
+  page.measured.hidden = !isLive;
+  if (isLive) showLatency(report);
+  page.reload.hidden = isOn ? isHeard : !isLive;
+  page.message.textContent = wordsFor(report, isOn);
+}
+
+/** @param {Report | undefined} report @param {boolean} isOn */
+function wordsFor(report, isOn) {
+  if (!isOn) return say(report?.state === "live" ? "offAfterReload" : "isOff");
+  if (serverFault) return serverFault;
+  if (!isHeard) return say("onAfterReload");
+  if (report?.fault) return sayFault(report.fault);
+  return say(STATE_WORDS[report?.state ?? "idle"]);
+}
+
+/** @param {Report} report */
+function showLatency(report) {
+  const value_ms = latency.take(report);
+  page.latency.textContent = value_ms === null ? "–" : `${Math.round(value_ms)} ms`;
+  const rate = report.stats?.fps_out;
+  page.rate.textContent = rate === undefined ? "–" : String(Math.round(rate));
+  if (value_ms !== null) latencies_ms.push(value_ms);
+  latencies_ms.splice(0, latencies_ms.length - SHOWN_LATENCIES);
+  const highest_ms = Math.max(...latencies_ms, 1);
+  const points = latencies_ms.map((one_ms, place) => {
+    const x = 100 - (latencies_ms.length - 1 - place) * (100 / (SHOWN_LATENCIES - 1));
+    return `${x.toFixed(1)},${(30 - (28 * one_ms) / highest_ms).toFixed(1)}`;
+  });
+  page.plot.setAttribute("points", points.join(" "));
+}
+
+async function begin() {
+  fillWords();
+  for (const id of ["options", "set-up-now"]) {
+    element(id).addEventListener("click", () => {
+      chrome.runtime.openOptionsPage();
+      close();
+    });
+  }
+  const { server } = await readSettings();
+  page.setUp.hidden = server !== "";
+  if (server === "") return;
+  const tab = await tabOfPopup();
+  const site = siteOf(tab?.url);
+  if (site === null || tab.id === undefined) {
+    page.message.textContent = say("noSite");
+    return;
+  }
+  const tabId = tab.id;
+  page.isOn.addEventListener("change", async () => {
+    await turn(site, page.isOn.checked);
+    await showSite(site);
+  });
+  page.filter.addEventListener("change", () => saveSettings({ filter: page.filter.value }));
+  page.reload.addEventListener("click", () => chrome.tabs.reload(tabId));
+  await showSite(site);
+  page.site.hidden = false;
+  await fillFilters();
+  await showSite(site);
+  watch(tabId);
+}
+
+begin();

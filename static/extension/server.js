@@ -1,0 +1,33 @@
+// @ts-check
+/**
+ * The server's list of filters, as the extension's own pages get it from the service worker.
+ */
+
+/**
+ * @typedef {{name: string, title: string, description: string, schema: object, workers: number}} ServedFilter
+ * @typedef {{filters: ServedFilter[], default: string}} Served
+ */
+
+/**
+ * @returns {Promise<Served>}
+ * @throws {{code: string, message: string, status: number}}
+ */
+export async function servedFilters() {
+  const { fault, status = 0, text } = await chrome.runtime.sendMessage({ type: "filters" });
+  if (fault) throw { code: "unreachable", message: fault, status };
+  const answer = parsed(text);
+  if (status >= 400) {
+    throw { code: answer?.error?.code ?? "bad_answer", message: answer?.error?.message ?? "", status };
+  }
+  if (!Array.isArray(answer?.filters)) throw { code: "bad_answer", message: "", status: 0 };
+  return answer;
+}
+
+/** @param {string} text @returns {any} */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
