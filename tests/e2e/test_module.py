@@ -34,7 +34,7 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def stage(browser: Browser) -> AsyncIterator[Stage]:
     async with staged(browser) as stage:
-        await stage.context.route("**/p2pcamera.mjs", _file)
+        await stage.context.route("**/p2pcamera.mjs*", _file)
         await stage.context.route("**/p2pcamera.js", _file)
         yield stage
 
