@@ -85,7 +85,7 @@
  * filtered tracks, as if their cameras were unplugged; the script may be loaded again then.
  * @typedef {object} P2PCameraMembers
  * @property {readonly P2PCameraSession[]} sessions those that are connecting, live or reconnecting
- * @property {string} server
+ * @property {string} server empty until it is set, where the script was imported (p2pcamera.mjs)
  * @property {string | string[] | null} filter null: the server's own default
  * @property {object} params
  * @property {'closed' | 'open'} outage
@@ -329,9 +329,11 @@
   /**
    * A camera's id read backwards is the filtered camera's id, and the other way round: no table is needed, and
    * a page may use an id that it kept from an earlier visit, before it has permission for a list of devices.
+   * Where the user has a switch, as an extension's have, all cameras are filtered under their own ids: a site goes
+   * by the one it remembers.
    * @param {string} id
    */
-  const otherId = (id) => [...id].reverse().join("");
+  const otherId = (id) => (embedder ? id : [...id].reverse().join(""));
 
   /** @param {string} label of a camera, empty before permission */
   const filteredLabel = (label) => label && `${label} (filtered)`;
@@ -381,7 +383,7 @@
       if (device.kind !== "videoinput" || !device.deviceId) return [device];
       const filtered = Object.create(Object.getPrototypeOf(device));
       faces.set(filtered, new DeviceFace(device));
-      return [filtered, device];
+      return embedder ? [filtered] : [filtered, device];
     });
   }
 
@@ -1377,8 +1379,8 @@
   /**
    * How much later the filtered picture comes than the camera's, in milliseconds: the median of the last seconds'
    * sums of what encoding, waiting to be sent, the jitter buffer and decoding took in this browser, the round
-   * trip on the data channel, and `latency_ms.total` of the server. It does not contain what the server takes to
-   * receive, decode and encode a picture.
+   * trip on the data channel, and what the server says of decoding, filtering and encoding. Packets on their way
+   * through the server's sockets, and this file's own track, are not in it.
    */
   class LatencyMeter {
     #session;
@@ -1408,13 +1410,16 @@
         const times = sums[count] - before.sums[count];
         return times > 0 ? (1000 * (sums[time] - before.sums[time])) / times : 0;
       };
-      const server_ms = stats?.latency_ms.total;
-      if (server_ms === undefined || sums.framesDecoded === before.sums.framesDecoded) return null;
+      // One that does not tell what decoding and encoding take is taken to do it in no time.
+      const { total, decode = 0, encode = 0 } = stats?.latency_ms ?? {};
+      if (total === undefined || sums.framesDecoded === before.sums.framesDecoded) return null;
       const sum_ms =
         mean_ms("totalEncodeTime", "framesEncoded") +
         mean_ms("totalPacketSendDelay", "packetsSent") +
         median(this.#pings_ms) +
-        server_ms +
+        decode +
+        total +
+        encode +
         mean_ms("jitterBufferDelay", "jitterBufferEmittedCount") +
         mean_ms("totalDecodeTime", "framesDecoded");
       this.#recent_ms = [...this.#recent_ms, sum_ms].slice(-KEPT_MEASUREMENTS);
