@@ -12,9 +12,10 @@ import { CAMERA_ONLY, FilterList } from "./demo/filter_list.js";
 import { tokenFailure } from "./demo/failures.js";
 import { Gallery } from "./demo/gallery.js";
 import { LANGUAGES, Language, phrase } from "./demo/language.js";
-import { linkTo, readLink } from "./demo/link.js";
+import { readLink } from "./demo/link.js";
 import { MeasuredPanel } from "./demo/measured_panel.js";
 import { Parameters } from "./demo/parameters.js";
+import { Sharing } from "./demo/sharing.js";
 import { Stage } from "./demo/stage.js";
 import { followTheme } from "./demo/theme.js";
 import { pageElements } from "./demo/view.js";
@@ -37,6 +38,7 @@ class Demo {
   #cameras;
   #stage;
   #measured;
+  #sharing;
   #call;
   #shim;
   /** What the server applies. @type {{name: string, params: Record<string, unknown>} | null} */
@@ -61,11 +63,16 @@ class Demo {
     this.#cameras = new Cameras(view.camera, language, () => this.#call.restart());
     this.#stage = new Stage(view, language, (said) => this.#whisper(said));
     this.#measured = new MeasuredPanel(view.measured, language);
+    this.#sharing = new Sharing(view, language, {
+      wanted: () => this.#wanted,
+      whisper: (said) => this.#whisper(said),
+      follow: (filter, params) => this.#follow(filter, params),
+    });
     this.#call = new Call(shim, () => this.#wanted);
   }
 
   run() {
-    const { start, parameterForm, filterForm, tokenForm, token, copy, share } = this.#view;
+    const { start, parameterForm, filterForm, tokenForm, token } = this.#view;
     followTheme(this.#view.theme, () => this.#measured.redraw());
     start.addEventListener("click", () => (this.#call.state === "idle" ? this.#call.start() : this.#call.stop()));
     parameterForm.addEventListener("reset", (event) => {
@@ -78,10 +85,6 @@ class Demo {
       event.preventDefault();
       this.#useToken(token.value);
     });
-    copy.addEventListener("click", () => this.#copyLink());
-    share.hidden = !navigator.share;
-    share.addEventListener("click", () => this.#share());
-    addEventListener("hashchange", () => this.#followLink());
     this.#followCall();
     this.#list.addEventListener("answer", () => this.#listed());
     new DoctorPanel(
@@ -165,13 +168,13 @@ class Demo {
   /** By the user. */
   #chosen() {
     this.#showChoice({});
-    this.#noteInAddress();
+    this.#sharing.note();
     this.#call.apply(true);
   }
 
   /** A parameter, by the user. */
   #changed() {
-    this.#noteInAddress();
+    this.#sharing.note();
     this.#call.apply(false);
   }
 
@@ -194,7 +197,7 @@ class Demo {
     if (this.#call.state !== "running" || !this.#accepted) return;
     this.#gallery.choose(this.#accepted.name);
     this.#showChoice(this.#accepted.params);
-    this.#noteInAddress();
+    this.#sharing.note();
   }
 
   #showCall() {
@@ -236,33 +239,12 @@ class Demo {
       this.#gallery.showLive(this.#view.filtered);
   }
 
-  #noteInAddress() {
-    history.replaceState(null, "", linkTo(this.#gallery.chosen.name, this.#parameters.values));
-  }
-
-  /** Somebody has changed the address by hand, or followed a link on this page. */
-  #followLink() {
-    const { filter, params } = readLink(location.hash);
-    if (filter === null || !this.#gallery.has(filter)) return;
+  /** @param {string} filter @param {Record<string, unknown>} params that an address asks for */
+  #follow(filter, params) {
+    if (!this.#gallery.has(filter)) return;
     this.#gallery.choose(filter);
     this.#showChoice(params);
     this.#call.apply(true);
-  }
-
-  async #copyLink() {
-    this.#noteInAddress();
-    const isCopied = await navigator.clipboard?.writeText(location.href).then(
-      () => true,
-      () => false,
-    );
-    this.#whisper(phrase(isCopied ? "share.copied" : "share.not-copied"));
-  }
-
-  #share() {
-    this.#noteInAddress();
-    const title = this.#language.say(phrase("share.title", { filter: this.#title }));
-    // A share that is given up is no fault.
-    navigator.share({ title, url: location.href }).catch(() => {});
   }
 
   /** @param {string} token */

@@ -8,6 +8,7 @@
 import { CAMERA_ONLY } from "./filter_list.js";
 import { cameraFailure, pictureTrouble } from "./failures.js";
 import { phrase } from "./language.js";
+import { answerOf, isTurn, whyNoRelay } from "./probes.js";
 
 /**
  * @typedef {'ok' | 'fail' | 'note' | 'skip' | 'wait' | 'busy'} Outcome
@@ -31,8 +32,6 @@ export const STEPS = Object.freeze([
   "picture",
 ]);
 
-const ANSWER_TIMEOUT_MS = 5_000;
-const RELAY_TIMEOUT_MS = 6_000;
 const PICTURE_TIMEOUT_MS = 10_000;
 
 /** @type {Finding} */
@@ -100,14 +99,14 @@ export class Doctor {
     const server = this.#server;
     const address = new URL("healthz", server);
     const began_ms = performance.now();
-    const response = await get(address);
+    const response = await answerOf(address);
     const ms = Math.round(performance.now() - began_ms);
     if (response) {
       const { ok: isGood, status } = response;
       return isGood ? ok("doctor.server.ok", { ms }) : fail("doctor.server.status", { server, status });
     }
     // Says nothing of the answer, but that there is one.
-    const isThere = (await get(address, { mode: "no-cors" })) !== null;
+    const isThere = (await answerOf(address, { mode: "no-cors" })) !== null;
     return fail(isThere ? "doctor.server.cors" : "doctor.server.fail", { server });
   }
 
@@ -147,8 +146,6 @@ export class Doctor {
   async #camera() {
     const { shim } = this.#patient;
     if (!shim || !this.#isWell("secure")) return SKIPPED;
-    const policy = Reflect.get(document, "featurePolicy");
-    if (policy && !policy.allowsFeature("camera")) return fail("doctor.camera.frame");
     const running = this.#session?.camera;
     if (running?.readyState === "live") return ok("doctor.camera.ok", describe(running));
     try {
@@ -217,7 +214,6 @@ export class Doctor {
     if (status !== 200) return SKIPPED;
     /** @type {RTCIceServer[]} */
     const servers = body?.iceServers ?? [];
-    const isTurn = (/** @type {RTCIceServer} */ { urls }) => [urls].flat().some((url) => url.startsWith("turn"));
     const relays = servers.filter(isTurn);
     if (relays.length === 0) return note("doctor.turn.none");
     const reason = await whyNoRelay(relays);
@@ -247,47 +243,17 @@ export class Doctor {
       for (const type of types) shim.addEventListener(type, heard, { signal: listening.signal });
     });
     listening.abort();
-    if (stats) return ok("doctor.picture.ok", { filter: stats.filters.join(", "), worker: stats.worker });
+    const { offer, title } = this.#patient;
+    const filter = stats?.filters.join() === offer.name ? title : (stats?.filters.join(", ") ?? "");
+    if (stats) return ok("doctor.picture.ok", { filter, worker: stats.worker });
     return fail("doctor.picture.fail", { seconds: PICTURE_TIMEOUT_MS / 1000, reason });
   }
-}
-
-/** @param {URL} address @param {RequestInit} [init] @returns {Promise<Response | null>} null: no answer, or none for us */
-function get(address, init = {}) {
-  const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
-  return fetch(address, { cache: "no-store", signal, ...init }).catch(() => null);
 }
 
 /** @param {MediaStreamTrack} track */
 function describe(track) {
   const { width, height } = track.getSettings();
   return { name: track.label, size: `${width} × ${height}` };
-}
-
-/**
- * @param {RTCIceServer[]} iceServers with TURN
- * @returns {Promise<string | null>} null: one relays; empty: no answer at all
- */
-async function whyNoRelay(iceServers) {
-  const peer = new RTCPeerConnection({ iceServers, iceTransportPolicy: "relay" });
-  let reason = "";
-  try {
-    peer.createDataChannel("probe");
-    const outcome = new Promise((resolve) => {
-      setTimeout(() => resolve(false), RELAY_TIMEOUT_MS);
-      peer.addEventListener("icecandidate", ({ candidate }) => {
-        if (candidate?.candidate) resolve(true);
-        else if (candidate === null) resolve(false);
-      });
-    });
-    peer.addEventListener("icecandidateerror", ({ errorCode, errorText }) => {
-      reason = `${errorCode} ${errorText}`.trim();
-    });
-    await peer.setLocalDescription(await peer.createOffer());
-    return (await outcome) ? null : reason;
-  } finally {
-    peer.close();
-  }
 }
 
 /** @param {string} key @param {Record<string, import('./language.js').Text>} [values] @returns {Finding} */

@@ -9,7 +9,7 @@ import { STAGES } from "./measurements.js";
 
 const SECONDS = 90;
 const LINES = 4;
-const LEFT = 54;
+const LEFT = 62;
 const TOP = 8;
 const BOTTOM = 6;
 const LEAST_TOP_MS = 40;

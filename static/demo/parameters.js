@@ -83,6 +83,7 @@ export class Parameters {
     const value = this.#spoken(control.accepted);
     const said = phrase("parameters.problem.refused", { name: control.title, reason, value });
     this.#tell(control, said);
+    mark(control, false);
     return said;
   }
 
@@ -133,7 +134,11 @@ export class Parameters {
     this.#put(control, initial);
     element.addEventListener("input", () => this.#changed(control));
     // The value is as typed while it is being typed, and back when that has ended.
-    element.addEventListener("change", () => control.problem.hidden || field.write(control.last));
+    element.addEventListener("change", () => {
+      if (control.problem.hidden) return;
+      field.write(control.last);
+      mark(control, false);
+    });
     reset.addEventListener("click", () => {
       this.#put(control, initial);
       this.#onChange();
@@ -163,13 +168,10 @@ export class Parameters {
   }
 
   /** @param {Control} control @param {Text | null} problem */
-  #tell({ problem: place, element }, problem) {
-    place.hidden = problem === null;
-    if (problem !== null) this.#language.write(place, problem);
-    for (const part of element.querySelectorAll("input, select, textarea")) {
-      if (problem === null) part.removeAttribute("aria-invalid");
-      else part.setAttribute("aria-invalid", "true");
-    }
+  #tell(control, problem) {
+    control.problem.hidden = problem === null;
+    if (problem !== null) this.#language.write(control.problem, problem);
+    mark(control, problem !== null);
   }
 
   /** @param {unknown} value @returns {Text} */
@@ -178,6 +180,14 @@ export class Parameters {
     if (typeof value === "boolean") return value ? phrase("parameters.on") : phrase("parameters.off");
     if (Array.isArray(value)) return value.length === 0 ? phrase("parameters.unset") : value.join(", ");
     return typeof value === "number" ? value : String(value);
+  }
+}
+
+/** @param {Control} control @param {boolean} isWrong what stands in it just now */
+function mark({ element }, isWrong) {
+  for (const part of element.querySelectorAll("input, select, textarea")) {
+    if (isWrong) part.setAttribute("aria-invalid", "true");
+    else part.removeAttribute("aria-invalid");
   }
 }
 

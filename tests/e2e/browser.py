@@ -56,10 +56,13 @@ def executable() -> str:
     return found
 
 
-def flags(camera: Path) -> list[str]:
-    """Return what a Chromium is started with whose camera plays the file `camera` (.y4m) in a loop."""
+def flags(camera: Path, *, allows_camera: bool = True) -> list[str]:
+    """Return what a Chromium is started with whose camera plays the file `camera` (.y4m) in a loop.
+
+    Its user always gives the same answer to a page that asks for the camera.
+    """
     flags = [
-        "--use-fake-ui-for-media-stream",
+        "--use-fake-ui-for-media-stream" + ("" if allows_camera else "=deny"),
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-video-capture={camera}",
         "--autoplay-policy=no-user-gesture-required",
@@ -74,10 +77,11 @@ def flags(camera: Path) -> list[str]:
 
 
 @asynccontextmanager
-async def chromium(camera: Path) -> AsyncIterator[Browser]:
-    """Start Chromium with a new profile, whose camera plays the file `camera` (.y4m) in a loop."""
+async def chromium(camera: Path, *, allows_camera: bool = True) -> AsyncIterator[Browser]:
+    """Start Chromium with a new profile and these flags."""
+    given = flags(camera, allows_camera=allows_camera)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=executable(), args=flags(camera))
+        browser = await playwright.chromium.launch(executable_path=executable(), args=given)
         try:
             yield browser
         finally:

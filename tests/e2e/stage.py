@@ -28,13 +28,19 @@ SERVER = "http://localhost:7860"
 SESSION = "00112233445566778899aabbccddeeff"
 FLAGS = (
     "--no-sandbox",
-    "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream",
     "--allow-loopback-in-peer-connection",
     "--autoplay-policy=no-user-gesture-required",
     # A page that no server sent counts as public, and may not call the loopback without a grant.
     "--disable-features=WebRtcHideLocalIpsWithMdns,LocalNetworkAccessChecks",
 )
+
+THREE_CAMERAS = "--use-fake-device-for-media-stream=device-count=3"
+STRICT = (
+    f"default-src 'self'; script-src 'self' {SERVER}; connect-src 'self' {SERVER}; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+"""A content-security policy that names the server, and nothing else."""
 
 # Runs before the shim: keeps what the browser's own call was given and gave.
 SPY = """
@@ -94,8 +100,8 @@ window.RTCPeerConnection = class extends RTCPeerConnection {
 };
 """
 
-# The page that stands for the server: returns a red picture for each that comes, in its size, and answers on the
-# data channel.
+# The page that stands for the server: returns a red picture for each that comes, in its size, and answers on
+# the data channel.
 FAR_END = """<!doctype html><script>
 window.heard = [];
 window.reply = { type: "filter", ok: true, filter: ["invert"], generation: 1 };

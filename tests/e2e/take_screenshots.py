@@ -24,12 +24,12 @@ from tests.e2e.deadline import eventually
 from tests.e2e.services import Services
 
 WIDTH, HEIGHT, FPS, FRAMES = 640, 480, 30, 90
-SECONDS_OF_PLOT = 45
-QUALITY = 84
+SECONDS_OF_PLOT = 30
+QUALITY = 76
 
 SHOTS: dict[str, dict[str, Any]] = {
-    "demo-light.jpg": {"viewport": {"width": 1360, "height": 1120}},
-    "demo-dark.jpg": {"viewport": {"width": 1360, "height": 1120}, "color_scheme": "dark"},
+    "demo-light.jpg": {"viewport": {"width": 1360, "height": 1340}},
+    "demo-dark.jpg": {"viewport": {"width": 1360, "height": 1340}, "color_scheme": "dark"},
 }
 
 

@@ -1,7 +1,7 @@
 """The filtered camera beside the browser's own: a page that asks both the same question gets the same answer.
 
 The expected values are those of a page without the shim in the same browser, whose camera is Chromium's own
-made-up one.
+made-up one. The page with the shim has a strict content-security policy and Trusted Types.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page
 
-from tests.e2e.stage import stage_browser, staged
+from tests.e2e.stage import STRICT, THREE_CAMERAS, stage_browser, staged
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -138,8 +138,9 @@ SAME = {
     "a clone with a size of its own": """
         const track = await open({ width: 640, height: 480 });
         const copy = track.clone();
-        await copy.applyConstraints({ width: 320, height: 180, frameRate: 5 });
+        await copy.applyConstraints({ width: 320, height: 180, frameRate: 10 });
         const sizes = [await sized(track, 640, 480), await sized(copy, 320, 180)];
+        sizes.push((await interval_ms(copy)) > 80);
         const found = [track, copy].map((one) => [one.getSettings(), one.getConstraints()]);
         copy.stop();
         return [sizes, found, track.readyState];
@@ -277,12 +278,12 @@ class Subject:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def subjects() -> AsyncIterator[tuple[Subject, Subject]]:
     """A page without the shim and one with it, of one origin, so that the cameras have the same ids."""
-    two_cameras = "--use-fake-device-for-media-stream=device-count=2"
-    async with stage_browser(two_cameras) as browser, staged(browser) as stage:
+    async with stage_browser(THREE_CAMERAS) as browser, staged(browser) as stage:
         files = {"/manners.js": MANNERS}
         script = '<script src="/manners.js"></script>'
+        strict = {"Content-Security-Policy": STRICT}
         plain = await Subject.of(await stage.open(body=script, files=files, has_shim=False))
-        shim = await Subject.of(await stage.open(body=script, files=files))
+        shim = await Subject.of(await stage.open(body=script, files=files, headers=strict))
         assert len({camera.id for camera in plain.cameras}) == 2
         assert [camera.id for camera in plain.cameras] == [camera.id for camera in shim.cameras]
         yield plain, shim

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-from playwright.async_api import Browser, expect
+from pathlib import Path
+from urllib.parse import urlsplit
 
+import pytest
+from playwright.async_api import Browser, Route, expect
+
+from tests.e2e.browser import chromium
 from tests.e2e.demo_page import Demo, demo
 from tests.e2e.services import Services
 
@@ -27,7 +31,7 @@ async def test_all_is_well_with_and_without_a_running_camera(calm: Services, bro
         found = await page.doctor()
         assert {step: outcome for step, (outcome, _) in found.items()} == WELL
         assert "Connected by UDP, directly" in found["path"][1]
-        assert "filtered by invert" in found["picture"][1]
+        assert "filtered by Invert" in found["picture"][1]
         assert await _sessions(page) == []  # The doctor's own call is over.
         await page.start("invert")
         (running,) = await _sessions(page)
@@ -46,9 +50,8 @@ async def _sessions(page: Demo) -> list[str]:
     return ids
 
 
-async def test_a_camera_that_is_not_allowed_is_told_from_all_else(calm: Services, browser: Browser) -> None:
-    # Who is allowed something by name is allowed nothing else.
-    async with demo(browser, calm.url, permissions=["clipboard-read"]) as page:
+async def test_a_camera_that_is_not_allowed_is_told_from_all_else(calm: Services, camera: Path) -> None:
+    async with chromium(camera, allows_camera=False) as browser, demo(browser, calm.url) as page:
         await page.choose("invert")
         found = await page.doctor()
         assert {step: outcome for step, (outcome, _) in found.items()} == {
@@ -121,3 +124,25 @@ async def test_a_path_that_is_blocked_and_a_turn_server_that_is_away_are_told(
         assert "turn:127.0.0.1:9" in found["turn"][1]
         assert found["picture"][0] == "skip"
         page.complaints.clear()
+
+
+async def test_a_page_that_is_not_secure_is_told_what_to_do(calm: Services, browser: Browser) -> None:
+    context = await browser.new_context()
+    try:
+        page = await context.new_page()
+
+        async def from_the_service(route: Route) -> None:
+            path = urlsplit(route.request.url).path
+            await route.fulfill(response=await route.fetch(url=calm.url + path))
+
+        # By its name a host is no loopback, and without HTTPS no secure context.
+        await page.route("http://demo.test/**", from_the_service)
+        await page.goto("http://demo.test/")
+        await expect(page.locator("#message")).to_contain_text("Open this page over HTTPS")
+        await expect(page.locator("#start")).to_be_disabled()
+        found = await Demo(page).doctor()
+        assert [found[step][0] for step in ("secure", "server", "camera", "path")] == [
+            *("fail", "ok", "skip", "skip")
+        ]
+    finally:
+        await context.close()

@@ -187,7 +187,6 @@ export default Object.freeze({
   "doctor.filter.failed": "{filter} could not be loaded. The worker’s log says why; choose another filter meanwhile.",
   "doctor.camera": "Camera",
   "doctor.camera.ok": "{name}, {size}.",
-  "doctor.camera.frame": "This page is in a frame that may not use cameras: it needs allow=\"camera\".",
   "doctor.path": "Path for the pictures (ICE)",
   "doctor.path.ok": "Connected by {protocol}, {kind}, round trip {ms} ms.",
   "doctor.path.direct": "directly",

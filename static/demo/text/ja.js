@@ -188,7 +188,6 @@ export default Object.freeze({
   "doctor.filter.failed": "{filter} を読み込めませんでした。理由はワーカーのログにあります。別のフィルターを選んでください。",
   "doctor.camera": "カメラ",
   "doctor.camera.ok": "{name}、{size}。",
-  "doctor.camera.frame": "このページはカメラを使えないフレームの中にあります。allow=\"camera\" が必要です。",
   "doctor.path": "映像の経路(ICE)",
   "doctor.path.ok": "{protocol} で接続({kind})、往復 {ms} ミリ秒。",
   "doctor.path.direct": "直接",

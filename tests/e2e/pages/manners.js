@@ -1,7 +1,7 @@
 // @ts-check
 "use strict";
-// What a page can see of a camera, told in words that can be compared: loaded in a page with the shim, and in one
-// without, where the same questions go to the browser's own camera.
+// What a page can see of a camera, told in words that can be compared: loaded in a page with the shim, and in
+// one without, where the same questions go to the browser's own camera.
 
 (() => {
   /** @type {MediaStreamTrack[]} */
@@ -11,7 +11,8 @@
 
   const allCameras = async () => {
     const devices = await navigator.mediaDevices.enumerateDevices();
-    return devices.filter(({ kind }) => kind === "videoinput");
+    // Chromium's second made-up camera gives depths, which no connection sends.
+    return devices.filter(({ kind, label }) => kind === "videoinput" && !label.startsWith("fake_device_1"));
   };
 
   /** @param {MediaStreamConstraints} constraints */
