@@ -216,7 +216,8 @@
   /** @param {{filter?: any, params?: any, outage?: any}} chosen @returns {object} the shim's settings */
   function settingsOf({ filter = null, params = {}, outage = "closed" }) {
     // The address is none: the service worker has its own.
-    return { server: "p2pcamera:/", filter, params, outage, token: undefined, fault: null };
+    const none = { audio: "untouched", token: undefined, fault: null };
+    return { server: "p2pcamera:/", filter, params, outage, ...none };
   }
 
   /**

@@ -273,6 +273,7 @@
     filter: null,
     params: {},
     outage: "closed",
+    audio: "untouched",
     token: undefined,
     fault: null,
   };
