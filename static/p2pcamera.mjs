@@ -15,7 +15,7 @@ import "./p2pcamera.js";
 /** @type {P2PCamera} */
 export const p2pcamera = Reflect.get(window, "p2pcamera");
 
-// A script tag's server goes first; a module that was bundled is told by the page.
-if (p2pcamera && !p2pcamera.server) p2pcamera.server = new URL(".", import.meta.url).href;
+// A script tag's server goes first. A bundle may have no address of its own, and the page tells it anyhow.
+if (p2pcamera && !p2pcamera.server && import.meta.url) p2pcamera.server = new URL(".", import.meta.url).href;
 
 export default p2pcamera;

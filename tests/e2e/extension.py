@@ -176,7 +176,7 @@ window.look = async (stream = window.stream) => {
   await new Promise((resolve) => video.requestVideoFrameCallback(resolve));
   const { code } = new PictureReader().read(video);
   video.srcObject = null;
-  return code && { mark: code.mark, isInverted: code.inverted };
+  return code && { counter: code.counter, isInverted: code.inverted };
 };
 """
 

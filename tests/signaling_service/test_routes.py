@@ -230,6 +230,9 @@ async def test_a_page_of_another_origin_may_call(service: Running) -> None:
     assert preflight.headers["access-control-allow-origin"] == "*"
     assert "authorization" in preflight.headers["access-control-allow-headers"].lower()
     assert preflight.headers["access-control-allow-private-network"] == "true"
+    module = await service.http.get("/p2pcamera.mjs", headers={"origin": "https://meet.example"})
+    assert module.headers["access-control-allow-origin"] == "*"
+    assert module.headers["content-type"].startswith("text/javascript")
     refused = await service.http.post("/offer", json={}, headers={"origin": "https://meet.example"})
     assert refused.headers["access-control-allow-origin"] == "*"
     too_large = await service.http.post(
@@ -251,7 +254,8 @@ async def test_a_body_that_grows_past_the_limit_is_cut_off(service: Running) -> 
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/index.html", "/demo.js", "/demo/language.js", "/demo/text/ja.js", "/p2pcamera.js"]
+    "path",
+    ["/", "/index.html", "/demo.js", "/demo/language.js", "/demo/text/ja.js", "/p2pcamera.js", "/obs.html"],
 )
 async def test_pages_are_checked_for_newer_versions(service: Running, path: str) -> None:
     response = await service.http.get(path)

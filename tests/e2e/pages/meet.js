@@ -1,7 +1,7 @@
 // @ts-check
 "use strict";
-// Calls the camera as Google Meet is known to: several calls at once, devices by `exact` ids of the list, other sizes
-// in mid-call, the camera muted by `enabled`, a screen told from a camera by its `displaySurface`.
+// Calls the camera as Google Meet is known to: several calls at once, devices by `exact` ids of the list, other
+// sizes in mid-call, the camera muted by `enabled`, a screen told from a camera by its `displaySurface`.
 
 (() => {
   const { mediaDevices } = navigator;
@@ -55,7 +55,8 @@
 
     /** @param {number} width @param {number} height */
     async resize(width, height) {
-      await camera.applyConstraints({ width: { exact: width }, height: { exact: height }, frameRate: { max: 15 } });
+      const size = { width: { exact: width }, height: { exact: height } };
+      await camera.applyConstraints({ ...size, frameRate: { max: 15 } });
       const settings = camera.getSettings();
       return [settings.width, settings.height];
     },

@@ -1,0 +1,101 @@
+"""The pictures of docs/use.md, made anew: `sh tests/in_namespace.sh python -m tests.e2e.screenshots`.
+
+Both services run, with the default filter; Chromium's camera is matplotlib's photograph `grace_hopper.jpg`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from io import BytesIO
+from pathlib import Path
+
+import av
+import numpy as np
+from matplotlib.cbook import get_sample_data
+from PIL import Image
+from playwright.async_api import Browser, Page
+
+from tests.e2e.browser import chromium, served
+from tests.e2e.deadline import eventually
+from tests.e2e.services import ROOT, Services
+from tests.e2e.test_article_client import write_certificate
+
+IMAGES = ROOT / "docs" / "images"
+FILTER = "ink"
+SIZE = 640, 480
+COLOURS = 128
+"""Few, and no scattered dots: a PNG of a photograph stays small."""
+LIVE_S = 60.0
+
+OWN_PAGE = """<!doctype html>
+<title>A page of one's own</title>
+<style>body {{ margin: 0 }} video {{ display: block; width: 100vw }}</style>
+<script src="{server}/p2pcamera.js" data-filter="ink"></script>
+<video autoplay playsinline muted></video>
+<script>
+  navigator.mediaDevices.getUserMedia({{ video: true, audio: true }}).then((stream) => {{
+    document.querySelector("video").srcObject = stream;
+  }});
+</script>
+"""
+
+
+def write_photograph(path: Path) -> None:
+    """Write a loop of one frame for Chromium's camera."""
+    with get_sample_data("grace_hopper.jpg") as file, Image.open(file) as whole:
+        width = whole.width
+        photograph = whole.crop((0, 0, width, width * SIZE[1] // SIZE[0])).resize(SIZE)
+    frame = av.VideoFrame.from_ndarray(np.asarray(photograph), format="rgb24").reformat(format="yuv420p")
+    header = b"YUV4MPEG2 W%d H%d F30:1 Ip A1:1 C420jpeg\n" % SIZE
+    path.write_bytes(header + (b"FRAME\n" + frame.to_ndarray().tobytes()) * 30)
+
+
+async def shoot(browser: Browser, url: str, name: str, size: tuple[int, int], scale: int = 1) -> None:
+    """Open a page, press Start where it has that, wait for pictures, and write docs/images/`name`."""
+    width, height = size
+    context = await browser.new_context(
+        viewport={"width": width, "height": height},
+        device_scale_factor=scale,
+        ignore_https_errors=True,
+        permissions=["camera", "microphone"],
+    )
+    page = await context.new_page()
+    await page.goto(url)
+    if await page.locator("#start").count():
+        await page.locator("#start:enabled").click()
+    await _live(page)
+    image = Image.open(BytesIO(await page.screenshot())).convert("RGB")
+    small = image.quantize(COLOURS, dither=Image.Dither.NONE)
+    small.save(IMAGES / name, optimize=True)
+    print(IMAGES / name, (IMAGES / name).stat().st_size)
+    await context.close()
+
+
+async def _live(page: Page) -> None:
+    counted = "p2pcamera.sessions.some(({ state, stats }) => state === 'live' && stats?.frames_out > 60)"
+    await eventually(lambda: page.evaluate(counted), LIVE_S, "filtered pictures are shown")
+
+
+async def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        camera, site = folder / "camera.y4m", folder / "site"
+        write_photograph(camera)
+        site.mkdir()
+        async with Services(folder) as plain, chromium(camera) as browser:
+            await plain.start(FILTER)
+            (site / "index.html").write_text(OWN_PAGE.format(server=plain.url))
+            with served(site) as url:
+                await shoot(browser, url, "own-page.png", (480, 360))
+            await shoot(browser, f"{plain.url}/obs.html?filter={FILTER}&fit=cover", "obs.png", (640, 360))
+        async with (
+            Services(folder, certificate=write_certificate(folder)) as secure,
+            chromium(camera) as browser,
+        ):
+            await secure.start(FILTER)
+            await shoot(browser, f"{secure.url}/", "phone.png", (390, 844))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
