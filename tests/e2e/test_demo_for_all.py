@@ -13,6 +13,7 @@ from playwright.async_api import Browser, expect
 from tests.e2e.conftest import CALM_FILTERS
 from tests.e2e.demo_page import Demo, demo
 from tests.e2e.services import ROOT, Services
+from tests.e2e.stage import THREE_CAMERAS, stage_browser
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -228,6 +229,20 @@ async def test_the_camera_is_started_and_the_filter_changed_by_keys_alone(
 
         await page.so(is_over, "the server has ended the session")
         await expect(page.page.locator("#message")).to_have_text(re.compile("^Choose a filter"))
+
+
+async def test_the_camera_that_was_chosen_is_the_one_that_is_opened(calm: Services) -> None:
+    async with stage_browser(THREE_CAMERAS) as browser, demo(browser, calm.url) as page:
+        await page.start("invert")
+        choice = page.page.get_by_role("combobox", name="Camera", exact=True)
+        names = [f"fake_device_{index} (filtered)" for index in range(3)]
+        await expect(choice.locator("option")).to_have_text(["Chosen by the browser", *names])
+        await choice.select_option(label=names[2])
+        opened = "p2pcamera.sessions[0]?.camera.label"
+        await page.so(lambda: page.page.evaluate(f"{opened} === 'fake_device_2'"), "it is opened")
+        await page.choose("")  # No server, and the device itself.
+        shown = "document.getElementById('filtered').srcObject?.getVideoTracks()[0].label"
+        await page.so(lambda: page.page.evaluate(f"{shown} === 'fake_device_2'"), "it is shown as it is")
 
 
 async def test_no_script_and_no_style_is_in_the_page_itself() -> None:
