@@ -20,12 +20,9 @@ const browser = await puppeteer.launch({
     "media.navigator.streams.fake": true,
     "media.navigator.permission.disabled": true,
     "media.autoplay.default": 0,
-    // Peers that meet on the loopback, and may ask no name service.
-    "media.peerconnection.ice.loopback": true,
+    // Peers that may ask no name service.
     "media.peerconnection.ice.obfuscate_host_addresses": false,
     "network.proxy.type": 0,
-    // Without a way to the world Firefox calls itself offline, and then makes no peer connection at all.
-    "network.manage-offline-status": false,
   },
 });
 const page = await browser.newPage();

@@ -10,7 +10,8 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator
+import subprocess
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.deadline import eventually
-from tests.e2e.services import Services
+from tests.e2e.services import Services, in_namespace
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -83,9 +84,12 @@ class Leash:
         return await self._ask({"evaluate": expression})
 
 
-@asynccontextmanager
-async def leashed() -> AsyncIterator[Leash]:
-    """Start Firefox."""
+@pytest.fixture(autouse=True)
+def default_route() -> Iterator[None]:
+    """Skip where Firefox cannot be driven; give this namespace a default route.
+
+    Without one Firefox finds no address of its own, and makes no connection.
+    """
     for what, found in [
         ("Firefox (apt-get install firefox-esr, or FIREFOX)", FIREFOX),
         ("Node.js", NODE),
@@ -93,6 +97,19 @@ async def leashed() -> AsyncIterator[Leash]:
     ]:
         if not found:
             pytest.skip(f"{what} is missing")
+    if not in_namespace():
+        # It makes no connection to the loopback, where the services are without one.
+        pytest.skip("tests/in_namespace.sh can make no network namespace here")
+    subprocess.run(["ip", "route", "replace", "default", "dev", "p2pcamera0"], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["ip", "route", "delete", "default"], check=True)
+
+
+@asynccontextmanager
+async def leashed() -> AsyncIterator[Leash]:
+    """Start Firefox."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         str(NODE), str(DRIVER), str(PUPPETEER_CORE), str(FIREFOX), stdin=pipe, stdout=pipe
