@@ -47,8 +47,8 @@ SAME = {
     "constraints that name a device": """
         const [{ deviceId: first }, { deviceId: second }] = await cameras();
         const ways = [
-          second, [first, second], [second], { exact: second }, { exact: [second, "none"] },
-          { ideal: second }, { ideal: ["none", second] }, { exact: [second], ideal: first }, "none",
+          second, [first, second], { exact: [second, "none"] }, { ideal: ["none", second] },
+          { exact: [second], ideal: first },
         ];
         const asked = ways.map((deviceId) => ({ deviceId }));
         asked.push({ advanced: [{ deviceId: first }, { deviceId: { exact: [first, second] } }] });
