@@ -240,6 +240,7 @@ async def test_the_camera_that_was_chosen_is_the_one_that_is_opened(calm: Servic
         await choice.select_option(label=names[2])
         opened = "p2pcamera.sessions[0]?.camera.label"
         await page.so(lambda: page.page.evaluate(f"{opened} === 'fake_device_2'"), "it is opened")
+        await page.is_live("invert")
         await page.choose("")  # No server, and the device itself.
         shown = "document.getElementById('filtered').srcObject?.getVideoTracks()[0].label"
         await page.so(lambda: page.page.evaluate(f"{shown} === 'fake_device_2'"), "it is shown as it is")
