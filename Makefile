@@ -40,11 +40,12 @@ install: $(VENV)/.test
 run: $(VENV)/.run
 	@exec $(python) deploy/run.py
 
-# Two at a time, where a test has its processes to itself; real browsers and whole services have the machine alone.
-# Once more, since a neighbour on a shared machine can take all of it for seconds: a fault of ours fails again.
+# Two at a time; the files of tests/e2e one in each, for what their tests share. Once more where one fails, since a
+# neighbour on a shared machine can take all of it for seconds: a fault of ours fails again.
 pytest := sh tests/in_namespace.sh $(python) -m pytest
 ifeq ($(PYTEST_FLAGS),)
-tests := $(pytest) --ignore tests/e2e --numprocesses 2 --reruns 1 && $(pytest) tests/e2e
+tests := $(pytest) --numprocesses 2 --reruns 1 --ignore tests/e2e && \
+	$(pytest) --numprocesses 2 --dist loadfile tests/e2e
 else
 tests := $(pytest) $(PYTEST_FLAGS)
 endif

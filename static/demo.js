@@ -104,7 +104,8 @@ class Demo {
   get #wanted() {
     const { chosen } = this.#gallery;
     const { values: params } = this.#parameters;
-    return { name: chosen.name, title: this.#title, params, camera: this.#cameras.constraints };
+    const camera = this.#cameras.constraints(chosen.name !== CAMERA_ONLY);
+    return { name: chosen.name, title: this.#title, params, camera };
   }
 
   get #title() {

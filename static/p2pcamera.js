@@ -18,9 +18,9 @@
  * page's way to change the filter in mid-call and to read measurements; no page needs it.
  *
  * `enumerateDevices` lists a filtered camera before each camera, with an id of its own. Who names no device, or
- * a filtered one, gets a filtered camera, and who names any device as a wish (a bare `deviceId`, `ideal`): that is
- * the filtered one of the camera which the browser chooses. Who demands a real one by `deviceId: {exact: id}` gets
- * it as it is. All calls for one camera share one session, which ends with the last of their tracks.
+ * a filtered one, gets a filtered camera. So does who names a device as a wish (a bare `deviceId`, `ideal`): the
+ * filtered one of the camera which the browser chooses. Who demands a real one by `deviceId: {exact: id}` gets it
+ * as it is. All calls for one camera share one session, which ends with the last of their tracks.
  *
  * The filtered track outlives the connection behind it: a lost one is made anew, and the same track goes on.
  * Meanwhile the last filtered frame stays (`closed`), or the raw camera shows after half a second (`open`).
@@ -56,10 +56,10 @@
  */
 
 /**
- * One camera on its way through the server. `camera` is the raw track that is sent: of several that the page has
- * asked for, the one with the largest picture, so it may be another after `applyConstraints` or `stop`. `ping` measures the round trip on
- * the data channel in milliseconds; `getStats` is the connection's. `close` is safe to call twice. `fault`
- * says why the session ended, or, while it is `reconnecting`, what is in the way.
+ * One camera on its way through the server. `camera` is the raw track that is sent: of several that the page
+ * has asked for, the one with the largest picture, so it may be another after `applyConstraints` or `stop`.
+ * `ping` measures the round trip on the data channel in milliseconds; `getStats` is the connection's. `close` is
+ * safe to call twice. `fault` says why the session ended, or, while it is `reconnecting`, what is in the way.
  * @typedef {object} P2PCameraSession
  * @property {string | null} id of the newest connection
  * @property {P2PCameraState} state
@@ -329,9 +329,11 @@
   /**
    * A camera's id read backwards is the filtered camera's id, and the other way round: no table is needed, and
    * a page may use an id that it kept from an earlier visit, before it has permission for a list of devices.
+   * Where the user has a switch, as an extension's have, all cameras are filtered under their own ids: a site goes
+   * by the one it remembers.
    * @param {string} id
    */
-  const otherId = (id) => [...id].reverse().join("");
+  const otherId = (id) => (embedder ? id : [...id].reverse().join(""));
 
   /** @param {string} label of a camera, empty before permission */
   const filteredLabel = (label) => label && `${label} (filtered)`;
@@ -381,7 +383,7 @@
       if (device.kind !== "videoinput" || !device.deviceId) return [device];
       const filtered = Object.create(Object.getPrototypeOf(device));
       faces.set(filtered, new DeviceFace(device));
-      return [filtered, device];
+      return embedder ? [filtered] : [filtered, device];
     });
   }
 
@@ -553,7 +555,9 @@
 
   /** @param {MediaStreamTrack} track @param {MediaStreamTrack} camera @param {Place} place */
   function endedFace(track, camera, place) {
-    const face = new TrackFace(track, cloneTrack.call(camera), place, { changed() {}, stopped() {}, clone: () => face });
+    const owner = { changed() {}, stopped() {}, clone: () => face };
+    /** @type {TrackFace} */
+    const face = new TrackFace(track, cloneTrack.call(camera), place, owner);
     face.stop();
     return face;
   }
@@ -832,6 +836,8 @@
     #peer = null;
     /** @type {RTCRtpSender | null} */
     #sender = null;
+    /** @type {Promise<void>} */
+    #sending = Promise.resolve();
     /** @type {Control | null} */
     #control = null;
     /** @type {string | null} */
@@ -896,6 +902,13 @@
 
     /** @param {MediaStreamTrack} camera to be sent from now on, or sent already with another size */
     async send(camera) {
+      // One after another: what is asked for last is what is sent.
+      this.#sending = this.#sending.catch(() => {}).then(() => this.#sendNow(camera));
+      return this.#sending;
+    }
+
+    /** @param {MediaStreamTrack} camera */
+    async #sendNow(camera) {
       const sender = this.#sender;
       if (sender === null || this.#abort.signal.aborted) return;
       camera.contentHint = "motion";
@@ -992,8 +1005,8 @@
 
   /**
    * Where the frames of one track after another go into the page's tracks. `newTrack` makes one, once there was
-   * something to show, of a class of `place`; `end` ends one. `feed` begins to pass on the frames of a track, calls
-   * `onFrame` before each, and returns what ends that. `repeat` passes on the last frame again.
+   * something to show, of a class of `place`; `end` ends one. `feed` begins to pass on the frames of a track,
+   * calls `onFrame` before each, and returns what ends that. `repeat` passes on the last frame again.
    * @typedef {object} Surface
    * @property {boolean} outlivesItsSource
    * @property {boolean} seesFrames false where frames may come without a call of `onFrame`
@@ -1039,7 +1052,7 @@
       this.#shape = shape;
     }
 
-    /** @param {number} now_ms @returns {boolean} whether a frame may be passed on, where true is to be followed */
+    /** @param {number} now_ms @returns {boolean} whether a frame is to be passed on */
     takes(now_ms) {
       const { frameRate } = this.#shape();
       if (!frameRate) return true;
@@ -1052,8 +1065,8 @@
 
     /**
      * @param {number} width of a frame @param {number} height
-     * @returns {{width: number, height: number, crop: [number, number, number, number]}} the size it is to have,
-     *   and what of the frame is to fill it: its middle, in the proportions of the size
+     * @returns {{width: number, height: number, crop: [number, number, number, number]}} the size to make of it,
+     *   and what of the frame is to fill that: its middle, in the proportions of the size
      */
     fit(width, height) {
       const shape = this.#shape();
@@ -2181,7 +2194,7 @@
     return JSON.stringify([getTrackSettings.call(camera).deviceId, server, filter, params]);
   }
 
-  /** @param {MediaStreamTrack} camera @returns {number} in a frame, none while it gives none; rate decides a tie */
+  /** @param {MediaStreamTrack} camera @returns {number} of a frame, 0 while none comes; the rate decides a tie */
   function pixels(camera) {
     const { width = 0, height = 0, frameRate = 0 } = getTrackSettings.call(camera);
     return camera.muted || camera.readyState === "ended" ? 0 : width * height + frameRate / 1000;
@@ -2403,9 +2416,8 @@
 
     install() {
       this.#isInstalled = true;
-      const { MediaDevices, MediaDeviceInfo, InputDeviceInfo, MediaStreamTrack, MediaStream } = /** @type {any} */ (
-        this.window
-      );
+      const { MediaDevices, MediaDeviceInfo, InputDeviceInfo } = this.window;
+      const { MediaStreamTrack, MediaStream, HTMLIFrameElement } = this.window;
       this.#replaceCalls(MediaDevices.prototype);
       this.#replaceOldCalls();
       this.#askFaces(MediaStreamTrack.prototype, TrackFace);
@@ -2421,7 +2433,7 @@
       }));
       for (const name of ["contentWindow", "contentDocument"]) {
         const place = this;
-        this.#replace(/** @type {any} */ (this.window).HTMLIFrameElement.prototype, name, (native) => ({
+        this.#replace(HTMLIFrameElement.prototype, name, (native) => ({
           /** @this {HTMLIFrameElement} */
           [name]() {
             place.#reach(this);
@@ -2458,7 +2470,7 @@
 
     /**
      * Replaces a frame's functions too, before what it loads can call them: a frame is empty at first, and keeps
-     * its window for the first page it loads. Called whenever it is seen, since its later pages bring new windows.
+     * its window for the first page it loads. Called whenever it is seen, since later pages bring new windows.
      * @param {HTMLIFrameElement} frame
      */
     #reach(frame) {

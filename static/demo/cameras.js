@@ -6,7 +6,7 @@
 import { phrase } from "./language.js";
 
 /** How the shim names the devices whose picture is filtered, where it lists them beside the real ones. */
-const FILTERED = "(filtered)";
+const FILTERED = " (filtered)";
 const STORED = "camera";
 
 export class Cameras {
@@ -17,6 +17,8 @@ export class Cameras {
   #onChoice;
   /** @type {'user' | 'environment' | null} null: the list decides */
   #facing = null;
+  /** Of each filtered camera, the device behind it. @type {Map<string, string>} */
+  #real = new Map();
 
   /**
    * @param {{panel: HTMLElement, select: HTMLSelectElement, turn: HTMLButtonElement}} places
@@ -41,10 +43,13 @@ export class Cameras {
     navigator.mediaDevices.addEventListener("devicechange", () => this.refresh());
   }
 
-  /** @returns {MediaTrackConstraints} */
-  get constraints() {
+  /** @param {boolean} isFiltered whether the call goes by the shim @returns {MediaTrackConstraints} */
+  constraints(isFiltered) {
     if (this.#facing) return { facingMode: { ideal: this.#facing } };
-    return this.#select.value ? { deviceId: { ideal: this.#select.value } } : {};
+    const { value } = this.#select;
+    const exact = isFiltered ? value : (this.#real.get(value) ?? value);
+    // Not `ideal`, which weighs no more than a wish for a size.
+    return exact ? { deviceId: { exact } } : {};
   }
 
   /** @returns {boolean} whether the picture is of who looks at it, as far as the page chose */
@@ -58,6 +63,10 @@ export class Cameras {
     const cameras = devices.filter(({ kind }) => kind === "videoinput");
     const filtered = cameras.filter(({ label }) => label.endsWith(FILTERED));
     const shown = filtered.length > 0 ? filtered : cameras;
+    const idOf = new Map(cameras.map(({ label, deviceId }) => [label, deviceId]));
+    this.#real = new Map(
+      filtered.map(({ label, deviceId }) => [deviceId, idOf.get(label.slice(0, -FILTERED.length)) ?? ""]),
+    );
     const isKnown = shown.length > 1 && shown.every(({ deviceId }) => deviceId !== "");
     this.#panel.hidden = !isKnown;
     this.#turn.hidden = shown.length < 2 || !matchMedia("(pointer: coarse)").matches;

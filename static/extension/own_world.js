@@ -13,6 +13,7 @@
   const MAX_LINKS = 16;
   const MAX_TIMEOUT_MS = 60_000;
   const SETTINGS_PAUSE_MS = 1_000;
+  const FAULT_SHOWN_MS = 5_000;
   const UNREACHABLE = "the server that the extension is set to cannot be reached";
   const REPORTED = new Set(["outbound-rtp", "inbound-rtp"]);
 
@@ -70,8 +71,9 @@
     #iceServers = null;
     /** @type {any} */
     #stats = null;
-    /** @type {PlainFault | null} of the last connection, until one succeeds */
+    /** @type {PlainFault | null} the last one, until a connection or a choice succeeds */
     #fault = null;
+    #faultAt_ms = 0;
 
     /** @param {any} Link @param {any} Signaling @param {MessagePort} port @param {MessagePort} far */
     constructor(Link, Signaling, port, far) {
@@ -124,6 +126,8 @@
       const [stats] = await Promise.all([link.getStats(), link.control.ping()]);
       const ping_ms = performance.now() - sentAt_ms;
       const entries = [...stats.values()].filter(({ type }) => REPORTED.has(type));
+      // A filter that failed in one frame and goes on is no news for long.
+      if (performance.now() - this.#faultAt_ms > FAULT_SHOWN_MS) this.#fault = null;
       return { state: "live", fault: this.#fault, filters: link.filters, stats: this.#stats, ping_ms, entries };
     }
 
@@ -138,7 +142,7 @@
         },
         message: (/** @type {any} */ heard) => {
           if (heard.type === "stats") this.#stats = heard;
-          else if (heard.type === "error") this.#fault = plain(heard.error ?? {});
+          else if (heard.type === "error") this.#note(plain(heard.error ?? {}));
           this.post({ type: "heard", link: number });
         },
         loss: () => this.post({ type: "lost", link: number }),
@@ -154,7 +158,7 @@
         this.post({ type: "opened", link: number, filters });
       } catch (fault) {
         const wasWanted = this.#connections.delete(number);
-        if (wasWanted) this.#fault = plain(/** @type {any} */ (fault));
+        if (wasWanted) this.#note(plain(/** @type {any} */ (fault)));
         this.post({ type: "failed", link: number, fault: plain(/** @type {any} */ (fault)) });
       }
     }
@@ -167,6 +171,24 @@
       connection?.link.close(new Error("closed"));
     }
 
+    /** @param {any} control @param {any} filter @param {any} params @returns {Promise<string[]>} */
+    async #choose(control, filter, params) {
+      try {
+        const filters = await control.changeFilter(filter, params);
+        this.#fault = null;
+        return filters;
+      } catch (fault) {
+        this.#note(plain(/** @type {any} */ (fault)));
+        throw fault;
+      }
+    }
+
+    /** @param {PlainFault} fault for the popup */
+    #note(fault) {
+      this.#fault = fault;
+      this.#faultAt_ms = performance.now();
+    }
+
     /** @param {number} number @param {any} message @returns {Promise<unknown>} */
     async #act(number, { type, filter, params, outage }) {
       const camera = type === "send" ? this.#cameras.shift() : null;
@@ -176,7 +198,7 @@
       if (type === "filter") {
         Object.assign(settings, { filter, params });
         // Before its offer a connection asks for what its settings say then.
-        return link.control ? link.control.changeFilter(filter, params) : opened;
+        return link.control ? this.#choose(link.control, filter, params) : opened;
       }
       if (type === "outage") {
         settings.outage = outage;
@@ -194,7 +216,8 @@
   /** @param {{filter?: any, params?: any, outage?: any}} chosen @returns {object} the shim's settings */
   function settingsOf({ filter = null, params = {}, outage = "closed" }) {
     // The address is none: the service worker has its own.
-    return { server: "p2pcamera:/", filter, params, outage, token: undefined, fault: null };
+    const none = { audio: "untouched", token: undefined, fault: null };
+    return { server: "p2pcamera:/", filter, params, outage, ...none };
   }
 
   /**

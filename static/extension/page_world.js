@@ -16,7 +16,8 @@
  *                        {type: "lost", link: 3}, {type: "heard", link: 3}
  *                        {type: "answer", key, value} or {type: "answer", key, fault}
  *
- * A page may replace whatever its objects inherit from, so what is called here is taken at once.
+ * A page may replace whatever its objects inherit from, so what is called here is taken at once. All of it is in one
+ * file and one function, which leaves no name in the page.
  */
 (() => {
   "use strict";
@@ -272,6 +273,7 @@
     filter: null,
     params: {},
     outage: "closed",
+    audio: "untouched",
     token: undefined,
     fault: null,
   };

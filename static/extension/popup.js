@@ -5,7 +5,7 @@
 import { Latency } from "./latency.js";
 import { servedFilters } from "./server.js";
 import { readSettings, saveSettings } from "./settings.js";
-import { givenSites, isOnAt, patternOf, siteOf } from "./sites.js";
+import { givenSites, isAllowed, isOnAt, patternOf, siteOf } from "./sites.js";
 import { fillWords, say, sayFault } from "./words.js";
 
 /** @typedef {import("./latency.js").Report} Report */
@@ -58,13 +58,14 @@ async function turn(site, isWanted) {
   const { sites, off } = await readSettings();
   const others = off.filter((one) => one !== site);
   const isNew = isWanted && !sites.includes(site) && !givenSites().includes(site);
+  const needsLeave = isWanted && !(await isAllowed(site));
   // First, since the browser's question may close the popup: the service worker goes on.
   await saveSettings({
     off: isWanted ? others : [...others, site],
     ...(isNew && { sites: [...sites, site] }),
   });
-  if (isNew && !(await chrome.permissions.request({ origins: [patternOf(site)] }))) {
-    await saveSettings({ sites });
+  if (needsLeave && !(await chrome.permissions.request({ origins: [patternOf(site)] }))) {
+    await saveSettings({ sites: sites.filter((one) => one !== site) });
   }
 }
 
@@ -72,7 +73,8 @@ async function turn(site, isWanted) {
 async function showSite(site) {
   const settings = await readSettings();
   page.host.textContent = new URL(site).host;
-  page.isOn.checked = isOnAt(settings, site);
+  // A popup that the browser's question closed could not hear the answer.
+  page.isOn.checked = isOnAt(settings, site) && (await isAllowed(site));
   page.filter.disabled = !page.isOn.checked || page.filter.options.length === 0;
 }
 

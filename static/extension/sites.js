@@ -39,12 +39,15 @@ export function isOnIn(settings, site) {
   return site === null ? settings.server !== "" : isOnAt(settings, site);
 }
 
+/** @param {string} site @returns {Promise<boolean>} whether the browser lets our scripts run there */
+export async function isAllowed(site) {
+  return givenSites().includes(site) || chrome.permissions.contains({ origins: [patternOf(site)] });
+}
+
 /** Has scripts run in the pages of the user's sites; to be called whenever sites or leave have changed. */
 export async function registerSites() {
   const { sites } = await readSettings();
-  const allowed = await Promise.all(
-    sites.map((site) => chrome.permissions.contains({ origins: [patternOf(site)] })),
-  );
+  const allowed = await Promise.all(sites.map(isAllowed));
   const matches = sites.filter((_, place) => allowed[place]).map(patternOf);
   const registered = await chrome.scripting.getRegisteredContentScripts();
   if (matches.length === 0) {

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
+from tests.e2e import palette_filter
 from tests.e2e.browser import chromium, served
 from tests.e2e.picture import Picture, write_y4m
 from tests.e2e.services import Services
@@ -23,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if here in item.path.parents:
             item.add_marker(pytest.mark.e2e)
             # A neighbour on a shared machine can take all of it for seconds; a fault of ours fails again.
-            item.add_marker(pytest.mark.flaky(reruns=1))
+            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 @pytest.fixture(scope="session")
@@ -51,12 +52,15 @@ async def services(tmp_path: Path) -> AsyncIterator[Services]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def calm(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Services]:
-    """Both services with one worker for CALM_FILTERS, shared by the tests that kill nothing."""
-    async with Services(tmp_path_factory.mktemp("calm")) as services:
+    """Both services with one worker for CALM_FILTERS and `palette`, shared by the tests that kill nothing."""
+    folder = tmp_path_factory.mktemp("calm")
+    package = palette_filter.install(folder / "package")
+    async with Services(folder) as services:
         # A page that is closed says nothing, so its session stays for some seconds.
         services.start_signaling("--max-sessions", "50")
-        services.start_worker(",".join(CALM_FILTERS))
-        await services.ready(dict.fromkeys(CALM_FILTERS, 1))
+        filters = (*CALM_FILTERS, "palette")
+        services.start_worker(",".join(filters), env={"PYTHONPATH": package})
+        await services.ready(dict.fromkeys(filters, 1))
         yield services
     print(services.output())
 

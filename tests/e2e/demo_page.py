@@ -25,8 +25,8 @@ RTCDataChannel.prototype.send = function (text) {
 """
 
 # The middle of the patch only: chroma bleeds over its border.
-_READ_PATCH = """() => {
-    const video = document.getElementById("filtered");
+_READ_PATCH = """id => {
+    const video = document.getElementById(id);
     const { videoWidth: width, videoHeight: height } = video;
     const context = new OffscreenCanvas(4, 4).getContext("2d");
     context.drawImage(video, width / 32, height / 24, width / 16, height / 12, 0, 0, 4, 4);
@@ -63,20 +63,20 @@ class Demo:
         }"""
         await self.so(lambda: self.page.evaluate(live, filter_), f"{filter_} is live")
 
-    async def patch(self) -> tuple[int, int, int]:
-        """The colour of the filtered picture's patch, see picture.py."""
-        red, green, blue = await self.page.evaluate(_READ_PATCH)
+    async def patch(self, video: str) -> tuple[int, int, int]:
+        """The colour of a picture's patch, see picture.py."""
+        red, green, blue = await self.page.evaluate(_READ_PATCH, video)
         return red, green, blue
 
-    async def shows(self, rgb: tuple[int, int, int], tolerance: int = 24) -> None:
-        """Wait until the filtered picture's patch has this colour."""
+    async def shows(self, rgb: tuple[int, int, int], video: str = "filtered", tolerance: int = 24) -> None:
+        """Wait until the patch of a picture, of the filtered one by default, has this colour."""
 
         async def is_near() -> bool:
             return all(
-                abs(one - other) < tolerance for one, other in zip(await self.patch(), rgb, strict=True)
+                abs(one - other) < tolerance for one, other in zip(await self.patch(video), rgb, strict=True)
             )
 
-        await self.so(is_near, f"the filtered picture shows {rgb}")
+        await self.so(is_near, f"the {video} picture shows {rgb}")
 
     async def changes(self) -> list[tuple[float, dict[str, Any]]]:
         """When, in ms, which change of the filter was sent."""

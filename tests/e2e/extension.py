@@ -153,8 +153,16 @@ async def extended(
         try:
             workers = context.service_workers
             worker = workers[0] if workers else await context.wait_for_event("serviceworker", timeout=30_000)
+            home = worker.url.rpartition("/")[0]
+            # Opened by the extension that was just installed, in a tab that may be any new one.
+            options = await eventually(
+                lambda: [page for page in context.pages if page.url == f"{home}/options.html"],
+                30,
+                "the options page opens by itself",
+            )
             own = await context.new_page()
-            await own.goto(f"{worker.url.rpartition('/')[0]}/_locales/en/messages.json")
+            await own.goto(f"{home}/_locales/en/messages.json")
+            await options[0].close()
             yield Extended(context, own)
         finally:
             await context.close()
@@ -176,7 +184,7 @@ window.look = async (stream = window.stream) => {
   await new Promise((resolve) => video.requestVideoFrameCallback(resolve));
   const { code } = new PictureReader().read(video);
   video.srcObject = null;
-  return code && { mark: code.mark, isInverted: code.inverted };
+  return code && { counter: code.counter, isInverted: code.inverted };
 };
 """
 

@@ -11,9 +11,8 @@ from statistics import median
 import pytest
 from playwright.async_api import Browser
 
-from tests.e2e.browser import PAGES, Shown, frames, opened, shown
+from tests.e2e.browser import Shown, frames, opened
 from tests.e2e.conftest import CAMERA_MARK
-from tests.e2e.deadline import eventually
 from tests.e2e.pages import write_pages
 from tests.e2e.picture import LOOP_FRAMES, PATCH_RGB
 from tests.e2e.services import Services
@@ -111,37 +110,6 @@ async def test_stopping_the_returned_track_ends_the_session(
         with_this = await calm.sessions()
         await page.evaluate("window.stream.getTracks().forEach((track) => track.stop())")
         await calm.has_sessions(with_this - 1, within_s=3)
-
-
-async def test_demo_page_shows_the_filtered_camera(calm: Services, browser: Browser) -> None:
-    faults: list[str] = []
-    context = await browser.new_context(permissions=["camera", "microphone"])
-    try:
-        page = await context.new_page()
-        page.on(
-            "console",
-            lambda line: faults.append(f"{line.text} {line.location}") if line.type == "error" else None,
-        )
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        await page.add_init_script((PAGES / "reader.js").read_text())
-        await page.goto(calm.url)
-        await page.locator("#filters label", has_text="Invert").click()
-        await page.get_by_role("button", name="Start").click()
-        width = "document.getElementById('filtered').videoWidth"
-        await eventually(lambda: page.evaluate(width), FIRST_FRAMES_S, "the filtered video has a size")
-        for name in ("original", "filtered"):
-            await page.evaluate("id => meter.watch(id, document.getElementById(id))", name)
-        rows = await frames(page, 30, FIRST_FRAMES_S)
-        assert all(row.is_inverted for row in rows if row.counter is not None)
-        originals = [row for row in await shown(page, "original") if row.counter is not None]
-        assert originals
-        assert not any(row.is_inverted for row in originals)
-        with_this = await calm.sessions()
-        await page.get_by_role("button", name="Stop").click()
-        await calm.has_sessions(with_this - 1, within_s=3)
-    finally:
-        await context.close()
-    assert not faults
 
 
 async def test_parameters_of_the_script_tag_reach_the_filter(

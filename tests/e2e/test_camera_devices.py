@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -40,6 +42,34 @@ async def browser() -> AsyncIterator[Browser]:
 async def stage(browser: Browser) -> AsyncIterator[Stage]:
     async with staged(browser) as stage:
         yield stage
+
+
+@dataclass(frozen=True, slots=True)
+class Chooser:
+    """A page that opens many cameras, one after another."""
+
+    stage: Stage
+    page: Page
+
+    async def choose(self, video: str, questions: str) -> tuple[Any, int]:
+        """Ask for a camera, and `questions` of it; returns what was told, and how many offers were made."""
+        offers = len(self.stage.sent("POST", "/offer"))
+        told = await self.page.evaluate(
+            f"""async () => {{
+              const stream = await navigator.mediaDevices.getUserMedia({{ video: {video} }});
+              const [track] = stream.getVideoTracks();
+              const told = {questions};
+              track.stop();
+              return told;
+            }}"""
+        )
+        return told, len(self.stage.sent("POST", "/offer")) - offers
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chooser(browser: Browser) -> AsyncIterator[Chooser]:
+    async with staged(browser) as stage:
+        yield Chooser(stage, await _opened(stage))
 
 
 async def _opened(stage: Stage) -> Page:
@@ -93,35 +123,26 @@ OURS = 'ids["fake_device_2 (filtered)"]'
         f"{{ deviceId: {{ exact: {OURS}, ideal: {REAL} }} }}",
     ],
 )
-async def test_who_demands_no_real_camera_gets_a_filtered_one(stage: Stage, wanted: str) -> None:
-    page = await _opened(stage)
-    demands = await page.evaluate(f"({{ video: {wanted} }}).video.deviceId?.exact !== undefined")
-    label, device = await page.evaluate(
-        f"ask({wanted}).then(([track]) => [track.label, track.getSettings().deviceId])"
+async def test_who_demands_no_real_camera_gets_a_filtered_one(chooser: Chooser, wanted: str) -> None:
+    demands = await chooser.page.evaluate(f"({wanted}).deviceId?.exact !== undefined")
+    (label, device, ids), offers = await chooser.choose(
+        wanted, "[track.label, track.getSettings().deviceId, ids]"
     )
-    ids = await page.evaluate("ids")
     # Which camera a wish leads to is the browser's to say: this one takes the first.
     assert label == f"fake_device_{2 if demands else 0} (filtered)"
     assert device == ids[label]
-    assert len(stage.sent("POST", "/offer")) == 1
+    assert offers == 1
 
 
 @pytest.mark.parametrize(
     "wanted",
     [f"{{ exact: {REAL} }}", f"{{ exact: ['none', {REAL}] }}", f"{{ exact: {REAL}, ideal: {OURS} }}"],
 )
-async def test_who_demands_a_real_camera_gets_it_as_it_is(stage: Stage, wanted: str) -> None:
-    page = await _opened(stage)
-    found = await page.evaluate(
-        f"""async () => {{
-          const stream = await navigator.mediaDevices.getUserMedia({{ video: {{ deviceId: {wanted} }} }});
-          const [track] = stream.getVideoTracks();
-          const {{ deviceId }} = track.getSettings();
-          return [stream === native.streams[0], track.label, deviceId === {REAL}, p2pcamera.sessions.length];
-        }}"""
-    )
-    assert found == [True, "fake_device_2", True, 0]
-    assert stage.sent("POST", "/offer") == []
+async def test_who_demands_a_real_camera_gets_it_as_it_is(chooser: Chooser, wanted: str) -> None:
+    questions = f"[stream === native.streams.at(-1), track.label, track.getSettings().deviceId === {REAL}]"
+    told, offers = await chooser.choose(f"{{ deviceId: {wanted} }}", questions)
+    assert told == [True, "fake_device_2", True]
+    assert offers == 0
 
 
 async def test_screen_sharing_passes_untouched(stage: Stage) -> None:
@@ -215,6 +236,31 @@ async def test_raw_camera_that_stands_in_under_open_keeps_the_name_of_the_filter
     )
     assert found[0] == [["fake_device_2 (filtered)", True]] * 2
     assert found[1] != "red"
+
+
+async def test_canvas_gives_each_track_its_size_and_stops_with_the_last(stage: Stage) -> None:
+    await stage.context.add_init_script("delete window.MediaStreamTrackProcessor;")
+    page = await _opened(stage)
+    await page.evaluate(
+        """async () => {
+          const [first] = await ask({ width: 640, height: 480 });
+          window.tracks = [first, first.clone()];
+          await tracks[1].applyConstraints({ width: 320, height: 240 });
+          window.videos = tracks.map((track) => document.createElement("video"));
+          videos.forEach((video, index) => {
+            Object.assign(video, { muted: true, srcObject: new MediaStream([tracks[index]]) }).play();
+          });
+        }"""
+    )
+    await page.wait_for_function(
+        "videos[0].videoWidth === 640 && videos[1].videoWidth === 320", timeout=15_000
+    )
+    assert await page.evaluate("tracks.map((one) => one.getSettings().width)") == [640, 320]
+    assert await page.evaluate("colour(new MediaStream([tracks[1]]))") == "red"
+    await page.evaluate("tracks[0].applyConstraints({ width: 320, height: 240 })")
+    await page.wait_for_function("videos[0].videoWidth === 320", timeout=15_000)
+    await page.evaluate("for (const track of tracks) track.stop()")
+    assert not await page.evaluate("native.isOn()")
 
 
 async def test_muted_follows_the_camera(stage: Stage) -> None:

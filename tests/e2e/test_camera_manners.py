@@ -138,8 +138,9 @@ SAME = {
     "a clone with a size of its own": """
         const track = await open({ width: 640, height: 480 });
         const copy = track.clone();
-        await copy.applyConstraints({ width: 320, height: 180, frameRate: 5 });
+        await copy.applyConstraints({ width: 320, height: 180, frameRate: 10 });
         const sizes = [await sized(track, 640, 480), await sized(copy, 320, 180)];
+        sizes.push((await interval_ms(copy)) > 80);
         const found = [track, copy].map((one) => [one.getSettings(), one.getConstraints()]);
         copy.stop();
         return [sizes, found, track.readyState];

@@ -13,7 +13,6 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from tests.e2e import palette_filter
 from tests.e2e.demo_page import Demo, demo
 from tests.e2e.picture import PATCH_RGB
 from tests.e2e.services import Services
@@ -28,29 +27,16 @@ LEAST_PAUSE_MS = 95
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Services]:
-    """Both services, with a filter that has a parameter of every kind."""
-    folder = tmp_path_factory.mktemp("shop")
-    async with Services(folder) as services:
-        services.start_signaling()
-        package = palette_filter.install(folder / "package")
-        services.start_worker(",".join(FILTERS), env={"PYTHONPATH": package})
-        await services.ready(dict.fromkeys(FILTERS, 1))
-        yield services
-    print(services.output())
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def page(shop: Services, browser: Browser) -> AsyncIterator[Demo]:
+async def page(calm: Services, browser: Browser) -> AsyncIterator[Demo]:
     """One page, whose camera goes on running from test to test."""
-    async with demo(browser, shop.url, viewport={"width": 1280, "height": 900}) as opened:
+    async with demo(browser, calm.url, viewport={"width": 1280, "height": 900}) as opened:
         yield opened
 
 
 async def test_each_filter_is_a_card_with_its_title_its_picture_and_its_state(
-    page: Demo, shop: Services
+    page: Demo, calm: Services
 ) -> None:
-    offered = await shop.filters()
+    offered = await calm.filters()
     for name in FILTERS:
         card = page.page.locator(f"#filters label:has(input[value='{name}'])")
         await expect(card.locator("b")).to_have_text(offered[name]["title"])
@@ -153,11 +139,30 @@ async def test_a_slider_that_moves_sends_at_most_ten_changes_a_second_and_its_la
     assert all(later - earlier >= LEAST_PAUSE_MS for (earlier, _), (later, _) in pairwise(sent))
 
 
+async def test_changes_that_are_answered_at_once_are_a_tenth_of_a_second_apart(page: Demo) -> None:
+    sent: list[tuple[float, int]] = await page.page.evaluate(
+        """async () => {
+            const { LiveChange } = await import("/demo/live_change.js");
+            const sent = [];
+            const change = new LiveChange(async (value) => sent.push([performance.now(), value]));
+            for (let value = 0; value < 60 || sent.at(-1)[1] < 59; value++) {
+                if (value < 60) change.want(value);
+                await new Promise((resolve) => setTimeout(resolve, 5));
+            }
+            return sent;
+        }"""
+    )
+    assert sent[-1][1] == 59
+    assert len(sent) > 2
+    assert all(later - earlier >= LEAST_PAUSE_MS for (earlier, _), (later, _) in pairwise(sent))
+
+
 async def test_another_card_changes_the_filter_of_the_running_camera(page: Demo) -> None:
     await page.start("palette")
     session = await page.page.evaluate("p2pcamera.sessions[0].id")
     await page.start("invert")
     await page.shows(INVERTED)
+    await page.shows(PATCH_RGB, video="original")
     await expect(page.page.locator("#message")).to_have_text("Live: Invert.")
     assert await page.page.evaluate("p2pcamera.sessions[0].id") == session
     seen = page.page.locator("#filters label:has(input[value='invert']) canvas[data-live]")
@@ -268,11 +273,15 @@ def _assert_inverted(frame: av.VideoFrame) -> None:
     assert all(abs(value - wanted) < 24 for value, wanted in zip(patch, INVERTED, strict=True))
 
 
-async def test_a_link_opens_the_page_with_its_filter_and_its_settings(
-    shop: Services, browser: Browser
+async def test_a_link_opens_the_page_with_its_filter_and_its_settings_or_says_what_is_not_there(
+    calm: Services, browser: Browser
 ) -> None:
     params = quote('{"tint": "#00c000", "amount": 7, "nonsense": 1}')
-    async with demo(browser, f"{shop.url}/#filter=palette&params={params}") as page:
+    async with demo(browser, f"{calm.url}/#filter=nope&params=[") as page:
+        await expect(page.page.locator("#message")).to_contain_text("“nope”")
+        await expect(page.page.locator("#filters input[value='ink']")).to_be_checked()
+        await page.page.evaluate("hash => { location.hash = hash; }", f"filter=palette&params={params}")
+        await page.page.reload()
         await expect(page.parameter("tint")).to_have_value("#00c000")
         await expect(page.parameter("amount")).to_have_value("1")  # A wrong value is as none.
         await page.page.get_by_role("button", name="Start camera").click()
@@ -285,9 +294,3 @@ async def test_a_link_opens_the_page_with_its_filter_and_its_settings(
         assert asked["filter"] == ["palette"]
         assert '"levels":9' in asked["params"][0]
         assert '"tint":"#00c000"' in asked["params"][0]
-
-
-async def test_a_link_to_a_filter_that_is_not_there_says_so(shop: Services, browser: Browser) -> None:
-    async with demo(browser, f"{shop.url}/#filter=nope&params=[") as page:
-        await expect(page.page.locator("#message")).to_contain_text("“nope”")
-        await expect(page.page.locator("#filters input[value='ink']")).to_be_checked()

@@ -20,6 +20,18 @@ WELL = {
 }
 TOKEN = "open-sesame"
 
+# What a firewall does to UDP: no candidate of either side is of any use. The limits of time are the same, in
+# shorter seconds.
+_BLOCK_PATHS = """
+const { setTimeout: nativeTimeout, RTCPeerConnection: Native } = window;
+window.setTimeout = (act, ms, ...rest) => nativeTimeout(act, ms > 5000 ? ms / 5 : ms, ...rest);
+window.RTCPeerConnection = class extends Native {
+    constructor(configuration) {
+        super({ ...configuration, iceTransportPolicy: "relay" });
+    }
+};
+"""
+
 
 async def outcomes(page: Demo) -> dict[str, str]:
     return {step: outcome for step, (outcome, _) in (await page.doctor()).items()}
@@ -101,23 +113,11 @@ async def test_a_path_that_is_blocked_and_a_turn_server_that_is_away_are_told(
     calm: Services, browser: Browser
 ) -> None:
     async with demo(browser, calm.url) as page:
-        await page.choose("invert")
         nobody = {"urls": "turn:127.0.0.1:9?transport=tcp", "username": "a", "credential": "b"}
         await page.page.route("**/ice-servers", lambda route: route.fulfill(json={"iceServers": [nobody]}))
-        # What a firewall does to UDP: no candidate of either side is of any use.
-        await page.page.evaluate(
-            """() => {
-                const { setTimeout: nativeTimeout, RTCPeerConnection: native } = window;
-                // The limits of time are the same, in shorter seconds.
-                const shorter = (ms) => (ms > 5000 ? ms / 5 : ms);
-                window.setTimeout = (act, ms, ...rest) => nativeTimeout(act, shorter(ms), ...rest);
-                RTCPeerConnection = class extends native {
-                    constructor(configuration) {
-                        super({ ...configuration, iceTransportPolicy: "relay" });
-                    }
-                };
-            }"""
-        )
+        await page.page.add_init_script(_BLOCK_PATHS)
+        await page.page.reload()
+        await page.choose("invert")
         found = await page.doctor()
         assert (found["server"][0], found["path"][0], found["turn"][0]) == ("ok", "fail", "fail")
         assert "no path for pictures was found" in found["path"][1]

@@ -30,6 +30,7 @@ STRICT = {
     "Content-Security-Policy": "default-src 'none'; script-src 'nonce-own'; connect-src 'self';"
     " frame-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'; treat-as-public-address"
 }
+IS_REGISTERED = "async () => (await chrome.scripting.getRegisteredContentScripts()).length === 2"
 PLAIN = "<!doctype html><title>A page</title>"
 FRAMES = f"{PLAIN}<iframe id=same src=/plain allow=camera></iframe><iframe id=blank allow=camera></iframe>"
 
@@ -264,6 +265,44 @@ async def test_sessions_outlive_the_service_worker(ready: Extended, services: Se
         return (await ready.stored("session"))["sessions"] == []
 
     await eventually(forgotten, 20, "the worker has ended the session of the page that went away")
+
+
+async def test_call_goes_on_after_the_server_was_restarted(ready: Extended, services: Services) -> None:
+    async with _page(ready, MEET) as page:
+        assert await page.evaluate("attempt()") == ""
+        await sees(page, is_inverted=True)
+        assert services.signaling is not None
+        services.signaling.kill()
+        services.signaling.start()
+        await services.ready({"invert": 1})
+        counters = set()
+
+        async def has_moved() -> bool:
+            seen = await page.evaluate("look()")
+            assert seen is None or seen["isInverted"]
+            counters.add(seen and seen["counter"])
+            # The last picture from before is repeated, and one may have been on its way.
+            return len(counters) > 5 and await services.sessions() == 1
+
+        await eventually(has_moved, 30, "new filtered pictures in the same track")
+        assert await page.evaluate("stream.getVideoTracks()[0].readyState") == "live"
+
+
+async def test_camera_that_a_site_remembers_is_filtered_under_its_own_id(ready: Extended) -> None:
+    devices = """async () => (await navigator.mediaDevices.enumerateDevices())
+      .filter(({ kind }) => kind === "videoinput").map(({ deviceId, label }) => [deviceId, label])"""
+    async with _page(ready, f"{OWN_SITE}/plain") as page:
+        assert await page.evaluate("attempt()") == ""
+        ((remembered, label),) = await page.evaluate(devices)
+        await ready.store({**await ready.stored(), "sites": [OWN_SITE]})
+        await eventually(lambda: ready.run(IS_REGISTERED), 20, "the site's scripts")
+        await page.reload()
+        await prepare(page)
+        asked = f"attempt({{ video: {{ deviceId: {{ exact: '{remembered}' }} }} }})"
+        assert await page.evaluate(asked) == ""
+        await sees(page, is_inverted=True)
+        assert await page.evaluate("stream.getVideoTracks()[0].getSettings().deviceId") == remembered
+        assert await page.evaluate(devices) == [[remembered, f"{label} (filtered)"]]
 
 
 async def test_options_page_saves_and_shows_what_the_server_has(

@@ -69,8 +69,8 @@ async def test_meet_shows_and_manages_the_filtered_camera(stage: Stage) -> None:
     assert await page.evaluate("meet.isListed()")
     assert len(stage.sent("POST", "/offer")) == 1
     await _sees(page, "meet.seen", "red")
-    assert await page.evaluate("meet.resize(640, 360)") == [640, 360]
-    await _is_wide(page, "meet.seen", 640)
+    assert await page.evaluate("meet.resize(320, 240)") == [320, 240]
+    await _is_wide(page, "meet.seen", 320)
     await page.evaluate("meet.mute(true)")
     await _sees(page, "meet.seen", "0, 0")
     await page.evaluate("meet.mute(false)")

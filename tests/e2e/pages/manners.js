@@ -1,7 +1,7 @@
 // @ts-check
 "use strict";
-// What a page can see of a camera, told in words that can be compared: loaded in a page with the shim, and in one
-// without, where the same questions go to the browser's own camera.
+// What a page can see of a camera, told in words that can be compared: loaded in a page with the shim, and in
+// one without, where the same questions go to the browser's own camera.
 
 (() => {
   /** @type {MediaStreamTrack[]} */

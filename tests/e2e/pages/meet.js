@@ -1,7 +1,7 @@
 // @ts-check
 "use strict";
-// Calls the camera as Google Meet is known to: several calls at once, devices by `exact` ids of the list, other sizes
-// in mid-call, the camera muted by `enabled`, a screen told from a camera by its `displaySurface`.
+// Calls the camera as Google Meet is known to: several calls at once, devices by `exact` ids of the list, other
+// sizes in mid-call, the camera muted by `enabled`, a screen told from a camera by its `displaySurface`.
 
 (() => {
   const { mediaDevices } = navigator;
@@ -18,7 +18,7 @@
   const open = async (label) => {
     const devices = await mediaDevices.enumerateDevices();
     const device = devices.find((one) => one.kind === "videoinput" && (!label || one.label === label));
-    const size = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30, max: 60 } };
+    const size = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30, max: 60 } };
     return mediaDevices.getUserMedia({ video: { deviceId: { exact: device?.deviceId }, ...size } });
   };
 
@@ -55,7 +55,8 @@
 
     /** @param {number} width @param {number} height */
     async resize(width, height) {
-      await camera.applyConstraints({ width: { exact: width }, height: { exact: height }, frameRate: { max: 15 } });
+      const size = { width: { exact: width }, height: { exact: height } };
+      await camera.applyConstraints({ ...size, frameRate: { max: 15 } });
       const settings = camera.getSettings();
       return [settings.width, settings.height];
     },

@@ -1,8 +1,8 @@
 // @ts-check
 "use strict";
-// Calls the camera as Microsoft Teams is known to: what a camera can do is read first, the call has a clone of the
-// preview, sizes are asked for faster than they are answered, the background is drawn by the site, and a camera that
-// is switched off is stopped and opened again.
+// Calls the camera as Microsoft Teams is known to: what a camera can do is read first, the call has a clone of
+// the preview, sizes are asked for faster than they are answered, the background is drawn by the site, and a
+// camera that is switched off is stopped and opened again.
 
 (() => {
   const { mediaDevices } = navigator;
@@ -19,7 +19,8 @@
     const [device] = devices.filter((one) => one.kind === "videoinput" && one.deviceId);
     const { width, frameRate } = /** @type {InputDeviceInfo} */ (device).getCapabilities();
     const most = { width: { max: width?.max, ideal: 640 }, frameRate: { max: frameRate?.max, ideal: 15 } };
-    const stream = await mediaDevices.getUserMedia({ video: { deviceId: { exact: device.deviceId }, ...most } });
+    const video = { deviceId: { exact: device.deviceId }, ...most };
+    const stream = await mediaDevices.getUserMedia({ video });
     return stream.getVideoTracks()[0];
   };
 
