@@ -177,5 +177,6 @@ async def test_firefox_shows_the_filtered_camera_and_its_track_survives_a_restar
         await _frames(page, 30, 30)
         assert await page.evaluate("stream.getVideoTracks()[0].readyState") == "live"
 
+        assert await page.evaluate("stream.getAudioTracks()[0].readyState") == "live"
         await page.evaluate("stream.getTracks().forEach((track) => track.stop())")
         assert await page.evaluate("session.camera.readyState") == "ended"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
+import httpx
 import pytest
 from playwright.async_api import Browser, Page
 
@@ -67,5 +68,5 @@ async def test_obs_page_waits_for_a_service_without_workers_and_paints_nothing_m
 async def _answers(services: Services) -> bool:
     try:
         return (await services.http.get("/healthz")).status_code == 200
-    except OSError:
+    except httpx.TransportError:
         return False
