@@ -40,11 +40,11 @@ install: $(VENV)/.test
 run: $(VENV)/.run
 	@exec $(python) deploy/run.py
 
-# Two at a time; the files of tests/e2e one in each, for what their tests share. Once more where one fails, since a
+# Three at a time, mostly waiting; files of tests/e2e two, for what their tests share. Once more where one fails, since a
 # neighbour on a shared machine can take all of it for seconds: a fault of ours fails again.
 pytest := sh tests/in_namespace.sh $(python) -m pytest
 ifeq ($(PYTEST_FLAGS),)
-tests := $(pytest) --numprocesses 2 --reruns 1 --ignore tests/e2e && \
+tests := $(pytest) --numprocesses 3 --reruns 1 --ignore tests/e2e && \
 	$(pytest) --numprocesses 2 --dist loadfile tests/e2e
 else
 tests := $(pytest) $(PYTEST_FLAGS)
