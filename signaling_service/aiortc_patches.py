@@ -58,11 +58,10 @@ def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
     aiortc.codecs.Vp8Decoder, aiortc.codecs.H264Decoder = Vp8Decoder, H264Decoder  # type: ignore[attr-defined]
     _take_large_h264()
     aiortc.codecs.H264Encoder = partial(H264Encoder, nvenc)  # type: ignore[attr-defined, assignment]
-    aioice.ice.get_host_addresses = _host_addresses(tuple(ice_addresses))
-    ice = aioice.ice
-    ice.StunProtocol.datagram_received = _noting(ice.StunProtocol.datagram_received)  # type: ignore[method-assign]
-    ice.StunProtocol.request = _patient(ice.StunProtocol.request)  # type: ignore[method-assign]
-    Connection.get_component_candidates = _limited(Connection.get_component_candidates)  # type: ignore[method-assign]
+    _replace(aioice.ice, "get_host_addresses", partial(_host_addresses, tuple(ice_addresses)))
+    _replace(aioice.ice.StunProtocol, "datagram_received", _noting)
+    _replace(aioice.ice.StunProtocol, "request", _patient)
+    _replace(Connection, "get_component_candidates", _limited)
 
 
 def is_known() -> bool:
@@ -78,29 +77,7 @@ def bind_within(ports: range) -> None:
     """
     if not _is_read(_installed()):
         return
-    loop = asyncio.get_running_loop()
-    original = getattr(loop.create_datagram_endpoint, "original", loop.create_datagram_endpoint)
-    after = 0
-
-    async def create_datagram_endpoint(protocol_factory: Any, local_addr: Any = None, **options: Any) -> Any:
-        nonlocal after
-        if local_addr is None or local_addr[1] != 0:
-            return await original(protocol_factory, local_addr, **options)
-        protocol: aioice.ice.StunProtocol = protocol_factory()
-        for port in [*ports[after:], *ports[:after]]:
-            try:
-                made = await original(lambda: protocol, (local_addr[0], port), **options)
-            except OSError as exc:
-                if exc.errno != errno.EADDRINUSE:
-                    raise
-            else:
-                after = ports.index(port) + 1
-                return made
-        protocol.receiver.lacks_port = True  # type: ignore[attr-defined]
-        raise OSError(errno.EADDRINUSE, "every port of the range is taken")
-
-    create_datagram_endpoint.original = original  # type: ignore[attr-defined]
-    loop.create_datagram_endpoint = create_datagram_endpoint  # type: ignore[method-assign, assignment]
+    _replace(asyncio.get_running_loop(), "create_datagram_endpoint", partial(_within, ports))
 
 
 def encode_in(sender: aiortc.RTCRtpSender, executor: Executor) -> None:
@@ -175,17 +152,36 @@ class _EncodingLoop:
         return asyncio.get_running_loop().run_in_executor(self._executor, encode, *given)
 
 
-def _host_addresses(chosen: tuple[str, ...]):  # type: ignore[no-untyped-def]
-    original = aioice.ice.get_host_addresses
-    original = getattr(original, "original", original)
+def _within(ports: range, original: Any) -> Callable[..., Any]:
+    after = 0
 
+    async def create_datagram_endpoint(protocol_factory: Any, local_addr: Any = None, **options: Any) -> Any:
+        nonlocal after
+        if local_addr is None or local_addr[1] != 0:
+            return await original(protocol_factory, local_addr, **options)
+        protocol: aioice.ice.StunProtocol = protocol_factory()
+        for port in [*ports[after:], *ports[:after]]:
+            try:
+                made = await original(lambda: protocol, (local_addr[0], port), **options)
+            except OSError as exc:
+                if exc.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                after = ports.index(port) + 1
+                return made
+        protocol.receiver.lacks_port = True  # type: ignore[attr-defined]
+        raise OSError(errno.EADDRINUSE, "every port of the range is taken")
+
+    return create_datagram_endpoint
+
+
+def _host_addresses(chosen: tuple[str, ...], original: Any) -> Callable[[bool, bool], list[str]]:
     def get_host_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
         if chosen:
             return [a for a in chosen if (use_ipv6 if ":" in a else use_ipv4)]
         # A machine without a network still serves its own browser.
         return list(original(use_ipv4, use_ipv6)) or ["127.0.0.1"]
 
-    get_host_addresses.original = original  # type: ignore[attr-defined]
     return get_host_addresses
 
 
@@ -197,20 +193,24 @@ def _is_read(installed: dict[str, str]) -> bool:
     return all(installed[name].startswith(version) for name, version in READ_FOR.items())
 
 
-def _noting(datagram_received: Any) -> Callable[..., None]:
-    original = getattr(datagram_received, "original", datagram_received)
+def _replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+    """Put `make(original)` in the place of the original, also where that was done before."""
+    present = getattr(owner, name)
+    original = getattr(present, "original", present)
+    made = make(original)
+    made.original = original
+    setattr(owner, name, made)
 
+
+def _noting(original: Any) -> Callable[..., None]:
     def noting(self: aioice.ice.StunProtocol, data: bytes, addr: tuple[Any, ...]) -> None:
         self.receiver.heard_s = time.monotonic()  # type: ignore[attr-defined]
         original(self, data, addr)
 
-    noting.original = original  # type: ignore[attr-defined]
     return noting
 
 
-def _patient(request: Any) -> Callable[..., Any]:
-    original = getattr(request, "original", request)
-
+def _patient(original: Any) -> Callable[..., Any]:
     def patient(
         self: aioice.ice.StunProtocol, *given: Any, retransmissions: int | None = None, **more: Any
     ) -> Any:
@@ -218,15 +218,11 @@ def _patient(request: Any) -> Callable[..., Any]:
         most = CONSENT_RETRANSMISSIONS if retransmissions == 0 else retransmissions
         return original(self, *given, retransmissions=most, **more)
 
-    patient.original = original  # type: ignore[attr-defined]
     return patient
 
 
-def _limited(get_component_candidates: Any) -> Callable[..., Any]:
-    original = getattr(get_component_candidates, "original", get_component_candidates)
-
+def _limited(original: Any) -> Callable[..., Any]:
     def limited(self: Connection, component: int, addresses: list[str]) -> Any:
         return original(self, component, addresses, timeout=GATHER_LIMIT_S)
 
-    limited.original = original  # type: ignore[attr-defined]
     return limited
