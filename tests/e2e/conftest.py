@@ -1,4 +1,4 @@
-"""Fixtures of the tests with real processes; all of these tests share one event loop."""
+"""Fixtures of the tests with real processes, which share an event loop, and of those with a played server."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tests.e2e import palette_filter
 from tests.e2e.browser import chromium, served
 from tests.e2e.picture import Picture, write_y4m
 from tests.e2e.services import Services
+from tests.e2e.stage import Stage, staged
 
 CAMERA_MARK = 0x5A
 CALM_FILTERS = ("invert", "passthrough", "ink")
@@ -40,6 +41,13 @@ async def browser(camera: Path) -> AsyncIterator[Browser]:
     """One Chromium for all tests; each opens contexts of its own."""
     async with chromium(camera) as browser:
         yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def stage(browser: Browser) -> AsyncIterator[Stage]:
+    """Pages with the shim and a server that the test plays, in a `browser` of the module's own."""
+    async with staged(browser) as stage:
+        yield stage
 
 
 @pytest_asyncio.fixture(loop_scope="session")

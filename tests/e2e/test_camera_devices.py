@@ -38,12 +38,6 @@ async def browser() -> AsyncIterator[Browser]:
         yield browser
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def stage(browser: Browser) -> AsyncIterator[Stage]:
-    async with staged(browser) as stage:
-        yield stage
-
-
 @dataclass(frozen=True, slots=True)
 class Chooser:
     """A page that opens many cameras, one after another."""

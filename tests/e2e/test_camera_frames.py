@@ -9,7 +9,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Frame, Page
 
 from tests.e2e.deadline import eventually
-from tests.e2e.stage import HOME, SERVER, SESSION, STRICT, Stage, stage_browser, staged
+from tests.e2e.stage import HOME, SERVER, SESSION, STRICT, Stage, stage_browser
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -32,12 +32,6 @@ FILTERED = ["fake_device_0 (filtered)", True, True]
 async def browser() -> AsyncIterator[Browser]:
     async with stage_browser() as browser:
         yield browser
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def stage(browser: Browser) -> AsyncIterator[Stage]:
-    async with staged(browser) as stage:
-        yield stage
 
 
 async def _frame(page: Page, url: str) -> Frame:

@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from tests.e2e.deadline import eventually
-from tests.e2e.stage import SESSION, STRICT, THREE_CAMERAS, Stage, stage_browser, staged
+from tests.e2e.stage import SESSION, STRICT, THREE_CAMERAS, Stage, stage_browser
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -22,12 +22,6 @@ async def browser() -> AsyncIterator[Browser]:
     # A screen is chosen without asking.
     async with stage_browser(THREE_CAMERAS, "--use-fake-ui-for-media-stream") as browser:
         yield browser
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def stage(browser: Browser) -> AsyncIterator[Stage]:
-    async with staged(browser) as stage:
-        yield stage
 
 
 async def _site(stage: Stage, name: str) -> Page:

@@ -13,7 +13,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from tests.e2e.deadline import eventually
-from tests.e2e.stage import COUNT_CONNECTIONS, SERVER, SESSION, Stage, stage_browser, staged
+from tests.e2e.stage import COUNT_CONNECTIONS, SERVER, SESSION, Stage, stage_browser
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -24,12 +24,6 @@ RAW_SURELY_AFTER_MS = 1_500
 async def browser() -> AsyncIterator[Browser]:
     async with stage_browser() as browser:
         yield browser
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def stage(browser: Browser) -> AsyncIterator[Stage]:
-    async with staged(browser) as stage:
-        yield stage
 
 
 @pytest.fixture
