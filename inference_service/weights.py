@@ -7,8 +7,8 @@ Under its final name a file is whole and checked, whatever crashed: it gets that
 that has the name and is not what is expected was put there by someone: it is reported and never replaced.
 Workers that share a folder download a file once; the others wait for the lock, which ends with its process.
 
-The prefix of an MD5 sum tells a broken or a mistaken file from the right one. It is no proof against a forged
-one: that is TLS, and who may write to the folder.
+The prefix of a sum, as model zoos write it into file names, tells a broken or a mistaken file from the right one.
+It is no proof against a forged one: that is TLS, and who may write to the folder.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ OnProgress = Callable[[str, float], None]
 """What is being done, and the fraction of it that is done, 0..1."""
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,127}", re.ASCII)
-_PREFIX = re.compile(r"[0-9a-f]{6,32}")
+_SUM_DIGITS = {"md5": 32, "sha256": 64}
+_PREFIX = re.compile(r"([a-z0-9]+):([0-9a-f]{6,64})")
 _REPORT_EVERY_S = 0.25
 _LOOK_AGAIN_S = 0.5
 
@@ -43,8 +44,8 @@ class WeightsFile:
     """The file's own name in the folder, so best one that no other model has."""
     url: str
     """Where it is downloaded from: http or https."""
-    md5_prefix: str
-    """The first 6 to 32 hexadecimal digits of its MD5 sum, as model zoos write them into file names."""
+    sum_prefix: str
+    """`md5:` or `sha256:` and the first 6 or more hexadecimal digits of that sum."""
     licence: str
     """In words, for whoever downloads it."""
     size_bytes: int | None = None
@@ -54,18 +55,16 @@ class WeightsFile:
             raise ValueError(f"weights: {self.name!r} is no file name to keep them under")
         if not is_web_url(self.url):
             raise ValueError(f"weights: expected an http or https address, not {self.url!r}")
-        if not _PREFIX.fullmatch(self.md5_prefix):
-            raise ValueError(
-                f"weights: expected 6 to 32 digits 0-9a-f of an MD5 sum, not {self.md5_prefix!r}"
-            )
+        _split_sum(self.sum_prefix)
 
 
-def check(path: Path, md5_prefix: str, size_bytes: int | None = None) -> None:
-    """Raise WeightsError unless `path` is a readable file whose MD5 sum begins with `md5_prefix`."""
+def check(path: Path, sum_prefix: str | None, size_bytes: int | None = None) -> None:
+    """Raise WeightsError unless `path` is a readable file whose sum begins so; see `WeightsFile.sum_prefix`."""
+    kind, prefix = ("md5", "") if sum_prefix is None else _split_sum(sum_prefix)
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+            found = hashlib.file_digest(file, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
     except FileNotFoundError:
         raise WeightsError(f"there is no file {path}; put the weights there") from None
     except OSError as exc:
@@ -73,10 +72,10 @@ def check(path: Path, md5_prefix: str, size_bytes: int | None = None) -> None:
     if size_bytes is not None and size != size_bytes:
         what = "truncated" if size < size_bytes else "not the file that is expected"
         raise WeightsError(f"{path} is {what}: it has {size:,} bytes, expected are {size_bytes:,}")
-    if not found.startswith(md5_prefix.lower()):
+    if not found.startswith(prefix):
         raise WeightsError(
-            f"{path} is truncated or not the file that is expected: the MD5 sum of its {size:,} bytes begins "
-            f"with {found[: max(6, len(md5_prefix))]}, expected is {md5_prefix}"
+            f"{path} is truncated or not the file that is expected: the {kind.upper()} sum of its {size:,} bytes "
+            f"begins with {found[: len(prefix)]}, expected is {prefix}"
         )
 
 
@@ -113,7 +112,7 @@ class WeightsFolder:
     def _present(self, file: WeightsFile, target: Path) -> Path:
         self._report(f"checking {file.name}", 0.0)
         try:
-            check(target, file.md5_prefix, file.size_bytes)
+            check(target, file.sum_prefix, file.size_bytes)
         except WeightsError as exc:
             raise WeightsError(f"{exc}. Delete it, and it is downloaded anew, {_by_hand(target)}") from exc
         return target
@@ -136,7 +135,7 @@ class WeightsFolder:
             ) from exc
         self._report(f"checking {file.name}", 1.0)
         try:
-            check(part, file.md5_prefix, file.size_bytes)
+            check(part, file.sum_prefix, file.size_bytes)
         except WeightsError as exc:
             part.unlink()
             raise WeightsError(
@@ -178,6 +177,15 @@ def default_folder() -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "p2pcamera" / "weights"
 
 
+def _split_sum(sum_prefix: str) -> tuple[str, str]:
+    found = _PREFIX.fullmatch(sum_prefix)
+    if found is None or len(found[2]) > _SUM_DIGITS.get(found[1], 0):
+        raise ValueError(
+            f"weights: expected md5: or sha256: and 6 or more digits 0-9a-f of that sum, not {sum_prefix!r}"
+        )
+    return found[1], found[2]
+
+
 class _Throttled:
     """Turns counts of bytes into a progress that changes a few times a second."""
 
@@ -205,7 +213,7 @@ def _part(target: Path) -> Path:
 
 def _is_right(part: Path, file: WeightsFile) -> bool:
     try:
-        check(part, file.md5_prefix, file.size_bytes)
+        check(part, file.sum_prefix, file.size_bytes)
     except WeightsError:
         return False
     return True

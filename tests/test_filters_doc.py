@@ -56,9 +56,9 @@ def filters(
     content = save({"weight": torch.eye(3)[:, :, None, None] / 2, "bias": torch.zeros(3)})
     with serving(content) as served:
         recolour: Any = modules["recolour"]
-        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        sha256 = hashlib.sha256(content).hexdigest()
         monkeypatch.setattr(
-            recolour, "WEIGHTS", replace(recolour.WEIGHTS, url=served.url, md5_prefix=md5[:8])
+            recolour, "WEIGHTS", replace(recolour.WEIGHTS, url=served.url, sum_prefix=f"sha256:{sha256[:8]}")
         )
         made = {}
         for module in modules.values():

@@ -53,6 +53,8 @@ class Filter(ABC):
     weights: ClassVar[tuple[WeightsFile, ...]] = ()
     """The files to download, for `python -m inference_service download`; `load` asks for each again."""
     keeps_state: ClassVar[bool] = False
+    is_private: ClassVar[bool] = False
+    """True: it hides what the camera sees, so no session that has chosen it may ever show a raw frame."""
     works_on: ClassVar[Literal["rgb", "i420"]] = "rgb"
     """`rgb`: `apply` gets (N, 3, H, W). `i420`: (N, H * 3 / 2, W), the planes as they came."""
     needs_pictures: ClassVar[bool] = True

@@ -23,7 +23,8 @@ from tests.e2e.services import free_port
 from tests.inference_service.file_server import Served, serving
 
 CONTENT = random.Random(1).randbytes(300_000)
-MD5 = hashlib.md5(CONTENT).hexdigest()
+MD5 = "md5:" + hashlib.md5(CONTENT).hexdigest()
+SHA256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
 NAME = "model_final.pkl"
 ONE_WORKER = """
 import sys
@@ -31,8 +32,8 @@ from pathlib import Path
 from inference_service.errors import WeightsError
 from inference_service.weights import WeightsFile, WeightsFolder
 
-url, md5_prefix, folder = sys.argv[1:]
-file = WeightsFile("model_final.pkl", url, md5_prefix, "none")
+url, sum_prefix, folder = sys.argv[1:]
+file = WeightsFile("model_final.pkl", url, sum_prefix, "none")
 try:
     print("got", WeightsFolder(Path(folder), lambda text, fraction: print(text, flush=True)).get(file))
 except WeightsError as exc:
@@ -53,15 +54,15 @@ def folder(tmp_path: Path) -> WeightsFolder:
 
 
 def weights(served: Served, size_bytes: int | None = len(CONTENT)) -> WeightsFile:
-    return WeightsFile(NAME, served.url, MD5[:6], "none", size_bytes)
+    return WeightsFile(NAME, served.url, MD5[:10], "none", size_bytes)
 
 
 def visible(folder: WeightsFolder) -> list[str]:
     return sorted(path.name for path in folder.path.iterdir() if not path.name.startswith("."))
 
 
-def start_worker(served: Served, folder: WeightsFolder, md5_prefix: str = MD5[:6]) -> subprocess.Popen[str]:
-    argv = [sys.executable, "-c", ONE_WORKER, served.url, md5_prefix, str(folder.path)]
+def start_worker(served: Served, folder: WeightsFolder, sum_prefix: str = MD5[:10]) -> subprocess.Popen[str]:
+    argv = [sys.executable, "-c", ONE_WORKER, served.url, sum_prefix, str(folder.path)]
     return subprocess.Popen(argv, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
@@ -96,7 +97,7 @@ def test_present_file_needs_neither_a_server_nor_a_folder_to_write_to(folder: We
             None,
             "is truncated or not the file that is expected: the MD5 sum of its 299,999 bytes",
         ),
-        (b"x" + CONTENT[1:], len(CONTENT), f"expected is {MD5[:6]}"),
+        (b"x" + CONTENT[1:], len(CONTENT), f"expected is {MD5[4:10]}"),
         (b"", None, "expected"),
     ],
 )
@@ -257,18 +258,21 @@ def test_many_threads_get_one_download(served: Served, folder: WeightsFolder) ->
 def test_local_file_is_checked(tmp_path: Path) -> None:
     path = tmp_path / "mine.pkl"
     with pytest.raises(WeightsError, match=f"no file {path}"):
-        check(path, MD5[:6])
+        check(path, MD5[:10])
     path.write_bytes(CONTENT)
-    check(path, MD5[:6])
-    check(path, MD5.upper(), len(CONTENT))
+    check(path, MD5[:10])
+    check(path, MD5, len(CONTENT))
+    check(path, SHA256[:15])
+    check(path, SHA256)
+    check(path, None)
     with pytest.raises(WeightsError, match="expected is 000000"):
-        check(path, "000000")
+        check(path, "sha256:000000")
     with pytest.raises(WeightsError, match="cannot be read"):
-        check(tmp_path, MD5[:6])
+        check(tmp_path, MD5[:10])
 
 
 @pytest.mark.parametrize(
-    ("name", "url", "md5_prefix"),
+    ("name", "url", "sum_prefix"),
     [
         ("../a", "https://host/a", MD5),
         (".a", "https://host/a", MD5),
@@ -280,14 +284,17 @@ def test_local_file_is_checked(tmp_path: Path) -> None:
         ("a", "ftp://host/a", MD5),
         ("a", "/a", MD5),
         ("a", "https://host/a", ""),
-        ("a", "https://host/a", "12345"),
-        ("a", "https://host/a", "12345g"),
+        ("a", "https://host/a", "123456"),
+        ("a", "https://host/a", "md5:12345"),
+        ("a", "https://host/a", "md5:12345g"),
+        ("a", "https://host/a", "crc32:123456"),
         ("a", "https://host/a", MD5 + "0"),
+        ("a", "https://host/a", SHA256 + "0"),
     ],
 )
-def test_file_that_could_never_be_had_is_refused(name: str, url: str, md5_prefix: str) -> None:
+def test_file_that_could_never_be_had_is_refused(name: str, url: str, sum_prefix: str) -> None:
     with pytest.raises(ValueError, match="weights: "):
-        WeightsFile(name, url, md5_prefix, "none")
+        WeightsFile(name, url, sum_prefix, "none")
 
 
 def test_default_folder_is_the_users_cache(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,7 +130,7 @@ class DensePose(Filter):
             name="densepose_rcnn_R_50_FPN_s1x_162be9.pkl",
             url="https://dl.fbaipublicfiles.com/densepose/densepose_rcnn_R_50_FPN_s1x/165712039/"
             "model_final_162be9.pkl",
-            md5_prefix="162be9",
+            sum_prefix="md5:162be9",
             licence="CC BY-SA 3.0; trained on CC BY-NC data, see docs/licences.md",
         ),
     )

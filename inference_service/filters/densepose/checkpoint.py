@@ -51,7 +51,7 @@ def load(model: nn.Module, path: Path) -> None:
     if path.suffix not in (".pkl", ".pth"):
         raise WeightsError(f"{path} is no weights file that densepose reads; expected .pkl or .pth")
     named = _NAMED_BY_SUM.search(path.name)
-    check(path, named.group(1) if named else "")
+    check(path, f"md5:{named.group(1)}" if named else None)
 
     class Strict(DetectionCheckpointer):  # type: ignore[misc] # detectron2 has no types
         def _load_file(self, filename: str) -> dict[str, Any]:

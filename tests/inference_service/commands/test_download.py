@@ -56,7 +56,7 @@ class Light(_Nothing):
 
 def files(url: str) -> tuple[WeightsFile, ...]:
     md5 = hashlib.md5(CONTENT).hexdigest()
-    return (WeightsFile("heavy.pkl", url, md5[:6], "CC0, drawn by dice", len(CONTENT)),)
+    return (WeightsFile("heavy.pkl", url, f"md5:{md5[:6]}", "CC0, drawn by dice", len(CONTENT)),)
 
 
 def point(name: str, attribute: str) -> EntryPoint:
@@ -85,7 +85,7 @@ def test_every_file_of_a_filter_comes_with_its_licence_said(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install(monkeypatch, heavy="Heavy", light="Light")
-    second = WeightsFile("second.pkl", served.url, Heavy.weights[0].md5_prefix, "another")
+    second = WeightsFile("second.pkl", served.url, Heavy.weights[0].sum_prefix, "another")
     monkeypatch.setattr(Heavy, "weights", (*Heavy.weights, second))
     assert download.main(["heavy", "--weights-dir", str(tmp_path)]) == 0
     assert (tmp_path / "heavy.pkl").read_bytes() == (tmp_path / "second.pkl").read_bytes() == CONTENT
