@@ -157,9 +157,9 @@ class Background(Filter):
             wish = _Wish(items, batch.device)
             person = compose.enlarged(person, (small.shape[2], small.shape[3]))
             person = _steadied(person, small_luminance, items, wish.kept)
-            lines = mattes.guided(small_luminance, person)
-            alpha = compose.alpha_of(lines.at(mattes.luminance(batch)), wish.softness, wish.margin)
-            small_alpha = compose.alpha_of(lines.at(small_luminance), wish.softness, wish.margin)
+            lines = mattes.guided(small, person)
+            alpha = compose.alpha_of(lines.at(batch), wish.softness, wish.margin)
+            small_alpha = compose.alpha_of(lines.at(small), wish.softness, wish.margin)
         with lap("draw"):
             shown = self._composed(batch, small, alpha, small_alpha, wish)
         _remember(person, small_luminance, items)

@@ -1,8 +1,8 @@
 """From a network's rough map to the share of a person in each pixel: soft along edges, steady over time.
 
 Edges: the guided filter (K. He, J. Sun, X. Tang, "Guided Image Filtering", TPAMI 2013), which explains the
-map in each neighbourhood as a straight line of the picture's luminance; its lines are found in a small picture
-and applied to the large one (K. He, J. Sun, "Fast Guided Filter", arXiv:1505.00996).
+map in each neighbourhood as a linear function of the picture's colour; that is found in a small picture and
+applied to the large one (K. He, J. Sun, "Fast Guided Filter", arXiv:1505.00996).
 
 Time: each pixel keeps a share of its last value, as far as the picture did not change there. The share is so
 small that half a second of frames leaves next to nothing of whatever was before.
@@ -21,8 +21,8 @@ LUMA = (0.299, 0.587, 0.114)
 """ITU-R BT.601-7, 2.5.1."""
 RADIUS = 4
 """Of a neighbourhood, in pixels of the small picture: half of what one pixel of the network's map covers."""
-EVENNESS = 4e-4
-"""The variance of luminance (0..1) below which a neighbourhood counts as even: the paper's epsilon."""
+EVENNESS = 1e-3
+"""The variance of levels (0..1) below which a neighbourhood counts as even: the paper's epsilon."""
 FRAMES_PER_S = 30.0
 """What `sequence` counts, at most."""
 MEMORY_S = 0.12
@@ -36,19 +36,23 @@ NOISE = 0.008
 
 
 class Lines(NamedTuple):
-    """The matte as a straight line of luminance at each pixel: `slope * luminance + offset`."""
+    """The matte as a linear function of colour around each pixel: `slope . levels + offset`."""
 
     slope: Tensor
+    """(N, 3, h, w) float32, for red, green and blue levels in 0..255."""
     offset: Tensor
+    """(N, 1, h, w) float32."""
 
-    def at(self, luminance: Tensor) -> Tensor:
-        """Return the matte, (N, 1, H, W), of a picture of any size; beyond 0..1 in places."""
-        size = luminance.shape[-2:]
-        if self.slope.shape[-2:] == size:
-            return torch.addcmul(self.offset, self.slope, luminance)
+    def at(self, levels: Tensor) -> Tensor:
+        """Return the matte, (N, 1, H, W) float32, of RGB levels of any size; beyond 0..1 in places."""
         both = torch.cat((self.slope, self.offset), dim=1)
-        both = nnf.interpolate(both, size, mode="bilinear", align_corners=False)
-        return torch.addcmul(both[:, 1:], both[:, :1], luminance)
+        if both.shape[-2:] != levels.shape[-2:]:
+            both = nnf.interpolate(both, levels.shape[-2:], mode="bilinear", align_corners=False)
+        result = both[:, 3:]
+        for channel in range(3):
+            one = slice(channel, channel + 1)
+            result = torch.addcmul(result, both[:, one], levels[:, one])
+        return result
 
 
 def luminance(levels: Tensor) -> Tensor:
@@ -59,14 +63,35 @@ def luminance(levels: Tensor) -> Tensor:
     return result.add_(green, alpha=weights[1]).add_(blue, alpha=weights[2])
 
 
-def guided(luminance: Tensor, matte: Tensor, radius: int = RADIUS, evenness: float = EVENNESS) -> Lines:
-    """Return the lines that explain `matte` by `luminance`, both (N, 1, h, w) float32."""
-    maps = torch.cat((luminance, matte, luminance * luminance, luminance * matte), dim=1)
-    mean_i, mean_p, mean_ii, mean_ip = box_mean(maps, radius).split(1, dim=1)
-    slope = (mean_ip - mean_i * mean_p) / ((mean_ii - mean_i * mean_i).clamp_(min=0) + evenness)
-    offset = mean_p - slope * mean_i
-    lines = box_mean(torch.cat((slope, offset), dim=1), radius)
-    return Lines(lines[:, :1], lines[:, 1:])
+def guided(levels: Tensor, matte: Tensor, radius: int = RADIUS, evenness: float = EVENNESS) -> Lines:
+    """Return the lines that explain `matte`, (N, 1, h, w) float32, by RGB `levels` in 0..255, (N, 3, h, w).
+
+    Equations 19 to 21 of the paper: slope = (covariance of colours + evenness) ** -1 times the covariance of
+    colours and matte, the 3 x 3 inverse written out.
+    """
+    red, green, blue = (levels[:, channel : channel + 1].float() / 255 for channel in range(3))
+    maps = (red, green, blue, matte)
+    products = [a * b for a, b in (
+        (red, red), (red, green), (red, blue), (green, green), (green, blue), (blue, blue),
+        (red, matte), (green, matte), (blue, matte),
+    )]  # fmt: skip
+    means = box_mean(torch.cat((*maps, *products), dim=1), radius).split(1, dim=1)
+    r, g, b, p, rr, rg, rb, gg, gb, bb, rp, gp, bp = means
+    rr, gg, bb = rr - r * r + evenness, gg - g * g + evenness, bb - b * b + evenness
+    rg, rb, gb = rg - r * g, rb - r * b, gb - g * b
+    rp, gp, bp = rp - r * p, gp - g * p, bp - b * p
+    # The adjugate of the symmetric matrix, and its determinant by the first row.
+    i_rr, i_rg, i_rb = gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb
+    i_gg, i_gb, i_bb = rr * bb - rb * rb, rb * rg - rr * gb, rr * gg - rg * rg
+    determinant = rr * i_rr + rg * i_rg + rb * i_rb
+    slopes = [
+        (i_rr * rp + i_rg * gp + i_rb * bp) / determinant,
+        (i_rg * rp + i_gg * gp + i_gb * bp) / determinant,
+        (i_rb * rp + i_gb * gp + i_bb * bp) / determinant,
+    ]
+    offset = p - slopes[0] * r - slopes[1] * g - slopes[2] * b
+    lines = box_mean(torch.cat((*slopes, offset), dim=1), radius)
+    return Lines(lines[:, :3] / 255, lines[:, 3:])
 
 
 def box_mean(maps: Tensor, radius: int) -> Tensor:
