@@ -33,6 +33,7 @@ BUILT_IN = {
     "densepose": "inference_service.filters.densepose:DensePose",
     "segmentation": "inference_service.filters.segmentation:Segmentation",
     "background": "inference_service.filters.background:Background",
+    "detection": "inference_service.filters.detection:Detection",
     "passthrough": "inference_service.filters.passthrough:Passthrough",
     "invert": "inference_service.filters.invert:Invert",
 }
