@@ -49,7 +49,9 @@ def main(argv: Sequence[str]) -> int:
     # By file: filters may share one.
     wanted = {file: name for name, files in needed.items() for file in files}
     try:
-        failures += [fault for file, name in wanted.items() if (fault := _download(name, file, settings.weights_dir))]
+        failures += [
+            fault for file, name in wanted.items() if (fault := _download(name, file, settings.weights_dir))
+        ]
     except KeyboardInterrupt:
         sys.stderr.write("stopped; what has come is kept, and the next try goes on from there\n")
         return EXIT_STOPPED

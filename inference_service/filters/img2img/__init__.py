@@ -26,6 +26,7 @@ from inference_service.filters.img2img.size import MULTIPLE, working_size
 from inference_service.stages import lap
 from inference_service.weights import WeightsFile
 
+
 class Img2Img(Filter):
     """Repaints pictures; see `painter` for how, `schedule` for the numbers, `steady` for what stands still."""
 

@@ -193,7 +193,9 @@ def _noising(folder: Path) -> Noising:
     config = _json(path)
     for key, expected in (("beta_schedule", "scaled_linear"), ("prediction_type", "epsilon")):
         if config.get(key, expected) != expected:
-            raise WeightsError(f"{_real(path)}: {key} is {config[key]!r}; img2img takes models of {expected!r}")
+            raise WeightsError(
+                f"{_real(path)}: {key} is {config[key]!r}; img2img takes models of {expected!r}"
+            )
     usual = Noising()
     try:
         return Noising(

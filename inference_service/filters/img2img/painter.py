@@ -41,7 +41,9 @@ class Painter:
     def paint(self, pictures: Tensor, wishes: Sequence[Wish]) -> Tensor:
         """Return the painted pictures of (N, 3, h, w) ones, both in [-1, 1] and any floating-point dtype."""
         networks = self._networks
-        guided = [] if networks.takes_guidance else [n for n, w in enumerate(wishes) if w.guidance > GUIDANCE_OFF]
+        guided = (
+            [] if networks.takes_guidance else [n for n, w in enumerate(wishes) if w.guidance > GUIDANCE_OFF]
+        )
         with lap("words"):
             texts = [w.prompt for w in wishes] + [wishes[n].negative_prompt for n in guided]
             words = self._prompts.get(texts)

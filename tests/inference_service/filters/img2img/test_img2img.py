@@ -29,9 +29,7 @@ NOWHERE = Path("/nowhere")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     from tests.inference_service.filters.img2img import tiny
 
-    return {
-        model: tiny.write(tmp_path_factory.mktemp(model), is_lcm=model == "lcm") for model in MODELS
-    }
+    return {model: tiny.write(tmp_path_factory.mktemp(model), is_lcm=model == "lcm") for model in MODELS}
 
 
 @pytest.fixture(scope="module")
@@ -242,12 +240,20 @@ def test_pipeline_saved_with_another_autoencoder_takes_the_downloaded_one(
         ("unet/diffusion_pytorch_model.safetensors", None, "there is no file diffusion_pytorch_model"),
         ("unet/diffusion_pytorch_model.safetensors", b"x" * 64, "truncated or no safetensors file"),
         ("unet/config.json", b"[]", "is no configuration"),
-        ("unet/config.json", b'{"_class_name": "UNet3DConditionModel"}', "img2img takes UNet2DConditionModel"),
+        (
+            "unet/config.json",
+            b'{"_class_name": "UNet3DConditionModel"}',
+            "img2img takes UNet2DConditionModel",
+        ),
         ("unet/config.json", b'{"down_block_types": ["Nothing"]}', "describes no network"),
         ("vae/config.json", b'{"_class_name": "AutoencoderTiny"}', "another network than the config.json"),
         ("tokenizer/vocab.json", None, "there is no file .*vocab.json"),
         ("tokenizer/vocab.json", b"{", "no tokenizer that can be read"),
-        ("scheduler/scheduler_config.json", b'{"prediction_type": "v_prediction"}', "takes models of 'epsilon'"),
+        (
+            "scheduler/scheduler_config.json",
+            b'{"prediction_type": "v_prediction"}',
+            "takes models of 'epsilon'",
+        ),
         ("scheduler/scheduler_config.json", b'{"beta_start": "much"}', "expected numbers"),
     ],
 )
