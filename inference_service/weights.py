@@ -7,8 +7,8 @@ Under its final name a file is whole and checked, whatever crashed: it gets that
 that has the name and is not what is expected was put there by someone: it is reported and never replaced.
 Workers that share a folder download a file once; the others wait for the lock, which ends with its process.
 
-The prefix of a sum, as model zoos write it into file names, tells a broken or a mistaken file from the right one.
-It is no proof against a forged one: that is TLS, and who may write to the folder.
+The prefix of a sum, as model zoos write it into file names, tells a broken file from the right one. It is no
+proof against a forged one: that is TLS, and who may write to the folder.
 
 A file on Hugging Face's hub whose sum is not written down here is declared without one. Then the hub is asked
 for it, over TLS, and what it says is kept beside the file as NAME.sum, so that later starts need no network.
@@ -67,7 +67,7 @@ class WeightsFile:
 
 
 def check(path: Path, sum_prefix: str | None, size_bytes: int | None = None) -> None:
-    """Raise WeightsError unless `path` is a readable file whose sum begins so; see `WeightsFile.sum_prefix`."""
+    """Raise WeightsError unless `path` is a readable file with such a sum; see `WeightsFile.sum_prefix`."""
     kind, prefix = ("md5", "") if sum_prefix is None else _split_sum(sum_prefix)
     try:
         with path.open("rb") as file:
@@ -82,8 +82,8 @@ def check(path: Path, sum_prefix: str | None, size_bytes: int | None = None) -> 
         raise WeightsError(f"{path} is {what}: it has {size:,} bytes, expected are {size_bytes:,}")
     if not found.startswith(prefix):
         raise WeightsError(
-            f"{path} is truncated or not the file that is expected: the {kind.upper()} sum of its {size:,} bytes "
-            f"begins with {found[: len(prefix)]}, expected is {prefix}"
+            f"{path} is truncated or not the file that is expected: the {kind.upper()} sum of its {size:,} "
+            f"bytes begins with {found[: len(prefix)]}, expected is {prefix}"
         )
 
 

@@ -166,7 +166,7 @@ def test_download_that_fails_is_told_after_the_others_are_done(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install(monkeypatch, other="Other", heavy="Heavy")
-    wrong = WeightsFile("other.pkl", served.url, "000000", "none")
+    wrong = WeightsFile("other.pkl", served.url, "md5:000000", "none")
     monkeypatch.setattr(Other, "weights", (wrong,))
     assert download.main(["other", "heavy", "--weights-dir", str(tmp_path)]) == 1
     assert (tmp_path / "heavy.pkl").is_file()
