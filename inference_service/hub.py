@@ -5,8 +5,8 @@
         of a large file, beside a redirect:  X-Linked-Etag: "its SHA-256"     X-Linked-Size: bytes
         of a small one:                      ETag: "SHA-1 of its git blob"    Content-Length: bytes
 
-Sources: the hub's maintainers in huggingface/huggingface_hub#3018 and asteroid-team/asteroid#377. Of a redirect
-to another host nothing is believed: who stores the bytes does not say what they should be.
+Sources: the hub's maintainers in huggingface/huggingface_hub#3018 and asteroid-team/asteroid#377. Of another
+host than the hub nothing is believed: who stores the bytes does not say what they should be.
 """
 
 from __future__ import annotations
@@ -80,11 +80,12 @@ def kept(path: Path, url: str) -> Stated | None:
 def _head(url: str, silence_s: float) -> Message:
     opener = urllib.request.build_opener(_NoRedirects)
     for _ in range(MAX_MOVES + 1):
-        request = urllib.request.Request(url, headers={"User-Agent": "p2pcamera"}, method="HEAD")  # noqa: S310 - WeightsFile checks it
+        headers = {"User-Agent": "p2pcamera"}
+        request = urllib.request.Request(url, headers=headers, method="HEAD")  # noqa: S310 - by WeightsFile
         try:
             with opener.open(request, timeout=silence_s) as response:
-                headers: Message = response.headers
-                return headers
+                answer: Message = response.headers
+                return answer
         except urllib.error.HTTPError as exc:
             exc.close()
             if not 300 <= exc.code < 400:
@@ -110,7 +111,7 @@ def _stated(url: str, headers: Message) -> Stated:
     commit, came = commit_in(url), headers.get("X-Repo-Commit", "")
     if commit is not None and came != commit:
         raise FetchError(f"the server speaks of commit {came or 'none'} instead of {commit}")
-    linked = headers.get("X-Linked-Etag")
+    linked = headers.get("X-Linked-Etag", "")
     tag = _TAG.fullmatch(linked or headers.get("ETag", ""))
     size = headers.get("X-Linked-Size") if linked else headers.get("Content-Length")
     kind, digits = ("sha256", 64) if linked else ("git", 40)

@@ -27,7 +27,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from inference_service import hub
+from inference_service import hub, sums
 from inference_service.errors import WeightsError
 from inference_service.fetch import Fetch, FetchError, is_web_url
 
@@ -35,8 +35,6 @@ OnProgress = Callable[[str, float], None]
 """What is being done, and the fraction of it that is done, 0..1."""
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,127}", re.ASCII)
-_SUM_DIGITS = {"md5": 32, "sha256": 64, "git": 40}
-_PREFIX = re.compile(r"([a-z0-9]+):([0-9a-f]{6,64})")
 _REPORT_EVERY_S = 0.25
 _LOOK_AGAIN_S = 0.5
 
@@ -61,18 +59,18 @@ class WeightsFile:
         if not is_web_url(self.url):
             raise ValueError(f"weights: expected an http or https address, not {self.url!r}")
         if self.sum_prefix is not None:
-            _split_sum(self.sum_prefix)
+            sums.split(self.sum_prefix)
         elif hub.commit_in(self.url) is None:
             raise ValueError(f"weights: {self.url!r} names no commit, so what it says may change")
 
 
 def check(path: Path, sum_prefix: str | None, size_bytes: int | None = None) -> None:
     """Raise WeightsError unless `path` is a readable file with such a sum; see `WeightsFile.sum_prefix`."""
-    kind, prefix = ("md5", "") if sum_prefix is None else _split_sum(sum_prefix)
+    kind, prefix = ("md5", "") if sum_prefix is None else sums.split(sum_prefix)
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            found = hashlib.file_digest(file, lambda: _hasher(kind, size)).hexdigest()
+            found = hashlib.file_digest(file, lambda: sums.hasher(kind, size)).hexdigest()
     except FileNotFoundError:
         raise WeightsError(f"there is no file {path}; put the weights there") from None
     except OSError as exc:
@@ -222,24 +220,6 @@ def default_folder() -> Path:
     """Return the user's cache folder for weights, by the XDG base directory specification."""
     cache = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "p2pcamera" / "weights"
-
-
-def _hasher(kind: str, size_bytes: int) -> hashlib._Hash:
-    if kind != "git":
-        return hashlib.new(kind, usedforsecurity=False)
-    # As `git hash-object` does.
-    hasher = hashlib.sha1(usedforsecurity=False)
-    hasher.update(b"blob %d\0" % size_bytes)
-    return hasher
-
-
-def _split_sum(sum_prefix: str) -> tuple[str, str]:
-    found = _PREFIX.fullmatch(sum_prefix)
-    if found is None or len(found[2]) > _SUM_DIGITS.get(found[1], 0):
-        raise ValueError(
-            f"weights: expected md5: or sha256: and 6 or more digits 0-9a-f of that sum, not {sum_prefix!r}"
-        )
-    return found[1], found[2]
 
 
 class _Throttled:

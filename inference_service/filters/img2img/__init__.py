@@ -1,7 +1,7 @@
 """`img2img`: the camera painted anew towards a prompt, by sd-turbo or LCM with TAESD, in one to four steps.
 
 diffusers and transformers define the networks; the loop around them is the project's own, so that pictures of
-different sessions, prompts and strengths share a batch. Both packages are needed by `load` alone.
+different sessions, prompts and strengths share a batch. Both packages are imported by `load` alone.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -19,16 +19,22 @@ from torch.nn import functional as nnf
 
 from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
-from inference_service.filters.img2img import steady
+from inference_service.filters.img2img import checkpoint, steady
 from inference_service.filters.img2img.files import MODELS, TAESD, Part, lay_out
+from inference_service.filters.img2img.networks import Networks
+from inference_service.filters.img2img.noise import Noise
+from inference_service.filters.img2img.painter import Painter, Wish
+from inference_service.filters.img2img.prompts import Prompts
 from inference_service.filters.img2img.schedule import LEAST_STRENGTH, MAX_STEPS, Model, Schedule
 from inference_service.filters.img2img.size import MULTIPLE, working_size
+from inference_service.filters.img2img.words import Words
+from inference_service.filters.vision import packages
 from inference_service.stages import lap
 from inference_service.weights import WeightsFile
 
 
 class Img2Img(Filter):
-    """Repaints pictures; see `painter` for how, `schedule` for the numbers, `steady` for what stands still."""
+    """Repaints pictures; see `painter` for how, `schedule` for the numbers, `steady` for stillness."""
 
     class Params(base.Params):
         """What a page may set, live; frames share a batch where their steps are equal."""
@@ -152,7 +158,7 @@ class Img2Img(Filter):
     )
 
     def __init__(self) -> None:
-        self._painter: Any = None
+        self._painter: Painter | None = None
         self._schedule: Schedule | None = None
 
     def needed_weights(self) -> tuple[WeightsFile, ...]:
@@ -164,16 +170,8 @@ class Img2Img(Filter):
 
         Raises MissingPackage and WeightsError, which tell the operator what to do.
         """
-        # Here, not above: every worker imports this module just to list the filter.
-        from inference_service.filters.img2img import checkpoint
-        from inference_service.filters.img2img.networks import Networks
-        from inference_service.filters.img2img.noise import Noise
-        from inference_service.filters.img2img.painter import Painter
-        from inference_service.filters.img2img.prompts import Prompts
-        from inference_service.filters.img2img.words import Words
-
         settings = self.settings
-        checkpoint.require_packages()
+        packages.require(self.name, "diffusers", "transformers")
         is_gpu = device.type == "cuda"
         is_half = settings.precision == "float16" or (settings.precision == "auto" and is_gpu)
         dtype = torch.float16 if is_half else torch.float32
@@ -218,21 +216,17 @@ class Img2Img(Filter):
         memory.keep(items, painted)
         return result
 
-    def _wish(self, params: Img2Img.Params) -> Any:
-        from inference_service.filters.img2img.painter import Wish
-
+    def _wish(self, params: Img2Img.Params) -> Wish:
         assert self._schedule is not None
         plan = self._schedule.plan(params.steps, params.strength)
         return Wish(params.prompt, params.negative_prompt, params.seed, params.guidance, plan)
 
     def _parts(self) -> tuple[Part, ...]:
         """Return what is downloaded with these settings."""
-        from inference_service.filters.img2img.checkpoint import has_tiny_autoencoder
-
         own = self.settings.weights
         if own is None:
             return MODELS[self.settings.model]
-        return () if has_tiny_autoencoder(own) else TAESD
+        return () if checkpoint.has_tiny_autoencoder(own) else TAESD
 
 
 def _per_picture(values: Sequence[float], device: torch.device) -> Tensor:

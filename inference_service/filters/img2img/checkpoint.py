@@ -12,7 +12,6 @@ Weights may also end in `.fp16.safetensors`. Nothing is loaded that does not fit
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -22,11 +21,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from inference_service.errors import MissingPackage, WeightsError
+from inference_service.errors import WeightsError
 from inference_service.filters.img2img.schedule import Model, Noising
 
 TINY = "AutoencoderTiny"
-INSTALL = "pip install 'p2pcamera[models]'"
 _KEYS_NAMED = 3
 _TEXT_PREFIX = "text_model."
 _POSITIONS = "embeddings.position_ids"
@@ -41,16 +39,6 @@ class Loaded:
     text_encoder: Any
     tokenizer: Any
     noising: Noising
-
-
-def require_packages() -> None:
-    """Raise MissingPackage, which names what is missing and how to install it."""
-    for name in ("diffusers", "transformers"):
-        try:
-            importlib.import_module(name)
-        except ImportError as exc:
-            missing = exc.name.partition(".")[0] if exc.name else name
-            raise MissingPackage(f"the filter img2img needs the package {missing}: {INSTALL}") from exc
 
 
 def load(folder: Path, model: Model, dtype: torch.dtype) -> Loaded:
@@ -71,8 +59,8 @@ def load(folder: Path, model: Model, dtype: torch.dtype) -> Loaded:
     words, wanted = text_encoder.config.hidden_size, unet.config.cross_attention_dim
     if words != wanted:
         raise WeightsError(
-            f"{_real(folder)}: the text encoder's {words} values per word are not the {wanted} that unet takes; "
-            "take both from one model"
+            f"{_real(folder)}: the text encoder's {words} values per word are not the {wanted} that unet "
+            "takes; take both from one model"
         )
     return Loaded(unet, autoencoder, text_encoder, _tokenizer(folder, CLIPTokenizer), _noising(folder))
 

@@ -1,4 +1,4 @@
-"""Denoiser and autoencoder on their device, as three functions of tensors; on a GPU recorded where asked for."""
+"""Denoiser and autoencoder on their device, as three functions of tensors; recorded on a GPU."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ BATCHES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
 
 class Networks:
-    """The model's parts; pictures are (N, 3, h, w) in [-1, 1], latents (N, 4, h / 8, w / 8), all in `dtype`."""
+    """The model's parts.
+
+    Pictures are (N, 3, h, w) in [-1, 1], latents (N, 4, h / 8, w / 8), all in `dtype`.
+    """
 
     def __init__(self, unet: Any, autoencoder: Any, device: torch.device, dtype: torch.dtype) -> None:
         # On a CPU channels-last convolutions of this size are no faster.
@@ -74,7 +77,10 @@ class Networks:
         return self._run("encode", self._encode, (pictures,), pictures.shape[-2] // LATENT_PIXELS)
 
     def predict(self, latents: Tensor, timesteps: Tensor, words: Tensor, guidance: Tensor) -> Tensor:
-        """Return what noise there is in latents at (N,) timesteps, told (N, 77, D) and (N,) guidance scales."""
+        """Return what noise there is in latents, at (N,) timesteps.
+
+        `words` (N, 77, D) say what is painted, `guidance` (N,) how strictly, where the denoiser takes it.
+        """
         inputs = (latents, timesteps, words, guidance) if self.takes_guidance else (latents, timesteps, words)
         return self._run("predict", self._predict, inputs, latents.shape[-2])
 
@@ -123,8 +129,8 @@ class Networks:
 def guidance_embedding(guidance: Tensor, values: int) -> Tensor:
     """Return (N, values) float32 waves of (N,) guidance scales, 1 meaning none.
 
-    As LCM was distilled (Luo et al. 2023, algorithm 1): the scale less one, times 1000, as sines, then cosines
-    of falling frequency.
+    As LCM was distilled (Luo et al. 2023, algorithm 1): the scale less one, times 1000, as sines, then
+    cosines of falling frequency.
     """
     half = values // 2
     falling = torch.arange(half, dtype=torch.float32, device=guidance.device) * -(

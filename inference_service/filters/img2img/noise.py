@@ -42,7 +42,7 @@ class Noise:
         return noise
 
     def _drawn(self, seed: int, height: int, width: int) -> Tensor:
-        # A CPU's generator gives the same numbers beside every GPU, and they are those of diffusers' pipelines.
+        # A CPU's generator gives the same numbers beside every GPU, those that diffusers' pipelines draw.
         generator = torch.Generator().manual_seed(seed)
         drawn = [torch.randn(LATENTS, height, width, generator=generator) for _ in range(MAX_STEPS)]
         noise = torch.stack(drawn)

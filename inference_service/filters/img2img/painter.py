@@ -53,7 +53,7 @@ class Painter:
         with lap("encode"):
             latents = networks.encode(pictures.to(networks.dtype))
         kept, added = numbers.start()
-        # In float32 whatever the networks' precision: noise of sd-turbo's first timestep is 15 times the picture.
+        # In float32 whatever the networks' precision: sd-turbo adds up to 15 times as much noise.
         x = latents.float() * kept + noise[0] * added
         for step in range(numbers.steps):
             scale, keep, move, renew = numbers.step(step)
@@ -72,7 +72,7 @@ class Painter:
             return networks.decode(x.to(networks.dtype))
 
     def _moved_up(self, wishes: Sequence[Wish], guided: list[int]) -> tuple[Numbers, Tensor, Tensor]:
-        """Return all numbers of a batch on the device: one copy from pinned memory, which waits for nothing."""
+        """Return all numbers of a batch on the device, by one copy from pinned memory, which never waits."""
         device = self._networks.device
         rows = [[*w.plan.numbers(), self._scale(w), 0.0] for w in wishes]
         for place, row in zip(guided, rows, strict=False):

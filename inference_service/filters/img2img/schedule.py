@@ -5,16 +5,20 @@
     network's input = scale * x
     x' = keep * x + move * said + renew * noise
 
-for both models, so pictures of different strengths go through one step together, each with numbers of its own.
+for both models, so pictures of different strengths go through one step together, each with numbers of its
+own. With T = 1000 timesteps of training, s the strength and n steps, they are taken at
 
-Where diffusers' pipelines can be asked for the same, these are their numbers. They take `num_inference_steps` = N
-and run the last `int(N * strength)` of them. For sd-turbo (Euler, "trailing" timesteps) N steps and a strength
-of n / N there are n steps and that strength here; here strength may lie between such values too, where the
-pipeline would leave a step out. For LCM both mean the same as in `LatentConsistencyModelImg2ImgPipeline`.
+    sd-turbo    round(T * s * (n - i) / n) - 1            for i = 0 .. n - 1
+    LCM         (m - floor(i * m / n)) * T / 50 - 1       with m = floor(50 * s)
 
-Sources: Karras et al., "Elucidating the Design Space" (2022), algorithm 2 without churn, for Euler; Lin et al.,
-"Common Diffusion Noise Schedules and Sample Steps are Flawed" (2023), table 2, for the timesteps; Luo et al.,
-"Latent Consistency Models" (2023), algorithm 3 and appendix D, for LCM.
+Where diffusers' pipelines can be asked for the same, these are their numbers. That of sd-turbo (Euler,
+"trailing" timesteps) takes a number N of steps and runs the last int(N * s): N steps with a strength of n / N
+there are n steps with that strength here. Between such strengths, where it would run fewer, this runs as many
+steps from less noise. For LCM both mean the same as in `LatentConsistencyModelImg2ImgPipeline`.
+
+Sources: Karras et al., "Elucidating the Design Space" (2022), algorithm 2 without churn, for Euler; Lin et
+al., "Common Diffusion Noise Schedules and Sample Steps are Flawed" (2023), table 2, for the timesteps; Luo et
+al., "Latent Consistency Models" (2023), algorithm 3 and appendix D, for LCM.
 """
 
 from __future__ import annotations

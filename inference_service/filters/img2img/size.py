@@ -13,8 +13,8 @@ ASPECT_COUNTS = 4.0
 def working_size(width: int, height: int, side: int) -> tuple[int, int]:
     """Return (width, height), multiples of 64 of about `side` squared pixels and nearly the picture's aspect.
 
-    The models were trained on pictures of one area; at another they draw worse. What remains of the aspect's
-    change (under 5 % for cameras at a side of 512) is undone when the result is brought to the picture's size.
+    The models were trained on pictures of one area; at another they draw worse. What changes of the aspect
+    (under 5 % for cameras at a side of 512) is undone when the result is brought to the picture's size.
     """
     aspect = width / height
 

@@ -50,14 +50,14 @@ class Memory:
 
     @classmethod
     def of(cls, items: Sequence[Item], camera: Tensor) -> Self:
-        """Return what is remembered; a session that remembers nothing has the camera, (N, 3, h, w), instead."""
+        """Return what is remembered; where that is nothing, the camera, (N, 3, h, w) levels, instead."""
         now = nnf.avg_pool2d(camera, CELL)
         painted = [item.state.get("painted", one) for item, one in zip(items, camera, strict=True)]
         before = [item.state.get("cells", one) for item, one in zip(items, now, strict=True)]
         return cls(torch.stack([one.to(camera.dtype) for one in painted]), torch.stack(before), now)
 
     def blended(self, new: Tensor, keep: Tensor) -> Tensor:
-        """Return (N, 3, h, w): (N, 1, 1, 1) `keep` of the last painting where it stands still, the rest `new`."""
+        """Return (N, 3, h, w): (N, 1, 1, 1) `keep` of the last painting where it stands still, else `new`."""
         share = stillness(self.now, self.before) * keep
         return new.lerp(self.painted, nnf.interpolate(share, size=new.shape[-2:], mode="bilinear"))
 

@@ -12,7 +12,7 @@ from inference_service.filters.img2img.schedule import Model
 TOKENS = 77
 """What CLIP reads of a text; the rest of a longer one is left out."""
 OPENCLIP_PADDING = 0
-"""OpenCLIP fills up with zeros, and sd-turbo's text encoder is one; OpenAI's CLIP, LCM's, with ends of text."""
+"""OpenCLIP, sd-turbo's text encoder, fills texts up with zeros; OpenAI's CLIP, LCM's, with ends of text."""
 
 
 class Words:

@@ -1,4 +1,4 @@
-"""Whole models with a few thousand random weights, written to disk by the libraries' own `save_pretrained`."""
+"""Whole models with a few thousand random weights, written by the libraries' own `save_pretrained`."""
 
 from __future__ import annotations
 
