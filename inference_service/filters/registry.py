@@ -31,6 +31,7 @@ GROUP = "p2pcamera.filters"
 BUILT_IN = {
     "ink": "inference_service.filters.ink:Ink",
     "densepose": "inference_service.filters.densepose:DensePose",
+    "segmentation": "inference_service.filters.segmentation:Segmentation",
     "background": "inference_service.filters.background:Background",
     "img2img": "inference_service.filters.img2img:Img2Img",
     "passthrough": "inference_service.filters.passthrough:Passthrough",

@@ -16,6 +16,7 @@ from inference_service.filters.background import compose
 from inference_service.filters.background.own_picture import MAX_CHARS, OwnPictures, decoded
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.vision import matte as mattes
+from inference_service.filters.vision.enlarge import enlarged
 from inference_service.filters.vision.packages import require
 from inference_service.filters.vision.segmenter import PERSON, WEIGHTS, NetworkName, Segmenter
 from inference_service.stages import lap
@@ -23,7 +24,8 @@ from inference_service.weights import WeightsFile
 
 GREEN = "#00ff00"
 SMALLER = 2
-"""The matte and the blur are made in a picture so many times smaller than the network's input."""
+"""The matte and the blur are made in a picture of half the sides of the network's input."""
+KEPT_BYTES = 31 << 20
 LEAST_BLUR, MOST_BLUR = 0.008, 0.07
 """Deviations of the blur, as shares of the picture's short side."""
 
@@ -121,7 +123,8 @@ class Background(Filter):
 
     def __init__(self) -> None:
         self._segmenter: Segmenter | None = None
-        self._pictures: OwnPictures | None = None
+        self._pictures = OwnPictures()
+        self._dtype = torch.float32
 
     def load(self, device: torch.device) -> None:
         """Build the network and fill it; raises MissingPackage and WeightsError, which say what to do."""
@@ -129,10 +132,14 @@ class Background(Filter):
         settings = self.settings
         is_gpu = device.type == "cuda"
         is_half = settings.precision == "float16" or (settings.precision == "auto" and is_gpu)
+        if not is_gpu:
+            # Once glibc has seen so large a block freed, it keeps those of a frame (`mallopt(3)`,
+            # M_MMAP_THRESHOLD); else each comes fresh from the system, with a page fault every 4 KiB.
+            torch.empty(KEPT_BYTES, dtype=torch.uint8)
         path = settings.weights or self.weights_folder.get(WEIGHTS[settings.network])
         short_side = settings.short_side or (384 if is_gpu else 256)
         self._segmenter = Segmenter.load(settings.network, path, device, short_side, is_half=is_half)
-        self._pictures = OwnPictures(device)
+        self._dtype = self._segmenter.dtype
 
     @torch.inference_mode()
     def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor:
@@ -148,53 +155,55 @@ class Background(Filter):
         return self.drawn(batch, reduced, logits, items)
 
     def drawn(self, batch: Tensor, reduced: Tensor, logits: Tensor, items: Sequence[Item]) -> Tensor:
-        """Return what is shown of `batch`; the network saw `reduced`, (N, 3, h, w), and said `logits`."""
+        """Return what `apply` does where the network saw `reduced`, (N, 3, h, w), and said `logits`."""
         poison = logits.flatten(1).sum(1) * 0
         person = logits.softmax(dim=1)[:, PERSON : PERSON + 1]
         with lap("matte"):
-            small = nnf.avg_pool2d(reduced.float(), SMALLER)
+            small = _halved(reduced)
             small_luminance = mattes.luminance(small)
             wish = _Wish(items, batch.device)
-            person = compose.enlarged(person, (small.shape[2], small.shape[3]))
+            person = enlarged(person, (small.shape[2], small.shape[3])).contiguous()
             person = _steadied(person, small_luminance, items, wish.kept)
             lines = mattes.guided(small, person)
-            alpha = compose.alpha_of(lines.at(batch), wish.softness, wish.margin)
+            # Channels first, since the matte has one value for all three.
+            pictures = batch.contiguous().to(self._dtype)
+            alpha = compose.alpha_of(lines.at(pictures), wish.softness, wish.margin)
             small_alpha = compose.alpha_of(lines.at(small), wish.softness, wish.margin)
         with lap("draw"):
-            shown = self._composed(batch, small, alpha, small_alpha, wish)
+            shown = self._composed(pictures, small, alpha, small_alpha, wish)
         _remember(person, small_luminance, items)
+        if not shown.is_cuda and bool(poison.isfinite().all()):
+            # A CPU is not waited for, and the worker has no numbers to look through.
+            return shown.add_(0.5).to(torch.uint8)
         return shown + poison[:, None, None, None].to(shown.dtype)
 
     def _composed(
-        self, batch: Tensor, small: Tensor, alpha: Tensor, small_alpha: Tensor, wish: _Wish
+        self, pictures: Tensor, small: Tensor, alpha: Tensor, small_alpha: Tensor, wish: _Wish
     ) -> Tensor:
-        assert self._segmenter is not None
-        dtype = self._segmenter.dtype
-        size = (batch.shape[2], batch.shape[3])
-        pictures = batch.to(dtype)
-        behind = self._behind(batch, small, small_alpha, wish).to(dtype)
+        dtype, size = pictures.dtype, (pictures.shape[2], pictures.shape[3])
+        alpha = alpha.to(dtype)
+        behind = self._behind(pictures, small, small_alpha, wish)
         if wish.has_new_room:
             person, around = (
-                compose.enlarged(colours.to(dtype), size)
-                for colours in compose.edge_colours(small, small_alpha)
+                enlarged(colours.to(dtype), size) for colours in compose.edge_colours(small, small_alpha)
             )
-            own = compose.cleaned(pictures, alpha.to(dtype), person, around)
+            own = compose.cleaned(pictures, alpha, person, around)
             # Before its own room, only blurred, a person's edges are right as they are.
             pictures = torch.lerp(pictures, own, wish.new_room.to(dtype))
-        return torch.lerp(behind, pictures, alpha.to(dtype)).clamp_(0, 255)
+        return torch.lerp(behind, pictures, alpha).clamp_(0, 255)
 
-    def _behind(self, batch: Tensor, small: Tensor, small_alpha: Tensor, wish: _Wish) -> Tensor:
+    def _behind(self, pictures: Tensor, small: Tensor, small_alpha: Tensor, wish: _Wish) -> Tensor:
         """Return (N, 3, H, W) levels: what is shown instead of each room."""
-        assert self._pictures is not None
-        height, width = batch.shape[2:]
+        height, width = pictures.shape[2:]
         if wish.has_blur:
             deviation = wish.blur * min(small.shape[2:])
-            behind = compose.enlarged(compose.surroundings(small, small_alpha, deviation), (height, width))
+            room = compose.surroundings(small, small_alpha, deviation)
+            behind = enlarged(room.to(pictures.dtype), (height, width))
         else:
-            behind = torch.empty(batch.shape, device=batch.device)
+            behind = torch.empty_like(pictures)
         for one, params in zip(behind, wish.params, strict=True):
             if params.mode == "picture" and params.picture:
-                one.copy_(self._pictures.get(params.picture, height, width))
+                one.copy_(self._pictures.get(params.picture, height, width, pictures.device))
             elif params.mode != "blur":
                 for channel, level in zip(one, _rgb(params), strict=True):
                     channel.fill_(level)
@@ -222,6 +231,12 @@ class _Wish:
         per_picture = host.to(device, non_blocking=True).T[..., None, None, None]
         self.softness, self.margin, self.kept, self.new_room = per_picture[:4]
         self.blur = per_picture[4].flatten()
+
+
+def _halved(reduced: Tensor) -> Tensor:
+    """Return (N, 3, h / 2, w / 2) float32: the mean of each four pixels."""
+    size = (reduced.shape[2] // SMALLER, reduced.shape[3] // SMALLER)
+    return nnf.interpolate(reduced, size, mode="bilinear", align_corners=False).float().contiguous()
 
 
 def _steadied(person: Tensor, luminance: Tensor, items: Sequence[Item], kept: Tensor) -> Tensor:

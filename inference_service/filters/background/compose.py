@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
+from inference_service.filters.vision.matte import LEAST_EXPONENT
+
 SHARPEST, SOFTEST = 0.06, 0.45
 """Half the width of the ramp of the matte (0..1) that becomes an edge, at edge softness 0 and 1."""
 MARGIN_REACH = 0.35
@@ -24,7 +26,7 @@ def alpha_of(matte: Tensor, softness: Tensor, margin: Tensor) -> Tensor:
     half_width = SHARPEST + (SOFTEST - SHARPEST) * softness
     middle = 0.5 - MARGIN_REACH * margin
     ramp = torch.addcmul((half_width - middle) / (2 * half_width), matte, 1 / (2 * half_width)).clamp_(0, 1)
-    return ramp.square() * (3 - 2 * ramp)
+    return (3 - 2 * ramp).mul_(ramp).mul_(ramp)
 
 
 def gaussian(size: int, deviation: Tensor) -> Tensor:
@@ -34,7 +36,8 @@ def gaussian(size: int, deviation: Tensor) -> Tensor:
     """
     place = torch.arange(size, device=deviation.device, dtype=torch.float32)
     distance = place[:, None] - place
-    return torch.exp(-(distance.square() / (2 * deviation.square()[:, None, None])))
+    exponent = distance.square().neg() / (2 * deviation.square()[:, None, None])
+    return exponent.clamp_(min=LEAST_EXPONENT).exp_()
 
 
 def blurred(levels: Tensor, share: Tensor, deviation: Tensor) -> Tensor:
@@ -72,8 +75,3 @@ def cleaned(pictures: Tensor, alpha: Tensor, person: Tensor, around: Tensor) -> 
     """
     guess = around + alpha * (person - around)
     return torch.addcmul(person, alpha, pictures - guess)
-
-
-def enlarged(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return maps stretched to `size` (height, width), bilinear."""
-    return nnf.interpolate(maps, size, mode="bilinear", align_corners=False)

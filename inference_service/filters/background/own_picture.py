@@ -68,12 +68,11 @@ class OwnPictures:
     One thread only.
     """
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
+    def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, int, int], Tensor] = OrderedDict()
         self._size_bytes = 0
 
-    def get(self, text: str, height: int, width: int) -> Tensor:
+    def get(self, text: str, height: int, width: int, device: torch.device) -> Tensor:
         """Return (3, height, width) uint8 RGB, cut to fill it; `text` is one that was checked."""
         key = (text, height, width)
         found = self._kept.get(key)
@@ -82,8 +81,8 @@ class OwnPictures:
             return found
         fitted = ImageOps.fit(decoded(text), (width, height), Image.Resampling.LANCZOS)
         levels = torch.from_numpy(np.asarray(fitted).copy()).permute(2, 0, 1)
-        if self._device.type == "cuda":
-            levels = levels.contiguous().pin_memory().to(self._device, non_blocking=True)
+        if device.type == "cuda":
+            levels = levels.contiguous().pin_memory().to(device, non_blocking=True)
         self._kept[key] = levels
         self._size_bytes += levels.numel()
         while len(self._kept) > MAX_KEPT or (self._size_bytes > MAX_KEPT_BYTES and len(self._kept) > 1):

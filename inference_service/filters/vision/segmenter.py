@@ -73,8 +73,9 @@ class Segmenter:
         self.dtype = torch.float16 if is_half else torch.float32
         fold_norms(model)
         # Called by its parts: the model itself would enlarge all its maps to the size of the input.
-        self._backbone: Any = model.backbone.to(device, self.dtype, memory_format=torch.channels_last)  # type: ignore[union-attr, operator]
-        self._head: Any = model.classifier.to(device, self.dtype, memory_format=torch.channels_last)  # type: ignore[union-attr, operator]
+        parts: Any = model
+        self._backbone = parts.backbone.to(device, self.dtype, memory_format=torch.channels_last)
+        self._head = parts.classifier.to(device, self.dtype, memory_format=torch.channels_last)
         self._is_of_parts = type(model).__name__ == "LRASPP"
         deviation = torch.tensor(DEVIATION_RGB)[:, None, None]
         self._scale = (1 / (255 * deviation)).to(device, self.dtype)
@@ -90,23 +91,23 @@ class Segmenter:
         return cls(model, device, short_side, is_half=is_half)
 
     def reduced(self, pictures: Tensor) -> Tensor:
-        """Return (N, 3, h, w) levels in 0..255 of (N, 3, H, W) uint8 RGB, of the network's size and type."""
-        size = input_size(*pictures.shape[-2:], self._short_side)
-        if pictures.is_cuda:
-            levels = nnf.interpolate(
-                pictures.to(self.dtype), size, mode="bilinear", antialias=True, align_corners=False
-            )
-        else:
-            # torch resizes bytes that lie channels last many times as fast as floating-point numbers.
-            pictures = pictures.contiguous(memory_format=torch.channels_last)
-            levels = nnf.interpolate(pictures, size, mode="bilinear", antialias=True, align_corners=False)
-        return levels.to(self.dtype, memory_format=torch.channels_last)
+        """Return (N, 3, H, W) uint8 RGB in the size of the network's input; see `reduced` below."""
+        return reduced(pictures, self._short_side, self.dtype)
 
     def logits(self, reduced: Tensor) -> Tensor:
         """Return (N, 21, h', w') of what `reduced` gives, of the network's type; the larger, the likelier."""
-        features = self._backbone(torch.addcmul(self._shift, reduced, self._scale))
+        levels = reduced.to(self.dtype, memory_format=torch.channels_last)
+        features = self._backbone(torch.addcmul(self._shift, levels, self._scale))
         logits: Tensor = self._head(features if self._is_of_parts else features["out"])
         return logits
+
+
+def reduced(pictures: Tensor, short_side: int, dtype: torch.dtype) -> Tensor:
+    """Return (N, 3, h, w) levels in 0..255 of (N, 3, H, W) uint8 RGB; of `dtype` on a GPU, uint8 on a CPU."""
+    size = input_size(pictures.shape[2], pictures.shape[3], short_side)
+    # On a CPU torch resizes bytes that lie channels last many times as fast as floating-point numbers.
+    levels = pictures.to(dtype if pictures.is_cuda else torch.uint8, memory_format=torch.channels_last)
+    return nnf.interpolate(levels, size, mode="bilinear", antialias=True, align_corners=False)
 
 
 def input_size(height: int, width: int, short_side: int) -> tuple[int, int]:
