@@ -272,5 +272,6 @@ def _status_of(cls: type[Filter]) -> FilterStatus:
         description=cls.description,
         state=FilterState.LOADABLE,
         keeps_state=cls.keeps_state,
+        is_private=cls.is_private,
         schema=schema,
     )
