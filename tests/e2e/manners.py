@@ -209,7 +209,8 @@ SAME = {
           const { deviceId, kind, label, groupId } = device;
           const label2 = Object.getOwnPropertyDescriptor(MediaDeviceInfo.prototype, "label").get.call(device);
           found.push([deviceId, kind, label, groupId, label2, JSON.stringify(device), String(device)]);
-          found.push([device instanceof MediaDeviceInfo, device.constructor.name, device.getCapabilities?.()]);
+          const capabilities = device.getCapabilities?.();
+          found.push([device instanceof MediaDeviceInfo, device.constructor.name, capabilities]);
         }
         return found;
     """,
