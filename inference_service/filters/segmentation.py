@@ -194,4 +194,3 @@ def _hue(number: int, colours: Colours) -> tuple[float, float, float]:
     saturation, value = (0.9, 1.0) if colours == "vivid" else (0.4, 0.95)
     red, green, blue = (255 * level for level in colorsys.hsv_to_rgb(hue, saturation, value))
     return red, green, blue
-

@@ -12,7 +12,7 @@ from torch import Tensor
 from inference_service.errors import WeightsError
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.detection import Detection
-from inference_service.filters.vision import counting, rcnn_models
+from inference_service.filters.vision import rcnn_models
 from inference_service.filters.vision.rcnn import Network, Things
 from tests.inference_service.filters.vision.random_rcnn import scenes, write
 
