@@ -1,6 +1,6 @@
 """What the filter consists of besides its networks.
 
-Nothing here needs diffusers, and that all of it runs where there is none shows that a worker can list the filter.
+Nothing here needs diffusers: that all of it runs where there is none shows that a worker can list the filter.
 """
 
 from __future__ import annotations
