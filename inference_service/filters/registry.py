@@ -33,6 +33,7 @@ BUILT_IN = {
     "densepose": "inference_service.filters.densepose:DensePose",
     "segmentation": "inference_service.filters.segmentation:Segmentation",
     "background": "inference_service.filters.background:Background",
+    "detection": "inference_service.filters.detection:Detection",
     "img2img": "inference_service.filters.img2img:Img2Img",
     "passthrough": "inference_service.filters.passthrough:Passthrough",
     "invert": "inference_service.filters.invert:Invert",
@@ -271,5 +272,6 @@ def _status_of(cls: type[Filter]) -> FilterStatus:
         description=cls.description,
         state=FilterState.LOADABLE,
         keeps_state=cls.keeps_state,
+        is_private=cls.is_private,
         schema=schema,
     )
