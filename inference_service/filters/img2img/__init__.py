@@ -55,7 +55,6 @@ class Img2Img(Filter):
             default=0.5,
             ge=LEAST_STRENGTH,
             le=1.0,
-            multiple_of=0.01,
             title="Strength",
             description="How far the painting may leave the camera's picture.",
         )
@@ -77,7 +76,6 @@ class Img2Img(Filter):
             default=1.0,
             ge=1.0,
             le=12.0,
-            multiple_of=0.1,
             title="Guidance",
             description="How strictly the prompt is followed. 1: the model's own way, and fastest.",
         )
@@ -85,7 +83,6 @@ class Img2Img(Filter):
             default=0.8,
             ge=0.0,
             le=0.98,
-            multiple_of=0.01,
             title="Steadiness",
             description="How much of the last painting stays where nothing moves.",
         )
@@ -93,7 +90,6 @@ class Img2Img(Filter):
             default=1.0,
             ge=0.0,
             le=1.0,
-            multiple_of=0.01,
             title="Mix",
             description="0 shows the camera, 1 the painting.",
         )

@@ -14,7 +14,7 @@ def working_size(width: int, height: int, side: int) -> tuple[int, int]:
     """Return (width, height), multiples of 64 of about `side` squared pixels and nearly the picture's aspect.
 
     The models were trained on pictures of one area; at another they draw worse. What changes of the aspect
-    (under 5 % for cameras at a side of 512) is undone when the result is brought to the picture's size.
+    (5 % at most, of cameras at a side of 512) is undone when the result is brought to the picture's size.
     """
     aspect = width / height
 
