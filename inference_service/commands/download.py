@@ -13,7 +13,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from inference_service.errors import WeightsError
-from inference_service.filters.registry import checked, installed
+from inference_service.filters.entry import checked
+from inference_service.filters.registry import installed
 from inference_service.weights import OnProgress, WeightsFile, WeightsFolder, default_folder
 
 ALL = "all"

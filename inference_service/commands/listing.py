@@ -11,7 +11,8 @@ from pathlib import Path
 from inference_service.commands.chain import add_worker_flags, worker_flags
 from inference_service.config import read_settings
 from inference_service.filters.base import Filter
-from inference_service.filters.registry import checked, installed
+from inference_service.filters.entry import checked
+from inference_service.filters.registry import installed
 
 EXIT_DONE = 0
 
@@ -39,6 +40,8 @@ def _line(name: str, point: EntryPoint, weights_dir: Path) -> str:
     except Exception as exc:
         return f"{name:<14} cannot be used: {type(exc).__name__}: {exc}"
     remarks = []
+    if cls.is_private:
+        remarks.append("private")
     if cls.keeps_state:
         remarks.append("keeps state")
     for file in cls.weights:
