@@ -78,7 +78,7 @@ async def subjects(
 DIFFERENT = {
     "constraints that name a device": "a list of one id comes back as the id, as Chromium gives it",
     "a demand in mid-call that cannot be met": "the same",
-    "another frame rate in mid-call": "Firefox's made-up camera is slow to take notice; the filtered one is not",
+    "another frame rate in mid-call": "Firefox's made-up camera is slow to take notice, unlike ours",
     "a clone": "contentHint goes along, which Firefox does not know",
 }
 SOMETIMES = "another frame rate in mid-call"
