@@ -146,7 +146,7 @@ class Segmentation(Filter):
         return shown + poison[:, None, None, None]
 
     def _looks(self, params: Sequence[Segmentation.Params], device: torch.device) -> Tensor:
-        """Return (N, 21, 4) float32: the R, G, B that each class adds, and the share of the camera it leaves."""
+        """Return (N, 21, 4) float32: R, G, B that each class adds, and the camera's share."""
         tables = torch.stack([self._table(one.classes, one.colours) for one in params])
         shares = torch.tensor([(one.alpha, float(one.over_camera)) for one in params])
         alpha, over_camera = shares.T[..., None, None]
@@ -194,4 +194,3 @@ def _hue(number: int, colours: Colours) -> tuple[float, float, float]:
     saturation, value = (0.9, 1.0) if colours == "vivid" else (0.4, 0.95)
     red, green, blue = (255 * level for level in colorsys.hsv_to_rgb(hue, saturation, value))
     return red, green, blue
-
