@@ -124,6 +124,9 @@
   const UNREACHABLE_AFTER_MS = 1_200;
   const BROKEN_AFTER_MS = 3_000;
   const CHECK_TIMEOUT_MS = 2_000;
+  const CHANGE_TIMEOUT_MS = 20_000;
+  // The server takes messages of 65,536 characters.
+  const MAX_CONTROL_CHARACTERS = 60_000;
   const REPEAT_MS = 1_000;
   const RECONNECT_TIMEOUT_MS = 5_000;
   // Between attempts lies this part of the outage so far: an outage is made longer by no more than that.
@@ -625,6 +628,15 @@
       await this.#call(`sessions/${id}`, { method: "PATCH", headers, body: "{}", signal });
     }
 
+    /** @param {string} id @param {string} body JSON @returns {Promise<string[]>} what applies now */
+    async change(id, body) {
+      const headers = { "Content-Type": "application/json" };
+      const signal = AbortSignal.timeout(CHANGE_TIMEOUT_MS);
+      const response = await this.#call(`sessions/${id}`, { method: "PATCH", headers, body, signal });
+      const { filter } = await response.json().catch(() => ({}));
+      return [filter ?? []].flat();
+    }
+
     /** @param {string} id */
     async end(id) {
       // keepalive, since the page may be going away.
@@ -838,6 +850,10 @@
     #sender = null;
     /** @type {Promise<void>} */
     #sending = Promise.resolve();
+    /** When the last change has been answered. @type {Promise<unknown>} */
+    #changed = Promise.resolve();
+    /** Changes by HTTP that are not answered yet, and those that wait for one. */
+    #longChanges = 0;
     /** @type {Control | null} */
     #control = null;
     /** @type {string | null} */
@@ -918,6 +934,40 @@
       if (parameters.encodings?.[0]?.maxBitrate === maxBitrate) return;
       for (const encoding of parameters.encodings ?? []) encoding.maxBitrate = maxBitrate;
       await sender.setParameters(parameters);
+    }
+
+    /**
+     * Changes the filter by the data channel, or by HTTP where that is too long for a message.
+     * @param {string | string[]} name @param {object} params @returns {Promise<string[]>} what applies now
+     */
+    async changeFilter(name, params) {
+      const control = /** @type {Control} */ (this.#control);
+      const body = JSON.stringify({ filter: name, params });
+      const isLong = body.length > MAX_CONTROL_CHARACTERS;
+      if (!isLong && this.#longChanges === 0) {
+        const change = control.changeFilter(name, params);
+        this.#changed = change.catch(() => {});
+        return change;
+      }
+      // One after another: neither way knows of the other, and what was asked for last has to come last.
+      this.#longChanges += 1;
+      const change = this.#changed.then(() => (isLong ? this.#post(body) : control.changeFilter(name, params)));
+      this.#changed = change.catch(() => {}).finally(() => {
+        this.#longChanges -= 1;
+      });
+      return change;
+    }
+
+    /** @param {string} body of a change @returns {Promise<string[]>} */
+    async #post(body) {
+      const { signal } = this.#abort;
+      const closed = new Promise((_, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      });
+      // Who answers this has given the session its id.
+      if (this.id === null) await this.#control?.ping();
+      signal.throwIfAborted();
+      return Promise.race([this.#signaling.change(/** @type {string} */ (this.id), body), closed]);
     }
 
     /** @param {Fault} fault for all who still wait */
@@ -1930,8 +1980,8 @@
           if (this.#link?.asked?.params === params) return;
         }
         try {
-          const control = /** @type {Control} */ (this.#link?.control);
-          this.#filters = Object.freeze([...(await control.changeFilter(name, params))]);
+          const link = /** @type {Link} */ (this.#link);
+          this.#filters = Object.freeze([...(await link.changeFilter(name, params))]);
           this.#accepted = { filter: name, params };
           return;
         } catch (error) {

@@ -4,7 +4,7 @@
  * refused.
  */
 
-const MAX_BODY_CHARACTERS = 64 * 1024;
+const MAX_BODY_CHARACTERS = 1024 * 1024;
 const MAX_FRAGMENT_CHARACTERS = 16 * 1024;
 const MAX_FILTERS = 8;
 const JSON_TYPE = "application/json";
