@@ -128,6 +128,9 @@
   const UNREACHABLE_AFTER_MS = 1_200;
   const BROKEN_AFTER_MS = 3_000;
   const CHECK_TIMEOUT_MS = 2_000;
+  const CHANGE_TIMEOUT_MS = 20_000;
+  // The server takes messages of 65,536 characters.
+  const MAX_CONTROL_CHARACTERS = 60_000;
   const REPEAT_MS = 1_000;
   // Of a private filter's first frame, which the server has sent before it answered.
   const NEW_FRAME_TIMEOUT_MS = 2_000;
@@ -673,6 +676,14 @@
       await this.#call(`sessions/${id}`, { method: "PATCH", headers, body: "{}", signal });
     }
 
+    /** @param {string} id @param {string} body JSON @returns {Promise<Applied>} */
+    async change(id, body) {
+      const headers = { "Content-Type": "application/json" };
+      const signal = AbortSignal.timeout(CHANGE_TIMEOUT_MS);
+      const response = await this.#call(`sessions/${id}`, { method: "PATCH", headers, body, signal });
+      return appliedFrom(await response.json().catch(() => ({})));
+    }
+
     /** @param {string} id */
     async end(id) {
       // keepalive, since the page may be going away.
@@ -700,6 +711,12 @@
       if (retryAfter !== null) fault.retryAfterS = Number.parseFloat(retryAfter);
       throw fault;
     }
+  }
+
+  /** @param {any} said by the server of a change @returns {Applied} */
+  function appliedFrom(said) {
+    const first = Number.isSafeInteger(said.first_rtp_timestamp) ? said.first_rtp_timestamp : null;
+    return { filters: [said.filter ?? []].flat(), isPrivate: said.private === true, first };
   }
 
   /** @param {any} error of the server's JSON, whatever came */
@@ -805,9 +822,7 @@
 
     /** @param {string | string[]} name @param {object} params @returns {Promise<Applied>} */
     async changeFilter(name, params) {
-      const said = await this.#change({ name, params });
-      const first = Number.isSafeInteger(said.first_rtp_timestamp) ? said.first_rtp_timestamp : null;
-      return { filters: [said.filter ?? []].flat(), isPrivate: said.private === true, first };
+      return appliedFrom(await this.#change({ name, params }));
     }
 
     /** @param {'closed' | 'open'} outage */
@@ -888,6 +903,10 @@
     #sender = null;
     /** @type {Promise<void>} */
     #sending = Promise.resolve();
+    /** When the last change has been answered. @type {Promise<unknown>} */
+    #changed = Promise.resolve();
+    /** Changes by HTTP that are not answered yet, and those that wait for one. */
+    #longChanges = 0;
     /** @type {Control | null} */
     #control = null;
     /** @type {string | null} */
@@ -973,6 +992,40 @@
       if (parameters.encodings?.[0]?.maxBitrate === maxBitrate) return;
       for (const encoding of parameters.encodings ?? []) encoding.maxBitrate = maxBitrate;
       await sender.setParameters(parameters);
+    }
+
+    /**
+     * Changes the filter by the data channel, or by HTTP where that is too long for a message.
+     * @param {string | string[]} name @param {object} params @returns {Promise<Applied>}
+     */
+    async changeFilter(name, params) {
+      const control = /** @type {Control} */ (this.#control);
+      const body = JSON.stringify({ filter: name, params });
+      const isLong = body.length > MAX_CONTROL_CHARACTERS;
+      if (!isLong && this.#longChanges === 0) {
+        const change = control.changeFilter(name, params);
+        this.#changed = change.catch(() => {});
+        return change;
+      }
+      // One after another: neither way knows of the other, and what was asked for last has to come last.
+      this.#longChanges += 1;
+      const change = this.#changed.then(() => (isLong ? this.#post(body) : control.changeFilter(name, params)));
+      this.#changed = change.catch(() => {}).finally(() => {
+        this.#longChanges -= 1;
+      });
+      return change;
+    }
+
+    /** @param {string} body of a change @returns {Promise<Applied>} */
+    async #post(body) {
+      const { signal } = this.#abort;
+      const closed = new Promise((_, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      });
+      // Who answers this has given the session its id.
+      if (this.id === null) await this.#control?.ping();
+      signal.throwIfAborted();
+      return Promise.race([this.#signaling.change(/** @type {string} */ (this.id), body), closed]);
     }
 
     /** @param {Fault} fault for all who still wait */
@@ -2088,9 +2141,9 @@
           if (this.#link?.asked?.params === params) return;
         }
         try {
-          const control = /** @type {Control} */ (this.#link?.control);
+          const link = /** @type {Link} */ (this.#link);
           const wasPrivate = this.#isPrivate;
-          const { filters, isPrivate, first } = await control.changeFilter(name, params);
+          const { filters, isPrivate, first } = await link.changeFilter(name, params);
           this.#filters = Object.freeze([...filters]);
           this.#accepted = { filter: name, params };
           this.#notePrivate(name, isPrivate);
