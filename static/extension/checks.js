@@ -5,6 +5,7 @@
  */
 
 const MAX_BODY_CHARACTERS = 1024 * 1024;
+const MAX_SDP_CHARACTERS = 64 * 1024;
 const MAX_FRAGMENT_CHARACTERS = 16 * 1024;
 const MAX_FILTERS = 8;
 const JSON_TYPE = "application/json";
@@ -63,6 +64,7 @@ function isOffer({ contentType, body }) {
     type === "offer" &&
     typeof sdp === "string" &&
     sdp.startsWith("v=0") &&
+    sdp.length <= MAX_SDP_CHARACTERS &&
     isFilter(filter) &&
     isObject(params) &&
     (outage === "closed" || outage === "open")
