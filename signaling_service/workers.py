@@ -110,6 +110,7 @@ class Workers:
                 self._metrics.wire_errors.labels("worker_refused").inc()
                 return
             logger.info("worker %s joined: %s on %s", status.worker, status.frames_endpoint, status.device)
+        self._show_memory(self._workers.get(status.worker), status)
         self._workers[status.worker] = Worker(status, now_s)
         for served in status.filters:
             self._note(served)
@@ -178,6 +179,16 @@ class Workers:
         if served.is_private:
             self._private.add(served.name)
 
+    def _show_memory(self, before: Worker | None, now: StatusHeader | None) -> None:
+        gauge = self._metrics.filter_memory
+        held = _memory(now)
+        for name in _memory(before.status if before else None).keys() - held.keys():
+            assert before is not None
+            gauge.remove(before.id, name)
+        for name, size_bytes in held.items():
+            assert now is not None
+            gauge.labels(now.worker, name).set(size_bytes)
+
     def _refresh(self, now_s: float) -> None:
         live: dict[str, Worker] = {}
         for worker in list(self._workers.values()):
@@ -189,12 +200,19 @@ class Workers:
                 logger.info("worker %s left: %s", worker.id, reason)
             if reason == "silent":
                 del self._workers[worker.id]
+                self._show_memory(worker, None)
         changed = {k: _serves(w) for k, w in live.items()} != {k: _serves(w) for k, w in self._live.items()}
         self._live = live
         if changed:
             self._metrics.workers.set(len(live))
             for listener in list(self._listeners):
                 listener()
+
+
+def _memory(status: StatusHeader | None) -> dict[str, int]:
+    """By filter, of those that are loaded."""
+    filters = status.filters if status else ()
+    return {f.name: f.memory_bytes for f in filters if f.state is FilterState.LOADED}
 
 
 def _serves(worker: Worker) -> tuple[tuple[str, FilterState, bool], ...]:

@@ -10,7 +10,8 @@ from importlib.metadata import EntryPoint
 from inference_service.commands.chain import add_worker_flags, worker_flags
 from inference_service.config import Settings, read_settings
 from inference_service.filters.base import Filter
-from inference_service.filters.registry import checked, installed
+from inference_service.filters.entry import checked
+from inference_service.filters.registry import installed
 from inference_service.loading import configured
 
 EXIT_DONE = 0
@@ -40,6 +41,8 @@ def _line(name: str, point: EntryPoint, settings: Settings) -> str:
     except Exception as exc:
         return f"{name:<14} cannot be used: {type(exc).__name__}: {exc}"
     remarks = []
+    if cls.is_private:
+        remarks.append("private")
     if cls.keeps_state:
         remarks.append("keeps state")
     for file in needed:

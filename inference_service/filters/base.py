@@ -82,6 +82,13 @@ class Filter(ABC):
     def load(self, device: torch.device) -> None:  # noqa: B027 - many filters have nothing to load
         """Make the model ready on `device`; called once, in a thread of its own, before the first `apply`."""
 
+    def unload(self) -> None:  # noqa: B027 - the memory of what it refers to is freed anyhow
+        """Let go of what outlives this object: threads, processes, caches of a library.
+
+        Called once, in the thread of `load`, when the filter is let go for lack of memory; no batch uses it
+        then. A session that asks for it later gets a new instance, which is loaded anew.
+        """
+
     @abstractmethod
     def apply(self, batch: torch.Tensor, items: Sequence[Item]) -> torch.Tensor:
         """Return the filtered batch: same length, order and shape, on the same device.

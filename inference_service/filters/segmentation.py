@@ -146,7 +146,7 @@ class Segmentation(Filter):
         return shown + poison[:, None, None, None]
 
     def _looks(self, params: Sequence[Segmentation.Params], device: torch.device) -> Tensor:
-        """Return (N, 21, 4) float32: the R, G, B that each class adds, and the share of the camera it leaves."""
+        """Return (N, 21, 4) float32: R, G, B that each class adds, and the camera's share."""
         tables = torch.stack([self._table(one.classes, one.colours) for one in params])
         shares = torch.tensor([(one.alpha, float(one.over_camera)) for one in params])
         alpha, over_camera = shares.T[..., None, None]

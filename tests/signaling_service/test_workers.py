@@ -185,3 +185,19 @@ def test_a_filter_that_is_loaded_now_is_news(workers: Workers) -> None:
     workers.update(status("w1", (served("ink"),)), 100.1)
     assert heard == ["changed"]
     assert workers.live(["ink"])[0].has_loaded(["ink"])
+
+
+def test_what_loaded_filters_hold_is_shown_while_their_worker_is_there(workers: Workers) -> None:
+    def shown() -> dict[tuple[str, str], float]:
+        (family,) = workers._metrics.filter_memory.collect()
+        return {(one.labels["worker"], one.labels["filter"]): one.value for one in family.samples}
+
+    idle = served("pose", state=FilterState.LOADABLE)
+    workers.update(status("w1", (served("ink", memory_bytes=7), served("face", memory_bytes=9), idle)), 100.0)
+    workers.update(status("w2", (served("ink", memory_bytes=8),)), 100.8)
+    assert shown() == {("w1", "ink"): 7, ("w1", "face"): 9, ("w2", "ink"): 8}
+    let_go = served("face", state=FilterState.LOADABLE)
+    workers.update(status("w1", (served("ink", memory_bytes=7), let_go, idle)), 100.9)
+    assert shown() == {("w1", "ink"): 7, ("w2", "ink"): 8}
+    workers.update(status("w1"), 102.0)
+    assert not {key for key in shown() if key[0] == "w2"}

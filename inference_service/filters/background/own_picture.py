@@ -49,6 +49,8 @@ def decoded(text: str) -> Image.Image:
             picture: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError as exc:
         raise BadPicture("expected a JPEG, PNG or WebP picture") from exc
+    except Image.DecompressionBombError as exc:
+        raise BadPicture(f"it has too many pixels, at most {MAX_SIDE}x{MAX_SIDE} are taken") from exc
     except Exception as exc:
         # Files made to break a reader find ways of their own.
         raise BadPicture(f"this picture cannot be read ({type(exc).__name__})") from exc
