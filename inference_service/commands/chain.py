@@ -91,16 +91,16 @@ def loaded(chain: Chain) -> tuple[Filter, ...]:
     return tuple(made[name] for name in chain.names)
 
 
-def add_worker_flags(parser: argparse.ArgumentParser) -> None:
+def add_worker_flags(parser: argparse.ArgumentParser, names: Sequence[str] = WORKER_FLAGS) -> None:
     """Let a command take those of the worker's own flags that mean something to it."""
     group = parser.add_argument_group("as for a worker, also by INFERENCE_... variables")
-    for name in WORKER_FLAGS:
+    for name in names:
         group.add_argument(f"--{name}", dest=_DESTINATION + name, metavar="VALUE")
 
 
 def worker_flags(arguments: argparse.Namespace) -> list[str]:
     """Return those that were given, as `read_settings` takes them."""
-    given = ((name, getattr(arguments, _DESTINATION + name)) for name in WORKER_FLAGS)
+    given = ((name, getattr(arguments, _DESTINATION + name, None)) for name in WORKER_FLAGS)
     return [f"--{name}={value}" for name, value in given if value is not None]
 
 

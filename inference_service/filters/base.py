@@ -75,6 +75,10 @@ class Filter(ABC):
         made.weights_folder = WeightsFolder(default_folder())
         return made
 
+    def needed_weights(self) -> tuple[WeightsFile, ...]:
+        """Return those of `weights` that the settings ask for: all, unless a filter says otherwise."""
+        return self.weights
+
     def load(self, device: torch.device) -> None:  # noqa: B027 - many filters have nothing to load
         """Make the model ready on `device`; called once, in a thread of its own, before the first `apply`."""
 

@@ -33,6 +33,10 @@ GROUP = "p2pcamera.filters"
 BUILT_IN = {
     "ink": "inference_service.filters.ink:Ink",
     "densepose": "inference_service.filters.densepose:DensePose",
+    "segmentation": "inference_service.filters.segmentation:Segmentation",
+    "background": "inference_service.filters.background:Background",
+    "detection": "inference_service.filters.detection:Detection",
+    "img2img": "inference_service.filters.img2img:Img2Img",
     "passthrough": "inference_service.filters.passthrough:Passthrough",
     "invert": "inference_service.filters.invert:Invert",
 }

@@ -1,0 +1,1 @@
+"""Parts that several filters share: networks of torchvision, their weights, and drawing."""

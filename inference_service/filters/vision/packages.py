@@ -1,0 +1,32 @@
+"""Packages that a filter needs and that not everybody has installed."""
+
+from __future__ import annotations
+
+import importlib
+
+from inference_service.errors import MissingPackage
+
+INSTALL = "pip install 'p2pcamera[models]' (in a clone of the project: make models)"
+
+
+def require(filter_name: str, *packages: str) -> None:
+    """Import each of `packages`; raises MissingPackage, which says what is missing and how to install it."""
+    for package in packages:
+        try:
+            importlib.import_module(package)
+        except ImportError as exc:
+            missing = exc.name.partition(".")[0] if exc.name else package
+            if missing == package:
+                raise MissingPackage(
+                    f"the filter {filter_name} needs the package {package}: {INSTALL}"
+                ) from exc
+            why = f"the package {missing} is missing" if exc.name else str(exc)
+            raise MissingPackage(
+                f"the filter {filter_name} needs {package}, which cannot be imported: {why}"
+            ) from exc
+        except RuntimeError as exc:
+            # What torchvision raises beside a torch that it was not built for.
+            raise MissingPackage(
+                f"the filter {filter_name} needs {package}, which does not fit the installed torch "
+                f"({exc}): {INSTALL}"
+            ) from exc
