@@ -1520,6 +1520,7 @@
     /** Hides what stands there until the next frame comes. */
     cover() {
       this.hideRaw();
+      this.#isRaw = false;
       this.#surface.cover();
     }
 

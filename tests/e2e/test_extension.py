@@ -174,6 +174,7 @@ async def test_worker_makes_no_call_that_the_shim_does_not_need(ready: Extended,
         foreign = await _only_session(ready)
         ours = await own_world(ready, page)
         for message in (
+            "{ type: 'call', method: 'GET', path: 'filters/ink' }",
             "{ type: 'call', method: 'GET', path: 'metrics' }",
             "{ type: 'call', method: 'GET', path: 'https://elsewhere.test/ice-servers' }",
             "{ type: 'call', method: 'GET', path: 'ice-servers', server: 'https://elsewhere.test/' }",
