@@ -20,7 +20,7 @@ from inference_service.bench import drawn
 from inference_service.colour import Colour
 from inference_service.crossing import GpuCrossings
 from inference_service.filters.base import Item
-from inference_service.filters.densepose.counting import count
+from inference_service.filters.vision.counting import count
 from shared.frame import ColourMatrix, ColourRange
 
 SIZE = (640, 480)

@@ -34,8 +34,8 @@ def main() -> None:
     from benchmarks.people import BenchDensePose, write_checkpoint
     from inference_service.bench import drawn
     from inference_service.filters.base import Item
-    from inference_service.filters.densepose.counting import count
     from inference_service.filters.densepose.network import PERSON_ROUNDS, PROPOSAL_ROUNDS
+    from inference_service.filters.vision.counting import count
 
     width, height = SIZE
     with tempfile.TemporaryDirectory() as folder:

@@ -35,6 +35,8 @@ const pages = new Map();
 async function answer({ page: name, goto, evaluate = "" }) {
   const page = pages.get(name) ?? (await browser.newPage());
   pages.set(name, page);
+  // A page that is hidden paints nothing.
+  await page.bringToFront();
   if (goto) return void (await page.goto(goto));
   return page.evaluate(evaluate);
 }

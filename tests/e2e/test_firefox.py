@@ -74,7 +74,24 @@ async def subjects(
                 yield made[0], made[1]
 
 
-@pytest.mark.parametrize("row", SAME)
+# The answers differ in these, as docs/browsers.md tells.
+DIFFERENT = {
+    "constraints that name a device": "a list of one id comes back as the id, as Chromium gives it",
+    "a demand in mid-call that cannot be met": "the same",
+    "another frame rate in mid-call": "Firefox's made-up camera is slow to take notice, unlike ours",
+    "a clone": "contentHint goes along, which Firefox does not know",
+}
+SOMETIMES = "another frame rate in mid-call"
+ROWS = [
+    pytest.param(
+        row,
+        marks=pytest.mark.xfail(reason=DIFFERENT[row], strict=row != SOMETIMES) if row in DIFFERENT else [],
+    )
+    for row in SAME
+]
+
+
+@pytest.mark.parametrize("row", ROWS)
 async def test_filtered_camera_answers_as_firefoxs_own(subjects: tuple[Subject, Subject], row: str) -> None:
     expected, told = await answers(*subjects, SAME[row])
     assert told == expected

@@ -20,11 +20,12 @@ from torch import Tensor, nn
 from torch.nn import functional as nnf
 
 from inference_service.filters.densepose import precision
-from inference_service.filters.densepose.boxes import clip, decode, is_nonempty, suppress
-from inference_service.filters.densepose.graphs import CROWDS, bucket
 from inference_service.filters.densepose.paint import enlargement
-from inference_service.filters.densepose.pooling import Levels, align_exactly, gather
 from inference_service.filters.densepose.resize import Blend, resize
+from inference_service.filters.vision.boxes import clip, decode, is_nonempty, suppress
+from inference_service.filters.vision.folding import flatten_channels_last
+from inference_service.filters.vision.graphs import CROWDS, bucket
+from inference_service.filters.vision.pooling import Levels, align_exactly, gather
 
 LONGEST_SIDE = 1333
 """As detectron2's INPUT.MAX_SIZE_TEST: a wide picture is made smaller than its short side asks for."""
@@ -123,7 +124,7 @@ class Network:
         if is_half:
             channels = model.backbone.output_shape()[self._heads_names[0]].channels
             precision.fold_norms(model)
-            precision.flatten_channels_last(heads.box_head.fc1, channels)
+            flatten_channels_last(heads.box_head.fc1, channels)
             segmentation: nn.Module = precision.segmentation_layer(heads.densepose_predictor)
         else:
             predictor = heads.densepose_predictor

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from inference_service.filters.densepose.graphs import BATCHES, CROWDS, Recorded, Recorder, bucket
 from inference_service.filters.densepose.network import Found, Grid, Network, People
+from inference_service.filters.vision.graphs import BATCHES, CROWDS, Recorded, Recorder, bucket
 
 logger = logging.getLogger(__name__)
 

@@ -36,6 +36,12 @@
       return cameras.filter(({ label }) => label.endsWith(FILTERED) === isFiltered);
     },
 
+    /** @returns {Promise<MediaDeviceInfo[]>} the only one twice where there is but one */
+    async twoCameras() {
+      const [first, second = first] = await manners.cameras();
+      return [first, second];
+    },
+
     async rawCameras() {
       const cameras = await allCameras();
       return cameras.filter(({ label }) => !label.endsWith(FILTERED)).map((camera) => camera.toJSON());

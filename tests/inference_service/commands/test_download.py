@@ -102,10 +102,10 @@ def test_folder_is_the_flags_then_the_variables_then_the_users(
 ) -> None:
     install(monkeypatch, heavy="Heavy")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv(download.VARIABLE, "")
+    monkeypatch.setenv("INFERENCE_WEIGHTS_DIR", "")
     assert download.main(["heavy"]) == 0
     assert (default_folder() / "heavy.pkl").is_file()
-    monkeypatch.setenv(download.VARIABLE, str(tmp_path / "variable"))
+    monkeypatch.setenv("INFERENCE_WEIGHTS_DIR", str(tmp_path / "variable"))
     assert download.main(["heavy"]) == 0
     assert (tmp_path / "variable" / "heavy.pkl").is_file()
     assert download.main(["--weights-dir", str(tmp_path / "flag"), "heavy"]) == 0

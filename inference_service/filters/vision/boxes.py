@@ -49,19 +49,27 @@ def pairwise_iou(boxes: Tensor) -> Tensor:
 
 
 def suppress(
-    boxes: Tensor, is_valid: Tensor, threshold: float, rounds: int | None = None
+    boxes: Tensor,
+    is_valid: Tensor,
+    threshold: float,
+    rounds: int | None = None,
+    groups: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return which boxes greedy non-maximum suppression keeps, (B, K) bool, and (B,) bool: is it so?
 
     `boxes` (B, K, 4) are sorted, best first; only those of `is_valid` (B, K) count. Greedy suppression keeps
-    a box where no better kept one overlaps it by more than `threshold`. Applied to all boxes at once, again
-    and again, that rule settles: after n rounds it is right for every box that hangs on a chain of up to n
-    others, each overlapping the next. Rounds are fixed in number where asking whether they are done would
-    wait for a GPU, and the second result then tells which rows have not settled. None: until they have.
+    a box where no better kept one, of the same group if there are `groups` (B, K), overlaps it by more than
+    `threshold`. Applied to all boxes at once, again and again, that rule settles: after n rounds it is right
+    for every box that hangs on a chain of up to n others, each overlapping the next. Rounds are fixed in
+    number where asking whether they are done would wait for a GPU, and the second result then tells which
+    rows have not settled: after an even number of rounds these keep too many boxes and never too few, since
+    whatever keeps too many in one round keeps too few in the next. None: until they have.
     """
     count = boxes.shape[1]
     is_better = torch.ones(count, count, dtype=torch.bool, device=boxes.device).triu(1)
     overlaps = (pairwise_iou(boxes) > threshold) & is_better & is_valid[:, :, None]
+    if groups is not None:
+        overlaps = overlaps & (groups[:, :, None] == groups[:, None])
     # As a product: one kernel that reads the matrix once, where `any` would write it anew each round.
     matrix = overlaps.to(torch.float16 if boxes.is_cuda else torch.float32)
     kept = is_valid

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from inference_service.filters.densepose.pooling import Levels, align_exactly, gather, level_of
+from inference_service.filters.vision.pooling import Levels, align_exactly, gather, level_of
 
 pytest.importorskip(
     "torchvision", reason="needs the package torchvision, which only the filter densepose uses"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import gc
 
-from inference_service.filters.densepose.graphs import _no_garbage_collected, bucket
+from inference_service.filters.vision.graphs import _no_garbage_collected, bucket
 
 
 def test_a_count_goes_into_the_smallest_bucket_that_holds_it() -> None:

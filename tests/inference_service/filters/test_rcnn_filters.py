@@ -1,0 +1,147 @@
+"""`detection`, `pose` and `face` with torchvision's own models, from files of random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from inference_service.errors import WeightsError
+from inference_service.filters.base import Filter, Item
+from inference_service.filters.detection import Detection
+from inference_service.filters.vision import rcnn_models
+from inference_service.filters.vision.rcnn import Network, Things
+from tests.inference_service.filters.vision.random_rcnn import scenes, write
+
+pytestmark = pytest.mark.models
+
+CPU = torch.device("cpu")
+SIZE = (120, 176)
+DETECTION = {"min_size": 160, "max_size": 320, "box_detections_per_img": 30}
+
+
+@pytest.fixture(scope="module")
+def detection_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from torchvision.models.detection import fasterrcnn_mobilenet_v3_large_320_fpn
+
+    return write(tmp_path_factory.mktemp("rcnn") / "detection.pth", fasterrcnn_mobilenet_v3_large_320_fpn)
+
+
+@pytest.fixture(scope="module")
+def detector(detection_weights: Path) -> Network:
+    return Network(rcnn_models.detector("detection", detection_weights, **DETECTION), CPU, is_half=False)
+
+
+@pytest.fixture(scope="module")
+def detection(detection_weights: Path) -> Detection:
+    one = Detection()
+    one.settings = Detection.Settings(short_side=160, weights=detection_weights)
+    one.load(CPU)
+    return one
+
+
+@pytest.fixture(scope="module")
+def pictures() -> Tensor:
+    """Four pictures, in the third of which there is nothing but grey."""
+    made = scenes(4, SIZE)
+    made[2] = 96
+    return made
+
+
+def find(network: Network, pictures: Tensor, min_score: float) -> Things:
+    with torch.inference_mode():
+        wanted = torch.ones(len(pictures), network.classes, dtype=torch.bool)
+        grid = network.grid((pictures.shape[2], pictures.shape[3]))
+        return network.find(pictures, torch.full((len(pictures),), min_score), wanted, grid).things
+
+
+@torch.inference_mode()
+def own_way(model: Any, pictures: Tensor) -> list[dict[str, Tensor]]:
+    """What torchvision makes of each picture alone."""
+    return [model([picture / 255])[0] for picture in pictures]
+
+
+def items(one: Filter, count: int, sequence: int = 0, **params: object) -> list[Item]:
+    return [Item(bytes([n] * 16), sequence, one.Params.model_validate(params)) for n in range(count)]
+
+
+@pytest.mark.parametrize("min_score", [0.15, 0.35])
+def test_things_are_torchvisions_in_every_picture(
+    detector: Network, detection_weights: Path, pictures: Tensor, min_score: float
+) -> None:
+    limits = DETECTION | {"box_score_thresh": min_score}
+    expected = own_way(rcnn_models.detector("detection", detection_weights, **limits), pictures)
+    things = find(detector, pictures, min_score)
+    found = [len(one["boxes"]) for one in expected]
+    assert things.is_real.sum(dim=1).tolist() == found
+    assert sum(found) > 10
+    for number, one in enumerate(expected):
+        count = len(one["boxes"])
+        assert things.labels[number, :count].tolist() == one["labels"].tolist()
+        assert torch.allclose(things.scores[number, :count], one["scores"], atol=1e-3)
+        assert torch.allclose(things.boxes[number, :count], one["boxes"], atol=0.1)
+        assert not things.boxes[number, count:].any()
+
+
+def test_where_nothing_is_found_nothing_is_drawn(detection: Detection, pictures: Tensor) -> None:
+    drawn = detection.apply(pictures.clone(), items(detection, 4, min_score=1.0))
+    assert torch.equal(drawn, pictures.float())
+
+
+def test_detection_batched_equals_single(detection: Detection, pictures: Tensor) -> None:
+    wishes = [
+        {"min_score": 0.2},
+        {"min_score": 0.3, "labels": "none", "line_width": 2.0},
+        {"min_score": 0.2, "colouring": "one colour", "max_boxes": 1},
+        {"min_score": 0.2, "labels": "name"},
+    ]
+    chosen = [Item(bytes(16), 0, Detection.Params.model_validate(wish)) for wish in wishes]
+    together = detection.apply(pictures.clone(), chosen)
+    assert (together != pictures).flatten(1).any(1).tolist().count(True) >= 3
+    for number, item in enumerate(chosen):
+        alone = detection.apply(pictures[number : number + 1].clone(), [item])
+        assert torch.allclose(alone[0], together[number], atol=1)
+
+
+def test_classes_that_nobody_wants_are_not_shown(
+    detector: Network, pictures: Tensor, detection: Detection
+) -> None:
+    label = int(find(detector, pictures, 0.2).labels[0, 0])
+    wanted = torch.zeros(4, detector.classes, dtype=torch.bool)
+    wanted[:, label] = True
+    with torch.inference_mode():
+        things = detector.find(pictures, torch.full((4,), 0.2), wanted, detector.grid(SIZE)).things
+    assert set(things.labels[things.is_real].tolist()) == {label}
+    with torch.inference_mode():
+        none = detector.find(pictures, torch.full((4,), 0.2), wanted & False, detector.grid(SIZE)).things
+    assert not none.is_real.any()
+
+
+def test_a_picture_that_is_not_finite_is_nan_and_its_neighbours_are_not(
+    detection: Detection, pictures: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = detection._network
+    through = network._input
+
+    def spoilt(pictures: Tensor, grid: Any) -> Tensor:
+        values: Tensor = through(pictures, grid)
+        values[1, 0, 5, 5] = torch.nan
+        return values
+
+    monkeypatch.setattr(network, "_input", spoilt)
+    drawn = detection.apply(pictures.clone(), items(detection, 4))
+    assert drawn[1].isnan().all()
+    assert drawn[[0, 2, 3]].isfinite().all()
+
+
+def test_weights_of_another_model_are_refused(detection_weights: Path, tmp_path: Path) -> None:
+    state = torch.load(detection_weights, weights_only=True)
+    state.pop("roi_heads.box_predictor.cls_score.weight")
+    torch.save(state, tmp_path / "other.pth")
+    one = Detection()
+    one.settings = Detection.Settings(weights=tmp_path / "other.pth")
+    with pytest.raises(WeightsError, match="cls_score"):
+        one.load(CPU)
