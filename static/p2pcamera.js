@@ -681,7 +681,7 @@
       const headers = { "Content-Type": "application/json" };
       const signal = AbortSignal.timeout(CHANGE_TIMEOUT_MS);
       const response = await this.#call(`sessions/${id}`, { method: "PATCH", headers, body, signal });
-      return appliedFrom(await response.json().catch(() => ({})));
+      return applied(await response.json().catch(() => ({})));
     }
 
     /** @param {string} id */
@@ -713,10 +713,13 @@
     }
   }
 
-  /** @param {any} said by the server of a change @returns {Applied} */
-  function appliedFrom(said) {
-    const first = Number.isSafeInteger(said.first_rtp_timestamp) ? said.first_rtp_timestamp : null;
-    return { filters: [said.filter ?? []].flat(), isPrivate: said.private === true, first };
+  /** @param {any} said of a change, whatever came @returns {Applied} */
+  function applied({ filter, private: isPrivate, first_rtp_timestamp: first }) {
+    return {
+      filters: [filter ?? []].flat(),
+      isPrivate: isPrivate === true,
+      first: Number.isSafeInteger(first) ? first : null,
+    };
   }
 
   /** @param {any} error of the server's JSON, whatever came */
@@ -822,7 +825,7 @@
 
     /** @param {string | string[]} name @param {object} params @returns {Promise<Applied>} */
     async changeFilter(name, params) {
-      return appliedFrom(await this.#change({ name, params }));
+      return applied(await this.#change({ name, params }));
     }
 
     /** @param {'closed' | 'open'} outage */
@@ -1951,6 +1954,8 @@
     #picture = null;
     /** What the server accepted last. @type {Choice | null} */
     #accepted = null;
+    /** The choice before that. @type {Choice | null} */
+    #acceptedBefore = null;
     /** @type {readonly string[]} */
     #filters = [];
     /** Whether what the server applies hides what the camera sees, by its own word. */
@@ -2146,6 +2151,7 @@
           const wasPrivate = this.#isPrivate;
           const { filters, isPrivate, first } = await link.changeFilter(name, params);
           this.#filters = Object.freeze([...filters]);
+          this.#acceptedBefore = this.#accepted;
           this.#accepted = { filter: name, params };
           this.#notePrivate(name, isPrivate);
           if (isPrivate && !wasPrivate) await this.#picture?.showFrom(first);
@@ -2200,7 +2206,9 @@
     /** The worker has refused parameters, and the server goes on with others. @param {any} message */
     #goBack({ filter, params, private: isPrivate }) {
       const names = [filter].flat();
-      const choice = { filter: names.length > 1 ? names : names[0], params };
+      // Parameters that are too long for a message are those of before.
+      const known = params ?? this.#acceptedBefore?.params ?? {};
+      const choice = { filter: names.length > 1 ? names : names[0], params: known };
       // Unless another choice is on its way.
       if (this.#accepted?.params === this.#settings.params) Object.assign(this.#settings, choice);
       this.#accepted = choice;
