@@ -32,6 +32,7 @@ BUILT_IN = {
     "ink": "inference_service.filters.ink:Ink",
     "densepose": "inference_service.filters.densepose:DensePose",
     "detection": "inference_service.filters.detection:Detection",
+    "pose": "inference_service.filters.pose:Pose",
     "passthrough": "inference_service.filters.passthrough:Passthrough",
     "invert": "inference_service.filters.invert:Invert",
 }
