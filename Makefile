@@ -110,7 +110,7 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(python)
 define with_models
 	@echo "Installing torchvision and diffusers (once; some GB) ..."
 	sed '/^torch\(vision\)\?==/d' constraints.txt | cat - constraints-models.txt > $(@D)/constraints.txt
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c $(@D)/constraints.txt
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile $(PIP_FLAGS) -c $(@D)/constraints.txt
 endef
 
 $(VENV)/.models: pyproject.toml constraints.txt constraints-models.txt | $(VENV)/.run

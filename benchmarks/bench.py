@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks import report
 from benchmarks.clients import Clients, RunFailed
-from benchmarks.goals import first_frame, four, glass, hop, one_core, processes, soak
+from benchmarks.goals import first_frame, first_shown, four, glass, hop, one_core, processes, soak
 from benchmarks.machine import machine
 from benchmarks.outcome import Goal, Outcome
 from tests.e2e.services import ROOT
@@ -59,6 +59,7 @@ def _measures(flags: argparse.Namespace) -> dict[str, Callable[[Clients], Awaita
         "processes": lambda clients: processes.measure(clients, flags.processes),
         "hop": hop.measure,
         "first-frame": lambda clients: first_frame.measure(clients, flags.calls),
+        "first-shown": first_shown.measure,
         "soak": lambda clients: soak.measure(clients, flags.soak_seconds),
     }
     names = flags.only.split(",") if flags.only else list(cases)

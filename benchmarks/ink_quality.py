@@ -12,29 +12,24 @@ import statistics
 import time
 from pathlib import Path
 
-import cv2
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from benchmarks.photograph import GRACE_HOPPER, beside, read_photo, write_jpeg
 from inference_service.filters.base import Item
 from inference_service.filters.ink import Ink
 from inference_service.filters.ink.teacher import stylise
 
-WIDTH, HEIGHT = 640, 480
 NOISE_SIGMA = 3.0
 NOISY_FRAMES = 16
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "ink-before-after.jpg"
-LARGEST_PICTURE_BYTES = 300_000
 
 
 def main() -> None:
     """Print the figures as JSON and write the picture."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--photo", type=Path, default=Path(mpl.get_data_path(), "sample_data", "grace_hopper.jpg")
-    )
+    parser.add_argument("--photo", type=Path, default=GRACE_HOPPER)
     parser.add_argument("--top", type=float, default=0.15, help="share of the spare height cut off above")
     parser.add_argument("--picture", type=Path, default=PICTURE)
     parser.add_argument("--threads", type=int, default=2)
@@ -55,21 +50,7 @@ def main() -> None:
         "threads": given.threads,
     }
     print(json.dumps(figures, indent=2))
-    write_picture(given.picture, np.hstack((photo, drawn)))
-
-
-def read_photo(path: Path, top: float) -> npt.NDArray[np.uint8]:
-    """Return the photograph as a camera would frame it, (480, 640, 3) uint8 RGB."""
-    image_bgr = cv2.imread(str(path))
-    if image_bgr is None:
-        raise SystemExit(f"no picture can be read from {path}")
-    scale = max(WIDTH / image_bgr.shape[1], HEIGHT / image_bgr.shape[0])
-    way = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
-    image_bgr = cv2.resize(image_bgr, None, fx=scale, fy=scale, interpolation=way)
-    row = round(top * (image_bgr.shape[0] - HEIGHT))
-    column = (image_bgr.shape[1] - WIDTH) // 2
-    framed = image_bgr[row : row + HEIGHT, column : column + WIDTH]
-    return np.asarray(cv2.cvtColor(framed, cv2.COLOR_BGR2RGB), np.uint8)
+    write_jpeg(given.picture, beside(photo, drawn))
 
 
 def draw(ink: Ink, image_rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -117,16 +98,6 @@ def measure_time(ink: Ink, photo: npt.NDArray[np.uint8], frames: int) -> dict[st
 def psnr_db(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8]) -> float:
     """Return the peak signal to noise ratio of two uint8 pictures, in dB."""
     return float(10 * np.log10(255**2 / np.mean((a.astype(np.float64) - b) ** 2)))
-
-
-def write_picture(path: Path, image_rgb: npt.NDArray[np.uint8]) -> None:
-    """Write `image_rgb` as the best JPEG that a README should carry."""
-    for quality in range(95, 40, -5):
-        _, packed = cv2.imencode(".jpg", image_rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-        if packed.size <= LARGEST_PICTURE_BYTES:
-            break
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(packed.tobytes())
 
 
 if __name__ == "__main__":

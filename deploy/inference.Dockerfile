@@ -29,7 +29,7 @@ ARG TORCH_SPEC=torch
 # The version comes from constraints.txt; its local part, +cpu, sorts above the plain one of PyPI.
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
 RUN cd /build \
-    && python requirements.py inference > requirements.txt \
+    && python requirements.py inference models > requirements.txt \
     && pip install --only-binary :all: ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} \
         -c constraints.txt "$TORCH_SPEC" -r requirements.txt
 
@@ -39,11 +39,10 @@ ARG TORCH_SPEC=torch
 # Without an index of its own: PyPI's torch for Linux is built with CUDA.
 ARG TORCH_INDEX_URL
 RUN cd /build \
-    && python requirements.py inference > requirements.txt \
+    && python requirements.py inference models > requirements.txt \
     && pip install --only-binary :all: ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} \
         -c constraints.txt "$TORCH_SPEC" -r requirements.txt
-# What detectron2 and DensePose need at run time, torchvision of the same kind as torch included. Two of these
-# come as source, but are plain Python.
+# What detectron2 and DensePose need at run time besides. Two of these come as source, but are plain Python.
 COPY deploy/detectron2-needs.txt /build/
 RUN cd /build \
     && pip install ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} \

@@ -8,7 +8,8 @@ from collections import OrderedDict
 from inference_service import results
 from inference_service.batcher import Ready
 from inference_service.errors import FilterFailed, SessionError
-from inference_service.filters.registry import Progress, Registry
+from inference_service.filters.entry import Progress
+from inference_service.filters.registry import Registry
 from inference_service.mailbox import Received
 from inference_service.metrics import Metrics
 from inference_service.params import CheckedParams, KeptParams

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from inference_service.engine import Engine, Limits, Outputs
-from inference_service.filters.registry import Progress
+from inference_service.filters.entry import Progress
 from inference_service.results import Result
 from shared import wire
 from shared.frame import i420_size_bytes

@@ -61,6 +61,12 @@ class Settings(BaseSettings):
     hang_s: float = Field(
         60, ge=5, le=3600, description="a batch that lasts for longer ends the worker, with code 3"
     )
+    filter_memory_mb: int | None = Field(
+        None,
+        ge=1,
+        description="most memory that loaded filters may hold together, in MiB; those unused for longest "
+        "are let go (default: what the device has)",
+    )
     weights_dir: Path = Field(
         default_factory=default_folder, description="where downloaded weights lie (default: a cache folder)"
     )

@@ -23,10 +23,12 @@ from inference_service.admission import Admission
 from inference_service.batcher import Batcher, Ready
 from inference_service.errors import FrameLate
 from inference_service.filters.registry import Registry
+from inference_service.filters.room import IDLE_S, Space
 from inference_service.flight import Flight
 from inference_service.gauge import LoopGauge
 from inference_service.health import Health
 from inference_service.mailbox import Mailbox
+from inference_service.memory import of_device
 from inference_service.metrics import Metrics
 from inference_service.params import KeptParams
 from inference_service.pipeline import Pipeline, Running
@@ -47,6 +49,8 @@ class Limits:
     max_batch: int
     max_wait_ms: float
     hang_s: float
+    filter_memory_mb: int | None = None
+    """Of all loaded filters together, in MiB; None: what the device has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +92,23 @@ class Engine:
         self._outputs = outputs
         self._is_draining = False
         self._kept = KeptParams()
-        self._pipeline = Pipeline(device, worker, self.metrics, Health(self._give_up))
+        self._pipeline = Pipeline(device, worker, self.metrics, Health(self._give_up), self._make_room)
         self.registry = Registry(
-            points, device, filter_settings, weights_dir, self._pipeline.warm, outputs.changed
+            points,
+            device,
+            filter_settings,
+            weights_dir,
+            self._pipeline.warm,
+            outputs.changed,
+            _space(device, limits),
+            self._pipeline.forget_filter,
         )
         self._admission = Admission(self.registry, self._kept, worker, self.metrics)
         self._batcher = Batcher(limits.max_batch, limits.max_wait_ms, self.metrics)
         self._flight = Flight(time.monotonic)
         self._watchdog = Watchdog(self.gauge, limits.hang_s, outputs.hung)
         # Never more than `flight.MOST` batches, and the end.
-        self._begun: queue.SimpleQueue[tuple[int, Running] | None] = queue.SimpleQueue()
+        self._begun: queue.SimpleQueue[tuple[list[Ready], Running] | None] = queue.SimpleQueue()
         self._loop = threading.Thread(target=self._run, name="loop", daemon=True)
         self._finisher = threading.Thread(target=self._finish, name="finisher", daemon=True)
 
@@ -164,9 +175,10 @@ class Engine:
         if batch := self._batcher.next(self._pipeline.most_frames):
             self.gauge.begin(time.monotonic_ns())
             self._outputs.begun([ready.received.header.session for ready in batch])
+            self.registry.begin(batch[0].chain)
             running = self._pipeline.start(batch)
             self._flight.take_off(len(batch))
-            self._begun.put((len(batch), running))
+            self._begun.put((batch, running))
 
     def _answer_late(self, ready: Ready) -> None:
         late = FrameLate(self._limits.max_wait_ms)
@@ -175,13 +187,17 @@ class Engine:
 
     def _finish(self) -> None:
         while (begun := self._begun.get()) is not None:
-            frames, running = begun
+            batch, running = begun
             try:
-                self._finish_one(frames, running)
+                self._finish_one(len(batch), running)
             except Exception:
                 # And on to the next, since the loop waits for each of its batches to end.
                 logger.exception("finishing a batch has failed")
                 self._outputs.failed()
+            finally:
+                self.registry.end(batch[0].chain)
+                # Lest the last batch keeps what its filters hold until there is another one.
+                del begun, batch, running
 
     def _finish_one(self, frames: int, running: Running) -> None:
         try:
@@ -198,6 +214,16 @@ class Engine:
             return 0.0
         return sum(running.stages_ms.get(stage, 0.0) for stage in COMPUTING) / 1e3
 
+    def _make_room(self) -> None:
+        self.registry.make_room()
+
     def _give_up(self) -> None:
         logger.critical("filters have failed too often in a row; this worker leaves")
         self._outputs.failed()
+
+
+def _space(device: torch.device, limits: Limits) -> Space:
+    limit_mb = limits.filter_memory_mb
+    # Twice what a frame may wait, since one that has waited for longer is dropped.
+    idle_s = max(IDLE_S, 2 * limits.max_wait_ms / 1e3)
+    return Space(of_device(device), None if limit_mb is None else limit_mb << 20, idle_s)

@@ -29,6 +29,8 @@ class SessionError(InferenceError):
     """A fault that one session is told of, by the fixed word `code`; it ends nothing else."""
 
     code = "internal"
+    field = ""
+    """The parameter that it is about, where it is about one."""
 
 
 class UnknownFilter(SessionError):

@@ -123,7 +123,7 @@ class Fetch:
                 f"the server answers {exc.code} {exc.reason}", may_pass=exc.code in _MAY_PASS
             ) from exc
         except urllib.error.URLError as exc:
-            raise FetchError(_why_unreachable(exc.reason)) from exc
+            raise FetchError(why_unreachable(exc.reason)) from exc
         except (OSError, http.client.HTTPException) as exc:
             raise FetchError(f"the server gave no usable answer ({_said(exc)})", may_pass=True) from exc
         return response
@@ -233,7 +233,8 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _why_unreachable(reason: str | BaseException) -> str:
+def why_unreachable(reason: str | BaseException) -> str:
+    """Return in words what keeps a server from being reached, of a URLError's reason."""
     if isinstance(reason, ssl.SSLError):
         return f"the server's certificate or TLS is not accepted ({_said(reason)})"
     if isinstance(reason, TimeoutError):

@@ -12,6 +12,13 @@ from inference_service.filters.base import Filter
 from inference_service.weights import OnProgress, WeightsFolder
 
 
+def configured(cls: type[Filter], settings: Mapping[str, Any]) -> Filter:
+    """Return a filter that knows its settings and has loaded nothing; raises what its settings raise."""
+    made = cls()
+    made.settings = cls.Settings.model_validate(dict(settings))
+    return made
+
+
 def load(
     cls: type[Filter],
     device: torch.device,
@@ -20,8 +27,7 @@ def load(
     on_progress: OnProgress | None = None,
 ) -> Filter:
     """Return a loaded filter; raises what its settings or its `load` raise."""
-    made = cls()
-    made.settings = cls.Settings.model_validate(dict(settings))
+    made = configured(cls, settings)
     made.weights_folder = WeightsFolder(weights_dir, on_progress)
     made.load(device)
     if device.type == "cuda":

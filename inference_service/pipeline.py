@@ -10,7 +10,7 @@ import contextlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import torch
@@ -21,6 +21,7 @@ from inference_service.crossing import CpuCrossings, Crossing, Crossings, GpuCro
 from inference_service.errors import BadResult, FilterFailed
 from inference_service.filters.base import Filter, Item
 from inference_service.health import Health
+from inference_service.memory import is_shortage
 from inference_service.metrics import Metrics
 from inference_service.pictures import Pictures
 from inference_service.results import Result, error, picture
@@ -55,8 +56,17 @@ class Running(Protocol):
 class Pipeline:
     """Filters batches on one device. `start` belongs to the loop's thread."""
 
-    def __init__(self, device: torch.device, worker: str, metrics: Metrics, health: Health) -> None:
+    def __init__(
+        self,
+        device: torch.device,
+        worker: str,
+        metrics: Metrics,
+        health: Health,
+        on_shortage: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_shortage` is called, in the loop's thread, when a single frame does not fit into memory."""
         self.device = device
+        self._on_shortage = on_shortage
         self.worker = worker
         self.metrics = metrics
         self.health = health
@@ -85,9 +95,11 @@ class Pipeline:
         try:
             return self._begin(batch, started_ns)
         except Exception as exc:
-            is_too_large = _is_out_of_memory(exc)
+            is_too_large = is_shortage(exc)
             if len(batch) == 1:
                 self._too_large_alone += is_too_large
+                if is_too_large:
+                    self._on_shortage()
                 return _Finished([self.failed(batch[0], exc)])
         # Here, where the exception no longer holds what the batch has taken.
         if is_too_large:
@@ -104,6 +116,10 @@ class Pipeline:
     def run(self, batch: Sequence[Ready]) -> list[Result]:
         """Begin and finish a batch at once."""
         return self.start(batch).finish()
+
+    def forget_filter(self, name: str) -> None:
+        """Let go of what a filter remembers; any thread."""
+        self._states.forget_filter(name)
 
     def warm(self, one: Filter) -> None:
         """Run a filter once on a grey picture, with its conversions; raises what the filter raises."""
@@ -313,11 +329,6 @@ def _levels(result: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         return result, None
     spoiled = ~torch.isfinite(result).flatten(1).all(dim=1)
     return result.nan_to_num(0.0, 0.0, 0.0).round().clamp(0, 255).to(torch.uint8), spoiled
-
-
-def _is_out_of_memory(exc: Exception) -> bool:
-    # On a CPU torch raises a plain RuntimeError.
-    return isinstance(exc, MemoryError | torch.cuda.OutOfMemoryError) or "can't allocate memory" in str(exc)
 
 
 def _names(chain: Iterable[Filter]) -> str:

@@ -42,7 +42,9 @@ def picture(
 
 def error(frame: FrameHeader, worker: str, reason: SessionError) -> Result:
     """Return why this frame cannot be filtered, for its user."""
-    return _without_picture(frame, worker, ResultKind.ERROR, code=reason.code, text=str(reason))
+    return _without_picture(
+        frame, worker, ResultKind.ERROR, code=reason.code, text=str(reason), field=reason.field
+    )
 
 
 def progress(frame: FrameHeader, worker: str, text: str, fraction: float) -> Result:
@@ -63,6 +65,7 @@ def _without_picture(
     code: str = "",
     text: str = "",
     fraction: float = 0.0,
+    field: str = "",
 ) -> Result:
     header = ResultHeader(
         kind=kind,
@@ -76,5 +79,6 @@ def _without_picture(
         # Half a surrogate pair, as file names that are no UTF-8 have, cannot be packed.
         text=text[:MAX_TEXT].encode("utf-8", "replace").decode(),
         fraction=fraction,
+        field=field[:256].encode("utf-8", "replace").decode(),
     )
     return Result(frame.session, wire.pack_result(header))

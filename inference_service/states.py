@@ -51,6 +51,12 @@ class States:
         with self._lock:
             self._kept.pop(key, None)
 
+    def forget_filter(self, name: str) -> None:
+        """Let go of what this filter remembers of any session."""
+        with self._lock:
+            for key in [key for key in self._kept if key[2] == name]:
+                del self._kept[key]
+
     def forget_old(self, now_ns: int) -> None:
         """Let go of every state that was not used for a minute."""
         with self._lock:

@@ -7,8 +7,11 @@ Under its final name a file is whole and checked, whatever crashed: it gets that
 that has the name and is not what is expected was put there by someone: it is reported and never replaced.
 Workers that share a folder download a file once; the others wait for the lock, which ends with its process.
 
-The prefix of a sum, as model zoos write it into file names, tells a broken or a mistaken file from the right one.
-It is no proof against a forged one: that is TLS, and who may write to the folder.
+The prefix of a sum, as model zoos write it into file names, tells a broken file from the right one. It is no
+proof against a forged one: that is TLS, and who may write to the folder.
+
+A file on Hugging Face's hub whose sum is not written down here is declared without one. Then the hub is asked
+for it, over TLS, and what it says is kept beside the file as NAME.sum, so that later starts need no network.
 """
 
 from __future__ import annotations
@@ -18,11 +21,13 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from inference_service import hub, sums
 from inference_service.errors import WeightsError
 from inference_service.fetch import Fetch, FetchError, is_web_url
 
@@ -30,8 +35,6 @@ OnProgress = Callable[[str, float], None]
 """What is being done, and the fraction of it that is done, 0..1."""
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,127}", re.ASCII)
-_SUM_DIGITS = {"md5": 32, "sha256": 64}
-_PREFIX = re.compile(r"([a-z0-9]+):([0-9a-f]{6,64})")
 _REPORT_EVERY_S = 0.25
 _LOOK_AGAIN_S = 0.5
 
@@ -44,27 +47,30 @@ class WeightsFile:
     """The file's own name in the folder, so best one that no other model has."""
     url: str
     """Where it is downloaded from: http or https."""
-    sum_prefix: str
-    """`md5:` or `sha256:` and the first 6 or more hexadecimal digits of that sum."""
+    sum_prefix: str | None
+    """`md5:` or `sha256:` and the first 6 or more hexadecimal digits of that sum; None: the hub is asked."""
     licence: str
     """In words, for whoever downloads it."""
     size_bytes: int | None = None
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name) or self.name.endswith((".part", ".lock")):
+        if not _NAME.fullmatch(self.name) or self.name.endswith((".part", ".lock", ".sum")):
             raise ValueError(f"weights: {self.name!r} is no file name to keep them under")
         if not is_web_url(self.url):
             raise ValueError(f"weights: expected an http or https address, not {self.url!r}")
-        _split_sum(self.sum_prefix)
+        if self.sum_prefix is not None:
+            sums.split(self.sum_prefix)
+        elif hub.commit_in(self.url) is None:
+            raise ValueError(f"weights: {self.url!r} names no commit, so what it says may change")
 
 
 def check(path: Path, sum_prefix: str | None, size_bytes: int | None = None) -> None:
-    """Raise WeightsError unless `path` is a readable file whose sum begins so; see `WeightsFile.sum_prefix`."""
-    kind, prefix = ("md5", "") if sum_prefix is None else _split_sum(sum_prefix)
+    """Raise WeightsError unless `path` is a readable file with such a sum; see `WeightsFile.sum_prefix`."""
+    kind, prefix = ("md5", "") if sum_prefix is None else sums.split(sum_prefix)
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            found = hashlib.file_digest(file, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
+            found = hashlib.file_digest(file, lambda: sums.hasher(kind, size)).hexdigest()
     except FileNotFoundError:
         raise WeightsError(f"there is no file {path}; put the weights there") from None
     except OSError as exc:
@@ -74,8 +80,8 @@ def check(path: Path, sum_prefix: str | None, size_bytes: int | None = None) -> 
         raise WeightsError(f"{path} is {what}: it has {size:,} bytes, expected are {size_bytes:,}")
     if not found.startswith(prefix):
         raise WeightsError(
-            f"{path} is truncated or not the file that is expected: the {kind.upper()} sum of its {size:,} bytes "
-            f"begins with {found[: len(prefix)]}, expected is {prefix}"
+            f"{path} is truncated or not the file that is expected: the {kind.upper()} sum of its {size:,} "
+            f"bytes begins with {found[: len(prefix)]}, expected is {prefix}"
         )
 
 
@@ -93,6 +99,45 @@ class WeightsFolder:
         Reads the whole file once for its sum. May last as long as the download, its own or another worker's.
         Raises WeightsError, which tells the operator what to do.
         """
+        return self._get(self._stated(file))
+
+    def get_all(self, files: Sequence[WeightsFile]) -> list[Path]:
+        """As `get` for each, with one progress over all of them."""
+        known = [self._stated(file) for file in files]
+        # One whose size nobody knows until it comes counts little.
+        sizes = [file.size_bytes or 1 for file in known]
+        paths: list[Path] = []
+        for n, file in enumerate(known):
+            before, share = sum(sizes[:n]) / sum(sizes), sizes[n] / sum(sizes)
+            paths.append(replace(self, on_progress=self._within(before, share))._get(file))
+        return paths
+
+    def _within(self, before: float, share: float) -> OnProgress:
+        return lambda text, fraction: self._report(text, before + share * fraction)
+
+    def _stated(self, file: WeightsFile) -> WeightsFile:
+        """Return the file with a sum: its own, or what the hub says of it, has said before."""
+        if file.sum_prefix is not None:
+            return file
+        target, note = self.path / file.name, self.path / f"{file.name}.sum"
+        stated = hub.kept(note, file.url)
+        if stated is None:
+            self._report(f"asking for the sum of {file.name}", 0.0)
+            try:
+                stated = hub.ask(file.url, self.fetch)
+            except FetchError as exc:
+                raise WeightsError(
+                    f"{urlsplit(file.url).hostname} could not be asked for the sum of {file.name}: {exc}. "
+                    f"Try again, or bring {file.name} and {note.name} to {self.path} from a host where "
+                    f"`python -m inference_service download` has fetched them, {_by_hand(target)}"
+                ) from exc
+            # A folder that may only be read will do, if what is needed lies there.
+            with suppress(OSError):
+                self.path.mkdir(parents=True, exist_ok=True)
+                hub.keep(note, file.url, stated)
+        return replace(file, sum_prefix=stated.sum, size_bytes=stated.size_bytes)
+
+    def _get(self, file: WeightsFile) -> Path:
         target = self.path / file.name
         try:
             # Without the lock, so that a folder that may only be read will do.
@@ -175,15 +220,6 @@ def default_folder() -> Path:
     """Return the user's cache folder for weights, by the XDG base directory specification."""
     cache = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "p2pcamera" / "weights"
-
-
-def _split_sum(sum_prefix: str) -> tuple[str, str]:
-    found = _PREFIX.fullmatch(sum_prefix)
-    if found is None or len(found[2]) > _SUM_DIGITS.get(found[1], 0):
-        raise ValueError(
-            f"weights: expected md5: or sha256: and 6 or more digits 0-9a-f of that sum, not {sum_prefix!r}"
-        )
-    return found[1], found[2]
 
 
 class _Throttled:

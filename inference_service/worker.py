@@ -51,7 +51,7 @@ class Worker:
             points,
             settings.filter_settings,
             settings.weights_dir,
-            Limits(settings.max_batch, settings.max_wait_ms, settings.hang_s),
+            Limits(settings.max_batch, settings.max_wait_ms, settings.hang_s, settings.filter_memory_mb),
             Outputs(self._publish, self._announce, self._leave, on_hang),
         )
         self._publisher = Publisher(

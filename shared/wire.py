@@ -19,6 +19,10 @@ Status, PUB -> SUB, the same with the topic `STATUS_TOPIC` and a StatusHeader, n
 Every map carries `v`, the protocol version. Text is UTF-8. Times are nanoseconds of the sender's monotonic
 clock, so they mean something to their sender alone, or durations in milliseconds.
 
+A field that was added since version 1 began may be missing, and then has its default (`_LATER`), so a
+service that knows it takes what older ones send. The other way round it is refused as unknown: update
+signaling services first.
+
 Parameters are JSON values. `params_id` is their hash; parameters of more than `INLINE_PARAMS_BYTES` travel
 only when the worker has answered `missing`, and the worker keeps them by `params_id`.
 """
@@ -29,7 +33,8 @@ import hashlib
 import json
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
+from dataclasses import field as dataclass_field
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -143,6 +148,8 @@ class ResultHeader:
     """Of kind `error`: for the user. Of kind `progress`: what is being loaded."""
     fraction: float = 0.0
     """Of kind `progress`: 0..1."""
+    field: str = ""
+    """Of kind `error`: the parameter that was refused, empty where it was none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +163,10 @@ class FilterStatus:
     schema: dict[str, Any]
     """JSON Schema of the parameters, an object."""
     description: str = ""
+    is_private: bool = False
+    """It hides what the camera sees: a session that has chosen it never shows a raw frame."""
+    memory_bytes: int = 0
+    """What it holds on the worker's device, as measured when it was loaded; 0 while it is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +188,7 @@ class StatusHeader:
     loop_usual_ms: float
     """How long a batch usually takes; 0 when none has run."""
     draining: bool
-    versions: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = dataclass_field(default_factory=dict)
 
 
 def params_id(params: Mapping[str, Any]) -> bytes:
@@ -307,6 +318,8 @@ def _read(cls: type[T], values: Mapping[Any, Any], checks: Mapping[str, Check]) 
         raise WireError("malformed", f"unknown field {str(unknown[0])[:64]!r}")
     checked: dict[str, Any] = {}
     for name, check in checks.items():
+        if name in _LATER and name not in values:
+            continue
         try:
             checked[name] = check(values[name])
         except KeyError as exc:
@@ -395,6 +408,7 @@ def _filters(value: Any) -> tuple[FilterStatus, ...]:
     return tuple(_read(FilterStatus, _json_object(one), _FILTER_CHECKS) for one in value)
 
 
+_LATER = frozenset({"field", "is_private", "memory_bytes"})
 _SIDE = _integer(0, 65535)
 _MILLISECONDS = _number(0, 1e12)
 _ECHOED: dict[str, Check] = {
@@ -425,6 +439,7 @@ _RESULT_CHECKS: dict[str, Check] = {
     "code": _text(64),
     "text": _text(MAX_TEXT),
     "fraction": _number(0, 1),
+    "field": _text(256),
 }
 _FILTER_CHECKS: dict[str, Check] = {
     "name": _text(64, 1),
@@ -433,6 +448,8 @@ _FILTER_CHECKS: dict[str, Check] = {
     "keeps_state": _boolean,
     "schema": _json_object,
     "description": _text(MAX_TEXT),
+    "is_private": _boolean,
+    "memory_bytes": _integer(0, _U63),
 }
 _STATUS_CHECKS: dict[str, Check] = {
     "worker": _text(64, 1),

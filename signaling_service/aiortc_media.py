@@ -157,9 +157,19 @@ def send_at(
             track.repeat()
         set_target()
 
+    def forget_older() -> int:
+        # What is missed of an older frame would be sent again, and the page would show that frame, late.
+        history = of._RTCRtpSender__rtp_history
+        newest: int = of._RTCRtpSender__rtp_timestamp
+        for place in [place for place, packet in history.items() if packet.timestamp != newest]:
+            del history[place]
+        return newest
+
     of._handle_rtcp_packet = handle_rtcp_packet
     of._next_encoded_frame = with_encoder
     track.before_encoding = before_encoding
+    track.begin_anew = of._send_keyframe
+    track.forget_older = forget_older
 
 
 def _note_remb(packet: RtcpPsfbPacket, ssrc: int, rate: SendRate, now_s: float) -> None:

@@ -49,15 +49,21 @@ class Control:
             group.create_task(self._answer_changes())
             group.create_task(self._push_stats())
 
-    def tell_error(self, code: str, text: str) -> None:
+    def tell_error(self, code: str, text: str, field: str = "") -> None:
         """Pass a worker's error on, each code at most once a second."""
         now_s = time.monotonic()
         if now_s - self._told_error_s.get(code, 0.0) >= TELL_EVERY_S:
             if len(self._told_error_s) > MAX_WAITING:
                 self._told_error_s.clear()
             self._told_error_s[code] = now_s
-            # `of` tells it from the answer to a change that was refused.
-            self._say({"type": "error", "of": "worker", "error": {"code": code, "message": text}})
+            self._say(_worker_error(code, text, field))
+
+    def tell_refused(self, code: str, text: str, field: str, *, is_left: bool) -> None:
+        """Say which parameter a worker has refused, and what the session has gone back to, if it has."""
+        if is_left:
+            self._say({**_worker_error(code, text, field), **self._choice()})
+        else:
+            self.tell_error(code, text, field)
 
     def tell_progress(self, name: str, fraction: float) -> None:
         """Say how far a worker is with loading."""
@@ -77,20 +83,22 @@ class Control:
         while True:
             text = await self._waiting.get()
             try:
-                await self._session.change(_parse(text))
+                first_rtp_timestamp = await self._session.change(_parse(text))
             except SignalingError as exc:
                 self._say_error(exc)
             else:
-                choice = self._session.choice
-                self._say(
-                    {
-                        "type": "filter",
-                        "ok": True,
-                        "filter": list(choice.filters),
-                        "params": choice.params,
-                        "generation": choice.generation,
-                    }
-                )
+                said = {"type": "filter", "ok": True, **self._choice()}
+                self._say({**said, "first_rtp_timestamp": first_rtp_timestamp})
+
+    def _choice(self) -> dict[str, Any]:
+        session = self._session
+        return {
+            "filter": list(session.choice.filters),
+            "params": session.choice.params,
+            "outage": session.outage.value,
+            "private": session.is_private,
+            "generation": session.choice.generation,
+        }
 
     async def _push_stats(self) -> None:
         session = self._session
@@ -108,6 +116,7 @@ class Control:
                     "generation": session.choice.generation,
                     "state": session.showing,
                     "outage": session.outage.value,
+                    "private": session.is_private,
                     "fps_in": round((session.frames_in - frames_in) / elapsed_s, 1),
                     "fps_out": round((session.frames_out - frames_out) / elapsed_s, 1),
                     "frames_in": session.frames_in,
@@ -128,6 +137,12 @@ class Control:
         channel = self._channel
         if channel is not None and _takes_more(channel):
             channel.send(json.dumps(message))
+
+
+def _worker_error(code: str, text: str, field: str) -> dict[str, Any]:
+    error = {"code": code, "message": text, **({"field": field} if field else {})}
+    # `of` tells it from the answer to a change that was refused.
+    return {"type": "error", "of": "worker", "error": error}
 
 
 def _takes_more(channel: RTCDataChannel) -> bool:

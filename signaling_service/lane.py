@@ -5,7 +5,11 @@ itself. It predicts from the results when each worker could be done with one mor
 takes the earliest; workers that are idle and about as fast take turns. So a worker of 90 ms beside one of
 30 ms gets nothing of a 30 fps camera (its results would come too late), while two of 90 ms share it. One that
 got nothing for a while is given a copy of a frame now and then, which costs the session nothing and shows
-whether it has become faster. A session with state keeps to one worker.
+whether it has become faster. Workers that would have to load a filter first get such copies alone while
+there is one that has it: so they load it without anybody waiting.
+
+A session with state keeps to one worker. When that one's connection is gone its PUSH refuses, and the same
+frame goes to another, which keeps the session from then on.
 
 Event loop only.
 """
@@ -105,6 +109,8 @@ class _Route:
     worker: str
     socket: zmq.Socket[bytes]
     busy: float
+    is_loaded: bool
+    """The worker can filter at once."""
     work_s: float
     """From the start of its batch to the result here."""
     wait_s: float = 0.0
@@ -180,8 +186,13 @@ class Lane:
         """Ids of the workers that this lane is connected to."""
         return list(self._routes)
 
-    def set_workers(self, workers: Sequence[Worker], *, keeps_state: bool) -> None:
-        """Connect to exactly these; those that were connected and stay keep what was learned of them."""
+    def set_workers(
+        self, workers: Sequence[Worker], *, filters: Sequence[str] = (), keeps_state: bool = False
+    ) -> None:
+        """Connect to exactly these; those that were connected and stay keep what was learned of them.
+
+        `filters` is the chain that is to be applied, `keeps_state` whether it remembers the last frame.
+        """
         self._keeps_state = keeps_state
         wanted = {worker.id: worker for worker in workers}
         for gone in [id_ for id_ in self._routes if id_ not in wanted]:
@@ -189,9 +200,9 @@ class Lane:
         for worker in workers:
             route = self._routes.get(worker.id)
             if route is None:
-                self._routes[worker.id] = self._connect(worker)
-            else:
-                route.busy = worker.status.busy
+                route = self._routes[worker.id] = self._connect(worker)
+            route.busy = worker.status.busy
+            route.is_loaded = worker.has_loaded(filters)
 
     def send(self, frame: CameraFrame, choice: Choice) -> str | None:
         """Give the frame to one worker; returns its id, or None when no worker could take it."""
@@ -205,7 +216,9 @@ class Lane:
             if self._send(route, header, choice, frame.planes, now_s):
                 taken_by = route.worker
                 break
-        if taken_by is not None and not self._keeps_state:
+        if taken_by is not None:
+            if taken_by != self._chosen:
+                self._chosen, self._chosen_s = taken_by, now_s
             self._probe(taken_by, header, choice, frame.planes, now_s)
         return taken_by
 
@@ -226,7 +239,7 @@ class Lane:
         socket = sockets.push_frames(self.context)
         socket.connect(worker.status.frames_endpoint)
         usual_s = worker.status.loop_usual_ms / 1000
-        return _Route(worker.id, socket, worker.status.busy, usual_s or WORK_AT_FIRST_S)
+        return _Route(worker.id, socket, worker.status.busy, False, usual_s or WORK_AT_FIRST_S)
 
     def _header(self, frame: CameraFrame, choice: Choice) -> FrameHeader:
         return FrameHeader(
@@ -248,6 +261,8 @@ class Lane:
     def _order(self, now_s: float) -> list[_Route]:
         """Routes in the order in which they should be tried."""
         routes = list(self._routes.values())
+        if any(route.is_loaded for route in routes):
+            routes = [route for route in routes if route.is_loaded]
         if self._keeps_state:
             return self._order_of_one(routes, now_s)
         routes.sort(key=lambda route: route.done_s(now_s))
@@ -260,21 +275,28 @@ class Lane:
         return routes
 
     def _order_of_one(self, routes: list[_Route], now_s: float) -> list[_Route]:
-        if not routes:
-            return []
-        best = min(routes, key=lambda route: route.busy)
-        chosen = self._routes.get(self._chosen or "")
+        """The session's own worker; before it one that it should move to, behind it those to flee to.
+
+        Who takes the frame is its own from then on: so one whose connection is only being made is no reason
+        to leave, and a worker that is gone costs no frame.
+        """
+        routes.sort(key=lambda route: route.busy)
+        chosen = next((route for route in routes if route.worker == self._chosen), None)
+        if chosen is None:
+            return routes
         may_move = now_s - self._chosen_s > STAY_AT_LEAST_S
-        if chosen is None or (may_move and best.busy < chosen.busy - CLEARLY_LESS_BUSY):
-            chosen = best
-            self._chosen, self._chosen_s = best.worker, now_s
-        return [chosen]
+        best, others = routes[0], [route for route in routes if route is not chosen]
+        if may_move and best.busy < chosen.busy - CLEARLY_LESS_BUSY:
+            return [best, chosen, *others[1:]]
+        return [chosen, *others]
 
     def _probe(
         self, taken_by: str, header: FrameHeader, choice: Choice, planes: Planes, now_s: float
     ) -> None:
         for route in self._routes.values():
-            if route.worker != taken_by and now_s - route.used_s > PROBE_EVERY_S:
+            # With state a copy would begin a second one; where the filter is not loaded it begins none.
+            may_try = not (self._keeps_state and route.is_loaded)
+            if may_try and route.worker != taken_by and now_s - route.used_s > PROBE_EVERY_S:
                 self._send(route, header, choice, planes, now_s)
 
     def _send(self, route: _Route, header: FrameHeader, choice: Choice, planes: Planes, now_s: float) -> bool:

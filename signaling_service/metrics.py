@@ -28,6 +28,12 @@ class Metrics:
             "p2pcamera_room", "Sessions that would be taken beside those open", registry=self.registry
         )
         self.workers = Gauge("p2pcamera_workers", "Live workers", registry=self.registry)
+        self.filter_memory = Gauge(
+            "p2pcamera_filter_memory_bytes",
+            "What a loaded filter holds on its worker's device",
+            ["worker", "filter"],
+            registry=self.registry,
+        )
         self.offers = Counter("p2pcamera_offers", "Offers by outcome", ["outcome"], registry=self.registry)
         self.sessions_ended = Counter(
             "p2pcamera_sessions_ended", "Sessions that ended, by reason", ["reason"], registry=self.registry

@@ -4,6 +4,10 @@ What it shows follows from how long ago the last filtered frame came:
 
     closed   filtered frame ... it stays ... after 2 s the still card, until a filtered frame comes
     open     filtered frame ... it stays ... after 0.5 s the raw camera, until a filtered frame comes
+
+A private choice (one that hides what the camera sees) is always `closed`. Where it follows one that is not,
+a picture that it would have hidden stands on the page's screen: it is covered, by the first frame of the new
+choice or, where none comes at once, by the card.
 """
 
 from __future__ import annotations
@@ -29,6 +33,10 @@ RAW_AFTER_S = 0.5
 RESULT_AGE_LIMIT_S = 5.0
 REPEAT_AFTER_S = 0.1
 """A page that lost its picture is shown the last one again, unless a new one comes within this time."""
+COVER_AFTER_S = 0.15
+"""So long what a private choice has to cover may stand on the page's screen while no frame of it comes."""
+SENT_LIMIT_S = 0.5
+"""A sender that takes longer is stuck in a network that takes nothing; no frame gets through either."""
 
 
 class Outage(StrEnum):
@@ -59,6 +67,10 @@ class ReturnedTrack(MediaStreamTrack):
         self.frames_returned = 0
         self.before_encoding: Callable[[av.VideoFrame], None] = lambda _: None
         """Called with each frame before it is given to the encoder."""
+        self.begin_anew: Callable[[], None] = lambda: None
+        """Makes the next frame one that no older one is needed for."""
+        self.forget_older: Callable[[], int | None] = lambda: None
+        """Sends nothing again that is older than the frame sent last; returns that one's RTP timestamp."""
         self._metrics = metrics
         self._card = card
         self._generation = 0
@@ -74,6 +86,13 @@ class ReturnedTrack(MediaStreamTrack):
         self._size = (640, 480)
         self._last_frame: av.VideoFrame | None = None
         self._shall_repeat = False
+        self._is_private = False
+        self._is_bare = False
+        """Whether the frame sent last is of a choice that hides nothing."""
+        self._bare_since_s: float | None = None
+        """Since when such a frame is to be covered; None where there is none."""
+        self._covered = asyncio.Event()
+        self._covered.set()
 
     def offer_result(self, result: Result) -> bool:
         """Take a filtered frame if it is newer than the last one shown; returns whether it was taken."""
@@ -109,19 +128,32 @@ class ReturnedTrack(MediaStreamTrack):
                 self._last_frame = None
         self._changed.set()
 
-    async def begin_generation(self, generation: int) -> None:
-        """From now on show results of this generation only.
-
-        Returns when the frame that was being encoded has been sent, so that nothing older follows an answer
-        given after it.
-        """
+    def begin_generation(self, generation: int, *, is_private: bool = False) -> None:
+        """From now on show results of this generation only."""
         self._generation = generation
+        self._is_private = is_private
         self._result = self._last_frame = None
-        try:
-            async with asyncio.timeout(0.5):
-                await self._is_idle.wait()
-        except TimeoutError:
-            pass  # The sender is stuck in a network that takes nothing; no frame gets through either.
+        if not is_private:
+            self._bare_since_s = None
+            self._covered.set()
+        elif self._is_bare and self._bare_since_s is None:
+            self._bare_since_s = time.monotonic()
+            self._covered.clear()
+            self.begin_anew()
+        self._changed.set()
+
+    async def settled(self) -> int | None:
+        """Return when no older frame follows an answer that is given now.
+
+        The frame that was being encoded has been sent then, and where one had to be covered, that has been
+        sent which covers it. Returns the RTP timestamp of this, None where nothing was covered or it is not
+        known.
+        """
+        if self._bare_since_s is None and self._covered.is_set():
+            await _within(SENT_LIMIT_S, self._is_idle)
+            return None
+        is_covered = await _within(COVER_AFTER_S + 2 * SENT_LIMIT_S, self._covered)
+        return self.forget_older() if is_covered else None
 
     def repeat(self) -> None:
         """Show the last frame again if nothing newer comes at once: the page asked for a key frame."""
@@ -133,8 +165,12 @@ class ReturnedTrack(MediaStreamTrack):
         if self._filtered_s is None:
             self._filtered_s = time.monotonic()  # The outage counts from here until the first result.
         self._is_idle.set()
+        if self._bare_since_s is None:
+            self._covered.set()
         frame = await self._next()
         self._is_idle.clear()
+        self._is_bare = not self._is_private and self.showing is not Showing.CARD
+        self._bare_since_s = None
         self.frames_returned += 1
         self._last_frame = frame
         self._shall_repeat = False
@@ -165,6 +201,8 @@ class ReturnedTrack(MediaStreamTrack):
         assert self._filtered_s is not None
         limit_s = RAW_AFTER_S if self.outage is Outage.OPEN else CARD_AFTER_S
         wait_s = max(self._filtered_s + limit_s - now_s, CARD_EVERY_S / 2 if self._is_out(now_s) else 0.001)
+        if self._bare_since_s is not None:
+            wait_s = min(wait_s, max(self._bare_since_s + COVER_AFTER_S - now_s, 0.001))
         if self._shall_repeat and self._last_frame is not None:
             wait_s = min(wait_s, max(self._last_sent_s + REPEAT_AFTER_S - now_s, 0.001))
         return wait_s
@@ -185,17 +223,23 @@ class ReturnedTrack(MediaStreamTrack):
         return self._stamp(frame, header.pts)
 
     def _substitute(self, now_s: float) -> av.VideoFrame | None:
+        if self._bare_since_s is not None and now_s - self._bare_since_s >= COVER_AFTER_S:
+            return self._still_card(now_s)
         if not self._is_out(now_s):
             return None
         raw, self._raw = self._raw, None
         if raw is not None:
             self.showing = Showing.RAW
+            self._size = (raw.width, raw.height)
             frame = video_frame(
                 packed(raw.planes), raw.width, raw.height, raw.colour_range, raw.colour_matrix
             )
             return self._stamp(frame, raw.pts)
         if self.outage is Outage.OPEN or now_s - self._last_sent_s < CARD_EVERY_S:
             return None
+        return self._still_card(now_s)
+
+    def _still_card(self, now_s: float) -> av.VideoFrame:
         self.showing = Showing.CARD
         planes = self._card.planes(*self._size)
         frame = video_frame(planes, *self._size, ColourRange.LIMITED, ColourMatrix.BT601)
@@ -218,3 +262,12 @@ class ReturnedTrack(MediaStreamTrack):
         self._last_pts = pts
         frame.pts = pts
         return frame
+
+
+async def _within(limit_s: float, event: asyncio.Event) -> bool:
+    try:
+        async with asyncio.timeout(limit_s):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

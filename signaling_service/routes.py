@@ -126,6 +126,8 @@ def _described(made: Described) -> dict[str, Any]:
         "params": made.params,
         "outage": made.outage.value,
         "generation": made.generation,
+        "private": made.is_private,
+        "first_rtp_timestamp": made.first_rtp_timestamp,
     }
 
 
@@ -137,6 +139,7 @@ def _filter(served: ServedFilter) -> dict[str, Any]:
         "description": status.description,
         "schema": status.schema,
         "keeps_state": status.keeps_state,
+        "private": served.is_private,
         "state": status.state.value,
         "workers": served.workers,
     }

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import zmq
@@ -51,6 +51,10 @@ CONNECT_LIMIT_S = 20.0
 SILENCE_LIMIT_S = 5.0
 CLOSE_LIMIT_S = 2.0
 NEGOTIATE_LIMIT_S = 10.0
+SERVED_S = 1.0
+"""So long after a filtered frame a worker's progress is that of one that is only being tried."""
+BAD_PARAMS = "bad_params"
+"""What a worker says of parameters that the filter's own model refuses."""
 
 Value = TypeVar("Value")
 
@@ -92,8 +96,13 @@ class Session:
         self.frames_in = 0
         self._around = around
         self._on_end = on_end
+        self._wished_outage = outage
+        self._good: Choice | None = None
+        """The last choice of which a frame was shown."""
+        self._served_s = float("-inf")
         self._pc = RTCPeerConnection(around.rtc())
-        self._returned = ReturnedTrack(around.metrics, around.card, outage)
+        self._returned = ReturnedTrack(around.metrics, around.card, Outage.CLOSED)
+        self._choose(choice)
         self._lane = Lane(around.context, id_, around.listener.reply_to)
         self._control = Control(self)
         self._camera: Camera | None = None
@@ -114,7 +123,13 @@ class Session:
         return self.connected_s is None
 
     @property
+    def is_private(self) -> bool:
+        """The filters hide what the camera sees, so that no raw frame may leave, whatever the page wishes."""
+        return self._around.workers.is_private(self.choice.filters)
+
+    @property
     def outage(self) -> Outage:
+        """The policy that holds now: what the page wishes, and `closed` with a private filter."""
         return self._returned.outage
 
     @property
@@ -144,7 +159,7 @@ class Session:
             raise UnusableOffer(f"the SDP cannot be used ({type(exc).__name__})") from exc
         around = self._around
         around.listener.subscribe(self.id, self._on_result)
-        around.workers.add_listener(self._connect_lane)
+        around.workers.add_listener(self._on_workers)
         self._connect_lane()
         self._start(self._run())
         self._start(self._control.run())
@@ -228,26 +243,61 @@ class Session:
         assert self._closing is not None
         await asyncio.shield(self._closing)
 
-    async def change(self, change: Change) -> None:
+    async def change(self, change: Change) -> int | None:
         """Take another filter, parameters or outage policy; raises what Workers.check_choice raises.
 
-        Returns when no frame of the old choice can leave any more.
+        Returns when no frame of the old choice can leave any more, with what `ReturnedTrack.settled` returns.
         """
-        if change.outage is not None:
-            self._returned.set_outage(change.outage)
-        if change.filter is None and change.params is None:
-            return
         filters = self.choice.filters if change.filter is None else tuple(change.filter)
         params: dict[str, Any] = change.params or {}
-        self._around.workers.check_choice(filters, params)
-        self.choice = Choice.of(filters, params, self.choice.generation + 1)
+        is_other = change.filter is not None or change.params is not None
+        if is_other:
+            self._around.workers.check_choice(filters, params)
+        if change.outage is not None:
+            self._wished_outage = change.outage
+        if not is_other:
+            self._obey_outage()
+            return None
+        self._choose(Choice.of(filters, params, self.choice.generation + 1))
         self._connect_lane()
-        await self._returned.begin_generation(self.choice.generation)
+        return await self._returned.settled()
+
+    def _choose(self, choice: Choice) -> None:
+        self.choice = choice
+        self._served_s = float("-inf")
+        self._obey_outage()
+        self._returned.begin_generation(choice.generation, is_private=self.is_private)
+
+    def _obey_outage(self) -> None:
+        self._returned.set_outage(Outage.CLOSED if self.is_private else self._wished_outage)
+
+    def _go_back(self) -> bool:
+        """Leave a choice whose parameters a worker has refused; returns whether there is another one.
+
+        The last that gave a frame, unless that showed what the present filters hide: then, as where there is
+        none, these filters with their defaults.
+        """
+        workers, now = self._around.workers, self.choice
+        last = self._good
+        if last is None or (self.is_private and not workers.is_private(last.filters)):
+            last = Choice.of(now.filters, {}, 0)
+        if (last.filters, last.params_id) == (now.filters, now.params_id):
+            return False
+        self._choose(replace(last, generation=now.generation + 1))
+        self._connect_lane()
+        return True
+
+    def _on_workers(self) -> None:
+        # What is private may have become known.
+        self._obey_outage()
+        self._connect_lane()
 
     def _connect_lane(self) -> None:
         workers = self._around.workers
         filters = self.choice.filters
-        self._lane.set_workers(workers.live(filters), keeps_state=workers.keeps_state(filters))
+        self._lane.set_workers(
+            workers.live(filters), filters=filters, keeps_state=workers.keeps_state(filters)
+        )
 
     # What comes from aiortc, the camera and the workers
 
@@ -280,13 +330,17 @@ class Session:
         self._lane.note_result(header)
         if header.kind is ResultKind.FRAME:
             if self._returned.offer_result(result):
+                self._good, self._served_s = self.choice, time.monotonic()
                 latency_s = time.monotonic() - header.captured_ns / 1e9
                 self._around.metrics.latency.observe(latency_s)
                 self.latency.add(header, latency_s)
         elif header.kind is ResultKind.ERROR:
             self._around.metrics.results_failed.labels(header.code[:32]).inc()
-            self._control.tell_error(header.code, header.text)
-        elif header.kind is ResultKind.PROGRESS:
+            if header.code != BAD_PARAMS:
+                self._control.tell_error(header.code, header.text)
+            elif header.generation == self.choice.generation:
+                self._control.tell_refused(header.code, header.text, header.field, is_left=self._go_back())
+        elif header.kind is ResultKind.PROGRESS and time.monotonic() - self._served_s > SERVED_S:
             self._control.tell_progress(header.text, header.fraction)
 
     def _on_connection_state(self) -> None:
@@ -319,7 +373,7 @@ class Session:
 
     async def _close(self) -> None:
         around = self._around
-        around.workers.remove_listener(self._connect_lane)
+        around.workers.remove_listener(self._on_workers)
         around.listener.unsubscribe(self.id)
         for task in list(self._tasks):
             task.cancel()

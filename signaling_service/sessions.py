@@ -41,7 +41,11 @@ class Described:
     filters: tuple[str, ...]
     params: dict[str, Any]
     outage: Outage
+    """As it is: `closed` with a private filter, whatever was asked for."""
     generation: int
+    is_private: bool
+    first_rtp_timestamp: int | None = None
+    """Of the first frame sent of a private choice, where something else was on the page's screen before."""
     answer_sdp: str = ""
 
     def as_map(self) -> dict[str, Any]:
@@ -111,11 +115,11 @@ class LocalSessions:
     async def change(self, session_id: str, change: Change) -> Described:
         session = self._find(session_id)
         try:
-            await session.change(change)
+            first_rtp_timestamp = await session.change(change)
         except SignalingError as exc:
             logger.info("session %s: change refused: %s", session_id, exc)
             raise
-        return _describe(session)
+        return _describe(session, first_rtp_timestamp=first_rtp_timestamp)
 
     async def add_candidates(self, session_id: str, fragment: str) -> None:
         await self._find(session_id).add_candidates(fragment)
@@ -165,7 +169,7 @@ class LocalSessions:
             await session.close("offer refused")
             raise
         logger.info("session %s of %s opened: %s", session.name, client, ", ".join(filters))
-        return _describe(session, answer_sdp)
+        return _describe(session, answer_sdp=answer_sdp)
 
     def room(self) -> int:
         """Return how many more sessions would be taken now."""
@@ -200,8 +204,15 @@ class LocalSessions:
         self._on_end(session.name)
 
 
-def _describe(session: Session, answer_sdp: str = "") -> Described:
+def _describe(session: Session, *, answer_sdp: str = "", first_rtp_timestamp: int | None = None) -> Described:
     choice = session.choice
     return Described(
-        session.name, choice.filters, choice.params, session.outage, choice.generation, answer_sdp
+        session.name,
+        choice.filters,
+        choice.params,
+        session.outage,
+        choice.generation,
+        session.is_private,
+        first_rtp_timestamp,
+        answer_sdp,
     )

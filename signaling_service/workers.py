@@ -47,6 +47,11 @@ class Worker:
         usable = {f.name for f in self.status.filters if f.state is not FilterState.FAILED}
         return usable.issuperset(filters)
 
+    def has_loaded(self, filters: Sequence[str]) -> bool:
+        """Can filter a frame at once."""
+        loaded = {f.name for f in self.status.filters if f.state is FilterState.LOADED}
+        return loaded.issuperset(filters)
+
     def why_not_live(self, now_s: float) -> str | None:
         """Return the reason for which no frame should go there, None while it is live."""
         status = self.status
@@ -70,6 +75,7 @@ class ServedFilter:
 
     status: FilterStatus
     workers: int
+    is_private: bool
 
 
 class Workers:
@@ -80,6 +86,7 @@ class Workers:
         self._workers: dict[str, Worker] = {}
         self._live: dict[str, Worker] = {}
         self._ever_served: dict[str, FilterStatus] = {}
+        self._private: set[str] = set()
         self._listeners: set[Callable[[], None]] = set()
 
     async def run(self) -> None:
@@ -103,10 +110,10 @@ class Workers:
                 self._metrics.wire_errors.labels("worker_refused").inc()
                 return
             logger.info("worker %s joined: %s on %s", status.worker, status.frames_endpoint, status.device)
+        self._show_memory(self._workers.get(status.worker), status)
         self._workers[status.worker] = Worker(status, now_s)
         for served in status.filters:
-            if served.name in self._ever_served or len(self._ever_served) < MAX_FILTERS_KNOWN:
-                self._ever_served[served.name] = served
+            self._note(served)
         self._refresh(now_s)
 
     def live(self, filters: Sequence[str] = ()) -> list[Worker]:
@@ -119,17 +126,19 @@ class Workers:
         for worker in self._live.values():
             for status in worker.status.filters:
                 known = best.get(status.name)
-                if known is None:
-                    best[status.name] = ServedFilter(status, 1)
-                elif known.status.state is FilterState.LOADED:
-                    best[status.name] = ServedFilter(known.status, known.workers + 1)
-                else:
-                    best[status.name] = ServedFilter(status, known.workers + 1)
+                count = 1 if known is None else known.workers + 1
+                if known is not None and known.status.state is FilterState.LOADED:
+                    status = known.status
+                best[status.name] = ServedFilter(status, count, status.name in self._private)
         return [best[name] for name in sorted(best)]
 
     def keeps_state(self, filters: Sequence[str]) -> bool:
         """One of these filters remembers the last frame, so a session must stay with one worker."""
         return any(f.keeps_state for name in filters if (f := self._ever_served.get(name)))
+
+    def is_private(self, filters: Sequence[str]) -> bool:
+        """One of these filters hides what the camera sees, by the word of any worker there ever was."""
+        return not self._private.isdisjoint(filters)
 
     def check_choice(self, filters: Sequence[str], params: dict[str, Any]) -> None:
         """Raise UnknownFilter, NoWorker or InvalidParams unless this choice can be served now."""
@@ -160,6 +169,26 @@ class Workers:
         if error is not None:
             raise InvalidParams(prefix + ".".join(str(part) for part in error.path), error.message[:300])
 
+    def _note(self, served: FilterStatus) -> None:
+        known = self._ever_served.get(served.name)
+        if known is None and len(self._ever_served) >= MAX_FILTERS_KNOWN:
+            return
+        # A worker where it cannot even be imported knows nothing of it.
+        if known is None or served.state is not FilterState.FAILED:
+            self._ever_served[served.name] = served
+        if served.is_private:
+            self._private.add(served.name)
+
+    def _show_memory(self, before: Worker | None, now: StatusHeader | None) -> None:
+        gauge = self._metrics.filter_memory
+        held = _memory(now)
+        for name in _memory(before.status if before else None).keys() - held.keys():
+            assert before is not None
+            gauge.remove(before.id, name)
+        for name, size_bytes in held.items():
+            assert now is not None
+            gauge.labels(now.worker, name).set(size_bytes)
+
     def _refresh(self, now_s: float) -> None:
         live: dict[str, Worker] = {}
         for worker in list(self._workers.values()):
@@ -171,6 +200,7 @@ class Workers:
                 logger.info("worker %s left: %s", worker.id, reason)
             if reason == "silent":
                 del self._workers[worker.id]
+                self._show_memory(worker, None)
         changed = {k: _serves(w) for k, w in live.items()} != {k: _serves(w) for k, w in self._live.items()}
         self._live = live
         if changed:
@@ -179,8 +209,14 @@ class Workers:
                 listener()
 
 
-def _serves(worker: Worker) -> tuple[tuple[str, bool], ...]:
-    return tuple((f.name, f.state is not FilterState.FAILED) for f in worker.status.filters)
+def _memory(status: StatusHeader | None) -> dict[str, int]:
+    """By filter, of those that are loaded."""
+    filters = status.filters if status else ()
+    return {f.name: f.memory_bytes for f in filters if f.state is FilterState.LOADED}
+
+
+def _serves(worker: Worker) -> tuple[tuple[str, FilterState, bool], ...]:
+    return tuple((f.name, f.state, f.is_private) for f in worker.status.filters)
 
 
 def _is_endpoint(text: str) -> bool:

@@ -25,6 +25,10 @@
  * The filtered track outlives the connection behind it: a lost one is made anew, and the same track goes on.
  * Meanwhile the last filtered frame stays (`closed`), or the raw camera shows after half a second (`open`).
  * Under `closed` nothing in this file ever puts a raw frame into a track of the page's.
+ *
+ * A private filter hides what the camera sees (`background`, `face`, and what the server calls so). While one is chosen
+ * the policy is `closed` whatever was wished, here and at the server, and once `setFilter` to one has resolved, the page
+ * is shown nothing older than that filter's first frame.
  */
 
 /**
@@ -50,7 +54,7 @@
  * of it the `filter`, and `total` from the decoded frame to its result.
  * @typedef {Readonly<{
  *   type: 'stats', session: string, filters: string[], state: 'live' | 'waiting' | 'card' | 'raw',
- *   outage: 'closed' | 'open', frames_in: number, frames_out: number, fps_in: number, fps_out: number,
+ *   outage: 'closed' | 'open', private: boolean, frames_in: number, frames_out: number, fps_in: number, fps_out: number,
  *   worker: string, latency_ms: Readonly<Record<string, number>>,
  * }>} P2PCameraStats
  */
@@ -78,7 +82,7 @@
 /**
  * `window.p2pcamera`. The settings hold for calls still to come, `outage` and `token` for open sessions too;
  * `setFilter` changes every open session, and is settled when the server has answered for all, in an outage
- * when it is over: it rejects with a `P2PCameraFault`. `token` can be set and reads as undefined. Events are
+ * when it is over: it rejects with a `P2PCameraFault`. To a private filter it ends tracks that have become raw, too. `token` can be set and reads as undefined. Events are
  * `CustomEvent`s with `detail.session`: `statechange`, `stats` (`detail.stats`), `progress` of a loading filter
  * (`detail.filter`, `detail.fraction` from 0 to 1), and `fault` when a filter fails in mid-call
  * (`detail.fault`), where the session goes on. `uninstall` puts the browser's own functions back and ends all
@@ -125,6 +129,12 @@
   const BROKEN_AFTER_MS = 3_000;
   const CHECK_TIMEOUT_MS = 2_000;
   const REPEAT_MS = 1_000;
+  // Of a private filter's first frame, which the server has sent before it answered.
+  const NEW_FRAME_TIMEOUT_MS = 2_000;
+  // What the page's own element holds is drawn within this time.
+  const ON_SCREEN_MS = 100;
+  // Where frames do not tell which they are: what was sent before the answer has been shown by then.
+  const FLUSH_MS = 500;
   const RECONNECT_TIMEOUT_MS = 5_000;
   // Between attempts lies this part of the outage so far: an outage is made longer by no more than that.
   const PAUSE_PART = 1 / 20;
@@ -216,6 +226,27 @@
   /** @type {Embedder["newLink"]} */
   function newLink(settings, on) {
     return embedder?.newLink?.(settings, on) ?? new Link(settings, on);
+  }
+
+  // --- private filters ------------------------------------------------------------------------------------
+
+  /** Which filters hide what the camera sees: known from the first moment, or told by the server. */
+  class PrivateFilters {
+    #names = new Set(["background", "face"]);
+    /** Choices, as they were asked for. @type {Set<string>} */
+    #choices = new Set();
+
+    /** @param {string | string[] | null} filter null: the server's default */
+    includes(filter) {
+      const names = [filter ?? []].flat();
+      return names.some((name) => this.#names.has(name)) || this.#choices.has(JSON.stringify(filter));
+    }
+
+    /** @param {string | string[] | null} filter that the server has called private */
+    add(filter) {
+      if (typeof filter === "string") this.#names.add(filter);
+      else this.#choices.add(JSON.stringify(filter));
+    }
   }
 
   // --- settings -------------------------------------------------------------------------------------------
@@ -568,7 +599,11 @@
    */
   function rawFace(camera, place) {
     const clone = () => rawFace(cloneTrack.call(camera), place);
-    return new TrackFace(camera, camera, place, { changed() {}, stopped() {}, clone });
+    const stopped = () => rawFaces.delete(face);
+    /** @type {TrackFace} */
+    const face = new TrackFace(camera, camera, place, { changed() {}, stopped, clone });
+    rawFaces.add(face);
+    return face;
   }
 
   // --- HTTP calls -----------------------------------------------------------------------------------------
@@ -598,7 +633,7 @@
     /**
      * @param {RTCSessionDescription} description
      * @param {AbortSignal} signal
-     * @returns {Promise<{id: string, sdp: string, filters: string[]}>}
+     * @returns {Promise<{id: string, sdp: string, filters: string[], isPrivate: boolean}>}
      */
     async offer({ type, sdp }, signal) {
       const { filter, params, outage } = this.#settings;
@@ -609,7 +644,20 @@
       if (typeof answer?.sdp !== "string" || typeof answer.session !== "string") {
         throw new Fault("bad_answer", `what answers at ${this.#settings.server} is not a p2pcamera server`);
       }
-      return { id: answer.session, sdp: answer.sdp, filters: [answer.filter ?? []].flat() };
+      const filters = [answer.filter ?? []].flat();
+      return { id: answer.session, sdp: answer.sdp, filters, isPrivate: answer.private === true };
+    }
+
+    /** @returns {Promise<(string | null)[]>} the private filters; null where the default is one; [] where it is not told */
+    async privateFilters() {
+      try {
+        const response = await this.#call("filters", { signal: AbortSignal.timeout(ICE_SERVERS_TIMEOUT_MS) });
+        const { filters, default: name } = await response.json();
+        const names = filters.filter((/** @type {any} */ one) => one.private).map((/** @type {any} */ one) => one.name);
+        return names.includes(name) ? [...names, null] : names;
+      } catch {
+        return [];
+      }
     }
 
     /** @param {string} id @param {string} body */
@@ -735,7 +783,7 @@
     #notify;
     /** @type {string[]} */
     #unsent = [];
-    /** @type {((outcome: {type: string, filter: string[]} | Fault) => void)[]} */
+    /** @type {((outcome: any) => void)[]} */
     #changes = [];
     /** @type {Map<string, (outcome: null | Fault) => void>} */
     #pings = new Map();
@@ -755,9 +803,11 @@
       channel.addEventListener("message", ({ data }) => this.#receive(data));
     }
 
-    /** @param {string | string[]} name @param {object} params @returns {Promise<string[]>} what applies now */
+    /** @param {string | string[]} name @param {object} params @returns {Promise<Applied>} */
     async changeFilter(name, params) {
-      return this.#change({ name, params });
+      const said = await this.#change({ name, params });
+      const first = Number.isSafeInteger(said.first_rtp_timestamp) ? said.first_rtp_timestamp : null;
+      return { filters: [said.filter ?? []].flat(), isPrivate: said.private === true, first };
     }
 
     /** @param {'closed' | 'open'} outage */
@@ -790,14 +840,14 @@
       this.#pings.clear();
     }
 
-    /** @param {object} wanted @returns {Promise<string[]>} */
+    /** @param {object} wanted @returns {Promise<any>} the server's answer */
     async #change(wanted) {
       const outcome = await new Promise((resolve) => {
         this.#changes.push(resolve);
         this.#send(JSON.stringify({ type: "filter", ...wanted }));
       });
       if (outcome instanceof Fault) throw outcome;
-      return outcome.filter;
+      return outcome;
     }
 
     /** @param {string} text */
@@ -846,8 +896,13 @@
     asked = null;
     /** @type {readonly string[]} */
     filters = [];
+    /** What the server has said of the filters that were offered. */
+    isPrivate = false;
 
     /**
+     * What applies: `first` is the RTP timestamp of the first frame of it, null where that need not be known, or is
+     * not.
+     * @typedef {{filters: string[], isPrivate: boolean, first: number | null}} Applied
      * @typedef {{filter: string | string[] | null, params: object}} Choice
      *
      * @param {Settings} settings of the session, read when the offer is made
@@ -967,6 +1022,7 @@
         return;
       }
       this.filters = Object.freeze(answer.filters);
+      this.isPrivate = answer.isPrivate;
       candidates.follow((fragment) => {
         this.#signaling
           .trickle(answer.id, fragment)
@@ -1006,15 +1062,21 @@
   /**
    * Where the frames of one track after another go into the page's tracks. `newTrack` makes one, once there was
    * something to show, of a class of `place`; `end` ends one. `feed` begins to pass on the frames of a track,
-   * calls `onFrame` before each, and returns what ends that. `repeat` passes on the last frame again.
+   * asks `onFrame` before each, and returns what ends that. `repeat` passes on the last frame again, `cover` a black one.
    * @typedef {object} Surface
    * @property {boolean} outlivesItsSource
    * @property {boolean} seesFrames false where frames may come without a call of `onFrame`
    * @property {(place: Window, shape: () => Shape) => MediaStreamTrack} newTrack
    * @property {(track: MediaStreamTrack) => void} end
-   * @property {(track: MediaStreamTrack, onFrame: () => void) => () => void} feed
+   * @property {(track: MediaStreamTrack, onFrame: OnFrame) => () => void} feed
    * @property {() => void} repeat
+   * @property {() => void} cover
    * @property {() => void} close
+   */
+
+  /**
+   * Whether a frame is to be passed on; its RTP timestamp is undefined where it has none, or the browser tells none.
+   * @typedef {(rtpTimestamp: number | undefined) => boolean} OnFrame
    */
 
   /** @returns {Surface} the best that this browser has */
@@ -1159,7 +1221,7 @@
       this.#outlets.delete(track);
     }
 
-    /** @param {MediaStreamTrack} track @param {() => void} onFrame */
+    /** @param {MediaStreamTrack} track @param {OnFrame} onFrame */
     feed(track, onFrame) {
       // Of one frame, so that a page that was busy gets the newest.
       const processor = new /** @type {any} */ (window).MediaStreamTrackProcessor({ track, maxBufferSize: 1 });
@@ -1172,7 +1234,10 @@
           const { done, value: frame } = await reader.read();
           if (done) return;
           if (!isOpen) return frame.close();
-          onFrame();
+          if (!onFrame(frame.metadata?.().rtpTimestamp)) {
+            frame.close();
+            continue;
+          }
           // Every track has a clock of its own, and an encoder drops frames whose time goes back.
           offset_us ??= performance.now() * 1000 - frame.timestamp;
           await this.#write(frame, frame.timestamp + offset_us);
@@ -1187,6 +1252,15 @@
 
     repeat() {
       if (this.#last) this.#write(this.#last, performance.now() * 1000);
+    }
+
+    cover() {
+      if (!this.#last) return;
+      const { displayWidth, displayHeight } = this.#last;
+      const canvas = new OffscreenCanvas(displayWidth, displayHeight);
+      canvas.getContext("2d", { alpha: false });
+      const { VideoFrame } = /** @type {any} */ (window);
+      this.#write(new VideoFrame(canvas, { timestamp: 0, alpha: "discard" }), performance.now() * 1000);
     }
 
     close() {
@@ -1234,17 +1308,17 @@
       stopTrack.call(track);
     }
 
-    /** @param {MediaStreamTrack} track @param {() => void} onFrame */
+    /** @param {MediaStreamTrack} track @param {OnFrame} onFrame */
     feed(track, onFrame) {
       const video = document.createElement("video");
       Object.assign(video, { muted: true, playsInline: true, srcObject: new MediaStream([track]) });
       let isOpen = true;
-      const paint = () => {
+      const paint = (/** @type {number} */ _, /** @type {any} */ metadata) => {
         if (!isOpen) return;
-        onFrame();
+        video.requestVideoFrameCallback(paint);
+        if (!onFrame(metadata.rtpTimestamp)) return;
         this.#video = video;
         for (const outlet of this.#outlets.values()) this.#paint(outlet, video);
-        video.requestVideoFrameCallback(paint);
       };
       video.requestVideoFrameCallback(paint);
       video.play().catch(() => {});
@@ -1257,6 +1331,11 @@
 
     repeat() {
       for (const { pen } of this.#outlets.values()) pen.drawImage(pen.canvas, 0, 0);
+    }
+
+    cover() {
+      this.#video = null;
+      for (const { pen } of this.#outlets.values()) pen.fillRect(0, 0, pen.canvas.width, pen.canvas.height);
     }
 
     close() {
@@ -1299,6 +1378,7 @@
     }
 
     repeat() {}
+    cover() {}
     close() {}
   }
 
@@ -1312,6 +1392,10 @@
     #repeatedAt_ms = 0;
     /** Whether the last frame shown is the camera's. */
     #isRaw = false;
+    /** What is older is not shown. @type {{first: number, opened: () => void} | null} */
+    #gate = null;
+    /** Whether frames say which they are. */
+    #tellsTimestamps = false;
 
     get outlivesItsConnection() {
       return this.#surface.outlivesItsSource;
@@ -1321,6 +1405,9 @@
     }
     get showsRaw() {
       return this.#endRaw !== null;
+    }
+    get isRaw() {
+      return this.#isRaw;
     }
 
     /** @param {Window} place @param {() => Shape} shape */
@@ -1341,17 +1428,58 @@
     /** @param {MediaStreamTrack} filtered of a new connection */
     show(filtered) {
       this.#endFiltered();
-      this.#endFiltered = this.#surface.feed(filtered, () => {
+      // Its frames are numbered anew, and all of what it was opened for.
+      this.#openGate();
+      this.#endFiltered = this.#surface.feed(filtered, (rtpTimestamp) => {
         this.#filteredAt_ms = performance.now();
+        this.#tellsTimestamps = rtpTimestamp !== undefined;
+        if (this.#gate && rtpTimestamp !== undefined) {
+          // Modulo 2^32.
+          if (((rtpTimestamp - this.#gate.first) | 0) < 0) return false;
+          this.#openGate();
+        }
         this.#isRaw = false;
         this.hideRaw();
+        return true;
       });
+    }
+
+    /**
+     * Returns when the page sees nothing of the connection any more that is older than a frame of it.
+     * @param {number | null} first its RTP timestamp, null where it is not known
+     */
+    async showFrom(first) {
+      if (first === null || !this.#tellsTimestamps) return pause(FLUSH_MS);
+      this.#openGate();
+      let isOpen = false;
+      const opened = new Promise((resolve) => {
+        const open = () => {
+          isOpen = true;
+          resolve(undefined);
+        };
+        this.#gate = { first, opened: open };
+      });
+      await Promise.race([opened, pause(NEW_FRAME_TIMEOUT_MS)]);
+      if (!isOpen) this.#surface.cover();
+      return pause(ON_SCREEN_MS);
+    }
+
+    /** Hides what stands there until the next frame comes. */
+    cover() {
+      this.hideRaw();
+      this.#surface.cover();
+    }
+
+    #openGate() {
+      this.#gate?.opened();
+      this.#gate = null;
     }
 
     /** @param {MediaStreamTrack} camera */
     showRaw(camera) {
       this.#endRaw ??= this.#surface.feed(camera, () => {
         this.#isRaw = true;
+        return true;
       });
     }
 
@@ -1369,6 +1497,7 @@
 
     close() {
       this.#endFiltered();
+      this.#openGate();
       this.hideRaw();
       this.#surface.close();
     }
@@ -1770,6 +1899,10 @@
     #accepted = null;
     /** @type {readonly string[]} */
     #filters = [];
+    /** Whether what the server applies hides what the camera sees, by its own word. */
+    #isPrivate = false;
+    /** Settled when the server has told what is private, where that decides what is shown. */
+    #areFiltersKnown = Promise.resolve();
     /** @type {P2PCameraStats | null} */
     #stats = null;
     /** @type {number | null} */
@@ -1823,6 +1956,12 @@
       return this.#camera;
     }
 
+    /** What holds: with a private filter, chosen or still applied, no wish for `open` does. */
+    get #outage() {
+      const isPrivate = this.#isPrivate || privateFilters.includes(this.#settings.filter);
+      return isPrivate ? "closed" : this.#settings.outage;
+    }
+
     /** @param {MediaStreamTrack} camera @param {Settings} settings with which it was asked for */
     serves(camera, settings) {
       return this.isOpen && sourceOf(camera, settings) === sourceOf(this.#camera, this.#settings);
@@ -1847,6 +1986,7 @@
         if (this.#givenOut.size === 0) this.close();
       });
       this.#notify("statechange", {});
+      if (this.#settings.outage === "open") this.#learn();
       try {
         const picture = new Picture();
         this.#picture = picture;
@@ -1854,9 +1994,24 @@
         if (picture.outlivesItsConnection) this.#lookSoon();
       } catch (error) {
         const fault = error instanceof Fault ? error : new Fault("no_media_path", String(error));
-        this.#end(this.#settings.outage === "open" ? "raw" : "failed", fault);
+        await this.#areFiltersKnown;
+        this.#end(this.#outage === "open" ? "raw" : "failed", fault);
         throw fault;
       }
+    }
+
+    #learn() {
+      this.#areFiltersKnown = this.#signaling.privateFilters().then((filters) => {
+        for (const filter of filters) privateFilters.add(filter);
+        this.#obeyOutage();
+      });
+    }
+
+    #obeyOutage() {
+      const picture = this.#picture;
+      if (this.#outage !== "closed" || !picture) return;
+      if (picture.isRaw && this.#settings.outage === "open") picture.cover();
+      else picture.hideRaw();
     }
 
     /** @param {string | string[]} name @param {object} [params] */
@@ -1865,6 +2020,7 @@
       const before = { filter: this.#settings.filter, params: this.#settings.params };
       // At once, so that an offer made meanwhile asks for it.
       Object.assign(this.#settings, { filter: name, params });
+      this.#obeyOutage();
       if (this.#state === "connecting" && !this.#link?.control) return;
       try {
         await this.#choose(name, params);
@@ -1877,7 +2033,8 @@
     /** @param {'closed' | 'open'} outage */
     setOutage(outage) {
       this.#settings.outage = outage;
-      if (outage === "closed") this.#picture?.hideRaw();
+      if (outage === "open") this.#learn();
+      this.#obeyOutage();
       this.#link?.control?.changeOutage(outage).catch(() => {});
     }
 
@@ -1926,13 +2083,18 @@
       while (this.#settings.params === params) {
         this.#requireOpen();
         if (this.#state === "reconnecting") {
+          if (!this.#isPrivate && privateFilters.includes(name)) this.#picture?.cover();
           await this.#connected();
           if (this.#link?.asked?.params === params) return;
         }
         try {
           const control = /** @type {Control} */ (this.#link?.control);
-          this.#filters = Object.freeze([...(await control.changeFilter(name, params))]);
+          const wasPrivate = this.#isPrivate;
+          const { filters, isPrivate, first } = await control.changeFilter(name, params);
+          this.#filters = Object.freeze([...filters]);
           this.#accepted = { filter: name, params };
+          this.#notePrivate(name, isPrivate);
+          if (isPrivate && !wasPrivate) await this.#picture?.showFrom(first);
           return;
         } catch (error) {
           if (/** @type {Fault} */ (error).code !== "connection_lost") throw error;
@@ -1952,20 +2114,44 @@
       this.#send(link);
       this.#filters = link.filters;
       this.#accepted = link.asked;
+      this.#notePrivate(link.asked?.filter ?? null, link.isPrivate);
       this.#fault = null;
       this.#become("live");
+    }
+
+    /** @param {string | string[] | null} filter that applies now @param {boolean} isPrivate by the server's word */
+    #notePrivate(filter, isPrivate) {
+      if (isPrivate) privateFilters.add(filter);
+      this.#isPrivate = isPrivate;
+      this.#obeyOutage();
     }
 
     /** @param {any} message of the server's own accord */
     #receive(message) {
       if (message.type === "stats") {
         this.#stats = Object.freeze(message);
+        if (typeof message.private === "boolean" && message.private !== this.#isPrivate) {
+          this.#isPrivate = message.private;
+          this.#obeyOutage();
+        }
         this.#notify("stats", { stats: this.#stats });
       } else if (message.type === "progress") {
         this.#notify("progress", { filter: message.filter, fraction: message.fraction });
       } else if (message.type === "error") {
+        if (message.filter) this.#goBack(message);
         this.#notify("fault", { fault: faultFromError(message.error) });
       }
+    }
+
+    /** The worker has refused parameters, and the server goes on with others. @param {any} message */
+    #goBack({ filter, params, private: isPrivate }) {
+      const names = [filter].flat();
+      const choice = { filter: names.length > 1 ? names : names[0], params };
+      // Unless another choice is on its way.
+      if (this.#accepted?.params === this.#settings.params) Object.assign(this.#settings, choice);
+      this.#accepted = choice;
+      this.#filters = Object.freeze(names);
+      this.#notePrivate(choice.filter, isPrivate === true);
     }
 
     // A connection that is lost, and the next
@@ -1988,7 +2174,7 @@
       this.#lookedAt_ms = now_ms;
       const silence_ms = picture.silence_ms(now_ms);
       const isMissed = picture.seesFrames && silence_ms > RAW_AFTER_MS;
-      if (isMissed && this.#settings.outage === "open") picture.showRaw(this.#camera);
+      if (isMissed && this.#outage === "open") picture.showRaw(this.#camera);
       if (this.#state === "reconnecting") picture.repeat(now_ms);
       else if (this.#silence_ms() > CHECK_AFTER_MS) this.#check();
       else if (silence_ms > PING_AFTER_MS) this.#link?.control?.askForWord();
@@ -2081,8 +2267,8 @@
 
     /** @param {Fault} fault that no waiting mends */
     #refused(fault) {
-      if (this.#settings.outage === "open") this.#picture?.showRaw(this.#camera);
-      this.#end(this.#settings.outage === "open" ? "raw" : "failed", fault);
+      if (this.#outage === "open") this.#picture?.showRaw(this.#camera);
+      this.#end(this.#outage === "open" ? "raw" : "failed", fault);
     }
 
     /** @returns {Promise<void>} rejects where what the offer asked for was refused, or the session ends */
@@ -2231,6 +2417,8 @@
     #settings;
     /** @type {Set<CameraSession>} */
     #sessions = new Set();
+    /** Those that have ended with the raw camera in the page's tracks. @type {Set<CameraSession>} */
+    #raw = new Set();
     /** @type {Set<Sound>} */
     #sounds = new Set();
 
@@ -2289,12 +2477,20 @@
       // Before the answers, so that a camera asked for meanwhile never shows the filter that is given up.
       this.filter = name;
       this.params = params;
+      if (privateFilters.includes(name)) this.#endRaw();
       try {
         await Promise.all([...this.#sessions].map((session) => session.setFilter(name, params)));
       } catch (error) {
         if (this.params === params) [this.filter, this.params] = [filter, paramsBefore];
         throw error;
       }
+    }
+
+    /** Ends tracks in which the camera cannot be hidden any more, as if it were unplugged. */
+    #endRaw() {
+      for (const session of this.#raw) session.close();
+      this.#raw.clear();
+      for (const face of rawFaces) face.end();
     }
 
     /** @param {MediaStreamConstraints} [constraints] */
@@ -2381,6 +2577,8 @@
     /** @param {CameraSession} session @param {string} type @param {object} detail */
     #notify(session, type, detail) {
       if (!session.isOpen) this.#sessions.delete(session);
+      if (session.state === "raw") this.#raw.add(session);
+      else this.#raw.delete(session);
       this.dispatchEvent(new CustomEvent(type, { detail: { session, ...detail } }));
     }
   }
@@ -2600,6 +2798,10 @@
       });
     }
   }
+
+  const privateFilters = new PrivateFilters();
+  /** The page's tracks that are the camera's own. @type {Set<TrackFace>} */
+  const rawFaces = new Set();
 
   if (embedder?.connect) {
     embedder.connect({ Link, Signaling });

@@ -1,7 +1,7 @@
-"""Draw the pictures of docs/gallery.md anew: `python -m benchmarks.gallery`.
+"""Make the pictures and the tables of docs/gallery.md anew: `python -m benchmarks.gallery`.
 
-A photograph before and after each filter. Where a network's weights cannot be had, what it would see is
-given by hand, and goes through the filter's own drawing.
+A photograph before and after each filter. Where a network's weights cannot be had, what it would see is given
+by hand, and goes through the filter's own drawing.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ import pkgutil
 from pathlib import Path
 
 from benchmarks import gallery
+from benchmarks.options import with_tables
 from benchmarks.photograph import write_jpeg
 
-FOLDER = Path(__file__).parents[2] / "docs" / "images" / "gallery"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def main() -> None:
-    """Write FILTER.jpg for each filter, or say why there is none."""
+    """Write FILTER.jpg for each filter, or say why there is none; then the tables."""
     names = sorted(one.name for one in pkgutil.iter_modules(gallery.__path__) if not one.name.startswith("_"))
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("filters", nargs="*", metavar="FILTER", default=names, help="default: all of them")
-    parser.add_argument("--folder", type=Path, default=FOLDER)
+    parser.add_argument("--folder", type=Path, default=DOCS / "images" / "gallery")
     given = parser.parse_args()
     for name in given.filters:
         if name not in names:
@@ -34,6 +35,8 @@ def main() -> None:
         path = given.folder / f"{name}.jpg"
         write_jpeg(path, image_rgb, 150_000)
         print(f"{name}: {path.name}, {path.stat().st_size:,} bytes")
+    document = DOCS / "gallery.md"
+    document.write_text(with_tables(document.read_text()))
 
 
 if __name__ == "__main__":

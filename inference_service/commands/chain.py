@@ -16,7 +16,8 @@ from inference_service.config import Settings, fault, faults_of_filters, read_se
 from inference_service.device import list_gpus, run_dir, take
 from inference_service.errors import BadParams, DeviceError, InferenceError
 from inference_service.filters.base import Filter
-from inference_service.filters.registry import checked, installed
+from inference_service.filters.entry import checked
+from inference_service.filters.registry import installed
 from inference_service.loading import load
 from inference_service.params import ChainParams, CheckedParams
 from shared import wire
@@ -90,16 +91,16 @@ def loaded(chain: Chain) -> tuple[Filter, ...]:
     return tuple(made[name] for name in chain.names)
 
 
-def add_worker_flags(parser: argparse.ArgumentParser) -> None:
+def add_worker_flags(parser: argparse.ArgumentParser, names: Sequence[str] = WORKER_FLAGS) -> None:
     """Let a command take those of the worker's own flags that mean something to it."""
     group = parser.add_argument_group("as for a worker, also by INFERENCE_... variables")
-    for name in WORKER_FLAGS:
+    for name in names:
         group.add_argument(f"--{name}", dest=_DESTINATION + name, metavar="VALUE")
 
 
 def worker_flags(arguments: argparse.Namespace) -> list[str]:
     """Return those that were given, as `read_settings` takes them."""
-    given = ((name, getattr(arguments, _DESTINATION + name)) for name in WORKER_FLAGS)
+    given = ((name, getattr(arguments, _DESTINATION + name, None)) for name in WORKER_FLAGS)
     return [f"--{name}={value}" for name, value in given if value is not None]
 
 

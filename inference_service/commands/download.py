@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
+from pydantic import ValidationError
 from tqdm import tqdm
 
+from inference_service.commands.chain import add_worker_flags, worker_flags
+from inference_service.config import read_settings
 from inference_service.errors import WeightsError
-from inference_service.filters.registry import checked, installed
-from inference_service.weights import OnProgress, WeightsFile, WeightsFolder, default_folder
+from inference_service.filters.entry import checked
+from inference_service.filters.registry import installed
+from inference_service.loading import configured
+from inference_service.weights import OnProgress, WeightsFile, WeightsFolder
 
 ALL = "all"
-VARIABLE = "INFERENCE_WEIGHTS_DIR"
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_REFUSED = 2
@@ -37,16 +41,18 @@ def main(argv: Sequence[str]) -> int:
     unknown = [name for name in names if name not in points]
     if unknown:
         return _refuse(f"no filter {name!r}; there are {', '.join(sorted(points))}" for name in unknown)
-    needed, failures = _needed(names, points)
+    settings = read_settings(worker_flags(arguments))
+    needed, failures = _needed(names, points, settings.filter_settings)
     if ALL not in arguments.filters:
         idle = [name for name, files in needed.items() if not files]
         if idle:
             return _refuse(f"filter {name!r} has nothing to download: it needs no weights" for name in idle)
-    folder = Path(arguments.weights_dir or os.environ.get(VARIABLE) or default_folder())
     # By file: filters may share one.
     wanted = {file: name for name, files in needed.items() for file in files}
     try:
-        failures += [fault for file, name in wanted.items() if (fault := _download(name, file, folder))]
+        failures += [
+            fault for file, name in wanted.items() if (fault := _download(name, file, settings.weights_dir))
+        ]
     except KeyboardInterrupt:
         sys.stderr.write("stopped; what has come is kept, and the next try goes on from there\n")
         return EXIT_STOPPED
@@ -63,27 +69,32 @@ def _parser() -> argparse.ArgumentParser:
         description="Download the weights of filters, so that no first use has to wait for them.",
     )
     parser.add_argument("filters", nargs="+", metavar="FILTER", help=f"names of filters, or {ALL!r}")
-    parser.add_argument(
-        "--weights-dir",
-        metavar="DIR",
-        help=f"where weights lie (default: {VARIABLE}, else {default_folder()})",
-    )
+    add_worker_flags(parser, ("weights-dir", "filter-settings"))
     return parser
 
 
 def _needed(
-    names: Sequence[str], points: Mapping[str, EntryPoint]
+    names: Sequence[str], points: Mapping[str, EntryPoint], settings: Mapping[str, Mapping[str, Any]]
 ) -> tuple[dict[str, tuple[WeightsFile, ...]], list[str]]:
     """Return the files of each filter that can be imported, and what is wrong with the others."""
     needed: dict[str, tuple[WeightsFile, ...]] = {}
     faults = []
     for name in names:
         try:
-            needed[name] = checked(name, points[name].load()).weights
+            needed[name] = configured(
+                checked(name, points[name].load()), settings.get(name, {})
+            ).needed_weights()
+        except ValidationError as exc:
+            faults += [f"filter {name!r}: setting {fault}" for fault in _said(exc)]
         except Exception as exc:
             # A plug-in may raise anything; the others can still be served.
             faults.append(f"filter {name!r} could not be imported: {type(exc).__name__}: {exc}")
     return needed, faults
+
+
+def _said(exc: ValidationError) -> Iterator[str]:
+    for error in exc.errors():
+        yield f"{'.'.join(map(str, error['loc']))}: {error['msg']}"
 
 
 def _download(name: str, file: WeightsFile, folder: Path) -> str | None:

@@ -6,12 +6,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint
-from pathlib import Path
 
 from inference_service.commands.chain import add_worker_flags, worker_flags
-from inference_service.config import read_settings
+from inference_service.config import Settings, read_settings
 from inference_service.filters.base import Filter
-from inference_service.filters.registry import checked, installed
+from inference_service.filters.entry import checked
+from inference_service.filters.registry import installed
+from inference_service.loading import configured
 
 EXIT_DONE = 0
 
@@ -24,25 +25,28 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--params", action="store_true", help="list their parameters and settings as well")
     add_worker_flags(parser)
     arguments = parser.parse_args(argv)
-    weights_dir = read_settings(worker_flags(arguments)).weights_dir
+    settings = read_settings(worker_flags(arguments))
     for name, point in sorted(installed().items()):
-        sys.stdout.write(f"{_line(name, point, weights_dir)}\n")
+        sys.stdout.write(f"{_line(name, point, settings)}\n")
         if arguments.params:
             for line in _details(point):
                 sys.stdout.write(f"    {line}\n")
     return EXIT_DONE
 
 
-def _line(name: str, point: EntryPoint, weights_dir: Path) -> str:
+def _line(name: str, point: EntryPoint, settings: Settings) -> str:
     try:
         cls = checked(name, point.load())
+        needed = configured(cls, settings.filter_settings.get(name, {})).needed_weights()
     except Exception as exc:
         return f"{name:<14} cannot be used: {type(exc).__name__}: {exc}"
     remarks = []
+    if cls.is_private:
+        remarks.append("private")
     if cls.keeps_state:
         remarks.append("keeps state")
-    for file in cls.weights:
-        here = (weights_dir / file.name).exists()
+    for file in needed:
+        here = (settings.weights_dir / file.name).exists()
         remarks.append(f"weights {file.name} {'are here' if here else 'are downloaded on first use'}")
     return f"{name:<14} {cls.title}" + (f" ({'; '.join(remarks)})" if remarks else "")
 

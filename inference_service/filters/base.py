@@ -75,8 +75,19 @@ class Filter(ABC):
         made.weights_folder = WeightsFolder(default_folder())
         return made
 
+    def needed_weights(self) -> tuple[WeightsFile, ...]:
+        """Return those of `weights` that the settings ask for: all, unless a filter says otherwise."""
+        return self.weights
+
     def load(self, device: torch.device) -> None:  # noqa: B027 - many filters have nothing to load
         """Make the model ready on `device`; called once, in a thread of its own, before the first `apply`."""
+
+    def unload(self) -> None:  # noqa: B027 - the memory of what it refers to is freed anyhow
+        """Let go of what outlives this object: threads, processes, caches of a library.
+
+        Called once, in the thread of `load`, when the filter is let go for lack of memory; no batch uses it
+        then. A session that asks for it later gets a new instance, which is loaded anew.
+        """
 
     @abstractmethod
     def apply(self, batch: torch.Tensor, items: Sequence[Item]) -> torch.Tensor:

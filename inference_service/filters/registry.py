@@ -6,13 +6,12 @@ filter's. One that cannot be used is reported as failed and hurts nothing else.
 
 from __future__ import annotations
 
-import json
 import logging
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -20,9 +19,12 @@ from typing import Any
 
 import torch
 
-from inference_service.errors import FilterFailed, FilterNotUsable, UnknownFilter, WeightsError
+from inference_service.errors import FilterFailed, UnknownFilter, WeightsError
 from inference_service.filters.base import Filter
+from inference_service.filters.entry import Entry, Progress, checked, status_of
+from inference_service.filters.room import NoRoom, Room, Space
 from inference_service.loading import load
+from inference_service.memory import is_shortage, of_device
 from shared.wire import FilterState, FilterStatus
 
 logger = logging.getLogger(__name__)
@@ -31,8 +33,11 @@ GROUP = "p2pcamera.filters"
 BUILT_IN = {
     "ink": "inference_service.filters.ink:Ink",
     "densepose": "inference_service.filters.densepose:DensePose",
+    "segmentation": "inference_service.filters.segmentation:Segmentation",
+    "background": "inference_service.filters.background:Background",
     "detection": "inference_service.filters.detection:Detection",
     "pose": "inference_service.filters.pose:Pose",
+    "img2img": "inference_service.filters.img2img:Img2Img",
     "passthrough": "inference_service.filters.passthrough:Passthrough",
     "invert": "inference_service.filters.invert:Invert",
 }
@@ -40,8 +45,9 @@ MAX_NAME = 64
 LOADING_FROM, WARMING_FROM = 0.3, 0.8
 """Fractions of the progress that a page is shown."""
 TRY_AGAIN_AFTER_S = 60.0
-MAX_SCHEMA_BYTES = 32 * 1024
-"""A status message carries the schemas of all filters, four times a second."""
+ROOM_AGAIN_AFTER_S = 2.0
+"""So long after there was no room for a filter it is tried again, if it is still wanted."""
+WAITS_FOR_ROOM = Progress("waiting for memory that other filters use", 0.0)
 
 Warm = Callable[[Filter], None]
 """Runs a filter once on a picture of the usual size; raises what the filter raises."""
@@ -58,27 +64,6 @@ def installed() -> dict[str, EntryPoint]:
     return {name: EntryPoint(name, value, GROUP) for name, value in BUILT_IN.items()} | found
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far the loading of a filter is."""
-
-    text: str
-    fraction: float
-
-
-@dataclass(slots=True)
-class _Entry:
-    point: EntryPoint
-    status: FilterStatus | None = None
-    """None until the class is imported."""
-    cls: type[Filter] | None = None
-    loaded: Filter | None = None
-    progress: Progress = Progress("waiting to be loaded", 0.0)
-    reason: str = ""
-    """Why it cannot be used; empty while it can, or may come to be."""
-    lacks_weights: bool = False
-
-
 class Registry:
     """Knows the state of each filter; whoever needs one that is not loaded asks again later."""
 
@@ -90,18 +75,25 @@ class Registry:
         weights_dir: Path,
         warm: Warm,
         on_change: Callable[[], None],
+        space: Space | None = None,
+        on_let_go: Callable[[str], None] = lambda name: None,
     ) -> None:
-        """`settings` by the filter's name; `on_change` is called in the loading thread on each new state."""
-        self._entries = {name: _Entry(point) for name, point in points.items()}
+        """`settings` by the filter's name; `on_change` is called in the loading thread on each new state.
+
+        `space` is what the device has, unless it is given.
+        """
+        self._entries = {name: Entry(point) for name, point in points.items()}
         self._device = device
         self._settings = settings
         self._weights_dir = weights_dir
         self._warm = warm
         self._on_change = on_change
         self._lock = threading.Lock()
+        self._memory = (space or Space(of_device(device))).memory
+        self._room = Room(self._entries, self._lock, space or Space(self._memory), on_let_go)
+        self._is_short = False
         self._loading_since_ns: int | None = None
-        self._asked: set[str] = set()
-        # Bounded by the number of filters: each is asked for once.
+        # Bounded by the number of filters: each is asked for once, and so is more room.
         self._jobs: queue.SimpleQueue[tuple[Callable[[str], object], str] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="loader", daemon=True)
 
@@ -111,7 +103,7 @@ class Registry:
             if name in BUILT_IN:
                 self._describe(name)
         for name in load:
-            self._ask(name)
+            self._ask(self._entry(name), time.monotonic())
         for name in self._entries:
             if name not in BUILT_IN:
                 self._jobs.put((self._describe, name))
@@ -149,24 +141,48 @@ class Registry:
                 raise FilterFailed(entry.point.name, entry.reason)
         ready: list[Filter] = []
         progress: Progress | None = None
-        for entry in entries:
-            if entry.loaded is not None:
-                ready.append(entry.loaded)
-                continue
-            self._ask(entry.point.name)
-            progress = progress or entry.progress
+        now_s = time.monotonic()
+        with self._lock:
+            for entry in entries:
+                entry.used_s = now_s
+                if entry.loaded is not None:
+                    ready.append(entry.loaded)
+                    continue
+                self._ask(entry, now_s)
+                progress = progress or entry.progress
         return progress or tuple(ready)
 
-    def _entry(self, name: str) -> _Entry:
+    def begin(self, chain: Iterable[Filter]) -> None:
+        """A batch is under way in which these take part: none of them is let go before its end."""
+        with self._lock:
+            for one in chain:
+                self._entries[one.name].running += 1
+
+    def end(self, chain: Iterable[Filter]) -> None:
+        """A batch that has begun is over; any thread."""
+        now_s = time.monotonic()
+        with self._lock:
+            for one in chain:
+                entry = self._entries[one.name]
+                entry.running -= 1
+                entry.used_s = now_s
+
+    def make_room(self) -> None:
+        """Let go of one filter soon, if any is idle: a frame did not fit into memory; any thread."""
+        if not self._is_short:
+            self._is_short = True
+            self._jobs.put((self._relieve, ""))
+
+    def _entry(self, name: str) -> Entry:
         entry = self._entries.get(name)
         if entry is None:
             raise UnknownFilter(name)
         return entry
 
-    def _ask(self, name: str) -> None:
-        if name not in self._asked:
-            self._asked.add(name)
-            self._jobs.put((self._load, name))
+    def _ask(self, entry: Entry, now_s: float) -> None:
+        if not entry.is_asked and now_s >= entry.asks_from_s:
+            entry.is_asked = True
+            self._jobs.put((self._load, entry.point.name))
 
     def _work(self) -> None:
         while True:
@@ -189,7 +205,7 @@ class Registry:
             return entry.cls
         try:
             cls = checked(name, entry.point.load())
-            status = _status_of(cls)
+            status = status_of(cls)
         except (Exception, SystemExit) as exc:
             self._fail(entry, "could not be imported", exc)
             return None
@@ -207,30 +223,81 @@ class Registry:
             if cls is None:
                 return
             self._set_state(entry, FilterState.LOADING)
-            entry.progress = Progress(f"loading {name}", LOADING_FROM)
-            settings = self._settings.get(name, {})
-            made = load(cls, self._device, settings, self._weights_dir, partial(self._tell, entry))
-            entry.progress = Progress(f"warming up {name}", WARMING_FROM)
-            self._warm(made)
-            entry.loaded, entry.reason, entry.lacks_weights = made, "", False
-            self._set_state(entry, FilterState.LOADED)
-            logger.info("filter %s loaded in %.1f s", name, (time.monotonic_ns() - started_ns) / 1e9)
+            self._fit(entry, cls)
+            logger.info(
+                "filter %s loaded in %.1f s; it holds %d MiB",
+                name,
+                (time.monotonic_ns() - started_ns) / 1e9,
+                entry.held_bytes >> 20,
+            )
+        except NoRoom:
+            logger.info("filter %s has to wait for memory that others use", name)
+            self._set_state(entry, FilterState.LOADABLE)
+            with self._lock:
+                entry.progress, entry.is_asked = WAITS_FOR_ROOM, False
+                entry.asks_from_s = time.monotonic() + ROOM_AGAIN_AFTER_S
         except (Exception, SystemExit) as exc:
             self._fail(entry, "could not be loaded", exc)
         finally:
             self._loading_since_ns = None
             self._on_change()
 
-    def _tell(self, entry: _Entry, text: str, fraction: float) -> None:
+    def _fit(self, entry: Entry, cls: type[Filter]) -> None:
+        """Load it, and let go of others as far as need be; raises NoRoom, or what its loading raises."""
+        self._room.make_for(entry)
+        while True:
+            try:
+                made, entry.held_bytes = self._measured(entry, cls)
+                break
+            except Exception as exc:
+                if not is_shortage(exc):
+                    raise
+                shortage = type(exc)
+            # Here, where the exception no longer holds what the load has taken.
+            self._memory.give_back()
+            if self._room.let_go_one(but=entry):
+                continue
+            if self._room.has_others(entry):
+                raise NoRoom
+            raise shortage("not even alone")
+        try:
+            self._room.keep(entry)
+        except NoRoom:
+            made.unload()
+            del made
+            self._memory.give_back()
+            raise
+        with self._lock:
+            entry.loaded, entry.reason, entry.lacks_weights = made, "", False
+            entry.used_s = time.monotonic()
+        self._set_state(entry, FilterState.LOADED)
+
+    def _measured(self, entry: Entry, cls: type[Filter]) -> tuple[Filter, int]:
+        name = entry.point.name
+        before_bytes = self._memory.held_bytes()
+        entry.progress = Progress(f"loading {name}", LOADING_FROM)
+        settings = self._settings.get(name, {})
+        made = load(cls, self._device, settings, self._weights_dir, partial(self._tell, entry))
+        entry.progress = Progress(f"warming up {name}", WARMING_FROM)
+        self._warm(made)
+        return made, max(0, self._memory.held_bytes() - before_bytes)
+
+    def _relieve(self, _: str) -> None:
+        self._is_short = False
+        if self._room.let_go_one():
+            self._on_change()
+
+    def _tell(self, entry: Entry, text: str, fraction: float) -> None:
         entry.progress = Progress(text, LOADING_FROM + (WARMING_FROM - LOADING_FROM) * fraction)
 
-    def _set_state(self, entry: _Entry, state: FilterState) -> None:
+    def _set_state(self, entry: Entry, state: FilterState) -> None:
         with self._lock:
             assert entry.status is not None
-            entry.status = replace(entry.status, state=state)
+            held_bytes = entry.held_bytes if state is FilterState.LOADED else 0
+            entry.status = replace(entry.status, state=state, memory_bytes=held_bytes)
         self._on_change()
 
-    def _fail(self, entry: _Entry, what: str, exc: BaseException) -> None:
+    def _fail(self, entry: Entry, what: str, exc: BaseException) -> None:
         name = entry.point.name
         logger.error("filter %s %s: %s: %s", name, what, type(exc).__name__, exc, exc_info=exc)
         with self._lock:
@@ -242,33 +309,3 @@ class Registry:
             )
             entry.status = replace(known, state=FilterState.FAILED, description=entry.reason)
         self._on_change()
-
-
-def checked(name: str, cls: object) -> type[Filter]:
-    """Return the class; raises FilterNotUsable where it is no filter of this name."""
-    if not isinstance(cls, type) or not issubclass(cls, Filter):
-        raise FilterNotUsable(f"expected a subclass of Filter, not {cls!r}")
-    if getattr(cls, "name", None) != name:
-        raise FilterNotUsable(
-            f"the class calls itself {getattr(cls, 'name', None)!r}, the entry point {name!r}"
-        )
-    unknown = set(cls.equal_params or ()) - set(cls.Params.model_fields)
-    if unknown:
-        raise FilterNotUsable(f"equal_params names no parameter: {', '.join(sorted(unknown))}")
-    return cls
-
-
-def _status_of(cls: type[Filter]) -> FilterStatus:
-    schema = cls.Params.model_json_schema()
-    if len(json.dumps(schema)) > MAX_SCHEMA_BYTES:
-        raise FilterNotUsable(f"the schema of its parameters is over {MAX_SCHEMA_BYTES} bytes")
-    if not (isinstance(cls.title, str) and len(cls.title) <= 256 and len(cls.description) <= 2048):
-        raise FilterNotUsable("expected a title of at most 256 and a description of at most 2048 characters")
-    return FilterStatus(
-        name=cls.name,
-        title=cls.title,
-        description=cls.description,
-        state=FilterState.LOADABLE,
-        keeps_state=cls.keeps_state,
-        schema=schema,
-    )

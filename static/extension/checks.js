@@ -18,6 +18,7 @@ const TRICKLE_TYPE = "application/trickle-ice-sdpfrag";
 /** @type {readonly Allowed[]} */
 const ALLOWED = [
   { method: "GET", path: /^ice-servers$/, keys: [] },
+  { method: "GET", path: /^filters$/, keys: [] },
   { method: "POST", path: /^offer$/, keys: ["contentType", "body"], isBody: isOffer },
   {
     method: "PATCH",

@@ -19,7 +19,7 @@
 
   /**
    * @typedef {{code: string, message: string, status: number, retryAfterS: number | null}} PlainFault
-   * @typedef {{link: any, settings: any, opened: Promise<readonly string[]>}} Connection
+   * @typedef {{link: any, settings: any, opened: Promise<object>}} Connection
    */
 
   /**
@@ -93,6 +93,9 @@
       const { type, key, link: number } = message ?? {};
       if (type === "prepare") {
         this.#iceServers = this.#signaling.iceServers();
+      } else if (type === "private") {
+        // It knows of no fault.
+        this.#signaling.privateFilters().then((/** @type {any} */ value) => this.post({ type: "answer", key, value }));
       } else if (!Number.isSafeInteger(number)) {
         return;
       } else if (type === "open") {
@@ -143,6 +146,7 @@
         message: (/** @type {any} */ heard) => {
           if (heard.type === "stats") this.#stats = heard;
           else if (heard.type === "error") this.#note(plain(heard.error ?? {}));
+          if (heard.type === "error" && heard.filter) this.post({ type: "said", link: number, said: heard });
           this.post({ type: "heard", link: number });
         },
         loss: () => this.post({ type: "lost", link: number }),
@@ -150,12 +154,16 @@
       const iceServers = this.#iceServers ?? this.#signaling.iceServersOrFault();
       this.#iceServers = null;
       const limit_ms = Math.min(Number(timeout_ms) || 0, MAX_TIMEOUT_MS);
-      const opened = link.open(camera, iceServers, limit_ms).then(() => link.filters);
+      const opened = link.open(camera, iceServers, limit_ms).then(() => ({
+        filters: link.filters,
+        isPrivate: link.isPrivate,
+        first: null,
+      }));
       this.#connections.set(number, { link, settings, opened });
       try {
-        const filters = await opened;
+        const applied = await opened;
         this.#fault = null;
-        this.post({ type: "opened", link: number, filters });
+        this.post({ type: "opened", link: number, applied });
       } catch (fault) {
         const wasWanted = this.#connections.delete(number);
         if (wasWanted) this.#note(plain(/** @type {any} */ (fault)));
@@ -171,12 +179,12 @@
       connection?.link.close(new Error("closed"));
     }
 
-    /** @param {any} control @param {any} filter @param {any} params @returns {Promise<string[]>} */
+    /** @param {any} control @param {any} filter @param {any} params @returns {Promise<object>} what applies */
     async #choose(control, filter, params) {
       try {
-        const filters = await control.changeFilter(filter, params);
+        const applied = await control.changeFilter(filter, params);
         this.#fault = null;
-        return filters;
+        return applied;
       } catch (fault) {
         this.#note(plain(/** @type {any} */ (fault)));
         throw fault;

@@ -10,10 +10,12 @@
  *                        {type: "open", link: 3, filter, params, outage, timeout_ms}, {type: "send", key, link: 3}
  *                        {type: "close", link: 3}
  *                        {type: "filter" | "outage" | "ping" | "check", key, link: 3, ...}
+ *                        {type: "private", key}
  *     own -> page:       {type: "settings", isOn, filter, params, outage}
  *                        event `track-3` on the port, with the filtered track
- *                        {type: "opened", link: 3, filters}, {type: "failed", link: 3, fault}
+ *                        {type: "opened", link: 3, applied}, {type: "failed", link: 3, fault}
  *                        {type: "lost", link: 3}, {type: "heard", link: 3}
+ *                        {type: "said", link: 3, said}    what the server goes on with
  *                        {type: "answer", key, value} or {type: "answer", key, fault}
  *
  * A page may replace whatever its objects inherit from, so what is called here is taken at once. All of it is in one
@@ -119,7 +121,7 @@
       this.#link = link;
     }
 
-    /** @param {string | string[]} name @param {object} params @returns {Promise<string[]>} */
+    /** @param {string | string[]} name @param {object} params @returns {Promise<object>} what applies now */
     changeFilter(name, params) {
       return this.#other.ask({ type: "filter", link: this.#link, filter: name, params });
     }
@@ -158,6 +160,7 @@
     asked = null;
     /** @type {readonly string[]} */
     filters = [];
+    isPrivate = false;
     heardAt_ms = -Infinity;
 
     /** @param {any} settings @param {any} on @param {OtherWorld} other @param {number} number */
@@ -216,16 +219,19 @@
     }
 
     /** @param {any} message */
-    receive({ type, filters, fault }) {
+    receive({ type, applied, fault, said }) {
       this.heardAt_ms = now();
       if (type === "opened") {
         this.id = `${this.#number}`;
-        this.filters = filters;
+        this.filters = applied.filters;
+        this.isPrivate = applied.isPrivate;
         this.#opening?.resolve();
       } else if (type === "failed") {
         this.close(faultFrom(fault));
       } else if (type === "lost" && !this.#closed) {
         this.#on.loss();
+      } else if (type === "said" && !this.#closed) {
+        this.#on.message(said);
       }
     }
   }
@@ -246,6 +252,10 @@
 
     async iceServersOrFault() {
       return [];
+    }
+
+    privateFilters() {
+      return this.#other.ask({ type: "private" });
     }
 
     /** @param {string} id */

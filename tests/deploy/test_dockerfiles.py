@@ -22,18 +22,20 @@ IMAGES = {
     "inference:gpu": lineage(stages(INFERENCE), "gpu"),
 }
 EACH_IMAGE = pytest.mark.parametrize("image", IMAGES)
-GPU_ALONE = {"detectron2", "densepose", "torchvision"}
+GPU_ALONE = {"detectron2", "densepose"}
 """What is imported where it is used, since one image alone has it."""
 SERVICES = {"signaling": "signaling_service", "inference": "inference_service"}
+EXTRAS = {"signaling": ["signaling"], "inference": ["inference", "models"]}
+"""What the images of a service are made of."""
 
 
 def runs(image: str) -> str:
     return "\n".join(text for stage in IMAGES[image] for text in stage.arguments("RUN"))
 
 
-def required(extra: str) -> list[Requirement]:
-    """Return what the images install for `extra`, by the same command as theirs."""
-    argv = [sys.executable, "deploy/requirements.py", extra]
+def required(*extras: str) -> list[Requirement]:
+    """Return what the images install for the extras, by the same command as theirs."""
+    argv = [sys.executable, "deploy/requirements.py", *extras]
     lines = subprocess.run(argv, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     return [Requirement(line) for line in lines.splitlines()]
 
@@ -125,10 +127,15 @@ def test_stage_that_is_built_without_a_target_has_the_gpu() -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_image_has_every_package_that_its_service_imports(service: str) -> None:
-    have = closure(required(service))
+    assert f"requirements.py {' '.join(EXTRAS[service])} >" in runs(
+        next(n for n in IMAGES if n.startswith(service))
+    )
+    # Those of `models` are not installed everywhere; their modules are called as they are.
+    models = {canonicalize_name(one.name) for one in required("models")}
+    have = closure(required(service)) | (models if "models" in EXTRAS[service] else set())
     theirs = imported(SERVICES[service]) - sys.stdlib_module_names - GPU_ALONE
     ours = {"shared", *SERVICES.values()}
-    distributions = packages_distributions()
+    distributions = {name: [name] for name in models} | dict(packages_distributions())
     needed = {canonicalize_name(distributions[name][0]) for name in theirs - ours}
     assert needed
     assert needed <= have
@@ -137,7 +144,7 @@ def test_image_has_every_package_that_its_service_imports(service: str) -> None:
 def test_gpu_image_has_what_no_other_has() -> None:
     assert imported("inference_service") >= GPU_ALONE
     listed = [(ROOT / "deploy" / name).read_text() for name in ("detectron2.txt", "detectron2-needs.txt")]
-    for name in ("detectron2", "detectron2-densepose", "torchvision"):
+    for name in ("detectron2", "detectron2-densepose"):
         assert re.search(rf"^{name}(==| @)", "".join(listed), re.MULTILINE), name
 
 

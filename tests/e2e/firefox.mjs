@@ -1,12 +1,15 @@
 // @ts-check
-// Firefox on a leash: takes a line of JSON on standard input, {"goto": url} or {"evaluate": expression}, and
-// answers each by a line, {"value": ...} or {"error": text}. Ends with its input.
+// Firefox on a leash: takes a line of JSON on standard input, {"page": name, "goto": url} or {"page": name,
+// "evaluate": expression}, and answers each by a line, {"value": ...} or {"error": text}, within LIMIT_MS. A page
+// is made when it is first named. Ends with its input.
 //
 //     node tests/e2e/firefox.mjs FOLDER_OF_PUPPETEER_CORE FIREFOX
 
 import { createInterface } from "node:readline";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
+
+const LIMIT_MS = 30_000;
 
 const [folder, executablePath] = process.argv.slice(2);
 const found = createRequire(`${folder}/`).resolve("puppeteer-core");
@@ -25,13 +28,26 @@ const browser = await puppeteer.launch({
     "network.proxy.type": 0,
   },
 });
-const page = await browser.newPage();
+/** @type {Map<string, import("puppeteer-core").Page>} */
+const pages = new Map();
 
-/** @param {{goto?: string, evaluate?: string}} wanted */
-async function answer({ goto, evaluate = "" }) {
+/** @param {{page: string, goto?: string, evaluate?: string}} wanted */
+async function answer({ page: name, goto, evaluate = "" }) {
+  const page = pages.get(name) ?? (await browser.newPage());
+  pages.set(name, page);
+  // A page that is hidden paints nothing.
+  await page.bringToFront();
   if (goto) return void (await page.goto(goto));
   return page.evaluate(evaluate);
 }
+
+/** @param {Promise<unknown>} answer */
+const inTime = (answer) => {
+  const late = new Promise((_, reject) => {
+    setTimeout(() => reject(new Error(`no answer within ${LIMIT_MS / 1000} s`)), LIMIT_MS).unref();
+  });
+  return Promise.race([answer, late]);
+};
 
 /** @param {object} reply */
 const say = (reply) => process.stdout.write(`${JSON.stringify(reply)}\n`);
@@ -40,7 +56,7 @@ try {
   say({ value: await browser.version() });
   for await (const line of createInterface({ input: process.stdin })) {
     try {
-      say({ value: (await answer(JSON.parse(line))) ?? null });
+      say({ value: (await inTime(answer(JSON.parse(line)))) ?? null });
     } catch (error) {
       say({ error: String(error) });
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,7 +20,7 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import VideoFrame
 
 from tests.e2e.deadline import eventually
-from tests.e2e.picture import COUNTERS, FPS, Picture, Reading, read
+from tests.e2e.picture import COUNTERS, FPS, Bytes, Picture, Reading, read
 from tests.e2e.services import in_namespace
 
 _CLOCK_RATE = 90_000
@@ -39,6 +39,9 @@ class Returned:
     """Since the camera gave out the same counter."""
     width: int
     height: int
+    rtp_timestamp: int
+    seen: Any
+    """What the peer's `look` said of it."""
 
 
 class PictureTrack(VideoStreamTrack):
@@ -69,8 +72,16 @@ class PictureTrack(VideoStreamTrack):
 class Peer:
     """One call; use as `async with`. `returned` grows while it lasts."""
 
-    def __init__(self, http: httpx.AsyncClient, picture: Picture, fps: int = FPS) -> None:
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        picture: Picture,
+        fps: int = FPS,
+        look: Callable[[Bytes], Any] = lambda luma: None,
+    ) -> None:
+        """`look` is asked about the (H, W) luma plane of each frame that returns."""
         self._http = http
+        self._look = look
         self.camera = PictureTrack(picture, fps)
         self.returned: list[Returned] = []
         self.messages: list[Any] = []
@@ -161,10 +172,19 @@ class Peer:
                 return
             assert isinstance(frame, VideoFrame)
             now_s = time.monotonic()
-            reading = read(_luma(frame))
+            luma = _luma(frame)
+            reading = read(luma)
             sent_s = self.camera.given_out_s.get(reading.counter) if reading else None
             age_s = now_s - sent_s if sent_s is not None else None
-            self.returned.append(Returned(now_s, reading, age_s, frame.width, frame.height))
+            seen = self._look(luma)
+            assert frame.pts is not None
+            (receiver,) = self.connection.getReceivers()
+            # aiortc counts from the first frame's on.
+            first: int = receiver._RTCRtpReceiver__timestamp_mapper._origin  # type: ignore[attr-defined]
+            rtp_timestamp = (first + frame.pts) % 2**32
+            self.returned.append(
+                Returned(now_s, reading, age_s, frame.width, frame.height, rtp_timestamp, seen)
+            )
 
 
 def shown_per_s(returned: list[Returned]) -> float:

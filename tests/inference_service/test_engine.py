@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from inference_service.engine import Engine, Limits, Outputs
-from inference_service.filters.registry import Progress
+from inference_service.filters.entry import Progress
 from shared import wire
 from shared.wire import ResultKind
 from tests.inference_service.doubles import Gate, Recorder, header, noise, points, session, until

@@ -195,7 +195,7 @@ def test_write_that_fails_is_an_error_of_the_folder(served: Served, folder: Weig
 
 def test_progress_is_shown_from_the_first_byte_to_the_check(served: Served, folder: WeightsFolder) -> None:
     served.content = os.urandom(20_000_000)
-    file = WeightsFile(NAME, served.url, hashlib.md5(served.content).hexdigest()[:6], "none", 20_000_000)
+    file = WeightsFile(NAME, served.url, "md5:" + hashlib.md5(served.content).hexdigest(), "none", 20_000_000)
     seen: list[tuple[str, float]] = []
     replace(folder, on_progress=lambda text, fraction: seen.append((text, fraction))).get(file)
     assert seen[0] == (f"downloading {NAME} (0 of 20 MB)", 0.0)

@@ -122,6 +122,8 @@ class WireWorker:
     ) -> None:
         self.seen: list[FrameHeader] = []
         self.answers_kind = ResultKind.FRAME
+        self.refuses: Callable[[FrameHeader], str] = lambda header: ""
+        """The parameter that this worker's own model would refuse, if there is one."""
         self._results_endpoint = results_endpoint
         self._answer_with = answer_with
         self._status_values = status_values
@@ -159,8 +161,12 @@ class WireWorker:
                 if header.reply_to not in connected:
                     connected.add(header.reply_to)
                     pub.connect(header.reply_to)
-                kind = self.answers_kind
+                refused = self.refuses(header)
+                kind = ResultKind.ERROR if refused else self.answers_kind
                 made = self._answer_with(header, bytes(view)) if kind is ResultKind.FRAME else b""
-                said = answer(header, own.worker, kind=kind, code="filter_failed", text="why", fraction=0.5)
+                code = "bad_params" if refused else "filter_failed"
+                said = answer(
+                    header, own.worker, kind=kind, code=code, text="why", fraction=0.5, field=refused
+                )
                 pub.send_multipart([header.session, pack_result(said, made)])
         context.destroy(linger=0)

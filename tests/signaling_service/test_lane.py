@@ -8,11 +8,11 @@ import pytest
 import zmq
 
 from shared import sockets
-from shared.wire import FrameHeader, ResultKind, unpack_frame
+from shared.wire import FilterState, FrameHeader, ResultKind, unpack_frame
 from signaling_service import lane as lane_module
 from signaling_service.lane import PROBE_EVERY_S, CameraFrame, Choice, Lane
 from signaling_service.workers import Worker
-from tests.signaling_service.making import SESSION, MadePlanes, answer, planes, status
+from tests.signaling_service.making import SESSION, MadePlanes, answer, planes, served, status
 
 FRAME_S = 1 / 30
 INK = Choice.of(["ink"], {}, 0)
@@ -39,6 +39,7 @@ class VirtualWorker:
     running: FrameHeader | None = None
     wait_s: float = 0.0
     free_s: float = 0.0
+    answers: ResultKind = ResultKind.FRAME
     received: list[FrameHeader] = field(default_factory=list)
 
     # What a lane calls of a socket
@@ -60,7 +61,13 @@ class VirtualWorker:
         """Return the result that is ready at this moment, or None; then begin what waits."""
         done = None
         if self.running is not None and self.time.now_s >= self.free_s:
-            done = answer(self.running, self.id, wait_ms=self.wait_s * 1000, batch_ms=self.work_s * 1000)
+            done = answer(
+                self.running,
+                self.id,
+                kind=self.answers,
+                wait_ms=self.wait_s * 1000,
+                batch_ms=self.work_s * 1000,
+            )
             self.running = None
         if self.running is None and self.waiting is not None:
             self.running, self.waiting = self.waiting, None
@@ -95,6 +102,8 @@ class World:
             for worker in self.workers:
                 if (done := worker.step()) is not None:
                     self.lane.note_result(done)
+                    if done.kind is not ResultKind.FRAME:
+                        continue
                     if not self.shown or done.sequence > self.shown[-1]:
                         self.shown.append(done.sequence)
                         shown += 1
@@ -190,6 +199,78 @@ def test_a_session_with_state_moves_when_its_worker_leaves(monkeypatch: pytest.M
     world.lane.set_workers([seen(stays.id)], keeps_state=True)
     world.run(1.0)
     assert stays.received
+
+
+def test_a_session_with_state_moves_with_the_frame_that_its_worker_refuses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Long before the table of workers says that it is gone."""
+    world = World(monkeypatch, [0.01, 0.01], keeps_state=True)
+    world.run(1.0)
+    own = next(worker for worker in world.workers if worker.received)
+    other = next(worker for worker in world.workers if worker is not own)
+    own.is_up = False
+    own.running = own.waiting = None
+    assert world.run(1.0) >= 28
+    own.is_up = True
+    before = len(own.received)
+    world.run(4.0)
+    assert len(own.received) == before  # It stays with the new one.
+    assert len(other.received) >= 4.9 * 30
+
+
+def test_a_session_with_state_does_not_flap_while_connections_are_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(monkeypatch, [0.01, 0.01, 0.01], keeps_state=True)
+    for worker in world.workers:
+        worker.is_up = False
+    assert world.run(0.2) == 0
+    world.workers[1].is_up = True
+    world.run(0.2)
+    world.workers[0].is_up = world.workers[2].is_up = True
+    world.run(10.0)
+    assert [bool(worker.received) for worker in world.workers] == [False, True, False]
+
+
+def test_a_session_with_state_does_not_leave_for_one_that_is_not_connected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(monkeypatch, [0.01, 0.01], keeps_state=True)
+    world.run(6.0)
+    assert world.workers[0].received
+    world.workers[1].is_up = False
+    world.lane.set_workers([seen("w0", busy=0.9), seen("w1", busy=0.1)], keeps_state=True)
+    assert world.run(2.0) >= 29
+    world.workers[1].is_up = True
+    world.run(0.5)
+    assert world.workers[1].received
+
+
+@pytest.mark.parametrize("keeps_state", [False, True])
+def test_frames_go_to_workers_that_have_the_filter_loaded(
+    keeps_state: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one gets a copy now and then, by which it loads it too."""
+    world = World(monkeypatch, [0.01, 0.01])
+    idle = seen("w0", filters=(served("ink", state=FilterState.LOADABLE),))
+    loaded = seen("w1", busy=0.9)
+    world.lane.set_workers([idle, loaded], filters=["ink"], keeps_state=keeps_state)
+    world.workers[0].answers = ResultKind.PROGRESS
+    assert world.run(10.0) >= 29
+    assert 2 <= len(world.workers[0].received) <= 10 / PROBE_EVERY_S + 1
+    world.workers[0].answers = ResultKind.FRAME
+    world.workers[0].received.clear()
+    world.lane.set_workers([seen("w0"), loaded], filters=["ink"], keeps_state=keeps_state)
+    world.run(6.0)
+    assert len(world.workers[0].received) > 30
+
+
+def test_where_nobody_has_loaded_the_filter_somebody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, [0.01])
+    idle = seen("w0", filters=(served("ink", state=FilterState.LOADABLE),))
+    world.lane.set_workers([idle], filters=["ink"], keeps_state=True)
+    assert world.run(1.0) > 0
 
 
 def test_large_parameters_travel_only_when_the_worker_asks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
+from dataclasses import dataclass, field
 from typing import Any
 
 import av
@@ -29,6 +30,7 @@ def _short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(returned_track, "CARD_AFTER_S", 0.2)
     monkeypatch.setattr(returned_track, "RAW_AFTER_S", 0.1)
     monkeypatch.setattr(returned_track, "CARD_EVERY_S", 0.05)
+    monkeypatch.setattr(returned_track, "COVER_AFTER_S", 0.08)
 
 
 def filtered(sequence: int, **values: Any) -> Result:
@@ -75,7 +77,7 @@ async def test_late_and_overtaken_results_are_dropped(track: ReturnedTrack) -> N
 
 async def test_results_of_an_older_generation_are_never_shown(track: ReturnedTrack) -> None:
     track.offer_result(filtered(1))
-    await track.begin_generation(1)
+    track.begin_generation(1)
     assert not track.offer_result(filtered(2, generation=0))
     assert track.offer_result(filtered(3, generation=1))
     assert (await received(track.recv())).pts == 9000
@@ -84,7 +86,8 @@ async def test_results_of_an_older_generation_are_never_shown(track: ReturnedTra
 async def test_a_change_is_answered_only_when_the_frame_being_sent_is_out(track: ReturnedTrack) -> None:
     track.offer_result(filtered(1))
     await received(track.recv())  # aiortc is now encoding it.
-    changing = asyncio.create_task(track.begin_generation(1))
+    track.begin_generation(1)
+    changing = asyncio.create_task(track.settled())
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert not changing.done()
@@ -180,7 +183,7 @@ async def test_a_picture_of_an_older_choice_is_not_shown_again(track: ReturnedTr
     await received(track.recv())
     asking = asyncio.create_task(track.recv())
     await asyncio.sleep(0)
-    await track.begin_generation(1)
+    track.begin_generation(1)
     track.repeat()
     await received(asking)  # type: ignore[arg-type]
     assert track.showing is Showing.CARD
@@ -197,3 +200,110 @@ async def test_a_raw_picture_is_not_shown_again_when_the_session_has_become_clos
     track.repeat()
     assert level(await received(track.recv())) != RAW
     assert track.showing is Showing.CARD
+
+
+@pytest.fixture
+def sender(track: ReturnedTrack) -> Sender:
+    return Sender(track)
+
+
+@dataclass
+class Sender:
+    """What aiortc does: asks for a frame, takes its time, asks for the next."""
+
+    track: ReturnedTrack
+    levels: list[int] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.track.begin_anew = lambda: self.calls.append("anew")
+        self.track.forget_older = lambda: 4711 + len(self.levels)
+
+    async def send(self, count: int) -> None:
+        for _ in range(count):
+            self.levels.append(level(await received(self.track.recv())))
+            await asyncio.sleep(0)
+
+
+async def test_a_private_choice_is_answered_when_its_first_frame_is_out(
+    track: ReturnedTrack, sender: Sender
+) -> None:
+    track.offer_result(filtered(1))
+    await sender.send(1)
+    track.begin_generation(1, is_private=True)
+    changing = asyncio.create_task(track.settled())
+    sending = asyncio.create_task(sender.send(1))
+    await asyncio.sleep(0.02)
+    track.offer_result(filtered(2, generation=1, pts=777777))
+    await sending
+    await asyncio.sleep(0)
+    assert not changing.done()  # It is being encoded.
+    asking = asyncio.create_task(track.recv())
+    async with asyncio.timeout(0.4):
+        assert await changing == 4711 + 2
+    assert (sender.levels, sender.calls) == ([FILTERED, FILTERED], ["anew"])
+    asking.cancel()
+
+
+async def test_a_private_choice_that_gives_nothing_is_covered_by_the_card(
+    track: ReturnedTrack, sender: Sender
+) -> None:
+    track.offer_result(filtered(1))
+    await sender.send(1)
+    began_s = time.monotonic()
+    track.begin_generation(1, is_private=True)
+    track.repeat()
+    sending = asyncio.create_task(sender.send(3))
+    assert await track.settled() == 4711 + 2
+    # Before an outage would show it.
+    assert returned_track.COVER_AFTER_S - 0.01 <= time.monotonic() - began_s < returned_track.CARD_AFTER_S
+    assert track.showing is Showing.CARD
+    await sending
+    assert not {FILTERED, RAW} & set(sender.levels[1:])
+
+
+async def test_between_private_choices_nothing_is_covered(track: ReturnedTrack, sender: Sender) -> None:
+    track.begin_generation(1, is_private=True)
+    assert await track.settled() is None  # Nothing was ever shown.
+    track.offer_result(filtered(1, generation=1))
+    await sender.send(1)
+    sending = asyncio.create_task(sender.send(1))
+    await asyncio.sleep(0)
+    track.begin_generation(2, is_private=True)
+    assert await track.settled() is None
+    track.offer_result(filtered(2, generation=2))
+    await sending
+    assert (sender.levels, sender.calls) == ([FILTERED, FILTERED], [])
+
+
+async def test_a_raw_frame_is_covered_and_none_is_held_for_a_private_choice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    track = ReturnedTrack(Metrics(), Card(), Outage.OPEN)
+    sender = Sender(track)
+    track.offer_raw(raw(3000))
+    await sender.send(1)
+    track.offer_raw(raw(6000))
+    track.set_outage(Outage.CLOSED)
+    track.begin_generation(1, is_private=True)
+    track.offer_raw(raw(9000))
+    sending = asyncio.create_task(sender.send(4))
+    assert await track.settled() == 4711 + 2
+    await sending
+    assert sender.levels[0] == RAW
+    assert RAW not in sender.levels[1:]
+
+
+async def test_a_switch_back_need_not_wait_for_a_cover(track: ReturnedTrack, sender: Sender) -> None:
+    track.offer_result(filtered(1))
+    await sender.send(1)
+    track.begin_generation(1, is_private=True)
+    waiting = asyncio.create_task(track.settled())
+    await asyncio.sleep(0)
+    track.begin_generation(2)
+    sending = asyncio.create_task(sender.send(1))
+    async with asyncio.timeout(0.1):
+        await waiting
+    track.offer_result(filtered(2, generation=2))
+    await sending
+    assert sender.levels == [FILTERED, FILTERED]

@@ -49,10 +49,13 @@ async def test_the_service_is_alive_at_once_and_ready_with_a_worker(bare: Runnin
 
 async def test_filters_are_what_live_workers_serve(bare: Running, free_port: int) -> None:
     assert (await bare.http.get("/filters")).json() == {"filters": [], "default": "ink"}
-    with WireWorker(f"tcp://127.0.0.1:{free_port}", filters=(served("ink", keeps_state=True),)):
+    with WireWorker(
+        f"tcp://127.0.0.1:{free_port}", filters=(served("ink", keeps_state=True, is_private=True),)
+    ):
         await bare.has_worker()
         (ink,) = (await bare.http.get("/filters")).json()["filters"]
-    assert (ink["name"], ink["title"], ink["workers"], ink["keeps_state"]) == ("ink", "Ink", 1, True)
+    assert (ink["name"], ink["title"], ink["workers"]) == ("ink", "Ink", 1)
+    assert (ink["keeps_state"], ink["private"]) == (True, True)
     assert ink["schema"]["properties"]["strength"]["maximum"] == 1
 
 

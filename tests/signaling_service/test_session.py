@@ -182,6 +182,8 @@ async def test_a_change_by_http_is_described_and_a_refused_one_changes_nothing(c
             "params": {"strength": 0.25},
             "outage": "closed",
             "generation": 1,
+            "private": False,
+            "first_rtp_timestamp": None,
         }
         for body, status in [({"params": {"strength": 9}}, 422), ({"filter": "nope"}, 404)]:
             response = await calling.service.http.patch(path, json=body)
@@ -229,6 +231,105 @@ async def test_what_a_worker_says_reaches_the_page_and_not_as_a_flood(calling: C
         assert (await caller.hears("progress")) == {"type": "progress", "filter": "why", "fraction": 0.5}
         calling.worker.answers_kind = ResultKind.FRAME
         await caller.shows(2)
+
+
+@pytest.fixture
+async def private(free_port: int) -> AsyncIterator[Calling]:
+    """A worker that serves `ink`, and `mask`, which hides what the camera sees."""
+    async with running(free_port) as service:
+        both = (served("ink"), served("mask", is_private=True))
+        with WireWorker(f"tcp://127.0.0.1:{free_port}", level_of_generation, filters=both) as worker:
+            await service.has_worker()
+            yield Calling(service, worker)
+
+
+async def test_a_private_filter_closes_a_session_that_wished_to_be_open(private: Calling) -> None:
+    async with page() as caller:
+        await caller.call(private.service.http, filter=["ink", "mask"], outage="open")
+        assert (caller.answer["private"], caller.answer["outage"]) == (True, "closed")
+        path = f"/sessions/{caller.answer['session']}"
+
+        async def outage_after(**change: Any) -> tuple[bool, str]:
+            said = (await private.service.http.patch(path, json=change)).json()
+            return said["private"], said["outage"]
+
+        assert await outage_after(outage="open") == (True, "closed")
+        assert await outage_after(filter="ink") == (False, "open")
+        assert await outage_after(outage="closed") == (False, "closed")
+        assert await outage_after(filter="mask", outage="open") == (True, "closed")
+        stats = await caller.hears("stats")
+        assert (stats["private"], stats["outage"]) == (True, "closed")
+        caller.say({"type": "filter", "name": "ink"})
+        said = await caller.hears("filter")
+        assert (said["private"], said["outage"], said["first_rtp_timestamp"]) == (False, "open", None)
+
+
+async def test_the_answer_to_a_private_choice_names_its_first_frame(private: Calling) -> None:
+    async with page() as caller:
+        await caller.call(private.service.http)
+        await caller.shows(5)
+        caller.say({"type": "filter", "name": "mask"})
+        said = await caller.hears("filter")
+        (session,) = private.service.service.sessions._sessions.values()
+        sender: Any = session._pc.getSenders()[0]
+        behind = (sender._RTCRtpSender__rtp_timestamp - said["first_rtp_timestamp"]) % 2**32
+        assert behind < 90_000  # Sent within the last second.
+        history = sender._RTCRtpSender__rtp_history.values()
+        # Nothing of the old choice can be sent again.
+        oldest = min((one.timestamp - said["first_rtp_timestamp"]) % 2**32 for one in history)
+        assert (oldest, max((one.timestamp - said["first_rtp_timestamp"]) % 2**32 for one in history)) < (
+            1,
+            2**31,
+        )
+
+
+def _choice(said: dict[str, Any]) -> tuple[Any, ...]:
+    return said["filter"], said["params"], said["generation"]
+
+
+async def test_parameters_that_a_worker_refuses_give_way_to_the_last_that_it_took(private: Calling) -> None:
+    private.worker.refuses = lambda header: "strength" if header.params == {"strength": 0.9} else ""
+    async with page() as caller:
+        await caller.call(private.service.http, params={"strength": 0.5})
+        await caller.shows(3)
+        path = f"/sessions/{caller.answer['session']}"
+        hearing = asyncio.create_task(caller.hears("error"))
+        await asyncio.sleep(0)
+        await private.service.http.patch(path, json={"params": {"strength": 0.9}})
+        error = await hearing
+        assert (error["of"], error["error"]["code"], error["error"]["field"]) == (
+            *("worker", "bad_params", "strength"),
+        )
+        assert _choice(error) == (["ink"], {"strength": 0.5}, 2)
+        await caller.shows(5)
+        assert private.worker.seen[-1].params == {"strength": 0.5}
+        again = asyncio.create_task(caller.hears("error"))
+        await asyncio.sleep(0)
+        caller.say({"type": "filter", "params": {"strength": 0.9}})
+        assert _choice(await again)[2] == 4  # Each time, and at once.
+
+
+async def test_what_a_private_filter_refuses_does_not_lead_back_to_the_open_picture(private: Calling) -> None:
+    private.worker.refuses = lambda header: "strength" if header.params else ""
+    async with page() as caller:
+        await caller.call(private.service.http)
+        await caller.shows(3)
+        hearing = asyncio.create_task(caller.hears("error"))
+        await asyncio.sleep(0)
+        caller.say({"type": "filter", "name": "mask", "params": {"strength": 1}})
+        error = await hearing
+        assert (error["filter"], error["params"], error["private"]) == (["mask"], {}, True)
+        await caller.shows(3)
+
+
+async def test_an_offer_with_parameters_that_the_worker_refuses_goes_on_with_the_defaults(
+    private: Calling,
+) -> None:
+    private.worker.refuses = lambda header: "strength" if header.params else ""
+    async with page() as caller:
+        await caller.call(private.service.http, params={"strength": 1})
+        await caller.shows(3)
+        assert private.worker.seen[-1].params == {}
 
 
 async def test_everything_is_freed_when_the_page_ends_the_session(calling: Calling) -> None:

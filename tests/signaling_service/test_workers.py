@@ -155,3 +155,49 @@ def test_a_worker_whose_endpoint_cannot_be_is_refused_and_the_table_is_bounded(w
     for i in range(MAX_WORKERS + 5):
         workers.update(status(f"w{i}"), 100.0)
     assert len(ids(workers)) == MAX_WORKERS
+
+
+def test_a_filter_stays_private_whatever_another_worker_says_of_it(workers: Workers) -> None:
+    workers.update(status("w1", (served("mask", is_private=True), served("ink"))), 100.0)
+    workers.update(status("w2", (served("mask", is_private=False, state=FilterState.FAILED),)), 100.0)
+    assert workers.is_private(["mask"])
+    assert workers.is_private(["ink", "mask"])
+    assert not workers.is_private(["ink"])
+    assert {one.status.name: one.is_private for one in workers.served_filters()} == {
+        "ink": False,
+        "mask": True,
+    }
+
+
+def test_a_worker_that_cannot_import_a_filter_does_not_change_what_is_known_of_it(workers: Workers) -> None:
+    workers.update(status("w1", (served("mask", keeps_state=True),)), 100.0)
+    workers.update(status("w2", (served("mask", state=FilterState.FAILED, schema={}),)), 100.0)
+    assert workers.keeps_state(["mask"])
+    with pytest.raises(InvalidParams):
+        workers.check_choice(["mask"], {"strength": 2})
+
+
+def test_a_filter_that_is_loaded_now_is_news(workers: Workers) -> None:
+    heard: list[str] = []
+    workers.update(status("w1", (served("ink", state=FilterState.LOADABLE),)), 100.0)
+    workers.add_listener(lambda: heard.append("changed"))
+    assert not workers.live(["ink"])[0].has_loaded(["ink"])
+    workers.update(status("w1", (served("ink"),)), 100.1)
+    assert heard == ["changed"]
+    assert workers.live(["ink"])[0].has_loaded(["ink"])
+
+
+def test_what_loaded_filters_hold_is_shown_while_their_worker_is_there(workers: Workers) -> None:
+    def shown() -> dict[tuple[str, str], float]:
+        (family,) = workers._metrics.filter_memory.collect()
+        return {(one.labels["worker"], one.labels["filter"]): one.value for one in family.samples}
+
+    idle = served("pose", state=FilterState.LOADABLE)
+    workers.update(status("w1", (served("ink", memory_bytes=7), served("face", memory_bytes=9), idle)), 100.0)
+    workers.update(status("w2", (served("ink", memory_bytes=8),)), 100.8)
+    assert shown() == {("w1", "ink"): 7, ("w1", "face"): 9, ("w2", "ink"): 8}
+    let_go = served("face", state=FilterState.LOADABLE)
+    workers.update(status("w1", (served("ink", memory_bytes=7), let_go, idle)), 100.9)
+    assert shown() == {("w1", "ink"): 7, ("w2", "ink"): 8}
+    workers.update(status("w1"), 102.0)
+    assert not {key for key in shown() if key[0] == "w2"}

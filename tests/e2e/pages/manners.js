@@ -36,6 +36,12 @@
       return cameras.filter(({ label }) => label.endsWith(FILTERED) === isFiltered);
     },
 
+    /** @returns {Promise<MediaDeviceInfo[]>} the only one twice where there is but one */
+    async twoCameras() {
+      const [first, second = first] = await manners.cameras();
+      return [first, second];
+    },
+
     async rawCameras() {
       const cameras = await allCameras();
       return cameras.filter(({ label }) => !label.endsWith(FILTERED)).map((camera) => camera.toJSON());
@@ -57,12 +63,15 @@
         (reason) => reason,
       );
       const kind = Object.prototype.toString.call(error);
-      return error && [kind, error.name, error.constraint, error.message, error instanceof OverconstrainedError];
+      // Firefox keeps the class to itself.
+      const Class = /** @type {any} */ (window).OverconstrainedError ?? Object;
+      return error && [kind, error.name, error.constraint, error.message, error instanceof Class];
     },
 
     /** @param {MediaStreamTrack} track @param {(frame: any) => boolean} isWanted @returns {Promise<any>} */
     async frame(track, isWanted) {
       const Processor = /** @type {any} */ (window).MediaStreamTrackProcessor;
+      if (!Processor) return manners.shown(track, isWanted);
       const reader = new Processor({ track, maxBufferSize: 1 }).readable.getReader();
       let last = "no frame at all";
       const timer = setTimeout(() => reader.cancel(), 8_000);
@@ -80,6 +89,26 @@
         clearTimeout(timer);
         reader.cancel().catch(() => {});
       }
+    },
+
+    /**
+     * What `frame` is where frames can only be seen in an element.
+     * @param {MediaStreamTrack} track @param {(frame: any) => boolean} isWanted @returns {Promise<any>}
+     */
+    async shown(track, isWanted) {
+      const video = document.createElement("video");
+      Object.assign(video, { srcObject: new MediaStream([track]), muted: true });
+      await video.play();
+      const until_ms = performance.now() + 8_000;
+      const size = () => [video.videoWidth, video.videoHeight];
+      while (performance.now() < until_ms) {
+        const { mediaTime } = await new Promise((resolve) => {
+          video.requestVideoFrameCallback((_, metadata) => resolve(metadata));
+        });
+        const [displayWidth, displayHeight] = size();
+        if (isWanted({ displayWidth, displayHeight, timestamp: mediaTime * 1e6 })) return size();
+      }
+      return `waited in vain, the last was ${size().join("x")}`;
     },
 
     /** @param {MediaStreamTrack} track @param {number} width @param {number} height */

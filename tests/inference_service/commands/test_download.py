@@ -102,10 +102,10 @@ def test_folder_is_the_flags_then_the_variables_then_the_users(
 ) -> None:
     install(monkeypatch, heavy="Heavy")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv(download.VARIABLE, "")
+    monkeypatch.setenv("INFERENCE_WEIGHTS_DIR", "")
     assert download.main(["heavy"]) == 0
     assert (default_folder() / "heavy.pkl").is_file()
-    monkeypatch.setenv(download.VARIABLE, str(tmp_path / "variable"))
+    monkeypatch.setenv("INFERENCE_WEIGHTS_DIR", str(tmp_path / "variable"))
     assert download.main(["heavy"]) == 0
     assert (tmp_path / "variable" / "heavy.pkl").is_file()
     assert download.main(["--weights-dir", str(tmp_path / "flag"), "heavy"]) == 0
@@ -166,7 +166,7 @@ def test_download_that_fails_is_told_after_the_others_are_done(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install(monkeypatch, other="Other", heavy="Heavy")
-    wrong = WeightsFile("other.pkl", served.url, "000000", "none")
+    wrong = WeightsFile("other.pkl", served.url, "md5:000000", "none")
     monkeypatch.setattr(Other, "weights", (wrong,))
     assert download.main(["other", "heavy", "--weights-dir", str(tmp_path)]) == 1
     assert (tmp_path / "heavy.pkl").is_file()

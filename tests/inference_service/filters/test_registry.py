@@ -8,8 +8,9 @@ import torch
 from inference_service.errors import FilterFailed, UnknownFilter, WeightsError
 from inference_service.filters import base
 from inference_service.filters import registry as module
+from inference_service.filters.entry import Progress
 from inference_service.filters.invert import Invert
-from inference_service.filters.registry import BUILT_IN, Progress, Registry, installed
+from inference_service.filters.registry import BUILT_IN, Registry, installed
 from shared.wire import FilterState
 from tests.inference_service.doubles import Point, Recorder, gated, until
 

@@ -1,0 +1,13 @@
+"""`invert`."""
+
+from __future__ import annotations
+
+from benchmarks.gallery import through
+from benchmarks.photograph import Image, beside, read_photo
+from inference_service.filters.invert import Invert
+
+
+def picture() -> Image:
+    """Return the photograph and its negative, (480, 1280, 3) uint8 RGB."""
+    photo = read_photo()
+    return beside(photo, through(Invert(), photo))

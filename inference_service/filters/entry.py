@@ -1,0 +1,82 @@
+"""One filter of a worker: what is known of it, and how far it is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+
+from inference_service.errors import FilterNotUsable
+from inference_service.filters.base import Filter
+from shared.wire import FilterState, FilterStatus
+
+MAX_SCHEMA_BYTES = 32 * 1024
+"""A status message carries the schemas of all filters, four times a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the loading of a filter is."""
+
+    text: str
+    fraction: float
+
+
+NOT_ASKED = Progress("waiting to be loaded", 0.0)
+
+
+@dataclass(slots=True)
+class Entry:
+    """The loader's thread writes; whoever reads more than one field, or writes, has the registry's lock."""
+
+    point: EntryPoint
+    status: FilterStatus | None = None
+    """None until the class is imported."""
+    cls: type[Filter] | None = None
+    loaded: Filter | None = None
+    progress: Progress = NOT_ASKED
+    reason: str = ""
+    """Why it cannot be used; empty while it can, or may come to be."""
+    lacks_weights: bool = False
+    is_asked: bool = False
+    """Somebody wants it loaded, and it will be, or is, or could not be."""
+    asks_from_s: float = float("-inf")
+    """It is not tried again before; monotonic clock."""
+    used_s: float = float("-inf")
+    """When a frame last wanted it."""
+    running: int = 0
+    """Batches under way that it is part of."""
+    held_bytes: int = 0
+    """What it held of the device's memory when it was loaded last; 0 where it never was."""
+
+
+def checked(name: str, cls: object) -> type[Filter]:
+    """Return the class; raises FilterNotUsable where it is no filter of this name."""
+    if not isinstance(cls, type) or not issubclass(cls, Filter):
+        raise FilterNotUsable(f"expected a subclass of Filter, not {cls!r}")
+    if getattr(cls, "name", None) != name:
+        raise FilterNotUsable(
+            f"the class calls itself {getattr(cls, 'name', None)!r}, the entry point {name!r}"
+        )
+    unknown = set(cls.equal_params or ()) - set(cls.Params.model_fields)
+    if unknown:
+        raise FilterNotUsable(f"equal_params names no parameter: {', '.join(sorted(unknown))}")
+    return cls
+
+
+def status_of(cls: type[Filter]) -> FilterStatus:
+    """Return what a worker says of a filter that it has not loaded; raises FilterNotUsable."""
+    schema = cls.Params.model_json_schema()
+    if len(json.dumps(schema)) > MAX_SCHEMA_BYTES:
+        raise FilterNotUsable(f"the schema of its parameters is over {MAX_SCHEMA_BYTES} bytes")
+    if not (isinstance(cls.title, str) and len(cls.title) <= 256 and len(cls.description) <= 2048):
+        raise FilterNotUsable("expected a title of at most 256 and a description of at most 2048 characters")
+    return FilterStatus(
+        name=cls.name,
+        title=cls.title,
+        description=cls.description,
+        state=FilterState.LOADABLE,
+        keeps_state=cls.keeps_state,
+        is_private=cls.is_private,
+        schema=schema,
+    )

@@ -1,0 +1,237 @@
+"""`img2img`: the camera painted anew towards a prompt, by sd-turbo or LCM with TAESD, in one to four steps.
+
+diffusers and transformers define the networks; the loop around them is the project's own, so that pictures of
+different sessions, prompts and strengths share a batch. Both packages are imported by `load` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as nnf
+
+from inference_service.filters import base
+from inference_service.filters.base import Filter, Item
+from inference_service.filters.img2img import checkpoint, steady
+from inference_service.filters.img2img.files import MODELS, TAESD, Part, lay_out
+from inference_service.filters.img2img.networks import Networks
+from inference_service.filters.img2img.noise import Noise
+from inference_service.filters.img2img.painter import Painter, Wish
+from inference_service.filters.img2img.prompts import Prompts
+from inference_service.filters.img2img.schedule import LEAST_STRENGTH, MAX_STEPS, Model, Schedule
+from inference_service.filters.img2img.size import MULTIPLE, working_size
+from inference_service.filters.img2img.words import Words
+from inference_service.filters.vision import packages
+from inference_service.stages import lap
+from inference_service.weights import WeightsFile
+
+
+class Img2Img(Filter):
+    """Repaints pictures; see `painter` for how, `schedule` for the numbers, `steady` for stillness."""
+
+    class Params(base.Params):
+        """What a page may set, live; frames share a batch where their steps are equal."""
+
+        prompt: str = Field(
+            default="oil painting of a person, warm light, visible brush strokes",
+            max_length=400,
+            title="Prompt",
+            description="What to paint, in English; the first 75 words or parts of words count.",
+        )
+        negative_prompt: str = Field(
+            default="",
+            max_length=400,
+            title="Not wanted",
+            description="What to keep out. Works with sd-turbo, and only where guidance is above 1.",
+        )
+        strength: float = Field(
+            default=0.5,
+            ge=LEAST_STRENGTH,
+            le=1.0,
+            title="Strength",
+            description="How far the painting may leave the camera's picture.",
+        )
+        steps: int = Field(
+            default=1,
+            ge=1,
+            le=MAX_STEPS,
+            title="Steps",
+            description="Each refines the painting, and costs as much time again.",
+        )
+        seed: int = Field(
+            default=1,
+            ge=0,
+            le=9999,
+            title="Seed",
+            description="Another number, another painting; the same one paints alike.",
+        )
+        guidance: float = Field(
+            default=1.0,
+            ge=1.0,
+            le=12.0,
+            title="Guidance",
+            description="How strictly the prompt is followed. 1: the model's own way, and fastest.",
+        )
+        steadiness: float = Field(
+            default=0.8,
+            ge=0.0,
+            le=0.98,
+            title="Steadiness",
+            description="How much of the last painting stays where nothing moves.",
+        )
+        mix: float = Field(
+            default=1.0,
+            ge=0.0,
+            le=1.0,
+            title="Mix",
+            description="0 shows the camera, 1 the painting.",
+        )
+
+    class Settings(base.Settings):
+        """What an operator may set, once."""
+
+        model: Model = Field(
+            default="sd-turbo",
+            title="Model",
+            description="sd-turbo, best for one step; lcm, best from two steps on. Licences differ.",
+        )
+        side: int = Field(
+            default=512,
+            ge=128,
+            le=1024,
+            multiple_of=MULTIPLE,
+            title="Side",
+            description="Pictures are painted at about this many pixels squared.",
+        )
+        weights: Path | None = Field(
+            default=None,
+            title="Weights",
+            description="A folder as diffusers' save_pretrained writes it, instead of the downloaded files.",
+        )
+        precision: Literal["auto", "float32", "float16"] = Field(
+            default="auto",
+            title="Precision",
+            description="Of the networks' numbers; auto is float16 on a GPU and float32 on a CPU.",
+        )
+        cuda_graphs: bool = Field(
+            default=True,
+            title="CUDA graphs",
+            description="Record a GPU's work once, then replay it.",
+        )
+        recorded_sizes: tuple[Annotated[str, Field(pattern=r"^\d{2,4}x\d{2,4}$")], ...] = Field(
+            default=("640x480",),
+            max_length=4,
+            title="Recorded sizes",
+            description="Sizes of pictures for which that is done; others are served without it.",
+        )
+        warm_batch: int = Field(
+            default=4,
+            ge=1,
+            le=64,
+            title="Recorded batch",
+            description="Pictures in one batch up to which that is done; a guided one counts twice.",
+        )
+        compile: bool = Field(
+            default=False,
+            title="Compile",
+            description="Use torch.compile too; the first batch of each size then takes minutes.",
+        )
+
+    name: ClassVar[str] = "img2img"
+    title: ClassVar[str] = "Painted by prompt"
+    description: ClassVar[str] = "Paints the camera anew as a prompt says, by a diffusion model. Needs a GPU."
+    keeps_state: ClassVar[bool] = True
+    equal_params: ClassVar[frozenset[str] | None] = frozenset({"steps"})
+    weights: ClassVar[tuple[WeightsFile, ...]] = tuple(
+        dict.fromkeys(part.file for parts in MODELS.values() for part in parts)
+    )
+
+    def __init__(self) -> None:
+        self._painter: Painter | None = None
+        self._schedule: Schedule | None = None
+
+    def needed_weights(self) -> tuple[WeightsFile, ...]:
+        """Return the files of the chosen model; see `Filter.needed_weights`."""
+        return tuple(part.file for part in self._parts())
+
+    def load(self, device: torch.device) -> None:
+        """Read the model and put it on `device`; on a GPU record its work.
+
+        Raises MissingPackage and WeightsError, which tell the operator what to do.
+        """
+        settings = self.settings
+        packages.require(self.name, "diffusers", "transformers")
+        is_gpu = device.type == "cuda"
+        is_half = settings.precision == "float16" or (settings.precision == "auto" and is_gpu)
+        dtype = torch.float16 if is_half else torch.float32
+        parts = self._parts()
+        paths = self.weights_folder.get_all([part.file for part in parts])
+        with TemporaryDirectory(prefix="p2pcamera-img2img-") as name:
+            lay_out(Path(name), parts, paths, settings.weights)
+            read = checkpoint.load(Path(name), settings.model, dtype)
+        # This thread's own device may be another GPU, where recording would take memory too.
+        with torch.cuda.device(device) if is_gpu else nullcontext(), torch.inference_mode():
+            networks = Networks(read.unet, read.autoencoder, device, dtype)
+            words = Words(read.tokenizer, read.text_encoder.to(device), settings.model)
+            if settings.compile:
+                networks.compile()
+            if is_gpu and settings.cuda_graphs:
+                for size in settings.recorded_sizes:
+                    width, height = map(int, size.split("x"))
+                    networks.record(*working_size(width, height, settings.side), settings.warm_batch)
+        self._schedule = Schedule(settings.model, read.noising)
+        self._painter = Painter(networks, Prompts(words.encode), Noise(device))
+
+    @torch.inference_mode()
+    def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor:
+        """Return the paintings of (N, 3, H, W) uint8 RGB frames, float32 in [0, 255]; see `Filter.apply`.
+
+        All of a picture is NaN where the network's output for it is not finite.
+        """
+        if self._painter is None:
+            raise RuntimeError("img2img is not loaded")
+        height, width = batch.shape[-2:]
+        across, down = working_size(width, height, self.settings.side)
+        frames = batch.float()
+        camera = _resized(frames, (down, across))
+        painted = self._painter.paint(camera / 127.5 - 1, [self._wish(item.params) for item in items])
+        with lap("steady"):
+            painted = (painted.float() + 1) * 127.5
+            poison = painted.flatten(1).sum(dim=1)[:, None, None, None] * 0
+            memory = steady.Memory.of(items, camera)
+            painted = memory.blended(painted.clamp(0, 255), _per_picture(steady.shares(items), batch.device))
+            mix = _per_picture([item.params.mix for item in items], batch.device)
+            result = frames.lerp(_resized(painted, (height, width)), mix) + poison
+        memory.keep(items, painted)
+        return result
+
+    def _wish(self, params: Img2Img.Params) -> Wish:
+        assert self._schedule is not None
+        plan = self._schedule.plan(params.steps, params.strength)
+        return Wish(params.prompt, params.negative_prompt, params.seed, params.guidance, plan)
+
+    def _parts(self) -> tuple[Part, ...]:
+        """Return what is downloaded with these settings."""
+        own = self.settings.weights
+        if own is None:
+            return MODELS[self.settings.model]
+        return () if checkpoint.has_tiny_autoencoder(own) else TAESD
+
+
+def _per_picture(values: Sequence[float], device: torch.device) -> Tensor:
+    """Return (N, 1, 1, 1) float32 on the device; from pinned memory, so that the copy waits for nothing."""
+    host = torch.tensor(values, dtype=torch.float32, pin_memory=device.type == "cuda")
+    return host.to(device, non_blocking=True)[:, None, None, None]
+
+
+def _resized(pictures: Tensor, size: tuple[int, int]) -> Tensor:
+    if pictures.shape[-2:] == size:
+        return pictures
+    return nnf.interpolate(pictures, size=size, mode="bilinear", align_corners=False, antialias=True)

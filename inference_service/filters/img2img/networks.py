@@ -1,0 +1,140 @@
+"""Denoiser and autoencoder on their device, as three functions of tensors; recorded on a GPU."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inference_service.filters.img2img.noise import LATENTS
+from inference_service.filters.img2img.words import TOKENS
+from inference_service.filters.vision.graphs import Recorded, Recorder, bucket
+
+LATENT_PIXELS = 8
+"""Of a picture, each way, for one value of the latent picture."""
+BATCHES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+"""Numbers of pictures that are recorded; what is fewer is filled up to the next one."""
+
+
+class Networks:
+    """The model's parts.
+
+    Pictures are (N, 3, h, w) in [-1, 1], latents (N, 4, h / 8, w / 8), all in `dtype`.
+    """
+
+    def __init__(self, unet: Any, autoencoder: Any, device: torch.device, dtype: torch.dtype) -> None:
+        # On a CPU channels-last convolutions of this size are no faster.
+        form = torch.channels_last if device.type == "cuda" else torch.preserve_format
+        self._unet = unet.to(device, memory_format=form)
+        self._autoencoder = autoencoder.to(device, memory_format=form)
+        self._form = form
+        self._scaling = float(autoencoder.config.scaling_factor)
+        self._guidance_values: int | None = unet.config.time_cond_proj_dim
+        self._words = int(unet.config.cross_attention_dim)
+        self._recorded: dict[tuple[str, int, int, int], Recorded[Tensor]] = {}
+        self.device = device
+        self.dtype = dtype
+
+    @property
+    def takes_guidance(self) -> bool:
+        """The denoiser is told the guidance, as LCMs are, instead of being asked twice."""
+        return self._guidance_values is not None
+
+    def compile(self) -> None:
+        """Let torch compile them; the first batch of each size then takes minutes."""
+        self._unet.compile()
+        self._autoencoder.encoder.compile()
+        self._autoencoder.decoder.compile()
+
+    def record(self, width: int, height: int, max_batch: int) -> None:
+        """Record all work for pictures of one size. Once each, on a GPU, before the first other call."""
+        recorder = Recorder(self.device)
+        for batch in BATCHES:
+            if batch > bucket(max_batch, BATCHES):
+                break
+            size = (height // LATENT_PIXELS, width // LATENT_PIXELS)
+            pictures = self._static(batch, 3, height, width)
+            latents = self._static(batch, LATENTS, *size)
+            inputs: list[Tensor] = [
+                latents,
+                torch.zeros(batch, device=self.device),
+                self._static(batch, TOKENS, self._words),
+            ]
+            if self.takes_guidance:
+                inputs.append(torch.zeros(batch, device=self.device))
+            for name, function, static in (
+                ("encode", self._encode, (pictures,)),
+                ("predict", self._predict, tuple(inputs)),
+                ("decode", self._decode, (self._static(batch, LATENTS, *size),)),
+            ):
+                self._recorded[(name, batch, *size)] = recorder.record(function, static)
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        """Return the latents of pictures."""
+        return self._run("encode", self._encode, (pictures,), pictures.shape[-2] // LATENT_PIXELS)
+
+    def predict(self, latents: Tensor, timesteps: Tensor, words: Tensor, guidance: Tensor) -> Tensor:
+        """Return what noise there is in latents, at (N,) timesteps.
+
+        `words` (N, 77, D) say what is painted, `guidance` (N,) how strictly, where the denoiser takes it.
+        """
+        inputs = (latents, timesteps, words, guidance) if self.takes_guidance else (latents, timesteps, words)
+        return self._run("predict", self._predict, inputs, latents.shape[-2])
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Return the pictures of latents."""
+        return self._run("decode", self._decode, (latents,), latents.shape[-2])
+
+    def _run(
+        self, name: str, function: Callable[..., Tensor], inputs: tuple[Tensor, ...], height: int
+    ) -> Tensor:
+        count = len(inputs[0])
+        width = inputs[0].shape[-1] // (LATENT_PIXELS if name == "encode" else 1)
+        recorded = self._recorded.get((name, bucket(count, BATCHES), height, width))
+        if recorded is None:
+            return function(*inputs)
+        for static, given in zip(recorded.inputs, inputs, strict=True):
+            static[:count].copy_(given)
+        return recorded.replay()[:count]
+
+    def _encode(self, pictures: Tensor) -> Tensor:
+        pictures = pictures.contiguous(memory_format=self._form) if pictures.is_cuda else pictures
+        latents: Tensor = self._autoencoder.encode(pictures, return_dict=False)[0]
+        return latents * self._scaling
+
+    def _predict(
+        self, latents: Tensor, timesteps: Tensor, words: Tensor, guidance: Tensor | None = None
+    ) -> Tensor:
+        told = None
+        if guidance is not None and self._guidance_values is not None:
+            told = guidance_embedding(guidance, self._guidance_values).to(self.dtype)
+        latents = latents.contiguous(memory_format=self._form) if latents.is_cuda else latents
+        said: Tensor = self._unet(
+            latents, timesteps, encoder_hidden_states=words, timestep_cond=told, return_dict=False
+        )[0]
+        return said
+
+    def _decode(self, latents: Tensor) -> Tensor:
+        latents = latents.contiguous(memory_format=self._form) if latents.is_cuda else latents
+        pictures: Tensor = self._autoencoder.decode(latents / self._scaling, return_dict=False)[0]
+        return pictures
+
+    def _static(self, *shape: int) -> Tensor:
+        return torch.zeros(shape, dtype=self.dtype, device=self.device)
+
+
+def guidance_embedding(guidance: Tensor, values: int) -> Tensor:
+    """Return (N, values) float32 waves of (N,) guidance scales, 1 meaning none.
+
+    As LCM was distilled (Luo et al. 2023, algorithm 1): the scale less one, times 1000, as sines, then
+    cosines of falling frequency.
+    """
+    half = values // 2
+    falling = torch.arange(half, dtype=torch.float32, device=guidance.device) * -(
+        math.log(10000.0) / (half - 1)
+    )
+    waves = ((guidance.float() - 1) * 1000.0)[:, None] * torch.exp(falling)
+    return torch.cat((torch.sin(waves), torch.cos(waves)), dim=1)

@@ -1,0 +1,54 @@
+"""What holds for the parameters of every filter, so that a page can make controls of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from inference_service.filters.registry import BUILT_IN, installed
+
+
+def parameters() -> Iterator[Any]:
+    for name in BUILT_IN:
+        schema = installed()[name].load().Params.model_json_schema()
+        for parameter, described in schema.get("properties", {}).items():
+            yield pytest.param(schema, described, id=f"{name}.{parameter}")
+
+
+def resolved(schema: dict[str, Any], described: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" not in described:
+        return described
+    return {**schema["$defs"][described["$ref"].rpartition("/")[2]], **described}
+
+
+@pytest.mark.parametrize(("schema", "described"), parameters())
+def test_parameter_has_a_title_a_description_a_default_and_a_range(
+    schema: dict[str, Any], described: dict[str, Any]
+) -> None:
+    described = resolved(schema, described)
+    assert described["title"].strip()
+    assert described["description"].strip().endswith(".")
+    assert "default" in described
+    assert is_bounded(schema, described)
+
+
+def is_bounded(schema: dict[str, Any], described: dict[str, Any]) -> bool:
+    described = resolved(schema, described)
+    if "enum" in described or described["type"] == "boolean":
+        return True
+    if described["type"] in ("integer", "number"):
+        least = {"minimum", "exclusiveMinimum"} & set(described)
+        most = {"maximum", "exclusiveMaximum"} & set(described)
+        return bool(least and most)
+    if described["type"] == "string":
+        return "maxLength" in described or "pattern" in described
+    assert described["type"] == "array"
+    return "maxItems" in described and is_bounded(schema, described["items"])
+
+
+def test_a_range_without_an_end_is_seen() -> None:
+    assert not is_bounded({}, {"type": "number", "minimum": 0})
+    assert not is_bounded({}, {"type": "array", "items": {"type": "boolean"}})
+    assert not is_bounded({}, {"type": "string"})
