@@ -681,7 +681,7 @@
       const headers = { "Content-Type": "application/json" };
       const signal = AbortSignal.timeout(CHANGE_TIMEOUT_MS);
       const response = await this.#call(`sessions/${id}`, { method: "PATCH", headers, body, signal });
-      return applied(await response.json().catch(() => ({})));
+      return appliedFrom(await response.json().catch(() => ({})));
     }
 
     /** @param {string} id */
@@ -713,13 +713,10 @@
     }
   }
 
-  /** @param {any} said of a change, whatever came @returns {Applied} */
-  function applied({ filter, private: isPrivate, first_rtp_timestamp: first }) {
-    return {
-      filters: [filter ?? []].flat(),
-      isPrivate: isPrivate === true,
-      first: Number.isSafeInteger(first) ? first : null,
-    };
+  /** @param {any} said by the server of a change @returns {Applied} */
+  function appliedFrom(said) {
+    const first = Number.isSafeInteger(said.first_rtp_timestamp) ? said.first_rtp_timestamp : null;
+    return { filters: [said.filter ?? []].flat(), isPrivate: said.private === true, first };
   }
 
   /** @param {any} error of the server's JSON, whatever came */
@@ -825,7 +822,7 @@
 
     /** @param {string | string[]} name @param {object} params @returns {Promise<Applied>} */
     async changeFilter(name, params) {
-      return applied(await this.#change({ name, params }));
+      return appliedFrom(await this.#change({ name, params }));
     }
 
     /** @param {'closed' | 'open'} outage */
@@ -1523,6 +1520,7 @@
     /** Hides what stands there until the next frame comes. */
     cover() {
       this.hideRaw();
+      this.#isRaw = false;
       this.#surface.cover();
     }
 
