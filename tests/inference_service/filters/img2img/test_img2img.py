@@ -182,6 +182,12 @@ def test_every_parameter_shows_in_the_next_frame(
     assert (painted(filters[model], batch, [item(**params)]) - before).abs().mean() > 0.05
 
 
+def test_lcm_left_to_itself_is_guided_as_its_makers_advise(filters: dict[str, Img2Img]) -> None:
+    batch = pictures(1)
+    by_itself = painted(filters["lcm"], batch, [item(guidance=1.0)])
+    assert torch.equal(by_itself, painted(filters["lcm"], batch, [item(guidance=8.0)]))
+
+
 def test_negative_prompt_shows_with_guidance_alone(filters: dict[str, Img2Img]) -> None:
     batch, turbo = pictures(1), filters["sd-turbo"]
     plain, guided = item(), item(guidance=6.0)
