@@ -14,7 +14,7 @@ from torch import Tensor
 
 NOSE, EYES, EARS, SHOULDERS = 0, (1, 2), (3, 4), (5, 6)
 """Left (the person's own), then right."""
-BY_EARS, BY_EYES, BY_NOSE_AND_EYES = 0.7, 1.65, 2.0
+BY_EARS, BY_EYES, BY_NOSE_AND_EYES = 0.73, 1.7, 2.0
 BY_EYE_AND_EAR, BY_NOSE_AND_EAR, BY_SHOULDERS = 1.2, 0.95, 0.25
 """Radius against a distance."""
 POINT_MARGIN = 1.25
@@ -50,16 +50,13 @@ def heads_of(place: Tensor, score: Tensor, boxes: Tensor, min_point_score: float
     eyes, has_eye = _middle(place, is_seen, EYES)
     ears, has_ear = _middle(place, is_seen, EARS)
     nose, has_nose = place[..., NOSE, :], is_seen[..., NOSE]
-    # Seen from the side, the ear is nearest to the middle.
-    is_profile = has_ear & ~is_seen[..., list(EARS)].all(-1)
-    shares = torch.stack(
-        (
-            torch.where(is_profile, 0.5, 1.0) * has_eye,
-            has_ear.float(),
-            torch.where(has_eye | has_ear, 0.25, 1.0) * has_nose,
-        ),
-        dim=-1,
-    )
+    # Seen from the side, the ear is nearest to the middle; of a face that looks this way, it is not.
+    has_one_ear = has_ear & ~is_seen[..., list(EARS)].all(-1)
+    is_front = is_seen[..., list(EYES)].all(-1)
+    eyes_share = torch.where(has_one_ear & ~is_front, 0.5, 1.0) * has_eye
+    ears_share = torch.where(has_one_ear & is_front, 0.25, 1.0) * has_ear
+    nose_share = torch.where(has_eye | has_ear, 0.25, 1.0) * has_nose
+    shares = torch.stack((eyes_share, ears_share, nose_share), dim=-1)
     middles = torch.stack((eyes, ears, nose), dim=-2)
     total = shares.sum(-1)
     face = (shares[..., None] * middles).sum(-2) / total.clamp(min=1e-3)[..., None]
