@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+FPS = 15
+"""Of the cameras that `steady` is made for."""
+STEADY_S = 0.2
+
 _MODULE = """
 import math
 import os
@@ -60,6 +64,9 @@ class Late(base.Filter):
         return 255 - batch
 
 
+FRAMES = @FRAMES@
+
+
 class Steady(base.Filter):
     name = "steady"
     title = "The patch of the picture, steadied over a fifth of a second"
@@ -70,7 +77,7 @@ class Steady(base.Filter):
         for one, item in zip(batch, items):
             now, state = one[:, :height, :width].float().mean(), item.state
             frames = item.sequence - state.get("sequence", item.sequence)
-            mean = now + (state.get("mean", now) - now) * math.exp(-frames / (0.2 * 15))
+            mean = now + (state.get("mean", now) - now) * math.exp(-frames / FRAMES)
             one[:, :height, :width] = mean.round().to(one.dtype)
             state.update(mean=mean, sequence=item.sequence)
         return batch
@@ -83,7 +90,7 @@ def install(folder: Path) -> str:
     """Write the package into `folder`, which has to be on a worker's PYTHONPATH; returns that path."""
     metadata = folder / "family_filters-1.0.dist-info"
     metadata.mkdir(parents=True)
-    (folder / "family_filters_package.py").write_text(_MODULE)
+    (folder / "family_filters_package.py").write_text(_MODULE.replace("@FRAMES@", str(STEADY_S * FPS)))
     (metadata / "METADATA").write_text(_METADATA)
     lines = [f"{name} = family_filters_package:{cls}" for name, cls in _CLASSES.items()]
     (metadata / "entry_points.txt").write_text("\n".join(["[p2pcamera.filters]", *lines, ""]))

@@ -186,6 +186,8 @@ class Stage:
     """Until it is set, what is asked of a server that is away is left without an answer."""
     holding: int = 0
     """How many requests wait for it."""
+    private: Sequence[str] = ()
+    """The filters that the server calls private."""
     is_forgetful: bool = False
     """Whether there are no sessions any more, until the next is made."""
 
@@ -237,6 +239,9 @@ class Stage:
         cors = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After"}
         if path == "/ice-servers":
             await route.fulfill(json={"iceServers": []}, headers=cors)
+        elif path == "/filters":
+            offers = [{"name": name, "private": name in self.private} for name in ("ink", *self.private)]
+            await route.fulfill(json={"filters": offers, "default": "ink"}, headers=cors)
         elif path != "/offer" and self.is_forgetful:
             error = {"error": {"code": "unknown_session", "message": "no such session"}}
             await route.fulfill(status=404, json=error, headers=cors)
@@ -251,8 +256,9 @@ class Stage:
             self.is_forgetful = False
             body = self.requests[-1].body
             sdp = await self.far_end.evaluate("sdp => answer(sdp)", body["sdp"])
-            answer = {"sdp": sdp, "type": "answer", "session": SESSION, "filter": body.get("filter", "ink")}
-            await route.fulfill(json=answer, headers=cors)
+            name = body.get("filter", "ink")
+            answer = {"sdp": sdp, "type": "answer", "session": SESSION, "filter": name}
+            await route.fulfill(json={**answer, "private": name in self.private}, headers=cors)
 
     def _refusal_of(self, offer: Request) -> tuple[int, str, str] | None:
         if self.wrong_params and offer.body["params"] == self.wrong_params:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import pytest_asyncio
+from playwright.async_api import Browser, Page
 
 from tests.e2e import family_filters
+from tests.e2e.browser import Shown, forget, frames, opened, shown
 from tests.e2e.conftest import CAMERA_MARK
 from tests.e2e.deadline import eventually
+from tests.e2e.pages import write_pages
 from tests.e2e.peer import Peer, Returned
 from tests.e2e.picture import Bytes, Picture
 from tests.e2e.services import START_S, Services
@@ -21,6 +25,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 WIDTH, HEIGHT, FPS = 320, 240, 15
 LATE_S = 1.5
+FIRST_FRAMES_S = 15.0
 PICTURE = Picture(WIDTH, HEIGHT, mark=CAMERA_MARK)
 _STILL = (slice(HEIGHT // 6, HEIGHT * 5 // 6), slice(0, WIDTH // 3))
 """Where the camera's picture is the same in each frame, but for its noise."""
@@ -77,6 +82,11 @@ async def _has_loaded_late(services: Services) -> bool:
     return (await services.filters()).get("latemask", {}).get("state") == "loaded"
 
 
+async def passes(duration_s: float) -> None:
+    since_s = time.monotonic()
+    await eventually(lambda: time.monotonic() > since_s + duration_s, duration_s + 5, "time passes")
+
+
 class Caller(Peer):
     """A peer that knows from which frame on nothing of the camera may be shown."""
 
@@ -105,10 +115,6 @@ class Caller(Peer):
         await eventually(
             lambda: sum(map(wanted, self.returned[since:])) >= count, START_S, f"{count} such frames"
         )
-
-    async def passes(self, duration_s: float) -> None:
-        since_s = time.monotonic()
-        await eventually(lambda: time.monotonic() > since_s + duration_s, duration_s + 5, "time passes")
 
     def private_frames(self) -> list[Returned]:
         """Every frame that the server sent from the first on that it named in its answer."""
@@ -163,13 +169,13 @@ async def test_a_private_filter_that_fails_or_is_slow_shows_nothing_of_the_camer
             return [m for m in caller.messages if isinstance(m, dict) and m["type"] == "error"]
 
         assert (await eventually(failures, 5, "the failure is told"))[0]["error"]["code"] == "filter_failed"
-        await caller.passes(1.0)
+        await passes(1.0)
         await caller.patch(params={"slow_ms": 700})
         await caller.shows(is_masked, 2)
         await caller.patch(params={})
         await caller.shows(is_masked)
         await caller.patch(params={"fails": True})
-        await caller.passes(2.5)
+        await passes(2.5)
         caller.assert_private()
 
 
@@ -180,9 +186,9 @@ async def test_a_worker_that_is_killed_under_a_private_filter_lets_nothing_throu
         await caller.shows(is_masked)
         (worker,) = served.workers
         worker.kill()
-        await caller.passes(1.0)
+        await passes(1.0)
         assert (await caller.patch(outage="open"))["outage"] == "closed"
-        await caller.passes(1.5)
+        await passes(1.5)
         worker.start()
         await caller.shows(is_masked)
         caller.assert_private()
@@ -212,3 +218,47 @@ async def test_refused_parameters_leave_the_last_picture_and_name_the_field(serv
         assert (refusals()[1]["filter"], refusals()[1]["params"]) == (["mask"], {})
         await caller.shows(is_masked, 10)
         caller.assert_private()
+
+
+def camera_rows(rows: list[Shown]) -> list[Shown]:
+    """The raw camera of Chromium, and what hides nothing of it, can be read."""
+    return [row for row in rows if row.counter is not None]
+
+
+async def test_a_page_sees_nothing_of_the_camera_once_its_switch_has_resolved(
+    served: Services, browser: Browser, site: tuple[Path, str]
+) -> None:
+    """In Chromium, again and again; the first time to a filter that is not loaded."""
+    folder, url = site
+    write_pages(folder, served.url, {"data-filter": "passthrough", "data-outage": "open"})
+    async with opened(browser, url) as page:
+        for name in ("latemask", "mask", "mask", "mask", "mask"):
+            await forget(page)
+            await frames(page, 5, FIRST_FRAMES_S)
+            resolved_ms: float = await page.evaluate(
+                "name => p2pcamera.setFilter(name).then(() => performance.now())", name
+            )
+            await passes(0.7)
+            rows = await shown(page)
+            assert [row.at_ms - resolved_ms for row in camera_rows(rows) if row.at_ms > resolved_ms] == []
+            if name == "mask":
+                await page.evaluate("p2pcamera.setFilter('passthrough')")
+                continue
+            # And in an outage, which the server's still card ends, and one that only the shim sees.
+            (worker,) = served.workers
+            worker.kill()
+            await passes(1.2)
+            assert served.signaling is not None
+            served.signaling.kill()
+            await passes(1.5)
+            assert not camera_rows([row for row in await shown(page) if row.at_ms > resolved_ms])
+            served.signaling.start()
+            worker.start()
+            await served.ready({"passthrough": 1, "mask": 1})
+            await eventually(lambda: is_live(page), FIRST_FRAMES_S, "live again")
+            assert not camera_rows([row for row in await shown(page) if row.at_ms > resolved_ms])
+            await page.evaluate("p2pcamera.setFilter('passthrough')")
+
+
+async def is_live(page: Page) -> bool:
+    return bool(await page.evaluate("p2pcamera.sessions[0]?.state === 'live'"))

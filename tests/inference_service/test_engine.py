@@ -8,10 +8,11 @@ from contextlib import contextmanager
 import pytest
 import torch
 
+from inference_service import engine as engine_module
 from inference_service.engine import Engine, Limits, Outputs
 from inference_service.filters.entry import Progress
 from shared import wire
-from shared.wire import ResultKind
+from shared.wire import FilterState, ResultKind
 from tests.inference_service.doubles import Gate, Recorder, header, noise, points, session, until
 
 
@@ -232,3 +233,23 @@ def test_a_session_that_always_fails_splits_no_batch_of_the_others_again(run):
         splits = one.engine.metrics.batches_split
         # The first batch is halved down to the one; after that it has batches of its own.
         assert 1 <= splits <= 3
+
+
+def test_of_two_idle_filters_the_one_in_the_batch_under_way_is_not_let_go(run, monkeypatch):
+    monkeypatch.setattr(engine_module, "IDLE_S", 0.0)
+
+    with run(Gate, Recorder, max_wait_ms=10.0) as one:
+        registry = one.engine.registry
+
+        def lets_go(name):
+            registry.make_room()
+            return {status.name: status.state for status in registry.statuses()}[name] is FilterState.LOADABLE
+
+        one.put(session(), filters=("gate",))
+        assert Gate.made.begun.acquire(timeout=20)
+        until(lambda: lets_go("recorder"))
+        assert registry.chain(["gate"]) == (Gate.made,)
+        Gate.made.go.release()
+        until(lambda: one.results)
+        assert one.results[-1].kind is ResultKind.FRAME
+        until(lambda: lets_go("gate"))

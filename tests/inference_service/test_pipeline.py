@@ -203,6 +203,26 @@ def test_one_frame_too_large_by_itself_makes_no_other_batch_smaller(pipeline):
     assert pipeline.most_frames is None
 
 
+def test_only_a_single_frame_that_does_not_fit_is_a_reason_to_let_a_filter_go(metrics):
+    short = []
+
+    class Hungry(Brittle):
+        def apply(self, batch, items):
+            if len(batch) > 2 or any(item.params.is_broken for item in items):
+                raise MemoryError
+            return batch
+
+    pipeline = Pipeline(
+        torch.device("cpu"), "worker", metrics, Health(lambda: None), lambda: short.append(True)
+    )
+    run(pipeline, *(ready((Hungry(),), session=session()) for _ in range(4)))
+    assert short == []
+    run(pipeline, ready((Hungry(),), session=session(), params={"is_broken": True}))
+    assert short == [True]
+    run(pipeline, ready((Brittle(),), session=session(), params={"is_broken": True}))
+    assert short == [True]
+
+
 def test_after_a_while_a_batch_may_be_larger_again(pipeline, monkeypatch):
     from inference_service import pipeline as module
 

@@ -48,6 +48,15 @@ def test_a_state_not_used_for_long_is_forgotten():
     assert states.get(used, SIZE, 102) == {"x": 2}
 
 
+def test_what_one_filter_remembers_can_be_let_go_alone():
+    states = States()
+    for name in ("ink", "face"):
+        states.get((b"a", 0, name), (64, 48), 0)["name"] = name
+    states.forget_filter("face")
+    assert states.get((b"a", 0, "ink"), (64, 48), 0) == {"name": "ink"}
+    assert states.get((b"a", 0, "face"), (64, 48), 0) == {}
+
+
 def test_a_forgotten_state_begins_anew():
     states = States()
     key = (session(), 0, "a")
