@@ -14,8 +14,8 @@ from inference_service.filters.base import Filter, Item
 from inference_service.filters.detection import Detection
 from inference_service.filters.face import Face
 from inference_service.filters.pose import Pose
-from inference_service.filters.vision import rcnn_keypoints, rcnn_models
-from inference_service.filters.vision.rcnn import Network, Things
+from inference_service.filters.vision import counting, rcnn_keypoints, rcnn_models
+from inference_service.filters.vision.rcnn import PROPOSAL_ROUNDS, THING_ROUNDS, Network, Things
 from tests.inference_service.filters.vision.random_rcnn import scenes, write
 
 pytestmark = pytest.mark.models
@@ -101,6 +101,38 @@ def own_way(model: Any, pictures: Tensor) -> list[dict[str, Tensor]]:
 
 def items(one: Filter, count: int, sequence: int = 0, **params: object) -> list[Item]:
     return [Item(bytes([n] * 16), sequence, one.Params.model_validate(params)) for n in range(count)]
+
+
+def test_as_on_a_gpu_nothing_is_waited_for_or_moved_up_and_the_same_is_found(
+    detector: Network, pictures: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = find(detector, pictures, 0.35)
+    monkeypatch.setattr(detector, "asks", False)
+    monkeypatch.setattr(detector, "_rounds", (PROPOSAL_ROUNDS, THING_ROUNDS))
+    things: list[Things] = []
+    with torch.inference_mode():
+        wanted, scores = torch.ones(4, detector.classes, dtype=torch.bool), torch.full((4,), 0.35)
+        grid = detector.grid(SIZE)
+
+        def work() -> None:
+            things.append(detector.find(pictures, scores, wanted, grid).things)
+
+        asked = counting.count(work)
+    assert not asked.waits
+    assert not {"aten::lift_fresh", "aten::lift_fresh_copy"} & set(asked.operators)
+    assert torch.equal(things[0].labels, expected.labels)
+    assert torch.allclose(things[0].boxes, expected.boxes, atol=0.1)
+
+
+def test_half_precision_with_channels_last_finds_the_same(detection_weights: Path, pictures: Tensor) -> None:
+    half = Network(rcnn_models.detector("detection", detection_weights, **DETECTION), CPU, is_half=True)
+    whole = Network(rcnn_models.detector("detection", detection_weights, **DETECTION), CPU, is_half=False)
+    found, expected = find(half, pictures[:2], 0.35), find(whole, pictures[:2], 0.35)
+    sure = expected.scores > 0.5
+    assert sure.any()
+    apart = (found.boxes[:, None] - expected.boxes[:, :, None]).abs().amax(-1)
+    apart = torch.where(found.labels[:, None] == expected.labels[:, :, None], apart, torch.inf)
+    assert (apart.amin(-1)[sure] < 3).float().mean() > 0.8
 
 
 @pytest.mark.parametrize("min_score", [0.15, 0.35])
