@@ -14,7 +14,7 @@ from torch import Tensor
 
 NOSE, EYES, EARS, SHOULDERS = 0, (1, 2), (3, 4), (5, 6)
 """Left (the person's own), then right."""
-BY_EARS, BY_EYES, BY_NOSE_AND_EYES = 0.7, 1.65, 2.0
+BY_EARS, BY_EYES, BY_NOSE_AND_EYES = 0.73, 1.7, 2.0
 BY_EYE_AND_EAR, BY_NOSE_AND_EAR, BY_SHOULDERS = 1.2, 0.95, 0.25
 """Radius against a distance."""
 POINT_MARGIN = 1.25
@@ -50,16 +50,13 @@ def heads_of(place: Tensor, score: Tensor, boxes: Tensor, min_point_score: float
     eyes, has_eye = _middle(place, is_seen, EYES)
     ears, has_ear = _middle(place, is_seen, EARS)
     nose, has_nose = place[..., NOSE, :], is_seen[..., NOSE]
-    # Seen from the side, the ear is nearest to the middle.
-    is_profile = has_ear & ~is_seen[..., list(EARS)].all(-1)
-    shares = torch.stack(
-        (
-            torch.where(is_profile, 0.5, 1.0) * has_eye,
-            has_ear.float(),
-            torch.where(has_eye | has_ear, 0.25, 1.0) * has_nose,
-        ),
-        dim=-1,
-    )
+    # Seen from the side, the ear is nearest to the middle; of a face that looks this way, it is not.
+    has_one_ear = has_ear & ~is_seen[..., _both(EARS)].all(-1)
+    is_front = is_seen[..., _both(EYES)].all(-1)
+    eyes_share = torch.where(has_one_ear & ~is_front, 0.5, 1.0) * has_eye
+    ears_share = torch.where(has_one_ear & is_front, 0.25, 1.0) * has_ear
+    nose_share = torch.where(has_eye | has_ear, 0.25, 1.0) * has_nose
+    shares = torch.stack((eyes_share, ears_share, nose_share), dim=-1)
     middles = torch.stack((eyes, ears, nose), dim=-2)
     total = shares.sum(-1)
     face = (shares[..., None] * middles).sum(-2) / total.clamp(min=1e-3)[..., None]
@@ -67,10 +64,10 @@ def heads_of(place: Tensor, score: Tensor, boxes: Tensor, min_point_score: float
     radius = _face_radius(place, is_seen, eyes, has_eye, face)
     # Above the shoulders, on the side that is up.
     across = _between(place, *SHOULDERS)
-    has_shoulders = is_seen[..., list(SHOULDERS)].all(-1)
+    has_shoulders = is_seen[..., _both(SHOULDERS)].all(-1)
     rise = torch.stack((across[..., 1], -across[..., 0]), dim=-1)
     rise = torch.where(rise[..., 1:] > 0, -rise, rise)
-    above = place[..., list(SHOULDERS), :].mean(-2) + SHOULDERS_RISE * rise
+    above = place[..., _both(SHOULDERS), :].mean(-2) + SHOULDERS_RISE * rise
     width = torch.linalg.vector_norm(across, dim=-1)
     radius = torch.where(has_face & has_shoulders, torch.maximum(radius, BY_SHOULDERS * width), radius)
     blind = BOX_RADIUS * shorter
@@ -112,13 +109,18 @@ def _axis(place: Tensor, is_seen: Tensor) -> Tensor:
     return torch.where(length > 1e-3, axis / length.clamp(min=1e-3), upright)
 
 
+def _both(pair: tuple[int, int]) -> slice:
+    # A list of places would be moved up to the device each time.
+    return slice(pair[0], pair[1] + 1)
+
+
 def _between(place: Tensor, left: int, right: int) -> Tensor:
     return place[..., left, :] - place[..., right, :]
 
 
 def _middle(place: Tensor, is_seen: Tensor, pair: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Return the mean of those of two points that are seen, (N, K, 2), and whether one is."""
-    share = is_seen[..., list(pair)].to(torch.float32)
+    share = is_seen[..., _both(pair)].to(torch.float32)
     total = share.sum(-1)
-    mean = (place[..., list(pair), :] * share[..., None]).sum(-2) / total.clamp(min=1)[..., None]
+    mean = (place[..., _both(pair), :] * share[..., None]).sum(-2) / total.clamp(min=1)[..., None]
     return mean, total > 0

@@ -12,9 +12,10 @@ from torch import Tensor
 from inference_service.errors import WeightsError
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.detection import Detection
+from inference_service.filters.face import Face
 from inference_service.filters.pose import Pose
-from inference_service.filters.vision import rcnn_keypoints, rcnn_models
-from inference_service.filters.vision.rcnn import Network, Things
+from inference_service.filters.vision import counting, rcnn_keypoints, rcnn_models
+from inference_service.filters.vision.rcnn import PROPOSAL_ROUNDS, THING_ROUNDS, Network, Things
 from tests.inference_service.filters.vision.random_rcnn import scenes, write
 
 pytestmark = pytest.mark.models
@@ -70,6 +71,14 @@ def pose(keypoint_weights: Path) -> Pose:
 
 
 @pytest.fixture(scope="module")
+def face(keypoint_weights: Path) -> Face:
+    one = Face()
+    one.settings = Face.Settings(**KEYPOINTS_AS_SETTINGS, weights=keypoint_weights)
+    one.load(CPU)
+    return one
+
+
+@pytest.fixture(scope="module")
 def pictures() -> Tensor:
     """Four pictures, in the third of which there is nothing but grey."""
     made = scenes(4, SIZE)
@@ -92,6 +101,38 @@ def own_way(model: Any, pictures: Tensor) -> list[dict[str, Tensor]]:
 
 def items(one: Filter, count: int, sequence: int = 0, **params: object) -> list[Item]:
     return [Item(bytes([n] * 16), sequence, one.Params.model_validate(params)) for n in range(count)]
+
+
+def test_as_on_a_gpu_nothing_is_waited_for_or_moved_up_and_the_same_is_found(
+    detector: Network, pictures: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = find(detector, pictures, 0.35)
+    monkeypatch.setattr(detector, "asks", False)
+    monkeypatch.setattr(detector, "_rounds", (PROPOSAL_ROUNDS, THING_ROUNDS))
+    things: list[Things] = []
+    with torch.inference_mode():
+        wanted, scores = torch.ones(4, detector.classes, dtype=torch.bool), torch.full((4,), 0.35)
+        grid = detector.grid(SIZE)
+
+        def work() -> None:
+            things.append(detector.find(pictures, scores, wanted, grid).things)
+
+        asked = counting.count(work)
+    assert not asked.waits
+    assert not {"aten::lift_fresh", "aten::lift_fresh_copy"} & set(asked.operators)
+    assert torch.equal(things[0].labels, expected.labels)
+    assert torch.allclose(things[0].boxes, expected.boxes, atol=0.1)
+
+
+def test_half_precision_with_channels_last_finds_the_same(detection_weights: Path, pictures: Tensor) -> None:
+    half = Network(rcnn_models.detector("detection", detection_weights, **DETECTION), CPU, is_half=True)
+    whole = Network(rcnn_models.detector("detection", detection_weights, **DETECTION), CPU, is_half=False)
+    found, expected = find(half, pictures[:2], 0.35), find(whole, pictures[:2], 0.35)
+    sure = expected.scores > 0.5
+    assert sure.any()
+    apart = (found.boxes[:, None] - expected.boxes[:, :, None]).abs().amax(-1)
+    apart = torch.where(found.labels[:, None] == expected.labels[:, :, None], apart, torch.inf)
+    assert (apart.amin(-1)[sure] < 3).float().mean() > 0.8
 
 
 @pytest.mark.parametrize("min_score", [0.15, 0.35])
@@ -218,3 +259,54 @@ def test_pose_batched_equals_single(pose: Pose, pictures: Tensor) -> None:
     for number, item in enumerate(chosen):
         alone = pose.apply(pictures[number : number + 1].clone(), [item])
         assert ((alone[0] - together[number]).abs() > 2).float().mean() < 1e-3
+
+
+def test_face_batched_equals_single_over_several_frames(face: Face, pictures: Tensor) -> None:
+    wishes = [{}, {"mode": "blur"}, {"mode": "mask"}, {"mode": "mask", "mask": "smile"}]
+    states: list[dict[str, Any]] = [{} for _ in wishes]
+    alone: list[dict[str, Any]] = [{} for _ in wishes]
+    for sequence in range(2):
+        frames = pictures.roll(sequence * 4, dims=3)
+        chosen = [Face.Params.model_validate({"min_score": 0.6} | wish) for wish in wishes]
+        items = [Item(bytes(16), sequence, *pair) for pair in zip(chosen, states, strict=True)]
+        together = face.apply(frames.clone(), items)
+        for number, params in enumerate(chosen):
+            single = face.apply(
+                frames[number : number + 1].clone(), [Item(bytes(16), sequence, params, alone[number])]
+            )
+            assert ((single[0] - together[number]).abs() > 2).float().mean() < 2e-3
+    assert all(state["has_found"] for state in (states[0], states[1], states[3]))
+
+
+def test_a_face_filter_that_sees_no_one_shows_nothing_at_first(
+    face: Face, pictures: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = face._network._box_predictor
+
+    def blind(rows: Tensor) -> tuple[Tensor, Tensor]:
+        scores, deltas = judge(rows)
+        return torch.tensor([20.0, 0.0]).expand_as(scores), deltas
+
+    monkeypatch.setattr(face._network, "_box_predictor", blind)
+    items = [Item(bytes(16), 7, Face.Params()) for _ in range(2)]
+    frames = torch.stack((pictures[2], pictures[2])).clone()
+    frames[:, :, ::2] = 255
+    shown = face.apply(frames.clone(), items)
+    assert not any(item.state["has_found"] for item in items)
+    assert (shown - frames).abs().amin(1).min() > 20
+
+
+def test_what_is_not_finite_leaves_no_trace_in_a_session(
+    face: Face, pictures: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    through = face._network._point_head
+
+    def spoilt(pooled: Tensor) -> Tensor:
+        return torch.where(torch.arange(len(pooled))[:, None, None, None] == 0, torch.nan, through(pooled))
+
+    monkeypatch.setattr(face._network, "_point_head", spoilt)
+    items = [Item(bytes(16), 7, Face.Params(min_score=0.6)) for _ in range(2)]
+    shown = face.apply(pictures[:2].clone(), items)
+    assert shown[0].isnan().all()
+    assert shown[1].isfinite().all()
+    assert all(item.state["covers"].isfinite().all() for item in items)
