@@ -74,30 +74,52 @@ class ChainParams:
     """Equal for two frames of a chain exactly where their parameters may share a batch."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What came of a check, and how large the parameters are that it refers to."""
+
+    outcome: ChainParams | BadParams
+    size_bytes: int
+
+
 class CheckedParams:
     """Checks each set of parameters once per chain. One thread only."""
 
-    def __init__(self) -> None:
-        self._checked: OrderedDict[tuple[tuple[str, ...], bytes], ChainParams | BadParams] = OrderedDict()
+    def __init__(self, max_checked: int = MAX_CHECKED, max_bytes: int = MAX_KEPT_BYTES) -> None:
+        self._max_checked = max_checked
+        self._max_bytes = max_bytes
+        self._checked: OrderedDict[tuple[tuple[str, ...], bytes], _Checked] = OrderedDict()
+        self._size_bytes = 0
 
     def check(self, chain: Sequence[Filter], params_id: bytes, params: Mapping[str, Any]) -> ChainParams:
         """Return one model per filter; raises BadParams with the field's name."""
         key = (tuple(one.name for one in chain), params_id)
         found = self._checked.get(key)
         if found is None:
-            try:
-                found = _check(chain, params)
-            except BadParams as exc:
-                found = exc
-            self._checked[key] = found
-            if len(self._checked) > MAX_CHECKED:
-                self._checked.popitem(last=False)
+            found = self._remember(key, _outcome(chain, params), wire.params_size_bytes(params))
         else:
             self._checked.move_to_end(key)
-        if isinstance(found, BadParams):
+        if isinstance(found.outcome, BadParams):
             # A new one each time: raising the kept one again would make its traceback grow.
-            raise BadParams(found.field, found.expected)
-        return found
+            raise BadParams(found.outcome.field, found.outcome.expected)
+        return found.outcome
+
+    def _remember(
+        self, key: tuple[tuple[str, ...], bytes], outcome: ChainParams | BadParams, size_bytes: int
+    ) -> _Checked:
+        made = self._checked[key] = _Checked(outcome, size_bytes)
+        self._size_bytes += size_bytes
+        while len(self._checked) > self._max_checked or self._size_bytes > self._max_bytes:
+            _, forgotten = self._checked.popitem(last=False)
+            self._size_bytes -= forgotten.size_bytes
+        return made
+
+
+def _outcome(chain: Sequence[Filter], params: Mapping[str, Any]) -> ChainParams | BadParams:
+    try:
+        return _check(chain, params)
+    except BadParams as exc:
+        return exc
 
 
 def _check(chain: Sequence[Filter], params: Mapping[str, Any]) -> ChainParams:

@@ -97,11 +97,15 @@ class Segmentation(Filter):
     title: ClassVar[str] = "Segmentation"
     description: ClassVar[str] = "Paints people, animals, cars and furniture, each kind in its colour."
     equal_params: ClassVar[frozenset[str] | None] = frozenset()
-    weights: ClassVar[tuple[WeightsFile, ...]] = (WEIGHTS["lraspp_mobilenet_v3_large"],)
+    weights: ClassVar[tuple[WeightsFile, ...]] = tuple(WEIGHTS.values())
 
     def __init__(self) -> None:
         self._segmenter: Segmenter | None = None
         self._tables: OrderedDict[tuple[tuple[Kind, ...], Colours], Tensor] = OrderedDict()
+
+    def needed_weights(self) -> tuple[WeightsFile, ...]:
+        """Return the file of the chosen network, unless the operator has named another one."""
+        return () if self.settings.weights else (WEIGHTS[self.settings.network],)
 
     def load(self, device: torch.device) -> None:
         """Build the network and fill it; raises MissingPackage and WeightsError, which say what to do."""

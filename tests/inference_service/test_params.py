@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from inference_service.errors import BadParams
+from inference_service.filters import base
 from inference_service.filters.invert import Invert
 from inference_service.filters.passthrough import Passthrough
 from inference_service.params import CheckedParams, KeptParams
@@ -122,3 +123,21 @@ def test_all_parameters_must_be_equal_by_default():
 
     assert key({"together": 1}) != key({"together": 2})
     assert key({}) == key({"together": 0})
+
+
+def test_large_parameters_are_checked_again_where_too_many_would_be_kept():
+    class Wordy(Recorder):
+        class Params(base.Params):
+            text: str = ""
+
+    checks = CheckedParams(max_bytes=1000)
+
+    def check(letter):
+        params = {"text": letter * 600}
+        return checks.check((Wordy(),), wire.params_id(params), params)
+
+    first = check("a")
+    assert check("a") is first
+    check("b")
+    assert check("a") == first
+    assert check("a") is not first

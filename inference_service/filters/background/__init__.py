@@ -119,12 +119,16 @@ class Background(Filter):
     keeps_state: ClassVar[bool] = True
     is_private: ClassVar[bool] = True
     equal_params: ClassVar[frozenset[str] | None] = frozenset()
-    weights: ClassVar[tuple[WeightsFile, ...]] = (WEIGHTS["lraspp_mobilenet_v3_large"],)
+    weights: ClassVar[tuple[WeightsFile, ...]] = tuple(WEIGHTS.values())
 
     def __init__(self) -> None:
         self._segmenter: Segmenter | None = None
         self._pictures = OwnPictures()
         self._dtype = torch.float32
+
+    def needed_weights(self) -> tuple[WeightsFile, ...]:
+        """Return the file of the chosen network, unless the operator has named another one."""
+        return () if self.settings.weights else (WEIGHTS[self.settings.network],)
 
     def load(self, device: torch.device) -> None:
         """Build the network and fill it; raises MissingPackage and WeightsError, which say what to do."""
