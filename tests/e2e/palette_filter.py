@@ -8,7 +8,7 @@ _MODULE = """
 from typing import Literal
 
 from inference_service.filters import base
-from pydantic import Field
+from pydantic import Field, field_validator
 
 
 class Palette(base.Filter):
@@ -25,6 +25,14 @@ class Palette(base.Filter):
         note: str = Field("hello", max_length=20, title="Note", json_schema_extra={"not": {"const": "rude"}})
         seed: int | None = Field(None, ge=0, title="Seed")
         parts: tuple[Literal["head", "hands"], ...] = Field((), title="Parts")
+
+        @field_validator("note")
+        @classmethod
+        def _is_fine(cls, value):
+            # Which the schema does not say.
+            if value == "coarse":
+                raise ValueError("expected a fine word")
+            return value
 
     def apply(self, batch, items):
         tints = [[int(item.params.tint[at : at + 2], 16) for at in (1, 3, 5)] for item in items]
