@@ -2003,10 +2003,14 @@
     }
 
     #learn() {
-      this.#areFiltersKnown = this.#signaling.privateFilters().then((filters) => {
-        for (const filter of filters) privateFilters.add(filter);
-        this.#obeyOutage();
-      });
+      const told = this.#signaling.privateFilters().then(
+        (filters) => {
+          for (const filter of filters) privateFilters.add(filter);
+          this.#obeyOutage();
+        },
+        () => {},
+      );
+      this.#areFiltersKnown = Promise.race([told, pause(ICE_SERVERS_TIMEOUT_MS)]);
     }
 
     #obeyOutage() {
