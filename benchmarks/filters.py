@@ -24,6 +24,7 @@ from inference_service.bench import Bench, Load, Measured
 from inference_service.device import list_gpus, run_dir, take
 from inference_service.errors import SessionError
 from inference_service.filters.registry import BUILT_IN, installed
+from inference_service.loading import configured
 from inference_service.weights import default_folder
 
 FILTERS = tuple(name for name in BUILT_IN if name not in ("passthrough", "invert", "densepose"))
@@ -92,7 +93,7 @@ def measure(
     Raises ImportError or FilterFailed where it cannot be had here.
     """
     points = installed()
-    wanted = points[name].load().weights
+    wanted = configured(points[name].load(), {}).needed_weights()
     has_own_weights = all((weights_dir / file.name).exists() for file in wanted)
     with tempfile.TemporaryDirectory() as folder:
         settings: dict[str, Any] = {} if has_own_weights else settings_with(name, Path(folder))

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
+
+from tests.inference_service.filters.img2img.tiny import write_tokenizer
 
 PERSON = 1
 """Of COCO's 91 classes, as torchvision numbers them."""
@@ -46,6 +49,50 @@ def _keypoints(folder: Path) -> dict[str, Any]:
     return _written(folder, _finding_people(keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None)))
 
 
+def _diffusion(folder: Path) -> dict[str, Any]:
+    """sd-turbo's parts in half precision; 866 and 340 million numbers, as its published files have."""
+    from diffusers import AutoencoderTiny, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    with torch.device("meta"):
+        unet = UNet2DConditionModel(
+            sample_size=64,
+            block_out_channels=(320, 640, 1280, 1280),
+            attention_head_dim=(5, 10, 20, 20),
+            cross_attention_dim=1024,
+            use_linear_projection=True,
+        )
+        tiny = AutoencoderTiny()
+        words = CLIPTextModel(
+            CLIPTextConfig(
+                hidden_size=1024,
+                intermediate_size=4096,
+                num_hidden_layers=23,
+                num_attention_heads=16,
+                hidden_act="gelu",
+            )
+        )
+    for name, stem, part in (
+        ("unet", "diffusion_pytorch_model", unet),
+        ("vae", "diffusion_pytorch_model", tiny),
+        ("text_encoder", "model", words),
+    ):
+        (folder / name).mkdir()
+        if part is words:
+            words.config.save_pretrained(folder / name)
+        else:
+            part.save_config(folder / name)
+        generator = torch.Generator().manual_seed(0)
+        shapes = {key: value.shape for key, value in part.state_dict().items()}
+        # Small, so that halves do not overflow on the way through the network.
+        numbers = {
+            key: torch.randn(shape, generator=generator).mul_(0.02).half() for key, shape in shapes.items()
+        }
+        save_file(numbers, folder / name / f"{stem}.fp16.safetensors")
+    write_tokenizer(folder / "tokenizer")
+    return {"weights": str(folder)}
+
+
 def _finding_people(model: Any) -> Any:
     with torch.no_grad():
         model.roi_heads.box_predictor.cls_score.bias[PERSON] += SURE
@@ -64,4 +111,5 @@ _MAKERS: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "detection": _detector,
     "pose": _keypoints,
     "face": _keypoints,
+    "img2img": _diffusion,
 }

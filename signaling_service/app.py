@@ -19,7 +19,8 @@ from signaling_service.routes import create_routes, error_response
 from signaling_service.sessions import SessionHost
 from signaling_service.static_files import StaticPages
 
-MAX_BODY_BYTES = 64 * 1024
+MAX_BODY_BYTES = 1024 * 1024
+"""Parameters may be as long as a frame's header carries; see `choices.MAX_PARAMS_BYTES`."""
 
 
 class Serving(Protocol):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from shared.wire import MAX_CHAIN
+from shared.wire import MAX_CHAIN, MAX_HEADER_BYTES, MAX_HEADER_WITH_PARAMS_BYTES, params_size_bytes
 from signaling_service.errors import MalformedRequest
 from signaling_service.returned_track import Outage
 
@@ -23,6 +23,22 @@ FilterNames = Annotated[
 ]
 
 
+MAX_PARAMS_BYTES = MAX_HEADER_WITH_PARAMS_BYTES - MAX_HEADER_BYTES
+"""What a frame's header has room for, beside the rest of it."""
+
+
+def _that_travel(params: dict[str, Any]) -> dict[str, Any]:
+    try:
+        size_bytes = params_size_bytes(params)
+    except (OverflowError, ValueError, RecursionError) as exc:
+        raise ValueError("holds a number or a nesting beyond what is taken") from exc
+    if size_bytes > MAX_PARAMS_BYTES:
+        raise ValueError(f"parameters may have {MAX_PARAMS_BYTES} bytes together, not {size_bytes}")
+    return params
+
+
+Params = Annotated[dict[str, Any], AfterValidator(_that_travel)]
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -37,7 +53,7 @@ class Change(_Body):
     """
 
     filter: FilterNames | None = None
-    params: dict[str, Any] | None = None
+    params: Params | None = None
     outage: Outage | None = None
 
 

@@ -135,8 +135,13 @@ class Control:
 
     def _say(self, message: dict[str, Any]) -> None:
         channel = self._channel
-        if channel is not None and _takes_more(channel):
-            channel.send(json.dumps(message))
+        if channel is None or not _takes_more(channel):
+            return
+        text = json.dumps(message)
+        if len(text) > MAX_MESSAGE_CHARS:
+            # Chromium takes 256 KiB; a page that has sent so much by HTTP knows what it was.
+            text = json.dumps({name: value for name, value in message.items() if name != "params"})
+        channel.send(text)
 
 
 def _worker_error(code: str, text: str, field: str) -> dict[str, Any]:

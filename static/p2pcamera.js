@@ -129,6 +129,9 @@
   const UNREACHABLE_AFTER_MS = 1_200;
   const BROKEN_AFTER_MS = 3_000;
   const CHECK_TIMEOUT_MS = 2_000;
+  const CHANGE_TIMEOUT_MS = 20_000;
+  // The server takes messages of 65,536 characters.
+  const MAX_CONTROL_CHARACTERS = 60_000;
   const REPEAT_MS = 1_000;
   // Of a private filter's first frame, which the server has sent before it answered.
   const NEW_FRAME_TIMEOUT_MS = 2_000;
@@ -674,6 +677,14 @@
       await this.#call(`sessions/${id}`, { method: "PATCH", headers, body: "{}", signal });
     }
 
+    /** @param {string} id @param {string} body JSON @returns {Promise<Applied>} */
+    async change(id, body) {
+      const headers = { "Content-Type": "application/json" };
+      const signal = AbortSignal.timeout(CHANGE_TIMEOUT_MS);
+      const response = await this.#call(`sessions/${id}`, { method: "PATCH", headers, body, signal });
+      return applied(await response.json().catch(() => ({})));
+    }
+
     /** @param {string} id */
     async end(id) {
       // keepalive, since the page may be going away.
@@ -701,6 +712,15 @@
       if (retryAfter !== null) fault.retryAfterS = Number.parseFloat(retryAfter);
       throw fault;
     }
+  }
+
+  /** @param {any} said of a change, whatever came @returns {Applied} */
+  function applied({ filter, private: isPrivate, first_rtp_timestamp: first }) {
+    return {
+      filters: [filter ?? []].flat(),
+      isPrivate: isPrivate === true,
+      first: Number.isSafeInteger(first) ? first : null,
+    };
   }
 
   /** @param {any} error of the server's JSON, whatever came */
@@ -806,9 +826,7 @@
 
     /** @param {string | string[]} name @param {object} params @returns {Promise<Applied>} */
     async changeFilter(name, params) {
-      const said = await this.#change({ name, params });
-      const first = Number.isSafeInteger(said.first_rtp_timestamp) ? said.first_rtp_timestamp : null;
-      return { filters: [said.filter ?? []].flat(), isPrivate: said.private === true, first };
+      return applied(await this.#change({ name, params }));
     }
 
     /** @param {'closed' | 'open'} outage */
@@ -889,6 +907,10 @@
     #sender = null;
     /** @type {Promise<void>} */
     #sending = Promise.resolve();
+    /** When the last change has been answered. @type {Promise<unknown>} */
+    #changed = Promise.resolve();
+    /** Changes by HTTP that are not answered yet, and those that wait for one. */
+    #longChanges = 0;
     /** @type {Control | null} */
     #control = null;
     /** @type {string | null} */
@@ -974,6 +996,40 @@
       if (parameters.encodings?.[0]?.maxBitrate === maxBitrate) return;
       for (const encoding of parameters.encodings ?? []) encoding.maxBitrate = maxBitrate;
       await sender.setParameters(parameters);
+    }
+
+    /**
+     * Changes the filter by the data channel, or by HTTP where that is too long for a message.
+     * @param {string | string[]} name @param {object} params @returns {Promise<Applied>}
+     */
+    async changeFilter(name, params) {
+      const control = /** @type {Control} */ (this.#control);
+      const body = JSON.stringify({ filter: name, params });
+      const isLong = body.length > MAX_CONTROL_CHARACTERS;
+      if (!isLong && this.#longChanges === 0) {
+        const change = control.changeFilter(name, params);
+        this.#changed = change.catch(() => {});
+        return change;
+      }
+      // One after another: neither way knows of the other, and what was asked for last has to come last.
+      this.#longChanges += 1;
+      const change = this.#changed.then(() => (isLong ? this.#post(body) : control.changeFilter(name, params)));
+      this.#changed = change.catch(() => {}).finally(() => {
+        this.#longChanges -= 1;
+      });
+      return change;
+    }
+
+    /** @param {string} body of a change @returns {Promise<Applied>} */
+    async #post(body) {
+      const { signal } = this.#abort;
+      const closed = new Promise((_, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      });
+      // Who answers this has given the session its id.
+      if (this.id === null) await this.#control?.ping();
+      signal.throwIfAborted();
+      return Promise.race([this.#signaling.change(/** @type {string} */ (this.id), body), closed]);
     }
 
     /** @param {Fault} fault for all who still wait */
@@ -1899,6 +1955,8 @@
     #picture = null;
     /** What the server accepted last. @type {Choice | null} */
     #accepted = null;
+    /** The choice before that. @type {Choice | null} */
+    #acceptedBefore = null;
     /** @type {readonly string[]} */
     #filters = [];
     /** Whether what the server applies hides what the camera sees, by its own word. */
@@ -2094,10 +2152,11 @@
           if (this.#link?.asked?.params === params) return;
         }
         try {
-          const control = /** @type {Control} */ (this.#link?.control);
+          const link = /** @type {Link} */ (this.#link);
           const wasPrivate = this.#isPrivate;
-          const { filters, isPrivate, first } = await control.changeFilter(name, params);
+          const { filters, isPrivate, first } = await link.changeFilter(name, params);
           this.#filters = Object.freeze([...filters]);
+          this.#acceptedBefore = this.#accepted;
           this.#accepted = { filter: name, params };
           this.#notePrivate(name, isPrivate);
           if (isPrivate && !wasPrivate) await this.#picture?.showFrom(first);
@@ -2152,7 +2211,9 @@
     /** The worker has refused parameters, and the server goes on with others. @param {any} message @returns {Choice} */
     #goBack({ filter, params, private: isPrivate }) {
       const names = [filter].flat();
-      const choice = { filter: names.length > 1 ? names : names[0], params };
+      // Parameters that are too long for a message are those of before.
+      const known = params ?? this.#acceptedBefore?.params ?? {};
+      const choice = { filter: names.length > 1 ? names : names[0], params: known };
       // Unless another choice is on its way.
       if (this.#accepted?.params === this.#settings.params) Object.assign(this.#settings, choice);
       this.#accepted = choice;

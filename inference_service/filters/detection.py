@@ -176,7 +176,8 @@ class Wishes(NamedTuple):
     @classmethod
     def read(cls, rows: Tensor) -> Wishes:
         """Read (N, P) float32 as `row` makes them."""
-        scalars, wanted, colours = rows.split((_SCALARS, CLASSES, 3 * CLASSES), dim=1)
+        scalars, wanted = rows[:, :_SCALARS], rows[:, _SCALARS : _SCALARS + CLASSES]
+        colours = rows[:, _SCALARS + CLASSES :]
         look = Look(scalars[:, 2], scalars[:, 3] > 0, scalars[:, 4] > 0, colours.reshape(-1, CLASSES, 3))
         return cls(scalars[:, 0], scalars[:, 1:2], wanted > 0, look)
 

@@ -36,6 +36,8 @@ BUILT_IN = {
     "segmentation": "inference_service.filters.segmentation:Segmentation",
     "background": "inference_service.filters.background:Background",
     "detection": "inference_service.filters.detection:Detection",
+    "pose": "inference_service.filters.pose:Pose",
+    "face": "inference_service.filters.face:Face",
     "img2img": "inference_service.filters.img2img:Img2Img",
     "passthrough": "inference_service.filters.passthrough:Passthrough",
     "invert": "inference_service.filters.invert:Invert",

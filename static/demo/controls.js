@@ -4,6 +4,7 @@
  */
 
 import { phrase } from "./language.js";
+import { asDataUrl, drawInto } from "./picture_file.js";
 import { limits, stepOf } from "./schema.js";
 
 /**
@@ -18,7 +19,7 @@ import { limits, stepOf } from "./schema.js";
 const LONG_TEXT = 120;
 
 /** @type {Record<import('./schema.js').Kind, (about: About) => Field>} */
-export const FIELDS = { range, number, switch: toggle, choice, choices, colour, text };
+export const FIELDS = { range, number, switch: toggle, choice, choices, colour, picture, text };
 
 /** A slider to find a value, and a field for an exact one. @param {About} about @returns {Field} */
 function range({ id, title, schema, language }) {
@@ -115,6 +116,53 @@ function colour({ id }) {
     show();
   };
   return { parts: [output, input], main: input, read: () => input.value, write };
+}
+
+/** A file of the user's, made small enough to be sent. @param {About} about @returns {Field} */
+function picture({ id, title, schema, language }) {
+  const input = inputOf("file", id);
+  input.accept = "image/*";
+  const preview = document.createElement("canvas");
+  preview.setAttribute("role", "img");
+  language.label(preview, title);
+  const remove = document.createElement("button");
+  remove.type = "button";
+  language.write(remove, phrase("parameters.picture.remove"));
+  const group = document.createElement("div");
+  group.className = "picture";
+  group.append(input, preview, remove);
+  let value = "";
+  let choices = 0;
+
+  const write = (/** @type {unknown} */ given) => {
+    choices += 1;
+    value = String(given ?? "");
+    input.value = "";
+    preview.hidden = remove.hidden = value === "";
+    if (value !== "") drawInto(preview, value);
+  };
+  const tell = () => {
+    for (const type of ["input", "change"]) group.dispatchEvent(new Event(type, { bubbles: true }));
+  };
+  // The file is not the value: that comes when it has been read.
+  for (const type of ["input", "change"]) input.addEventListener(type, (event) => event.stopPropagation());
+  input.addEventListener("change", async () => {
+    const [file] = input.files ?? [];
+    if (!file) return;
+    choices += 1;
+    const choice = choices;
+    // What cannot be read stands for a value that is refused.
+    const read = await asDataUrl(file, schema.maxLength).catch(() => "unreadable");
+    if (choice !== choices) return;
+    if (read === "unreadable") value = read;
+    else write(read);
+    tell();
+  });
+  remove.addEventListener("click", () => {
+    write("");
+    tell();
+  });
+  return { parts: [group], main: input, read: () => value, write };
 }
 
 /** @param {About} about @returns {Field} */

@@ -5,6 +5,8 @@
 
 /** @typedef {{filter: string | null, params: Record<string, unknown>, language: string | null}} Asked */
 
+const MAX_CHARACTERS = 2_000;
+
 /** @param {string} hash of an address, whatever it is @returns {Asked} */
 export function readLink(hash) {
   const fields = new URLSearchParams(hash.replace(/^#/, ""));
@@ -18,7 +20,9 @@ export function readLink(hash) {
 /** @param {string} filter @param {Record<string, unknown>} params @returns {string} the hash, never with a token */
 export function linkTo(filter, params) {
   const fields = new URLSearchParams({ filter });
-  if (Object.keys(params).length > 0) fields.set("params", JSON.stringify(params));
+  // A picture of the user's own is nothing for an address.
+  const short = Object.entries(params).filter(([, value]) => String(value).length <= MAX_CHARACTERS);
+  if (short.length > 0) fields.set("params", JSON.stringify(Object.fromEntries(short)));
   return `#${fields}`;
 }
 

@@ -178,6 +178,7 @@ export class Parameters {
   #spoken(value) {
     if (value === undefined || value === null || value === "") return phrase("parameters.unset");
     if (typeof value === "boolean") return value ? phrase("parameters.on") : phrase("parameters.off");
+    if (typeof value === "string" && value.startsWith("data:image/")) return phrase("parameters.picture");
     if (Array.isArray(value)) return value.length === 0 ? phrase("parameters.unset") : value.join(", ");
     return typeof value === "number" ? value : String(value);
   }

@@ -8,11 +8,11 @@
  *   type?: string | string[], title?: string, description?: string, default?: unknown, enum?: unknown[],
  *   const?: unknown, minimum?: number, maximum?: number, exclusiveMinimum?: number, exclusiveMaximum?: number,
  *   multipleOf?: number, minLength?: number, maxLength?: number, pattern?: string, format?: string,
- *   items?: Schema, $ref?: string, anyOf?: Schema[], allOf?: Schema[],
+ *   contentMediaType?: string, contentEncoding?: string, items?: Schema, $ref?: string, anyOf?: Schema[], allOf?: Schema[],
  *   properties?: Record<string, Schema>, $defs?: Record<string, Schema>,
  * }} Schema
  *
- * @typedef {'range' | 'number' | 'switch' | 'choice' | 'choices' | 'colour' | 'text'} Kind
+ * @typedef {'range' | 'number' | 'switch' | 'choice' | 'choices' | 'colour' | 'picture' | 'text'} Kind
  */
 
 /**
@@ -30,6 +30,8 @@ export function resolved(schema, root) {
   return { ...resolved(target, root), ...own };
 }
 
+const DATA_URL = /^data:image\/(?:jpeg|png|webp);base64,/;
+
 /** @param {Schema} schema resolved @returns {Kind | null} null for what has no control: the default holds */
 export function kindOf(schema) {
   if (schema.enum) return "choice";
@@ -38,7 +40,7 @@ export function kindOf(schema) {
     const { least, most } = limits(schema);
     return least !== undefined && most !== undefined ? "range" : "number";
   }
-  if (schema.type === "string") return isColour(schema) ? "colour" : "text";
+  if (schema.type === "string") return isPicture(schema) ? "picture" : isColour(schema) ? "colour" : "text";
   if (schema.type === "array" && schema.items?.enum) return "choices";
   return null;
 }
@@ -56,6 +58,7 @@ export function limits({ minimum, maximum, exclusiveMinimum, exclusiveMaximum })
 export function problemOf(value, schema) {
   if (schema.type === "number" || schema.type === "integer") return problemOfNumber(value, schema);
   if (typeof value !== "string" || schema.enum) return null;
+  if (isPicture(schema)) return value === "" || DATA_URL.test(value) ? null : { problem: "picture" };
   const { minLength = 0, maxLength = Infinity, pattern } = schema;
   const length = [...value].length;
   if (length < minLength) return { problem: "longer", limit: minLength };
@@ -86,6 +89,11 @@ function problemOfNumber(value, { type, minimum, maximum, exclusiveMinimum, excl
     if (Math.abs(parts - Math.round(parts)) > 1e-6) return { problem: "multiple", limit: multipleOf };
   }
   return null;
+}
+
+/** A file of the user's, as a data URL. @param {Schema} schema */
+function isPicture({ contentMediaType, contentEncoding }) {
+  return contentEncoding === "base64" && (contentMediaType ?? "").startsWith("image/");
 }
 
 /** @param {Schema} schema */

@@ -4,7 +4,8 @@
  * refused.
  */
 
-const MAX_BODY_CHARACTERS = 64 * 1024;
+const MAX_BODY_CHARACTERS = 1024 * 1024;
+const MAX_SDP_CHARACTERS = 64 * 1024;
 const MAX_FRAGMENT_CHARACTERS = 16 * 1024;
 const MAX_FILTERS = 8;
 const JSON_TYPE = "application/json";
@@ -24,7 +25,7 @@ const ALLOWED = [
     method: "PATCH",
     path: /^sessions\/[0-9a-f]{32}$/,
     keys: ["contentType", "body"],
-    isBody: (call) => isFragment(call) || isQuestion(call),
+    isBody: (call) => isFragment(call) || isQuestion(call) || isChange(call),
   },
   { method: "DELETE", path: /^sessions\/[0-9a-f]{32}$/, keys: [] },
 ];
@@ -63,6 +64,7 @@ function isOffer({ contentType, body }) {
     type === "offer" &&
     typeof sdp === "string" &&
     sdp.startsWith("v=0") &&
+    sdp.length <= MAX_SDP_CHARACTERS &&
     isFilter(filter) &&
     isObject(params) &&
     (outage === "closed" || outage === "open")
@@ -82,6 +84,13 @@ function isFragment({ contentType, body }) {
 /** @param {Call} call whether a session is still there; it changes nothing */
 function isQuestion({ contentType, body }) {
   return contentType === JSON_TYPE && body === "{}";
+}
+
+/** @param {Call} call a choice that is too long for the data channel */
+function isChange({ contentType, body }) {
+  const change = contentType === JSON_TYPE ? parsed(body) : null;
+  if (!isObject(change) || !hasKeys(change, ["filter", "params"])) return false;
+  return isFilter(change.filter) && isObject(change.params);
 }
 
 /** @param {unknown} filter */

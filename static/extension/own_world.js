@@ -179,10 +179,10 @@
       connection?.link.close(new Error("closed"));
     }
 
-    /** @param {any} control @param {any} filter @param {any} params @returns {Promise<object>} what applies */
-    async #choose(control, filter, params) {
+    /** @param {any} link @param {any} filter @param {any} params @returns {Promise<object>} what applies */
+    async #choose(link, filter, params) {
       try {
-        const applied = await control.changeFilter(filter, params);
+        const applied = await link.changeFilter(filter, params);
         this.#fault = null;
         return applied;
       } catch (fault) {
@@ -206,7 +206,7 @@
       if (type === "filter") {
         Object.assign(settings, { filter, params });
         // Before its offer a connection asks for what its settings say then.
-        return link.control ? this.#choose(link.control, filter, params) : opened;
+        return link.control ? this.#choose(link, filter, params) : opened;
       }
       if (type === "outage") {
         settings.outage = outage;

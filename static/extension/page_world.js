@@ -121,11 +121,6 @@
       this.#link = link;
     }
 
-    /** @param {string | string[]} name @param {object} params @returns {Promise<object>} what applies now */
-    changeFilter(name, params) {
-      return this.#other.ask({ type: "filter", link: this.#link, filter: name, params });
-    }
-
     /** @param {'closed' | 'open'} outage */
     changeOutage(outage) {
       return this.#other.ask({ type: "outage", link: this.#link, outage });
@@ -169,6 +164,11 @@
       this.#on = on;
       this.#other = other;
       this.#number = number;
+    }
+
+    /** @param {string | string[]} name @param {object} params @returns {Promise<object>} what applies now */
+    changeFilter(name, params) {
+      return this.#other.ask({ type: "filter", link: this.#number, filter: name, params });
     }
 
     /** @param {MediaStreamTrack} camera @param {Promise<unknown>} _ @param {number} timeout_ms */

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 _MODULE = """
+import base64
+import io
 from typing import Literal
 
 from inference_service.filters import base
+from PIL import Image
 from pydantic import Field, field_validator
 
 
@@ -25,6 +28,8 @@ class Palette(base.Filter):
         note: str = Field("hello", max_length=20, title="Note", json_schema_extra={"not": {"const": "rude"}})
         seed: int | None = Field(None, ge=0, title="Seed")
         parts: tuple[Literal["head", "hands"], ...] = Field((), title="Parts")
+        paper: str = Field("", max_length=700_000, title="Paper", json_schema_extra={
+            "contentMediaType": "image/*", "contentEncoding": "base64"})
 
         @field_validator("note")
         @classmethod
@@ -35,10 +40,17 @@ class Palette(base.Filter):
             return value
 
     def apply(self, batch, items):
-        tints = [[int(item.params.tint[at : at + 2], 16) for at in (1, 3, 5)] for item in items]
+        tints = [mean_of(item.params.paper) if item.params.paper else
+                 [int(item.params.tint[at : at + 2], 16) for at in (1, 3, 5)] for item in items]
         colour = batch.new_tensor(tints)[:, :, None, None].float()
         amount = items[0].params.amount
         return (batch * (1 - amount) + colour * amount).to(batch.dtype)
+
+
+def mean_of(data_url):
+    picture = Image.open(io.BytesIO(base64.b64decode(data_url.split(",")[1])))
+    assert picture.format == "JPEG" and max(picture.size) <= 1280
+    return picture.convert("RGB").resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
 """
 _METADATA = "Metadata-Version: 2.1\nName: palette-filter\nVersion: 1.0\n"
 _ENTRY_POINTS = "[p2pcamera.filters]\npalette = palette_filter_package:Palette\n"

@@ -9,8 +9,10 @@ from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
 import av
+import numpy as np
 import pytest
 import pytest_asyncio
+from PIL import Image
 from playwright.async_api import Browser, expect
 
 from tests.e2e.demo_page import Demo, demo
@@ -123,6 +125,34 @@ async def test_a_value_that_the_server_refuses_is_taken_back_and_the_field_says_
     await note.fill("coarse")
     assert "expected a fine word" in await page.problem("note")
     await expect(note).to_have_value("kind")
+
+
+async def test_a_picture_of_the_users_own_is_made_small_and_sent_by_http(page: Demo, tmp_path: Path) -> None:
+    await page.start("palette")
+    await page.shows((0, 0, 255))
+    before = len(await page.changes())
+    # So much noise that its JPEG is too long for a message, and so large that it has to be made smaller.
+    noise = np.random.default_rng(0).normal((40, 170, 90), 40, (900, 1700, 3)).clip(0, 255)
+    Image.fromarray(noise.astype(np.uint8)).save(tmp_path / "paper.png")
+    await page.parameter("paper").set_input_files(tmp_path / "paper.png")
+    await page.shows((40, 170, 90))
+    assert await page.page.evaluate("p2pcamera.params.paper.length") > 64 * 1024
+    # What follows does not take it away, and nobody puts it into an address.
+    await page.parameter("shape").select_option("round")
+    await page.so(lambda: page.page.evaluate("p2pcamera.params.shape === 'round'"), "the next change is made")
+    await page.shows((40, 170, 90))
+    assert len(await page.changes()) == before
+    assert len(await page.page.evaluate("location.hash")) < 4_000
+
+    (tmp_path / "words.png").write_text("no picture")
+    await page.parameter("paper").set_input_files(tmp_path / "words.png")
+    assert "cannot read that picture" in await page.problem("paper")
+    assert (await page.problem("paper")).endswith("It stays a picture.")
+    await page.shows((40, 170, 90))
+
+    await page.page.get_by_role("button", name="Remove the picture").click()
+    await page.shows((0, 0, 255))
+    await page.page.get_by_role("button", name="Reset all").click()
 
 
 async def test_a_slider_that_moves_sends_at_most_ten_changes_a_second_and_its_last_value(page: Demo) -> None:

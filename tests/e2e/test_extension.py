@@ -223,6 +223,29 @@ async def test_offer_is_checked_key_by_key(browser: Extended) -> None:
     assert dict(zip(changes, passed, strict=True)) == changes
 
 
+async def test_change_too_long_for_the_data_channel_is_checked_too(browser: Extended) -> None:
+    bodies = {
+        "{ filter: 'background', params: { picture: 'a'.repeat(700_000) } }": True,
+        "{ filter: ['background', 'ink'], params: {} }": True,
+        "{ filter: 'background' }": False,
+        "{ filter: '../ink', params: {} }": False,
+        "{ filter: 'ink', params: [] }": False,
+        "{ filter: 'ink', params: {}, outage: 'open' }": False,
+        "{ filter: 'ink', params: { picture: 'a'.repeat(1_100_000) } }": False,
+    }
+    passed = await browser.run(
+        f"""async () => {{
+          const {{ checkedCall }} = await import("/checks.js");
+          const path = `sessions/${{"0f".repeat(16)}}`;
+          const contentType = "application/json";
+          return [{", ".join(bodies)}].map((change) => checkedCall({{
+            type: "call", method: "PATCH", path, contentType, body: JSON.stringify(change),
+          }}) !== null);
+        }}"""
+    )
+    assert dict(zip(bodies, passed, strict=True)) == bodies
+
+
 async def test_candidates_are_lines_of_sdp_and_few(browser: Extended) -> None:
     bodies = {
         r"'a=candidate:1\r\n'": True,

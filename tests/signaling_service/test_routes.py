@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from signaling_service.app import MAX_BODY_BYTES
+from signaling_service.choices import MAX_PARAMS_BYTES
 from tests.signaling_service.calling import Page, Running, page, running
 from tests.signaling_service.making import WireWorker, served
 
@@ -79,6 +80,12 @@ def bad_offers() -> Iterator[Any]:
     yield pytest.param(
         {"json": {**good, "params": {"strength": 3}}}, 422, "invalid_params", id="parameter out of range"
     )
+    long = {"a": "x" * (MAX_PARAMS_BYTES - 1)}
+    yield pytest.param({"json": {**good, "params": long}}, 400, "malformed", id="params too long to travel")
+    # Each takes nine bytes on its way, here four.
+    many = {"a": [0.5] * (MAX_PARAMS_BYTES // 8)}
+    yield pytest.param({"json": {**good, "params": many}}, 400, "malformed", id="params that grow too long")
+    yield pytest.param({"json": {**good, "params": {"a": 2**64}}}, 400, "malformed", id="a number too large")
     yield pytest.param({"content": "x" * (MAX_BODY_BYTES + 1)}, 413, "too_large", id="large")
     yield pytest.param({"json": good}, 422, "unusable_offer", id="an empty description")
     yield pytest.param({"json": {**good, "sdp": "hello"}}, 422, "unusable_offer", id="no SDP")
@@ -247,7 +254,7 @@ async def test_a_page_of_another_origin_may_call(service: Running) -> None:
 
 async def test_a_body_that_grows_past_the_limit_is_cut_off(service: Running) -> None:
     async def endless() -> AsyncIterator[bytes]:
-        for _ in range(20):
+        for _ in range(MAX_BODY_BYTES // 8192 + 2):
             yield b"x" * 8192
 
     response = await service.http.post(

@@ -20,7 +20,7 @@ from torch.nn import functional as nnf
 from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.img2img import checkpoint, steady
-from inference_service.filters.img2img.files import MODELS, TAESD, Part, lay_out
+from inference_service.filters.img2img.files import MODELS, Part, lay_out, own_parts
 from inference_service.filters.img2img.networks import Networks
 from inference_service.filters.img2img.noise import Noise
 from inference_service.filters.img2img.painter import Painter, Wish
@@ -222,7 +222,7 @@ class Img2Img(Filter):
         own = self.settings.weights
         if own is None:
             return MODELS[self.settings.model]
-        return () if checkpoint.has_tiny_autoencoder(own) else TAESD
+        return own_parts(own)
 
 
 def _per_picture(values: Sequence[float], device: torch.device) -> Tensor:

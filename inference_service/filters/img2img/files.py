@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from inference_service.errors import WeightsError
+from inference_service.filters.img2img.checkpoint import has_tiny_autoencoder
 from inference_service.filters.img2img.schedule import Model
 from inference_service.weights import WeightsFile
 
@@ -108,6 +110,16 @@ LCM = (
     _lcm("tokenizer/merges.txt", "merges.txt"),
 )
 MODELS: dict[Model, tuple[Part, ...]] = {"sd-turbo": SD_TURBO + TAESD, "lcm": LCM + TAESD}
+
+
+def own_parts(folder: Path) -> tuple[Part, ...]:
+    """Return what an operator's own folder lacks: the fast autoencoder, where it has a slow one.
+
+    Raises WeightsError where there is no such folder.
+    """
+    if not folder.is_dir():
+        raise WeightsError(f"there is no folder {folder}, which the filter's `weights` setting names")
+    return () if has_tiny_autoencoder(folder) else TAESD
 
 
 def lay_out(into: Path, parts: Sequence[Part], paths: Sequence[Path], own: Path | None) -> None:

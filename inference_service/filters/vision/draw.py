@@ -13,6 +13,7 @@ is for shapes with straight edges; the second shows the one that covers more, fo
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -46,9 +47,9 @@ def crossed(shape: Tensor, cover: Tensor) -> Tensor:
     return torch.where(levels > 0, (levels << SHAPE_BITS) | shape.to(torch.int32), 0)
 
 
-def write(size: tuple[int, int, int], *marks: Marks) -> Tensor:
+def write(size: tuple[int, int, int], device: torch.device, marks: Iterable[Marks]) -> Tensor:
     """Return the largest key of each pixel, int32 of `size` (N, H, W)."""
-    keys = torch.zeros(size, dtype=torch.int32, device=marks[0].place.device)
+    keys = torch.zeros(size, dtype=torch.int32, device=device)
     flat = keys.view(-1)
     for some in marks:
         flat.scatter_reduce_(0, some.place.reshape(-1), some.key.reshape(-1), "amax")

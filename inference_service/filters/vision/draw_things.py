@@ -47,8 +47,8 @@ class ThingPainter:
     def draw(self, pictures: Tensor, things: Things, look: Look, widest: float) -> Tensor:
         """Return (N, 3, H, W) float32 drawings over uint8 RGB `pictures` of that shape.
 
-        The best thing lies on top, and labels on all frames. `widest`: no less than any of `look.line`, on the
-        host.
+        The best thing lies on top, and labels on all frames. `widest`: no less than any of `look.line`, on
+        the host.
         """
         n, _, height, width = pictures.shape
         size = (n, height, width)
@@ -73,11 +73,11 @@ class ThingPainter:
             boxes, flat = boxes[real], [row[real] for row in flat]
         at, frame, label, line, word, number = flat
         boxes = whole(boxes, size)
-        keys = draw.write(
-            size,
+        marks = (
             frames(boxes, at, frame, line, max(1, round(widest * height)), size),
             labels(boxes, at, label, word, number, letters, size),
         )
+        keys = draw.write(size, pictures.device, marks)
         shape, cover = draw.read_stacked(keys)
         painted = draw.coloured(shape, _table(things.labels, look.colours))
         share = (cover.to(torch.float32) / draw.FULL)[:, None]

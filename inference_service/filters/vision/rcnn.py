@@ -85,7 +85,8 @@ class Network:
         self.dtype = torch.float16 if is_half else torch.float32
         is_gpu = device.type == "cuda"
         self._rounds = (PROPOSAL_ROUNDS, THING_ROUNDS) if is_gpu else (None, None)
-        self._asks = not is_gpu
+        self.asks = not is_gpu
+        """Asking how many there are costs nothing."""
         self._rpn, self._heads, self._transform = model.rpn, model.roi_heads, model.transform
         self._per_level, self._proposals = self._rpn.pre_nms_top_n(), self._rpn.post_nms_top_n()
         self._rpn_weights = _pair(self._rpn.box_coder.weights)
@@ -219,7 +220,7 @@ class Network:
         n, count = is_real.shape
         picture = torch.arange(n, device=is_real.device).repeat_interleave(count, output_size=n * count)
         boxes, real = proposals.flatten(0, 1), None
-        if self._asks:
+        if self.asks:
             real = is_real.flatten().nonzero()[:, 0]
             picture, boxes = picture[real], boxes[real]
         pooled = self.pool(features, picture, boxes, grid, self._side)

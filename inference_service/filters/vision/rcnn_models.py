@@ -11,7 +11,7 @@ from inference_service.filters.vision.packages import require
 from inference_service.filters.vision.weights import load_state
 from inference_service.weights import WeightsFile
 
-LICENCE = "BSD-3-Clause (torchvision); trained on COCO, see docs/licences.md"
+LICENCE = "torchvision names none; trained on COCO, see docs/licences.md"
 DETECTION_WEIGHTS = WeightsFile(
     name="fasterrcnn_mobilenet_v3_large_320_fpn-907ea3f9.pth",
     url="https://download.pytorch.org/models/fasterrcnn_mobilenet_v3_large_320_fpn-907ea3f9.pth",

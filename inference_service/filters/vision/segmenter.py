@@ -31,7 +31,7 @@ MEAN_RGB = (0.485, 0.456, 0.406)
 DEVIATION_RGB = (0.229, 0.224, 0.225)
 """Of ImageNet's pictures in 0..1, as torchvision's transforms of these weights have them."""
 
-_LICENCE = "BSD 3-Clause (torchvision); trained on COCO, see docs/licences.md"
+_LICENCE = "none is named; trained on COCO, see docs/licences.md"
 _ZOO = "https://download.pytorch.org/models"
 WEIGHTS: Mapping[NetworkName, WeightsFile] = {
     "lraspp_mobilenet_v3_large": WeightsFile(

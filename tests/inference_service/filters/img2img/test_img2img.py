@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +18,11 @@ import torch
 from torch import Tensor
 
 from inference_service.errors import WeightsError
+from inference_service.filters import img2img
 from inference_service.filters.base import Item
-from inference_service.filters.img2img import Img2Img
+from inference_service.filters.img2img import Img2Img, files
 from inference_service.loading import load
+from tests.inference_service.hub_server import COMMIT
 
 pytestmark = pytest.mark.models
 
@@ -175,6 +182,12 @@ def test_every_parameter_shows_in_the_next_frame(
     assert (painted(filters[model], batch, [item(**params)]) - before).abs().mean() > 0.05
 
 
+def test_lcm_left_to_itself_is_guided_as_its_makers_advise(filters: dict[str, Img2Img]) -> None:
+    batch = pictures(1)
+    by_itself = painted(filters["lcm"], batch, [item(guidance=1.0)])
+    assert torch.equal(by_itself, painted(filters["lcm"], batch, [item(guidance=8.0)]))
+
+
 def test_negative_prompt_shows_with_guidance_alone(filters: dict[str, Img2Img]) -> None:
     batch, turbo = pictures(1), filters["sd-turbo"]
     plain, guided = item(), item(guidance=6.0)
@@ -229,17 +242,82 @@ def test_pipeline_saved_with_another_autoencoder_takes_the_downloaded_one(
     folders: dict[str, Path], tmp_path: Path
 ) -> None:
     folder = tmp_path / "model"
-    folder.mkdir()
     for name in ("unet", "text_encoder", "tokenizer"):
+        folder.mkdir(exist_ok=True)
         (folder / name).symlink_to(folders["sd-turbo"] / name)
     (folder / "vae").mkdir()
     (folder / "vae" / "config.json").write_text(json.dumps({"_class_name": "AutoencoderKL"}))
-    (tmp_path / "weights").mkdir()
-    settings = {"weights": folder, "side": 128}
     one = Img2Img()
-    one.settings = Img2Img.Settings(**settings)
-    names = [file.name for file in one.needed_weights()]
-    assert names == ["taesd-config.json", "taesd-autoencoder.safetensors"]
+    one.settings = Img2Img.Settings(weights=folder)
+    assert [file.name for file in one.needed_weights()] == [
+        "taesd-config.json",
+        "taesd-autoencoder.safetensors",
+    ]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_is_downloaded_paints_as_the_folder_does_and_later_without_a_network(
+    folders: dict[str, Path],
+    filters: dict[str, Img2Img],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    model: str,
+) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    batch, wish = pictures(1), {"prompt": "red hat", "guidance": 3.0}
+    expected = painted(filters[model], batch, [item(**wish)])
+    with model_hub(folders[model]) as url:
+        monkeypatch.setattr(
+            img2img, "MODELS", {model: tuple(on_hub(part, url) for part in files.MODELS[model])}
+        )
+        told: list[tuple[str, float]] = []
+        settings = {"model": model, "side": 128}
+        one = load(Img2Img, CPU, settings, tmp_path, lambda text, fraction: told.append((text, fraction)))
+    assert torch.equal(painted(one, batch, [item(**wish)]), expected)
+    fractions = [fraction for text, fraction in told if not text.startswith("asking")]
+    assert fractions == sorted(fractions)
+    again = load(Img2Img, CPU, settings, tmp_path)
+    assert torch.equal(painted(again, batch, [item(**wish)]), expected)
+
+
+def on_hub(part: files.Part, url: str) -> files.Part:
+    """The same file, under its own name, on a hub that knows the tiny model and is asked for its sums."""
+    address = f"{url}/owner/model/resolve/{COMMIT}/{part.place}"
+    return files.Part(part.place, replace(part.file, url=address, sum_prefix=None, size_bytes=None))
+
+
+@contextmanager
+def model_hub(folder: Path) -> Iterator[str]:
+    """Serve a folder as Hugging Face's hub serves a repository of small files."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.do_GET(is_body_wanted=False)
+
+        def do_GET(self, is_body_wanted: bool = True) -> None:
+            content = (folder / self.path.partition(f"/{COMMIT}/")[2]).read_bytes()
+            blob = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+            self.send_response(200)
+            for name, value in (
+                ("X-Repo-Commit", COMMIT),
+                ("ETag", f'"{blob}"'),
+                ("Content-Length", len(content)),
+            ):
+                self.send_header(name, str(value))
+            self.end_headers()
+            self.wfile.write(content if is_body_wanted else b"")
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from inference_service.errors import MissingPackage
+from inference_service.errors import MissingPackage, WeightsError
 from inference_service.filters.base import Item
 from inference_service.filters.img2img import Img2Img, steady
 from inference_service.filters.img2img.files import MODELS
@@ -213,6 +213,13 @@ def test_only_the_chosen_model_is_downloaded() -> None:
     names = [file.name for file in Img2Img.weights]
     assert len(set(names)) == len(names)
     assert {file.name for parts in MODELS.values() for file in (part.file for part in parts)} == set(names)
+
+
+def test_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    one = Img2Img()
+    one.settings = Img2Img.Settings(weights=tmp_path / "nothing")
+    with pytest.raises(WeightsError, match=r"there is no folder .*nothing, which the filter's `weights`"):
+        one.needed_weights()
 
 
 def test_both_models_have_all_of_diffusers_layout() -> None:

@@ -10,10 +10,13 @@ import torch
 from torch import Tensor, nn
 
 
-def write(path: Path, build: Callable[..., Any], seed: int = 1) -> Path:
-    """Write random weights for the model that `build` makes; its scores are spread over the whole range."""
-    torch.manual_seed(seed)
-    model = build(weights=None, weights_backbone=None).eval()
+def write(path: Path, build: Callable[..., Any], **limits: Any) -> Path:
+    """Write random weights for the model that `build` makes; its scores are spread over the whole range.
+
+    `limits`: those with which it will be used, or else this takes long.
+    """
+    torch.manual_seed(1)
+    model = build(weights=None, weights_backbone=None, **limits).eval()
     with torch.no_grad():
         settle(model)
         spread(model)
@@ -29,14 +32,16 @@ def settle(model: Any) -> None:
         if isinstance(norm, nn.BatchNorm2d):
             norm.momentum = 1.0
             norm.train()
-    model.backbone(scenes(4, (160, 224), seed=8).float() / 127.5 - 1)
+    model.backbone(scenes(4, (120, 176), seed=8).float() / 127.5 - 1)
     model.eval()
 
 
 def spread(model: Any) -> None:
     """Scale the last layers so that what they say differs from place to place, as in a trained one."""
-    pictures = scenes(2, (160, 224), seed=9).float() / 255
+    pictures = scenes(2, (120, 176), seed=9).float() / 255
     rpn, heads = model.rpn.head, model.roi_heads
+    # What is done for each of them takes longest.
+    heads.detections_per_img = 1
     _scale(model, pictures, rpn.cls_logits, 3.0)
     _scale(model, pictures, rpn.bbox_pred, 0.4)
     _scale(model, pictures, heads.box_predictor.cls_score, 4.0)

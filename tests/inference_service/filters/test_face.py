@@ -1,0 +1,196 @@
+"""`face` on heads given by hand: what is covered, for how long, and what a new state shows."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from inference_service.filters.base import Item
+from inference_service.filters.face import Face, row, see, wishes_of
+from inference_service.filters.vision.covers import HOLD_FRAMES, IS_THERE, X
+from inference_service.filters.vision.draw_covers import covered
+from inference_service.filters.vision.heads import Heads
+
+SIZE = (120, 160)
+PEOPLE = 3
+
+
+def heads(*at: tuple[float, float, float]) -> tuple[Heads, Tensor]:
+    """One picture's heads by middle and radius, and which of PEOPLE places are taken."""
+    rows = torch.zeros(1, PEOPLE, 3)
+    rows[0, : len(at)] = torch.tensor(at).reshape(-1, 3)
+    axis = torch.tensor([1.0, 0.0]).expand(1, PEOPLE, 2)
+    return Heads(rows[..., :2], rows[..., 2], axis), torch.arange(PEOPLE)[None] < len(at)
+
+
+def noise() -> Tensor:
+    """A picture in which nothing that is covered looks as it did."""
+    return torch.randint(0, 256, (1, 3, *SIZE), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+
+
+def shown(item: Item, *at: tuple[float, float, float], picture: Tensor | None = None) -> Tensor:
+    """One frame of a session in which heads were found there: (H, W) bool, what is still the camera's."""
+    picture = noise() if picture is None else picture
+    seen = see(*heads(*at), [item])
+    wishes = wishes_of([item], torch.from_numpy(row(item.params))[None], SIZE[0])
+    after = covered(picture, seen.covers, seen.is_all, wishes)
+    seen.keep([item])
+    return (after[0] - picture[0]).abs().amax(0) < 1
+
+
+def session(**params: object) -> Item:
+    return Item(bytes(16), 100, Face.Params.model_validate(params))
+
+
+def at(item: Item, sequence: int) -> Item:
+    return Item(item.session, sequence, item.params, item.state)
+
+
+@pytest.mark.parametrize("mode", ["mosaic", "blur", "mask"])
+def test_a_face_is_covered_and_the_rest_is_not(mode: str) -> None:
+    is_raw = shown(session(mode=mode), (80.0, 60.0, 20.0))
+    assert is_raw[45:76, 67:94].float().mean() < 0.02
+    assert is_raw[:20].all()
+    assert is_raw[:, :20].all()
+    assert is_raw.float().mean() > 0.6
+
+
+def test_a_larger_size_covers_more() -> None:
+    small, large = (shown(session(size=size), (80.0, 60.0, 20.0)).sum() for size in (1.0, 2.0))
+    assert large < small - 1000
+
+
+def test_where_no_face_was_found_yet_nothing_is_shown_for_half_a_second() -> None:
+    item = session()
+    for sequence in (100, 101, 100 + HOLD_FRAMES - 1):
+        assert shown(at(item, sequence)).float().mean() < 0.02
+    assert shown(at(item, 100 + HOLD_FRAMES)).all()
+
+
+def test_once_a_face_was_found_the_rest_is_shown_at_once() -> None:
+    item = session()
+    assert not shown(item).any()
+    assert shown(at(item, 101), (80.0, 60.0, 20.0)).float().mean() > 0.6
+    assert shown(at(item, 102)).float().mean() > 0.6
+
+
+def test_a_cover_is_held_for_half_a_second_and_no_longer() -> None:
+    item = session()
+    shown(item, (80.0, 60.0, 20.0))
+    for sequence in (101, 107, 100 + HOLD_FRAMES):
+        assert shown(at(item, sequence))[50:70, 70:90].float().mean() < 0.02
+    assert shown(at(item, 101 + HOLD_FRAMES)).all()
+
+
+def test_frames_that_are_missing_count_too() -> None:
+    item = session()
+    shown(item, (80.0, 60.0, 20.0))
+    assert shown(at(item, 101 + HOLD_FRAMES)).all()
+
+
+def test_a_held_cover_goes_on_as_the_head_moved() -> None:
+    item = session()
+    for frame in range(5):
+        shown(at(item, 100 + frame), (40.0 + 6 * frame, 60.0, 16.0))
+    shown(at(item, 110))
+    covers = item.state["covers"]
+    (held,) = covers[covers[:, IS_THERE] > 0]
+    assert 64 + 6 * 4 < held[X] < 64 + 6 * 6 + 1
+
+
+def test_a_head_that_is_found_again_has_one_cover() -> None:
+    item = session()
+    shown(item, (80.0, 60.0, 20.0))
+    shown(at(item, 103))
+    shown(at(item, 104), (84.0, 62.0, 20.0))
+    assert item.state["covers"][:, IS_THERE].sum() == 1
+
+
+def test_of_two_heads_the_one_that_is_lost_is_held() -> None:
+    item = session()
+    shown(item, (40.0, 60.0, 15.0), (120.0, 60.0, 15.0))
+    is_raw = shown(at(item, 101), (41.0, 60.0, 15.0))
+    assert is_raw[55:65, 115:125].float().mean() < 0.02
+    assert is_raw[55:65, 36:46].float().mean() < 0.02
+    assert is_raw[:, 76:84].all()
+
+
+def test_a_cover_shrinks_slowly_and_grows_at_once() -> None:
+    item = session()
+    sizes = [
+        int((~shown(at(item, 100 + frame), (80.0, 60.0, radius))).sum())
+        for frame, radius in enumerate((20.0, 10.0, 30.0))
+    ]
+    alone = int((~shown(session(), (80.0, 60.0, 10.0))).sum())
+    assert alone < 0.7 * sizes[1] < sizes[0] < sizes[2]
+    assert abs(sizes[2] - int((~shown(session(), (80.0, 60.0, 30.0))).sum())) < 20
+
+
+def test_more_heads_than_can_be_held_hide_everything() -> None:
+    item = session()
+    places = [(20.0 + 25 * n, 30.0, 8.0) for n in range(6)] + [
+        (20.0, 90.0, 8.0),
+        (70.0, 90.0, 8.0),
+        (120.0, 90.0, 8.0),
+    ]
+    assert shown(item, *places[:3]).float().mean() > 0.5
+    assert shown(at(item, 101), *places[3:6]).float().mean() > 0.5
+    assert shown(at(item, 102), *places[6:]).float().mean() < 0.02
+
+
+def test_a_tilted_head_is_covered_along_its_tilt() -> None:
+    item = session(size=1.5)
+    found, is_real = heads((80.0, 60.0, 25.0))
+    axis = torch.tensor([0.6, 0.8]).expand(1, PEOPLE, 2)
+    seen = see(found._replace(axis=axis), is_real, [item])
+    wishes = wishes_of([item], torch.from_numpy(row(item.params))[None], SIZE[0])
+    after = covered(noise(), seen.covers, seen.is_all, wishes)
+    is_raw = (after[0] - noise()[0]).abs().amax(0) < 1
+    # 36 pixels from the middle: up and down the head within its ellipse, across it without.
+    assert not is_raw[60 - 21, 80 + 28]
+    assert not is_raw[60 + 21, 80 - 28]
+    assert is_raw[60 - 28, 80 - 21]
+    assert is_raw[60 + 28, 80 + 21]
+
+
+def test_sessions_in_one_batch_have_what_each_has_alone() -> None:
+    wishes = [{"mode": "mask"}, {"mode": "blur", "mosaic": 6.0}, {"mode": "mask", "mask": "smile"}, {}]
+    items = [session(**wish) for wish in wishes]
+    found, is_real = heads((80.0, 60.0, 20.0))
+    many = Heads(*(one.expand(4, *one.shape[1:]) for one in found))
+    seen = see(many, is_real.expand(4, -1), items)
+    pictures = noise().expand(4, -1, -1, -1)
+    rows = torch.stack([torch.from_numpy(row(item.params)) for item in items])
+    together = covered(pictures, seen.covers, seen.is_all, wishes_of(items, rows, SIZE[0]))
+    for number, item in enumerate(items):
+        own = see(found, is_real, [session(**wishes[number])])
+        alone = covered(
+            noise(), own.covers, own.is_all, wishes_of([item], rows[number : number + 1], SIZE[0])
+        )
+        assert torch.allclose(together[number], alone[0], atol=1e-3)
+
+
+def test_squares_on_a_large_face_are_few() -> None:
+    picture = noise()
+    item = session(mosaic=1.0, size=1.0)
+    seen = see(*heads((80.0, 60.0, 55.0)), [item])
+    wishes = wishes_of([item], torch.from_numpy(row(item.params))[None], SIZE[0])
+    after = covered(picture, seen.covers, seen.is_all, wishes)
+    assert len(after[0, 0, 60, 40:120].unique()) <= 9
+
+
+def test_parameters_are_checked_and_small_enough_to_travel() -> None:
+    for wrong in ({"mode": "none"}, {"size": 0.5}, {"mask_colour": "red"}, {"min_score": 0.0}, {"other": 1}):
+        with pytest.raises(ValidationError):
+            Face.Params.model_validate(wrong)
+    schema = Face.Params.model_json_schema()
+    assert len(json.dumps(schema)) < 32 * 1024
+    assert all({"title", "description", "default"} <= set(one) for one in schema["properties"].values())
+    assert Face.is_private
+    assert Face.keeps_state
+    assert np.array_equal(row(Face.Params(mask_colour="#ff8000"))[2:], [255, 128, 0])
