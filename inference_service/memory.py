@@ -14,7 +14,7 @@ import torch
 UNKNOWN = sys.maxsize
 """As free as can be: where nobody says how much there is, a failure has to."""
 _CUDA_RESERVE_BYTES = 1 << 30
-_CPU_RESERVE_BYTES = 512 << 20
+_CPU_RESERVE_BYTES = 256 << 20
 
 
 class Memory(Protocol):

@@ -85,7 +85,8 @@
  * when it is over: it rejects with a `P2PCameraFault`. To a private filter it ends tracks that have become raw, too. `token` can be set and reads as undefined. Events are
  * `CustomEvent`s with `detail.session`: `statechange`, `stats` (`detail.stats`), `progress` of a loading filter
  * (`detail.filter`, `detail.fraction` from 0 to 1), and `fault` when a filter fails in mid-call
- * (`detail.fault`), where the session goes on. `uninstall` puts the browser's own functions back and ends all
+ * (`detail.fault`), where the session goes on; where that is for a parameter which only the filter itself refuses, with
+ * what the server has gone back to (`detail.filter`, `detail.params`). `uninstall` puts the browser's own functions back and ends all
  * filtered tracks, as if their cameras were unplugged; the script may be loaded again then.
  * @typedef {object} P2PCameraMembers
  * @property {readonly P2PCameraSession[]} sessions those that are connecting, live or reconnecting
@@ -2060,10 +2061,14 @@
     }
 
     #learn() {
-      this.#areFiltersKnown = this.#signaling.privateFilters().then((filters) => {
-        for (const filter of filters) privateFilters.add(filter);
-        this.#obeyOutage();
-      });
+      const told = this.#signaling.privateFilters().then(
+        (filters) => {
+          for (const filter of filters) privateFilters.add(filter);
+          this.#obeyOutage();
+        },
+        () => {},
+      );
+      this.#areFiltersKnown = Promise.race([told, pause(ICE_SERVERS_TIMEOUT_MS)]);
     }
 
     #obeyOutage() {
@@ -2198,12 +2203,12 @@
       } else if (message.type === "progress") {
         this.#notify("progress", { filter: message.filter, fraction: message.fraction });
       } else if (message.type === "error") {
-        if (message.filter) this.#goBack(message);
-        this.#notify("fault", { fault: faultFromError(message.error) });
+        const fault = faultFromError(message.error);
+        this.#notify("fault", message.filter ? { fault, ...this.#goBack(message) } : { fault });
       }
     }
 
-    /** The worker has refused parameters, and the server goes on with others. @param {any} message */
+    /** The worker has refused parameters, and the server goes on with others. @param {any} message @returns {Choice} */
     #goBack({ filter, params, private: isPrivate }) {
       const names = [filter].flat();
       // Parameters that are too long for a message are those of before.
@@ -2214,6 +2219,7 @@
       this.#accepted = choice;
       this.#filters = Object.freeze(names);
       this.#notePrivate(choice.filter, isPrivate === true);
+      return choice;
     }
 
     // A connection that is lost, and the next

@@ -83,7 +83,7 @@ def noise(*shape: int) -> torch.Tensor:
 def test_every_filter_passes_a_worker_s_warming_up(filters: dict[str, Filter]) -> None:
     pipeline = Pipeline(torch.device("cpu"), "test", Metrics(), Health(lambda: None))
     assert set(filters) == {
-        "mirror", "duotone", "exposure", "pixels", "recolour", "grey", "portrait"
+        "mirror", "duotone", "exposure", "curtain", "pixels", "recolour", "grey", "portrait"
     }  # fmt: skip
     for one in filters.values():
         pipeline.warm(one)
@@ -104,6 +104,11 @@ def test_duotone_keeps_the_chosen_colour(filters: dict[str, Filter]) -> None:
     negative = shown(filters["duotone"], batch, colour="red", is_negative=True)
     torch.testing.assert_close(negative[:, 0], 255 - grey)
     torch.testing.assert_close(shown(filters["duotone"], batch, strength=0), batch.float())
+
+
+def test_curtain_is_private_and_shows_nothing(filters: dict[str, Filter]) -> None:
+    assert filters["curtain"].is_private
+    assert set(shown(filters["curtain"], noise(2, 3, 48, 64)).flatten().tolist()) == {64}
 
 
 def test_exposure_makes_a_picture_of_several_frames(filters: dict[str, Filter]) -> None:

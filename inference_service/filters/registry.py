@@ -24,7 +24,7 @@ from inference_service.filters.base import Filter
 from inference_service.filters.entry import Entry, Progress, checked, status_of
 from inference_service.filters.room import NoRoom, Room, Space
 from inference_service.loading import load
-from inference_service.memory import is_shortage, of_device
+from inference_service.memory import of_device
 from shared.wire import FilterState, FilterStatus
 
 logger = logging.getLogger(__name__)
@@ -90,8 +90,7 @@ class Registry:
         self._warm = warm
         self._on_change = on_change
         self._lock = threading.Lock()
-        self._memory = (space or Space(of_device(device))).memory
-        self._room = Room(self._entries, self._lock, space or Space(self._memory), on_let_go)
+        self._room = Room(self._entries, self._lock, space or Space(of_device(device)), on_let_go)
         self._is_short = False
         self._loading_since_ns: int | None = None
         # Bounded by the number of filters: each is asked for once, and so is more room.
@@ -224,7 +223,12 @@ class Registry:
             if cls is None:
                 return
             self._set_state(entry, FilterState.LOADING)
-            self._fit(entry, cls)
+            made = self._room.fit(entry, partial(self._made, entry, cls))
+            with self._lock:
+                entry.loaded, entry.reason, entry.lacks_weights = made, "", False
+                entry.used_s = time.monotonic()
+            self._set_state(entry, FilterState.LOADED)
+            del made
             logger.info(
                 "filter %s loaded in %.1f s; it holds %d MiB",
                 name,
@@ -243,45 +247,14 @@ class Registry:
             self._loading_since_ns = None
             self._on_change()
 
-    def _fit(self, entry: Entry, cls: type[Filter]) -> None:
-        """Load it, and let go of others as far as need be; raises NoRoom, or what its loading raises."""
-        self._room.make_for(entry)
-        while True:
-            try:
-                made, entry.held_bytes = self._measured(entry, cls)
-                break
-            except Exception as exc:
-                if not is_shortage(exc):
-                    raise
-                shortage = type(exc)
-            # Here, where the exception no longer holds what the load has taken.
-            self._memory.give_back()
-            if self._room.let_go_one(but=entry):
-                continue
-            if self._room.has_others(entry):
-                raise NoRoom
-            raise shortage("not even alone")
-        try:
-            self._room.keep(entry)
-        except NoRoom:
-            made.unload()
-            del made
-            self._memory.give_back()
-            raise
-        with self._lock:
-            entry.loaded, entry.reason, entry.lacks_weights = made, "", False
-            entry.used_s = time.monotonic()
-        self._set_state(entry, FilterState.LOADED)
-
-    def _measured(self, entry: Entry, cls: type[Filter]) -> tuple[Filter, int]:
+    def _made(self, entry: Entry, cls: type[Filter]) -> Filter:
         name = entry.point.name
-        before_bytes = self._memory.held_bytes()
         entry.progress = Progress(f"loading {name}", LOADING_FROM)
         settings = self._settings.get(name, {})
         made = load(cls, self._device, settings, self._weights_dir, partial(self._tell, entry))
         entry.progress = Progress(f"warming up {name}", WARMING_FROM)
         self._warm(made)
-        return made, max(0, self._memory.held_bytes() - before_bytes)
+        return made
 
     def _relieve(self, _: str) -> None:
         self._is_short = False

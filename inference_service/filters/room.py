@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from inference_service.filters.base import Filter
 from inference_service.filters.entry import NOT_ASKED, Entry
-from inference_service.memory import Memory
+from inference_service.memory import Memory, is_shortage
 from shared.wire import FilterState
 
 logger = logging.getLogger(__name__)
@@ -49,33 +50,38 @@ class Room:
         self._space = space
         self._on_let_go = on_let_go
 
-    def make_for(self, entry: Entry) -> None:
-        """Let go of as many as it takes for one that is about to be loaded, as far as that is known.
+    def fit(self, entry: Entry, load: Callable[[], Filter]) -> Filter:
+        """Return the filter that `load` makes, with what it holds noted in its entry.
 
-        Raises NoRoom where those that would have to go are in use.
+        Lets go of others as far as need be. Raises NoRoom where those are in use, and what `load` raises.
         """
-        while self._lacks(entry):
-            if not self.let_go_one(but=entry):
-                if self._others(entry):
-                    raise NoRoom
-                # Alone it is loaded whatever the figures say, which are no more than a forecast.
-                return
-
-    def keep(self, entry: Entry) -> None:
-        """Accept one that has just been loaded and measured; raises NoRoom as `make_for` does."""
-        limit_bytes = self._space.limit_bytes
-        if limit_bytes is None:
-            return
-        while self._others_bytes(entry) + entry.held_bytes > limit_bytes:
-            if not self.let_go_one(but=entry):
-                if self._others(entry):
-                    raise NoRoom
-                logger.warning(
-                    "filter %s holds %d MiB, over --filter-memory-mb by itself",
-                    entry.point.name,
-                    entry.held_bytes >> 20,
-                )
-                return
+        memory = self._space.memory
+        self._make_for(entry)
+        while True:
+            before_bytes = memory.held_bytes()
+            try:
+                made = load()
+                break
+            except Exception as exc:
+                if not is_shortage(exc):
+                    raise
+                shortage = type(exc)
+            # Here, where the exception no longer holds what the load has taken.
+            memory.give_back()
+            if self.let_go_one(but=entry):
+                continue
+            if self._others(entry):
+                raise NoRoom
+            raise shortage("not even alone")
+        entry.held_bytes = max(0, memory.held_bytes() - before_bytes)
+        try:
+            self._keep(entry)
+        except NoRoom:
+            made.unload()
+            del made
+            memory.give_back()
+            raise
+        return made
 
     def let_go_one(self, but: Entry | None = None) -> bool:
         """Let go of the filter that was not used for longest; returns whether there was one to let go."""
@@ -107,9 +113,33 @@ class Room:
         logger.info("filter %s let go, which held %d MiB", name, entry.held_bytes >> 20)
         return True
 
-    def has_others(self, entry: Entry) -> bool:
-        """Other filters are loaded."""
-        return bool(self._others(entry))
+    def _make_for(self, entry: Entry) -> None:
+        """Let go of as many as it takes for one that is about to be loaded, as far as that is known.
+
+        Raises NoRoom where those that would have to go are in use.
+        """
+        while self._lacks(entry):
+            if not self.let_go_one(but=entry):
+                if self._others(entry):
+                    raise NoRoom
+                # Alone it is loaded whatever the figures say, which are no more than a forecast.
+                return
+
+    def _keep(self, entry: Entry) -> None:
+        """Accept one that has just been loaded and measured; raises NoRoom as `_make_for` does."""
+        limit_bytes = self._space.limit_bytes
+        if limit_bytes is None:
+            return
+        while self._others_bytes(entry) + entry.held_bytes > limit_bytes:
+            if not self.let_go_one(but=entry):
+                if self._others(entry):
+                    raise NoRoom
+                logger.warning(
+                    "filter %s holds %d MiB, over --filter-memory-mb by itself",
+                    entry.point.name,
+                    entry.held_bytes >> 20,
+                )
+                return
 
     def _lacks(self, entry: Entry) -> bool:
         memory, limit_bytes = self._space.memory, self._space.limit_bytes

@@ -201,8 +201,13 @@ export class Call extends EventTarget {
   }
 
   /** @param {{session: P2PCameraSession, fault: P2PCameraFault}} detail */
-  #filterFailed({ session, fault }) {
+  #filterFailed({ session, fault, filter, params }) {
     if (session !== this.#session) return;
+    // The worker has refused what the server had taken, which has gone back to what it took before.
+    if (params && filter === this.#wanted().name) {
+      this.#tell("accepted", { name: filter, params });
+      if (!this.#tell("refused", { fault })) return;
+    }
     this.#say("wait", phrase("message.filter-failed", { filter: this.#wanted().title, reason: fault.message }));
   }
 

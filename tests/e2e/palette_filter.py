@@ -11,7 +11,7 @@ from typing import Literal
 
 from inference_service.filters import base
 from PIL import Image
-from pydantic import Field
+from pydantic import Field, field_validator
 
 
 class Palette(base.Filter):
@@ -30,6 +30,14 @@ class Palette(base.Filter):
         parts: tuple[Literal["head", "hands"], ...] = Field((), title="Parts")
         paper: str = Field("", max_length=700_000, title="Paper", json_schema_extra={
             "contentMediaType": "image/*", "contentEncoding": "base64"})
+
+        @field_validator("note")
+        @classmethod
+        def _is_fine(cls, value):
+            # Which the schema does not say.
+            if value == "coarse":
+                raise ValueError("expected a fine word")
+            return value
 
     def apply(self, batch, items):
         tints = [mean_of(item.params.paper) if item.params.paper else

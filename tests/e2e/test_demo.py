@@ -121,6 +121,11 @@ async def test_a_value_that_the_server_refuses_is_taken_back_and_the_field_says_
     await page.so(lambda: _last_params(page, note="kind"), "a better one is sent")
     await expect(page.page.locator("#parameter-note-problem")).to_be_hidden()
 
+    # By the worker, after the server has taken it.
+    await note.fill("coarse")
+    assert "expected a fine word" in await page.problem("note")
+    await expect(note).to_have_value("kind")
+
 
 async def test_a_picture_of_the_users_own_is_made_small_and_sent_by_http(page: Demo, tmp_path: Path) -> None:
     await page.start("palette")
