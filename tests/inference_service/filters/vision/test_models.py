@@ -138,12 +138,15 @@ def test_weights_that_make_no_numbers_show_nothing(
 def test_downloaded_weights_are_those_of_torchvisions_zoo(cls: type[Filter]) -> None:
     from torchvision.models import get_model_weights
 
-    (file,) = cls.weights
-    assert file is WEIGHTS[NETWORKS[0]]
-    for name, one in WEIGHTS.items():
-        assert one.url == get_model_weights(name)["DEFAULT"].url
-        assert one.name == one.url.rpartition("/")[2]
-        assert one.sum_prefix.removeprefix("sha256:") in one.name
+    one = cls()
+    assert one.needed_weights() == (WEIGHTS[NETWORKS[0]],)
+    one.settings = cls.Settings(network=NETWORKS[1])
+    assert one.needed_weights() == (WEIGHTS[NETWORKS[1]],)
+    for name, file in WEIGHTS.items():
+        assert file.url == get_model_weights(name)["DEFAULT"].url
+        assert file.name == file.url.rpartition("/")[2]
+        assert file.sum_prefix is not None
+        assert file.sum_prefix.removeprefix("sha256:") in file.name
 
 
 def test_input_keeps_the_pictures_shape_up_to_a_limit() -> None:
