@@ -99,7 +99,7 @@ class Background(Filter):
             ge=96,
             le=1024,
             title="Short side",
-            description="Pixels to which a picture's short side is brought for the network; left out, 256 on "
+            description="Pixels to which a picture's short side is brought for the network; left out, 192 on "
             "a CPU and 384 on a GPU.",
         )
         precision: Literal["auto", "float32", "float16"] = Field(
@@ -141,7 +141,7 @@ class Background(Filter):
             # M_MMAP_THRESHOLD); else each comes fresh from the system, with a page fault every 4 KiB.
             torch.empty(KEPT_BYTES, dtype=torch.uint8)
         path = settings.weights or self.weights_folder.get(WEIGHTS[settings.network])
-        short_side = settings.short_side or (384 if is_gpu else 256)
+        short_side = settings.short_side or (384 if is_gpu else 192)
         self._segmenter = Segmenter.load(settings.network, path, device, short_side, is_half=is_half)
         self._dtype = self._segmenter.dtype
 
