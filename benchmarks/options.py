@@ -27,19 +27,20 @@ def table(cls: type[Filter]) -> str:
     rows = [
         (f"`{name}`", one["description"], _values(schema, one), _default(one["default"]))
         for name, described in schema.get("properties", {}).items()
-        for one in (_resolved(schema, described),)
+        for one in (resolved(schema, described),)
     ]
     return markdown(HEAD, rows)
 
 
-def _resolved(schema: dict[str, Any], described: dict[str, Any]) -> dict[str, Any]:
+def resolved(schema: dict[str, Any], described: dict[str, Any]) -> dict[str, Any]:
+    """Return a property with what it refers to."""
     if "$ref" not in described:
         return described
     return {**schema["$defs"][described["$ref"].rpartition("/")[2]], **described}
 
 
 def _values(schema: dict[str, Any], described: dict[str, Any]) -> str:
-    described = _resolved(schema, described)
+    described = resolved(schema, described)
     if "enum" in described:
         return _words(described["enum"])
     kind = described["type"]

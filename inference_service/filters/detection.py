@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -15,7 +14,8 @@ from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.vision.coco import CLASSES, NUMBERS, ClassName, Group, numbers_of
 from inference_service.filters.vision.draw_things import Look, ThingPainter, class_colours
-from inference_service.filters.vision.precision import Precision, is_half
+from inference_service.filters.vision.network_settings import NetworkSettings
+from inference_service.filters.vision.precision import is_half
 from inference_service.filters.vision.rcnn_models import DETECTION_WEIGHTS, detector
 from inference_service.filters.vision.rows import Rows
 from inference_service.stages import lap
@@ -77,7 +77,7 @@ class Detection(Filter):
             description="Of all boxes, where they have one colour.",
         )
 
-    class Settings(base.Settings):
+    class Settings(NetworkSettings):
         """What an operator may set, once."""
 
         short_side: int = Field(
@@ -96,16 +96,6 @@ class Detection(Filter):
         )
         max_things: int = Field(
             default=40, ge=1, le=100, title="Things", description="Most things found in one picture."
-        )
-        precision: Precision = Field(
-            default="auto",
-            title="Precision",
-            description="Of the network's numbers; auto is float16 on a GPU and float32 on a CPU.",
-        )
-        weights: Path | None = Field(
-            default=None,
-            title="Weights",
-            description="A file with the model's weights, instead of the downloaded one.",
         )
 
     name: ClassVar[str] = "detection"

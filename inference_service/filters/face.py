@@ -114,13 +114,9 @@ class Face(Filter):
         """
         if self._network is None:
             raise RuntimeError("face is not loaded")
-        network = self._network
         rows = self._rows.stack([item.params for item in items])
-        grid = network.grid((batch.shape[2], batch.shape[3]))
         with lap("network"):
-            is_wanted = torch.ones(len(batch), network.classes, dtype=torch.bool, device=batch.device)
-            found = network.find(batch, rows[:, 0], is_wanted, grid)
-            points = network.points(found, grid)
+            found, points = self._network.see(batch, rows[:, 0])
         poison = found.poison + points.poison
         people = found.things
         with lap("paint"):

@@ -94,13 +94,9 @@ class Pose(Filter):
         """
         if self._network is None:
             raise RuntimeError("pose is not loaded")
-        network = self._network
         rows = self._rows.stack([item.params for item in items])
-        grid = network.grid((batch.shape[2], batch.shape[3]))
         with lap("network"):
-            is_wanted = torch.ones(len(batch), network.classes, dtype=torch.bool, device=batch.device)
-            found = network.find(batch, rows[:, 0], is_wanted, grid)
-            points = network.points(found, grid)
+            found, points = self._network.see(batch, rows[:, 0])
         thickest = max(item.params.line_width for item in items) / 200
         with lap("paint"):
             drawn: Tensor = self._painter.draw(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import colorsys
 from collections import OrderedDict
 from collections.abc import Sequence
-from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
 import torch
@@ -14,9 +13,9 @@ from torch import Tensor
 
 from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
+from inference_service.filters.vision import segmenter_settings
 from inference_service.filters.vision.enlarge import enlarged
-from inference_service.filters.vision.packages import require
-from inference_service.filters.vision.segmenter import WEIGHTS, NetworkName, Segmenter
+from inference_service.filters.vision.segmenter import WEIGHTS, Segmenter
 from inference_service.stages import lap
 from inference_service.weights import WeightsFile
 
@@ -32,7 +31,6 @@ FINER = 4
 """The classes are decided in so many times the size of the network's maps, and only then enlarged."""
 SHARPNESS = 3.0
 """By which logits are multiplied: of two classes that differ by 1, the likelier has 95 % of the paint."""
-KEPT_BYTES = 31 << 20
 MAX_TABLES = 256
 
 
@@ -66,14 +64,9 @@ class Segmentation(Filter):
             description="voc: those of the PASCAL VOC data set. vivid and soft: twenty hues.",
         )
 
-    class Settings(base.Settings):
+    class Settings(segmenter_settings.SegmenterSettings):
         """What an operator may set, once."""
 
-        network: NetworkName = Field(
-            default="lraspp_mobilenet_v3_large",
-            title="Network",
-            description="deeplabv3 finds somewhat more and takes several times as long.",
-        )
         short_side: int | None = Field(
             default=None,
             ge=96,
@@ -81,16 +74,6 @@ class Segmentation(Filter):
             title="Short side",
             description="Pixels to which a picture's short side is brought for the network; left out, 256 on "
             "a CPU and 448 on a GPU. The weights were trained with about 500.",
-        )
-        precision: Literal["auto", "float32", "float16"] = Field(
-            default="auto",
-            title="Precision",
-            description="Of the network's numbers; auto is float16 on a GPU and float32 on a CPU.",
-        )
-        weights: Path | None = Field(
-            default=None,
-            title="Weights",
-            description="A file with the model's weights, instead of the downloaded one.",
         )
 
     name: ClassVar[str] = "segmentation"
@@ -105,21 +88,15 @@ class Segmentation(Filter):
 
     def needed_weights(self) -> tuple[WeightsFile, ...]:
         """Return the file of the chosen network, unless the operator has named another one."""
-        return () if self.settings.weights else (WEIGHTS[self.settings.network],)
+        needed: tuple[WeightsFile, ...] = self.settings.needed_weights
+        return needed
 
     def load(self, device: torch.device) -> None:
         """Build the network and fill it; raises MissingPackage and WeightsError, which say what to do."""
-        require(self.name, "torchvision")
-        settings = self.settings
-        is_gpu = device.type == "cuda"
-        is_half = settings.precision == "float16" or (settings.precision == "auto" and is_gpu)
-        if not is_gpu:
-            # Once glibc has seen so large a block freed, it keeps those of a frame (`mallopt(3)`,
-            # M_MMAP_THRESHOLD); else each comes fresh from the system, with a page fault every 4 KiB.
-            torch.empty(KEPT_BYTES, dtype=torch.uint8)
-        path = settings.weights or self.weights_folder.get(WEIGHTS[settings.network])
-        short_side = settings.short_side or (448 if is_gpu else 256)
-        self._segmenter = Segmenter.load(settings.network, path, device, short_side, is_half=is_half)
+        short_side = self.settings.short_side or (448 if device.type == "cuda" else 256)
+        self._segmenter = segmenter_settings.load(
+            self.name, self.settings, self.weights_folder, device, short_side
+        )
 
     @torch.inference_mode()
     def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -16,16 +15,15 @@ from inference_service.filters.background import compose
 from inference_service.filters.background.own_picture import MAX_CHARS, OwnPictures, decoded
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.vision import matte as mattes
+from inference_service.filters.vision import segmenter_settings
 from inference_service.filters.vision.enlarge import enlarged
-from inference_service.filters.vision.packages import require
-from inference_service.filters.vision.segmenter import PERSON, WEIGHTS, NetworkName, Segmenter
+from inference_service.filters.vision.segmenter import PERSON, WEIGHTS, Segmenter
 from inference_service.stages import lap
 from inference_service.weights import WeightsFile
 
 GREEN = "#00ff00"
 SMALLER = 2
 """The matte and the blur are made in a picture of half the sides of the network's input."""
-KEPT_BYTES = 31 << 20
 LEAST_BLUR, MOST_BLUR = 0.008, 0.07
 """Deviations of the blur, as shares of the picture's short side."""
 
@@ -86,14 +84,9 @@ class Background(Filter):
             description="Calms edges that flicker while the picture stands still.",
         )
 
-    class Settings(base.Settings):
+    class Settings(segmenter_settings.SegmenterSettings):
         """What an operator may set, once."""
 
-        network: NetworkName = Field(
-            default="lraspp_mobilenet_v3_large",
-            title="Network",
-            description="deeplabv3 finds somewhat more and takes several times as long.",
-        )
         short_side: int | None = Field(
             default=None,
             ge=96,
@@ -101,16 +94,6 @@ class Background(Filter):
             title="Short side",
             description="Pixels to which a picture's short side is brought for the network; left out, 192 on "
             "a CPU and 384 on a GPU.",
-        )
-        precision: Literal["auto", "float32", "float16"] = Field(
-            default="auto",
-            title="Precision",
-            description="Of the network's numbers; auto is float16 on a GPU and float32 on a CPU.",
-        )
-        weights: Path | None = Field(
-            default=None,
-            title="Weights",
-            description="A file with the model's weights, instead of the downloaded one.",
         )
 
     name: ClassVar[str] = "background"
@@ -128,21 +111,15 @@ class Background(Filter):
 
     def needed_weights(self) -> tuple[WeightsFile, ...]:
         """Return the file of the chosen network, unless the operator has named another one."""
-        return () if self.settings.weights else (WEIGHTS[self.settings.network],)
+        needed: tuple[WeightsFile, ...] = self.settings.needed_weights
+        return needed
 
     def load(self, device: torch.device) -> None:
         """Build the network and fill it; raises MissingPackage and WeightsError, which say what to do."""
-        require(self.name, "torchvision")
-        settings = self.settings
-        is_gpu = device.type == "cuda"
-        is_half = settings.precision == "float16" or (settings.precision == "auto" and is_gpu)
-        if not is_gpu:
-            # Once glibc has seen so large a block freed, it keeps those of a frame (`mallopt(3)`,
-            # M_MMAP_THRESHOLD); else each comes fresh from the system, with a page fault every 4 KiB.
-            torch.empty(KEPT_BYTES, dtype=torch.uint8)
-        path = settings.weights or self.weights_folder.get(WEIGHTS[settings.network])
-        short_side = settings.short_side or (384 if is_gpu else 192)
-        self._segmenter = Segmenter.load(settings.network, path, device, short_side, is_half=is_half)
+        short_side = self.settings.short_side or (384 if device.type == "cuda" else 192)
+        self._segmenter = segmenter_settings.load(
+            self.name, self.settings, self.weights_folder, device, short_side
+        )
         self._dtype = self._segmenter.dtype
 
     @torch.inference_mode()

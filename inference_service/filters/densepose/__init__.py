@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -19,6 +19,7 @@ from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.densepose.paint import draw
 from inference_service.filters.densepose.palette import ColourMap, Look, Palette, Part
+from inference_service.filters.vision.precision import Precision, is_half
 from inference_service.stages import lap
 from inference_service.weights import WeightsFile
 
@@ -87,7 +88,7 @@ class DensePose(Filter):
             title="Proposals",
             description="Candidates of a picture that are looked at closely.",
         )
-        precision: Literal["auto", "float32", "float16"] = Field(
+        precision: Precision = Field(
             default="auto",
             title="Precision",
             description="Of the network's numbers; auto is float16 on a GPU and float32 on a CPU.",
@@ -159,10 +160,10 @@ class DensePose(Filter):
             settings.short_side, settings.proposals_per_level, settings.proposals, settings.max_people
         )
         is_gpu = device.type == "cuda"
-        is_half = settings.precision == "float16" or (settings.precision == "auto" and is_gpu)
+        half = is_half(settings.precision, device)
         # This thread's own device may be another GPU, where recording would take memory too.
         with torch.cuda.device(device) if is_gpu else nullcontext(), torch.inference_mode():
-            network = Network(made, limits, device, is_half=is_half)
+            network = Network(made, limits, device, is_half=half)
             if settings.compile:
                 network.compile()
             runner = Runner(network)

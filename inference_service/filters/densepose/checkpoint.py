@@ -18,10 +18,8 @@ import torch
 from torch import nn
 
 from inference_service.errors import WeightsError
+from inference_service.filters.vision.weights import some
 from inference_service.weights import check
-
-KEYS_NAMED = 3
-"""In an error; a wrong file misses hundreds."""
 
 _NAMED_BY_SUM = re.compile(r"_([0-9a-f]{6})\.(?:pkl|pth)$")
 _PIXEL_STATISTICS = ("pixel_mean", "pixel_std")
@@ -132,20 +130,15 @@ def _refuse(
     misshapen = {key for key, _, _ in shapes}
     missing = [key for key in missing if key not in misshapen]
     faults = [
-        _some("lacks", missing),
-        _some("has unknown", unexpected),
-        _some("has", [f"{key} of shape {came} instead of {expected}" for key, came, expected in shapes]),
+        some("lacks", missing),
+        some("has unknown", unexpected),
+        some("has", [f"{key} of shape {came} instead of {expected}" for key, came, expected in shapes]),
     ]
     if any(faults):
         raise WeightsError(
             f"{path} is made for another model: it {', '.join(filter(None, faults))}. Expected are the "
             "weights of densepose_rcnn_R_50_FPN_s1x"
         )
-
-
-def _some(verb: str, names: Sequence[str]) -> str:
-    more = f" and {len(names) - KEYS_NAMED} more" if len(names) > KEYS_NAMED else ""
-    return f"{verb} {', '.join(names[:KEYS_NAMED])}{more}" if names else ""
 
 
 def _first_line(exc: Exception) -> str:

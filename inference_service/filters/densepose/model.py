@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 from torch import nn
 
-from inference_service.errors import MissingPackage
+from inference_service.filters.vision.packages import require
 
 COMMIT = "02b5c4e295e990042a714712c21dc79b731e8833"
 """Of detectron2, with which this was written and tested; any later one that builds the same model will do."""
@@ -22,17 +21,7 @@ _INSTALL = {
 
 def require_packages() -> None:
     """Raise MissingPackage, which names what is missing and how to install it."""
-    for name, how in _INSTALL.items():
-        try:
-            importlib.import_module(name)
-        except ImportError as exc:
-            missing = exc.name.partition(".")[0] if exc.name else name
-            if missing == name:
-                text = f"the filter densepose needs the package {name}: {how}"
-            else:
-                what = f"the package {missing} is missing" if exc.name else str(exc)
-                text = f"the filter densepose needs {name}, which cannot be imported: {what}"
-            raise MissingPackage(text) from exc
+    require("densepose", *_INSTALL, how=_INSTALL)
 
 
 def configuration(

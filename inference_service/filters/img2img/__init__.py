@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -29,6 +29,7 @@ from inference_service.filters.img2img.schedule import LEAST_STRENGTH, MAX_STEPS
 from inference_service.filters.img2img.size import MULTIPLE, working_size
 from inference_service.filters.img2img.words import Words
 from inference_service.filters.vision import packages
+from inference_service.filters.vision.precision import Precision, is_half
 from inference_service.stages import lap
 from inference_service.weights import WeightsFile
 
@@ -115,7 +116,7 @@ class Img2Img(Filter):
             title="Weights",
             description="A folder as diffusers' save_pretrained writes it, instead of the downloaded files.",
         )
-        precision: Literal["auto", "float32", "float16"] = Field(
+        precision: Precision = Field(
             default="auto",
             title="Precision",
             description="Of the networks' numbers; auto is float16 on a GPU and float32 on a CPU.",
@@ -169,8 +170,7 @@ class Img2Img(Filter):
         settings = self.settings
         packages.require(self.name, "diffusers", "transformers")
         is_gpu = device.type == "cuda"
-        is_half = settings.precision == "float16" or (settings.precision == "auto" and is_gpu)
-        dtype = torch.float16 if is_half else torch.float32
+        dtype = torch.float16 if is_half(settings.precision, device) else torch.float32
         parts = self._parts()
         paths = self.weights_folder.get_all([part.file for part in parts])
         with TemporaryDirectory(prefix="p2pcamera-img2img-") as name:

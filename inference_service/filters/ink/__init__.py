@@ -21,10 +21,9 @@ from inference_service.filters.ink.network import (
     from_blocks,
     load_network,
 )
+from inference_service.heap import keep_large_blocks
 
 WEIGHTS = Path(__file__).with_name("ink.safetensors")
-KEPT_BYTES = 31 << 20
-"""Just under the 32 MiB up to which glibc adapts (`mallopt(3)`, M_MMAP_THRESHOLD)."""
 
 
 class Ink(Filter):
@@ -67,9 +66,7 @@ class Ink(Filter):
             network.out.weight.mul_(255 * OUT_SCALE)
             network.out.bias.mul_(255 * OUT_SCALE)
         if device.type == "cpu":
-            # Once glibc has seen so large a block freed, it keeps those of a frame; else each frame's come
-            # fresh from the system, with a page fault every 4 KiB: a quarter of the time of a frame.
-            torch.empty(KEPT_BYTES, dtype=torch.uint8)
+            keep_large_blocks()
         self._network = network.requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.inference_mode()

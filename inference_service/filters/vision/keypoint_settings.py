@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from pydantic import Field
 
-from inference_service.filters import base
-from inference_service.filters.vision.precision import Precision, is_half
+from inference_service.filters.vision.network_settings import NetworkSettings
+from inference_service.filters.vision.precision import is_half
 from inference_service.filters.vision.rcnn_models import keypoint_detector
 
 SHORT_SIDE_GPU, SHORT_SIDE_CPU = 480, 320
@@ -17,7 +17,7 @@ LONG_TO_SHORT = 1333 / 800
 """The longest the other side may be, as torchvision's builder has it."""
 
 
-class KeypointSettings(base.Settings):
+class KeypointSettings(NetworkSettings):
     """What an operator may set, once."""
 
     short_side: int | None = Field(
@@ -44,16 +44,6 @@ class KeypointSettings(base.Settings):
     )
     max_people: int = Field(
         default=8, ge=1, le=50, title="People", description="Most people looked for in one picture."
-    )
-    precision: Precision = Field(
-        default="auto",
-        title="Precision",
-        description="Of the network's numbers; auto is float16 on a GPU and float32 on a CPU.",
-    )
-    weights: Path | None = Field(
-        default=None,
-        title="Weights",
-        description="A file with the model's weights, instead of the downloaded one.",
     )
 
 

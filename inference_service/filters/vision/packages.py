@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 
 from inference_service.errors import MissingPackage
 
 INSTALL = "pip install 'p2pcamera[models]' (in a clone of the project: make models)"
 
 
-def require(filter_name: str, *packages: str) -> None:
-    """Import each of `packages`; raises MissingPackage, which says what is missing and how to install it."""
+def require(filter_name: str, *packages: str, how: Mapping[str, str] | None = None) -> None:
+    """Import each of `packages`; raises MissingPackage, which says what is missing and how to install it.
+
+    `how` by the package's name; INSTALL brings all others.
+    """
     for package in packages:
+        install = (how or {}).get(package, INSTALL)
         try:
             importlib.import_module(package)
         except ImportError as exc:
             missing = exc.name.partition(".")[0] if exc.name else package
             if missing == package:
                 raise MissingPackage(
-                    f"the filter {filter_name} needs the package {package}: {INSTALL}"
+                    f"the filter {filter_name} needs the package {package}: {install}"
                 ) from exc
             why = f"the package {missing} is missing" if exc.name else str(exc)
             raise MissingPackage(
@@ -28,5 +33,5 @@ def require(filter_name: str, *packages: str) -> None:
             # What torchvision raises beside a torch that it was not built for.
             raise MissingPackage(
                 f"the filter {filter_name} needs {package}, which does not fit the installed torch "
-                f"({exc}): {INSTALL}"
+                f"({exc}): {install}"
             ) from exc

@@ -41,6 +41,13 @@ class KeypointNetwork(Network):
         self._heat = self.placed(heads.keypoint_predictor.kps_score_lowres)
         self._up_scale = float(heads.keypoint_predictor.up_scale)
 
+    def see(self, pictures: Tensor, min_scores: Tensor) -> tuple[Found, Points]:
+        """Return the people in (N, 3, H, W) uint8 RGB `pictures`, scored above `min_scores`, (N,)."""
+        grid = self.grid((pictures.shape[2], pictures.shape[3]))
+        is_wanted = torch.ones(len(pictures), self.classes, dtype=torch.bool, device=pictures.device)
+        found = self.find(pictures, min_scores, is_wanted, grid)
+        return found, self.points(found, grid)
+
     def points(self, found: Found, grid: Grid) -> Points:
         """Return the points of the people of `find`; all 0 for places that are not taken."""
         people = found.things

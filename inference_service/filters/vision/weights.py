@@ -73,7 +73,7 @@ def _refuse(
     unexpected: Sequence[str] = (),
     misshapen: Sequence[str] = (),
 ) -> None:
-    faults = [_some("lacks", missing), _some("has unknown", unexpected), _some("has", misshapen)]
+    faults = [some("lacks", missing), some("has unknown", unexpected), some("has", misshapen)]
     if any(faults):
         raise WeightsError(
             f"{path} is made for another model than this {type(model).__name__}: it "
@@ -82,6 +82,7 @@ def _refuse(
         )
 
 
-def _some(verb: str, names: Sequence[str]) -> str:
+def some(verb: str, names: Sequence[str]) -> str:
+    """Return a few of `names` behind `verb`, and how many more there are; nothing where there are none."""
     more = f" and {len(names) - KEYS_NAMED} more" if len(names) > KEYS_NAMED else ""
     return f"{verb} {', '.join(names[:KEYS_NAMED])}{more}" if names else ""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.options import resolved
 from inference_service.filters.registry import BUILT_IN, installed
 
 
@@ -15,12 +16,6 @@ def parameters() -> Iterator[Any]:
         schema = installed()[name].load().Params.model_json_schema()
         for parameter, described in schema.get("properties", {}).items():
             yield pytest.param(schema, described, id=f"{name}.{parameter}")
-
-
-def resolved(schema: dict[str, Any], described: dict[str, Any]) -> dict[str, Any]:
-    if "$ref" not in described:
-        return described
-    return {**schema["$defs"][described["$ref"].rpartition("/")[2]], **described}
 
 
 @pytest.mark.parametrize(("schema", "described"), parameters())
