@@ -19,12 +19,12 @@ from typing import Any
 
 import torch
 
+from inference_service.device.memory import of_device
 from inference_service.errors import FilterFailed, UnknownFilter, WeightsError
 from inference_service.filters.base import Filter
 from inference_service.filters.entry import Entry, Progress, checked, status_of
+from inference_service.filters.loading import load
 from inference_service.filters.room import NoRoom, Room, Space
-from inference_service.loading import load
-from inference_service.memory import of_device
 from shared.wire import FilterState, FilterStatus
 
 logger = logging.getLogger(__name__)
