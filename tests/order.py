@@ -1,4 +1,4 @@
-"""Which xdist worker runs which file: some run the files of the browser, which wait, others those that compute.
+"""Which xdist worker runs which file: some run those with a browser, which wait, others those that compute.
 
 All at once would be more browsers than two cores can serve in time; one kind after the other would leave the
 cores idle while browsers wait.

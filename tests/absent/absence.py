@@ -1,7 +1,7 @@
 """Makes packages that are installed look as if they were not, in this process and in those that it starts.
 
-Only the tests marked for them may use the packages of known models. All other tests then show that nothing else
-needs them, with every package in one environment.
+Only the tests marked for them may use the packages of known models. All other tests then show that nothing
+else needs them, with every package in one environment.
 """
 
 from __future__ import annotations

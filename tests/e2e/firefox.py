@@ -99,7 +99,10 @@ class FirefoxPage:
 
 @contextmanager
 def default_route() -> Iterator[None]:
-    """Give this namespace a default route: without one Firefox finds no address of its own to connect from."""
+    """Give this namespace a default route.
+
+    Without one Firefox finds no address of its own, and makes no connection.
+    """
     subprocess.run(["ip", "route", "replace", "default", "dev", "p2pcamera0"], check=True)
     try:
         yield

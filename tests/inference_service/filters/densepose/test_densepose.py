@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pydantic import ValidationError
 
 from inference_service.errors import WeightsError
 from inference_service.filters.densepose import DensePose
