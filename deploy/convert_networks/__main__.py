@@ -1,8 +1,9 @@
 """Makes the weights files of `inference_service/filters/vision/networks/weights/` from MediaPipe's.
 
     pip download --no-deps --only-binary=:all: --python-version 3.11 mediapipe==0.10.21
-    npm pack @mediapipe/face_detection@0.4.1657300184 @mediapipe/holistic@0.5.1675471629
-    python -m deploy.convert_networks FOLDER   # where all three are unpacked, at any depth
+    npm pack @mediapipe/face_detection@0.4.1657300184 @mediapipe/holistic@0.5.1675471629 \\
+        @mediapipe/face_mesh@0.4.1657299874
+    python -m deploy.convert_networks FOLDER   # where all of them are unpacked, at any depth
 
 Needs `ai-edge-litert` (extra `test`). MediaPipe itself is not needed by anything here. The files hold half
 precision already, so nothing is lost. Each is found by its SHA-256 sum, and what is written has one that
@@ -20,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save
 
+from deploy.convert_networks import face_model
 from deploy.convert_networks.fusing import fuse
 from deploy.convert_networks.lowering import Lowering
 from deploy.convert_networks.tflite import read_graph
@@ -93,23 +95,39 @@ SOURCES = (
         "pose_landmark_lite.tflite",
         "f17bfbecadb61c3be1baa8b8d851cc6619c870a87167b32848ad20db306b9d61",
         "npm @mediapipe/holistic 0.5.1675471629",
-        {"points": 0, "score": 1, "mask": 2, "heatmap": 3, "world": 4},
+        {"points": 0, "score": 1, "heatmap": 3},
     ),
 )
 
 
 def main() -> None:
-    """Convert every source that the folder has; stop at the first one that it lacks."""
+    """Convert every source; stop at the first one that the folder lacks."""
     parser = argparse.ArgumentParser(description="Convert MediaPipe's networks to this project's form.")
     parser.add_argument("folder", type=Path, help="where the packages are unpacked")
     parser.add_argument("--target", type=Path, default=TARGET)
     given = parser.parse_args()
-    for source in SOURCES:
-        path = find(source, given.folder)
-        content = convert(source, path)
-        target = given.target / f"{source.name}.safetensors"
-        target.write_bytes(content)
-        print(f'    "{source.name}": "{hashlib.sha256(content).hexdigest()}",  # {len(content) / 1e6:.2f} MB')
+    files = {source.name: convert(source, find(source, given.folder)) for source in SOURCES}
+    origin = about(f"{face_model.CONTAINER} of {face_model.PACKAGE}", face_model.SHA256)
+    files["face_model"] = save(face_model.read(given.folder), origin)
+    for name, content in files.items():
+        (given.target / f"{name}.safetensors").write_bytes(content)
+        print(f'    "{name}": "{hashlib.sha256(content).hexdigest()}",')
+
+
+def about(source: str, sha256: str, **more: object) -> dict[str, str]:
+    """Return a file's metadata: where it comes from, and `more`.
+
+    In one entry: several would be written in any order, and the file's sum would change from run to run.
+    """
+    entry = {
+        "source": source,
+        "source_sha256": sha256,
+        "authors": "MediaPipe Authors",
+        "licence": "Apache-2.0",
+        "changes": "converted to safetensors",
+        **more,
+    }
+    return {METADATA: json.dumps(entry, separators=(",", ":"))}
 
 
 def find(source: Source, folder: Path) -> Path:
@@ -121,8 +139,11 @@ def find(source: Source, folder: Path) -> Path:
 
 
 def convert(source: Source, path: Path) -> bytes:
-    """Return the safetensors file made from `path`."""
+    """Return the safetensors file made from `path`, with what the outputs need alone."""
     structure, tensors = fuse(*Lowering(read_graph(path)).run(source.outputs))
+    structure = structure.pruned(tuple(source.outputs))
+    needed = {str(step.output) for step in structure.steps}
+    tensors = {name: tensor for name, tensor in tensors.items() if name.split(".")[0] in needed}
     stored: dict[str, np.ndarray] = {}
     for name, tensor in sorted(tensors.items()):
         half = tensor.astype(np.float16)
@@ -135,17 +156,8 @@ def convert(source: Source, path: Path) -> bytes:
         else:
             stored[name] = np.ascontiguousarray(half)
     shapes = {name: list(tensor.shape) for name, tensor in sorted(tensors.items())}
-    about = {
-        "source": f"{source.file} of {source.package}",
-        "source_sha256": source.sha256,
-        "authors": "MediaPipe Authors",
-        "licence": "Apache-2.0",
-        "changes": "converted to safetensors",
-        "shapes": shapes,
-        "structure": dump(structure),
-    }
-    # One entry: several would be written in any order, and the file's sum would change from run to run.
-    return save(stored, {METADATA: json.dumps(about, separators=(",", ":"))})
+    origin = f"{source.file} of {source.package}"
+    return save(stored, about(origin, source.sha256, shapes=shapes, structure=dump(structure)))
 
 
 if __name__ == "__main__":

@@ -99,6 +99,12 @@ def load_network(
 
     Raises WeightsError if the file cannot be read, or is not the one whose SHA-256 sum is `sha256`.
     """
+    structure, tensors = read(checked(path, sha256))
+    return Network(structure.pruned(outputs) if outputs else structure, tensors, device, dtype)
+
+
+def checked(path: Path, sha256: str) -> bytes:
+    """Return a file's content. Raises WeightsError if it cannot be read or has another SHA-256 sum."""
     try:
         content = path.read_bytes()
     except OSError as exc:
@@ -111,8 +117,7 @@ def load_network(
             f"the weights {path.name} are not those of this version: their SHA-256 sum begins with {found[:12]} "
             f"instead of {sha256[:12]}; install the project again"
         )
-    structure, tensors = read(content)
-    return Network(structure.pruned(outputs) if outputs else structure, tensors, device, dtype)
+    return content
 
 
 def read(content: bytes) -> tuple[Structure, dict[str, Tensor]]:
