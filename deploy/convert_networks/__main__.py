@@ -135,7 +135,9 @@ def find(source: Source, folder: Path) -> Path:
     for path in sorted(folder.rglob(source.file)):
         if hashlib.sha256(path.read_bytes()).hexdigest() == source.sha256:
             return path
-    raise SystemExit(f"{folder} has no {source.file} with SHA-256 {source.sha256}; unpack {source.package} there")
+    raise SystemExit(
+        f"{folder} has no {source.file} with SHA-256 {source.sha256}; unpack {source.package} there"
+    )
 
 
 def convert(source: Source, path: Path) -> bytes:

@@ -1,7 +1,8 @@
-"""MediaPipe's model of a face, its canonical mesh, as arrays: points, texture coordinates, triangles, weights.
+"""MediaPipe's model of a face, its canonical mesh, as arrays: points, texture coordinates, triangles,
+weights.
 
-The file is a protocol buffer, `GeometryPipelineMetadata` (`face_geometry/protos/` in MediaPipe). It has so few
-fields that a reader of the wire format is shorter than a generated one.
+The file is a protocol buffer, `GeometryPipelineMetadata` (`face_geometry/protos/` in MediaPipe). It has so
+few fields that a reader of the wire format is shorter than a generated one.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ def parse(content: bytes) -> dict[str, np.ndarray]:
         if field == _MESH:
             parts = list(_fields(_bytes(value)))
             # Written one by one or packed, as protocol buffers may be.
-            vertices = np.frombuffer(b"".join(_bytes(part) for number, part in parts if number == _VERTICES), "<f4")
+            vertices = np.frombuffer(
+                b"".join(_bytes(part) for number, part in parts if number == _VERTICES), "<f4"
+            )
             for number, part in parts:
                 if number == _INDICES:
                     indices += [part] if isinstance(part, int) else _varints(part)

@@ -11,7 +11,7 @@ from inference_service.filters.vision.networks.structure import Step, Structure
 
 
 def fuse(structure: Structure, tensors: dict[str, np.ndarray]) -> tuple[Structure, dict[str, np.ndarray]]:
-    """Return the network with activations fused, and 1x1 convolutions put before the enlargement they follow."""
+    """Return the network with activations fused and 1x1 convolutions before the enlargement they follow."""
     structure, tensors = _with_activations(structure, tensors)
     return _with_late_resizes(structure, tensors)
 
@@ -49,15 +49,21 @@ def _with_late_resizes(
 ) -> tuple[Structure, dict[str, np.ndarray]]:
     """Both are linear and the weights of a bilinear sum are 1 together, so their order is free.
 
-    Before the enlargement a convolution has a quarter of the pixels, and behind it the enlargement has the fewer
-    channels: twice less work.
+    Before the enlargement a convolution has a quarter of the pixels, and behind it the enlargement has the
+    fewer channels: twice less work.
     """
     uses = _uses(structure)
     steps = list(structure.steps)
     positions = {step.output: position for position, step in enumerate(steps)}
     for position, conv in enumerate(steps):
         resize = steps[positions[conv.inputs[0]]] if conv.inputs[0] in positions else None
-        if conv.op != "conv" or resize is None or resize.op != "resize" or resize.act or uses[resize.output] > 1:
+        if (
+            conv.op != "conv"
+            or resize is None
+            or resize.op != "resize"
+            or resize.act
+            or uses[resize.output] > 1
+        ):
             continue
         out_channels, in_channels, *kernel = tensors[f"{conv.output}.weight"].shape
         if kernel != [1, 1] or conv.groups > 1 or out_channels > in_channels or conv.act == "prelu":
@@ -65,8 +71,6 @@ def _with_late_resizes(
         # The numbers change hands, so that whoever needs the result finds it where it was.
         for kind in ("weight", "bias"):
             tensors[f"{resize.output}.{kind}"] = tensors.pop(f"{conv.output}.{kind}")
-        steps[positions[resize.output]] = replace(
-            conv, inputs=resize.inputs, output=resize.output, act=""
-        )
+        steps[positions[resize.output]] = replace(conv, inputs=resize.inputs, output=resize.output, act="")
         steps[position] = replace(resize, inputs=(resize.output,), output=conv.output, act=conv.act)
     return replace(structure, steps=tuple(steps)), tensors

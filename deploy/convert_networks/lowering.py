@@ -129,7 +129,9 @@ class Lowering:
 
     def _average(self, operator: Operator) -> None:
         sides = self.graph.shapes[operator.inputs[0]][1:3]
-        _require(sides == (operator.options.filterHeight, operator.options.filterWidth), "a mean of all pixels")
+        _require(
+            sides == (operator.options.filterHeight, operator.options.filterWidth), "a mean of all pixels"
+        )
         self._add("mean", operator)
 
     def _max_pool(self, operator: Operator) -> None:

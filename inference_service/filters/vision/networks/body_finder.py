@@ -38,9 +38,9 @@ class BodyFinder:
     def __call__(self, pictures: Tensor, threshold: float = THRESHOLD) -> Detections:
         """Return people in (N, 3, H, W) RGB pictures in [0, 255], uint8 or floating; they stay as they are.
 
-        The box is round the face alone. Of the four points the first is the middle of the hips and the second lies
-        on a circle round it that holds the whole body (`regions.of_found_bodies`); third and fourth are the same
-        for the upper body: the middle of the shoulders and a point on its circle.
+        The box is round the face alone. Of the four points the first is the middle of the hips and the
+        second lies on a circle round it that holds the whole body (`regions.of_found_bodies`); third and
+        fourth are the same for the upper body: the middle of the shoulders and a point on its circle.
         """
         size = self._network.input[1], self._network.input[2]
         fit = Fit.letterboxed((pictures.shape[2], pictures.shape[3]), size)

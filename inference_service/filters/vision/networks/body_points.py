@@ -24,8 +24,8 @@ class Bodies:
     """K people, float32."""
 
     points: Tensor
-    """(K, 39, 3): x, y in pixels of the picture, which may lie outside of it, and depth in pixels, smaller towards
-    the camera, 0 at the hips. `body_topology.py` names the first 33."""
+    """(K, 39, 3): x, y in pixels of the picture, which may lie outside of it, and depth in pixels, smaller
+    towards the camera, 0 at the hips. `body_topology.py` names the first 33."""
     visibility: Tensor
     """(K, 39) 0..1: is the point in the picture, with nothing before it?"""
     presence: Tensor
@@ -43,7 +43,8 @@ class BodyPoints:
 
     @torch.inference_mode()
     def __call__(self, pictures: Tensor, where: Tensor, owners: Tensor) -> Bodies:
-        """Return the points in the regions `where` (K, 4) of `regions.py`; `owners` (K,) int64 are their pictures.
+        """Return the points in the regions `where` (K, 4) of `regions.py`; `owners` (K,) int64 are their
+        pictures.
 
         `pictures` are (N, 3, H, W) RGB in [0, 255], uint8 or floating; they stay as they are.
         """
@@ -61,8 +62,8 @@ def refined(points: Tensor, heatmap: Tensor) -> Tensor:
     """Return (K, P, 2) points in [0, 1], moved to where the heatmap (K, P, h, w), of logits, sees them.
 
     Each becomes the mean of the cells round it, weighted by their probability, where one of these is at least
-    `CERTAIN`; what lies outside of the map stays. MediaPipe's `RefineLandmarksFromHeatmapCalculator`, which takes a
-    cell's corner for its place.
+    `CERTAIN`; what lies outside of the map stays. MediaPipe's `RefineLandmarksFromHeatmapCalculator`, which
+    takes a cell's corner for its place.
     """
     k, count, height, width = heatmap.shape
     # Numbers and no tensor of both sides: that would be copied to the device at every call.
@@ -70,7 +71,9 @@ def refined(points: Tensor, heatmap: Tensor) -> Tensor:
     is_inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     reach = torch.arange(-REACH, REACH + 1, device=points.device, dtype=points.dtype)
     columns, rows = column[..., None] + reach, row[..., None] + reach
-    is_cell = ((rows >= 0) & (rows < height))[..., :, None] & ((columns >= 0) & (columns < width))[..., None, :]
+    is_cell = ((rows >= 0) & (rows < height))[..., :, None] & ((columns >= 0) & (columns < width))[
+        ..., None, :
+    ]
     index = rows.clamp(0, height - 1)[..., :, None] * width + columns.clamp(0, width - 1)[..., None, :]
     logits = heatmap.reshape(k, count, -1).gather(2, index.long().reshape(k, count, -1))
     weights = logits.sigmoid() * is_cell.reshape(k, count, -1)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 CANDIDATES = 96
-"""The best answers that are looked at; a face or body that fills the picture has about 40 above the threshold."""
+"""The best answers that are looked at; on photographs a face or body has up to 28 above the threshold."""
 MAX_LOGIT = 100.0
 """MediaPipe's `score_clipping_thresh`."""
 
@@ -32,8 +32,9 @@ class Detections:
 def anchors(size: int, strides: Sequence[int], per_layer: int) -> Tensor:
     """Return (A, 2) float32 centres x, y in pixels of a square input of `size`.
 
-    As MediaPipe's `SsdAnchorsCalculator` makes them with `fixed_anchor_size`: neighbouring layers of equal stride
-    share their cells, so a cell of three such layers has three times `per_layer` anchors. Rows come first.
+    As MediaPipe's `SsdAnchorsCalculator` makes them with `fixed_anchor_size`: neighbouring layers of equal
+    stride share their cells, so a cell of three such layers has three times `per_layer` anchors. Rows come
+    first.
     """
     parts = []
     position = 0
@@ -53,8 +54,9 @@ def anchors(size: int, strides: Sequence[int], per_layer: int) -> Tensor:
 def decode(raw: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
     """Return boxes (N, A, 4) and points (N, A, K, 2) in pixels of the input, float32.
 
-    `raw` (N, A, 4 + 2 K) are centre, size and points in pixels, relative to the anchors' `centres` (A, 2): what
-    `TensorsToDetectionsCalculator` does with `reverse_output_order`, a scale of the input's size and anchors of 1.
+    `raw` (N, A, 4 + 2 K) are centre, size and points in pixels, relative to the anchors' `centres` (A, 2):
+    what `TensorsToDetectionsCalculator` does with `reverse_output_order`, a scale of the input's size and
+    anchors of 1.
     """
     raw = raw.float()
     middle = raw[..., :2] + centres
@@ -66,9 +68,10 @@ def decode(raw: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
 def merge(scores: Tensor, boxes: Tensor, points: Tensor, limit: int, overlap: float) -> Detections:
     """Return the answers that are left when those that overlap are merged into their weighted mean.
 
-    `scores` (N, A), `boxes` (N, A, 4), `points` (N, A, K, 2); a score of 0 takes no part. Again and again the best
-    one is taken; itself and all others left whose intersection over union with it is above `overlap` become one,
-    weighted by score, with the best one's score: `NonMaxSuppressionCalculator` with `WEIGHTED`.
+    `scores` (N, A), `boxes` (N, A, 4), `points` (N, A, K, 2); a score of 0 takes no part. Again and again
+    the best one is taken; itself and all others left whose intersection over union with it is above
+    `overlap` become one, weighted by score, with the best one's score: `NonMaxSuppressionCalculator` with
+    `WEIGHTED`.
     """
     scores, best = scores.topk(min(CANDIDATES, scores.shape[1]), dim=1)
     values = torch.cat((boxes, points.flatten(2)), -1)

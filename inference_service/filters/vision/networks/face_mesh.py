@@ -17,8 +17,8 @@ class Meshes:
     """K faces, float32."""
 
     points: Tensor
-    """(K, 468, 3): x, y in pixels of the picture, and depth in pixels, smaller towards the camera, about 0 in the
-    middle of the head. `face_topology.py` names them."""
+    """(K, 468, 3): x, y in pixels of the picture, and depth in pixels, smaller towards the camera, about 0
+    in the middle of the head. `face_topology.py` names them."""
     scores: Tensor
     """(K,) 0..1: is there a face? Below 0.5 the points mean nothing."""
 
@@ -32,7 +32,8 @@ class FaceMesh:
 
     @torch.inference_mode()
     def __call__(self, pictures: Tensor, where: Tensor, owners: Tensor) -> Meshes:
-        """Return the meshes in the regions `where` (K, 4) of `regions.py`; `owners` (K,) int64 are their pictures.
+        """Return the meshes in the regions `where` (K, 4) of `regions.py`; `owners` (K,) int64 are their
+        pictures.
 
         `pictures` are (N, 3, H, W) RGB in [0, 255], uint8 or floating; they stay as they are.
         """

@@ -1,8 +1,8 @@
 """What the 468 points of a face mesh are: contours by name, and the model of a face that they belong to.
 
-Numbers of MediaPipe's face mesh: `face_mesh_connections.py` and the canonical face model, both by the MediaPipe
-Authors, Apache-2.0. Right and left are the person's; the right eye is on the left of the picture. Contours are
-closed unless it says so, and go round in one direction.
+Numbers of MediaPipe's face mesh: `face_mesh_connections.py` and the canonical face model, both by the
+MediaPipe Authors, Apache-2.0. Right and left are the person's; the right eye is on the left of the picture.
+Contours are closed unless it says so, and go round in one direction.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from torch import Tensor
 
 from inference_service.filters.vision.networks import files
 
+# fmt: off
 OVAL = (
-    (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377)
-    + (152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)
-)  # fmt: skip
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
+    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+)
+# fmt: on
 """From the middle of the hair line to the person's left, round the chin (152) and back."""
 LIPS_OUTER = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
 """From the right corner along the lower lip."""
@@ -37,7 +39,7 @@ NOSE_BRIDGE = (168, 6, 197, 195, 5, 4, 1)
 NOSTRILS = (48, 64, 98, 97, 2, 326, 327, 294, 278)
 """Open, round the nose's lower edge from right to left."""
 
-NOSE_TIP = 1
+NOSE_TIP = 4
 CHIN = 152
 FOREHEAD = 10
 RIGHT_EYE_CORNERS = 33, 133
@@ -63,7 +65,7 @@ class FaceModel:
     points: Tensor
     """(468, 3) float32, centimetres: x to the person's left, y up, z towards the camera."""
     texture: Tensor
-    """(468, 2) float32 in [0, 1]: u right, v up, of a flattened face, for drawing textures on it."""
+    """(468, 2) float32 in [0, 1]: u right, v down, of a flattened face, for drawing textures on it."""
     weights: Tensor
     """(468,) float32, most of them 0: how far a point tells the head's position apart from the mimic."""
 

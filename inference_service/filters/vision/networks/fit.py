@@ -1,6 +1,7 @@
 """Whole pictures into a network's input, and points back out of it.
 
-Points are (x, y) in pixels, x right, y down, (0, 0) the outer corner of the first pixel, whose centre is (0.5, 0.5).
+Points are (x, y) in pixels, x right, y down, (0, 0) the outer corner of the first pixel, whose centre is
+(0.5, 0.5).
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ class Fit:
     def apply(self, pictures: Tensor, low: float, high: float) -> Tensor:
         """Return (N, 3, *size) float32 of (N, 3, *picture) in [0, 255], which become [low, high].
 
-        Plainly bilinear, without a filter against aliasing: the networks were trained on such pictures, and the
-        person masks are worse with one (docs/networks.md). In channels-last memory where the pictures are.
+        Plainly bilinear, without a filter against aliasing: the networks were trained on such pictures, and
+        the person masks are worse with one (docs/networks.md). In channels-last memory where the pictures
+        are.
         """
         if pictures.dtype == torch.uint8 and pictures.device.type != "cpu":
             pictures = pictures.float()

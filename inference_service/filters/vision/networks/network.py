@@ -1,6 +1,6 @@
 """A network from one of this folder's weights files: checked, loaded, run.
 
-    file ── SHA-256 ── structure ── every tensor's name and shape ──> Network(device, precision) ── call(batch)
+file ── SHA-256 ── structure ── every tensor's name and shape ──> Network(device, precision) ── call(batch)
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ KINDS = ("weight", "bias", "slope")
 METADATA = "network"
 """The name under which a file's metadata hold, as JSON, its structure, its tensors' shapes and its origin."""
 NONZERO = ".nonzero"
-"""A tensor with many zeros is stored as the others alone, and this: one bit per value, the first one highest."""
+"""Of a tensor with many zeros the others are stored, and this: a bit per value, the first one highest."""
 
 
 class Network:
     """A batch in, the named outputs out, in the order of `outputs`.
 
-    Nothing waits for the device, and all shapes follow from the batch's, so it can be recorded as a CUDA graph.
+    Nothing waits for the device, and all shapes follow from the batch's, so it can be recorded as a CUDA
+    graph.
     """
 
     def __init__(
@@ -50,6 +51,10 @@ class Network:
             _call(step, structure, position, _of(step, tensors, device, dtype))
             for position, step in enumerate(structure.steps)
         ]
+
+    def __len__(self) -> int:
+        """Return the number of steps."""
+        return len(self._calls)
 
     @torch.inference_mode()
     def __call__(self, batch: Tensor) -> tuple[Tensor, ...]:
@@ -114,8 +119,8 @@ def checked(path: Path, sha256: str) -> bytes:
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise WeightsError(
-            f"the weights {path.name} are not those of this version: their SHA-256 sum begins with {found[:12]} "
-            f"instead of {sha256[:12]}; install the project again"
+            f"the weights {path.name} are not those of this version: their SHA-256 sum begins with "
+            f"{found[:12]} instead of {sha256[:12]}; install the project again"
         )
     return content
 
@@ -149,7 +154,9 @@ def _dense(name: str, tensors: Mapping[str, Tensor], shape: list[int]) -> Tensor
         bits = np.unpackbits(tensors[name + NONZERO].numpy())
         is_nonzero = torch.from_numpy(bits).bool()[: int(np.prod(shape))]
         if int(is_nonzero.sum()) != values.numel():
-            raise WeightsError(f"the weights file has {values.numel()} values for {name}, not as many as bits")
+            raise WeightsError(
+                f"the weights file has {values.numel()} values for {name}, not as many as bits"
+            )
         dense = torch.zeros(is_nonzero.shape, dtype=values.dtype)
         dense[is_nonzero] = values
         values = dense

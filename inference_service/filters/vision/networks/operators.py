@@ -3,8 +3,8 @@
     make(step, tensors, may_overwrite) -> function(*inputs) -> result
 
 Values are (N, C, H, W) in channels-last memory, as the networks were made: their depthwise convolutions are
-two to four times faster on a CPU so. Work is done in place where nobody needs the old value. Functions and not
-modules: a hundred calls of `nn.Module` take longer than the arithmetic of the smaller networks.
+two to four times faster on a CPU so. Work is done in place where nobody needs the old value. Functions and
+not modules: a hundred calls of `nn.Module` take longer than the arithmetic of the smaller networks.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from inference_service.filters.vision.networks.structure import Step
 
 Function = Callable[..., Tensor]
 Tensors = Mapping[str, Tensor]
-"""Of one step, by `weight`, `bias`, `slope`; on the device and of the precision that it is to compute with."""
+"""Of one step, by `weight`, `bias`, `slope`; on the device and of the precision that it computes with."""
 
 
 def make(step: Step, tensors: Tensors, may_overwrite: tuple[bool, ...]) -> Function:

@@ -1,7 +1,7 @@
 """Where to look closer: turned squares from found points, and from the last frame's points.
 
-A region is (..., 4) float32: centre x, centre y, side, angle. Pixels of the picture; the angle in radians is that
-from the picture's x axis to the square's, clockwise as seen. A side of 0 stands for no region.
+A region is (..., 4) float32: centre x, centre y, side, angle. Pixels of the picture; the angle in radians is
+that from the picture's x axis to the square's, clockwise as seen. A side of 0 stands for no region.
 
 The rules and their numbers are MediaPipe's (`DetectionsToRectsCalculator`, `AlignmentPointsRectsCalculator`,
 `RectTransformationCalculator` and the graphs that use them, named at each function).
@@ -79,8 +79,8 @@ def _circled(middle: Tensor, rim: Tensor) -> Tensor:
 def cut(pictures: Tensor, regions: Tensor, owners: Tensor, size: int) -> Tensor:
     """Return (K, 3, size, size) float32: what the regions (K, 4) show, upright, in the pictures' range.
 
-    `pictures` (N, 3, H, W) of any type; `owners` (K,) int64 say which picture each region is of. Bilinear; outside
-    of the picture its border goes on. Fast on channels-last pictures, which are then not copied.
+    `pictures` (N, 3, H, W) of any type; `owners` (K,) int64 say which picture each region is of. Bilinear;
+    outside of the picture its border goes on. Fast on channels-last pictures, which are then not copied.
     """
     n, _, height, width = pictures.shape
     steps = (torch.arange(size, device=pictures.device, dtype=torch.float32) + 0.5) / size - 0.5
@@ -89,8 +89,8 @@ def cut(pictures: Tensor, regions: Tensor, owners: Tensor, size: int) -> Tensor:
     # Pixel centres are at half pixels; `grid_sample` wants them at whole ones here.
     columns = (x[..., None] + across[:, None] - down[:, :, None] - 0.5).clamp(0, width - 1)
     rows = (y[..., None] + down[:, None] + across[:, :, None] - 0.5).clamp(0, height - 1)
-    # All pictures are one, above each other: one sampling for regions of any of them, and no copy of a picture.
-    # A row between two pictures is never met, as rows end at the last centre of each.
+    # All pictures are one, above each other: one sampling for regions of any of them, and no copy of a
+    # picture. A row between two pictures is never met, as rows end at the last centre of each.
     rows = rows + owners[:, None, None] * height
     tall = n * height
     grid = torch.stack((columns * (2 / max(width - 1, 1)) - 1, rows * (2 / max(tall - 1, 1)) - 1), -1)

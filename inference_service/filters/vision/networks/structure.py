@@ -1,12 +1,13 @@
 """What a network consists of: named outputs and a list of steps, each one operator with its numbers.
 
-The weights files hold it as JSON in their metadata; `network.py` reads them. A step's tensors are named by the
-number of its output: `12.weight`, `12.bias`, `12.slope`.
+The weights files hold it as JSON in their metadata; `network.py` reads them. A step's tensors are named by
+the number of its output: `12.weight`, `12.bias`, `12.slope`.
 
     {"input": [3, 128, 128], "outputs": {"scores": 80, "boxes": 81},
-     "steps": [{"op": "conv", "inputs": [0], "output": 1, "stride": 2, "pads": [0, 1, 0, 1], "act": "relu"}, ...]}
+     "steps": [{"op": "conv", "inputs": [0], "output": 1, "pads": [0, 1, 0, 1], "act": "relu"}, ...]}
 
-Value 0 is the picture. Steps stand in an order in which they can run. What is 0, 1 or empty by default is left out.
+Value 0 is the picture. Steps stand in an order in which they can run. What is 0, 1 or empty by default is
+left out.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ class Step:
     """One operator; `act` is applied to its result.
 
     `conv`: `pads` are (left, right, top, bottom) zeros, lopsided as TensorFlow's SAME is at stride 2.
-    `upconv`: a transposed convolution of 2x2 at stride 2. `add`: the second input may have fewer channels than
-    the first, and is added to the first of them. `mean`: over height and width, which stay as 1.
-    `max_pool`: 2x2 at stride 2. `resize`: bilinear with half-pixel centres, to `size`, which is (height, width).
-    `depth_to_space`: (4 C, H, W) to (C, 2 H, 2 W), channels ordered (row, column, channel) as TensorFlow does. `rows`: (C, H, W) to (H W C / `width`, `width`), in the order
-    row, column, channel. `concat`: of rows, one after the other.
+    `upconv`: a transposed convolution of 2x2 at stride 2. `add`: the second input may have fewer channels
+    than the first, and is added to the first of them. `mean`: over height and width, which stay as 1.
+    `max_pool`: 2x2 at stride 2. `resize`: bilinear with half-pixel centres, to `size`, which is (height,
+    width). `depth_to_space`: (4 C, H, W) to (C, 2 H, 2 W), channels ordered (row, column, channel) as
+    TensorFlow does. `rows`: (C, H, W) to (H W C / `width`, `width`), in the order row, column, channel.
+    `concat`: of rows, one after the other.
     """
 
     op: str
@@ -61,7 +63,9 @@ class Structure:
         Raises WeightsError where one of them is unknown.
         """
         if unknown := sorted(set(outputs) - self.outputs.keys()):
-            raise WeightsError(f"the network has no output {', '.join(unknown)}; it has {', '.join(self.outputs)}")
+            raise WeightsError(
+                f"the network has no output {', '.join(unknown)}; it has {', '.join(self.outputs)}"
+            )
         wanted = {name: self.outputs[name] for name in outputs}
         needed = set(wanted.values())
         steps = []

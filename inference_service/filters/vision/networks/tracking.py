@@ -1,6 +1,7 @@
 """Regions from frame to frame: the last points tell where to look, and finders only fill free places.
 
-    regions, is_tracked ── join(found) ── mesh or body points ── keep(next regions, scores) ── regions, is_tracked
+    regions, is_tracked ── join(found) ── mesh or body points ── keep(next regions, scores) ── regions,
+    is_tracked
 
 Pure functions on tensors of fixed shapes: N pictures with M places each. A person keeps their place.
 """
@@ -18,7 +19,7 @@ LOST = 0.5
 
 
 def start(count: int, places: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return regions (N, M, 4) float32 and is_tracked (N, M) bool of `count` pictures where nobody is tracked."""
+    """Return regions (N, M, 4) float32 and is_tracked (N, M) bool of `count` pictures with nobody."""
     return (
         torch.zeros(count, places, 4, device=device),
         torch.zeros(count, places, dtype=torch.bool, device=device),
@@ -28,8 +29,8 @@ def start(count: int, places: int, device: torch.device) -> tuple[Tensor, Tensor
 def join(regions: Tensor, is_tracked: Tensor, found: Tensor, is_found: Tensor) -> tuple[Tensor, Tensor]:
     """Return regions and is_tracked with those found that nobody tracks, in the free places, best first.
 
-    `regions` (N, M, 4), `is_tracked` (N, M); `found` (N, F, 4), best first, of which only `is_found` (N, F) count.
-    Tracked regions stay as they are; what finds no place is left out.
+    `regions` (N, M, 4), `is_tracked` (N, M); `found` (N, F, 4), best first, of which only `is_found` (N, F)
+    count. Tracked regions stay as they are; what finds no place is left out.
     """
     is_known = (_overlaps(found, regions) > SAME) & is_tracked[:, None]
     is_new = is_found & ~is_known.any(-1)
@@ -45,8 +46,9 @@ def join(regions: Tensor, is_tracked: Tensor, found: Tensor, is_found: Tensor) -
 def keep(regions: Tensor, is_tracked: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
     """Return the next frame's regions and is_tracked: those whose score is not below `LOST`.
 
-    `regions` (N, M, 4) are those made of this frame's points, `scores` (N, M) of the same network. Of two places
-    that have come upon the same person the later one is freed. A place that is free has a region of side 0.
+    `regions` (N, M, 4) are those made of this frame's points, `scores` (N, M) of the same network. Of two
+    places that have come upon the same person the later one is freed. A place that is free has a region of
+    side 0.
     """
     stays = is_tracked & (scores >= LOST)
     places = regions.shape[1]
