@@ -15,6 +15,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -98,10 +99,7 @@ def networks_table(lite: Path | None, calls: int) -> list[str]:
         network = files.load(source.name, CPU)
         _, height, width = network.input
         one = network_input(NAMES[0], source.name, (height, width))
-        ours = [
-            quartile_ms(lambda batch=batch, network=network: network(batch), calls)
-            for batch in (one, one.repeat(4, 1, 1, 1))
-        ]
+        ours = [quartile_ms(partial(network, batch), calls) for batch in (one, one.repeat(4, 1, 1, 1))]
         theirs = difference = "-"
         if lite is not None:
             theirs = f"{lite_ms(source.name, lite, calls):.1f} ms"
@@ -135,7 +133,7 @@ def calls_table(calls: int) -> list[str]:
     for name, call in networks.items():
         # Channels-last in memory, as the worker hands frames to filters.
         batches = [frame.repeat(count, 1, 1, 1).permute(0, 3, 1, 2) for count in (1, 4)]
-        ours = [quartile_ms(lambda batch=batch, call=call: call(batch), calls) for batch in batches]
+        ours = [quartile_ms(partial(call, batch), calls) for batch in batches]
         lines.append(f"| {name} | {ours[0]:.1f} ms | {ours[1]:.1f} ms |")
     return lines
 

@@ -54,9 +54,9 @@ def parse(content: bytes) -> dict[str, np.ndarray]:
                     indices += [part] if isinstance(part, int) else _varints(part)
         elif field == _WEIGHT:
             entry = dict(_fields(_bytes(value)))
-            number = entry[_LANDMARK]
-            assert isinstance(number, int)
-            weights[number] = float(np.frombuffer(_bytes(entry[_VALUE]), "<f4")[0])
+            point = entry[_LANDMARK]
+            assert isinstance(point, int)
+            weights[point] = float(np.frombuffer(_bytes(entry[_VALUE]), "<f4")[0])
     rows = vertices.reshape(-1, 5)
     by_point = np.zeros(len(rows), np.float32)
     by_point[list(weights)] = list(weights.values())

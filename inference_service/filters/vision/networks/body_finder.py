@@ -46,6 +46,6 @@ class BodyFinder:
         fit = Fit.letterboxed((pictures.shape[2], pictures.shape[3]), size)
         raw, logits = self._network(fit.apply(pictures, -1, 1))
         corners, marks = decode(raw, self._centres)
-        boxes = fit.to_picture(corners.unflatten(-1, (2, 2))).flatten(-2)
+        boxes = fit.boxes_to_picture(corners)
         scores = probabilities(logits[..., 0], threshold)
         return merge(scores, boxes, fit.to_picture(marks), self._limit, OVERLAP)

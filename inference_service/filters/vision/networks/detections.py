@@ -61,7 +61,7 @@ def decode(raw: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
     raw = raw.float()
     middle = raw[..., :2] + centres
     half = raw[..., 2:4] / 2
-    points = raw[..., 4:].unflatten(-1, (-1, 2)) + centres[:, None]
+    points = raw[..., 4:].reshape(*raw.shape[:-1], -1, 2) + centres[:, None]
     return torch.cat((middle - half, middle + half), -1), points
 
 
@@ -92,7 +92,7 @@ def merge(scores: Tensor, boxes: Tensor, points: Tensor, limit: int, overlap: fl
         # A box without area overlaps nothing, not even itself.
         left = (left & ~group).scatter(1, first, False)
     corners = found[..., 1:5]
-    return Detections(found[..., 0], corners, found[..., 5:].unflatten(-1, (-1, 2)))
+    return Detections(found[..., 0], corners, found[..., 5:].reshape(*found.shape[:2], -1, 2))
 
 
 def _is_overlapping(boxes: Tensor, overlap: float) -> Tensor:

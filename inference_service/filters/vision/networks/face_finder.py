@@ -80,6 +80,6 @@ class FaceFinder:
             limit = detector.threshold if threshold is None else threshold
             corners, marks = decode(raw, centres)
             scores.append(probabilities(logits[..., 0], limit))
-            boxes.append(fit.to_picture(corners.unflatten(-1, (2, 2))).flatten(-2))
+            boxes.append(fit.boxes_to_picture(corners))
             points.append(fit.to_picture(marks))
         return merge(torch.cat(scores, 1), torch.cat(boxes, 1), torch.cat(points, 1), self._limit, OVERLAP)

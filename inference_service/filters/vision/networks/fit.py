@@ -59,3 +59,7 @@ class Fit:
         x = (points[..., 0] - self.offset[0]) * (self.picture[1] / self.inside[1])
         y = (points[..., 1] - self.offset[1]) * (self.picture[0] / self.inside[0])
         return torch.stack((x, y), -1)
+
+    def boxes_to_picture(self, boxes: Tensor) -> Tensor:
+        """Return (..., 4) boxes of the input (left, top, right, bottom) as boxes of the picture, float32."""
+        return torch.cat((self.to_picture(boxes[..., :2]), self.to_picture(boxes[..., 2:])), -1)

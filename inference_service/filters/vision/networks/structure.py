@@ -93,17 +93,21 @@ def parse(text: str) -> Structure:
     Raises WeightsError where it is none, has an unknown operator, or a step needs what no earlier one makes.
     """
     try:
-        parts: dict[str, Any] = json.loads(text)
-        steps = tuple(
-            Step(**{key: tuple(value) if isinstance(value, list) else value for key, value in step.items()})
-            for step in parts["steps"]
-        )
+        parts: Any = json.loads(text)
+        steps = tuple(_step(entry) for entry in parts["steps"])
         channels, height, width = parts["input"]
         structure = Structure((channels, height, width), dict(parts["outputs"]), steps)
     except (ValueError, TypeError, KeyError, AttributeError) as exc:
         raise WeightsError(f"the weights file's `structure` is no network ({exc})") from exc
     _check(structure)
     return structure
+
+
+def _step(entry: dict[str, Any]) -> Step:
+    given: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()
+    }
+    return Step(**given)
 
 
 def _check(structure: Structure) -> None:

@@ -19,7 +19,7 @@ FACES = {"astronaut": (140, 25, 320, 205), "hopper": (140, 130, 400, 390)}
 def photograph(name: str) -> Tensor:
     """Return (1, 3, H, W) uint8 RGB in channels-last memory: NASA's astronaut, or Grace Hopper."""
     if name == "astronaut":
-        pixels = skimage.data.astronaut()
+        pixels = np.asarray(skimage.data.astronaut())  # type: ignore[no-untyped-call]
     else:
         path = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
         pixels = np.array(Image.open(path).convert("RGB"))

@@ -30,7 +30,7 @@ def main() -> None:
         for photograph in NAMES
         for output, value in some(lite_outputs(source, folder, photograph)).items()
     }
-    np.savez_compressed(REFERENCE, **stored)
+    np.savez_compressed(REFERENCE, allow_pickle=False, **stored)
 
 
 def lite_outputs(source: Source, folder: Path, photograph: str) -> dict[str, np.ndarray]:
