@@ -1,4 +1,4 @@
-"""Makes the weights files of `inference_service/filters/vision/networks/weights/` from MediaPipe's.
+"""Makes the weights files of `inference_service/filters/vision/networks/people/weights/` from MediaPipe's.
 
     pip download --no-deps --only-binary=:all: --python-version 3.11 mediapipe==0.10.21
     npm pack @mediapipe/face_detection@0.4.1657300184 @mediapipe/holistic@0.5.1675471629 \\
@@ -7,7 +7,7 @@
 
 Needs `ai-edge-litert` (extra `test`). MediaPipe itself is not needed by anything here. The files hold half
 precision already, so nothing is lost. Each is found by its SHA-256 sum, and what is written has one that
-`networks/files.py` names: print it here, put it there.
+`networks/people/files.py` names: print it here, put it there.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from deploy.convert_networks import face_model
 from deploy.convert_networks.fusing import fuse
 from deploy.convert_networks.lowering import Lowering
 from deploy.convert_networks.tflite import read_graph
-from inference_service.filters.vision.networks.network import METADATA, NONZERO
-from inference_service.filters.vision.networks.structure import dump
+from inference_service.filters.vision.networks.people.network import METADATA, NONZERO
+from inference_service.filters.vision.networks.people.structure import dump
 
 TARGET = (
-    Path(__file__).parent.parent.parent / "inference_service" / "filters" / "vision" / "networks" / "weights"
+    Path(__file__).parent.parent.parent / "inference_service/filters/vision/networks/people/weights"
 )
 SPARSE_BELOW = 0.6
 """Share of values that are not zero, from which on their places are stored too."""

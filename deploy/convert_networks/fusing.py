@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from inference_service.filters.vision.networks.structure import Step, Structure
+from inference_service.filters.vision.networks.people.structure import Step, Structure
 
 
 def fuse(structure: Structure, tensors: dict[str, np.ndarray]) -> tuple[Structure, dict[str, np.ndarray]]:

@@ -1,4 +1,4 @@
-"""TensorFlow Lite's operators as this project's steps (`networks/structure.py`), one by one, NHWC to NCHW."""
+"""TensorFlow Lite's operators as this project's steps (`networks/people/structure.py`), one by one, NHWC to NCHW."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deploy.convert_networks.tflite import Graph, Operator
-from inference_service.filters.vision.networks.structure import Step, Structure
+from inference_service.filters.vision.networks.people.structure import Step, Structure
 
 _FUSED = {0: "", 1: "relu", 3: "relu6"}
 """TensorFlow Lite's `ActivationFunctionType`."""

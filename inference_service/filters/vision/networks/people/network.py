@@ -18,8 +18,8 @@ from safetensors.torch import load as load_tensors
 from torch import Tensor
 
 from inference_service.errors import WeightsError
-from inference_service.filters.vision.networks.operators import Function, make
-from inference_service.filters.vision.networks.structure import Step, Structure, parse
+from inference_service.filters.vision.networks.people.operators import Function, make
+from inference_service.filters.vision.networks.people.structure import Step, Structure, parse
 
 KINDS = ("weight", "bias", "slope")
 METADATA = "network"

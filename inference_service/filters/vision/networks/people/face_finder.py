@@ -9,15 +9,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from inference_service.filters.vision.networks import files
-from inference_service.filters.vision.networks.detections import (
+from inference_service.filters.vision.networks.people import files
+from inference_service.filters.vision.networks.people.detections import (
     Detections,
     anchors,
     decode,
     merge,
     probabilities,
 )
-from inference_service.filters.vision.networks.fit import Fit
+from inference_service.filters.vision.networks.people.fit import Fit
 
 Range = Literal["near", "far"]
 OVERLAP = 0.3

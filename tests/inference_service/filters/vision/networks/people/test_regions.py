@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from inference_service.filters.vision.networks import regions
+from inference_service.filters.vision.networks.people import regions
 
 NOBODY = torch.zeros(1, dtype=torch.int64)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from inference_service.filters.vision.networks import tracking
+from inference_service.filters.vision.networks.people import tracking
 
 CPU = torch.device("cpu")
 

@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from inference_service.filters.vision.networks import files
-from inference_service.filters.vision.networks.fit import Fit
+from inference_service.filters.vision.networks.people import files
+from inference_service.filters.vision.networks.people.fit import Fit
 
 Kind = Literal["general", "wide"]
 

@@ -1,6 +1,6 @@
 """Stores what LiteRT makes of the photographs with MediaPipe's files, for tests that have neither.
 
-    python -m tests.inference_service.filters.vision.networks.store_reference FOLDER
+    python -m tests.inference_service.filters.vision.networks.people.store_reference FOLDER
 
 FOLDER as for `deploy.convert_networks`. Of large outputs some values are stored: of detectors the anchors
 with the highest scores, of pictures every eighth pixel.
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from deploy.convert_networks.__main__ import SOURCES, Source, find
-from tests.inference_service.filters.vision.networks.photographs import NAMES, network_input
+from tests.inference_service.filters.vision.networks.people.photographs import NAMES, network_input
 
 REFERENCE = Path(__file__).parent / "reference.npz"
 EVERY = 8

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from inference_service.filters.vision.networks.detections import anchors, decode, merge, probabilities
+from inference_service.filters.vision.networks.people.detections import anchors, decode, merge, probabilities
 
 
 @pytest.mark.parametrize(

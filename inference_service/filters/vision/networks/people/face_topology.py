@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load as load_tensors
 from torch import Tensor
 
-from inference_service.filters.vision.networks import files
+from inference_service.filters.vision.networks.people import files
 
 # fmt: off
 OVAL = (

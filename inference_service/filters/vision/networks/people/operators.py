@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
-from inference_service.filters.vision.networks.structure import Step
+from inference_service.filters.vision.networks.people.structure import Step
 
 Function = Callable[..., Tensor]
 Tensors = Mapping[str, Tensor]

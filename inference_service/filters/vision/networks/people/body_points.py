@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from inference_service.filters.vision.networks import files, regions
+from inference_service.filters.vision.networks.people import files, regions
 
 POINTS = 39
 """33 of the body, two that tell where to look next, four that are of no use alone."""

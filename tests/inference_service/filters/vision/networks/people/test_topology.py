@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import torch
 
-from inference_service.filters.vision.networks import body_topology, face_topology
-from inference_service.filters.vision.networks.face_mesh import POINTS
+from inference_service.filters.vision.networks.people import body_topology, face_topology
+from inference_service.filters.vision.networks.people.face_mesh import POINTS
 
 CONTOURS = (
     face_topology.OVAL,

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
-from inference_service.filters.vision.networks.operators import make
-from inference_service.filters.vision.networks.structure import Step
+from inference_service.filters.vision.networks.people.operators import make
+from inference_service.filters.vision.networks.people.structure import Step
 
 
 def picture(channels: int = 4, height: int = 6, width: int = 8) -> Tensor:

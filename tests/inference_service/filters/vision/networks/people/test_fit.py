@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from inference_service.filters.vision.networks.fit import Fit
+from inference_service.filters.vision.networks.people.fit import Fit
 
 
 def test_wide_picture_has_black_above_and_below() -> None:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from inference_service.errors import WeightsError
-from inference_service.filters.vision.networks.structure import Step, Structure, dump, parse
+from inference_service.filters.vision.networks.people.structure import Step, Structure, dump, parse
 
 FORKED = Structure(
     (3, 8, 8),

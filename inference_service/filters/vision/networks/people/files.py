@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from inference_service.filters.vision.networks.network import Network, checked, load_network
+from inference_service.filters.vision.networks.people.network import Network, checked, load_network
 
 FOLDER = Path(__file__).parent / "weights"
 SHA256 = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from inference_service.filters.vision.networks import files, regions
+from inference_service.filters.vision.networks.people import files, regions
 
 POINTS = 468
 

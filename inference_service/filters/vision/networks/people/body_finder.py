@@ -5,15 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from inference_service.filters.vision.networks import files
-from inference_service.filters.vision.networks.detections import (
+from inference_service.filters.vision.networks.people import files
+from inference_service.filters.vision.networks.people.detections import (
     Detections,
     anchors,
     decode,
     merge,
     probabilities,
 )
-from inference_service.filters.vision.networks.fit import Fit
+from inference_service.filters.vision.networks.people.fit import Fit
 
 STRIDES = (8, 16, 32, 32, 32)
 PER_LAYER = 2
