@@ -28,9 +28,7 @@ from deploy.convert_networks.tflite import read_graph
 from inference_service.filters.vision.networks.people.network import METADATA, NONZERO
 from inference_service.filters.vision.networks.people.structure import dump
 
-TARGET = (
-    Path(__file__).parent.parent.parent / "inference_service/filters/vision/networks/people/weights"
-)
+TARGET = Path(__file__).parent.parent.parent / "inference_service/filters/vision/networks/people/weights"
 SPARSE_BELOW = 0.6
 """Share of values that are not zero, from which on their places are stored too."""
 

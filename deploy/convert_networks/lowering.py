@@ -1,4 +1,4 @@
-"""TensorFlow Lite's operators as this project's steps (`networks/people/structure.py`), one by one, NHWC to NCHW."""
+"""TensorFlow Lite's operators as the steps of `networks/people/structure.py`, one by one, NHWC to NCHW."""
 
 from __future__ import annotations
 
