@@ -21,10 +21,10 @@ import av
 from aiortc import MediaStreamTrack
 
 from shared.frame import CLOCK_RATE, ColourMatrix, ColourRange
+from signaling_service.media.frame import CameraFrame
 from signaling_service.media.planes import packed, video_frame
 from signaling_service.metrics import Metrics
 from signaling_service.rtc.card import Card
-from signaling_service.workers.lane import CameraFrame
 from signaling_service.workers.results import Result
 
 CARD_AFTER_S = 2.0

@@ -16,10 +16,10 @@ from aiortc.exceptions import OperationError
 from aiortc.rtcrtpreceiver import RemoteStreamTrack
 
 from shared.wire import ResultKind
-from signaling_service.config import VideoCodec
 from signaling_service.errors import SignalingError, UdpPortsTaken, UnusableOffer
 from signaling_service.media.bitrate import BitrateProfile
 from signaling_service.media.encoding import Encoding
+from signaling_service.media.frame import CameraFrame
 from signaling_service.media.receive_estimate import ReceiveEstimate
 from signaling_service.media.reception import Reception
 from signaling_service.media.send_rate import SendRate
@@ -41,7 +41,9 @@ from signaling_service.rtc.video_codecs import preferences
 from signaling_service.session.control import Control
 from signaling_service.session.latency import LatencyWindow
 from signaling_service.session.wishes import Change
-from signaling_service.workers.lane import CameraFrame, Choice, Lane
+from signaling_service.setting_types import VideoCodec
+from signaling_service.workers.choice import Choice
+from signaling_service.workers.lane import Lane
 from signaling_service.workers.results import Result, ResultListener
 from signaling_service.workers.table import Workers
 

@@ -23,7 +23,7 @@ from signaling_service.rtc.returned_track import Outage
 from signaling_service.session.load import Load
 from signaling_service.session.session import Session, Surroundings
 from signaling_service.session.wishes import Change, Offer
-from signaling_service.workers.lane import Choice
+from signaling_service.workers.choice import Choice
 from signaling_service.workers.table import ServedFilter
 
 logger = logging.getLogger(__name__)

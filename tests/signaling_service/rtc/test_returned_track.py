@@ -9,11 +9,11 @@ from typing import Any
 import av
 import pytest
 
+from signaling_service.media.frame import CameraFrame
 from signaling_service.metrics import Metrics
 from signaling_service.rtc import returned_track
 from signaling_service.rtc.card import Card
 from signaling_service.rtc.returned_track import Outage, ReturnedTrack, Showing
-from signaling_service.workers.lane import CameraFrame
 from signaling_service.workers.results import NO_PLANES, Result
 from tests.signaling_service.making import MadePlanes, planes, result
 
