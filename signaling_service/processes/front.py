@@ -33,8 +33,8 @@ from signaling_service.errors import (
 from signaling_service.metrics import Metrics
 from signaling_service.processes.exposition import merged
 from signaling_service.processes.kept_process import KeptProcess
+from signaling_service.session.requests import Change, Offer
 from signaling_service.session.sessions import Described
-from signaling_service.session.wishes import Change, Offer
 from signaling_service.workers.results import ResultListener
 from signaling_service.workers.table import ServedFilter, Workers
 
