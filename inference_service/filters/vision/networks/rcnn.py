@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as nnf
 
-from inference_service.filters.vision.boxes import clip, decode, suppress
+from inference_service.filters.vision.networks.boxes import clip, decode, suppress
 from inference_service.filters.vision.networks.folding import flatten_channels_last, fold_norm
 from inference_service.filters.vision.networks.pooling import Levels, align_exactly, gather
 
