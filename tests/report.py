@@ -33,7 +33,7 @@ class Report:
             terminalreporter.write_line(f"second try: {nodeid}")
         if len(self._tried_twice) > MAX_SECOND_TRIES:
             terminalreporter.write_line(
-                f"FAILED: {len(self._tried_twice)} second tries, at most {MAX_SECOND_TRIES} are let pass",
+                f"FAILED: {len(self._tried_twice)} second tries, at most {MAX_SECOND_TRIES} may be",
                 red=True,
             )
         terminalreporter.write_line(skipped(terminalreporter.getreports("skipped")))

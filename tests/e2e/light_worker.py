@@ -1,7 +1,7 @@
 """A worker without torch, whose import takes seconds of a core: `invert` and `passthrough` by numpy.
 
-For tests of all that lies in front of a worker. It keeps what a lane relies on: it drains its PULL at all times,
-takes the newest frame of each session into a batch, and says how it is every 250 ms, in a batch too.
+For tests of all that lies in front of a worker. It keeps what a lane relies on: it drains its PULL at all
+times, takes the newest frame of each session into a batch, and says how it is every 250 ms, in a batch too.
 
     python -m tests.e2e.light_worker --signaling tcp://127.0.0.1:5556 --filters invert,passthrough
 """
