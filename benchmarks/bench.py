@@ -21,7 +21,7 @@ from benchmarks.clients import Clients, RunFailed
 from benchmarks.goals import first_frame, first_shown, four, glass, hop, one_core, processes, soak
 from benchmarks.machine import machine
 from benchmarks.outcome import Goal, Outcome
-from tests.e2e.services import ROOT
+from harness.services import ROOT
 
 SECONDS = 15.0
 SOAK_S = 30.0

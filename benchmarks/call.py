@@ -30,7 +30,7 @@ from av import VideoFrame
 
 from benchmarks.matching import TIMESTAMPS, Sent
 from benchmarks.replay import Loop
-from tests.e2e.picture import FPS
+from harness.picture import FPS
 
 CONNECT_S = 15.0
 HISTORY = 512

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.run import FirstFrames, Run
 from benchmarks.servers import Running
-from tests.e2e.services import ROOT
+from harness.services import ROOT
 
 ATTEMPTS = 2
 OVERHEAD_S = 90.0

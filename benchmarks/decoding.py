@@ -14,7 +14,7 @@ from aiortc.jitterbuffer import JitterFrame
 
 from benchmarks.call import Frame
 from benchmarks.matching import Seen
-from tests.e2e.picture import read
+from harness.picture import read
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,10 +30,10 @@ from benchmarks.glass_report import Measured
 from benchmarks.machine import machine
 from benchmarks.servers import ARTICLE, ECHO, FASTRTC, PATCHED_ECHO, SERVICE, Design, Load, Running, running
 from benchmarks.watching import Sample, Watched, sample
-from tests.e2e.browser import chromium, forget, frames, opened, served, shown
-from tests.e2e.pages import write_pages
-from tests.e2e.picture import Picture, write_y4m
-from tests.e2e.services import ROOT
+from harness.browser import chromium, forget, frames, opened, served, shown
+from harness.pages import write_pages
+from harness.picture import Picture, write_y4m
+from harness.services import ROOT
 
 START_KBIT = 1500
 """What both directions can use of VP8 (aiortc's cap), so what a page asks for where the server does not."""

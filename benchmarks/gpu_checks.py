@@ -15,12 +15,12 @@ from torch import Tensor
 
 from benchmarks.article import Article
 from benchmarks.people import BenchDensePose
+from harness.counting import count
 from inference_service.device import colour
 from inference_service.device.colour import Colour
 from inference_service.device.crossing import GpuCrossings
 from inference_service.engine.memory_cameras import drawn
 from inference_service.filters.base import Item
-from inference_service.filters.vision.counting import count
 from shared.frame import ColourMatrix, ColourRange
 
 SIZE = (640, 480)

@@ -32,9 +32,9 @@ from benchmarks.figures import Spread
 from benchmarks.run import FirstFrames, Run, Usage
 from benchmarks.summary import Stretch, summed_up
 from benchmarks.watching import Watched, memory, sample, udp_sockets
-from tests.e2e.deadline import eventually
-from tests.e2e.picture import FPS
-from tests.e2e.services import in_namespace
+from harness.deadline import eventually
+from harness.picture import FPS
+from harness.services import in_namespace
 
 CHECK_FRAMES = 12
 CHECK_S = 3.0

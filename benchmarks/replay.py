@@ -16,7 +16,7 @@ import msgpack
 from aiortc.codecs.h264 import H264Encoder
 from aiortc.codecs.vpx import Vp8Encoder
 
-from tests.e2e.picture import FPS, LOOP_FRAMES, Picture
+from harness.picture import FPS, LOOP_FRAMES, Picture
 
 CODECS = ("VP8", "H264")
 BITS_PER_S = 1_500_000

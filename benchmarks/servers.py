@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 
 from benchmarks.watching import Watched
-from tests.e2e.deadline import eventually
-from tests.e2e.services import ROOT, Process, free_port, in_namespace
+from harness.deadline import eventually
+from harness.services import ROOT, Process, free_port, in_namespace
 
 START_S = 40.0
 MANY = 64

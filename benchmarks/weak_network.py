@@ -24,12 +24,12 @@ import httpx
 import numpy as np
 from playwright.async_api import Page
 
-from tests.e2e.browser import Shown, chromium, forget, frames, opened, served, shown
-from tests.e2e.deadline import eventually
-from tests.e2e.networks import HERE, Network, cable, network
-from tests.e2e.pages import write_pages
-from tests.e2e.picture import Picture, write_y4m
-from tests.e2e.services import Process
+from harness.browser import Shown, chromium, forget, frames, opened, served, shown
+from harness.deadline import eventually
+from harness.networks import HERE, Network, cable, network
+from harness.pages import write_pages
+from harness.picture import Picture, write_y4m
+from harness.services import Process
 
 NEAR, FAR = "10.99.0.1", "10.99.0.2"
 PORT, RESULTS = 7860, "tcp://127.0.0.1:5556"

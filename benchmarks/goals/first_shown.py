@@ -10,8 +10,8 @@ from benchmarks.clients import Clients
 from benchmarks.figures import Spread
 from benchmarks.outcome import Goal, Outcome, number
 from benchmarks.servers import SERVICE, Load, running
-from tests.e2e.browser import chromium, served
-from tests.e2e.picture import Picture, write_y4m
+from harness.browser import chromium, served
+from harness.picture import Picture, write_y4m
 
 PAGES = 20
 MOST_MS = 500.0

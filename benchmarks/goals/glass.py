@@ -10,7 +10,7 @@ from benchmarks.glass_report import Measured
 from benchmarks.glass_to_glass import CASES, NOISE
 from benchmarks.glass_to_glass import measure as measure_case
 from benchmarks.outcome import Goal, Outcome, doubt, number
-from tests.e2e.picture import Picture, write_y4m
+from harness.picture import Picture, write_y4m
 
 NAMES = ("baseline-0", "echo", "patched-echo", "invert-0")
 MOST_P50_MS, MOST_P95_MS = 42.0, 60.0

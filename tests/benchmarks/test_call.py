@@ -14,8 +14,8 @@ from aiortc.rtp import HeaderExtensionsMap, RtpPacket
 from benchmarks import echo, matching, replay
 from benchmarks.call import Call, _payload
 from benchmarks.decoding import decoded
-from tests.e2e.deadline import eventually
-from tests.e2e.services import in_namespace
+from harness.deadline import eventually
+from harness.services import in_namespace
 
 FRAMES = 150
 """A loop of five seconds: a counter tells a frame from that of the next round, late as it may come."""

@@ -9,10 +9,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
+from harness.browser import chromium, served
+from harness.picture import Picture, write_y4m
+from harness.services import Services
 from tests.e2e import palette_filter
-from tests.e2e.browser import chromium, served
-from tests.e2e.picture import Picture, write_y4m
-from tests.e2e.services import Services
 from tests.e2e.stage import Stage, staged
 
 CAMERA_MARK = 0x5A

@@ -16,10 +16,10 @@ from matplotlib.cbook import get_sample_data
 from PIL import Image
 from playwright.async_api import Browser, Page
 
-from tests.e2e.browser import chromium, served
-from tests.e2e.deadline import eventually
-from tests.e2e.services import ROOT, Services
-from tests.e2e.test_article_client import write_certificate
+from harness.browser import chromium, served
+from harness.certificate import write_certificate
+from harness.deadline import eventually
+from harness.services import ROOT, Services
 
 IMAGES = ROOT / "docs" / "images"
 FILTER = "ink"

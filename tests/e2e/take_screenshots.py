@@ -19,9 +19,9 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-from tests.e2e.browser import chromium
-from tests.e2e.deadline import eventually
-from tests.e2e.services import Services
+from harness.browser import chromium
+from harness.deadline import eventually
+from harness.services import Services
 
 WIDTH, HEIGHT, FPS, FRAMES = 640, 480, 30, 90
 SECONDS_OF_PLOT = 30

@@ -11,10 +11,10 @@ import httpx
 import psutil
 import pytest
 
-from tests.e2e.deadline import eventually
-from tests.e2e.peer import Peer
-from tests.e2e.picture import Picture
-from tests.e2e.services import START_S, Process, Services, free_port, in_namespace
+from harness.deadline import eventually
+from harness.peer import Peer
+from harness.picture import Picture
+from harness.services import START_S, Process, Services, free_port, in_namespace
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

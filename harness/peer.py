@@ -19,9 +19,9 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSession
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import VideoFrame
 
-from tests.e2e.deadline import eventually
-from tests.e2e.picture import COUNTERS, FPS, Bytes, Picture, Reading, read
-from tests.e2e.services import in_namespace
+from harness.deadline import eventually
+from harness.picture import COUNTERS, FPS, Bytes, Picture, Reading, read
+from harness.services import in_namespace
 
 _CLOCK_RATE = 90_000
 _CONNECT_S = 10.0

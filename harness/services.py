@@ -14,9 +14,9 @@ from typing import Any, Self
 
 import httpx
 
-from tests.e2e.deadline import eventually
+from harness.deadline import eventually
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 
 START_S = 30.0
 """Longest start of a service; importing torch takes most of it when two cores are busy."""

@@ -15,9 +15,8 @@ from typing import Any
 
 from playwright.async_api import Browser, Page, async_playwright
 
-from tests.e2e.deadline import eventually
+from harness.deadline import eventually
 
-PAGES = Path(__file__).parent / "pages"
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _DISABLED = (
     # Peers that are not allowed a name service must see addresses, not .local names.

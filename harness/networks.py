@@ -7,14 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import pytest
-
-from tests.e2e.services import in_namespace
-
-needs_namespace = pytest.mark.skipif(
-    not in_namespace(), reason="needs a network of its own: tests/in_namespace.sh, as `make test` has it"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Network:

@@ -7,8 +7,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.e2e.browser import PAGES
-
+PAGES = Path(__file__).parent
 _SHIM_PAGE = """<!doctype html>
 <meta charset="utf-8" />
 <title>A page with the shim</title>
@@ -24,7 +23,7 @@ _SHIM_PAGE = """<!doctype html>
 def write_pages(folder: Path, server: str, attributes: Mapping[str, str] | None = None) -> None:
     """Fill `folder` with all pages; index.html has the shim's one script tag with these attributes."""
     folder.mkdir(exist_ok=True)
-    for file in PAGES.iterdir():
+    for file in (*PAGES.glob("*.html"), *PAGES.glob("*.js")):
         shutil.copy(file, folder)
     text = "".join(f' {name}="{html.escape(value)}"' for name, value in (attributes or {}).items())
     (folder / "index.html").write_text(_SHIM_PAGE.format(server=server, attributes=text))
