@@ -1,4 +1,4 @@
-"""Wait for a condition with a deadline: what tests do in place of sleeping."""
+"""Waits for a condition with a deadline, in place of sleeping."""
 
 from __future__ import annotations
 

@@ -26,6 +26,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.y4m import write_y4m
+
 Bytes = NDArray[np.uint8]
 
 COUNTERS = 1024
@@ -120,13 +122,10 @@ def read(luma: Bytes) -> Reading | None:
     return Reading(counter, mark, is_inverted)
 
 
-def write_y4m(path: Path, picture: Picture) -> None:
-    """Write a loop for Chromium's `--use-file-for-fake-video-capture`; its counter wraps at LOOP_FRAMES."""
-    with path.open("wb") as file:
-        file.write(b"YUV4MPEG2 W%d H%d F%d:1 Ip A1:1 C420jpeg\n" % (picture.width, picture.height, FPS))
-        for counter in range(LOOP_FRAMES):
-            file.write(b"FRAME\n")
-            file.write(picture.frame(counter).tobytes())
+def write_camera(path: Path, picture: Picture) -> None:
+    """Write a loop for Chromium's camera; its counter wraps at LOOP_FRAMES."""
+    frames = (picture.frame(counter) for counter in range(LOOP_FRAMES))
+    write_y4m(path, (picture.width, picture.height), FPS, frames)
 
 
 def _cells(counter: int, mark: int) -> NDArray[np.bool_]:

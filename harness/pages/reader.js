@@ -1,6 +1,6 @@
 // @ts-check
 "use strict";
-// Reads the picture that tests/e2e/picture.py draws, and notes when a video element presents which frame.
+// Reads the picture that harness/picture.py draws, and notes when a video element presents which frame.
 
 /**
  * What a picture said, see picture.py.
