@@ -10,7 +10,6 @@ comes, without this project's patches.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import multiprocessing
 import queue
@@ -19,13 +18,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import aioice.ice
-import uvicorn
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from av import VideoFrame
 from fastapi import FastAPI, Request
-from fastapi.middleware.cors import CORSMiddleware
 from PIL import Image, ImageOps
+
+from benchmarks.designs.serving import application, flags, gather, serve
 
 Images = Any
 """multiprocessing.Queue of PIL images; the class is generic in stubs alone."""
@@ -82,8 +80,7 @@ def create_app(busy_ms: float, invert: bool) -> FastAPI:
         worker.join(1)
         worker.terminate()
 
-    app = FastAPI(lifespan=lifespan)
-    app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
+    app = application(lifespan)
 
     @app.post("/offer")
     async def offer(request: Request) -> dict[str, str]:
@@ -100,10 +97,6 @@ def create_app(busy_ms: float, invert: bool) -> FastAPI:
         answer = connection.localDescription
         return {"sdp": answer.sdp, "type": answer.type}
 
-    @app.get("/readyz")
-    async def readyz() -> dict[str, str]:
-        return {"status": "ready"}
-
     return app
 
 
@@ -117,18 +110,12 @@ def _take_newest(images: Images) -> Image.Image | None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--port", type=int, required=True)
+    parser = flags()
     parser.add_argument("--busy-ms", type=float, default=0)
     parser.add_argument("--invert", action="store_true")
-    parser.add_argument(
-        "--ice-addresses", help="gather this address alone; for hosts without another than loopback"
-    )
     wanted = parser.parse_args()
-    if wanted.ice_addresses:
-        aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: wanted.ice_addresses.split(",")
-    app = create_app(wanted.busy_ms, wanted.invert)
-    uvicorn.run(app, host="127.0.0.1", port=wanted.port, loop="asyncio", log_level="warning")
+    gather(wanted.ice_addresses)
+    serve(create_app(wanted.busy_ms, wanted.invert), wanted.port)
 
 
 if __name__ == "__main__":

@@ -8,20 +8,17 @@ service built on it could have if its filter took no time.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
-import aioice.ice
-import uvicorn
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 from av import VideoFrame
 from fastapi import FastAPI, Request
-from fastapi.middleware.cors import CORSMiddleware
 
+from benchmarks.designs.serving import application, flags, gather, serve
 from signaling_service.config import VIDEO_CODECS
 from signaling_service.media.bitrate import BitrateProfile
 from signaling_service.media.receive_estimate import ReceiveEstimate
@@ -78,8 +75,7 @@ def create_app(is_patched: bool) -> FastAPI:
         yield
         await asyncio.gather(*(connection.close() for connection in list(connections)))
 
-    app = FastAPI(lifespan=lifespan)
-    app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
+    app = application(lifespan)
 
     @app.post("/offer")
     async def offer(request: Request) -> dict[str, str]:
@@ -115,28 +111,18 @@ def create_app(is_patched: bool) -> FastAPI:
             sdp = aiortc_patches.with_start_bitrate(sdp, bitrates.start)
         return {"sdp": sdp, "type": connection.localDescription.type}
 
-    @app.get("/readyz")
-    async def readyz() -> dict[str, str]:
-        return {"status": "ready"}
-
     return app
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--port", type=int, required=True)
+    parser = flags()
     parser.add_argument("--patched", action="store_true")
-    parser.add_argument(
-        "--ice-addresses", help="gather this address alone; for hosts without another than loopback"
-    )
     wanted = parser.parse_args()
     if wanted.patched:
         aiortc_patches.apply(wanted.ice_addresses.split(",") if wanted.ice_addresses else ())
-    elif wanted.ice_addresses:
-        aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: wanted.ice_addresses.split(",")
-    uvicorn.run(
-        create_app(wanted.patched), host="127.0.0.1", port=wanted.port, loop="asyncio", log_level="warning"
-    )
+    else:
+        gather(wanted.ice_addresses)
+    serve(create_app(wanted.patched), wanted.port)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 
 The services run in a network namespace of their own. A cable leads there from the one that the browser is in,
 and carries nothing but HTTP and media: iptables drops datagrams on it, a token bucket (tc) makes it narrow.
-Each way has its own queue. Prints a line of JSON per case.
+Each way has its own queue. Prints a line of JSON per case. Needs the Debian packages iptables and iproute2.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -169,6 +170,8 @@ async def main() -> None:
     parser.add_argument("--signaling", default="", help="more flags for the signaling service")
     wanted = parser.parse_args()
     chosen = [case for case in CASES if not wanted.only or case.name in wanted.only.split(",")]
+    if missing := [tool for tool in ("iptables", "tc") if shutil.which(tool) is None]:
+        parser.error(f"{' and '.join(missing)} missing here: apt-get install iptables iproute2")
     with network() as far, tempfile.TemporaryDirectory() as folder_name, served(Path(folder_name)) as url:
         cable((HERE, "weak0", f"{NEAR}/24"), (far, "weak1", f"{FAR}/24"))
         folder = Path(folder_name)
