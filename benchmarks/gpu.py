@@ -4,7 +4,7 @@
 
 Checks first (benchmarks/densepose/checks.py), then times: frames a second, age of a frame from received to
 result, memory, ms per stage. Weights are random, the number of people is fixed by construction
-(benchmarks/densepose/people.py). Needs neither network nor services; on a machine without detectron2 see
+(benchmarks/densepose/crowd.py). Needs neither network nor services; on a machine without detectron2 see
 benchmarks/densepose/pack.py. `--steps` times each step of the optimisation by itself. With `--device cpu` it
 shows that everything runs, and no speed.
 """
@@ -52,7 +52,7 @@ def main() -> int:
         + (f", standing in for {', '.join(absent)}" if absent else "")
     )
     with tempfile.TemporaryDirectory() as folder:
-        from benchmarks.densepose.people import write_checkpoint
+        from benchmarks.densepose.crowd import write_checkpoint
 
         weights = Path(folder) / "people.pkl"
         write_checkpoint(weights)
@@ -135,7 +135,7 @@ def _free(device: torch.device) -> None:
 def _bench(device: torch.device, weights: Path, settings: dict[str, Any], max_batch: int) -> Any:
     from inference_service.engine.memory_cameras import Bench
 
-    point = EntryPoint("densepose", "benchmarks.densepose.people:BenchDensePose", "p2pcamera.filters")
+    point = EntryPoint("densepose", "benchmarks.densepose.crowd:BenchDensePose", "p2pcamera.filters")
     chosen = {"densepose": {"weights": str(weights), **settings}}
     return Bench(("densepose",), device, {"densepose": point}, chosen, weights.parent, max_batch)
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.densepose.people import configuration
+from benchmarks.densepose.crowd import configuration
 
 SHORT_SIDE = 800
 

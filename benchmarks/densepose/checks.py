@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.densepose.article import Article
-from benchmarks.densepose.people import BenchDensePose
+from benchmarks.densepose.crowd import BenchDensePose
 from harness.counting import count
 from inference_service.device import colour
 from inference_service.device.colour import Colour

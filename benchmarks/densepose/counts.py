@@ -31,7 +31,7 @@ def main() -> None:
     arguments = parser.parse_args()
     stand_in()
     from benchmarks.densepose.article import Article
-    from benchmarks.densepose.people import BenchDensePose, write_checkpoint
+    from benchmarks.densepose.crowd import BenchDensePose, write_checkpoint
     from harness.counting import count
     from inference_service.engine.memory_cameras import drawn
     from inference_service.filters.base import Item

@@ -27,7 +27,7 @@ from playwright.async_api import Page
 
 from harness.browser import Shown, chromium, forget, frames, opened, served, shown
 from harness.deadline import eventually
-from harness.networks import HERE, Network, cable, network
+from harness.namespaces import HERE, Network, cable, network
 from harness.pages import write_pages
 from harness.picture import Picture, write_camera
 from harness.services import Process

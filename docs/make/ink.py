@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from docs.make.pictures import beside, write_jpeg
+from docs.make.jpeg import beside, write_jpeg
 from harness.coding import psnr_db
 from harness.photograph import GRACE_HOPPER, read_photo
 from inference_service.filters.base import Item

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 from aioice import stun
 
-from harness.networks import Network
+from harness.namespaces import Network
 from harness.peer import Peer
 from harness.picture import Picture
 from harness.services import ROOT

@@ -14,7 +14,7 @@ from playwright.async_api import Browser
 
 from harness.browser import chromium, frames, opened
 from harness.deadline import eventually
-from harness.networks import HERE, cable, network
+from harness.namespaces import HERE, cable, network
 from harness.pages import write_pages
 from harness.peer import Peer
 from harness.picture import Picture

@@ -11,7 +11,7 @@ import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
 from harness.deadline import eventually
-from harness.networks import HERE, Network, cable, network
+from harness.namespaces import HERE, Network, cable, network
 from harness.peer import Peer
 from harness.picture import Picture
 from harness.services import Services

@@ -12,8 +12,8 @@ import pkgutil
 from pathlib import Path
 
 from docs.make import gallery
+from docs.make.jpeg import write_jpeg
 from docs.make.options import with_tables
-from docs.make.pictures import write_jpeg
 
 DOCS = Path(__file__).parents[2]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from docs.make.pictures import beside
+from docs.make.jpeg import beside
 from harness.photograph import Image, read_photo
 from inference_service.filters.detection import Detection, Wishes, row
 from inference_service.filters.vision.coco import NUMBERS, ClassName

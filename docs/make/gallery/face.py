@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from docs.make.gallery._points import BOX, points
-from docs.make.pictures import beside
+from docs.make.jpeg import beside
 from harness.photograph import Image, read_photo
 from inference_service.filters.base import Item
 from inference_service.filters.face import LEAST_POINT_SCORE, Face, row, see, wishes_of

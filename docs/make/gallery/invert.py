@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from docs.make.gallery import through
-from docs.make.pictures import beside
+from docs.make.jpeg import beside
 from harness.photograph import Image, read_photo
 from inference_service.filters.invert import Invert
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from docs.make.gallery._points import points
-from docs.make.pictures import beside
+from docs.make.jpeg import beside
 from harness.photograph import Image, read_photo
 from inference_service.filters.pose import Pose, row
 from inference_service.filters.vision.draw.people import Look, PeoplePainter

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from docs.make.gallery import _person
-from docs.make.pictures import beside
+from docs.make.jpeg import beside
 from harness.photograph import Image, read_photo
 from inference_service.filters.segmentation import Segmentation
 from inference_service.filters.vision.networks.segmenter import input_size

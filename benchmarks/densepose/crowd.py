@@ -59,4 +59,4 @@ def write_checkpoint(path: Path) -> None:
         predictor.cls_score.bias.copy_(torch.tensor([3.0, 0.0]))
     weights = {name: value.numpy() for name, value in made.state_dict().items()}
     with path.open("wb") as file:
-        pickle.dump({"model": weights, "__author__": "benchmarks.densepose.people"}, file, protocol=4)
+        pickle.dump({"model": weights, "__author__": "benchmarks.densepose.crowd"}, file, protocol=4)
