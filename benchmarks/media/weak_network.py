@@ -171,7 +171,7 @@ async def main() -> None:
     wanted = parser.parse_args()
     chosen = [case for case in CASES if not wanted.only or case.name in wanted.only.split(",")]
     if missing := [tool for tool in ("iptables", "tc") if shutil.which(tool) is None]:
-        parser.error(f"{' and '.join(missing)} missing here: apt-get install iptables iproute2")
+        parser.error(f"no {' and no '.join(missing)} here: apt-get install iptables iproute2")
     with network() as far, tempfile.TemporaryDirectory() as folder_name, served(Path(folder_name)) as url:
         cable((HERE, "weak0", f"{NEAR}/24"), (far, "weak1", f"{FAR}/24"))
         folder = Path(folder_name)
