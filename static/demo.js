@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The demo page: what is chosen on it, the call that follows it, and where what comes of it is shown.
  *
@@ -19,6 +18,8 @@ import { Sharing } from "./demo/sharing.js";
 import { Stage } from "./demo/stage.js";
 import { followTheme } from "./demo/theme.js";
 import { pageElements } from "./demo/view.js";
+
+/** @import { P2PCamera, P2PCameraSession, P2PCameraStats } from "./p2pcamera.js" */
 
 /**
  * @typedef {import('./demo/call.js').Mood} Mood
@@ -74,13 +75,16 @@ class Demo {
   run() {
     const { start, parameterForm, filterForm, tokenForm, token } = this.#view;
     followTheme(this.#view.theme, () => this.#measured.redraw());
-    start.addEventListener("click", () => (this.#call.state === "idle" ? this.#call.start() : this.#call.stop()));
+    start.addEventListener("click", () =>
+      this.#call.state === "idle" ? this.#call.start() : this.#call.stop(),
+    );
     parameterForm.addEventListener("reset", (event) => {
       event.preventDefault();
       this.#parameters.reset();
     });
-    for (const form of [parameterForm, filterForm])
+    for (const form of [parameterForm, filterForm]) {
       form.addEventListener("submit", (event) => event.preventDefault());
+    }
     tokenForm.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#useToken(token.value);
@@ -158,7 +162,13 @@ class Demo {
   /** Only news: the list is asked for often, and what stands there is still to be read. @param {number | null} status @param {number} count */
   #sayOfList(status, count) {
     const isRefused = status === 401 || status === 403;
-    const key = isRefused ? `token ${status}` : status !== 200 ? "no-server" : count === 0 ? "no-worker" : "ready";
+    const key = isRefused
+      ? `token ${status}`
+      : status !== 200
+        ? "no-server"
+        : count === 0
+          ? "no-worker"
+          : "ready";
     if (this.#call.state !== "idle" || key === this.#listKey) return;
     this.#listKey = key;
     this.#view.tokenForm.hidden = !isRefused;
@@ -236,8 +246,9 @@ class Demo {
   #showLiveCard() {
     const { session, state } = this.#call;
     const isItsPicture = state === "running" && session?.state === "live" && session.stats?.state === "live";
-    if (isItsPicture && !document.hidden && this.#accepted?.name === this.#gallery.chosen.name)
+    if (isItsPicture && !document.hidden && this.#accepted?.name === this.#gallery.chosen.name) {
       this.#gallery.showLive(this.#view.filtered);
+    }
   }
 
   /** @param {string} filter @param {Record<string, unknown>} params that an address asks for */
@@ -288,7 +299,7 @@ function offerLanguages({ language: select }, language) {
 const view = pageElements();
 const language = new Language();
 offerLanguages(view, language);
-const shim = /** @type {P2PCamera | undefined} */ (Reflect.get(window, "p2pcamera"));
+const shim = window.p2pcamera;
 if (shim) {
   new Demo(shim, view, language).run();
 } else {
@@ -297,7 +308,14 @@ if (shim) {
   view.message.dataset.kind = "bad";
   const list = new FilterList(new URL(".", document.baseURI).href);
   const offer = { name: CAMERA_ONLY, workers: 0, schema: {} };
-  const patient = { shim, list, offer, title: phrase("filters.camera-only.title"), params: {}, session: null };
+  const patient = {
+    shim,
+    list,
+    offer,
+    title: phrase("filters.camera-only.title"),
+    params: {},
+    session: null,
+  };
   new DoctorPanel(
     view.doctor,
     language,

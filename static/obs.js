@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The filtered camera in the whole window, for a browser source of OBS. What the address may say:
  *
@@ -13,6 +12,8 @@
  *
  * Nothing is ever written over the picture. Why there is none stands in the window's title and the console.
  */
+
+/** @import { P2PCamera } from "./p2pcamera.js" */
 
 const SHORTEST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 10_000;
@@ -58,7 +59,11 @@ class Source {
     const number = (/** @type {string} */ name, /** @type {number} */ usual) => ({
       ideal: Number(this.#wanted.get(name)) || usual,
     });
-    const size = { width: number("width", 1280), height: number("height", 720), frameRate: number("fps", 30) };
+    const size = {
+      width: number("width", 1280),
+      height: number("height", 720),
+      frameRate: number("fps", 30),
+    };
     const name = this.#wanted.get("device");
     const device = name ? { deviceId: { exact: await this.#deviceId(name) } } : {};
     const stream = await navigator.mediaDevices.getUserMedia({ video: { ...size, ...device } });
@@ -100,7 +105,7 @@ function say(state, sentence) {
   if (state !== "live") console.warn(`p2pcamera: ${sentence}`);
 }
 
-const shim = /** @type {P2PCamera | undefined} */ (Reflect.get(window, "p2pcamera"));
+const shim = window.p2pcamera;
 const wanted = new URLSearchParams(location.search);
 for (const name of ["fit", "background"]) document.body.dataset[name] = wanted.get(name) ?? "";
 if (shim) {

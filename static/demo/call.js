@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The camera of this page, from start to stop: asked for as any page would, and changed while it runs.
  *
@@ -9,6 +8,8 @@ import { CAMERA_ONLY } from "./filter_list.js";
 import { failureOf, pictureTrouble } from "./failures.js";
 import { phrase } from "./language.js";
 import { LiveChange } from "./live_change.js";
+
+/** @import { P2PCamera, P2PCameraEvents, P2PCameraFault, P2PCameraSession } from "../p2pcamera.js" */
 
 /**
  * `said` is about what has just happened, and how good that is.
@@ -49,10 +50,10 @@ export class Call extends EventTarget {
     super();
     this.#shim = shim;
     this.#wanted = wanted;
-    shim.addEventListener("statechange", (event) => this.#sessionChanged(detailOf(event).session));
-    shim.addEventListener("stats", (event) => this.#statsCame(detailOf(event)));
-    shim.addEventListener("progress", (event) => this.#progressed(detailOf(event)));
-    shim.addEventListener("fault", (event) => this.#filterFailed(detailOf(event)));
+    shim.addEventListener("statechange", ({ detail }) => this.#sessionChanged(detail.session));
+    shim.addEventListener("stats", ({ detail }) => this.#statsCame(detail));
+    shim.addEventListener("progress", ({ detail }) => this.#progressed(detail));
+    shim.addEventListener("fault", ({ detail }) => this.#filterFailed(detail));
   }
 
   get state() {
@@ -82,7 +83,11 @@ export class Call extends EventTarget {
       stream.getVideoTracks()[0].addEventListener("ended", () => {
         if (attempt !== this.#attempt) return;
         this.#close();
-        this.#become("idle", "bad", this.#fault ? failureOf(this.#fault, this.#fault) : phrase("failure.ended"));
+        this.#become(
+          "idle",
+          "bad",
+          this.#fault ? failureOf(this.#fault, this.#fault) : phrase("failure.ended"),
+        );
       });
       this.#begun(stream, name, params);
     } catch (error) {
@@ -127,8 +132,9 @@ export class Call extends EventTarget {
     this.#become("running", "good", this.#liveWords());
     // What was chosen while it started.
     const wanted = this.#wanted();
-    if (wanted.name !== name || JSON.stringify(wanted.params) !== JSON.stringify(params))
+    if (wanted.name !== name || JSON.stringify(wanted.params) !== JSON.stringify(params)) {
       this.#change.want(wanted);
+    }
   }
 
   /** @param {Wanted} wanted */
@@ -183,7 +189,7 @@ export class Call extends EventTarget {
     else if (session.state === "live") this.#say("good", this.#liveWords());
   }
 
-  /** @param {{session: P2PCameraSession, stats: P2PCameraStats}} detail */
+  /** @param {P2PCameraEvents['stats']['detail']} detail */
   #statsCame({ session, stats }) {
     if (session !== this.#session || this.#state !== "running") return;
     this.#tell("stats", { stats });
@@ -192,7 +198,7 @@ export class Call extends EventTarget {
     else if (this.#isTroubled) this.#say("good", this.#liveWords());
   }
 
-  /** @param {{session: P2PCameraSession, filter: string, fraction: number}} detail */
+  /** @param {P2PCameraEvents['progress']['detail']} detail */
   #progressed({ session, filter, fraction }) {
     if (session !== this.#session) return;
     this.#tell("progress", { filter, fraction });
@@ -200,7 +206,7 @@ export class Call extends EventTarget {
     this.#say("wait", phrase("message.loading", { filter: this.#wanted().title, percent }));
   }
 
-  /** @param {{session: P2PCameraSession, fault: P2PCameraFault}} detail */
+  /** @param {P2PCameraEvents['fault']['detail']} detail */
   #filterFailed({ session, fault, filter, params }) {
     if (session !== this.#session) return;
     // The worker has refused what the server had taken, which has gone back to what it took before.
@@ -208,7 +214,10 @@ export class Call extends EventTarget {
       this.#tell("accepted", { name: filter, params });
       if (!this.#tell("refused", { fault })) return;
     }
-    this.#say("wait", phrase("message.filter-failed", { filter: this.#wanted().title, reason: fault.message }));
+    this.#say(
+      "wait",
+      phrase("message.filter-failed", { filter: this.#wanted().title, reason: fault.message }),
+    );
   }
 
   #liveWords() {

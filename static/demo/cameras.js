@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * Which camera: a list where there are several, and a button for front or back on a phone.
  */
@@ -14,7 +13,6 @@ export class Cameras {
   #select;
   #turn;
   #language;
-  #onChoice;
   /** @type {'user' | 'environment' | null} null: the list decides */
   #facing = null;
   /** Of each filtered camera, the device behind it. @type {Map<string, string>} */
@@ -30,7 +28,6 @@ export class Cameras {
     this.#select = select;
     this.#turn = turn;
     this.#language = language;
-    this.#onChoice = onChoice;
     select.addEventListener("change", () => {
       this.#facing = null;
       localStorage.setItem(STORED, select.value);

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * One control for one parameter, by its kind. All look alike from outside: `read`, `write`, an element.
  */
@@ -95,8 +94,9 @@ function choices({ id, title, schema, language }) {
     return box;
   });
   const write = (/** @type {unknown} */ value) => {
-    for (const [index, box] of boxes.entries())
+    for (const [index, box] of boxes.entries()) {
       box.checked = Array.isArray(value) && value.includes(options[index]);
+    }
   };
   const read = () => options.filter((_, index) => boxes[index].checked);
   return { parts: [group], main: group, read, write };
@@ -132,10 +132,10 @@ function picture({ id, title, schema, language }) {
   group.className = "picture";
   group.append(input, preview, remove);
   let value = "";
-  let choices = 0;
+  let choiceCount = 0;
 
   const write = (/** @type {unknown} */ given) => {
-    choices += 1;
+    choiceCount += 1;
     value = String(given ?? "");
     input.value = "";
     preview.hidden = remove.hidden = value === "";
@@ -149,11 +149,11 @@ function picture({ id, title, schema, language }) {
   input.addEventListener("change", async () => {
     const [file] = input.files ?? [];
     if (!file) return;
-    choices += 1;
-    const choice = choices;
+    choiceCount += 1;
+    const ours = choiceCount;
     // What cannot be read stands for a value that is refused.
     const read = await asDataUrl(file, schema.maxLength).catch(() => "unreadable");
-    if (choice !== choices) return;
+    if (ours !== choiceCount) return;
     if (read === "unreadable") value = read;
     else write(read);
     tell();

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * Tries each step between the camera and its filtered picture, in the order in which they depend on each other.
  *
@@ -9,6 +8,8 @@ import { CAMERA_ONLY } from "./filter_list.js";
 import { cameraFailure, pictureTrouble } from "./failures.js";
 import { phrase } from "./language.js";
 import { answerOf, isTurn, whyNoRelay } from "./probes.js";
+
+/** @import { P2PCamera, P2PCameraEvents, P2PCameraFault, P2PCameraSession, P2PCameraStats } from "../p2pcamera.js" */
 
 /**
  * @typedef {'ok' | 'fail' | 'note' | 'skip' | 'wait' | 'busy'} Outcome
@@ -76,7 +77,9 @@ export class Doctor {
     try {
       for (const name of STEPS) {
         tell(name, { outcome: "busy", said: null });
-        const finding = await steps[name]().catch((error) => fail("failure.refused", { reason: error.message }));
+        const finding = await steps[name]().catch((error) =>
+          fail("failure.refused", { reason: error.message }),
+        );
         this.#found[name] = finding;
         tell(name, finding);
       }
@@ -175,20 +178,20 @@ export class Doctor {
   async #call() {
     const shim = /** @type {P2PCamera} */ (this.#patient.shim);
     const { offer, params } = this.#patient;
-    const note = (/** @type {Event} */ event) => {
-      const { session } = /** @type {CustomEvent} */ (event).detail;
+    const keep = (/** @type {P2PCameraEvents["statechange"]} */ event) => {
+      const { session } = event.detail;
       this.#session = session;
       this.#fault = session.fault;
     };
     shim.filter = offer.name;
     shim.params = params;
-    shim.addEventListener("statechange", note);
+    shim.addEventListener("statechange", keep);
     try {
       this.#stream = await navigator.mediaDevices.getUserMedia({ video: true });
     } catch {
       // The session has said why.
     } finally {
-      shim.removeEventListener("statechange", note);
+      shim.removeEventListener("statechange", keep);
     }
   }
 

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The doctor's findings as a list that fills while it works.
  */

@@ -1,9 +1,10 @@
-// @ts-check
 /**
  * Why there is no picture, in words for whoever looks at the page.
  */
 
 import { phrase } from "./language.js";
+
+/** @import { P2PCameraFault, P2PCameraStats } from "../p2pcamera.js" */
 
 /** @typedef {import('./language.js').Phrase} Phrase */
 

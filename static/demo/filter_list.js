@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The filters of the server: asked for again and again, since workers come and go.
  */

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * What a video element really shows: frames a second, freezes, and the wait for the screen.
  */
@@ -63,8 +62,9 @@ export class Frames {
     const pause_ms = presented_ms - this.#last_ms;
     const usual_ms = mean(this.#pauses_ms);
     if (this.#last_ms > 0 && !document.hidden) {
-      if (usual_ms !== null && pause_ms > Math.max(3 * usual_ms, usual_ms + FREEZE_AT_LEAST_MS))
+      if (usual_ms !== null && pause_ms > Math.max(3 * usual_ms, usual_ms + FREEZE_AT_LEAST_MS)) {
         this.#freezes += 1;
+      }
       this.#pauses_ms = [...this.#pauses_ms, pause_ms].slice(-KEPT);
     }
     // In a hidden tab no frames are presented, which is no freeze.

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The filters as cards, one of which is chosen: a drawn picture, or a live one once the filter has been seen.
  */
@@ -157,7 +156,9 @@ export class Gallery {
     const percent = Math.round((fraction ?? 0) * 100);
     this.#language.write(
       place,
-      isPart ? phrase("filters.state.loading-part", { percent }) : phrase(`filters.state.${shown}`, {}, shown),
+      isPart
+        ? phrase("filters.state.loading-part", { percent })
+        : phrase(`filters.state.${shown}`, {}, shown),
     );
   }
 }

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The language of the page: which one, and what elements say in it.
  *
@@ -65,10 +64,12 @@ export class Language extends EventTarget {
 
   /** @param {ParentNode} root all below it with `data-text` or `data-label` */
   translate(root) {
-    for (const element of root.querySelectorAll("[data-text]"))
+    for (const element of root.querySelectorAll("[data-text]")) {
       this.write(element, phrase(/** @type {HTMLElement} */ (element).dataset.text ?? ""));
-    for (const element of root.querySelectorAll("[data-label]"))
+    }
+    for (const element of root.querySelectorAll("[data-label]")) {
       this.label(element, phrase(/** @type {HTMLElement} */ (element).dataset.label ?? ""));
+    }
   }
 
   /** Takes what was chosen last time, else what the browser prefers. @param {string | null} [asked] */

@@ -1,11 +1,10 @@
-// @ts-check
 /**
  * The stages of the last 90 seconds, stacked, the newest at the right; a second without figures is a gap.
  */
 
-import { STAGES } from "./measurements.js";
+import { STAGES } from "../shared/latency.js";
 
-/** @typedef {import('./measurements.js').Stage} Stage */
+/** @typedef {import('../shared/latency.js').Stage} Stage */
 
 const SECONDS = 90;
 const LINES = 4;
@@ -22,7 +21,7 @@ export class LatencyPlot {
 
   /**
    * @param {HTMLCanvasElement} canvas whose own colour is that of words, and its border's that of lines
-   * @param {(name: import('./measurements.js').StageName) => string} colourOf a stage, at each drawing
+   * @param {(name: import('../shared/latency.js').StageName) => string} colourOf a stage, at each drawing
    */
   constructor(canvas, colourOf) {
     this.#canvas = canvas;

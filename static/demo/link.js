@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The address of this page with what is chosen on it, to be sent to somebody: `#filter=ink&params={...}`.
  */

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * Changes that are made while a slider moves: the newest wins, one at a time, and not more than ten a second.
  */

@@ -1,15 +1,17 @@
-// @ts-check
 /**
  * Figures, stages and plot of a call, and what a screen reader is told of the plot.
  */
 
 import { LatencyPlot } from "./latency_plot.js";
 import { phrase } from "./language.js";
-import { Measurement, STAGES } from "./measurements.js";
+import { STAGES } from "../shared/latency.js";
+import { Measurement } from "./measurements.js";
+
+/** @import { P2PCameraSession, P2PCameraStats } from "../p2pcamera.js" */
 
 /**
  * @typedef {import('./measurements.js').Measured} Measured
- * @typedef {import('./measurements.js').Stage} Stage
+ * @typedef {import('../shared/latency.js').Stage} Stage
  * @typedef {{total: HTMLElement, figures: HTMLElement, stages: HTMLElement, plot: HTMLCanvasElement}} Places
  */
 
@@ -53,7 +55,7 @@ export class MeasuredPanel {
     const measured = await measurement.take(stats).catch(() => null);
     if (measurement !== this.#measurement) return;
     this.#show(measured);
-    this.#plot.add(measured?.total_ms == null ? null : measured.stages);
+    this.#plot.add(measured && measured.total_ms !== null ? measured.stages : null);
   }
 
   /** A second in which the server said nothing. */
@@ -80,10 +82,10 @@ export class MeasuredPanel {
     total.textContent = total_ms === null ? NOTHING : `${Math.round(total_ms)} ms`;
     for (const name of STAGES) {
       const stage = measured?.stages.find((one) => one.name === name);
-      this.#set(name, stage?.value_ms == null ? NOTHING : spoken(stage));
+      this.#set(name, stage && stage.value_ms !== null ? spoken(stage) : NOTHING);
     }
     const { fps, freezes, worker, size, megabitsUp, megabitsDown, codec } = measured ?? {};
-    this.#set("fps", fps == null ? NOTHING : fps.toFixed(1));
+    this.#set("fps", fps?.toFixed(1) ?? NOTHING);
     this.#set("freezes", String(freezes ?? NOTHING));
     this.#set("worker", worker || NOTHING);
     this.#set("size", size || NOTHING);
@@ -122,7 +124,7 @@ export class MeasuredPanel {
     return group;
   }
 
-  /** @param {import('./measurements.js').StageName} name */
+  /** @param {import('../shared/latency.js').StageName} name */
   #newStage(name) {
     const item = document.createElement("li");
     item.dataset.stage = name;

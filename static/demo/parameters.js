@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The controls of one filter at a time, made from the JSON Schema of its parameters.
  *
@@ -126,8 +125,9 @@ export class Parameters {
     element.className = "parameter";
     element.dataset.kind = kind;
     element.append(label, reset, ...field.parts, problem, hint);
-    for (const part of element.querySelectorAll("input, select, textarea"))
+    for (const part of element.querySelectorAll("input, select, textarea")) {
       part.setAttribute("aria-describedby", `${hint.id} ${problem.id}`);
+    }
 
     const initial = schema.default ?? undefined;
     const control = { element, title, field, schema, problem, last: initial, accepted: initial };

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * A picture of the user's as a parameter: drawn again by this page, so that it is small, upright and a JPEG,
  * whatever the file was.

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * What the doctor tries without the shim: whether a server answers, and whether a TURN server relays.
  */

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * What a filter's JSON Schema (draft 2020-12, as pydantic writes it) says of one parameter.
  */
@@ -79,10 +78,12 @@ function problemOfNumber(value, { type, minimum, maximum, exclusiveMinimum, excl
   if (type === "integer" && !Number.isInteger(value)) return { problem: "integer" };
   if (minimum !== undefined && value < minimum) return { problem: "least", limit: minimum };
   if (maximum !== undefined && value > maximum) return { problem: "most", limit: maximum };
-  if (exclusiveMinimum !== undefined && value <= exclusiveMinimum)
+  if (exclusiveMinimum !== undefined && value <= exclusiveMinimum) {
     return { problem: "more", limit: exclusiveMinimum };
-  if (exclusiveMaximum !== undefined && value >= exclusiveMaximum)
+  }
+  if (exclusiveMaximum !== undefined && value >= exclusiveMaximum) {
     return { problem: "less", limit: exclusiveMaximum };
+  }
   if (multipleOf !== undefined) {
     // 0.3 is no multiple of 0.1 to a computer.
     const parts = value / multipleOf;

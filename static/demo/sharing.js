@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The address of the page as a link to send to somebody, and what somebody else's link asks for.
  */

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * Two pictures in one frame, the original left of a border that can be moved: by pointer, touch, or keys.
  */
@@ -41,10 +40,11 @@ export class Split {
     divider.addEventListener("keydown", (event) => this.#pressed(event));
     frame.addEventListener("pointerdown", (event) => this.#down(event));
     frame.addEventListener("pointermove", (event) => this.#isDragged && this.#follow(event));
-    for (const type of ["pointerup", "pointercancel"])
+    for (const type of ["pointerup", "pointercancel"]) {
       frame.addEventListener(type, () => {
         this.#isDragged = false;
       });
+    }
     language.addEventListener("change", () => this.#show());
     this.#show();
   }

@@ -1,10 +1,8 @@
-// @ts-check
 /**
  * What is seen: both pictures, or drawings in their place, and the buttons that are about pictures.
  */
 
 import { CAMERA_ONLY } from "./filter_list.js";
-import { phrase } from "./language.js";
 import { drawScene } from "./scene.js";
 import { Split } from "./split.js";
 import { Takes } from "./takes.js";
@@ -52,8 +50,9 @@ export class Stage {
   showChoice(name, title) {
     this.#name = name;
     const { originalPoster, filteredPoster, filteredTitle } = this.#view;
-    for (const poster of [originalPoster, filteredPoster])
+    for (const poster of [originalPoster, filteredPoster]) {
       Object.assign(poster, { width: POSTER_WIDTH, height: POSTER_HEIGHT });
+    }
     drawScene(originalPoster, CAMERA_ONLY);
     drawScene(filteredPoster, name);
     this.#language.write(filteredTitle, title);

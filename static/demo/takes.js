@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * Snapshots and recordings of the filtered picture: kept in the page, until saved, shared or removed.
  */
@@ -56,7 +55,10 @@ export class Takes extends EventTarget {
     if (this.#recorder) return;
     const mimeType = TYPES.find((type) => MediaRecorder.isTypeSupported(type));
     try {
-      this.#begin(new MediaRecorder(new MediaStream([track]), { mimeType, videoBitsPerSecond: BITS_PER_S }), name);
+      this.#begin(
+        new MediaRecorder(new MediaStream([track]), { mimeType, videoBitsPerSecond: BITS_PER_S }),
+        name,
+      );
     } catch (error) {
       this.#say(phrase("takes.failed", { reason: /** @type {Error} */ (error).message }));
     }

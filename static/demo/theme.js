@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * Dark or light: the system's choice, until the button makes another, which is kept.
  */

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * How old the filtered picture is, summed up from what the browser and the server count.
  */

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The options page: server and token, filter and its parameters, what an outage shows, and the sites. All but
  * the server is saved as it is changed; open calls follow at once.
@@ -114,7 +113,10 @@ async function saveParameters() {
   if (shownFilter === null) return;
   const { params } = await readSettings();
   // The filter too: where the server's default is shown it becomes the user's choice.
-  await saveSettings({ filter: shownFilter.name, params: { ...params, [shownFilter.name]: parameters.values } });
+  await saveSettings({
+    filter: shownFilter.name,
+    params: { ...params, [shownFilter.name]: parameters.values },
+  });
 }
 
 async function resetParameters() {
@@ -128,7 +130,9 @@ async function resetParameters() {
 
 async function showSites() {
   const { sites, off } = await readSettings();
-  const rows = [...givenSites(), ...sites].map((site) => siteRow(site, !off.includes(site), sites.includes(site)));
+  const rows = [...givenSites(), ...sites].map((site) =>
+    siteRow(site, !off.includes(site), sites.includes(site)),
+  );
   page.sites.replaceChildren(...rows);
 }
 
@@ -163,7 +167,9 @@ async function addSite() {
   if (site === null) return saySite(say("noAddress"));
   const { sites, off } = await readSettings();
   if (givenSites().includes(site) || sites.includes(site)) return saySite(say("siteKnown"));
-  if (!(await chrome.permissions.request({ origins: [patternOf(site)] }))) return saySite(say("siteNotAllowed"));
+  if (!(await chrome.permissions.request({ origins: [patternOf(site)] }))) {
+    return saySite(say("siteNotAllowed"));
+  }
   await saveSettings({ sites: [...sites, site], off: off.filter((one) => one !== site) });
   page.newSite.value = "";
   saySite(say("siteAdded"));
@@ -179,7 +185,9 @@ async function removeSite(site) {
   const { server, sites, off } = await readSettings();
   await saveSettings({ sites: sites.filter((one) => one !== site), off: off.filter((one) => one !== site) });
   // The server may lie at the same address, and still needs it.
-  if (siteOf(server) !== site) await chrome.permissions.remove({ origins: [patternOf(site)] }).catch(() => {});
+  if (siteOf(server) !== site) {
+    await chrome.permissions.remove({ origins: [patternOf(site)] }).catch(() => {});
+  }
 }
 
 // --- the page -----------------------------------------------------------------------------------------------
@@ -197,9 +205,13 @@ async function begin() {
     await showServer();
   });
   page.reset.addEventListener("click", resetParameters);
-  for (const input of /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll("[name=outage]"))) {
+  for (const input of /** @type {NodeListOf<HTMLInputElement>} */ (
+    document.querySelectorAll("[name=outage]")
+  )) {
     input.checked = input.value === outage;
-    input.addEventListener("change", () => saveSettings({ outage: input.value === "open" ? "open" : "closed" }));
+    input.addEventListener("change", () =>
+      saveSettings({ outage: input.value === "open" ? "open" : "closed" }),
+    );
   }
   page.siteForm.addEventListener("submit", (event) => {
     event.preventDefault();

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * Runs in the extension's own world of a page, right before the shim, and makes the connections for the shim in
  * the page's world. Here everything is the browser's own, whatever the page has replaced, and no object of
@@ -40,6 +39,7 @@
       ? Promise.race([call, aborted(signal)])
       : call);
     if (fault) throw new Error(fault);
+    /** @type {Record<string, string>} */
     const answerHeaders = retryAfter === null ? {} : { "Retry-After": retryAfter };
     return new Response(text === "" ? null : text, { status, headers: answerHeaders });
   }
@@ -95,7 +95,9 @@
         this.#iceServers = this.#signaling.iceServers();
       } else if (type === "private") {
         // It knows of no fault.
-        this.#signaling.privateFilters().then((/** @type {any} */ value) => this.post({ type: "answer", key, value }));
+        this.#signaling
+          .privateFilters()
+          .then((/** @type {any} */ value) => this.post({ type: "answer", key, value }));
       } else if (!Number.isSafeInteger(number)) {
         return;
       } else if (type === "open") {
@@ -131,7 +133,14 @@
       const entries = [...stats.values()].filter(({ type }) => REPORTED.has(type));
       // A filter that failed in one frame and goes on is no news for long.
       if (performance.now() - this.#faultAt_ms > FAULT_SHOWN_MS) this.#fault = null;
-      return { state: "live", fault: this.#fault, filters: link.filters, stats: this.#stats, ping_ms, entries };
+      return {
+        state: "live",
+        fault: this.#fault,
+        filters: link.filters,
+        stats: this.#stats,
+        ping_ms,
+        entries,
+      };
     }
 
     /** @param {number} number @param {any} message */

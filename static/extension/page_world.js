@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * Runs in the page's own world, right before the shim and before any script of the page. It stands in for the
  * shim's connections: those are made by `own_world.js`, in a world whose objects no page can reach. What passes
@@ -94,9 +93,9 @@
       if (this.#port) apply(dispatchEvent, this.#port, [new TrackEvent("camera", { track })]);
     }
 
-    /** @param {number} link @param {(track: MediaStreamTrack) => void} take */
-    takeTrack(link, take) {
-      const listener = (/** @type {Event} */ event) => take(trackOf(event));
+    /** @param {number} link @param {(track: MediaStreamTrack) => void} hear */
+    takeTrack(link, hear) {
+      const listener = (/** @type {Event} */ event) => hear(trackOf(event));
       if (this.#port) apply(addEventListener, this.#port, [`track-${link}`, listener, { once: true }]);
     }
 

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * Controls for a filter's parameters, made from their JSON Schema (draft 2020-12, as pydantic writes it).
  */

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The toolbar's popup: on and off for the site of the tab, its filter, and how old its picture is just now.
  */

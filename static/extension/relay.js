@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * Makes a page's calls to the server that the user has set, with the user's token, and to nothing else.
  */
@@ -30,7 +29,9 @@ export class Relay {
     const call = checkedCall(message);
     if (call === null) return { fault: "refused" };
     const session = sessionOf(call.path);
-    if (session !== null && !(await this.#sessions.isOf(session, frame.document))) return { fault: "refused" };
+    if (session !== null && !(await this.#sessions.isOf(session, frame.document))) {
+      return { fault: "refused" };
+    }
     // Where the camera is left alone no session begins; one that is open goes on to its end.
     if (call.path === "offer" && !isOnIn(await readSettings(), frame.site)) return { fault: "refused" };
     const answer = await askServer(call);

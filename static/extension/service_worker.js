@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The only part of the extension that knows the server's address and the token. It keeps nothing in memory that
  * it cannot read again, since Chrome ends it whenever it has had no work for half a minute.

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * Which page's document has opened which session. It is kept for as long as the browser runs, since the service
  * worker does not: Chrome ends it after half a minute without work.

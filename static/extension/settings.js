@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * What the user has chosen. It lies in the extension's storage, which no page and no content script may read;
  * the token lies beside it and is read by the service worker alone.

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * On which sites cameras are filtered: those of the manifest, and those the user added, as far as the browser
  * gives leave. A site is an origin, such as `https://meet.google.com`.

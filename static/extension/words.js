@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The words of the extension's own pages, in the browser's language.
  */
@@ -18,7 +17,10 @@ export function fillWords() {
     element.setAttribute("aria-label", say(/** @type {HTMLElement} */ (element).dataset.sayLabel ?? ""));
   }
   for (const element of document.querySelectorAll("[data-say-placeholder]")) {
-    element.setAttribute("placeholder", say(/** @type {HTMLElement} */ (element).dataset.sayPlaceholder ?? ""));
+    element.setAttribute(
+      "placeholder",
+      say(/** @type {HTMLElement} */ (element).dataset.sayPlaceholder ?? ""),
+    );
   }
 }
 

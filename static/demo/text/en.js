@@ -2,11 +2,11 @@
 /** What the page says in English. Every other language has the same keys; `{name}` stands for a value. */
 
 export default Object.freeze({
-  "skip": "Skip to the start button",
-  "tagline": "Your camera, through a filter on a server, and back.",
+  skip: "Skip to the start button",
+  tagline: "Your camera, through a filter on a server, and back.",
   "language.label": "Language",
   "theme.dark": "Dark colours",
-  "choices": "Filter and settings",
+  choices: "Filter and settings",
 
   "share.copy": "Copy link",
   "share.share": "Share",
@@ -22,13 +22,13 @@ export default Object.freeze({
   "stage.divider": "Border between the original and the filtered picture",
   "stage.divided": "{percent} % original",
 
-  "start": "Start camera",
-  "stop": "Stop camera",
-  "tools": "Picture tools",
-  "snapshot": "Take a snapshot",
-  "record": "Record",
-  "mirror": "Mirror the picture on this page",
-  "fullscreen": "Full screen",
+  start: "Start camera",
+  stop: "Stop camera",
+  tools: "Picture tools",
+  snapshot: "Take a snapshot",
+  record: "Record",
+  mirror: "Mirror the picture on this page",
+  fullscreen: "Full screen",
   "camera.title": "Camera",
   "camera.turn": "Front or back camera",
   "camera.nameless": "Camera {number}",
@@ -80,12 +80,14 @@ export default Object.freeze({
   "parameters.problem.longer": "{name}: at least {limit} characters. It stays {value}.",
   "parameters.problem.shorter": "{name}: at most {limit} characters. It stays {value}.",
   "parameters.problem.pattern": "{name}: not in the form that this filter takes. It stays {value}.",
-  "parameters.problem.picture": "{name}: this browser cannot read that picture, or not make it small enough. It stays {value}.",
+  "parameters.problem.picture":
+    "{name}: this browser cannot read that picture, or not make it small enough. It stays {value}.",
   "parameters.problem.refused": "{name} was refused by the server ({reason}). It stays {value}.",
 
   "message.looking": "Looking for filters…",
   "message.ready": "Choose a filter, then start the camera. Nothing is recorded.",
-  "message.insecure": "Browsers give cameras to secure pages only. Open this page over HTTPS, or at localhost.",
+  "message.insecure":
+    "Browsers give cameras to secure pages only. Open this page over HTTPS, or at localhost.",
   "message.no-worker":
     "No worker is running yet. Start one with “python -m inference_service”; this page looks again by itself.",
   "message.no-server": "The server does not answer. This page tries again by itself.",
@@ -124,7 +126,8 @@ export default Object.freeze({
   "measured.title": "Where the time goes",
   "measured.total": "camera to screen, estimated",
   "measured.plot": "Latency of the last 90 seconds by stage",
-  "measured.plot-now": "Latency of the last 90 seconds by stage. Now {total} ms; most of it: {stage}, {most} ms.",
+  "measured.plot-now":
+    "Latency of the last 90 seconds by stage. Now {total} ms; most of it: {stage}, {most} ms.",
   "measured.note":
     "≈ marks estimates: network is half a round trip of a message on the same connection each way, and display counts on the browser’s own forecast. The rest is measured, by the browser or the server. The camera’s exposure is left out; no page can see it.",
   "stage.camera": "Camera",
@@ -151,7 +154,8 @@ export default Object.freeze({
   "figure.codec": "Codec",
 
   "doctor.title": "Connection doctor",
-  "doctor.what": "Tries each step between your camera and the filtered picture, and says what to do about the one that fails.",
+  "doctor.what":
+    "Tries each step between your camera and the filtered picture, and says what to do about the one that fails.",
   "doctor.run": "Check the connection",
   "doctor.again": "Check again",
   "doctor.copy": "Copy report",
@@ -173,7 +177,8 @@ export default Object.freeze({
   "doctor.server.fail": "Nothing answers at {server}. Is the service running, and the address right?",
   "doctor.server.cors":
     "Something answers at {server}, but it does not let this page read the answer (CORS). Check that it is a p2pcamera server, and that no proxy removes its headers.",
-  "doctor.server.status": "What answers at {server} says {status} and is no p2pcamera server, or a proxy is in the way.",
+  "doctor.server.status":
+    "What answers at {server} says {status} and is no p2pcamera server, or a proxy is in the way.",
   "doctor.token": "Access token",
   "doctor.token.ok": "The server lets this page in.",
   "doctor.token.needed": "This server wants a token. Ask whoever runs it, and type it in above.",
@@ -187,7 +192,8 @@ export default Object.freeze({
   "doctor.filter.loaded": "{filter} is loaded.",
   "doctor.filter.loadable": "{filter} is loaded when it is first used; that can take a while.",
   "doctor.filter.loading": "{filter} is being loaded. Wait until its card says that it is ready.",
-  "doctor.filter.failed": "{filter} could not be loaded. The worker’s log says why; choose another filter meanwhile.",
+  "doctor.filter.failed":
+    "{filter} could not be loaded. The worker’s log says why; choose another filter meanwhile.",
   "doctor.camera": "Camera",
   "doctor.camera.ok": "{name}, {size}.",
   "doctor.path": "Path for the pictures (ICE)",
@@ -199,7 +205,8 @@ export default Object.freeze({
   "doctor.path.refused": "The server refused the call: {reason}",
   "doctor.turn": "TURN server",
   "doctor.turn.ok": "{server} relays.",
-  "doctor.turn.none": "None is set up. It is needed only where the direct path is blocked: --ice-servers on the server.",
+  "doctor.turn.none":
+    "None is set up. It is needed only where the direct path is blocked: --ice-servers on the server.",
   "doctor.turn.fail": "{server} does not relay ({reason}). Check its address, its ports and its secret.",
   "doctor.turn.silent": "no answer",
   "doctor.picture": "Filtered picture",

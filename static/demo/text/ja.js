@@ -2,11 +2,11 @@
 /** What the page says in Japanese. The keys are those of en.js. */
 
 export default Object.freeze({
-  "skip": "開始ボタンへ移動",
-  "tagline": "あなたのカメラ映像が、サーバーのフィルターを通って戻ってきます。",
+  skip: "開始ボタンへ移動",
+  tagline: "あなたのカメラ映像が、サーバーのフィルターを通って戻ってきます。",
   "language.label": "言語",
   "theme.dark": "暗い配色",
-  "choices": "フィルターと設定",
+  choices: "フィルターと設定",
 
   "share.copy": "リンクをコピー",
   "share.share": "共有",
@@ -22,13 +22,13 @@ export default Object.freeze({
   "stage.divider": "元の映像とフィルター後の映像の境目",
   "stage.divided": "元の映像 {percent} %",
 
-  "start": "カメラを開始",
-  "stop": "カメラを停止",
-  "tools": "映像の操作",
-  "snapshot": "静止画を撮る",
-  "record": "録画する",
-  "mirror": "このページで左右を反転して表示",
-  "fullscreen": "全画面表示",
+  start: "カメラを開始",
+  stop: "カメラを停止",
+  tools: "映像の操作",
+  snapshot: "静止画を撮る",
+  record: "録画する",
+  mirror: "このページで左右を反転して表示",
+  fullscreen: "全画面表示",
   "camera.title": "カメラ",
   "camera.turn": "前面・背面カメラの切り替え",
   "camera.nameless": "カメラ {number}",
@@ -79,8 +79,10 @@ export default Object.freeze({
   "parameters.problem.multiple": "{name}: {limit} の倍数にしてください。値は {value} のままです。",
   "parameters.problem.longer": "{name}: {limit} 文字以上にしてください。値は {value} のままです。",
   "parameters.problem.shorter": "{name}: {limit} 文字以内にしてください。値は {value} のままです。",
-  "parameters.problem.pattern": "{name}: このフィルターが受け付ける形式ではありません。値は {value} のままです。",
-  "parameters.problem.picture": "{name}: この画像を読み込めないか、十分に小さくできません。値は {value} のままです。",
+  "parameters.problem.pattern":
+    "{name}: このフィルターが受け付ける形式ではありません。値は {value} のままです。",
+  "parameters.problem.picture":
+    "{name}: この画像を読み込めないか、十分に小さくできません。値は {value} のままです。",
   "parameters.problem.refused": "{name} はサーバーに断られました({reason})。値は {value} のままです。",
 
   "message.looking": "フィルターを探しています…",
@@ -98,8 +100,7 @@ export default Object.freeze({
   "message.camera-only": "カメラそのままの映像です。サーバーは使っていません。",
   "message.reconnecting": "サーバーとの接続が切れました。再接続しています…",
   "message.first-picture": "接続しました。最初の映像を待っています…",
-  "message.card":
-    "いまフィルターが応答しません。加工前の映像は表示されません。映像は自動で戻ります。",
+  "message.card": "いまフィルターが応答しません。加工前の映像は表示されません。映像は自動で戻ります。",
   "message.raw": "いまフィルターが応答しません。応答するまでカメラの映像をそのまま表示します。",
   "message.loading": "{filter} を読み込み中: {percent} %",
   "message.filter-failed": "{filter}: {reason}",
@@ -168,13 +169,16 @@ export default Object.freeze({
   "doctor.outcome.busy": "確認中",
   "doctor.secure": "安全なページ(HTTPS)",
   "doctor.secure.ok": "このページはカメラを求めることができます。",
-  "doctor.secure.fail": "HTTPS または localhost でこのページを開いてください。ほかのページではカメラを使えません。",
+  "doctor.secure.fail":
+    "HTTPS または localhost でこのページを開いてください。ほかのページではカメラを使えません。",
   "doctor.server": "サーバー",
   "doctor.server.ok": "{ms} ミリ秒で応答しました。",
-  "doctor.server.fail": "{server} から応答がありません。サービスが動いているか、アドレスが正しいか確かめてください。",
+  "doctor.server.fail":
+    "{server} から応答がありません。サービスが動いているか、アドレスが正しいか確かめてください。",
   "doctor.server.cors":
     "{server} から応答はありますが、このページには読めません(CORS)。p2pcamera のサーバーか、途中のプロキシがヘッダーを消していないか確かめてください。",
-  "doctor.server.status": "{server} の応答は {status} です。p2pcamera のサーバーではないか、途中にプロキシがあります。",
+  "doctor.server.status":
+    "{server} の応答は {status} です。p2pcamera のサーバーではないか、途中にプロキシがあります。",
   "doctor.token": "アクセストークン",
   "doctor.token.ok": "サーバーの利用が認められています。",
   "doctor.token.needed": "このサーバーにはトークンが必要です。管理者に尋ねて、上の欄に入力してください。",
@@ -182,13 +186,15 @@ export default Object.freeze({
   "doctor.worker": "ワーカー",
   "doctor.worker.ok": "{filter} を {count} 台が提供しています。",
   "doctor.worker.none": "ワーカーがつながっていません。起動してください: python -m inference_service",
-  "doctor.worker.other": "{filter} を提供するワーカーがいません。別のフィルターを選ぶか、ワーカーを起動してください。",
+  "doctor.worker.other":
+    "{filter} を提供するワーカーがいません。別のフィルターを選ぶか、ワーカーを起動してください。",
   "doctor.worker.status": "フィルターの一覧を取得できません。サーバーの応答は {status} です。",
   "doctor.filter": "フィルター",
   "doctor.filter.loaded": "{filter} は読み込み済みです。",
   "doctor.filter.loadable": "{filter} は最初の使用時に読み込まれます。時間がかかることがあります。",
   "doctor.filter.loading": "{filter} を読み込み中です。カードに使用可能と出るまでお待ちください。",
-  "doctor.filter.failed": "{filter} を読み込めませんでした。理由はワーカーのログにあります。別のフィルターを選んでください。",
+  "doctor.filter.failed":
+    "{filter} を読み込めませんでした。理由はワーカーのログにあります。別のフィルターを選んでください。",
   "doctor.camera": "カメラ",
   "doctor.camera.ok": "{name}、{size}。",
   "doctor.path": "映像の経路(ICE)",
@@ -200,13 +206,15 @@ export default Object.freeze({
   "doctor.path.refused": "サーバーが接続を断りました: {reason}",
   "doctor.turn": "TURN サーバー",
   "doctor.turn.ok": "{server} が中継できます。",
-  "doctor.turn.none": "設定されていません。必要なのは直接の経路がふさがれている場合だけです(サーバーの --ice-servers)。",
+  "doctor.turn.none":
+    "設定されていません。必要なのは直接の経路がふさがれている場合だけです(サーバーの --ice-servers)。",
   "doctor.turn.fail": "{server} が中継しません({reason})。アドレス、ポート、秘密鍵を確かめてください。",
   "doctor.turn.silent": "応答なし",
   "doctor.picture": "フィルター後の映像",
   "doctor.picture.ok": "{filter} を通った映像が、ワーカー {worker} から戻っています。",
   "doctor.picture.fail": "接続はできましたが、{seconds} 秒以内に映像が戻りませんでした。{reason}",
-  "doctor.picture.raw": "「カメラのみ」ではサーバーを使いません。残りを調べるにはフィルターを選んでください。",
+  "doctor.picture.raw":
+    "「カメラのみ」ではサーバーを使いません。残りを調べるにはフィルターを選んでください。",
 
   "filter.ink.title": "インクと絵の具",
   "filter.ink.description": "平らな色と輪郭線による絵。カメラのノイズも静まります。",
@@ -241,7 +249,8 @@ export default Object.freeze({
   "filter.background.picture.description":
     "JPEG、PNG、WebP。最大 2560 x 2560 ピクセルで、カメラの縦横比に合わせて切り取ります。",
   "filter.background.edge_softness.title": "輪郭の柔らかさ",
-  "filter.background.edge_softness.description": "0 はくっきり切り抜き、緑の背景に向きます。1 はなだらかに消えます。",
+  "filter.background.edge_softness.description":
+    "0 はくっきり切り抜き、緑の背景に向きます。1 はなだらかに消えます。",
   "filter.background.margin.title": "余白",
   "filter.background.margin.description": "0 より大きいと人物の周りを多めに、小さいと少なめに残します。",
   "filter.background.steadiness.title": "安定",
@@ -255,5 +264,6 @@ export default Object.freeze({
   "filter.segmentation.over_camera.title": "カメラの映像に重ねる",
   "filter.segmentation.over_camera.description": "黒い背景ではなく、カメラの映像の上に塗ります。",
   "filter.segmentation.colours.title": "色",
-  "filter.segmentation.colours.description": "voc は PASCAL VOC データセットの色、vivid と soft は 20 の色相です。",
+  "filter.segmentation.colours.description":
+    "voc は PASCAL VOC データセットの色、vivid と soft は 20 の色相です。",
 });
