@@ -10,20 +10,21 @@ import { DoctorPanel } from "./demo/doctor_panel.js";
 import { CAMERA_ONLY, FilterList } from "./demo/filter_list.js";
 import { tokenFailure } from "./demo/failures.js";
 import { Gallery } from "./demo/gallery.js";
-import { LANGUAGES, Language, phrase } from "./demo/language.js";
+import { LANGUAGES, PageLanguage } from "./demo/language.js";
 import { readLink } from "./demo/link.js";
 import { MeasuredPanel } from "./demo/measured_panel.js";
-import { Parameters } from "./demo/parameters.js";
 import { Sharing } from "./demo/sharing.js";
 import { Stage } from "./demo/stage.js";
 import { followTheme } from "./demo/theme.js";
 import { pageElements } from "./demo/view.js";
 
 /** @import { P2PCamera, P2PCameraSession, P2PCameraStats } from "./p2pcamera.js" */
+import { phrase } from "./shared/language.js";
+import { Parameters } from "./shared/parameters.js";
 
 /**
  * @typedef {import('./demo/call.js').Mood} Mood
- * @typedef {import('./demo/language.js').Phrase} Phrase
+ * @typedef {import('./shared/language.js').Phrase} Phrase
  */
 
 const LIVE_PICTURE_MS = 3_000;
@@ -53,7 +54,7 @@ class Demo {
   #overdueTimer = 0;
   #whisperTimer = 0;
 
-  /** @param {P2PCamera} shim @param {ReturnType<typeof pageElements>} view @param {Language} language */
+  /** @param {P2PCamera} shim @param {ReturnType<typeof pageElements>} view @param {PageLanguage} language */
   constructor(shim, view, language) {
     this.#view = view;
     this.#shim = shim;
@@ -285,7 +286,7 @@ class Demo {
   }
 }
 
-/** @param {ReturnType<typeof pageElements>} view @param {Language} language */
+/** @param {ReturnType<typeof pageElements>} view @param {PageLanguage} language */
 function offerLanguages({ language: select }, language) {
   language.start(readLink(location.hash).language);
   language.translate(document);
@@ -297,7 +298,7 @@ function offerLanguages({ language: select }, language) {
 }
 
 const view = pageElements();
-const language = new Language();
+const language = new PageLanguage();
 offerLanguages(view, language);
 const shim = window.p2pcamera;
 if (shim) {

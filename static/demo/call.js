@@ -6,7 +6,7 @@
 
 import { CAMERA_ONLY } from "./filter_list.js";
 import { failureOf, pictureTrouble } from "./failures.js";
-import { phrase } from "./language.js";
+import { phrase } from "../shared/language.js";
 import { LiveChange } from "./live_change.js";
 
 /** @import { P2PCamera, P2PCameraEvents, P2PCameraFault, P2PCameraSession } from "../p2pcamera.js" */
@@ -15,7 +15,7 @@ import { LiveChange } from "./live_change.js";
  * `said` is about what has just happened, and how good that is.
  * @typedef {'idle' | 'starting' | 'running' | 'retrying'} CallState
  * @typedef {'info' | 'wait' | 'good' | 'bad'} Mood
- * @typedef {import('./language.js').Phrase} Phrase
+ * @typedef {import('../shared/language.js').Phrase} Phrase
  * @typedef {{name: string, title: Phrase, params: Record<string, unknown>, camera: MediaTrackConstraints}} Wanted
  */
 

@@ -2,7 +2,7 @@
  * Which camera: a list where there are several, and a button for front or back on a phone.
  */
 
-import { phrase } from "./language.js";
+import { phrase } from "../shared/language.js";
 
 /** How the shim names the devices whose picture is filtered, where it lists them beside the real ones. */
 const FILTERED = " (filtered)";
@@ -20,7 +20,7 @@ export class Cameras {
 
   /**
    * @param {{panel: HTMLElement, select: HTMLSelectElement, turn: HTMLButtonElement}} places
-   * @param {import('./language.js').Language} language
+   * @param {import('./language.js').PageLanguage} language
    * @param {() => void} onChoice by the user
    */
   constructor({ panel, select, turn }, language, onChoice) {

@@ -6,7 +6,7 @@
 
 import { CAMERA_ONLY } from "./filter_list.js";
 import { cameraFailure, pictureTrouble } from "./failures.js";
-import { phrase } from "./language.js";
+import { phrase } from "../shared/language.js";
 import { answerOf, isTurn, whyNoRelay } from "./probes.js";
 
 /** @import { P2PCamera, P2PCameraEvents, P2PCameraFault, P2PCameraSession, P2PCameraStats } from "../p2pcamera.js" */
@@ -14,10 +14,10 @@ import { answerOf, isTurn, whyNoRelay } from "./probes.js";
 /**
  * @typedef {'ok' | 'fail' | 'note' | 'skip' | 'wait' | 'busy'} Outcome
  * @typedef {'secure' | 'server' | 'token' | 'worker' | 'filter' | 'camera' | 'path' | 'turn' | 'picture'} StepName
- * @typedef {{outcome: Outcome, said: import('./language.js').Phrase | null}} Finding
+ * @typedef {{outcome: Outcome, said: import('../shared/language.js').Phrase | null}} Finding
  * @typedef {import('./filter_list.js').FilterOffer} FilterOffer
  * @typedef {{shim: P2PCamera | undefined, list: import('./filter_list.js').FilterList, offer: FilterOffer,
- *   title: import('./language.js').Phrase, params: object, session: P2PCameraSession | null}} Patient
+ *   title: import('../shared/language.js').Phrase, params: object, session: P2PCameraSession | null}} Patient
  */
 
 /** @type {readonly StepName[]} */
@@ -229,7 +229,7 @@ export class Doctor {
     const session = this.#session;
     const shim = this.#patient.shim;
     if (!shim || !session || !this.#isWell("path")) return SKIPPED;
-    /** @type {import('./language.js').Text} */
+    /** @type {import('../shared/language.js').Text} */
     let reason = "";
     const types = ["stats", "fault"];
     const listening = new AbortController();
@@ -259,17 +259,17 @@ function describe(track) {
   return { name: track.label, size: `${width} × ${height}` };
 }
 
-/** @param {string} key @param {Record<string, import('./language.js').Text>} [values] @returns {Finding} */
+/** @param {string} key @param {Record<string, import('../shared/language.js').Text>} [values] @returns {Finding} */
 function ok(key, values = {}) {
   return { outcome: "ok", said: phrase(key, values) };
 }
 
-/** @param {string} key @param {Record<string, import('./language.js').Text>} [values] @returns {Finding} */
+/** @param {string} key @param {Record<string, import('../shared/language.js').Text>} [values] @returns {Finding} */
 function fail(key, values = {}) {
   return { outcome: "fail", said: phrase(key, values) };
 }
 
-/** @param {string} key @param {Record<string, import('./language.js').Text>} [values] @returns {Finding} */
+/** @param {string} key @param {Record<string, import('../shared/language.js').Text>} [values] @returns {Finding} */
 function note(key, values = {}) {
   return { outcome: "note", said: phrase(key, values) };
 }

@@ -3,7 +3,7 @@
  */
 
 import { Doctor, STEPS } from "./doctor.js";
-import { phrase } from "./language.js";
+import { phrase } from "../shared/language.js";
 
 /**
  * @typedef {import('./doctor.js').StepName} StepName
@@ -21,7 +21,7 @@ export class DoctorPanel {
   #items = new Map();
 
   /**
-   * @param {Places} places @param {import('./language.js').Language} language
+   * @param {Places} places @param {import('./language.js').PageLanguage} language
    * @param {() => import('./doctor.js').Patient} patient
    * @param {() => void} onCopied
    */

@@ -2,11 +2,11 @@
  * Why there is no picture, in words for whoever looks at the page.
  */
 
-import { phrase } from "./language.js";
+import { phrase } from "../shared/language.js";
 
 /** @import { P2PCameraFault, P2PCameraStats } from "../p2pcamera.js" */
 
-/** @typedef {import('./language.js').Phrase} Phrase */
+/** @typedef {import('../shared/language.js').Phrase} Phrase */
 
 const OF_THE_CAMERA = [
   "NotAllowedError",

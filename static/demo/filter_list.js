@@ -4,7 +4,7 @@
 
 /**
  * @typedef {{name: string, title?: string, description?: string, keeps_state?: boolean, state?: string,
- *   workers: number, schema: import('./schema.js').Schema}} FilterOffer as `GET /filters` gives it
+ *   workers: number, schema: import('../shared/schema.js').Schema}} FilterOffer as `GET /filters` gives it
  */
 
 /** The choice that opens the camera without any server. */

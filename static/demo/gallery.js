@@ -3,7 +3,7 @@
  */
 
 import { CAMERA_ONLY } from "./filter_list.js";
-import { phrase } from "./language.js";
+import { phrase } from "../shared/language.js";
 import { drawScene } from "./scene.js";
 
 /**
@@ -38,7 +38,7 @@ export class Gallery {
 
   /**
    * @param {HTMLElement} container
-   * @param {import('./language.js').Language} language
+   * @param {import('./language.js').PageLanguage} language
    * @param {() => void} onChoice by the user
    */
   constructor(container, language, onChoice) {
@@ -112,7 +112,7 @@ export class Gallery {
     picture.dataset.live = "true";
   }
 
-  /** @param {FilterOffer} offer @returns {import('./language.js').Phrase} */
+  /** @param {FilterOffer} offer @returns {import('../shared/language.js').Phrase} */
   titleOf({ name, title }) {
     if (name === CAMERA_ONLY) return phrase("filters.camera-only.title");
     return phrase(`filter.${name}.title`, {}, title ?? name);

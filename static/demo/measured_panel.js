@@ -3,7 +3,7 @@
  */
 
 import { LatencyPlot } from "./latency_plot.js";
-import { phrase } from "./language.js";
+import { phrase } from "../shared/language.js";
 import { STAGES } from "../shared/latency.js";
 import { Measurement } from "./measurements.js";
 
@@ -27,7 +27,7 @@ export class MeasuredPanel {
   /** @type {Map<string, HTMLElement>} by the figure or stage */
   #values = new Map();
 
-  /** @param {Places} places @param {import('./language.js').Language} language */
+  /** @param {Places} places @param {import('./language.js').PageLanguage} language */
   constructor(places, language) {
     this.#places = places;
     this.#language = language;

@@ -2,11 +2,11 @@
  * The address of the page as a link to send to somebody, and what somebody else's link asks for.
  */
 
-import { phrase } from "./language.js";
+import { phrase } from "../shared/language.js";
 import { linkTo, readLink } from "./link.js";
 
 /**
- * @typedef {import('./language.js').Phrase} Phrase
+ * @typedef {import('../shared/language.js').Phrase} Phrase
  * @typedef {{
  *   wanted: () => {name: string, title: Phrase, params: Record<string, unknown>},
  *   whisper: (said: Phrase) => void,
@@ -20,7 +20,7 @@ export class Sharing {
 
   /**
    * @param {{copy: HTMLElement, share: HTMLElement}} buttons
-   * @param {import('./language.js').Language} language
+   * @param {import('./language.js').PageLanguage} language
    * @param {Page} page
    */
   constructor({ copy, share }, language, page) {

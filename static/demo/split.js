@@ -2,7 +2,7 @@
  * Two pictures in one frame, the original left of a border that can be moved: by pointer, touch, or keys.
  */
 
-import { phrase } from "./language.js";
+import { phrase } from "../shared/language.js";
 
 const STEP = 2;
 const LONG_STEP = 10;
@@ -29,7 +29,7 @@ export class Split {
   /**
    * @param {HTMLElement} frame of both pictures
    * @param {HTMLElement} divider a slider for who uses keys or a screen reader
-   * @param {import('./language.js').Language} language
+   * @param {import('./language.js').PageLanguage} language
    */
   constructor(frame, divider, language) {
     this.#frame = frame;

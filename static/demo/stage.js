@@ -21,8 +21,8 @@ export class Stage {
 
   /**
    * @param {ReturnType<typeof import('./view.js').pageElements>} view
-   * @param {import('./language.js').Language} language
-   * @param {(said: import('./language.js').Phrase) => void} whisper for who does not see what has changed
+   * @param {import('./language.js').PageLanguage} language
+   * @param {(said: import('../shared/language.js').Phrase) => void} whisper for who does not see what has changed
    */
   constructor(view, language, whisper) {
     this.#view = view;
@@ -46,7 +46,7 @@ export class Stage {
     this.#setMirror(localStorage.getItem(MIRRORED) !== "false");
   }
 
-  /** @param {string} name of the chosen filter @param {import('./language.js').Phrase} title */
+  /** @param {string} name of the chosen filter @param {import('../shared/language.js').Phrase} title */
   showChoice(name, title) {
     this.#name = name;
     const { originalPoster, filteredPoster, filteredTitle } = this.#view;

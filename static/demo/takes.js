@@ -2,9 +2,9 @@
  * Snapshots and recordings of the filtered picture: kept in the page, until saved, shared or removed.
  */
 
-import { phrase } from "./language.js";
+import { phrase } from "../shared/language.js";
 
-/** @typedef {import('./language.js').Phrase} Phrase */
+/** @typedef {import('../shared/language.js').Phrase} Phrase */
 
 const TYPES = ["video/mp4;codecs=avc1", "video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm"];
 const CHUNK_MS = 1_000;
@@ -20,7 +20,7 @@ export class Takes extends EventTarget {
   #beganAt_ms = 0;
   #timer = 0;
 
-  /** @param {HTMLElement} panel @param {HTMLElement} list @param {import('./language.js').Language} language */
+  /** @param {HTMLElement} panel @param {HTMLElement} list @param {import('./language.js').PageLanguage} language */
   constructor(panel, list, language) {
     super();
     this.#panel = panel;

@@ -2,10 +2,13 @@
  * The options page: server and token, filter and its parameters, what an outage shows, and the sites. All but
  * the server is saved as it is changed; open calls follow at once.
  */
-import { Parameters } from "./parameters.js";
 import { servedFilters } from "./server.js";
 import { readSettings, saveSettings, saveToken, serverFromText } from "./settings.js";
 import { givenSites, patternOf, siteOf } from "./sites.js";
+import { Language } from "./shared/language.js";
+import { Parameters } from "./shared/parameters.js";
+import english from "./shared/text/en.js";
+import japanese from "./shared/text/ja.js";
 import { fillWords, say, sayFault } from "./words.js";
 
 /** @typedef {import("./server.js").ServedFilter} ServedFilter */
@@ -24,7 +27,8 @@ const page = {
   newSite: /** @type {HTMLInputElement} */ (element("new-site")),
   siteMessage: element("site-message"),
 };
-const parameters = new Parameters(element("parameters"), () => saveParameters());
+const language = new Language({ en: english, ja: japanese }, say("language") === "ja" ? "ja" : "en");
+const parameters = new Parameters(element("parameters"), language, () => saveParameters());
 /** @type {ServedFilter | null} */
 let shownFilter = null;
 
@@ -105,7 +109,8 @@ function filterOption(filter, isChosen) {
 async function showParameters(filter) {
   shownFilter = filter;
   const { params } = await readSettings();
-  parameters.show(filter?.schema ?? {}, /** @type {any} */ (params[filter?.name ?? ""] ?? {}));
+  const name = filter?.name ?? "";
+  parameters.show(name, filter?.schema ?? {}, params[name]);
   page.reset.hidden = parameters.isEmpty;
 }
 

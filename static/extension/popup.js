@@ -1,13 +1,25 @@
 /**
  * The toolbar's popup: on and off for the site of the tab, its filter, and how old its picture is just now.
  */
-import { Latency } from "./latency.js";
 import { servedFilters } from "./server.js";
 import { readSettings, saveSettings } from "./settings.js";
+import { LatencyCounter, sum_ms } from "./shared/latency.js";
 import { givenSites, isAllowed, isOnAt, patternOf, siteOf } from "./sites.js";
 import { fillWords, say, sayFault } from "./words.js";
 
-/** @typedef {import("./latency.js").Report} Report */
+/** @import { P2PCameraStats } from "../p2pcamera.js" */
+
+/**
+ * What a page's frame says of its newest connection: `entries` of the browser's report, `stats` as the server sent them
+ * last, `ping_ms` to the server and back.
+ * @typedef {object} Report
+ * @property {'idle' | 'connecting' | 'live'} state
+ * @property {{code: string, message: string, status: number} | null} fault
+ * @property {string[]} [filters]
+ * @property {P2PCameraStats | null} [stats]
+ * @property {number} [ping_ms]
+ * @property {any[]} [entries]
+ */
 
 const LOOK_MS = 1_000;
 const FIRST_LOOK_MS = 150;
@@ -29,7 +41,7 @@ const page = {
   message: element("message"),
   reload: element("reload"),
 };
-const latency = new Latency();
+const latency = new LatencyCounter();
 /** @type {number[]} */
 const latencies_ms = [];
 /** Of all frames of the tab, since they were last asked. @type {Report[]} */
@@ -142,9 +154,10 @@ function wordsFor(report, isOn) {
 
 /** @param {Report} report */
 function showLatency(report) {
-  const value_ms = latency.take(report);
+  const { entries = [], ping_ms = Number.NaN, stats } = report;
+  const value_ms = sum_ms(latency.take(entries, ping_ms, stats?.latency_ms ?? {}));
   page.latency.textContent = value_ms === null ? "–" : `${Math.round(value_ms)} ms`;
-  const rate = report.stats?.fps_out;
+  const rate = stats?.fps_out;
   page.rate.textContent = rate === undefined ? "–" : String(Math.round(rate));
   if (value_ms !== null) latencies_ms.push(value_ms);
   latencies_ms.splice(0, latencies_ms.length - SHOWN_LATENCIES);

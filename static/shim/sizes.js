@@ -27,8 +27,18 @@ export function pixels({ width = 0, height = 0, frameRate = 0 }, showsFrames) {
   return showsFrames ? width * height + frameRate / 1000 : 0;
 }
 
-/** @param {MediaTrackSettings} settings @returns {number} the cap of the sender in bits per second */
+const LEAST_BITS_PER_S = 300_000;
+const REFERENCE = { pixels: 640 * 480, bits_per_s: 1_500_000 };
+/** Three times the pixels are worth twice the bits, since neighbours in a larger picture differ less. */
+const GROWTH = 0.631;
+
+/**
+ * The cap of the sender: what the service takes a picture of this size to be worth, by the same formula. A sender that is
+ * capped where the server's encoder is finds no queue in its own pacer.
+ * @param {MediaTrackSettings} settings
+ * @returns {number} bits per second
+ */
 export function bitrateCap({ width = 640, height = 480 }) {
-  // Measured best at 640x480: a sender capped where the server's codec is finds no queue in its own pacer.
-  return width * height > 640 * 480 ? 2_500_000 : 1_500_000;
+  const worth = REFERENCE.bits_per_s * ((width * height) / REFERENCE.pixels) ** GROWTH;
+  return Math.max(LEAST_BITS_PER_S, Math.round(worth));
 }

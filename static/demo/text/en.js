@@ -1,7 +1,11 @@
 // @ts-check
 /** What the page says in English. Every other language has the same keys; `{name}` stands for a value. */
 
+import shared from "../../shared/text/en.js";
+
 export default Object.freeze({
+  ...shared,
+
   skip: "Skip to the start button",
   tagline: "Your camera, through a filter on a server, and back.",
   "language.label": "Language",
@@ -61,28 +65,6 @@ export default Object.freeze({
   "filters.camera-only.description": "No server: the camera as it is.",
 
   "parameters.title": "Settings",
-  "parameters.reset": "Reset {name}",
-  "parameters.reset-all": "Reset all",
-  "parameters.default": "Default: {value}",
-  "parameters.on": "on",
-  "parameters.off": "off",
-  "parameters.unset": "not set",
-  "parameters.exactly": "{name}, exact value",
-  "parameters.picture": "a picture",
-  "parameters.picture.remove": "Remove the picture",
-  "parameters.problem.number": "{name}: a number, please. It stays {value}.",
-  "parameters.problem.integer": "{name}: a whole number, please. It stays {value}.",
-  "parameters.problem.least": "{name}: at least {limit}. It stays {value}.",
-  "parameters.problem.most": "{name}: at most {limit}. It stays {value}.",
-  "parameters.problem.more": "{name}: more than {limit}. It stays {value}.",
-  "parameters.problem.less": "{name}: less than {limit}. It stays {value}.",
-  "parameters.problem.multiple": "{name}: a multiple of {limit}. It stays {value}.",
-  "parameters.problem.longer": "{name}: at least {limit} characters. It stays {value}.",
-  "parameters.problem.shorter": "{name}: at most {limit} characters. It stays {value}.",
-  "parameters.problem.pattern": "{name}: not in the form that this filter takes. It stays {value}.",
-  "parameters.problem.picture":
-    "{name}: this browser cannot read that picture, or not make it small enough. It stays {value}.",
-  "parameters.problem.refused": "{name} was refused by the server ({reason}). It stays {value}.",
 
   "message.looking": "Looking for filters…",
   "message.ready": "Choose a filter, then start the camera. Nothing is recorded.",
@@ -213,56 +195,4 @@ export default Object.freeze({
   "doctor.picture.ok": "It comes back filtered by {filter}, from worker {worker}.",
   "doctor.picture.fail": "The connection stands, but no filtered picture came within {seconds} s. {reason}",
   "doctor.picture.raw": "No server takes part in “Camera only”. Choose a filter to check the rest.",
-
-  "filter.ink.title": "Ink and paint",
-  "filter.ink.description": "A drawing: flat paint, dark lines along edges. Calms a noisy camera too.",
-  "filter.ink.strength.title": "Strength",
-  "filter.ink.strength.description": "0 shows the camera as it is, 1 the drawing.",
-  "filter.ink.lines.title": "Lines",
-  "filter.ink.lines.description": "How dark the ink is; 0 leaves the paint alone.",
-  "filter.invert.title": "Invert",
-  "filter.invert.description": "The negative of the picture.",
-  "filter.invert.busy_ms.title": "Busy",
-  "filter.invert.busy_ms.description": "A batch lasts at least this many ms.",
-  "filter.passthrough.title": "Passthrough",
-  "filter.passthrough.description": "The camera as it is, by way of a worker.",
-  "filter.passthrough.busy_ms.title": "Busy",
-  "filter.passthrough.busy_ms.description": "A batch lasts at least this many ms.",
-  "filter.densepose.title": "DensePose",
-  "filter.densepose.description": "Paints everybody by body part. Needs a GPU to keep up with a camera.",
-  "filter.densepose.over_camera.title": "Over the camera's picture",
-  "filter.densepose.over_camera.description":
-    "Paint people over the camera's picture instead of on a plain background.",
-  "filter.densepose.alpha.title": "Opacity",
-  "filter.densepose.alpha.description": "How much the paint covers what is below: 0 nothing, 1 all.",
-  "filter.background.title": "Background",
-  "filter.background.description": "Keeps you, and blurs or replaces what is behind you.",
-  "filter.background.mode.title": "Background",
-  "filter.background.mode.description":
-    "What is behind the person: the room blurred, one colour, your own picture, or pure green, which video software can make transparent.",
-  "filter.background.blur.title": "Blur",
-  "filter.background.blur.description": "How much the room is blurred.",
-  "filter.background.colour.title": "Colour",
-  "filter.background.colour.description": "Of the background; also where there is no picture yet.",
-  "filter.background.picture.title": "Own picture",
-  "filter.background.picture.description":
-    "JPEG, PNG or WebP of at most 2560 x 2560 pixels; cut to the camera's shape.",
-  "filter.background.edge_softness.title": "Soft edges",
-  "filter.background.edge_softness.description": "0 cuts sharply, which suits green; 1 fades out.",
-  "filter.background.margin.title": "Margin",
-  "filter.background.margin.description": "Above 0 more around the person is kept, below 0 less.",
-  "filter.background.steadiness.title": "Steadiness",
-  "filter.background.steadiness.description": "Calms edges that flicker while the picture stands still.",
-  "filter.segmentation.title": "Segmentation",
-  "filter.segmentation.description": "Paints people, animals, cars and furniture, each kind in its colour.",
-  "filter.segmentation.classes.title": "Kinds",
-  "filter.segmentation.classes.description":
-    "Which kinds of things are painted; all of them where none is named.",
-  "filter.segmentation.alpha.title": "Opacity",
-  "filter.segmentation.alpha.description": "How much the paint covers what is below: 0 nothing, 1 all.",
-  "filter.segmentation.over_camera.title": "Over the camera's picture",
-  "filter.segmentation.over_camera.description": "Paint over the camera's picture instead of on black.",
-  "filter.segmentation.colours.title": "Colours",
-  "filter.segmentation.colours.description":
-    "voc: those of the PASCAL VOC data set. vivid and soft: twenty hues.",
 });

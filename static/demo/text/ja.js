@@ -1,7 +1,11 @@
 // @ts-check
 /** What the page says in Japanese. The keys are those of en.js. */
 
+import shared from "../../shared/text/ja.js";
+
 export default Object.freeze({
+  ...shared,
+
   skip: "開始ボタンへ移動",
   tagline: "あなたのカメラ映像が、サーバーのフィルターを通って戻ってきます。",
   "language.label": "言語",
@@ -61,29 +65,6 @@ export default Object.freeze({
   "filters.camera-only.description": "サーバーを通さない、そのままの映像です。",
 
   "parameters.title": "設定",
-  "parameters.reset": "{name} を初期値に戻す",
-  "parameters.reset-all": "すべて初期値に戻す",
-  "parameters.default": "初期値: {value}",
-  "parameters.on": "オン",
-  "parameters.off": "オフ",
-  "parameters.unset": "未設定",
-  "parameters.exactly": "{name} の数値",
-  "parameters.picture": "画像あり",
-  "parameters.picture.remove": "画像を外す",
-  "parameters.problem.number": "{name}: 数値を入力してください。値は {value} のままです。",
-  "parameters.problem.integer": "{name}: 整数を入力してください。値は {value} のままです。",
-  "parameters.problem.least": "{name}: {limit} 以上にしてください。値は {value} のままです。",
-  "parameters.problem.most": "{name}: {limit} 以下にしてください。値は {value} のままです。",
-  "parameters.problem.more": "{name}: {limit} より大きくしてください。値は {value} のままです。",
-  "parameters.problem.less": "{name}: {limit} より小さくしてください。値は {value} のままです。",
-  "parameters.problem.multiple": "{name}: {limit} の倍数にしてください。値は {value} のままです。",
-  "parameters.problem.longer": "{name}: {limit} 文字以上にしてください。値は {value} のままです。",
-  "parameters.problem.shorter": "{name}: {limit} 文字以内にしてください。値は {value} のままです。",
-  "parameters.problem.pattern":
-    "{name}: このフィルターが受け付ける形式ではありません。値は {value} のままです。",
-  "parameters.problem.picture":
-    "{name}: この画像を読み込めないか、十分に小さくできません。値は {value} のままです。",
-  "parameters.problem.refused": "{name} はサーバーに断られました({reason})。値は {value} のままです。",
 
   "message.looking": "フィルターを探しています…",
   "message.ready": "フィルターを選んで、カメラを開始してください。何も記録されません。",
@@ -215,55 +196,4 @@ export default Object.freeze({
   "doctor.picture.fail": "接続はできましたが、{seconds} 秒以内に映像が戻りませんでした。{reason}",
   "doctor.picture.raw":
     "「カメラのみ」ではサーバーを使いません。残りを調べるにはフィルターを選んでください。",
-
-  "filter.ink.title": "インクと絵の具",
-  "filter.ink.description": "平らな色と輪郭線による絵。カメラのノイズも静まります。",
-  "filter.ink.strength.title": "強さ",
-  "filter.ink.strength.description": "0 はカメラのまま、1 は完全な絵になります。",
-  "filter.ink.lines.title": "線",
-  "filter.ink.lines.description": "インクの濃さ。0 では色だけになります。",
-  "filter.invert.title": "反転",
-  "filter.invert.description": "色を反転したネガの映像。",
-  "filter.invert.busy_ms.title": "処理時間",
-  "filter.invert.busy_ms.description": "1 回のバッチに少なくともかける時間(ミリ秒)。",
-  "filter.passthrough.title": "素通し",
-  "filter.passthrough.description": "ワーカーを通るだけで、映像はそのままです。",
-  "filter.passthrough.busy_ms.title": "処理時間",
-  "filter.passthrough.busy_ms.description": "1 回のバッチに少なくともかける時間(ミリ秒)。",
-  "filter.densepose.title": "DensePose",
-  "filter.densepose.description": "体の部位ごとに人を塗り分けます。カメラに追いつくには GPU が必要です。",
-  "filter.densepose.over_camera.title": "カメラの映像に重ねる",
-  "filter.densepose.over_camera.description": "無地の背景ではなく、カメラの映像の上に人を塗ります。",
-  "filter.densepose.alpha.title": "不透明度",
-  "filter.densepose.alpha.description": "塗りが下の映像をどれだけ隠すか。0 は隠さず、1 はすべて隠します。",
-  "filter.background.title": "背景",
-  "filter.background.description": "人物はそのままに、後ろをぼかすか置き換えます。",
-  "filter.background.mode.title": "背景",
-  "filter.background.mode.description":
-    "人物の後ろに見えるもの。blur はぼかした部屋、colour は 1 色、picture はお手持ちの画像、green は配信ソフトで透明にできる純粋な緑です。",
-  "filter.background.blur.title": "ぼかし",
-  "filter.background.blur.description": "部屋をぼかす強さ。",
-  "filter.background.colour.title": "色",
-  "filter.background.colour.description": "背景の色。画像がまだないときにも使います。",
-  "filter.background.picture.title": "お手持ちの画像",
-  "filter.background.picture.description":
-    "JPEG、PNG、WebP。最大 2560 x 2560 ピクセルで、カメラの縦横比に合わせて切り取ります。",
-  "filter.background.edge_softness.title": "輪郭の柔らかさ",
-  "filter.background.edge_softness.description":
-    "0 はくっきり切り抜き、緑の背景に向きます。1 はなだらかに消えます。",
-  "filter.background.margin.title": "余白",
-  "filter.background.margin.description": "0 より大きいと人物の周りを多めに、小さいと少なめに残します。",
-  "filter.background.steadiness.title": "安定",
-  "filter.background.steadiness.description": "映像が動かない間、輪郭のちらつきを抑えます。",
-  "filter.segmentation.title": "領域分割",
-  "filter.segmentation.description": "人、動物、車、家具などを種類ごとの色で塗ります。",
-  "filter.segmentation.classes.title": "種類",
-  "filter.segmentation.classes.description": "塗る種類。何も選ばなければすべてを塗ります。",
-  "filter.segmentation.alpha.title": "不透明度",
-  "filter.segmentation.alpha.description": "塗りが下の映像をどれだけ隠すか。0 は隠さず、1 はすべて隠します。",
-  "filter.segmentation.over_camera.title": "カメラの映像に重ねる",
-  "filter.segmentation.over_camera.description": "黒い背景ではなく、カメラの映像の上に塗ります。",
-  "filter.segmentation.colours.title": "色",
-  "filter.segmentation.colours.description":
-    "voc は PASCAL VOC データセットの色、vivid と soft は 20 の色相です。",
 });

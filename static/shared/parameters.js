@@ -25,7 +25,7 @@ export class Parameters {
 
   /**
    * @param {HTMLElement} container is emptied and filled
-   * @param {import('./language.js').Language} language
+   * @param {import('./language.js').Words} language
    * @param {() => void} onChange is called at each change to allowed values
    */
   constructor(container, language, onChange) {

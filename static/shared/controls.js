@@ -12,7 +12,7 @@ import { limits, stepOf } from "./schema.js";
  *
  * @typedef {import('./language.js').Text} Text
  * @typedef {import('./schema.js').Schema} Schema
- * @typedef {{id: string, title: Text, schema: Schema, language: import('./language.js').Language}} About
+ * @typedef {{id: string, title: Text, schema: Schema, language: import('./language.js').Words}} About
  */
 
 const LONG_TEXT = 120;
