@@ -1,7 +1,7 @@
 /**
- * The demo page: what is chosen on it, the call that follows it, and where what comes of it is shown.
+ * The demo page: it connects the controls, the call, and the panels that show its results.
  *
- * The page calls `getUserMedia` like any other; that its answer is filtered is the shim's doing.
+ * The page calls `getUserMedia` like any other page. The shim makes the answer a filtered camera.
  */
 
 import { Call, detailOf } from "./demo/call.js";
@@ -45,11 +45,11 @@ class Demo {
   #shim;
   /** What the server applies. @type {{name: string, params: Record<string, unknown>} | null} */
   #accepted = null;
-  /** What a link asked for, until there is a list to find it in. */
+  /** What a link asked for, until the list of filters has come. */
   #asked = readLink(location.hash);
   /** @type {P2PCameraSession | null} */
   #measuredSession = null;
-  /** The last words about the list. @type {string} */
+  /** The key of the last message about the list. @type {string} */
   #listKey = "";
   #overdueTimer = 0;
   #whisperTimer = 0;
@@ -142,7 +142,7 @@ class Demo {
     call.addEventListener("refused", (event) => this.#refused(event));
   }
 
-  /** The list has been asked for. */
+  /** Takes an answer of the list of filters. */
   #listed() {
     const { offers, status, defaultName } = this.#list;
     this.#gallery.show(offers);
@@ -177,14 +177,14 @@ class Demo {
     else this.#say(key === "ready" ? "info" : "wait", phrase(`message.${key}`));
   }
 
-  /** By the user. */
+  /** Takes the user's choice of a filter. */
   #chosen() {
     this.#showChoice({});
     this.#sharing.note();
     this.#call.apply(true);
   }
 
-  /** A parameter, by the user. */
+  /** Takes a parameter that the user has changed. */
   #changed() {
     this.#sharing.note();
     this.#call.apply(false);
@@ -205,7 +205,7 @@ class Demo {
     this.#view.tokenForm.hidden = fault.status !== 401 && fault.status !== 403;
     const said = fault.field ? this.#parameters.refuse(fault.field, fault.message) : null;
     if (said) return event.preventDefault();
-    // The picture is still the old choice's, and so is what is shown as chosen.
+    // The picture still shows the old choice, so the page shows it as chosen, too.
     if (this.#call.state !== "running" || !this.#accepted) return;
     this.#gallery.choose(this.#accepted.name);
     this.#showChoice(this.#accepted.params);
@@ -276,7 +276,7 @@ class Demo {
     message.dataset.kind = mood;
   }
 
-  /** For a moment, and beside what stands there. @param {Phrase} said */
+  /** Shows a message for a moment, beside the main one. @param {Phrase} said */
   #whisper(said) {
     const { whispered } = this.#view;
     this.#language.write(whispered, said);

@@ -10,7 +10,7 @@
  * | `&background=` | `transparent` (default) or `black`, where there is no picture                      |
  * | `#token=`      | what the server's `--api-key` expects: behind `#`, since that part is never sent   |
  *
- * Nothing is ever written over the picture. Why there is none stands in the window's title and the console.
+ * Nothing is written over the picture. Where there is none, the window's title and the console say why.
  */
 
 /** @import { P2PCamera } from "./p2pcamera.js" */
@@ -18,7 +18,7 @@
 const SHORTEST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 10_000;
 
-/** Asks for the camera until it comes, and again when it has gone. */
+/** Asks for the camera until it comes, and again after it has ended. */
 class Source {
   #shim;
   #wanted;
@@ -85,13 +85,13 @@ class Source {
       (await navigator.mediaDevices.enumerateDevices()).filter(({ kind }) => kind === "videoinput");
     let found = await cameras();
     if (!found.some(({ label }) => label)) {
-      // A browser tells no names before it has been asked for a camera.
+      // A browser does not tell names before a page has asked for a camera.
       const stream = await this.#shim.originalGetUserMedia({ video: true });
       for (const track of stream.getTracks()) track.stop();
       found = await cameras();
     }
     const named = found.filter(({ label }) => label.includes(name));
-    // The filtered camera may stand there beside the one that it is made of.
+    // The list has the filtered camera and the real one behind it.
     const chosen = named.find(({ label }) => label.includes("(filtered)")) ?? named[0];
     if (chosen) return chosen.deviceId;
     throw new Error(`no camera is named ${name}: there are ${found.map(({ label }) => label).join(", ")}`);

@@ -1,7 +1,7 @@
 /**
  * Tries each step between the camera and its filtered picture, in the order in which they depend on each other.
  *
- * Nothing is guessed: every outcome comes from something that was done. A step whose ground is missing is skipped.
+ * It guesses nothing: every outcome comes from a trial. A step is skipped where an earlier step that it needs has failed.
  */
 
 import { CAMERA_ONLY } from "./filter_list.js";
@@ -42,7 +42,7 @@ export class Doctor {
   #patient;
   /** @type {Partial<Record<StepName, Finding>>} */
   #found = {};
-  /** A call of the doctor's own, where none runs. @type {MediaStream | null} */
+  /** The doctor's own call, where no other runs. @type {MediaStream | null} */
   #stream = null;
   /** @type {P2PCameraSession | null} */
   #session;
@@ -108,7 +108,7 @@ export class Doctor {
       const { ok: isGood, status } = response;
       return isGood ? ok("doctor.server.ok", { ms }) : fail("doctor.server.status", { server, status });
     }
-    // Says nothing of the answer, but that there is one.
+    // An opaque answer only tells that there is one.
     const isThere = (await answerOf(address, { mode: "no-cors" })) !== null;
     return fail(isThere ? "doctor.server.cors" : "doctor.server.fail", { server });
   }
@@ -174,7 +174,7 @@ export class Doctor {
     return fault?.code === "unreachable" ? fail("failure.unreachable") : fail("doctor.path.fail");
   }
 
-  /** As any page would, and as this one does. */
+  /** Opens the camera as any page does. */
   async #call() {
     const shim = /** @type {P2PCamera} */ (this.#patient.shim);
     const { offer, params } = this.#patient;
@@ -189,7 +189,7 @@ export class Doctor {
     try {
       this.#stream = await navigator.mediaDevices.getUserMedia({ video: true });
     } catch {
-      // The session has said why.
+      // The session's fault tells the reason.
     } finally {
       shim.removeEventListener("statechange", keep);
     }

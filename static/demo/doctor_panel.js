@@ -83,7 +83,7 @@ export class DoctorPanel {
     this.#language.write(words, said ?? "");
   }
 
-  /** @returns {string} for whoever is asked for help */
+  /** @returns {string} a report for somebody who is asked for help */
   #report() {
     const steps = [...this.#items.values()].map(
       ({ children }) => `${children[1].textContent}: ${children[2].textContent}. ${children[3].textContent}`,

@@ -1,5 +1,5 @@
 /**
- * Why there is no picture, in words for whoever looks at the page.
+ * Why there is no picture, in words for the user.
  */
 
 import { phrase } from "../shared/language.js";
@@ -39,7 +39,7 @@ export function failureOf(error, fault) {
   return phrase("failure.refused", { reason });
 }
 
-/** @param {Error} error of `getUserMedia`, which no server took part in @returns {Phrase} */
+/** @param {Error} error of `getUserMedia` without a server @returns {Phrase} */
 export function cameraFailure({ name, message }) {
   if (OF_THE_CAMERA.includes(name)) return phrase(`failure.${name}`);
   return phrase("failure.camera", { reason: message });

@@ -1,5 +1,5 @@
 /**
- * The filters as cards, one of which is chosen: a drawn picture, or a live one once the filter has been seen.
+ * The filters as cards, one of which is chosen. A card has a drawn picture until its filter has been used.
  */
 
 import { CAMERA_ONLY } from "./filter_list.js";

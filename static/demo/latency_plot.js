@@ -1,5 +1,5 @@
 /**
- * The stages of the last 90 seconds, stacked, the newest at the right; a second without figures is a gap.
+ * The stages of the last 90 seconds, stacked, with the newest at the right. A second without figures is a gap.
  */
 
 import { STAGES } from "../shared/latency.js";
@@ -29,7 +29,7 @@ export class LatencyPlot {
     new ResizeObserver(() => this.draw()).observe(canvas);
   }
 
-  /** @param {Stage[] | null} stages of one second; null: nothing came back in it */
+  /** @param {Stage[] | null} stages of one second; null: no figures */
   add(stages) {
     this.#columns = [...this.#columns, stages].slice(-SECONDS);
     this.draw();
@@ -40,7 +40,7 @@ export class LatencyPlot {
     this.draw();
   }
 
-  /** Also when colours have changed. */
+  /** To be called after a change of colours, too. */
   draw() {
     const canvas = this.#canvas;
     const { clientWidth: width, clientHeight: height } = canvas;

@@ -1,5 +1,5 @@
 /**
- * Figures, stages and plot of a call, and what a screen reader is told of the plot.
+ * Figures, stages and plot of a call, and the plot's description for screen readers.
  */
 
 import { LatencyPlot } from "./latency_plot.js";
@@ -47,18 +47,18 @@ export class MeasuredPanel {
     this.#measurement = new Measurement(session, video);
   }
 
-  /** Once a second. @param {P2PCameraStats} stats */
+  /** To be called once a second. @param {P2PCameraStats} stats */
   async take(stats) {
     const measurement = this.#measurement;
     if (!measurement) return;
-    // No connection just now: there is nothing to measure.
+    // Without a connection there is nothing to measure.
     const measured = await measurement.take(stats).catch(() => null);
     if (measurement !== this.#measurement) return;
     this.#show(measured);
     this.#plot.add(measured && measured.total_ms !== null ? measured.stages : null);
   }
 
-  /** A second in which the server said nothing. */
+  /** Notes a second without a message of the server. */
   miss() {
     if (this.#measurement) this.#plot.add(null);
   }
@@ -70,7 +70,7 @@ export class MeasuredPanel {
     this.#show(null);
   }
 
-  /** Colours have changed. */
+  /** To be called after a change of colours. */
   redraw() {
     this.#plot.draw();
   }

@@ -1,5 +1,5 @@
 /**
- * What the doctor tries without the shim: whether a server answers, and whether a TURN server relays.
+ * The doctor's trials without the shim: does a server answer, and does a TURN server relay?
  */
 
 const ANSWER_TIMEOUT_MS = 5_000;

@@ -1,7 +1,7 @@
 /**
- * A drawn portrait for where no camera's picture is yet: as a camera would see it, and as filters would show it.
+ * A drawn portrait in place of a picture that has not come yet, as a camera or a filter would show it.
  *
- * It only hints at a filter. Filters that this file does not know get a tint made from their name.
+ * The drawing only suggests a filter's look. Filters that this file does not know get a tint made from their name.
  */
 
 const WIDTH = 320;

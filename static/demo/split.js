@@ -1,5 +1,5 @@
 /**
- * Two pictures in one frame, the original left of a border that can be moved: by pointer, touch, or keys.
+ * Two pictures in one frame, with a border between them that pointer, touch or keys move. The original is at the left.
  */
 
 import { phrase } from "../shared/language.js";
@@ -60,7 +60,7 @@ export class Split {
     this.#isDragged = true;
     this.#frame.setPointerCapture(event.pointerId);
     this.#divider.focus({ preventScroll: true });
-    // The focus just given would be lost to what lies below.
+    // Otherwise the element below would take the focus.
     event.preventDefault();
     this.#follow(event);
   }

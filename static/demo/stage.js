@@ -1,5 +1,5 @@
 /**
- * What is seen: both pictures, or drawings in their place, and the buttons that are about pictures.
+ * Both pictures, or drawings in their place, and the buttons for pictures.
  */
 
 import { CAMERA_ONLY } from "./filter_list.js";
@@ -22,7 +22,7 @@ export class Stage {
   /**
    * @param {ReturnType<typeof import('./view.js').pageElements>} view
    * @param {import('./language.js').PageLanguage} language
-   * @param {(said: import('../shared/language.js').Phrase) => void} whisper for who does not see what has changed
+   * @param {(said: import('../shared/language.js').Phrase) => void} whisper tells screen readers of a change
    */
   constructor(view, language, whisper) {
     this.#view = view;

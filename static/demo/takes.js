@@ -1,5 +1,5 @@
 /**
- * Snapshots and recordings of the filtered picture: kept in the page, until saved, shared or removed.
+ * Snapshots and recordings of the filtered picture. They stay in the page until they are saved, shared or removed.
  */
 
 import { phrase } from "../shared/language.js";
@@ -64,7 +64,7 @@ export class Takes extends EventTarget {
     }
   }
 
-  /** Also when the track is about to end. */
+  /** To be called before the track ends, too. */
   stopRecording() {
     if (this.#recorder?.state === "recording") this.#recorder.stop();
   }
@@ -74,7 +74,7 @@ export class Takes extends EventTarget {
     /** @type {Blob[]} */
     const chunks = [];
     recorder.addEventListener("dataavailable", ({ data }) => chunks.push(data));
-    // Also where the track has ended.
+    // The track may have ended already.
     recorder.addEventListener("stop", () => {
       const time = this.recordedTime;
       this.#recorder = null;
@@ -113,7 +113,7 @@ export class Takes extends EventTarget {
     if (navigator.canShare?.({ files: [file] })) {
       const send = newButton("↗");
       this.#language.label(send, phrase("takes.send", { name: file.name }));
-      // A share that is given up is no fault.
+      // The user may cancel the share.
       send.addEventListener("click", () => navigator.share({ files: [file] }).catch(() => {}));
       buttons.append(send);
     }

@@ -1,6 +1,5 @@
 /**
- * Which calls the service worker makes for a page, and what each may carry. All that is not named here is
- * refused.
+ * Which calls the service worker makes for a page, and what each may carry. It refuses all others.
  */
 
 const MAX_BODY_CHARACTERS = 1024 * 1024;

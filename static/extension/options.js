@@ -1,6 +1,7 @@
 /**
- * The options page: server and token, filter and its parameters, what an outage shows, and the sites. All but
- * the server is saved as it is changed; open calls follow at once.
+ * The options page: server and token, filter and its parameters, what an outage shows, and the sites.
+ *
+ * Every change but that of the server is saved at once, and open calls follow it.
  */
 import { servedFilters } from "./server.js";
 import { readSettings, saveSettings, saveToken, serverFromText } from "./settings.js";
@@ -42,7 +43,7 @@ function element(id) {
 async function connect() {
   const server = serverFromText(page.server.value.trim());
   if (server === null) return sayOfServer("bad", say("noAddress"));
-  // Before anything else: the browser asks its question only in answer to a click.
+  // First of all, since the browser asks the user only in answer to a click.
   const isAllowed = await chrome.permissions.request({ origins: [patternOf(new URL(server).origin)] });
   if (!isAllowed) return sayOfServer("bad", say("serverNotAllowed"));
   if (page.token.value) await saveToken(page.token.value);
@@ -117,7 +118,7 @@ async function showParameters(filter) {
 async function saveParameters() {
   if (shownFilter === null) return;
   const { params } = await readSettings();
-  // The filter too: where the server's default is shown it becomes the user's choice.
+  // The filter, too: the server's default becomes the user's choice.
   await saveSettings({
     filter: shownFilter.name,
     params: { ...params, [shownFilter.name]: parameters.values },
@@ -189,7 +190,7 @@ function saySite(words) {
 async function removeSite(site) {
   const { server, sites, off } = await readSettings();
   await saveSettings({ sites: sites.filter((one) => one !== site), off: off.filter((one) => one !== site) });
-  // The server may lie at the same address, and still needs it.
+  // The server may have the same address, and still needs the permission.
   if (siteOf(server) !== site) {
     await chrome.permissions.remove({ origins: [patternOf(site)] }).catch(() => {});
   }

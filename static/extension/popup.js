@@ -1,5 +1,5 @@
 /**
- * The toolbar's popup: on and off for the site of the tab, its filter, and how old its picture is just now.
+ * The toolbar's popup: the switch for the tab's site, the filter, and the latency of its picture.
  */
 import { servedFilters } from "./server.js";
 import { readSettings, saveSettings } from "./settings.js";
@@ -24,7 +24,7 @@ import { fillWords, say, sayFault } from "./words.js";
 const LOOK_MS = 1_000;
 const FIRST_LOOK_MS = 150;
 const SHOWN_LATENCIES = 60;
-/** From what says most of the tab to what says least. */
+/** The state that tells most about a tab comes first. */
 const STATES = ["live", "connecting", "idle"];
 const STATE_WORDS = { live: "isLive", connecting: "isConnecting", idle: "isIdle" };
 
@@ -44,11 +44,11 @@ const page = {
 const latency = new LatencyCounter();
 /** @type {number[]} */
 const latencies_ms = [];
-/** Of all frames of the tab, since they were last asked. @type {Report[]} */
+/** Answers of the tab's frames to the last question. @type {Report[]} */
 let reports = [];
 /** Whether the page has our scripts. */
 let isHeard = false;
-/** What the server has against us. @type {string} */
+/** Why the server gives no filters. @type {string} */
 let serverFault = "";
 
 /** @param {string} id @returns {HTMLElement} */
@@ -56,7 +56,7 @@ function element(id) {
   return /** @type {HTMLElement} */ (document.getElementById(id));
 }
 
-/** @returns {Promise<chrome.tabs.Tab>} that for which the popup was opened; one in a tab of its own names it */
+/** @returns {Promise<chrome.tabs.Tab>} the tab for which the popup was opened; a popup in a tab of its own names it */
 async function tabOfPopup() {
   const named = new URLSearchParams(location.search).get("tab");
   if (named) return chrome.tabs.get(Number(named));
@@ -70,7 +70,7 @@ async function turn(site, isWanted) {
   const others = off.filter((one) => one !== site);
   const isNew = isWanted && !sites.includes(site) && !givenSites().includes(site);
   const needsLeave = isWanted && !(await isAllowed(site));
-  // First, since the browser's question may close the popup: the service worker goes on.
+  // First, since the browser's question may close the popup. The service worker does the rest.
   await saveSettings({
     off: isWanted ? others : [...others, site],
     ...(isNew && { sites: [...sites, site] }),
@@ -84,7 +84,7 @@ async function turn(site, isWanted) {
 async function showSite(site) {
   const settings = await readSettings();
   page.host.textContent = new URL(site).host;
-  // A popup that the browser's question closed could not hear the answer.
+  // The browser's question may have closed the popup before the answer.
   page.isOn.checked = isOnAt(settings, site) && (await isAllowed(site));
   page.filter.disabled = !page.isOn.checked || page.filter.options.length === 0;
 }
@@ -105,7 +105,7 @@ async function fillFilters() {
   }
 }
 
-/** Asks every frame of the tab once a second, and shows the one that says most. @param {number} tab */
+/** Asks every frame of the tab once a second, and shows the answer that tells most. @param {number} tab */
 function watch(tab) {
   const port = chrome.tabs.connect(tab, { name: "watch" });
   let isOpen = true;
@@ -114,13 +114,13 @@ function watch(tab) {
     reports.push(report);
   });
   port.onDisconnect.addListener(() => {
-    // Read, or the console complains: a page without our scripts is no fault.
+    // Chrome logs an error that nobody reads. A page without our scripts is none.
     void chrome.runtime.lastError;
     isOpen = false;
     clearInterval(asking);
     isHeard = false;
     showReport(undefined);
-    // A page that is loaded anew has frames anew.
+    // A page that is loaded again has new frames.
     setTimeout(() => watch(tab), LOOK_MS);
   });
   const ask = () => {

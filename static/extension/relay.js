@@ -32,7 +32,7 @@ export class Relay {
     if (session !== null && !(await this.#sessions.isOf(session, frame.document))) {
       return { fault: "refused" };
     }
-    // Where the camera is left alone no session begins; one that is open goes on to its end.
+    // Where the camera is not filtered no session begins. An open one may end normally.
     if (call.path === "offer" && !isOnIn(await readSettings(), frame.site)) return { fault: "refused" };
     const answer = await askServer(call);
     if ("fault" in answer) return answer;
@@ -78,7 +78,7 @@ export async function askServer({ method, path, contentType, body }) {
       body,
       credentials: "omit",
       cache: "no-store",
-      // Not to a place that the user never named.
+      // A redirect could lead to a server that the user never named.
       redirect: "error",
       referrerPolicy: "no-referrer",
       signal: AbortSignal.timeout(TIMEOUT_MS),

@@ -5,7 +5,7 @@
  */
 
 /**
- * `otherwise` is said where no dictionary has the key, as with the filters of other packages.
+ * `otherwise` is used where no dictionary has the key, as with the filters of other packages.
  * @typedef {{key: string, values: Record<string, Text>, otherwise?: string}} Phrase
  * @typedef {Phrase | string | number} Text
  * @typedef {Pick<Language<any>, 'write' | 'label'>} Words what a control speaks with
@@ -92,7 +92,7 @@ export class Language extends EventTarget {
   #show(element, attribute, text) {
     const said = this.say(text);
     if (attribute) element.setAttribute(attribute, said);
-    // A screen reader would read the same words of a live region again.
+    // A screen reader would read unchanged words of a live region again.
     else if (element.textContent !== said) element.textContent = said;
   }
 }

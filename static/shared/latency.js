@@ -1,8 +1,8 @@
 /**
  * How old a filtered frame is: what each stage of its way took in the last second, and the sum.
  *
- * The shim, the demo page and the extension all add it up here. Not in it: packets on their way through the server's
- * sockets, and what a page does with the frame.
+ * The shim, the demo page and the extension all use this sum. It leaves out the time in the server's sockets, and what a
+ * page does with the frame.
  */
 
 /**

@@ -1,8 +1,8 @@
 /**
  * The controls of one filter at a time, made from the JSON Schema of its parameters.
  *
- * A value that the schema does not allow goes nowhere, and one that the server refuses is taken back: the field
- * says why, and the old value stays.
+ * A value that the schema does not allow is not sent. A value that the server refuses is taken back. The field then says
+ * why, and the old value stays.
  */
 
 import { FIELDS } from "./controls.js";
@@ -55,7 +55,7 @@ export class Parameters {
     this.#container.replaceChildren(...[...this.#controls.values()].map(({ element }) => element));
     for (const [name, value] of Object.entries(values)) {
       const control = this.#controls.get(name);
-      // From a link, so it may be anything.
+      // It may come from a link, so it may be anything.
       if (control && problemOf(value, control.schema) === null) this.#put(control, value);
     }
   }
@@ -133,7 +133,7 @@ export class Parameters {
     const control = { element, title, field, schema, problem, last: initial, accepted: initial };
     this.#put(control, initial);
     element.addEventListener("input", () => this.#changed(control));
-    // The value is as typed while it is being typed, and back when that has ended.
+    // A wrong value stays while the user types, and is replaced afterwards.
     element.addEventListener("change", () => {
       if (control.problem.hidden) return;
       field.write(control.last);

@@ -1,6 +1,5 @@
 /**
- * A picture of the user's as a parameter: drawn again by this page, so that it is small, upright and a JPEG,
- * whatever the file was.
+ * A picture of the user's as a parameter. This page draws it again, so that it is small, upright and a JPEG.
  */
 
 const MAX_SIDE = 1280;
@@ -33,7 +32,7 @@ export async function drawInto(canvas, url) {
     const bitmap = await createImageBitmap(new Blob([bytes], { type }));
     draw(canvas, bitmap, Math.min(1, PREVIEW_WIDTH / bitmap.width));
   } catch {
-    // Not a reason to stop: the server says whether it takes the picture.
+    // There is no preview. The server says whether it takes the picture.
   }
 }
 

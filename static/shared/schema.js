@@ -50,7 +50,7 @@ export function limits({ minimum, maximum, exclusiveMinimum, exclusiveMaximum })
 }
 
 /**
- * What is wrong with a value; the server is asked only about those where this says nothing.
+ * Tells what is wrong with a value. The server is asked only about values without a problem.
  * @param {unknown} value @param {Schema} schema resolved
  * @returns {{problem: string, limit?: number} | null} the last part of the phrase's key, and its value
  */
@@ -85,7 +85,7 @@ function problemOfNumber(value, { type, minimum, maximum, exclusiveMinimum, excl
     return { problem: "less", limit: exclusiveMaximum };
   }
   if (multipleOf !== undefined) {
-    // 0.3 is no multiple of 0.1 to a computer.
+    // In floating point 0.3 is no multiple of 0.1.
     const parts = value / multipleOf;
     if (Math.abs(parts - Math.round(parts)) > 1e-6) return { problem: "multiple", limit: multipleOf };
   }

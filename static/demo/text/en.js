@@ -1,4 +1,3 @@
-// @ts-check
 /** What the page says in English. Every other language has the same keys; `{name}` stands for a value. */
 
 import shared from "../../shared/text/en.js";
@@ -42,7 +41,7 @@ export default Object.freeze({
   "token.use": "Use token",
 
   "takes.title": "Snapshots and recordings",
-  "takes.note": "They are in this page only, and gone when it is closed. Save what you want to keep.",
+  "takes.note": "They are kept in this page only, until you close it. Save what you want to keep.",
   "takes.snapshot": "Snapshot, {size}",
   "takes.recording": "Recording, {time}, {size}",
   "takes.save": "Save {name}",
@@ -62,56 +61,54 @@ export default Object.freeze({
   "filters.state.away": "No worker now",
   "filters.state.local": "No server",
   "filters.camera-only.title": "Camera only",
-  "filters.camera-only.description": "No server: the camera as it is.",
+  "filters.camera-only.description": "The unfiltered camera, without a server.",
 
   "parameters.title": "Settings",
 
   "message.looking": "Looking for filters…",
   "message.ready": "Choose a filter, then start the camera. Nothing is recorded.",
   "message.insecure":
-    "Browsers give cameras to secure pages only. Open this page over HTTPS, or at localhost.",
+    "Browsers allow cameras on secure pages only. Open this page over HTTPS, or at localhost.",
   "message.no-worker":
-    "No worker is running yet. Start one with “python -m inference_service”; this page looks again by itself.",
+    "No worker is running yet. Start one with “python -m inference_service”; this page checks again by itself.",
   "message.no-server": "The server does not answer. This page tries again by itself.",
   "message.token-needed": "This server asks for an access token.",
   "message.token-refused": "The server does not accept this token.",
   "message.waiting-for-camera": "Waiting for the camera…",
   "message.connecting": "Connecting…",
   "message.live": "Live: {filter}.",
-  "message.camera-only": "This is the camera as it is. No server takes part.",
+  "message.camera-only": "This is the unfiltered camera. No server is used.",
   "message.reconnecting": "The connection to the server was lost. Connecting again…",
   "message.first-picture": "Connected. Waiting for the first filtered picture…",
-  "message.card":
-    "The filter does not answer just now. Nothing unfiltered is shown; the picture returns by itself.",
-  "message.raw": "The filter does not answer just now. The raw camera is shown until it does.",
+  "message.card": "The filter does not answer. Nothing unfiltered is shown. The picture returns by itself.",
+  "message.raw": "The filter does not answer. The raw camera is shown until it does.",
   "message.loading": "Loading {filter}: {percent} %",
   "message.filter-failed": "{filter}: {reason}",
   "message.again": "{what} Trying again in {seconds} s.",
   "message.unknown-filter": "The link asks for the filter “{filter}”, which this server does not have.",
 
   "failure.NotAllowedError":
-    "The camera was not allowed. Allow it beside the address of this page, then start again.",
+    "The browser was not allowed to use the camera. Allow it next to this page's address, then start again.",
   "failure.NotFoundError": "No camera was found. Connect one, then start again.",
   "failure.NotReadableError":
-    "The camera does not answer. Another program may be using it; close that, then start again.",
-  "failure.OverconstrainedError": "This camera cannot give the picture that was asked for.",
+    "The camera does not answer. Another program may be using it. Close that program, then start again.",
+  "failure.OverconstrainedError": "This camera does not support the requested picture.",
   "failure.SecurityError": "The browser does not allow cameras on this page.",
   "failure.camera": "The camera could not start: {reason}",
   "failure.ended": "The camera ended. It may have been unplugged.",
-  "failure.full": "The server has no room or no worker just now: {reason}",
+  "failure.full": "The server is full or has no worker: {reason}",
   "failure.unreachable": "The server cannot be reached. Is it still running?",
-  "failure.path":
-    "The server answered, but no picture came back. A firewall between here and there may block UDP.",
+  "failure.path": "The server answered, but no picture came back. A firewall may block UDP.",
   "failure.lost": "The connection to the server was lost. Start again to connect.",
   "failure.refused": "The server refused: {reason}",
 
   "measured.title": "Where the time goes",
-  "measured.total": "camera to screen, estimated",
+  "measured.total": "from camera to screen, estimated",
   "measured.plot": "Latency of the last 90 seconds by stage",
   "measured.plot-now":
     "Latency of the last 90 seconds by stage. Now {total} ms; most of it: {stage}, {most} ms.",
   "measured.note":
-    "≈ marks estimates: network is half a round trip of a message on the same connection each way, and display counts on the browser’s own forecast. The rest is measured, by the browser or the server. The camera’s exposure is left out; no page can see it.",
+    "≈ marks estimates. Network is half the round trip of a message on the same connection. Display uses the browser’s own forecast. The browser or the server measures the rest. The camera’s exposure is left out, since no page can see it.",
   "stage.camera": "Camera",
   "stage.network-up": "Network",
   "stage.decode": "Decode",
@@ -123,7 +120,7 @@ export default Object.freeze({
   "stage.camera.what": "encoding and sending in this browser",
   "stage.network-up.what": "to the server",
   "stage.decode.what": "on the server",
-  "stage.wait.what": "way to the worker and back, wait for the batch",
+  "stage.wait.what": "to the worker and back, and waiting for the batch",
   "stage.filter.what": "the batch this picture was in",
   "stage.encode.what": "on the server",
   "stage.network-down.what": "back to this browser",
@@ -137,13 +134,13 @@ export default Object.freeze({
 
   "doctor.title": "Connection doctor",
   "doctor.what":
-    "Tries each step between your camera and the filtered picture, and says what to do about the one that fails.",
+    "Tries each step between your camera and the filtered picture. Says what to do where one fails.",
   "doctor.run": "Check the connection",
   "doctor.again": "Check again",
   "doctor.copy": "Copy report",
-  "doctor.copied": "The report is copied. It has no token and no picture in it.",
+  "doctor.copied": "The report is copied. It contains no token and no picture.",
   "doctor.running": "Checking…",
-  "doctor.well": "All is well: every step works.",
+  "doctor.well": "Every step works.",
   "doctor.ill": "{step} fails. {advice}",
   "doctor.outcome.ok": "works",
   "doctor.outcome.fail": "fails",
@@ -156,26 +153,27 @@ export default Object.freeze({
   "doctor.secure.fail": "Open this page over HTTPS, or at localhost. Browsers give cameras to no other page.",
   "doctor.server": "Server",
   "doctor.server.ok": "It answered in {ms} ms.",
-  "doctor.server.fail": "Nothing answers at {server}. Is the service running, and the address right?",
+  "doctor.server.fail":
+    "Nothing answers at {server}. Check that the service is running and that the address is right.",
   "doctor.server.cors":
     "Something answers at {server}, but it does not let this page read the answer (CORS). Check that it is a p2pcamera server, and that no proxy removes its headers.",
   "doctor.server.status":
-    "What answers at {server} says {status} and is no p2pcamera server, or a proxy is in the way.",
+    "Something at {server} answers {status}. It is no p2pcamera server, or a proxy is in the way.",
   "doctor.token": "Access token",
-  "doctor.token.ok": "The server lets this page in.",
-  "doctor.token.needed": "This server wants a token. Ask whoever runs it, and type it in above.",
-  "doctor.token.refused": "The server does not accept this token. Ask whoever runs it for the right one.",
+  "doctor.token.ok": "The server accepts this page.",
+  "doctor.token.needed": "This server needs a token. Ask its operator for one, and enter it above.",
+  "doctor.token.refused": "The server does not accept this token. Ask its operator for the right one.",
   "doctor.worker": "Worker",
   "doctor.worker.ok": "{count} serving {filter}.",
   "doctor.worker.none": "No worker is connected. Start one: python -m inference_service.",
   "doctor.worker.other": "No live worker serves {filter}. Choose another filter, or start a worker with it.",
-  "doctor.worker.status": "The list of filters could not be had: the server says {status}.",
+  "doctor.worker.status": "The server did not give its list of filters: it answered {status}.",
   "doctor.filter": "Filter",
   "doctor.filter.loaded": "{filter} is loaded.",
-  "doctor.filter.loadable": "{filter} is loaded when it is first used; that can take a while.",
+  "doctor.filter.loadable": "{filter} is loaded at its first use. That can take a while.",
   "doctor.filter.loading": "{filter} is being loaded. Wait until its card says that it is ready.",
   "doctor.filter.failed":
-    "{filter} could not be loaded. The worker’s log says why; choose another filter meanwhile.",
+    "{filter} could not be loaded. The worker’s log says why. Choose another filter meanwhile.",
   "doctor.camera": "Camera",
   "doctor.camera.ok": "{name}, {size}.",
   "doctor.path": "Path for the pictures (ICE)",
@@ -183,16 +181,15 @@ export default Object.freeze({
   "doctor.path.direct": "directly",
   "doctor.path.relay": "through a TURN server",
   "doctor.path.fail":
-    "The server answered, but no path for pictures was found. A firewall may block UDP, the server may need --public-ip, or a TURN server has to help (see the next step).",
+    "The server answered, but no path for pictures was found. A firewall may block UDP. The server may need --public-ip, or a TURN server (see the next step).",
   "doctor.path.refused": "The server refused the call: {reason}",
   "doctor.turn": "TURN server",
   "doctor.turn.ok": "{server} relays.",
-  "doctor.turn.none":
-    "None is set up. It is needed only where the direct path is blocked: --ice-servers on the server.",
+  "doctor.turn.none": "None is set up. Only a blocked direct path needs one: --ice-servers on the server.",
   "doctor.turn.fail": "{server} does not relay ({reason}). Check its address, its ports and its secret.",
   "doctor.turn.silent": "no answer",
   "doctor.picture": "Filtered picture",
-  "doctor.picture.ok": "It comes back filtered by {filter}, from worker {worker}.",
-  "doctor.picture.fail": "The connection stands, but no filtered picture came within {seconds} s. {reason}",
-  "doctor.picture.raw": "No server takes part in “Camera only”. Choose a filter to check the rest.",
+  "doctor.picture.ok": "It comes back from worker {worker}, filtered by {filter}.",
+  "doctor.picture.fail": "The connection works, but no filtered picture came within {seconds} s. {reason}",
+  "doctor.picture.raw": "“Camera only” uses no server. Choose a filter to check the rest.",
 });

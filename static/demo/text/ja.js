@@ -1,4 +1,3 @@
-// @ts-check
 /** What the page says in Japanese. The keys are those of en.js. */
 
 import shared from "../../shared/text/ja.js";
