@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from benchmarks.machine import machine
 from inference_service.filters.base import Item
 from inference_service.filters.img2img import Img2Img
-from inference_service.loading import load
+from inference_service.filters.loading import load
 from tests.inference_service.filters.img2img import tiny
 
 SIDE = 128

@@ -22,18 +22,18 @@ from av import VideoFrame
 from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 
-from signaling_service import aiortc_patches
-from signaling_service.aiortc_media import receive_through, send_at
-from signaling_service.bitrate import BitrateProfile
-from signaling_service.card import Card
 from signaling_service.config import VIDEO_CODECS
-from signaling_service.load import usable_cores
+from signaling_service.media.bitrate import BitrateProfile
+from signaling_service.media.receive_estimate import ReceiveEstimate
+from signaling_service.media.reception import Reception
+from signaling_service.media.send_rate import SendRate
 from signaling_service.metrics import Metrics
-from signaling_service.receive_estimate import ReceiveEstimate
-from signaling_service.reception import Reception
-from signaling_service.returned_track import Outage, ReturnedTrack
-from signaling_service.send_rate import SendRate
-from signaling_service.video_codecs import preferences
+from signaling_service.rtc import aiortc_patches
+from signaling_service.rtc.aiortc_media import receive_through, send_at
+from signaling_service.rtc.card import Card
+from signaling_service.rtc.returned_track import Outage, ReturnedTrack
+from signaling_service.rtc.video_codecs import preferences
+from signaling_service.session.load import usable_cores
 
 
 class Newest(ReturnedTrack):

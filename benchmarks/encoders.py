@@ -30,10 +30,10 @@ import numpy.typing as npt
 from aiortc.codecs import h264, vpx
 from aiortc.jitterbuffer import JitterFrame
 
-from signaling_service import decoders
-from signaling_service.bitrate import default_bitrate
-from signaling_service.encoders.h264 import H264Encoder
-from signaling_service.encoders.vp8 import Vp8Encoder
+from signaling_service.media import decoders
+from signaling_service.media.bitrate import default_bitrate
+from signaling_service.media.encoders.h264 import H264Encoder
+from signaling_service.media.encoders.vp8 import Vp8Encoder
 
 Planes = npt.NDArray[np.uint8]
 """(H * 3 / 2, W)."""

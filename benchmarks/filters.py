@@ -20,12 +20,12 @@ from typing import Any
 import torch
 
 from benchmarks.random_weights import settings_with
-from inference_service.bench import Bench, Load, Measured
-from inference_service.device import list_gpus, run_dir, take
+from inference_service.device.choice import list_gpus, run_dir, take
+from inference_service.engine.memory_cameras import Bench, Load, Measured
 from inference_service.errors import SessionError
+from inference_service.filters.loading import configured
 from inference_service.filters.registry import BUILT_IN, installed
-from inference_service.loading import configured
-from inference_service.weights import default_folder
+from inference_service.weights.folder import default_folder
 
 FILTERS = tuple(name for name in BUILT_IN if name not in ("passthrough", "invert", "densepose"))
 GOALS = {

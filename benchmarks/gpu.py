@@ -75,7 +75,7 @@ def _compare(
     device: torch.device, weights: Path, people: int, arguments: argparse.Namespace, report: _Report
 ) -> None:
     from benchmarks.article import Article
-    from inference_service.bench import Load, drawn
+    from inference_service.engine.memory_cameras import Load, drawn
 
     pictures = drawn(SIZE)
     article = Article(weights, people, str(device), arguments.article_short_side)
@@ -105,7 +105,7 @@ def _compare(
 
 
 def _steps(device: torch.device, weights: Path, arguments: argparse.Namespace, report: _Report) -> None:
-    from inference_service.bench import Load
+    from inference_service.engine.memory_cameras import Load
 
     report.say(f"\nsteps, {STEP_CAMERAS} cameras, 1 person, a new frame waiting at any time")
     for name, settings in STEPS.items():
@@ -132,7 +132,7 @@ def _free(device: torch.device) -> None:
 
 
 def _bench(device: torch.device, weights: Path, settings: dict[str, Any], max_batch: int) -> Any:
-    from inference_service.bench import Bench
+    from inference_service.engine.memory_cameras import Bench
 
     point = EntryPoint("densepose", "benchmarks.people:BenchDensePose", "p2pcamera.filters")
     chosen = {"densepose": {"weights": str(weights), **settings}}

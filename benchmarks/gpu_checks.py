@@ -15,10 +15,10 @@ from torch import Tensor
 
 from benchmarks.article import Article
 from benchmarks.people import BenchDensePose
-from inference_service import colour
-from inference_service.bench import drawn
-from inference_service.colour import Colour
-from inference_service.crossing import GpuCrossings
+from inference_service.device import colour
+from inference_service.device.colour import Colour
+from inference_service.device.crossing import GpuCrossings
+from inference_service.engine.memory_cameras import drawn
 from inference_service.filters.base import Item
 from inference_service.filters.vision.counting import count
 from shared.frame import ColourMatrix, ColourRange

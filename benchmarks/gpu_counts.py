@@ -32,7 +32,7 @@ def main() -> None:
     stand_in()
     from benchmarks.article import Article
     from benchmarks.people import BenchDensePose, write_checkpoint
-    from inference_service.bench import drawn
+    from inference_service.engine.memory_cameras import drawn
     from inference_service.filters.base import Item
     from inference_service.filters.densepose.network import PERSON_ROUNDS, PROPOSAL_ROUNDS
     from inference_service.filters.vision.counting import count

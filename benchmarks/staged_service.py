@@ -22,7 +22,9 @@ import aiortc.codecs
 from aiortc import rtcdtlstransport, rtcrtpreceiver, rtcrtpsender
 
 from benchmarks.stages import Stages
-from signaling_service import lane, planes, results, returned_track
+from signaling_service.media import planes
+from signaling_service.rtc import returned_track
+from signaling_service.workers import lane, results
 
 WAIT = "filter wait"
 _TICKS_A_S = os.sysconf("SC_CLK_TCK")

@@ -10,7 +10,7 @@ from pathlib import Path
 from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
-TARGET = Path(__file__).parent.parent / "signaling_service" / "card.png"
+TARGET = Path(__file__).parent.parent / "signaling_service" / "rtc" / "card.png"
 SIZE = (640, 360)
 BACKGROUND = (11, 13, 18)
 GREY = (150, 158, 172)

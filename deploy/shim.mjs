@@ -30,8 +30,8 @@ export default p2pcamera;
 `;
 
 /**
- * esbuild keeps comments that it takes for legal ones, and no others. So that a reader of the bundle has all of them,
- * each comment that begins a line is a legal one on the way through.
+ * esbuild keeps comments that it takes for legal ones, and no others. So that a reader of the bundle has all
+ * of them, each comment that begins a line is a legal one on the way through.
  */
 const keepComments = {
   name: "keep-comments",
@@ -44,7 +44,10 @@ const keepComments = {
   },
 };
 
-/** @param {string} text of a bundle @returns {string} with comments as they were written, but for those that name types alone */
+/**
+ * @param {string} text of a bundle
+ * @returns {string} with comments as they were written, but for those that name types alone
+ */
 function withOwnComments(text) {
   return text
     .replace(/^( *)\/\*!/gm, "$1/**")
@@ -73,7 +76,12 @@ async function bundled(entry, output, options) {
   return new Map(outputFiles.map(({ path, text }) => [basename(path), text]));
 }
 
-/** @param {string} entry @param {string} output @param {"iife" | "esm"} format @returns {Promise<[string, string]>} */
+/**
+ * @param {string} entry
+ * @param {string} output
+ * @param {"iife" | "esm"} format
+ * @returns {Promise<[string, string]>}
+ */
 async function readable(entry, output, format) {
   const options = { format, legalComments: /** @type {const} */ ("inline"), plugins: [keepComments] };
   const files = await bundled(entry, output, options);
@@ -93,6 +101,8 @@ async function made() {
     minify: true,
     legalComments: "none",
     sourcemap: "linked",
+    // The service has the sources beside the map.
+    sourcesContent: false,
     banner: { js: LICENSE.trim() },
   });
   return new Map([

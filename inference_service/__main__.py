@@ -57,7 +57,7 @@ def _work(settings: Settings) -> int:
     import zmq
 
     from inference_service.config import fault, faults_of_filters, refuse
-    from inference_service.device import list_gpus, run_dir, take
+    from inference_service.device.choice import list_gpus, run_dir, take
     from inference_service.errors import DeviceError
     from inference_service.filters.registry import installed
     from inference_service.worker import Worker

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NoReturn
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, CliApp, NoDecode, SettingsConfigDict, SettingsError
 
-from inference_service.weights import default_folder
+from inference_service.weights.folder import default_folder
 from shared import endpoints
 from shared.errors import EndpointError
 

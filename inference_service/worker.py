@@ -15,12 +15,12 @@ from importlib.metadata import EntryPoint, PackageNotFoundError, version
 import torch
 
 from inference_service.config import Settings
-from inference_service.device import Device
-from inference_service.engine import Engine, Limits, Outputs
+from inference_service.device.choice import Device
+from inference_service.engine.answers import Result
+from inference_service.engine.engine import Engine, Limits, Outputs
+from inference_service.link.publisher import Publisher
+from inference_service.link.receiver import Receiver
 from inference_service.metrics import Metrics
-from inference_service.publisher import Publisher
-from inference_service.receiver import Receiver
-from inference_service.results import Result
 from shared import endpoints
 from shared.wire import PROTOCOL_VERSION, FrameHeader, LoopState, StatusHeader
 

@@ -21,13 +21,13 @@ def main() -> int:
     import uvicorn
 
     from shared import endpoints
-    from signaling_service.app import Serving, create_app
     from signaling_service.config import AUTO, read_settings
-    from signaling_service.front import Front
+    from signaling_service.http.app import Serving, create_app
     from signaling_service.logs import configure_logs
-    from signaling_service.public_address import NoPublicAddress, public_address
-    from signaling_service.results import ResultsNotBound
+    from signaling_service.processes.front import Front
+    from signaling_service.rtc.public_address import NoPublicAddress, public_address
     from signaling_service.service import Service
+    from signaling_service.workers.results import ResultsNotBound
 
     settings = read_settings(sys.argv[1:])
     configure_logs(settings.log_level)

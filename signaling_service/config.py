@@ -24,8 +24,8 @@ from pydantic_settings import BaseSettings, CliApp, NoDecode, SettingsConfigDict
 
 from shared import endpoints
 from shared.errors import EndpointError
-from signaling_service.bitrate import LEAST_BITS_PER_S, START_BITS_PER_S, BitrateProfile
-from signaling_service.load import usable_cores
+from signaling_service.media.bitrate import LEAST_BITS_PER_S, START_BITS_PER_S, BitrateProfile
+from signaling_service.session.load import usable_cores
 
 PREFIX = "SIGNALING_"
 AUTO = "auto"

@@ -10,17 +10,17 @@ import zmq
 from aiortc import RTCConfiguration
 from prometheus_client import generate_latest
 
-from signaling_service import aiortc_patches
-from signaling_service.card import Card
 from signaling_service.config import AUTO, Settings
-from signaling_service.encoding import Encoding
-from signaling_service.ice_servers import ice_servers_for_aiortc
-from signaling_service.load import Load, usable_cores
+from signaling_service.media.encoding import Encoding
 from signaling_service.metrics import Metrics
-from signaling_service.results import ResultListener
-from signaling_service.session import Surroundings
-from signaling_service.sessions import LocalSessions
-from signaling_service.workers import Workers
+from signaling_service.rtc import aiortc_patches
+from signaling_service.rtc.card import Card
+from signaling_service.rtc.ice_servers import ice_servers_for_aiortc
+from signaling_service.session.load import Load, usable_cores
+from signaling_service.session.session import Surroundings
+from signaling_service.session.sessions import LocalSessions
+from signaling_service.workers.results import ResultListener
+from signaling_service.workers.table import Workers
 
 
 @dataclass(frozen=True, slots=True)

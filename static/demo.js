@@ -160,7 +160,11 @@ class Demo {
     this.#sayOfList(status, offers.filter(({ workers }) => workers > 0).length);
   }
 
-  /** Only news: the list is asked for often, and what stands there is still to be read. @param {number | null} status @param {number} count */
+  /**
+   * Shows a message about the list where it is another one than before: the list is asked for often.
+   * @param {number | null} status
+   * @param {number} count
+   */
   #sayOfList(status, count) {
     const isRefused = status === 401 || status === 403;
     const key = isRefused

@@ -3,7 +3,10 @@
  * Types of p2pcamera.js: of `window.p2pcamera`, of its sessions, and of its events.
  */
 
-/** How the shim behaves where no filtered picture comes. `closed` shows no raw frame; `open` shows the raw camera. */
+/**
+ * How the shim behaves where no filtered picture comes. `closed` shows no raw frame; `open` shows the raw
+ * camera.
+ */
 export type P2PCameraOutage = "closed" | "open";
 
 /** Whether the sound is delayed with the picture, so that lips match: `sync`. */
@@ -15,8 +18,8 @@ export type P2PCameraFilter = string | string[];
 /**
  * The reason why there is no filtered picture.
  *
- * `code` is the code of the server's JSON error, or one of the script's own: `unreachable`, `no_media_path`, `timeout`,
- * `connection_lost`, `closed`, `bad_answer`, `bad_settings`.
+ * `code` is the code of the server's JSON error, or one of the script's own: `unreachable`, `no_media_path`,
+ * `timeout`, `connection_lost`, `closed`, `bad_answer`, `bad_settings`.
  */
 export interface P2PCameraFault extends Error {
   code: string;
@@ -31,10 +34,11 @@ export interface P2PCameraFault extends Error {
 /**
  * The state of a session.
  *
- * A session is `connecting`, then `live`, and `reconnecting` in each outage. It is `ended` when the page or the camera
- * has stopped. It is `failed` when the first connection failed, or when the server refused a later one for a reason
- * that does not pass (401, 403, 422, an unknown filter). The page's track then ends like that of an unplugged camera.
- * Under the outage policy `open`, `raw` stands in for `failed`: the page has the raw camera and keeps it.
+ * A session is `connecting`, then `live`, and `reconnecting` in each outage. It is `ended` when the page or
+ * the camera has stopped. It is `failed` when the first connection failed, or when the server refused a later
+ * one for a reason that does not pass (401, 403, 422, an unknown filter). The page's track then ends like
+ * that of an unplugged camera. Under the outage policy `open`, `raw` stands in for `failed`: the page has the
+ * raw camera and keeps it.
  */
 export type P2PCameraState = "connecting" | "live" | "reconnecting" | "raw" | "failed" | "ended";
 
@@ -43,7 +47,10 @@ export interface P2PCameraStats {
   readonly type: "stats";
   readonly session: string;
   readonly filters: string[];
-  /** What the server's picture is now: filtered, waiting for the first result, a still card, or the raw camera. */
+  /**
+   * What the server's picture is now: filtered, waiting for the first result, a still card, or the raw
+   * camera.
+   */
   readonly state: "live" | "waiting" | "card" | "raw";
   readonly outage: P2PCameraOutage;
   readonly private: boolean;
@@ -53,8 +60,8 @@ export interface P2PCameraStats {
   readonly fps_out: number;
   readonly worker: string;
   /**
-   * Milliseconds on the server's clock: `decode`, `transport` to the worker and back, `wait` for a batch, the `batch`,
-   * of it the `filter`, `encode`, and `total` from the decoded frame to its result.
+   * Milliseconds on the server's clock: `decode`, `transport` to the worker and back, `wait` for a batch, the
+   * `batch`, of it the `filter`, `encode`, and `total` from the decoded frame to its result.
    */
   readonly latency_ms: Readonly<Record<string, number>>;
 }
@@ -73,8 +80,8 @@ export interface P2PCameraSession {
   /** How much the sound is delayed now; null where it is not. */
   readonly audioDelay_ms: number | null;
   /**
-   * The raw track that is sent. Of several that the page has asked for, it is the one with the largest picture, so it
-   * may change after `applyConstraints` or `stop`.
+   * The raw track that is sent. Of several that the page has asked for, it is the one with the largest
+   * picture, so it may change after `applyConstraints` or `stop`.
    */
   readonly camera: MediaStreamTrack;
   setFilter(name: P2PCameraFilter, params?: object): Promise<void>;
@@ -93,8 +100,8 @@ export interface P2PCameraEvents {
   /** A filter loads: `fraction` runs from 0 to 1. */
   progress: CustomEvent<{ session: P2PCameraSession; filter: string; fraction: number }>;
   /**
-   * A filter has failed in mid-call, and the session stays. Where the filter itself refused a parameter, `filter` and
-   * `params` are what the server uses instead.
+   * A filter has failed in mid-call, and the session stays. Where the filter itself refused a parameter,
+   * `filter` and `params` are what the server uses instead.
    */
   fault: CustomEvent<{
     session: P2PCameraSession;
@@ -108,7 +115,10 @@ export interface P2PCameraEvents {
 export interface P2PCamera extends EventTarget {
   /** The sessions that are connecting, live or reconnecting. */
   readonly sessions: readonly P2PCameraSession[];
-  /** The address of the signaling service. It is empty until it is set where no script tag and no module told it. */
+  /**
+   * The address of the signaling service. It is empty until it is set where no script tag and no module told
+   * it.
+   */
   server: string;
   /** The filter of later calls; null: the server's own default. */
   filter: P2PCameraFilter | null;
@@ -130,8 +140,8 @@ export interface P2PCamera extends EventTarget {
   /** The browser's own `getUserMedia`. */
   originalGetUserMedia(constraints?: MediaStreamConstraints): Promise<MediaStream>;
   /**
-   * Puts the browser's own functions back and ends all filtered tracks, as if their cameras were unplugged. The script
-   * may be loaded again afterwards.
+   * Puts the browser's own functions back and ends all filtered tracks, as if their cameras were unplugged.
+   * The script may be loaded again afterwards.
    */
   uninstall(): void;
 

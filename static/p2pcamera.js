@@ -13,22 +13,23 @@
  * | `data-token`  | the key that the server checks against its `--api-key`                                 |
  * | `data-audio`  | `untouched` (default); `sync`: delayed with the picture, so that lips match             |
  *
- * `getUserMedia` then answers a call for video with the filtered track and the untouched audio tracks. A call without
- * video goes to the browser unchanged. A page can change the filter in mid-call and read measurements by
- * `window.p2pcamera`; no page needs it. Its types are in p2pcamera.d.ts.
+ * `getUserMedia` then answers a call for video with the filtered track and the untouched audio tracks. A call
+ * without video goes to the browser unchanged. A page can change the filter in mid-call and read measurements
+ * by `window.p2pcamera`; no page needs it. Its types are in p2pcamera.d.ts.
  *
- * `enumerateDevices` lists a filtered camera before each camera, with an id of its own. A call that names no device, or a
- * filtered one, gets a filtered camera. A call that names a device as a wish (a bare `deviceId`, `ideal`) gets the
- * filtered one of the camera which the browser chooses. A call that demands a real one by `deviceId: {exact: id}` gets the
- * raw camera. All calls for one camera share one session, which ends with the last of their tracks.
+ * `enumerateDevices` lists a filtered camera before each camera, with an id of its own. A call that names no
+ * device, or a filtered one, gets a filtered camera. A call that names a device as a wish (a bare `deviceId`,
+ * `ideal`) gets the filtered one of the camera which the browser chooses. A call that demands a real one by
+ * `deviceId: {exact: id}` gets the raw camera. All calls for one camera share one session, which ends with
+ * the last of their tracks.
  *
- * The filtered track outlives the connection behind it. A lost connection is made again, and the same track shows its
- * frames. Meanwhile the last filtered frame stays (`closed`), or the raw camera shows after half a second (`open`). Under
- * `closed` this script never puts a raw frame into a track of the page's.
+ * The filtered track outlives the connection behind it. A lost connection is made again, and the same track
+ * shows its frames. Meanwhile the last filtered frame stays (`closed`), or the raw camera shows after half a
+ * second (`open`). Under `closed` this script never puts a raw frame into a track of the page's.
  *
- * A private filter hides what the camera sees: `background`, `face`, and those that the server calls private. While one
- * is chosen, the policy is `closed`, here and at the server. Once `setFilter` to a private filter has resolved, the page
- * is shown nothing older than that filter's first frame.
+ * A private filter hides what the camera sees: `background`, `face`, and those that the server calls private.
+ * While one is chosen, the policy is `closed`, here and at the server. Once `setFilter` to a private filter
+ * has resolved, the page is shown nothing older than that filter's first frame.
  */
 "use strict";
 (() => {
@@ -36,9 +37,10 @@
   /**
    * A browser extension that runs the shim in two worlds of a page.
    *
-   * It leaves an object in each world right before the shim runs there. In the world that no page reaches, the shim makes
-   * the connections: it hands over the class of links, and uses the extension's `fetch`. In the page's world, the object
-   * stands in for links and signaling, so the page can see nothing of either. `window.p2pcamera` is not made there.
+   * It leaves an object in each world right before the shim runs there. In the world that no page reaches, the
+   * shim makes the connections: it hands over the class of links, and uses the extension's `fetch`. In the
+   * page's world, the object stands in for links and signaling, so the page can see nothing of either.
+   * `window.p2pcamera` is not made there.
    *
    * @typedef {object} Embedder
    * @property {typeof window.fetch} [fetch]
@@ -269,8 +271,8 @@
    * @typedef {Pick<Signaling, 'iceServers' | 'iceServersOrFault' | 'privateFilters' | 'check'>} SignalingCalls
    */
   /**
-   * What the server applies. `first` is the RTP timestamp of the first frame of it; null where it is unknown or need not be
-   * known.
+   * What the server applies. `first` is the RTP timestamp of the first frame of it; null where it is unknown or
+   * need not be known.
    * @typedef {{filters: string[], isPrivate: boolean, first: number | null}} Applied
    */
   var Signaling = class {
@@ -327,7 +329,11 @@
       const headers = { "Content-Type": "application/trickle-ice-sdpfrag" };
       await this.#call(`sessions/${id}`, { method: "PATCH", headers, body });
     }
-    /** Asks for a session without a change. @param {string} id @throws {Fault} where the session does not exist any more */
+    /**
+     * Asks for a session without a change.
+     * @param {string} id
+     * @throws {Fault} where the session does not exist any more
+     */
     async check(id) {
       const signal = AbortSignal.timeout(CHECK_TIMEOUT_MS);
       await this.#call(`sessions/${id}`, { method: "PATCH", headers: JSON_TYPE, body: "{}", signal });
@@ -476,7 +482,10 @@
   /**
    * Waits for the first frame of a returned track.
    */
-  /** Under `closed` the server's card comes 2 s into an outage. A track that is silent for longer is passed on as it is. */
+  /**
+   * Under `closed` the server's card comes 2 s into an outage. A track that is silent for longer is passed on
+   * as it is.
+   */
   var FIRST_FRAME_TIMEOUT_MS = 3e3;
   /** @param {RTCPeerConnection} peer @param {MediaStreamTrack} track @returns {Promise<void>} */
   function firstFrame(peer, track) {
@@ -493,9 +502,13 @@
 
   // shim/sizes.js
   /**
-   * Sizes of pictures: which is the largest, what of a frame fills another size, and how many bits a size is worth.
+   * Sizes of pictures: which is the largest, what of a frame fills another size, and how many bits a size is
+   * worth.
    */
-  /** @typedef {{width: number, height: number, crop: [number, number, number, number]}} Fit `crop`: x, y, width, height */
+  /**
+   * @typedef {{width: number, height: number, crop: [number, number, number, number]}} Fit `crop`: x, y,
+   *   width, height
+   */
   /**
    * @param {number} width of a frame @param {number} height of it
    * @param {{width?: number, height?: number}} wanted
@@ -522,8 +535,8 @@
   /** Three times the pixels are worth twice the bits, since neighbours in a larger picture differ less. */
   var GROWTH = 0.631;
   /**
-   * The cap of the sender: what the service takes a picture of this size to be worth, by the same formula. A sender that is
-   * capped where the server's encoder is finds no queue in its own pacer.
+   * The cap of the sender: what the service takes a picture of this size to be worth, by the same formula. A
+   * sender that is capped where the server's encoder is finds no queue in its own pacer.
    * @param {MediaTrackSettings} settings
    * @returns {number} bits per second
    */
@@ -739,7 +752,11 @@
       await firstFrame(peer, receiver.track);
       isUp = true;
     }
-    /** @param {RTCPeerConnection} peer @param {MediaStreamTrack} camera @returns {Promise<RTCRtpTransceiver>} */
+    /**
+     * @param {RTCPeerConnection} peer
+     * @param {MediaStreamTrack} camera
+     * @returns {Promise<RTCRtpTransceiver>}
+     */
     async #addCamera(peer, camera) {
       camera.contentHint = "motion";
       const transceiver = peer.addTransceiver(camera, {
@@ -766,7 +783,9 @@
    * The audio context that delays the sound.
    */
   var START_TIMEOUT_MS = 1e3;
-  /** @returns {Promise<AudioContext | null>} one that runs; null where a page without a gesture may have none */
+  /**
+   * @returns {Promise<AudioContext | null>} one that runs; null where a page without a gesture may have none
+   */
   async function runningContext() {
     if (!AudioContext || !MediaStreamAudioDestinationNode) return null;
     try {
@@ -801,7 +820,10 @@
     #filters = [];
     /** Whether the filters that apply are private, as the server says. */
     #isPrivate = false;
-    /** @param {Settings} settings of the session; they hold what is wanted @param {PrivateFilters} privateFilters */
+    /**
+     * @param {Settings} settings of the session; they hold what is wanted
+     * @param {PrivateFilters} privateFilters
+     */
     constructor(settings, privateFilters2) {
       this.#settings = settings;
       this.#privateFilters = privateFilters2;
@@ -832,13 +854,19 @@
         if (this.isNewest(params)) Object.assign(this.#settings, this.#accepted ?? before);
       };
     }
-    /** Gives up a choice that was made in an outage and is refused. @returns {boolean} false where there is none */
+    /**
+     * Gives up a choice that was made in an outage and is refused.
+     * @returns {boolean} false where there is none
+     */
     takeBack() {
       if (this.#accepted === null || this.isNewest(this.#accepted.params)) return false;
       Object.assign(this.#settings, this.#accepted);
       return true;
     }
-    /** Notes what a new connection was opened for. @param {Pick<Connection, 'asked' | 'filters' | 'isPrivate'>} link */
+    /**
+     * Notes what a new connection was opened for.
+     * @param {Pick<Connection, 'asked' | 'filters' | 'isPrivate'>} link
+     */
     noteOpened({ asked, filters, isPrivate }) {
       this.#filters = filters;
       this.#accepted = asked;
@@ -872,7 +900,10 @@
     notePrivate(isPrivate) {
       this.#isPrivate = isPrivate;
     }
-    /** @param {string | string[] | null} filter that applies now @param {boolean} isPrivate as the server says */
+    /**
+     * @param {string | string[] | null} filter that applies now
+     * @param {boolean} isPrivate as the server says
+     */
     #notePrivate(filter, isPrivate) {
       if (isPrivate) this.#privateFilters.add(filter);
       this.#isPrivate = isPrivate;
@@ -951,15 +982,23 @@
   /**
    * When the next attempt to connect is made, and when none is of use.
    */
-  /** The pause between attempts is this part of the outage so far, so it makes the outage longer by no more than that. */
+  /**
+   * The pause between attempts is this part of the outage so far, so it makes the outage longer by no more than
+   * that.
+   */
   var PAUSE_PART = 1 / 20;
   var SHORTEST_PAUSE_MS = 200;
   var LONGEST_PAUSE_MS = 1e4;
-  /** A service that has just started does not know all workers yet: they make themselves known within a second. */
+  /**
+   * A service that has just started does not know all workers yet: they make themselves known within a second.
+   */
   var SERVICE_START_MS = 5e3;
   /** Jitter, so that pages do not reconnect together. */
   var LARGEST_JITTER = 1 / 4;
-  /** `canWake`: whether news of the network may shorten the pause. @typedef {{pause_ms: number, canWake: boolean}} Retry */
+  /**
+   * `canWake`: whether news of the network may shorten the pause.
+   * @typedef {{pause_ms: number, canWake: boolean}} Retry
+   */
   var ReconnectPolicy = class {
     #lostAt_ms;
     /** When the server was last away: no answer came. */
@@ -987,7 +1026,10 @@
       return { pause_ms: Math.max(asked_ms, growing_ms, SHORTEST_PAUSE_MS) * jitter, canWake: !mustWait };
     }
   };
-  /** @param {Pick<Fault, 'status' | 'code'>} fault @returns {boolean} whether another attempt would be of no use */
+  /**
+   * @param {Pick<Fault, 'status' | 'code'>} fault
+   * @returns {boolean} whether another attempt would be of no use
+   */
   function isFinal({ status, code }) {
     return [401, 403, 422].includes(status) || code === "unknown_filter" || code === "bad_settings";
   }
@@ -997,8 +1039,9 @@
    * One outage: attempts to connect until one succeeds.
    */
   /**
-   * `connect` makes one attempt. `failed` takes the fault of each. `takeBack` gives up what was chosen in the outage and
-   * was refused; it returns false where there was no such choice, and then `refused` ends the session.
+   * `connect` makes one attempt. `failed` takes the fault of each. `takeBack` gives up what was chosen in the
+   * outage and was refused; it returns false where there was no such choice, and then `refused` ends the
+   * session.
    * @typedef {object} Attempts
    * @property {() => boolean} areWanted
    * @property {() => Promise<void>} connect
@@ -1061,7 +1104,10 @@
    */
   /** Under `open` the raw camera is shown after this time without a filtered frame. */
   var RAW_AFTER_MS = 500;
-  /** A slow filter is no loss: after this time without a frame, the server is asked for a word on the data channel. */
+  /**
+   * A slow filter is no loss: after this time without a frame, the server is asked for a word on the data
+   * channel.
+   */
   var PING_AFTER_MS = 300;
   /** After this time without a frame or a word, the server is asked by HTTP for the session. */
   var CHECK_AFTER_MS = 700;
@@ -1174,9 +1220,9 @@
   var CONNECT_TIMEOUT_MS = 1e4;
   var RECONNECT_TIMEOUT_MS = 5e3;
   /**
-   * The session that is kept connected. `opened` is called before `changed` tells of the new state. `takeBack` gives up a
-   * choice that was refused in an outage, where there is one. `refused` and `gone` end the session: the server refuses it,
-   * or the page's track has ended with its connection.
+   * The session that is kept connected. `opened` is called before `changed` tells of the new state. `takeBack`
+   * gives up a choice that was refused in an outage, where there is one. `refused` and `gone` end the session:
+   * the server refuses it, or the page's track has ended with its connection.
    * @typedef {object} Subscriber
    * @property {() => MediaStreamTrack} camera
    * @property {() => 'closed' | 'open'} outage
@@ -1241,7 +1287,10 @@
       if (this.#state === "live") this.#watch?.look();
       this.#reconnection?.wake();
     }
-    /** @returns {Promise<void>} the end of an outage; rejects where a wish was refused in it, or the session ends */
+    /**
+     * @returns {Promise<void>} the end of an outage; rejects where a wish was refused in it, or the session
+     *   ends
+     */
     outageEnded() {
       return new Promise((resolve, reject) => {
         this.#waiting.push((fault) => fault ? reject(fault) : resolve());
@@ -1255,7 +1304,12 @@
       this.#reconnection?.wake();
       this.#settleWaiting(reason);
     }
-    /** @param {Picture} picture @param {Promise<RTCIceServer[]>} iceServers @param {number} timeout_ms @throws {Fault} */
+    /**
+     * @param {Picture} picture
+     * @param {Promise<RTCIceServer[]>} iceServers
+     * @param {number} timeout_ms
+     * @throws {Fault}
+     */
     async #connect(picture, iceServers, timeout_ms) {
       const link = newLink(this.#settings, {
         track: (track) => picture.show(track),
@@ -1314,14 +1368,16 @@
   /**
    * Reads an id backwards.
    *
-   * A filtered camera's id is its camera's id read backwards. No table is needed, and a page may use an id that it kept
-   * from an earlier visit, before it has permission to list devices.
+   * A filtered camera's id is its camera's id read backwards. No table is needed, and a page may use an id that
+   * it kept from an earlier visit, before it has permission to list devices.
    * @param {string} id @returns {string}
    */
   var backwards = (id) => [...id].reverse().join("");
   /** Maps between a camera's own id and its filtered id, by a function that is its own inverse. */
   var DeviceIds = class {
-    /** @param {(id: string) => string} other id of the same camera; the same id where all cameras are filtered */
+    /**
+     * @param {(id: string) => string} other id of the same camera; the same id where all cameras are filtered
+     */
     constructor(other) {
       this.other = other;
     }
@@ -1388,7 +1444,8 @@
   /**
    * What stands behind objects that the page holds.
    *
-   * The browser's own functions and getters, once replaced, look here. They answer with the member of the same name.
+   * The browser's own functions and getters, once replaced, look here. They answer with the member of the same
+   * name.
    * @type {WeakMap<object, any>}
    */
   var faces = /* @__PURE__ */ new WeakMap();
@@ -1398,8 +1455,8 @@
    * The filtered camera in the list of devices.
    */
   /**
-   * With an extension, whose user has a switch, all cameras are filtered under their own ids: a site finds the one that it
-   * remembers.
+   * With an extension, whose user has a switch, all cameras are filtered under their own ids: a site finds the
+   * one that it remembers.
    */
   var deviceIds = new DeviceIds(embedder ? (id) => id : backwards);
   /** @param {string} label of a camera, empty before permission @returns {string} */
@@ -1453,8 +1510,8 @@
    * How a track of the page's behaves: like the camera's own track behind it.
    */
   /**
-   * One track of the page's. Each has a camera's track to itself, so that the browser itself checks, keeps and undoes the
-   * constraints of each.
+   * One track of the page's. Each has a camera's track to itself, so that the browser itself checks, keeps and
+   * undoes the constraints of each.
    */
   var TrackFace = class {
     #owner;
@@ -1555,7 +1612,12 @@
       this.#owner.stopped();
     }
   };
-  /** @param {MediaStreamTrack} track @param {MediaStreamTrack} camera @param {Place} place @returns {TrackFace} */
+  /**
+   * @param {MediaStreamTrack} track
+   * @param {MediaStreamTrack} camera
+   * @param {Place} place
+   * @returns {TrackFace}
+   */
   function endedFace(track, camera, place) {
     const owner = { changed() {
     }, stopped() {
@@ -1611,7 +1673,12 @@
     begin(picture) {
       this.#picture = picture;
     }
-    /** @param {MediaStreamTrack} camera @param {Place} place @returns {TrackFace} @throws {Fault} after `end` */
+    /**
+     * @param {MediaStreamTrack} camera
+     * @param {Place} place
+     * @returns {TrackFace}
+     * @throws {Fault} after `end`
+     */
     giveOut(camera, place) {
       if (this.#picture === null) throw new Fault("closed", "the session has ended");
       const track = this.#picture.newTrack(place.window, () => this.#shapeFor(camera));
@@ -1965,13 +2032,14 @@
    * What the frames of one track are made to be. `frameRate` is null where all that come are wanted.
    * @typedef {{width?: number, height?: number, frameRate: number | null}} Shape
    *
-   * Whether a frame is passed on. Its RTP timestamp is undefined where it has none, or the browser does not tell it.
+   * Whether a frame is passed on. Its RTP timestamp is undefined where it has none, or the browser does not
+   * tell it.
    * @typedef {(rtpTimestamp: number | undefined) => boolean} OnFrame
    */
   /**
-   * `newTrack` makes a track once there was something to show, of a class of `place`; `end` ends it. `feed` begins to pass
-   * on the frames of a track and returns what ends that; it asks `onFrame` before each frame. `repeat` passes on the last
-   * frame again, `cover` a black one.
+   * `newTrack` makes a track once there was something to show, of a class of `place`; `end` ends it. `feed`
+   * begins to pass on the frames of a track and returns what ends that; it asks `onFrame` before each frame.
+   * `repeat` passes on the last frame again, `cover` a black one.
    * @typedef {object} Surface
    * @property {boolean} outlivesItsSource
    * @property {boolean} seesFrames false where frames may come without a call of `onFrame`
@@ -1989,8 +2057,8 @@
     return canPaint ? new CanvasSurface() : new RemoteSurface();
   }
   /**
-   * A `VideoTrackGenerator` that only workers have does not help: a strict content-security policy lets a page have no
-   * worker of ours.
+   * A `VideoTrackGenerator` that only workers have does not help: a strict content-security policy lets a page
+   * have no worker of ours.
    */
   function canGenerate() {
     const hasGenerator = "MediaStreamTrackGenerator" in window || "VideoTrackGenerator" in window;
@@ -2043,7 +2111,10 @@
     endTrack(track) {
       this.#surface.end(track);
     }
-    /** @param {number} now_ms @returns {number} for how long no filtered frame has come, as far as the surface sees frames */
+    /**
+     * @param {number} now_ms
+     * @returns {number} for how long no filtered frame has come, as far as the surface sees frames
+     */
     silence_ms(now_ms) {
       return now_ms - this.#filteredAt_ms;
     }
@@ -2127,8 +2198,8 @@
    * Which filters hide what the camera sees.
    */
   /**
-   * The private filters of this project, known before a server tells them. A test compares them with the filters'
-   * registry in Python.
+   * The private filters of this project, known before a server tells them. A test compares them with the
+   * filters' registry in Python.
    */
   var PRIVATE_FILTERS = Object.freeze(["background", "face"]);
   var PrivateFilters = class {
@@ -2226,8 +2297,8 @@
   /**
    * One camera on its way through the server.
    *
-   * A session owns the camera's track, what the page sees, and the connection. It closes all of them with the last of the
-   * tracks that it gave out.
+   * A session owns the camera's track, what the page sees, and the connection. It closes all of them with the
+   * last of the tracks that it gave out.
    */
   /** @implements {P2PCameraSession} */
   var CameraSession = class {
@@ -2450,8 +2521,8 @@
   /**
    * Reads the script tag.
    *
-   * A page with a wrong attribute must not get another picture than it asked for. The fault is kept, and calls for video
-   * fail with it.
+   * A page with a wrong attribute must not get another picture than it asked for. The fault is kept, and calls
+   * for video fail with it.
    * @param {{src?: string, dataset: DOMStringMap} | null} script null: the shim was imported as a module
    * @param {string} baseUrl of the page
    * @returns {Settings}
@@ -2519,8 +2590,8 @@
   /**
    * How the delay of the sound changes over time.
    *
-   * A small change is followed at a rate that bends the pitch by less than half a semitone, and a large one at once behind a
-   * short fade. A change below `SMALLEST_CHANGE_S` is noise of the measurement.
+   * A small change is followed at a rate that bends the pitch by less than half a semitone, and a large one at
+   * once behind a short fade. A change below `SMALLEST_CHANGE_S` is noise of the measurement.
    */
   var LONGEST_AUDIO_DELAY_S = 2;
   var SMALLEST_CHANGE_S = 5e-3;
@@ -2556,7 +2627,10 @@
   /** How far from the expected delay the true one is looked for. */
   var LISTEN_AROUND_MS = 150;
   var LEAST_LIKENESS = 0.6;
-  /** @typedef {{from_ms: number, levels: number[]}} Loudness by `performance.now`, one level for each millisecond */
+  /**
+   * @typedef {{from_ms: number, levels: number[]}} Loudness by `performance.now`, one level for each
+   *   millisecond
+   */
   /**
    * @param {MediaStreamTrack} track
    * @param {number} duration_ms
@@ -2742,7 +2816,10 @@
     applyConstraints(constraints) {
       return applyTrackConstraints.call(this.#microphone, constraints);
     }
-    /** Switches the microphone too: what is said while it is off must not be heard later. @param {boolean} isEnabled */
+    /**
+     * Switches the microphone too: what is said while it is off must not be heard later.
+     * @param {boolean} isEnabled
+     */
     enable(isEnabled) {
       this.#microphone.enabled = isEnabled;
     }
@@ -2767,8 +2844,8 @@
   /**
    * How old a filtered frame is: what each stage of its way took in the last second, and the sum.
    *
-   * The shim, the demo page and the extension all add it up here. Not in it: packets on their way through the server's
-   * sockets, and what a page does with the frame.
+   * The shim, the demo page and the extension all use this sum. It leaves out the time in the server's sockets,
+   * and what a page does with the frame.
    */
   /**
    * In the order in which a frame meets them.
@@ -2851,14 +2928,20 @@
       });
     }
   };
-  /** @param {readonly Stage[]} stages @returns {number | null} null where a stage is unknown: the sum would look too good */
+  /**
+   * @param {readonly Stage[]} stages
+   * @returns {number | null} null where a stage is unknown: the sum would look too good
+   */
   function sum_ms(stages) {
     return stages.reduce(
       (sum, { value_ms }) => sum === null || value_ms === null ? null : sum + value_ms,
       0
     );
   }
-  /** @param {Iterable<any>} entries of the browser's report @returns {Counters} of the video, times in seconds */
+  /**
+   * @param {Iterable<any>} entries of the browser's report
+   * @returns {Counters} of the video, times in seconds
+   */
   function countersOf(entries) {
     // Not every browser counts how long packets wait.
     /** @type {Counters} */
@@ -2883,7 +2966,8 @@
 
   // shim/latency_meter.js
   /**
-   * How much later the filtered picture comes than the camera's: the median of the last seconds. See `shared/latency.js`.
+   * How much later the filtered picture comes than the camera's: the median of the last seconds. See
+   * `shared/latency.js`.
    */
   var KEPT_MEASUREMENTS = 5;
   var LatencyMeter = class {
@@ -2981,7 +3065,9 @@
         if (session.isOpen) this.#follow(meter);
       }, MEASURE_MS);
     }
-    /** Measures from time to time what the sound takes by itself: that grows whenever the machine stands still. */
+    /**
+     * Measures from time to time what the sound takes by itself: that grows whenever the machine stands still.
+     */
     async #listen() {
       const [delayed] = this.#delayed;
       if (!delayed || this.#context.currentTime < this.#path.until_s + 3 * FADE_S) return;
@@ -3194,7 +3280,8 @@
   /**
    * Finds the frames of a document, before what they load can call for a camera.
    *
-   * A frame is empty at first and keeps its window for the first page that it loads. Later pages bring new windows.
+   * A frame is empty at first and keeps its window for the first page that it loads. Later pages bring new
+   * windows.
    */
   var FrameWatch = class {
     #reached;
@@ -3203,7 +3290,10 @@
     #document = null;
     /** @type {WeakSet<HTMLIFrameElement>} */
     #known = /* @__PURE__ */ new WeakSet();
-    /** @param {(frame: HTMLIFrameElement, content: Window & typeof globalThis) => void} reached of the page's own origin */
+    /**
+     * @param {(frame: HTMLIFrameElement, content: Window & typeof globalThis) => void} reached of the page's
+     *   own origin
+     */
     constructor(reached) {
       this.#reached = reached;
     }
@@ -3429,11 +3519,16 @@
    */
   var Places = class {
     /**
-     * By an object that each window has of its own: a frame's window seems the same one when it has gone to another page.
+     * By an object that each window has of its own: a frame's window seems the same one when it has gone to
+     * another page.
      * @type {Map<object, Place>}
      */
     #places = /* @__PURE__ */ new Map();
-    /** @param {Window & typeof globalThis} own window of the place @param {Page} page that answers for it @returns {Place} */
+    /**
+     * @param {Window & typeof globalThis} own window of the place
+     * @param {Page} page that answers for it
+     * @returns {Place}
+     */
     install(own, page) {
       /** @type {Place} */
       const place = new Place(own, page, (frame, content) => this.#reach(place, page, frame, content));

@@ -5,16 +5,18 @@
  *     import { p2pcamera } from "https://server/p2pcamera.mjs";
  *     p2pcamera.filter = "ink";
  *
- * The import replaces `getUserMedia`, once, however often it is imported. Behind a bundler the page names the server:
- * `p2pcamera.server = "https://server/"`. Outside a secure context there is no camera, and `p2pcamera` is undefined.
+ * The import replaces `getUserMedia`, once, however often it is imported. Behind a bundler the page names the
+ * server: `p2pcamera.server = "https://server/"`. Outside a secure context there is no camera, and
+ * `p2pcamera` is undefined.
  */
 // shim/embedder.js
 /**
  * A browser extension that runs the shim in two worlds of a page.
  *
- * It leaves an object in each world right before the shim runs there. In the world that no page reaches, the shim makes
- * the connections: it hands over the class of links, and uses the extension's `fetch`. In the page's world, the object
- * stands in for links and signaling, so the page can see nothing of either. `window.p2pcamera` is not made there.
+ * It leaves an object in each world right before the shim runs there. In the world that no page reaches, the
+ * shim makes the connections: it hands over the class of links, and uses the extension's `fetch`. In the
+ * page's world, the object stands in for links and signaling, so the page can see nothing of either.
+ * `window.p2pcamera` is not made there.
  *
  * @typedef {object} Embedder
  * @property {typeof window.fetch} [fetch]
@@ -245,8 +247,8 @@ var fetchFromServer = embedder?.fetch ?? fetchNative;
  * @typedef {Pick<Signaling, 'iceServers' | 'iceServersOrFault' | 'privateFilters' | 'check'>} SignalingCalls
  */
 /**
- * What the server applies. `first` is the RTP timestamp of the first frame of it; null where it is unknown or need not be
- * known.
+ * What the server applies. `first` is the RTP timestamp of the first frame of it; null where it is unknown or
+ * need not be known.
  * @typedef {{filters: string[], isPrivate: boolean, first: number | null}} Applied
  */
 var Signaling = class {
@@ -303,7 +305,11 @@ var Signaling = class {
     const headers = { "Content-Type": "application/trickle-ice-sdpfrag" };
     await this.#call(`sessions/${id}`, { method: "PATCH", headers, body });
   }
-  /** Asks for a session without a change. @param {string} id @throws {Fault} where the session does not exist any more */
+  /**
+   * Asks for a session without a change.
+   * @param {string} id
+   * @throws {Fault} where the session does not exist any more
+   */
   async check(id) {
     const signal = AbortSignal.timeout(CHECK_TIMEOUT_MS);
     await this.#call(`sessions/${id}`, { method: "PATCH", headers: JSON_TYPE, body: "{}", signal });
@@ -452,7 +458,10 @@ var Control = class {
 /**
  * Waits for the first frame of a returned track.
  */
-/** Under `closed` the server's card comes 2 s into an outage. A track that is silent for longer is passed on as it is. */
+/**
+ * Under `closed` the server's card comes 2 s into an outage. A track that is silent for longer is passed on
+ * as it is.
+ */
 var FIRST_FRAME_TIMEOUT_MS = 3e3;
 /** @param {RTCPeerConnection} peer @param {MediaStreamTrack} track @returns {Promise<void>} */
 function firstFrame(peer, track) {
@@ -469,9 +478,13 @@ function firstFrame(peer, track) {
 
 // shim/sizes.js
 /**
- * Sizes of pictures: which is the largest, what of a frame fills another size, and how many bits a size is worth.
+ * Sizes of pictures: which is the largest, what of a frame fills another size, and how many bits a size is
+ * worth.
  */
-/** @typedef {{width: number, height: number, crop: [number, number, number, number]}} Fit `crop`: x, y, width, height */
+/**
+ * @typedef {{width: number, height: number, crop: [number, number, number, number]}} Fit `crop`: x, y,
+ *   width, height
+ */
 /**
  * @param {number} width of a frame @param {number} height of it
  * @param {{width?: number, height?: number}} wanted
@@ -498,8 +511,8 @@ var REFERENCE = { pixels: 640 * 480, bits_per_s: 15e5 };
 /** Three times the pixels are worth twice the bits, since neighbours in a larger picture differ less. */
 var GROWTH = 0.631;
 /**
- * The cap of the sender: what the service takes a picture of this size to be worth, by the same formula. A sender that is
- * capped where the server's encoder is finds no queue in its own pacer.
+ * The cap of the sender: what the service takes a picture of this size to be worth, by the same formula. A
+ * sender that is capped where the server's encoder is finds no queue in its own pacer.
  * @param {MediaTrackSettings} settings
  * @returns {number} bits per second
  */
@@ -715,7 +728,11 @@ var Link = class {
     await firstFrame(peer, receiver.track);
     isUp = true;
   }
-  /** @param {RTCPeerConnection} peer @param {MediaStreamTrack} camera @returns {Promise<RTCRtpTransceiver>} */
+  /**
+   * @param {RTCPeerConnection} peer
+   * @param {MediaStreamTrack} camera
+   * @returns {Promise<RTCRtpTransceiver>}
+   */
   async #addCamera(peer, camera) {
     camera.contentHint = "motion";
     const transceiver = peer.addTransceiver(camera, {
@@ -742,7 +759,9 @@ function newLink(settings, on) {
  * The audio context that delays the sound.
  */
 var START_TIMEOUT_MS = 1e3;
-/** @returns {Promise<AudioContext | null>} one that runs; null where a page without a gesture may have none */
+/**
+ * @returns {Promise<AudioContext | null>} one that runs; null where a page without a gesture may have none
+ */
 async function runningContext() {
   if (!AudioContext || !MediaStreamAudioDestinationNode) return null;
   try {
@@ -777,7 +796,10 @@ var Choices = class {
   #filters = [];
   /** Whether the filters that apply are private, as the server says. */
   #isPrivate = false;
-  /** @param {Settings} settings of the session; they hold what is wanted @param {PrivateFilters} privateFilters */
+  /**
+   * @param {Settings} settings of the session; they hold what is wanted
+   * @param {PrivateFilters} privateFilters
+   */
   constructor(settings, privateFilters2) {
     this.#settings = settings;
     this.#privateFilters = privateFilters2;
@@ -808,13 +830,19 @@ var Choices = class {
       if (this.isNewest(params)) Object.assign(this.#settings, this.#accepted ?? before);
     };
   }
-  /** Gives up a choice that was made in an outage and is refused. @returns {boolean} false where there is none */
+  /**
+   * Gives up a choice that was made in an outage and is refused.
+   * @returns {boolean} false where there is none
+   */
   takeBack() {
     if (this.#accepted === null || this.isNewest(this.#accepted.params)) return false;
     Object.assign(this.#settings, this.#accepted);
     return true;
   }
-  /** Notes what a new connection was opened for. @param {Pick<Connection, 'asked' | 'filters' | 'isPrivate'>} link */
+  /**
+   * Notes what a new connection was opened for.
+   * @param {Pick<Connection, 'asked' | 'filters' | 'isPrivate'>} link
+   */
   noteOpened({ asked, filters, isPrivate }) {
     this.#filters = filters;
     this.#accepted = asked;
@@ -848,7 +876,10 @@ var Choices = class {
   notePrivate(isPrivate) {
     this.#isPrivate = isPrivate;
   }
-  /** @param {string | string[] | null} filter that applies now @param {boolean} isPrivate as the server says */
+  /**
+   * @param {string | string[] | null} filter that applies now
+   * @param {boolean} isPrivate as the server says
+   */
   #notePrivate(filter, isPrivate) {
     if (isPrivate) this.#privateFilters.add(filter);
     this.#isPrivate = isPrivate;
@@ -927,15 +958,23 @@ var FilterSwitch = class {
 /**
  * When the next attempt to connect is made, and when none is of use.
  */
-/** The pause between attempts is this part of the outage so far, so it makes the outage longer by no more than that. */
+/**
+ * The pause between attempts is this part of the outage so far, so it makes the outage longer by no more than
+ * that.
+ */
 var PAUSE_PART = 1 / 20;
 var SHORTEST_PAUSE_MS = 200;
 var LONGEST_PAUSE_MS = 1e4;
-/** A service that has just started does not know all workers yet: they make themselves known within a second. */
+/**
+ * A service that has just started does not know all workers yet: they make themselves known within a second.
+ */
 var SERVICE_START_MS = 5e3;
 /** Jitter, so that pages do not reconnect together. */
 var LARGEST_JITTER = 1 / 4;
-/** `canWake`: whether news of the network may shorten the pause. @typedef {{pause_ms: number, canWake: boolean}} Retry */
+/**
+ * `canWake`: whether news of the network may shorten the pause.
+ * @typedef {{pause_ms: number, canWake: boolean}} Retry
+ */
 var ReconnectPolicy = class {
   #lostAt_ms;
   /** When the server was last away: no answer came. */
@@ -963,7 +1002,10 @@ var ReconnectPolicy = class {
     return { pause_ms: Math.max(asked_ms, growing_ms, SHORTEST_PAUSE_MS) * jitter, canWake: !mustWait };
   }
 };
-/** @param {Pick<Fault, 'status' | 'code'>} fault @returns {boolean} whether another attempt would be of no use */
+/**
+ * @param {Pick<Fault, 'status' | 'code'>} fault
+ * @returns {boolean} whether another attempt would be of no use
+ */
 function isFinal({ status, code }) {
   return [401, 403, 422].includes(status) || code === "unknown_filter" || code === "bad_settings";
 }
@@ -973,8 +1015,9 @@ function isFinal({ status, code }) {
  * One outage: attempts to connect until one succeeds.
  */
 /**
- * `connect` makes one attempt. `failed` takes the fault of each. `takeBack` gives up what was chosen in the outage and
- * was refused; it returns false where there was no such choice, and then `refused` ends the session.
+ * `connect` makes one attempt. `failed` takes the fault of each. `takeBack` gives up what was chosen in the
+ * outage and was refused; it returns false where there was no such choice, and then `refused` ends the
+ * session.
  * @typedef {object} Attempts
  * @property {() => boolean} areWanted
  * @property {() => Promise<void>} connect
@@ -1037,7 +1080,10 @@ var Reconnection = class {
  */
 /** Under `open` the raw camera is shown after this time without a filtered frame. */
 var RAW_AFTER_MS = 500;
-/** A slow filter is no loss: after this time without a frame, the server is asked for a word on the data channel. */
+/**
+ * A slow filter is no loss: after this time without a frame, the server is asked for a word on the data
+ * channel.
+ */
 var PING_AFTER_MS = 300;
 /** After this time without a frame or a word, the server is asked by HTTP for the session. */
 var CHECK_AFTER_MS = 700;
@@ -1150,9 +1196,9 @@ var Watch = class {
 var CONNECT_TIMEOUT_MS = 1e4;
 var RECONNECT_TIMEOUT_MS = 5e3;
 /**
- * The session that is kept connected. `opened` is called before `changed` tells of the new state. `takeBack` gives up a
- * choice that was refused in an outage, where there is one. `refused` and `gone` end the session: the server refuses it,
- * or the page's track has ended with its connection.
+ * The session that is kept connected. `opened` is called before `changed` tells of the new state. `takeBack`
+ * gives up a choice that was refused in an outage, where there is one. `refused` and `gone` end the session:
+ * the server refuses it, or the page's track has ended with its connection.
  * @typedef {object} Subscriber
  * @property {() => MediaStreamTrack} camera
  * @property {() => 'closed' | 'open'} outage
@@ -1217,7 +1263,10 @@ var KeptConnection = class {
     if (this.#state === "live") this.#watch?.look();
     this.#reconnection?.wake();
   }
-  /** @returns {Promise<void>} the end of an outage; rejects where a wish was refused in it, or the session ends */
+  /**
+   * @returns {Promise<void>} the end of an outage; rejects where a wish was refused in it, or the session
+   *   ends
+   */
   outageEnded() {
     return new Promise((resolve, reject) => {
       this.#waiting.push((fault) => fault ? reject(fault) : resolve());
@@ -1231,7 +1280,12 @@ var KeptConnection = class {
     this.#reconnection?.wake();
     this.#settleWaiting(reason);
   }
-  /** @param {Picture} picture @param {Promise<RTCIceServer[]>} iceServers @param {number} timeout_ms @throws {Fault} */
+  /**
+   * @param {Picture} picture
+   * @param {Promise<RTCIceServer[]>} iceServers
+   * @param {number} timeout_ms
+   * @throws {Fault}
+   */
   async #connect(picture, iceServers, timeout_ms) {
     const link = newLink(this.#settings, {
       track: (track) => picture.show(track),
@@ -1290,14 +1344,16 @@ var KeptConnection = class {
 /**
  * Reads an id backwards.
  *
- * A filtered camera's id is its camera's id read backwards. No table is needed, and a page may use an id that it kept
- * from an earlier visit, before it has permission to list devices.
+ * A filtered camera's id is its camera's id read backwards. No table is needed, and a page may use an id that
+ * it kept from an earlier visit, before it has permission to list devices.
  * @param {string} id @returns {string}
  */
 var backwards = (id) => [...id].reverse().join("");
 /** Maps between a camera's own id and its filtered id, by a function that is its own inverse. */
 var DeviceIds = class {
-  /** @param {(id: string) => string} other id of the same camera; the same id where all cameras are filtered */
+  /**
+   * @param {(id: string) => string} other id of the same camera; the same id where all cameras are filtered
+   */
   constructor(other) {
     this.other = other;
   }
@@ -1364,7 +1420,8 @@ function mapDeviceIds(video, map) {
 /**
  * What stands behind objects that the page holds.
  *
- * The browser's own functions and getters, once replaced, look here. They answer with the member of the same name.
+ * The browser's own functions and getters, once replaced, look here. They answer with the member of the same
+ * name.
  * @type {WeakMap<object, any>}
  */
 var faces = /* @__PURE__ */ new WeakMap();
@@ -1374,8 +1431,8 @@ var faces = /* @__PURE__ */ new WeakMap();
  * The filtered camera in the list of devices.
  */
 /**
- * With an extension, whose user has a switch, all cameras are filtered under their own ids: a site finds the one that it
- * remembers.
+ * With an extension, whose user has a switch, all cameras are filtered under their own ids: a site finds the
+ * one that it remembers.
  */
 var deviceIds = new DeviceIds(embedder ? (id) => id : backwards);
 /** @param {string} label of a camera, empty before permission @returns {string} */
@@ -1429,8 +1486,8 @@ function withFilteredCameras(devices) {
  * How a track of the page's behaves: like the camera's own track behind it.
  */
 /**
- * One track of the page's. Each has a camera's track to itself, so that the browser itself checks, keeps and undoes the
- * constraints of each.
+ * One track of the page's. Each has a camera's track to itself, so that the browser itself checks, keeps and
+ * undoes the constraints of each.
  */
 var TrackFace = class {
   #owner;
@@ -1531,7 +1588,12 @@ var TrackFace = class {
     this.#owner.stopped();
   }
 };
-/** @param {MediaStreamTrack} track @param {MediaStreamTrack} camera @param {Place} place @returns {TrackFace} */
+/**
+ * @param {MediaStreamTrack} track
+ * @param {MediaStreamTrack} camera
+ * @param {Place} place
+ * @returns {TrackFace}
+ */
 function endedFace(track, camera, place) {
   const owner = { changed() {
   }, stopped() {
@@ -1587,7 +1649,12 @@ var PageTracks = class {
   begin(picture) {
     this.#picture = picture;
   }
-  /** @param {MediaStreamTrack} camera @param {Place} place @returns {TrackFace} @throws {Fault} after `end` */
+  /**
+   * @param {MediaStreamTrack} camera
+   * @param {Place} place
+   * @returns {TrackFace}
+   * @throws {Fault} after `end`
+   */
   giveOut(camera, place) {
     if (this.#picture === null) throw new Fault("closed", "the session has ended");
     const track = this.#picture.newTrack(place.window, () => this.#shapeFor(camera));
@@ -1941,13 +2008,14 @@ var RemoteSurface = class {
  * What the frames of one track are made to be. `frameRate` is null where all that come are wanted.
  * @typedef {{width?: number, height?: number, frameRate: number | null}} Shape
  *
- * Whether a frame is passed on. Its RTP timestamp is undefined where it has none, or the browser does not tell it.
+ * Whether a frame is passed on. Its RTP timestamp is undefined where it has none, or the browser does not
+ * tell it.
  * @typedef {(rtpTimestamp: number | undefined) => boolean} OnFrame
  */
 /**
- * `newTrack` makes a track once there was something to show, of a class of `place`; `end` ends it. `feed` begins to pass
- * on the frames of a track and returns what ends that; it asks `onFrame` before each frame. `repeat` passes on the last
- * frame again, `cover` a black one.
+ * `newTrack` makes a track once there was something to show, of a class of `place`; `end` ends it. `feed`
+ * begins to pass on the frames of a track and returns what ends that; it asks `onFrame` before each frame.
+ * `repeat` passes on the last frame again, `cover` a black one.
  * @typedef {object} Surface
  * @property {boolean} outlivesItsSource
  * @property {boolean} seesFrames false where frames may come without a call of `onFrame`
@@ -1965,8 +2033,8 @@ function newSurface() {
   return canPaint ? new CanvasSurface() : new RemoteSurface();
 }
 /**
- * A `VideoTrackGenerator` that only workers have does not help: a strict content-security policy lets a page have no
- * worker of ours.
+ * A `VideoTrackGenerator` that only workers have does not help: a strict content-security policy lets a page
+ * have no worker of ours.
  */
 function canGenerate() {
   const hasGenerator = "MediaStreamTrackGenerator" in window || "VideoTrackGenerator" in window;
@@ -2019,7 +2087,10 @@ var Picture = class {
   endTrack(track) {
     this.#surface.end(track);
   }
-  /** @param {number} now_ms @returns {number} for how long no filtered frame has come, as far as the surface sees frames */
+  /**
+   * @param {number} now_ms
+   * @returns {number} for how long no filtered frame has come, as far as the surface sees frames
+   */
   silence_ms(now_ms) {
     return now_ms - this.#filteredAt_ms;
   }
@@ -2103,8 +2174,8 @@ function isBefore(timestamp, other) {
  * Which filters hide what the camera sees.
  */
 /**
- * The private filters of this project, known before a server tells them. A test compares them with the filters'
- * registry in Python.
+ * The private filters of this project, known before a server tells them. A test compares them with the
+ * filters' registry in Python.
  */
 var PRIVATE_FILTERS = Object.freeze(["background", "face"]);
 var PrivateFilters = class {
@@ -2202,8 +2273,8 @@ var RawGuard = class {
 /**
  * One camera on its way through the server.
  *
- * A session owns the camera's track, what the page sees, and the connection. It closes all of them with the last of the
- * tracks that it gave out.
+ * A session owns the camera's track, what the page sees, and the connection. It closes all of them with the
+ * last of the tracks that it gave out.
  */
 /** @implements {P2PCameraSession} */
 var CameraSession = class {
@@ -2426,8 +2497,8 @@ function sourceOf(camera, { server, filter, params }) {
 /**
  * Reads the script tag.
  *
- * A page with a wrong attribute must not get another picture than it asked for. The fault is kept, and calls for video
- * fail with it.
+ * A page with a wrong attribute must not get another picture than it asked for. The fault is kept, and calls
+ * for video fail with it.
  * @param {{src?: string, dataset: DOMStringMap} | null} script null: the shim was imported as a module
  * @param {string} baseUrl of the page
  * @returns {Settings}
@@ -2495,8 +2566,8 @@ function checkedAudio(value) {
 /**
  * How the delay of the sound changes over time.
  *
- * A small change is followed at a rate that bends the pitch by less than half a semitone, and a large one at once behind a
- * short fade. A change below `SMALLEST_CHANGE_S` is noise of the measurement.
+ * A small change is followed at a rate that bends the pitch by less than half a semitone, and a large one at
+ * once behind a short fade. A change below `SMALLEST_CHANGE_S` is noise of the measurement.
  */
 var LONGEST_AUDIO_DELAY_S = 2;
 var SMALLEST_CHANGE_S = 5e-3;
@@ -2532,7 +2603,10 @@ var LISTEN_MS = 700;
 /** How far from the expected delay the true one is looked for. */
 var LISTEN_AROUND_MS = 150;
 var LEAST_LIKENESS = 0.6;
-/** @typedef {{from_ms: number, levels: number[]}} Loudness by `performance.now`, one level for each millisecond */
+/**
+ * @typedef {{from_ms: number, levels: number[]}} Loudness by `performance.now`, one level for each
+ *   millisecond
+ */
 /**
  * @param {MediaStreamTrack} track
  * @param {number} duration_ms
@@ -2718,7 +2792,10 @@ var DelayedMicrophone = class {
   applyConstraints(constraints) {
     return applyTrackConstraints.call(this.#microphone, constraints);
   }
-  /** Switches the microphone too: what is said while it is off must not be heard later. @param {boolean} isEnabled */
+  /**
+   * Switches the microphone too: what is said while it is off must not be heard later.
+   * @param {boolean} isEnabled
+   */
   enable(isEnabled) {
     this.#microphone.enabled = isEnabled;
   }
@@ -2743,8 +2820,8 @@ var DelayedMicrophone = class {
 /**
  * How old a filtered frame is: what each stage of its way took in the last second, and the sum.
  *
- * The shim, the demo page and the extension all add it up here. Not in it: packets on their way through the server's
- * sockets, and what a page does with the frame.
+ * The shim, the demo page and the extension all use this sum. It leaves out the time in the server's sockets,
+ * and what a page does with the frame.
  */
 /**
  * In the order in which a frame meets them.
@@ -2827,14 +2904,20 @@ var LatencyCounter = class {
     });
   }
 };
-/** @param {readonly Stage[]} stages @returns {number | null} null where a stage is unknown: the sum would look too good */
+/**
+ * @param {readonly Stage[]} stages
+ * @returns {number | null} null where a stage is unknown: the sum would look too good
+ */
 function sum_ms(stages) {
   return stages.reduce(
     (sum, { value_ms }) => sum === null || value_ms === null ? null : sum + value_ms,
     0
   );
 }
-/** @param {Iterable<any>} entries of the browser's report @returns {Counters} of the video, times in seconds */
+/**
+ * @param {Iterable<any>} entries of the browser's report
+ * @returns {Counters} of the video, times in seconds
+ */
 function countersOf(entries) {
   // Not every browser counts how long packets wait.
   /** @type {Counters} */
@@ -2859,7 +2942,8 @@ function median(values) {
 
 // shim/latency_meter.js
 /**
- * How much later the filtered picture comes than the camera's: the median of the last seconds. See `shared/latency.js`.
+ * How much later the filtered picture comes than the camera's: the median of the last seconds. See
+ * `shared/latency.js`.
  */
 var KEPT_MEASUREMENTS = 5;
 var LatencyMeter = class {
@@ -2957,7 +3041,9 @@ var Sound = class {
       if (session.isOpen) this.#follow(meter);
     }, MEASURE_MS);
   }
-  /** Measures from time to time what the sound takes by itself: that grows whenever the machine stands still. */
+  /**
+   * Measures from time to time what the sound takes by itself: that grows whenever the machine stands still.
+   */
   async #listen() {
     const [delayed] = this.#delayed;
     if (!delayed || this.#context.currentTime < this.#path.until_s + 3 * FADE_S) return;
@@ -3170,7 +3256,8 @@ var Page = class extends EventTarget {
 /**
  * Finds the frames of a document, before what they load can call for a camera.
  *
- * A frame is empty at first and keeps its window for the first page that it loads. Later pages bring new windows.
+ * A frame is empty at first and keeps its window for the first page that it loads. Later pages bring new
+ * windows.
  */
 var FrameWatch = class {
   #reached;
@@ -3179,7 +3266,10 @@ var FrameWatch = class {
   #document = null;
   /** @type {WeakSet<HTMLIFrameElement>} */
   #known = /* @__PURE__ */ new WeakSet();
-  /** @param {(frame: HTMLIFrameElement, content: Window & typeof globalThis) => void} reached of the page's own origin */
+  /**
+   * @param {(frame: HTMLIFrameElement, content: Window & typeof globalThis) => void} reached of the page's
+   *   own origin
+   */
   constructor(reached) {
     this.#reached = reached;
   }
@@ -3405,11 +3495,16 @@ var Place = class {
  */
 var Places = class {
   /**
-   * By an object that each window has of its own: a frame's window seems the same one when it has gone to another page.
+   * By an object that each window has of its own: a frame's window seems the same one when it has gone to
+   * another page.
    * @type {Map<object, Place>}
    */
   #places = /* @__PURE__ */ new Map();
-  /** @param {Window & typeof globalThis} own window of the place @param {Page} page that answers for it @returns {Place} */
+  /**
+   * @param {Window & typeof globalThis} own window of the place
+   * @param {Page} page that answers for it
+   * @returns {Place}
+   */
   install(own, page) {
     /** @type {Place} */
     const place = new Place(own, page, (frame, content) => this.#reach(place, page, frame, content));
@@ -3462,22 +3557,23 @@ var Places = class {
  * | `data-token`  | the key that the server checks against its `--api-key`                                 |
  * | `data-audio`  | `untouched` (default); `sync`: delayed with the picture, so that lips match             |
  *
- * `getUserMedia` then answers a call for video with the filtered track and the untouched audio tracks. A call without
- * video goes to the browser unchanged. A page can change the filter in mid-call and read measurements by
- * `window.p2pcamera`; no page needs it. Its types are in p2pcamera.d.ts.
+ * `getUserMedia` then answers a call for video with the filtered track and the untouched audio tracks. A call
+ * without video goes to the browser unchanged. A page can change the filter in mid-call and read measurements
+ * by `window.p2pcamera`; no page needs it. Its types are in p2pcamera.d.ts.
  *
- * `enumerateDevices` lists a filtered camera before each camera, with an id of its own. A call that names no device, or a
- * filtered one, gets a filtered camera. A call that names a device as a wish (a bare `deviceId`, `ideal`) gets the
- * filtered one of the camera which the browser chooses. A call that demands a real one by `deviceId: {exact: id}` gets the
- * raw camera. All calls for one camera share one session, which ends with the last of their tracks.
+ * `enumerateDevices` lists a filtered camera before each camera, with an id of its own. A call that names no
+ * device, or a filtered one, gets a filtered camera. A call that names a device as a wish (a bare `deviceId`,
+ * `ideal`) gets the filtered one of the camera which the browser chooses. A call that demands a real one by
+ * `deviceId: {exact: id}` gets the raw camera. All calls for one camera share one session, which ends with
+ * the last of their tracks.
  *
- * The filtered track outlives the connection behind it. A lost connection is made again, and the same track shows its
- * frames. Meanwhile the last filtered frame stays (`closed`), or the raw camera shows after half a second (`open`). Under
- * `closed` this script never puts a raw frame into a track of the page's.
+ * The filtered track outlives the connection behind it. A lost connection is made again, and the same track
+ * shows its frames. Meanwhile the last filtered frame stays (`closed`), or the raw camera shows after half a
+ * second (`open`). Under `closed` this script never puts a raw frame into a track of the page's.
  *
- * A private filter hides what the camera sees: `background`, `face`, and those that the server calls private. While one
- * is chosen, the policy is `closed`, here and at the server. Once `setFilter` to a private filter has resolved, the page
- * is shown nothing older than that filter's first frame.
+ * A private filter hides what the camera sees: `background`, `face`, and those that the server calls private.
+ * While one is chosen, the policy is `closed`, here and at the server. Once `setFilter` to a private filter
+ * has resolved, the page is shown nothing older than that filter's first frame.
  */
 // Where the script is loaded twice, the first keeps the camera. Outside a secure context there is no camera.
 if (!(mark in window) && navigator.mediaDevices) {

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import torch
 
-from inference_service import colour
-from inference_service.colour import Colour
+from inference_service.device import colour
+from inference_service.device.colour import Colour
 from shared.wire import FilterState, LoopState, ResultKind
 from tests.inference_service.doubles import Signaling, session, signaling
 

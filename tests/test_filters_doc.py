@@ -18,12 +18,12 @@ from safetensors.torch import save
 
 from inference_service import commands
 from inference_service.config import read_settings
+from inference_service.engine.health import Health
+from inference_service.engine.pipeline import Pipeline
 from inference_service.errors import FilterFailed
 from inference_service.filters.base import Filter, Item
-from inference_service.health import Health
 from inference_service.metrics import Metrics
-from inference_service.pipeline import Pipeline
-from inference_service.weights import WeightsFolder
+from inference_service.weights.folder import WeightsFolder
 from tests.inference_service.file_server import serving
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "filters.md"

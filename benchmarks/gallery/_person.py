@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.photograph import Image
-from inference_service.filters.vision.segmenter import CLASSES, PERSON
+from inference_service.filters.vision.networks.segmenter import CLASSES, PERSON
 
 STRIDE = 8
 """Pixels of the network's input for one of its maps: they are made as coarse as lraspp makes them."""

@@ -9,7 +9,7 @@ from benchmarks.gallery import _person
 from benchmarks.photograph import Image, beside, read_photo
 from inference_service.filters.background import Background
 from inference_service.filters.base import Item
-from inference_service.filters.vision.segmenter import reduced
+from inference_service.filters.vision.networks.segmenter import reduced
 
 SHORT_SIDE = 256
 

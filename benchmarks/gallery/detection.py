@@ -8,8 +8,8 @@ import torch
 from benchmarks.photograph import Image, beside, read_photo
 from inference_service.filters.detection import Detection, Wishes, row
 from inference_service.filters.vision.coco import NUMBERS, ClassName
-from inference_service.filters.vision.draw_things import ThingPainter
-from inference_service.filters.vision.rcnn import Things
+from inference_service.filters.vision.draw.things import ThingPainter
+from inference_service.filters.vision.networks.rcnn import Things
 
 BOXES: dict[ClassName, tuple[tuple[float, float, float, float], float]] = {
     "person": ((46.0, 2.0, 620.0, 480.0), 0.99),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.gallery import through
 from benchmarks.photograph import Image, beside, read_photo
 from inference_service.filters.img2img import Img2Img
-from inference_service.weights import default_folder
+from inference_service.weights.folder import default_folder
 
 PROMPTS = (
     "oil painting of a woman in uniform, warm light, visible brush strokes",

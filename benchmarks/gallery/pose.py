@@ -8,7 +8,7 @@ import torch
 from benchmarks.gallery._points import points
 from benchmarks.photograph import Image, beside, read_photo
 from inference_service.filters.pose import Pose, row
-from inference_service.filters.vision.draw_people import Look, PeoplePainter
+from inference_service.filters.vision.draw.people import Look, PeoplePainter
 
 
 def picture() -> Image:

@@ -8,7 +8,7 @@ import torch
 from benchmarks.gallery import _person
 from benchmarks.photograph import Image, beside, read_photo
 from inference_service.filters.segmentation import Segmentation
-from inference_service.filters.vision.segmenter import input_size
+from inference_service.filters.vision.networks.segmenter import input_size
 
 SHORT_SIDE = 256
 

@@ -13,13 +13,13 @@ from typing import Any, NoReturn
 import torch
 
 from inference_service.config import Settings, fault, faults_of_filters, read_settings, refuse
-from inference_service.device import list_gpus, run_dir, take
+from inference_service.device.choice import list_gpus, run_dir, take
+from inference_service.engine.params import ChainParams, CheckedParams
 from inference_service.errors import BadParams, DeviceError, InferenceError
 from inference_service.filters.base import Filter
 from inference_service.filters.entry import checked
+from inference_service.filters.loading import load
 from inference_service.filters.registry import installed
-from inference_service.loading import load
-from inference_service.params import ChainParams, CheckedParams
 from shared import wire
 
 EXIT_FAILED = 1

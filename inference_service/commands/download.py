@@ -17,9 +17,9 @@ from inference_service.commands.chain import add_worker_flags, worker_flags
 from inference_service.config import read_settings
 from inference_service.errors import WeightsError
 from inference_service.filters.entry import checked
+from inference_service.filters.loading import configured
 from inference_service.filters.registry import installed
-from inference_service.loading import configured
-from inference_service.weights import OnProgress, WeightsFile, WeightsFolder
+from inference_service.weights.folder import OnProgress, WeightsFile, WeightsFolder
 
 ALL = "all"
 EXIT_DONE = 0

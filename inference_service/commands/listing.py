@@ -11,8 +11,8 @@ from inference_service.commands.chain import add_worker_flags, worker_flags
 from inference_service.config import Settings, read_settings
 from inference_service.filters.base import Filter
 from inference_service.filters.entry import checked
+from inference_service.filters.loading import configured
 from inference_service.filters.registry import installed
-from inference_service.loading import configured
 
 EXIT_DONE = 0
 

@@ -19,13 +19,13 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 from tqdm import tqdm
 
-from inference_service.batcher import Ready
 from inference_service.commands.chain import Chain, add_worker_flags, fail, loaded, prepare, worker_flags
+from inference_service.engine.batcher import Ready
+from inference_service.engine.health import Health
+from inference_service.engine.mailbox import Received
+from inference_service.engine.pipeline import Pipeline
 from inference_service.filters.base import Filter
-from inference_service.health import Health
-from inference_service.mailbox import Received
 from inference_service.metrics import Metrics
-from inference_service.pipeline import Pipeline
 from shared import wire
 from shared.frame import ColourMatrix, ColourRange, even
 from shared.wire import FrameHeader, ResultKind

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, Self
 import torch
 from pydantic import BaseModel, ConfigDict
 
-from inference_service.weights import WeightsFile, WeightsFolder, default_folder
+from inference_service.weights.folder import WeightsFile, WeightsFolder, default_folder
 
 
 class Params(BaseModel):

@@ -10,16 +10,16 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.vision.coco import CLASSES, NUMBERS, ClassName, Group, numbers_of
-from inference_service.filters.vision.draw_things import Look, ThingPainter, class_colours
+from inference_service.filters.vision.draw.things import Look, ThingPainter, class_colours
 from inference_service.filters.vision.network_settings import NetworkSettings
+from inference_service.filters.vision.networks.rcnn_models import DETECTION_WEIGHTS, detector
 from inference_service.filters.vision.precision import is_half
-from inference_service.filters.vision.rcnn_models import DETECTION_WEIGHTS, detector
 from inference_service.filters.vision.rows import Rows
-from inference_service.stages import lap
-from inference_service.weights import WeightsFile
+from inference_service.weights.folder import WeightsFile
 
 
 class Detection(Filter):
@@ -114,7 +114,7 @@ class Detection(Filter):
 
         Raises MissingPackage and WeightsError, which tell the operator what to do.
         """
-        from inference_service.filters.vision.rcnn import Network
+        from inference_service.filters.vision.networks.rcnn import Network
 
         settings = self.settings
         path = settings.weights or self.weights_folder.get(self.weights[0])

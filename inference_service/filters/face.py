@@ -17,17 +17,17 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.vision import keypoint_settings
 from inference_service.filters.vision.covers import COLUMNS, HOLD_FRAMES, follow
-from inference_service.filters.vision.draw_covers import Wishes, covered
-from inference_service.filters.vision.draw_masks import Style
+from inference_service.filters.vision.draw.covers import Wishes, covered
+from inference_service.filters.vision.draw.masks import Style
 from inference_service.filters.vision.heads import Heads, heads_of
-from inference_service.filters.vision.rcnn_models import KEYPOINT_WEIGHTS
+from inference_service.filters.vision.networks.rcnn_models import KEYPOINT_WEIGHTS
 from inference_service.filters.vision.rows import Rows, upload
-from inference_service.stages import lap
-from inference_service.weights import WeightsFile
+from inference_service.weights.folder import WeightsFile
 
 LEAST_POINT_SCORE = 1.0
 """Of a point of the face that counts: a wrong one makes a cover larger, a lacking one makes it rougher."""

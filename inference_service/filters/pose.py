@@ -10,14 +10,14 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.vision import keypoint_settings
-from inference_service.filters.vision.draw_people import Look, PeoplePainter
-from inference_service.filters.vision.rcnn_models import KEYPOINT_WEIGHTS
+from inference_service.filters.vision.draw.people import Look, PeoplePainter
+from inference_service.filters.vision.networks.rcnn_models import KEYPOINT_WEIGHTS
 from inference_service.filters.vision.rows import Rows
-from inference_service.stages import lap
-from inference_service.weights import WeightsFile
+from inference_service.weights.folder import WeightsFile
 
 
 class Pose(Filter):

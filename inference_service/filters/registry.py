@@ -19,12 +19,12 @@ from typing import Any
 
 import torch
 
+from inference_service.device.memory import of_device
 from inference_service.errors import FilterFailed, UnknownFilter, WeightsError
 from inference_service.filters.base import Filter
 from inference_service.filters.entry import Entry, Progress, checked, status_of
+from inference_service.filters.loading import load
 from inference_service.filters.room import NoRoom, Room, Space
-from inference_service.loading import load
-from inference_service.memory import of_device
 from shared.wire import FilterState, FilterStatus
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ BUILT_IN = {
     "detection": "inference_service.filters.detection:Detection",
     "pose": "inference_service.filters.pose:Pose",
     "face": "inference_service.filters.face:Face",
+    "grade": "inference_service.filters.grade:Grade",
     "img2img": "inference_service.filters.img2img:Img2Img",
     "passthrough": "inference_service.filters.passthrough:Passthrough",
     "invert": "inference_service.filters.invert:Invert",

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from inference_service.device.memory import Memory, is_shortage
 from inference_service.filters.base import Filter
 from inference_service.filters.entry import NOT_ASKED, Entry
-from inference_service.memory import Memory, is_shortage
 from shared.wire import FilterState
 
 logger = logging.getLogger(__name__)

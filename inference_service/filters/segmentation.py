@@ -11,13 +11,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.vision import segmenter_settings
 from inference_service.filters.vision.enlarge import enlarged
-from inference_service.filters.vision.segmenter import WEIGHTS, Segmenter
-from inference_service.stages import lap
-from inference_service.weights import WeightsFile
+from inference_service.filters.vision.networks.segmenter import WEIGHTS, Segmenter
+from inference_service.weights.folder import WeightsFile
 
 Kind = Literal[
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "dining table",

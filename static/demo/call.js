@@ -23,9 +23,9 @@ const SIZE = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal
 const DEFAULT_RETRY_S = 3;
 
 /**
- * Events: `state` after a change of `state`, `stream` or `session`; `say` with `mood` and `phrase`; `stats` with `stats`;
- * `progress` with `filter` and `fraction`; `accepted` with `name` and `params`; `refused` with `fault`. A listener that
- * shows the fault beside a field prevents the default of `refused`.
+ * Events: `state` after a change of `state`, `stream` or `session`; `say` with `mood` and `phrase`; `stats`
+ * with `stats`; `progress` with `filter` and `fraction`; `accepted` with `name` and `params`; `refused` with
+ * `fault`. A listener that shows the fault beside a field prevents the default of `refused`.
  */
 export class Call extends EventTarget {
   #shim;
@@ -237,7 +237,11 @@ export class Call extends EventTarget {
     this.#tell("say", { mood, phrase: said });
   }
 
-  /** @param {string} type @param {object} detail @returns {boolean} false where a listener has shown it already */
+  /**
+   * @param {string} type
+   * @param {object} detail
+   * @returns {boolean} false where a listener has shown it already
+   */
   #tell(type, detail) {
     return this.dispatchEvent(new CustomEvent(type, { detail, cancelable: true }));
   }

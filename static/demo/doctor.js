@@ -1,7 +1,9 @@
 /**
- * Tries each step between the camera and its filtered picture, in the order in which they depend on each other.
+ * Tries each step between the camera and its filtered picture, in the order in which they depend on each
+ * other.
  *
- * It guesses nothing: every outcome comes from a trial. A step is skipped where an earlier step that it needs has failed.
+ * It guesses nothing: every outcome comes from a trial. A step is skipped where an earlier step that it needs
+ * has failed.
  */
 
 import { CAMERA_ONLY } from "./filter_list.js";
@@ -9,7 +11,10 @@ import { cameraFailure, pictureTrouble } from "./failures.js";
 import { phrase } from "../shared/language.js";
 import { answerOf, isTurn, whyNoRelay } from "./probes.js";
 
-/** @import { P2PCamera, P2PCameraEvents, P2PCameraFault, P2PCameraSession, P2PCameraStats } from "../p2pcamera.js" */
+/**
+ * @import { P2PCamera, P2PCameraEvents, P2PCameraFault } from "../p2pcamera.js"
+ * @import { P2PCameraSession, P2PCameraStats } from "../p2pcamera.js"
+ */
 
 /**
  * @typedef {'ok' | 'fail' | 'note' | 'skip' | 'wait' | 'busy'} Outcome
@@ -259,17 +264,29 @@ function describe(track) {
   return { name: track.label, size: `${width} × ${height}` };
 }
 
-/** @param {string} key @param {Record<string, import('../shared/language.js').Text>} [values] @returns {Finding} */
+/**
+ * @param {string} key
+ * @param {Record<string, import('../shared/language.js').Text>} [values]
+ * @returns {Finding}
+ */
 function ok(key, values = {}) {
   return { outcome: "ok", said: phrase(key, values) };
 }
 
-/** @param {string} key @param {Record<string, import('../shared/language.js').Text>} [values] @returns {Finding} */
+/**
+ * @param {string} key
+ * @param {Record<string, import('../shared/language.js').Text>} [values]
+ * @returns {Finding}
+ */
 function fail(key, values = {}) {
   return { outcome: "fail", said: phrase(key, values) };
 }
 
-/** @param {string} key @param {Record<string, import('../shared/language.js').Text>} [values] @returns {Finding} */
+/**
+ * @param {string} key
+ * @param {Record<string, import('../shared/language.js').Text>} [values]
+ * @returns {Finding}
+ */
 function note(key, values = {}) {
   return { outcome: "note", said: phrase(key, values) };
 }

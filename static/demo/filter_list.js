@@ -24,7 +24,10 @@ export class FilterList extends EventTarget {
   status = null;
   /** @type {string | undefined} */
   defaultName;
-  /** All filters that were ever listed, the default first: a worker that left may come back. @type {readonly FilterOffer[]} */
+  /**
+   * All filters that were ever listed, the default first: a worker that left may come back.
+   * @type {readonly FilterOffer[]}
+   */
   offers = [];
 
   /** @param {string} server */

@@ -1,5 +1,6 @@
 /**
- * The stages of the last 90 seconds, stacked, with the newest at the right. A second without figures is a gap.
+ * The stages of the last 90 seconds, stacked, with the newest at the right. A second without figures is a
+ * gap.
  */
 
 import { STAGES } from "../shared/latency.js";

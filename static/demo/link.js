@@ -16,7 +16,11 @@ export function readLink(hash) {
   };
 }
 
-/** @param {string} filter @param {Record<string, unknown>} params @returns {string} the hash, never with a token */
+/**
+ * @param {string} filter
+ * @param {Record<string, unknown>} params
+ * @returns {string} the hash, never with a token
+ */
 export function linkTo(filter, params) {
   const fields = new URLSearchParams({ filter });
   // The user's own picture is too long for an address.

@@ -5,7 +5,11 @@
 const ANSWER_TIMEOUT_MS = 5_000;
 const RELAY_TIMEOUT_MS = 6_000;
 
-/** @param {URL} address @param {RequestInit} [init] @returns {Promise<Response | null>} null: no answer, or none for us */
+/**
+ * @param {URL} address
+ * @param {RequestInit} [init]
+ * @returns {Promise<Response | null>} null: no answer, or none for us
+ */
 export function answerOf(address, init = {}) {
   const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
   return fetch(address, { cache: "no-store", signal, ...init }).catch(() => null);

@@ -1,7 +1,8 @@
 /**
  * A drawn portrait in place of a picture that has not come yet, as a camera or a filter would show it.
  *
- * The drawing only suggests a filter's look. Filters that this file does not know get a tint made from their name.
+ * The drawing only suggests a filter's look. Filters that this file does not know get a tint made from their
+ * name.
  */
 
 const WIDTH = 320;

@@ -1,5 +1,6 @@
 /**
- * Two pictures in one frame, with a border between them that pointer, touch or keys move. The original is at the left.
+ * Two pictures in one frame, with a border between them that pointer, touch or keys move. The original is at
+ * the left.
  */
 
 import { phrase } from "../shared/language.js";

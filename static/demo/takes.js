@@ -1,5 +1,6 @@
 /**
- * Snapshots and recordings of the filtered picture. They stay in the page until they are saved, shared or removed.
+ * Snapshots and recordings of the filtered picture. They stay in the page until they are saved, shared or
+ * removed.
  */
 
 import { phrase } from "../shared/language.js";
@@ -20,7 +21,11 @@ export class Takes extends EventTarget {
   #beganAt_ms = 0;
   #timer = 0;
 
-  /** @param {HTMLElement} panel @param {HTMLElement} list @param {import('./language.js').PageLanguage} language */
+  /**
+   * @param {HTMLElement} panel
+   * @param {HTMLElement} list
+   * @param {import('./language.js').PageLanguage} language
+   */
   constructor(panel, list, language) {
     super();
     this.#panel = panel;

@@ -1,9 +1,10 @@
 /**
- * Makes the connections for the shim in the page's world. It runs in the extension's own world, right before the shim.
+ * Makes the connections for the shim in the page's world. It runs in the extension's own world, right before
+ * the shim.
  *
- * Here every function is the browser's own, whatever the page has replaced. The page reaches no object of this world but
- * the port that is handed over (messages: see `page_world.js`). The service worker makes the calls to the server: it alone
- * knows the address and the token.
+ * Here every function is the browser's own, whatever the page has replaced. The page reaches no object of
+ * this world but the port that is handed over (messages: see `page_world.js`). The service worker makes the
+ * calls to the server: it alone knows the address and the token.
  */
 (() => {
   "use strict";

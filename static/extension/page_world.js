@@ -1,8 +1,9 @@
 /**
- * Stands in for the shim's connections in the page's own world, right before the shim and before any script of the page.
+ * Stands in for the shim's connections in the page's own world, right before the shim and before any script
+ * of the page.
  *
- * `own_world.js` makes the connections, in a world whose objects no page can reach. These messages pass between the two
- * worlds. They contain no token, no address and no SDP.
+ * `own_world.js` makes the connections, in a world whose objects no page can reach. These messages pass
+ * between the two worlds. They contain no token, no address and no SDP.
  *
  *     port handed over:  a MessageEvent on the window, dispatched by the other world before the page has a script
  *     page -> own:       {type: "prepare"}                                     a camera is about to be opened
@@ -18,8 +19,8 @@
  *                        {type: "said", link: 3, said}    what the server uses instead
  *                        {type: "answer", key, value} or {type: "answer", key, fault}
  *
- * A page may replace what its objects inherit, so this file takes the functions that it calls at once. It is one function,
- * which leaves no name in the page.
+ * A page may replace what its objects inherit, so this file takes the functions that it calls at once. It is
+ * one function, which leaves no name in the page.
  */
 (() => {
   "use strict";
@@ -53,7 +54,10 @@
     #port = null;
     /** @type {any[]} */
     #unsent = [];
-    /** Questions that wait for an answer, by key. @type {Record<number, {resolve: Function, reject: Function}>} */
+    /**
+     * Questions that wait for an answer, by key.
+     * @type {Record<number, {resolve: Function, reject: Function}>}
+     */
     #asked = Object.create(null);
     #count = 0;
     /** @type {(message: any) => void} */

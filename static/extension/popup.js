@@ -10,8 +10,8 @@ import { fillWords, say, sayFault } from "./words.js";
 /** @import { P2PCameraStats } from "../p2pcamera.js" */
 
 /**
- * What a page's frame says of its newest connection: `entries` of the browser's report, `stats` as the server sent them
- * last, `ping_ms` to the server and back.
+ * What a page's frame says of its newest connection: `entries` of the browser's report, `stats` as the server
+ * sent them last, `ping_ms` to the server and back.
  * @typedef {object} Report
  * @property {'idle' | 'connecting' | 'live'} state
  * @property {{code: string, message: string, status: number} | null} fault
@@ -56,7 +56,10 @@ function element(id) {
   return /** @type {HTMLElement} */ (document.getElementById(id));
 }
 
-/** @returns {Promise<chrome.tabs.Tab>} the tab for which the popup was opened; a popup in a tab of its own names it */
+/**
+ * @returns {Promise<chrome.tabs.Tab>} the tab for which the popup was opened; a popup in a tab of its own
+ *   names it
+ */
 async function tabOfPopup() {
   const named = new URLSearchParams(location.search).get("tab");
   if (named) return chrome.tabs.get(Number(named));

@@ -1,7 +1,8 @@
 /**
  * Which page's document has opened which session.
  *
- * The table lasts as long as the browser runs. The service worker does not: Chrome ends it after half a minute without work.
+ * The table lasts as long as the browser runs. The service worker does not: Chrome ends it after half a
+ * minute without work.
  */
 
 /** @typedef {{document: string, tab: number}} Owner */

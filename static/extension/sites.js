@@ -1,5 +1,6 @@
 /**
- * The sites where cameras are filtered: those of the manifest, and those that the user added and the browser permits.
+ * The sites where cameras are filtered: those of the manifest, and those that the user added and the browser
+ * permits.
  *
  * A site is an origin, such as `https://meet.google.com`.
  */
@@ -44,7 +45,9 @@ export async function isAllowed(site) {
   return givenSites().includes(site) || chrome.permissions.contains({ origins: [patternOf(site)] });
 }
 
-/** Lets scripts run in the pages of the user's sites. To be called after every change of sites or permissions. */
+/**
+ * Lets scripts run in the pages of the user's sites. To be called after every change of sites or permissions.
+ */
 export async function registerSites() {
   const { sites } = await readSettings();
   const allowed = await Promise.all(sites.map(isAllowed));

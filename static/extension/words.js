@@ -7,7 +7,9 @@ export function say(name, ...parts) {
   return chrome.i18n.getMessage(name, parts) || name;
 }
 
-/** Fills every element that names its words: `data-say` for text, `data-say-label` and others for attributes. */
+/**
+ * Fills every element that names its words: `data-say` for text, `data-say-label` and others for attributes.
+ */
 export function fillWords() {
   document.documentElement.lang = say("language");
   for (const element of document.querySelectorAll("[data-say]")) {

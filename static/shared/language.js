@@ -54,7 +54,11 @@ export class Language extends EventTarget {
     this.#put(element, "", text);
   }
 
-  /** Names an element for screen readers, and a button by its tooltip, too. @param {Element} element @param {Text} text */
+  /**
+   * Names an element for screen readers, and a button by its tooltip, too.
+   * @param {Element} element
+   * @param {Text} text
+   */
   label(element, text) {
     this.#put(element, "aria-label", text);
     if (element.matches("button")) this.#put(element, "title", text);

@@ -1,8 +1,8 @@
 /**
  * How old a filtered frame is: what each stage of its way took in the last second, and the sum.
  *
- * The shim, the demo page and the extension all use this sum. It leaves out the time in the server's sockets, and what a
- * page does with the frame.
+ * The shim, the demo page and the extension all use this sum. It leaves out the time in the server's sockets,
+ * and what a page does with the frame.
  */
 
 /**
@@ -91,7 +91,10 @@ export class LatencyCounter {
   }
 }
 
-/** @param {readonly Stage[]} stages @returns {number | null} null where a stage is unknown: the sum would look too good */
+/**
+ * @param {readonly Stage[]} stages
+ * @returns {number | null} null where a stage is unknown: the sum would look too good
+ */
 export function sum_ms(stages) {
   return stages.reduce(
     (/** @type {number | null} */ sum, { value_ms }) =>
@@ -100,7 +103,10 @@ export function sum_ms(stages) {
   );
 }
 
-/** @param {Iterable<any>} entries of the browser's report @returns {Counters} of the video, times in seconds */
+/**
+ * @param {Iterable<any>} entries of the browser's report
+ * @returns {Counters} of the video, times in seconds
+ */
 export function countersOf(entries) {
   // Not every browser counts how long packets wait.
   /** @type {Counters} */

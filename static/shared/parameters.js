@@ -1,8 +1,8 @@
 /**
  * The controls of one filter at a time, made from the JSON Schema of its parameters.
  *
- * A value that the schema does not allow is not sent. A value that the server refuses is taken back. The field then says
- * why, and the old value stays.
+ * A value that the schema does not allow is not sent. A value that the server refuses is taken back. The
+ * field then says why, and the old value stays.
  */
 
 import { FIELDS } from "./controls.js";

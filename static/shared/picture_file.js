@@ -23,7 +23,10 @@ export async function asDataUrl(file, maxLength = Infinity) {
   throw new RangeError(`a picture of at most ${maxLength} characters cannot be made of it`);
 }
 
-/** @param {HTMLCanvasElement} canvas left as it is where the picture cannot be read @param {string} url of data */
+/**
+ * @param {HTMLCanvasElement} canvas left as it is where the picture cannot be read
+ * @param {string} url of data
+ */
 export async function drawInto(canvas, url) {
   const [head, base64 = ""] = url.split(",");
   try {

@@ -7,7 +7,9 @@ import { pause } from "./pause.js";
 
 const START_TIMEOUT_MS = 1_000;
 
-/** @returns {Promise<AudioContext | null>} one that runs; null where a page without a gesture may have none */
+/**
+ * @returns {Promise<AudioContext | null>} one that runs; null where a page without a gesture may have none
+ */
 export async function runningContext() {
   if (!AudioContext || !MediaStreamAudioDestinationNode) return null;
   try {

@@ -1,8 +1,8 @@
 /**
  * One camera on its way through the server.
  *
- * A session owns the camera's track, what the page sees, and the connection. It closes all of them with the last of the
- * tracks that it gave out.
+ * A session owns the camera's track, what the page sees, and the connection. It closes all of them with the
+ * last of the tracks that it gave out.
  */
 
 import { Choices } from "./choices.js";

@@ -21,7 +21,10 @@ export class Choices {
   /** Whether the filters that apply are private, as the server says. */
   #isPrivate = false;
 
-  /** @param {Settings} settings of the session; they hold what is wanted @param {PrivateFilters} privateFilters */
+  /**
+   * @param {Settings} settings of the session; they hold what is wanted
+   * @param {PrivateFilters} privateFilters
+   */
   constructor(settings, privateFilters) {
     this.#settings = settings;
     this.#privateFilters = privateFilters;
@@ -57,14 +60,20 @@ export class Choices {
     };
   }
 
-  /** Gives up a choice that was made in an outage and is refused. @returns {boolean} false where there is none */
+  /**
+   * Gives up a choice that was made in an outage and is refused.
+   * @returns {boolean} false where there is none
+   */
   takeBack() {
     if (this.#accepted === null || this.isNewest(this.#accepted.params)) return false;
     Object.assign(this.#settings, this.#accepted);
     return true;
   }
 
-  /** Notes what a new connection was opened for. @param {Pick<Connection, 'asked' | 'filters' | 'isPrivate'>} link */
+  /**
+   * Notes what a new connection was opened for.
+   * @param {Pick<Connection, 'asked' | 'filters' | 'isPrivate'>} link
+   */
   noteOpened({ asked, filters, isPrivate }) {
     this.#filters = filters;
     this.#accepted = asked;
@@ -102,7 +111,10 @@ export class Choices {
     this.#isPrivate = isPrivate;
   }
 
-  /** @param {string | string[] | null} filter that applies now @param {boolean} isPrivate as the server says */
+  /**
+   * @param {string | string[] | null} filter that applies now
+   * @param {boolean} isPrivate as the server says
+   */
   #notePrivate(filter, isPrivate) {
     if (isPrivate) this.#privateFilters.add(filter);
     this.#isPrivate = isPrivate;

@@ -1,8 +1,8 @@
 /**
  * How the delay of the sound changes over time.
  *
- * A small change is followed at a rate that bends the pitch by less than half a semitone, and a large one at once behind a
- * short fade. A change below `SMALLEST_CHANGE_S` is noise of the measurement.
+ * A small change is followed at a rate that bends the pitch by less than half a semitone, and a large one at
+ * once behind a short fade. A change below `SMALLEST_CHANGE_S` is noise of the measurement.
  */
 
 export const LONGEST_AUDIO_DELAY_S = 2;

@@ -124,7 +124,10 @@ export class DelayedMicrophone {
   applyConstraints(constraints) {
     return applyTrackConstraints.call(this.#microphone, constraints);
   }
-  /** Switches the microphone too: what is said while it is off must not be heard later. @param {boolean} isEnabled */
+  /**
+   * Switches the microphone too: what is said while it is off must not be heard later.
+   * @param {boolean} isEnabled
+   */
   enable(isEnabled) {
     this.#microphone.enabled = isEnabled;
   }

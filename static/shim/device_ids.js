@@ -7,15 +7,17 @@ import { isObject } from "./json.js";
 /**
  * Reads an id backwards.
  *
- * A filtered camera's id is its camera's id read backwards. No table is needed, and a page may use an id that it kept
- * from an earlier visit, before it has permission to list devices.
+ * A filtered camera's id is its camera's id read backwards. No table is needed, and a page may use an id that
+ * it kept from an earlier visit, before it has permission to list devices.
  * @param {string} id @returns {string}
  */
 export const backwards = (id) => [...id].reverse().join("");
 
 /** Maps between a camera's own id and its filtered id, by a function that is its own inverse. */
 export class DeviceIds {
-  /** @param {(id: string) => string} other id of the same camera; the same id where all cameras are filtered */
+  /**
+   * @param {(id: string) => string} other id of the same camera; the same id where all cameras are filtered
+   */
   constructor(other) {
     this.other = other;
   }

@@ -7,8 +7,8 @@ import { embedder } from "./embedder.js";
 import { faces } from "./faces.js";
 
 /**
- * With an extension, whose user has a switch, all cameras are filtered under their own ids: a site finds the one that it
- * remembers.
+ * With an extension, whose user has a switch, all cameras are filtered under their own ids: a site finds the
+ * one that it remembers.
  */
 export const deviceIds = new DeviceIds(embedder ? (id) => id : backwards);
 

@@ -1,9 +1,10 @@
 /**
  * A browser extension that runs the shim in two worlds of a page.
  *
- * It leaves an object in each world right before the shim runs there. In the world that no page reaches, the shim makes
- * the connections: it hands over the class of links, and uses the extension's `fetch`. In the page's world, the object
- * stands in for links and signaling, so the page can see nothing of either. `window.p2pcamera` is not made there.
+ * It leaves an object in each world right before the shim runs there. In the world that no page reaches, the
+ * shim makes the connections: it hands over the class of links, and uses the extension's `fetch`. In the
+ * page's world, the object stands in for links and signaling, so the page can see nothing of either.
+ * `window.p2pcamera` is not made there.
  *
  * @typedef {object} Embedder
  * @property {typeof window.fetch} [fetch]

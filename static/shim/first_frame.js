@@ -2,7 +2,10 @@
  * Waits for the first frame of a returned track.
  */
 
-/** Under `closed` the server's card comes 2 s into an outage. A track that is silent for longer is passed on as it is. */
+/**
+ * Under `closed` the server's card comes 2 s into an outage. A track that is silent for longer is passed on
+ * as it is.
+ */
 const FIRST_FRAME_TIMEOUT_MS = 3_000;
 
 /** @param {RTCPeerConnection} peer @param {MediaStreamTrack} track @returns {Promise<void>} */

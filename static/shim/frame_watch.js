@@ -1,7 +1,8 @@
 /**
  * Finds the frames of a document, before what they load can call for a camera.
  *
- * A frame is empty at first and keeps its window for the first page that it loads. Later pages bring new windows.
+ * A frame is empty at first and keeps its window for the first page that it loads. Later pages bring new
+ * windows.
  */
 
 import { contentWindowOf } from "./natives.js";
@@ -14,7 +15,10 @@ export class FrameWatch {
   /** @type {WeakSet<HTMLIFrameElement>} */
   #known = new WeakSet();
 
-  /** @param {(frame: HTMLIFrameElement, content: Window & typeof globalThis) => void} reached of the page's own origin */
+  /**
+   * @param {(frame: HTMLIFrameElement, content: Window & typeof globalThis) => void} reached of the page's
+   *   own origin
+   */
   constructor(reached) {
     this.#reached = reached;
   }

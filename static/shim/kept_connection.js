@@ -18,9 +18,9 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const RECONNECT_TIMEOUT_MS = 5_000;
 
 /**
- * The session that is kept connected. `opened` is called before `changed` tells of the new state. `takeBack` gives up a
- * choice that was refused in an outage, where there is one. `refused` and `gone` end the session: the server refuses it,
- * or the page's track has ended with its connection.
+ * The session that is kept connected. `opened` is called before `changed` tells of the new state. `takeBack`
+ * gives up a choice that was refused in an outage, where there is one. `refused` and `gone` end the session:
+ * the server refuses it, or the page's track has ended with its connection.
  * @typedef {object} Subscriber
  * @property {() => MediaStreamTrack} camera
  * @property {() => 'closed' | 'open'} outage
@@ -92,7 +92,10 @@ export class KeptConnection {
     this.#reconnection?.wake();
   }
 
-  /** @returns {Promise<void>} the end of an outage; rejects where a wish was refused in it, or the session ends */
+  /**
+   * @returns {Promise<void>} the end of an outage; rejects where a wish was refused in it, or the session
+   *   ends
+   */
   outageEnded() {
     return new Promise((resolve, reject) => {
       this.#waiting.push((fault) => (fault ? reject(fault) : resolve()));
@@ -108,7 +111,12 @@ export class KeptConnection {
     this.#settleWaiting(reason);
   }
 
-  /** @param {Picture} picture @param {Promise<RTCIceServer[]>} iceServers @param {number} timeout_ms @throws {Fault} */
+  /**
+   * @param {Picture} picture
+   * @param {Promise<RTCIceServer[]>} iceServers
+   * @param {number} timeout_ms
+   * @throws {Fault}
+   */
   async #connect(picture, iceServers, timeout_ms) {
     const link = newLink(this.#settings, {
       track: (track) => picture.show(track),

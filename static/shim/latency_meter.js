@@ -1,5 +1,6 @@
 /**
- * How much later the filtered picture comes than the camera's: the median of the last seconds. See `shared/latency.js`.
+ * How much later the filtered picture comes than the camera's: the median of the last seconds. See
+ * `shared/latency.js`.
  */
 
 import { LatencyCounter, median, sum_ms } from "../shared/latency.js";

@@ -224,7 +224,11 @@ export class Link {
     isUp = true;
   }
 
-  /** @param {RTCPeerConnection} peer @param {MediaStreamTrack} camera @returns {Promise<RTCRtpTransceiver>} */
+  /**
+   * @param {RTCPeerConnection} peer
+   * @param {MediaStreamTrack} camera
+   * @returns {Promise<RTCRtpTransceiver>}
+   */
   async #addCamera(peer, camera) {
     camera.contentHint = "motion";
     const transceiver = peer.addTransceiver(camera, {

@@ -8,7 +8,10 @@ export const LISTEN_MS = 700;
 export const LISTEN_AROUND_MS = 150;
 const LEAST_LIKENESS = 0.6;
 
-/** @typedef {{from_ms: number, levels: number[]}} Loudness by `performance.now`, one level for each millisecond */
+/**
+ * @typedef {{from_ms: number, levels: number[]}} Loudness by `performance.now`, one level for each
+ *   millisecond
+ */
 
 /**
  * @param {MediaStreamTrack} track

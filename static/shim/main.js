@@ -12,22 +12,23 @@
  * | `data-token`  | the key that the server checks against its `--api-key`                                 |
  * | `data-audio`  | `untouched` (default); `sync`: delayed with the picture, so that lips match             |
  *
- * `getUserMedia` then answers a call for video with the filtered track and the untouched audio tracks. A call without
- * video goes to the browser unchanged. A page can change the filter in mid-call and read measurements by
- * `window.p2pcamera`; no page needs it. Its types are in p2pcamera.d.ts.
+ * `getUserMedia` then answers a call for video with the filtered track and the untouched audio tracks. A call
+ * without video goes to the browser unchanged. A page can change the filter in mid-call and read measurements
+ * by `window.p2pcamera`; no page needs it. Its types are in p2pcamera.d.ts.
  *
- * `enumerateDevices` lists a filtered camera before each camera, with an id of its own. A call that names no device, or a
- * filtered one, gets a filtered camera. A call that names a device as a wish (a bare `deviceId`, `ideal`) gets the
- * filtered one of the camera which the browser chooses. A call that demands a real one by `deviceId: {exact: id}` gets the
- * raw camera. All calls for one camera share one session, which ends with the last of their tracks.
+ * `enumerateDevices` lists a filtered camera before each camera, with an id of its own. A call that names no
+ * device, or a filtered one, gets a filtered camera. A call that names a device as a wish (a bare `deviceId`,
+ * `ideal`) gets the filtered one of the camera which the browser chooses. A call that demands a real one by
+ * `deviceId: {exact: id}` gets the raw camera. All calls for one camera share one session, which ends with
+ * the last of their tracks.
  *
- * The filtered track outlives the connection behind it. A lost connection is made again, and the same track shows its
- * frames. Meanwhile the last filtered frame stays (`closed`), or the raw camera shows after half a second (`open`). Under
- * `closed` this script never puts a raw frame into a track of the page's.
+ * The filtered track outlives the connection behind it. A lost connection is made again, and the same track
+ * shows its frames. Meanwhile the last filtered frame stays (`closed`), or the raw camera shows after half a
+ * second (`open`). Under `closed` this script never puts a raw frame into a track of the page's.
  *
- * A private filter hides what the camera sees: `background`, `face`, and those that the server calls private. While one
- * is chosen, the policy is `closed`, here and at the server. Once `setFilter` to a private filter has resolved, the page
- * is shown nothing older than that filter's first frame.
+ * A private filter hides what the camera sees: `background`, `face`, and those that the server calls private.
+ * While one is chosen, the policy is `closed`, here and at the server. Once `setFilter` to a private filter
+ * has resolved, the page is shown nothing older than that filter's first frame.
  */
 
 import { embedder, mark } from "./embedder.js";

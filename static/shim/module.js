@@ -4,8 +4,9 @@
  *     import { p2pcamera } from "https://server/p2pcamera.mjs";
  *     p2pcamera.filter = "ink";
  *
- * The import replaces `getUserMedia`, once, however often it is imported. Behind a bundler the page names the server:
- * `p2pcamera.server = "https://server/"`. Outside a secure context there is no camera, and `p2pcamera` is undefined.
+ * The import replaces `getUserMedia`, once, however often it is imported. Behind a bundler the page names the
+ * server: `p2pcamera.server = "https://server/"`. Outside a secure context there is no camera, and
+ * `p2pcamera` is undefined.
  */
 
 import "./main.js";

@@ -43,7 +43,12 @@ export class PageTracks {
     this.#picture = picture;
   }
 
-  /** @param {MediaStreamTrack} camera @param {Place} place @returns {TrackFace} @throws {Fault} after `end` */
+  /**
+   * @param {MediaStreamTrack} camera
+   * @param {Place} place
+   * @returns {TrackFace}
+   * @throws {Fault} after `end`
+   */
   giveOut(camera, place) {
     if (this.#picture === null) throw new Fault("closed", "the session has ended");
     const track = this.#picture.newTrack(place.window, () => this.#shapeFor(camera));

@@ -53,7 +53,10 @@ export class Picture {
     this.#surface.end(track);
   }
 
-  /** @param {number} now_ms @returns {number} for how long no filtered frame has come, as far as the surface sees frames */
+  /**
+   * @param {number} now_ms
+   * @returns {number} for how long no filtered frame has come, as far as the surface sees frames
+   */
   silence_ms(now_ms) {
     return now_ms - this.#filteredAt_ms;
   }

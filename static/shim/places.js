@@ -10,12 +10,17 @@ import { Place } from "./place.js";
 
 export class Places {
   /**
-   * By an object that each window has of its own: a frame's window seems the same one when it has gone to another page.
+   * By an object that each window has of its own: a frame's window seems the same one when it has gone to
+   * another page.
    * @type {Map<object, Place>}
    */
   #places = new Map();
 
-  /** @param {Window & typeof globalThis} own window of the place @param {Page} page that answers for it @returns {Place} */
+  /**
+   * @param {Window & typeof globalThis} own window of the place
+   * @param {Page} page that answers for it
+   * @returns {Place}
+   */
   install(own, page) {
     /** @type {Place} */
     const place = new Place(own, page, (frame, content) => this.#reach(place, page, frame, content));

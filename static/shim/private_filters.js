@@ -3,8 +3,8 @@
  */
 
 /**
- * The private filters of this project, known before a server tells them. A test compares them with the filters'
- * registry in Python.
+ * The private filters of this project, known before a server tells them. A test compares them with the
+ * filters' registry in Python.
  */
 export const PRIVATE_FILTERS = Object.freeze(["background", "face"]);
 

@@ -4,16 +4,24 @@
 
 /** @import { Fault } from "./fault.js" */
 
-/** The pause between attempts is this part of the outage so far, so it makes the outage longer by no more than that. */
+/**
+ * The pause between attempts is this part of the outage so far, so it makes the outage longer by no more than
+ * that.
+ */
 const PAUSE_PART = 1 / 20;
 const SHORTEST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 10_000;
-/** A service that has just started does not know all workers yet: they make themselves known within a second. */
+/**
+ * A service that has just started does not know all workers yet: they make themselves known within a second.
+ */
 const SERVICE_START_MS = 5_000;
 /** Jitter, so that pages do not reconnect together. */
 const LARGEST_JITTER = 1 / 4;
 
-/** `canWake`: whether news of the network may shorten the pause. @typedef {{pause_ms: number, canWake: boolean}} Retry */
+/**
+ * `canWake`: whether news of the network may shorten the pause.
+ * @typedef {{pause_ms: number, canWake: boolean}} Retry
+ */
 
 export class ReconnectPolicy {
   #lostAt_ms;
@@ -45,7 +53,10 @@ export class ReconnectPolicy {
   }
 }
 
-/** @param {Pick<Fault, 'status' | 'code'>} fault @returns {boolean} whether another attempt would be of no use */
+/**
+ * @param {Pick<Fault, 'status' | 'code'>} fault
+ * @returns {boolean} whether another attempt would be of no use
+ */
 function isFinal({ status, code }) {
   return [401, 403, 422].includes(status) || code === "unknown_filter" || code === "bad_settings";
 }

@@ -10,8 +10,9 @@ import { ReconnectPolicy } from "./reconnect_policy.js";
  */
 
 /**
- * `connect` makes one attempt. `failed` takes the fault of each. `takeBack` gives up what was chosen in the outage and
- * was refused; it returns false where there was no such choice, and then `refused` ends the session.
+ * `connect` makes one attempt. `failed` takes the fault of each. `takeBack` gives up what was chosen in the
+ * outage and was refused; it returns false where there was no such choice, and then `refused` ends the
+ * session.
  * @typedef {object} Attempts
  * @property {() => boolean} areWanted
  * @property {() => Promise<void>} connect

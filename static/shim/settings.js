@@ -19,8 +19,8 @@ import { isObject, parsedJson } from "./json.js";
 /**
  * Reads the script tag.
  *
- * A page with a wrong attribute must not get another picture than it asked for. The fault is kept, and calls for video
- * fail with it.
+ * A page with a wrong attribute must not get another picture than it asked for. The fault is kept, and calls
+ * for video fail with it.
  * @param {{src?: string, dataset: DOMStringMap} | null} script null: the shim was imported as a module
  * @param {string} baseUrl of the page
  * @returns {Settings}

@@ -23,8 +23,8 @@ const fetchFromServer = embedder?.fetch ?? fetchNative;
  */
 
 /**
- * What the server applies. `first` is the RTP timestamp of the first frame of it; null where it is unknown or need not be
- * known.
+ * What the server applies. `first` is the RTP timestamp of the first frame of it; null where it is unknown or
+ * need not be known.
  * @typedef {{filters: string[], isPrivate: boolean, first: number | null}} Applied
  */
 
@@ -89,7 +89,11 @@ export class Signaling {
     await this.#call(`sessions/${id}`, { method: "PATCH", headers, body });
   }
 
-  /** Asks for a session without a change. @param {string} id @throws {Fault} where the session does not exist any more */
+  /**
+   * Asks for a session without a change.
+   * @param {string} id
+   * @throws {Fault} where the session does not exist any more
+   */
   async check(id) {
     const signal = AbortSignal.timeout(CHECK_TIMEOUT_MS);
     await this.#call(`sessions/${id}`, { method: "PATCH", headers: JSON_TYPE, body: "{}", signal });

@@ -1,8 +1,12 @@
 /**
- * Sizes of pictures: which is the largest, what of a frame fills another size, and how many bits a size is worth.
+ * Sizes of pictures: which is the largest, what of a frame fills another size, and how many bits a size is
+ * worth.
  */
 
-/** @typedef {{width: number, height: number, crop: [number, number, number, number]}} Fit `crop`: x, y, width, height */
+/**
+ * @typedef {{width: number, height: number, crop: [number, number, number, number]}} Fit `crop`: x, y,
+ *   width, height
+ */
 
 /**
  * @param {number} width of a frame @param {number} height of it
@@ -33,8 +37,8 @@ const REFERENCE = { pixels: 640 * 480, bits_per_s: 1_500_000 };
 const GROWTH = 0.631;
 
 /**
- * The cap of the sender: what the service takes a picture of this size to be worth, by the same formula. A sender that is
- * capped where the server's encoder is finds no queue in its own pacer.
+ * The cap of the sender: what the service takes a picture of this size to be worth, by the same formula. A
+ * sender that is capped where the server's encoder is finds no queue in its own pacer.
  * @param {MediaTrackSettings} settings
  * @returns {number} bits per second
  */

@@ -86,7 +86,9 @@ export class Sound {
     }, MEASURE_MS);
   }
 
-  /** Measures from time to time what the sound takes by itself: that grows whenever the machine stands still. */
+  /**
+   * Measures from time to time what the sound takes by itself: that grows whenever the machine stands still.
+   */
   async #listen() {
     const [delayed] = this.#delayed;
     if (!delayed || this.#context.currentTime < this.#path.until_s + 3 * FADE_S) return;

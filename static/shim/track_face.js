@@ -20,8 +20,8 @@ import {
 /** @import { Place } from "./place.js" */
 
 /**
- * One track of the page's. Each has a camera's track to itself, so that the browser itself checks, keeps and undoes the
- * constraints of each.
+ * One track of the page's. Each has a camera's track to itself, so that the browser itself checks, keeps and
+ * undoes the constraints of each.
  */
 export class TrackFace {
   #owner;
@@ -128,7 +128,12 @@ export class TrackFace {
   }
 }
 
-/** @param {MediaStreamTrack} track @param {MediaStreamTrack} camera @param {Place} place @returns {TrackFace} */
+/**
+ * @param {MediaStreamTrack} track
+ * @param {MediaStreamTrack} camera
+ * @param {Place} place
+ * @returns {TrackFace}
+ */
 function endedFace(track, camera, place) {
   const owner = { changed() {}, stopped() {}, clone: () => face };
   /** @type {TrackFace} */

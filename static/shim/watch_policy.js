@@ -4,7 +4,10 @@
 
 /** Under `open` the raw camera is shown after this time without a filtered frame. */
 export const RAW_AFTER_MS = 500;
-/** A slow filter is no loss: after this time without a frame, the server is asked for a word on the data channel. */
+/**
+ * A slow filter is no loss: after this time without a frame, the server is asked for a word on the data
+ * channel.
+ */
 const PING_AFTER_MS = 300;
 /** After this time without a frame or a word, the server is asked by HTTP for the session. */
 const CHECK_AFTER_MS = 700;

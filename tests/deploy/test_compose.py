@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from inference_service.config import Settings as InferenceSettings
 from inference_service.config import read_settings as read_inference_settings
-from inference_service.device import RUN_DIR_VARIABLE
+from inference_service.device.choice import RUN_DIR_VARIABLE
 from shared import endpoints
 from signaling_service.config import Settings as SignalingSettings
 from signaling_service.config import read_settings as read_signaling_settings

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
-from signaling_service.static_files import STATIC
+from signaling_service.http.static_files import STATIC
 from tests.deploy.compose import ROOT
 
 
@@ -23,7 +23,7 @@ def test_the_pages_lie_in_a_wheel_where_the_service_looks_for_them(names: set[st
     assert STATIC == ROOT / "static"
     pages = {str(path.relative_to(ROOT)) for path in STATIC.rglob("*") if path.is_file()}
     assert {"static/index.html", "static/p2pcamera.js", "static/demo/text/ja.js"} <= pages <= names
-    assert "signaling_service/static_files.py" in names
+    assert "signaling_service/http/static_files.py" in names
 
 
 def test_nothing_else_than_the_packages_and_the_pages_is_in_a_wheel(names: set[str]) -> None:

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from signaling_service.bitrate import default_bitrate
+from signaling_service.media.bitrate import default_bitrate
 from tests.e2e.deadline import eventually
 from tests.e2e.stage import COUNT_CONNECTIONS, SERVER, SESSION, THREE_CAMERAS, Stage, stage_browser, staged
 

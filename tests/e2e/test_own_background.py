@@ -64,7 +64,7 @@ def weights_that_see_nobody(folder: Path) -> Path:
     """Write weights of the network after which every place is background."""
     import torch
 
-    from inference_service.filters.vision.segmenter import PERSON, build
+    from inference_service.filters.vision.networks.segmenter import PERSON, build
 
     state = build("lraspp_mobilenet_v3_large").state_dict()
     for head in ("low_classifier", "high_classifier"):

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 import zmq
 
-from inference_service.batcher import Ready
+from inference_service.engine.batcher import Ready
+from inference_service.engine.mailbox import Received
+from inference_service.engine.params import CheckedParams
 from inference_service.filters import base
-from inference_service.mailbox import Received
-from inference_service.params import CheckedParams
 from shared import sockets, wire
 from shared.frame import i420_size_bytes
 from shared.wire import STATUS_TOPIC, FrameHeader, ResultHeader, StatusHeader

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from inference_service.__main__ import main
-from inference_service.engine import Engine
+from inference_service.engine.engine import Engine
 from shared.wire import FilterState, LoopState, ResultKind
 from tests.inference_service.doubles import noise, signaling, until
 

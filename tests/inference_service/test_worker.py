@@ -7,9 +7,9 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from inference_service import publisher
 from inference_service.config import Settings
-from inference_service.device import Device
+from inference_service.device.choice import Device
+from inference_service.link import publisher
 from inference_service.worker import Worker
 from shared import wire
 from shared.wire import FilterState, LoopState, ResultKind

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from inference_service.filters import registry
-from signaling_service.bitrate import default_bitrate
+from signaling_service.media.bitrate import default_bitrate
 
 SHIM = Path(__file__).parents[2] / "static" / "shim"
 BITRATES = json.loads((Path(__file__).parent / "bitrates.json").read_text())

@@ -14,8 +14,8 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, V
 from aiortc.mediastreams import MediaStreamError
 from av import VideoFrame
 
-from signaling_service.app import create_app
 from signaling_service.config import Settings
+from signaling_service.http.app import create_app
 from signaling_service.service import Service
 
 LIMIT_S = 10.0

@@ -17,8 +17,8 @@ from aiortc.codecs import h264_depayload as depayload_h264
 from aiortc.codecs import vp8_depayload as depayload_vp8
 from aiortc.jitterbuffer import JitterFrame
 
-from signaling_service.jitter_buffer import JitterBuffer, Packet
-from signaling_service.payloads import marks
+from signaling_service.media.jitter_buffer import JitterBuffer, Packet
+from signaling_service.media.payloads import marks
 
 WIDTH, HEIGHT = 96, 80
 TICKS_PER_S = 90_000

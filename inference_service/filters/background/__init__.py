@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from torch import Tensor
 from torch.nn import functional as nnf
 
+from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.background import compose
 from inference_service.filters.background.own_picture import MAX_CHARS, OwnPictures, decoded
@@ -17,9 +18,8 @@ from inference_service.filters.base import Filter, Item
 from inference_service.filters.vision import matte as mattes
 from inference_service.filters.vision import segmenter_settings
 from inference_service.filters.vision.enlarge import enlarged
-from inference_service.filters.vision.segmenter import PERSON, WEIGHTS, Segmenter
-from inference_service.stages import lap
-from inference_service.weights import WeightsFile
+from inference_service.filters.vision.networks.segmenter import PERSON, WEIGHTS, Segmenter
+from inference_service.weights.folder import WeightsFile
 
 GREEN = "#00ff00"
 SMALLER = 2

@@ -15,13 +15,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.densepose.paint import draw
 from inference_service.filters.densepose.palette import ColourMap, Look, Palette, Part
 from inference_service.filters.vision.precision import Precision, is_half
-from inference_service.stages import lap
-from inference_service.weights import WeightsFile
+from inference_service.weights.folder import WeightsFile
 
 
 class DensePose(Filter):

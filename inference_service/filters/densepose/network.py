@@ -19,13 +19,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as nnf
 
-from inference_service.filters.densepose import precision
+from inference_service.filters.densepose import halving as precision
 from inference_service.filters.densepose.paint import enlargement
 from inference_service.filters.densepose.resize import Blend, resize
 from inference_service.filters.vision.boxes import clip, decode, is_nonempty, suppress
-from inference_service.filters.vision.folding import flatten_channels_last
-from inference_service.filters.vision.graphs import CROWDS, bucket
-from inference_service.filters.vision.pooling import Levels, align_exactly, gather
+from inference_service.filters.vision.networks.folding import flatten_channels_last
+from inference_service.filters.vision.networks.graphs import CROWDS, bucket
+from inference_service.filters.vision.networks.pooling import Levels, align_exactly, gather
 
 LONGEST_SIDE = 1333
 """As detectron2's INPUT.MAX_SIZE_TEST: a wide picture is made smaller than its short side asks for."""

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from inference_service.filters.densepose.network import Found, Grid, Network, People
-from inference_service.filters.vision.graphs import BATCHES, CROWDS, Recorded, Recorder, bucket
+from inference_service.filters.vision.networks.graphs import BATCHES, CROWDS, Recorded, Recorder, bucket
 
 logger = logging.getLogger(__name__)
 

@@ -17,6 +17,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as nnf
 
+from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.img2img import checkpoint, steady
@@ -30,8 +31,7 @@ from inference_service.filters.img2img.size import MULTIPLE, working_size
 from inference_service.filters.img2img.words import Words
 from inference_service.filters.vision import packages
 from inference_service.filters.vision.precision import Precision, is_half
-from inference_service.stages import lap
-from inference_service.weights import WeightsFile
+from inference_service.weights.folder import WeightsFile
 
 
 class Img2Img(Filter):

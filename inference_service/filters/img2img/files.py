@@ -9,7 +9,7 @@ from pathlib import Path
 from inference_service.errors import WeightsError
 from inference_service.filters.img2img.checkpoint import has_tiny_autoencoder
 from inference_service.filters.img2img.schedule import Model
-from inference_service.weights import WeightsFile
+from inference_service.weights.folder import WeightsFile
 
 STABILITY = "Stability AI Community License: conditions of its own, see docs/licences.md"
 LCM_LICENCE = "MIT by its page, made from Stable Diffusion (OpenRAIL-M), see docs/licences.md"

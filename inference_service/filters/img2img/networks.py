@@ -11,7 +11,7 @@ from torch import Tensor
 
 from inference_service.filters.img2img.noise import LATENTS
 from inference_service.filters.img2img.words import TOKENS
-from inference_service.filters.vision.graphs import Recorded, Recorder, bucket
+from inference_service.filters.vision.networks.graphs import Recorded, Recorder, bucket
 
 LATENT_PIXELS = 8
 """Of a picture, each way, for one value of the latent picture."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from inference_service.device.laps import lap
 from inference_service.filters.img2img.networks import LATENT_PIXELS, Networks
 from inference_service.filters.img2img.noise import Noise
 from inference_service.filters.img2img.prompts import Prompts
 from inference_service.filters.img2img.schedule import Numbers, Plan
-from inference_service.stages import lap
 
 GUIDANCE_OFF = 1.0
 LCM_GUIDANCE = 8.0

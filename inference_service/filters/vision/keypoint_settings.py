@@ -9,8 +9,8 @@ import torch
 from pydantic import Field
 
 from inference_service.filters.vision.network_settings import NetworkSettings
+from inference_service.filters.vision.networks.rcnn_models import keypoint_detector
 from inference_service.filters.vision.precision import is_half
-from inference_service.filters.vision.rcnn_models import keypoint_detector
 
 SHORT_SIDE_GPU, SHORT_SIDE_CPU = 480, 320
 LONG_TO_SHORT = 1333 / 800
@@ -54,7 +54,7 @@ def load(
 
     Raises MissingPackage and WeightsError, which tell the operator what to do.
     """
-    from inference_service.filters.vision.rcnn_keypoints import KeypointNetwork
+    from inference_service.filters.vision.networks.rcnn_keypoints import KeypointNetwork
 
     short_side = settings.short_side or (SHORT_SIDE_GPU if device.type == "cuda" else SHORT_SIDE_CPU)
     model = keypoint_detector(

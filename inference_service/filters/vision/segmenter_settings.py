@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from pydantic import Field
 
+from inference_service.device.heap import keep_large_blocks
 from inference_service.filters.vision.network_settings import NetworkSettings
+from inference_service.filters.vision.networks.segmenter import WEIGHTS, NetworkName, Segmenter
 from inference_service.filters.vision.packages import require
 from inference_service.filters.vision.precision import is_half
-from inference_service.filters.vision.segmenter import WEIGHTS, NetworkName, Segmenter
-from inference_service.heap import keep_large_blocks
-from inference_service.weights import WeightsFile, WeightsFolder
+from inference_service.weights.folder import WeightsFile, WeightsFolder
 
 
 class SegmenterSettings(NetworkSettings):

@@ -18,7 +18,7 @@ import torch
 from inference_service.commands import download
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.registry import BUILT_IN
-from inference_service.weights import WeightsFile, default_folder
+from inference_service.weights.folder import WeightsFile, default_folder
 from tests.e2e.deadline import eventually
 from tests.inference_service.file_server import Served, serving
 

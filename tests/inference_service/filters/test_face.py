@@ -13,7 +13,7 @@ from torch import Tensor
 from inference_service.filters.base import Item
 from inference_service.filters.face import Face, row, see, wishes_of
 from inference_service.filters.vision.covers import HOLD_FRAMES, IS_THERE, X
-from inference_service.filters.vision.draw_covers import covered
+from inference_service.filters.vision.draw.covers import covered
 from inference_service.filters.vision.heads import Heads
 
 SIZE = (120, 160)

@@ -16,7 +16,7 @@ from torch import Tensor
 from inference_service.filters.background import Background
 from inference_service.filters.background.compose import alpha_of, blurred, cleaned, gaussian
 from inference_service.filters.base import Item
-from inference_service.filters.vision.segmenter import CLASSES, PERSON, reduced
+from inference_service.filters.vision.networks.segmenter import CLASSES, PERSON, reduced
 
 SIZE = (96, 128)
 SHORT_SIDE = 96

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from inference_service.filters.base import Item
 from inference_service.filters.img2img import Img2Img
-from inference_service.loading import load
+from inference_service.filters.loading import load
 
 pytestmark = [
     pytest.mark.gpu,

@@ -21,7 +21,7 @@ from inference_service.errors import WeightsError
 from inference_service.filters import img2img
 from inference_service.filters.base import Item
 from inference_service.filters.img2img import Img2Img, files
-from inference_service.loading import load
+from inference_service.filters.loading import load
 from tests.inference_service.hub_server import COMMIT
 
 pytestmark = pytest.mark.models

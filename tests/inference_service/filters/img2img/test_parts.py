@@ -23,7 +23,7 @@ from inference_service.filters.img2img.networks import guidance_embedding
 from inference_service.filters.img2img.noise import Noise
 from inference_service.filters.img2img.prompts import Prompts
 from inference_service.filters.img2img.size import MULTIPLE, working_size
-from inference_service.loading import load
+from inference_service.filters.loading import load
 
 CPU = torch.device("cpu")
 

@@ -14,7 +14,7 @@ from inference_service.errors import WeightsError
 from inference_service.filters.background import Background
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.segmentation import Segmentation
-from inference_service.filters.vision.segmenter import (
+from inference_service.filters.vision.networks.segmenter import (
     CLASSES,
     WEIGHTS,
     NetworkName,

@@ -1,0 +1,1 @@
+"""The GPU or the CPU: memory, transfers, colours."""

@@ -1,0 +1,118 @@
+"""I420 <-> RGB, on any device.
+
+With R, G, B and y in 0..1, and Kr, Kb of the matrix (Kg = 1 - Kr - Kb):
+
+    y = Kr R + Kg G + Kb B,  cb = (B - y) / (2 (1 - Kb)),  cr = (R - y) / (2 (1 - Kr))
+
+BT.601: Kr 0.299, Kb 0.114 (ITU-R BT.601-7, 2.5.1). BT.709: Kr 0.2126, Kb 0.0722 (ITU-R BT.709-6, 3.2).
+Limited range: Y = 16 + 219 y, C = 128 + 224 c. Full range: Y = 255 y, C = 128 + 255 c (ITU-T H.273, 8.3;
+for BT.601 the JPEG of ITU-T T.871).
+
+On a CPU OpenCV converts BT.601 limited range, 8 to 20 times as fast as torch. The torch path does as OpenCV
+does, so that workers on different devices agree to within 1: one chroma sample for 2 x 2 pixels, spread
+without interpolation, and taken from the upper left pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from inference_service.device.crossing import Planes
+from shared.frame import ColourMatrix, ColourRange
+
+
+@dataclass(frozen=True, slots=True)
+class Colour:
+    """How the Y, U and V of a frame are meant."""
+
+    range: ColourRange = ColourRange.LIMITED
+    matrix: ColourMatrix = ColourMatrix.BT601
+
+    @property
+    def is_opencv(self) -> bool:
+        """OpenCV's I420 conversions mean this one."""
+        return self.range is ColourRange.LIMITED and self.matrix is ColourMatrix.BT601
+
+
+def planes_to_rgb(planes: Sequence[Planes], colour: Colour) -> torch.Tensor:
+    """Convert frames of one size on the CPU.
+
+    Returns (N, 3, H, W) RGB uint8 in memory of its own, channels last; `planes` are left as they are.
+    """
+    if not colour.is_opencv:
+        return i420_to_rgb(torch.from_numpy(np.stack(planes)), colour)
+    import cv2  # Only on a CPU.
+
+    rows, width = planes[0].shape
+    image_rgb = np.empty((len(planes), rows * 2 // 3, width, 3), np.uint8)
+    for one, into in zip(planes, image_rgb, strict=True):
+        cv2.cvtColor(one, cv2.COLOR_YUV2RGB_I420, dst=into)
+    return torch.from_numpy(image_rgb).permute(0, 3, 1, 2)
+
+
+def i420_to_rgb(i420: torch.Tensor, colour: Colour) -> torch.Tensor:
+    """Convert (N, H * 3 / 2, W) I420 uint8 to (N, 3, H, W) RGB uint8, channels last, on the same device."""
+    if i420.device.type == "cpu" and colour.is_opencv:
+        return planes_to_rgb(list(i420.numpy()), colour)
+    count, rows, width = i420.shape
+    height = rows * 2 // 3
+    y0, y_scale, c_scale = _scales(colour)
+    y = (i420[:, :height].float() - y0) * (255.0 / y_scale)
+    if colour.range is ColourRange.LIMITED:
+        # As OpenCV: a Y below black is black before the chroma is added.
+        y.clamp_(min=0.0)
+    chroma = i420[:, height:].reshape(count, 2, height // 2, width // 2).float()
+    chroma = ((chroma - 128.0) * (255.0 / c_scale)).repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    cb, cr = chroma[:, 0], chroma[:, 1]
+    kr, kg, kb = _weights(colour.matrix)
+    red = y + 2 * (1 - kr) * cr
+    green = y - (2 * (1 - kb) * kb / kg) * cb - (2 * (1 - kr) * kr / kg) * cr
+    blue = y + 2 * (1 - kb) * cb
+    image_rgb = torch.stack((red, green, blue), dim=-1)
+    return image_rgb.round_().clamp_(0, 255).to(torch.uint8).permute(0, 3, 1, 2)
+
+
+def rgb_to_i420(image_rgb: torch.Tensor, colour: Colour) -> torch.Tensor:
+    """Convert (N, 3, H, W) RGB uint8 to (N, H * 3 / 2, W) I420 uint8 on the same device.
+
+    Fastest where the input's memory is channels last.
+    """
+    if image_rgb.device.type == "cpu" and colour.is_opencv:
+        return _rgb_to_i420_opencv(image_rgb)
+    count, _, height, width = image_rgb.shape
+    y0, y_scale, c_scale = _scales(colour)
+    kr, kg, kb = _weights(colour.matrix)
+    red, green, blue = image_rgb.float().unbind(1)
+    luma = kr * red + kg * green + kb * blue
+    i420 = torch.empty((count, height * 3 // 2, width), dtype=torch.uint8, device=image_rgb.device)
+    i420[:, :height] = (luma * (y_scale / 255.0) + y0).round_().clamp_(0, 255)
+    chroma = i420[:, height:].view(count, 2, height // 2, width // 2)
+    corner = luma[:, ::2, ::2]
+    for plane, (primary, weight) in enumerate(((blue, kb), (red, kr))):
+        difference = (primary[:, ::2, ::2] - corner) / (2 * (1 - weight))
+        chroma[:, plane] = (difference * (c_scale / 255.0) + 128.0).round_().clamp_(0, 255)
+    return i420
+
+
+def _rgb_to_i420_opencv(image_rgb: torch.Tensor) -> torch.Tensor:
+    import cv2  # Only on a CPU.
+
+    count, _, height, width = image_rgb.shape
+    channels_last = image_rgb.permute(0, 2, 3, 1).contiguous().numpy()
+    i420 = np.empty((count, height * 3 // 2, width), np.uint8)
+    for one, into in zip(channels_last, i420, strict=True):
+        cv2.cvtColor(one, cv2.COLOR_RGB2YUV_I420, dst=into)
+    return torch.from_numpy(i420)
+
+
+def _scales(colour: Colour) -> tuple[float, float, float]:
+    return (16.0, 219.0, 224.0) if colour.range is ColourRange.LIMITED else (0.0, 255.0, 255.0)
+
+
+def _weights(matrix: ColourMatrix) -> tuple[float, float, float]:
+    kr, kb = (0.299, 0.114) if matrix is ColourMatrix.BT601 else (0.2126, 0.0722)
+    return kr, 1 - kr - kb, kb

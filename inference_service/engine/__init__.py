@@ -1,0 +1,1 @@
+"""The worker's loop: what waits, what becomes a batch, what is answered."""

@@ -1,0 +1,37 @@
+"""A filter made ready, with what the operator has set for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from inference_service.filters.base import Filter
+from inference_service.weights.folder import OnProgress, WeightsFolder
+
+
+def configured(cls: type[Filter], settings: Mapping[str, Any]) -> Filter:
+    """Return a filter that knows its settings and has loaded nothing; raises what its settings raise."""
+    made = cls()
+    made.settings = cls.Settings.model_validate(dict(settings))
+    return made
+
+
+def load(
+    cls: type[Filter],
+    device: torch.device,
+    settings: Mapping[str, Any],
+    weights_dir: Path,
+    on_progress: OnProgress | None = None,
+) -> Filter:
+    """Return a loaded filter; raises what its settings or its `load` raise."""
+    made = configured(cls, settings)
+    made.weights_folder = WeightsFolder(weights_dir, on_progress)
+    made.load(device)
+    if device.type == "cuda":
+        # Batches run on another stream, which does not wait for this one. Not the whole device, since the
+        # loop may be using it.
+        torch.cuda.current_stream(device).synchronize()
+    return made

@@ -1,0 +1,1 @@
+"""What filters draw on pictures."""

@@ -1,0 +1,305 @@
+"""torchvision's Faster R-CNN on a whole batch at once, in fixed shapes, without waiting for the device.
+
+    pictures -> backbone -> proposals -> things (boxes, labels, scores), best first
+
+torchvision's modules do what has weights. What the library does around them picture by picture, waiting for
+the device each time (resizing, selection, suppression), happens here at once for all. On a CPU, where asking
+how many there are costs nothing, only proposals that are real are looked at.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as nnf
+
+from inference_service.filters.vision.boxes import clip, decode, suppress
+from inference_service.filters.vision.networks.folding import flatten_channels_last, fold_norm
+from inference_service.filters.vision.networks.pooling import Levels, align_exactly, gather
+
+PROPOSAL_ROUNDS, THING_ROUNDS = 24, 12
+"""Of suppression on a GPU; even, so that one that is cut short shows a thing twice rather than not at all."""
+CANDIDATES = 256
+"""Best pairs of proposal and class of a picture that are compared with each other."""
+LEAST_THING = 1e-2
+"""Pixels, of the sides of a thing; torchvision's own limit, which its model does not name."""
+MAX_GRIDS = 16
+_PROBE = 128
+
+
+class Things(NamedTuple):
+    """What is in N pictures, K places each, best first; places that are not taken come last."""
+
+    boxes: Tensor
+    """(N, K, 4) float32, in pixels of the picture, within it."""
+    network_boxes: Tensor
+    """(N, K, 4) float32, in pixels of the network's input."""
+    labels: Tensor
+    """(N, K) int64: torchvision's numbers of classes; 0 where there is nothing."""
+    scores: Tensor
+    """(N, K) float32; 0 where there is nothing."""
+    is_real: Tensor
+    """(N, K) bool."""
+    found: Tensor
+    """(N,) int64: how many there would be without the limit of K."""
+
+
+class Found(NamedTuple):
+    """What `find` returns, all of it on the device."""
+
+    things: Things
+    features: tuple[Tensor, ...]
+    """The levels that regions are pooled from."""
+    poison: Tensor
+    """(N,) float32: 0, or NaN for a picture for which the network's output is not finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """What depends on the size of the pictures alone, (height, width), made once per size."""
+
+    picture: tuple[int, int]
+    network: tuple[int, int]
+    """The size to which the picture is brought."""
+    padding: tuple[int, int]
+    """Rows below and columns at the right that make it a multiple of the largest stride."""
+    anchors: tuple[Tensor, ...]
+    """Per level (cells * anchors of a cell, 4) float32."""
+    levels: Levels
+    """Those that regions are pooled from."""
+
+
+class Network:
+    """The model's stages; half precision with channels last, and norms folded into their convolutions."""
+
+    def __init__(self, model: Any, device: torch.device, *, is_half: bool) -> None:
+        """Take torchvision's `FasterRCNN`, on the CPU, to pieces, in place; all limits are its own."""
+        self.device = device
+        self.is_half = is_half
+        self.dtype = torch.float16 if is_half else torch.float32
+        is_gpu = device.type == "cuda"
+        self._rounds = (PROPOSAL_ROUNDS, THING_ROUNDS) if is_gpu else (None, None)
+        self.asks = not is_gpu
+        """Asking how many there are costs nothing."""
+        self._rpn, self._heads, self._transform = model.rpn, model.roi_heads, model.transform
+        self._per_level, self._proposals = self._rpn.pre_nms_top_n(), self._rpn.post_nms_top_n()
+        self._rpn_weights = _pair(self._rpn.box_coder.weights)
+        self._box_weights = _pair(self._heads.box_coder.weights)
+        self._side = self._heads.box_roi_pool.output_size[0]
+        statistics = torch.tensor((self._transform.image_mean, self._transform.image_std))
+        self._mean, self._std = (statistics * 255)[..., None, None].to(device)
+        fold_norms(model)
+        names, self._strides = _strides(model.backbone)
+        usable = self._heads.box_roi_pool.featmap_names
+        pooled = [number for number, name in enumerate(names) if name in usable]
+        # torchvision chooses a level by its stride, so that of two of one stride it takes the first alone.
+        self._pooled = [number for number in pooled if self._strides[number] not in self._strides[:number]]
+        if is_half:
+            flatten_channels_last(self._heads.box_head.fc6, model.backbone.out_channels)
+        self._backbone = self.placed(model.backbone)
+        self._rpn_head = self.placed(self._rpn.head)
+        self._box_head = self.placed(self._heads.box_head)
+        self._box_predictor = self.placed(self._heads.box_predictor)
+        self.classes = int(model.roi_heads.box_predictor.cls_score.out_features)
+        """Background, which is number 0, included."""
+        self._grids: OrderedDict[tuple[int, int], Grid] = OrderedDict()
+
+    def placed(self, module: nn.Module) -> nn.Module:
+        """Return a module on the device, as this network has its own."""
+        module = module.to(self.device, self.dtype)
+        return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+    def grid(self, size: tuple[int, int]) -> Grid:
+        """Return what belongs to pictures of `size` (height, width); a new one copies to the device."""
+        grid = self._grids.get(size)
+        if grid is None:
+            grid = self._grids[size] = self._new_grid(size)
+            if len(self._grids) > MAX_GRIDS:
+                self._grids.popitem(last=False)
+        else:
+            self._grids.move_to_end(size)
+        return grid
+
+    def find(self, pictures: Tensor, min_scores: Tensor, is_wanted: Tensor, grid: Grid) -> Found:
+        """Find things in `pictures`, (N, 3, H, W) uint8 RGB.
+
+        `min_scores` (N,) float32: what is not above is left out; `is_wanted` (N, classes) bool: so are other
+        classes, and the background always.
+        """
+        levels = tuple(self._backbone(self._input(pictures, grid)).values())
+        logits, deltas = self._rpn_head(list(levels))
+        # Anything that is not finite makes a sum so, and nothing else does.
+        poison = sum(level.flatten(1).sum(1, dtype=torch.float32) * 0 for level in (*logits, *deltas))
+        proposals, is_real = self._propose(logits, deltas, grid)
+        features = tuple(levels[number] for number in self._pooled)
+        scores, moves = self._judge(features, proposals, is_real, grid)
+        poison = poison + torch.where(is_real, scores.sum(-1) + moves.sum(-1), 0).sum(1) * 0
+        things = self._choose(proposals, is_real, scores, moves, min_scores, is_wanted, grid)
+        return Found(things, features, poison)
+
+    def pool(
+        self, features: Sequence[Tensor], picture: Tensor, boxes: Tensor, grid: Grid, side: int
+    ) -> Tensor:
+        """Return (R, C, side, side) of `boxes` (R, 4), in pixels of the network's input, of pictures (R,)."""
+        if self.is_half:
+            return gather(features, picture, boxes, grid.levels, side)
+        strides = [self._strides[number] for number in self._pooled]
+        return align_exactly(features, picture, boxes, strides, side)
+
+    def _new_grid(self, size: tuple[int, int]) -> Grid:
+        from torchvision.models.detection.image_list import ImageList
+
+        network = network_size(size, self._transform.min_size[-1], self._transform.max_size)
+        divisor = self._transform.size_divisible
+        padding = (-network[0] % divisor, -network[1] % divisor)
+        padded = (network[0] + padding[0], network[1] + padding[1])
+        # Each level halves the one before, rounding up where that is odd.
+        shapes = [(-(-padded[0] // stride), -(-padded[1] // stride)) for stride in self._strides]
+        images = ImageList(torch.empty(1).expand(1, 3, *padded), [network])
+        (anchors,) = self._rpn.anchor_generator(images, [torch.empty(1).expand(1, 1, *one) for one in shapes])
+        each = self._rpn.anchor_generator.num_anchors_per_location()
+        counts = [height * width * many for (height, width), many in zip(shapes, each, strict=True)]
+        pooled = [shapes[number] for number in self._pooled]
+        strides = [self._strides[number] for number in self._pooled]
+        return Grid(
+            size,
+            network,
+            padding,
+            tuple(anchors.to(self.device).split(counts)),
+            Levels.of(pooled, strides, self.device),
+        )
+
+    def _input(self, pictures: Tensor, grid: Grid) -> Tensor:
+        values = pictures.to(torch.float32)
+        if grid.network != grid.picture:
+            values = nnf.interpolate(values, size=grid.network, mode="bilinear", align_corners=False)
+        values = (values - self._mean) / self._std
+        below, right = grid.padding
+        if below or right:
+            values = nnf.pad(values, (0, right, 0, below))
+        return values.to(self.dtype, memory_format=torch.channels_last)
+
+    def _propose(
+        self, logits: Sequence[Tensor], deltas: Sequence[Tensor], grid: Grid
+    ) -> tuple[Tensor, Tensor]:
+        """Return (N, P, 4) boxes in pixels of the network's input, and which of them are real, (N, P)."""
+        boxes, scores = [], []
+        for level_logits, level_deltas, anchors in zip(logits, deltas, grid.anchors, strict=True):
+            n = len(level_logits)
+            # Channels are (anchor, coordinate); anchors vary fastest, then columns, then rows.
+            level_scores = level_logits.permute(0, 2, 3, 1).reshape(n, -1)
+            moves = level_deltas.permute(0, 2, 3, 1).reshape(n, -1, 4)
+            best, place = level_scores.topk(min(self._per_level, level_scores.shape[1]), dim=1)
+            chosen = moves.gather(1, place[..., None].expand(-1, -1, 4))
+            missing = self._per_level - best.shape[1]
+            boxes.append(nnf.pad(decode(chosen, anchors[place], self._rpn_weights), (0, 0, 0, missing)))
+            scores.append(nnf.pad(best.float(), (0, missing), value=-torch.inf))
+        candidates, logit = torch.stack(boxes, dim=1), torch.stack(scores, dim=1)
+        is_finite = candidates.isfinite().all(dim=-1) & logit.isfinite()
+        candidates = clip(torch.where(is_finite[..., None], candidates, 0), grid.network)
+        is_valid = is_finite & _is_at_least(candidates, self._rpn.min_size)
+        is_valid &= logit.sigmoid() >= self._rpn.score_thresh
+        kept, _ = suppress(
+            candidates.flatten(0, 1), is_valid.flatten(0, 1), self._rpn.nms_thresh, self._rounds[0]
+        )
+        logit = torch.where(kept.view_as(logit), logit, -torch.inf).flatten(1)
+        best, place = logit.topk(min(self._proposals, logit.shape[1]), dim=1)
+        proposals = candidates.flatten(1, 2).gather(1, place[..., None].expand(-1, -1, 4))
+        return proposals, best > -torch.inf
+
+    def _judge(
+        self, features: Sequence[Tensor], proposals: Tensor, is_real: Tensor, grid: Grid
+    ) -> tuple[Tensor, Tensor]:
+        """Return logits (N, P, C) and deltas (N, P, 4 * C), float32; zero where a CPU left them out."""
+        n, count = is_real.shape
+        picture = torch.arange(n, device=is_real.device).repeat_interleave(count, output_size=n * count)
+        boxes, real = proposals.flatten(0, 1), None
+        if self.asks:
+            real = is_real.flatten().nonzero()[:, 0]
+            picture, boxes = picture[real], boxes[real]
+        pooled = self.pool(features, picture, boxes, grid, self._side)
+        rows = pooled.permute(0, 2, 3, 1).flatten(1) if self.is_half else pooled
+        scores, deltas = (one.float() for one in self._box_predictor(self._box_head(rows)))
+        if real is not None:
+            scores, deltas = (
+                one.new_zeros(n * count, one.shape[1]).index_copy_(0, real, one) for one in (scores, deltas)
+            )
+        return scores.view(n, count, -1), deltas.view(n, count, -1)
+
+    def _choose(
+        self,
+        proposals: Tensor,
+        is_real: Tensor,
+        logits: Tensor,
+        deltas: Tensor,
+        min_scores: Tensor,
+        is_wanted: Tensor,
+        grid: Grid,
+    ) -> Things:
+        n, count, classes = logits.shape
+        scores = nnf.softmax(logits, dim=-1)
+        is_valid = is_real[..., None] & (scores > min_scores[:, None, None]) & is_wanted[:, None]
+        is_valid[..., 0] = False
+        scores = torch.where(is_valid, scores, -1.0).flatten(1)
+        best, place = scores.topk(min(CANDIDATES, scores.shape[1]), dim=1)
+        labels = place % classes
+        anchors = proposals.gather(1, (place // classes)[..., None].expand(-1, -1, 4))
+        moves = deltas.view(n, count * classes, 4).gather(1, place[..., None].expand(-1, -1, 4))
+        boxes = decode(moves, anchors, self._box_weights)
+        is_finite = boxes.isfinite().all(dim=-1)
+        boxes = clip(torch.where(is_finite[..., None], boxes, 0), grid.network)
+        is_valid = (best > -1) & is_finite & _is_at_least(boxes, LEAST_THING)
+        kept, _ = suppress(boxes, is_valid, self._heads.nms_thresh, self._rounds[1], groups=labels)
+        best = torch.where(kept, best, 0)
+        scores, order = best.topk(min(self._heads.detections_per_img, best.shape[1]), dim=1)
+        is_real = scores > 0
+        boxes = boxes.gather(1, order[..., None].expand(-1, -1, 4)) * is_real[..., None]
+        labels = labels.gather(1, order) * is_real
+        (height, width), (network_height, network_width) = grid.picture, grid.network
+        in_picture = torch.stack(
+            (boxes[..., 0::2] * (width / network_width), boxes[..., 1::2] * (height / network_height)), dim=-1
+        ).flatten(-2)
+        return Things(clip(in_picture, grid.picture), boxes, labels, scores, is_real, kept.sum(dim=1))
+
+
+def fold_norms(model: nn.Module) -> None:
+    """Fold each frozen batch norm into the convolution before it, in place."""
+    from torchvision.ops import FrozenBatchNorm2d
+
+    for parent in list(model.modules()):
+        children = list(parent.named_children())
+        for (_, layer), (name, norm) in pairwise(children):
+            if isinstance(layer, nn.Conv2d) and isinstance(norm, FrozenBatchNorm2d):
+                fold_norm(layer, norm)
+                setattr(parent, name, nn.Identity())
+    left = [name for name, module in model.named_modules() if isinstance(module, FrozenBatchNorm2d)]
+    assert not left, f"norms that follow no convolution: {left}"
+
+
+def network_size(size: tuple[int, int], short_side: int, long_side: int) -> tuple[int, int]:
+    """Return (height, width) for a picture of `size`, as torchvision's GeneralizedRCNNTransform scales it."""
+    scale = min(short_side / min(size), long_side / max(size))
+    return int(size[0] * scale), int(size[1] * scale)
+
+
+def _strides(backbone: nn.Module) -> tuple[list[str], list[int]]:
+    """Return the names of the levels and how many pixels a cell of each is wide."""
+    with torch.inference_mode():
+        levels = backbone(torch.zeros(1, 3, _PROBE, _PROBE))
+    return list(levels), [_PROBE // one.shape[-1] for one in levels.values()]
+
+
+def _is_at_least(boxes: Tensor, side: float) -> Tensor:
+    return (boxes[..., 2] - boxes[..., 0] >= side) & (boxes[..., 3] - boxes[..., 1] >= side)
+
+
+def _pair(weights: Sequence[float]) -> tuple[float, float]:
+    x, y, width, height = weights
+    assert (x, width) == (y, height)
+    return float(x), float(width)

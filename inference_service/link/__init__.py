@@ -1,0 +1,1 @@
+"""The sockets: frames in, results and status out."""

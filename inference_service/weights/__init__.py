@@ -1,0 +1,1 @@
+"""Files of weights: downloaded once, checked before they are opened."""

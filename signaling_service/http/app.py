@@ -1,0 +1,119 @@
+"""Composes the service; its lifespan opens and closes what it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from signaling_service.config import Settings
+from signaling_service.errors import BodyTooLarge, MalformedRequest, SignalingError
+from signaling_service.http.routes import create_routes, error_response
+from signaling_service.http.static_files import StaticPages
+from signaling_service.session.sessions import SessionHost
+from signaling_service.session.wishes import explain
+
+MAX_BODY_BYTES = 1024 * 1024
+"""Parameters may be as long as a frame's header carries; see `choices.MAX_PARAMS_BYTES`."""
+
+
+class Serving(Protocol):
+    """What the application is put around: a Service, or the Front of several media processes."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def sessions(self) -> SessionHost: ...
+
+    def bind(self) -> None:
+        """Take the endpoint for results; raises ResultsNotBound."""
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def exposition(self) -> bytes:
+        """Return all instruments in Prometheus' text format."""
+
+
+def create_app(service: Serving) -> FastAPI:
+    """Return the application around a service that may be bound already."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await service.open()
+        try:
+            yield
+        finally:
+            await service.close()
+
+    app = FastAPI(title="p2pcamera signaling service", lifespan=lifespan)
+    app.include_router(create_routes(service.settings, service.sessions, service.exposition))
+    app.mount("/", StaticPages(), name="static")
+    app.add_exception_handler(SignalingError, _on_signaling_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_middleware(_BodyLimit)
+    # Any page may use the service: what protects it is the token, not the origin.
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type"],
+        expose_headers=["Retry-After"],
+        allow_private_network=True,  # A public page asks the browser's leave for a private address.
+        max_age=600,
+    )
+    return app
+
+
+class _BodyLimit:
+    """Answers 413 to a body over the limit, announced or not, before anything reads it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
+            await error_response(BodyTooLarge(MAX_BODY_BYTES))(scope, receive, send)
+            return
+        received = 0
+
+        async def limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > MAX_BODY_BYTES:
+                raise BodyTooLarge(MAX_BODY_BYTES)
+            return message
+
+        await self._app(scope, limited, send)
+
+
+async def _on_signaling_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, SignalingError)
+    return error_response(error)
+
+
+async def _on_invalid_request(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return error_response(MalformedRequest(explain(error.errors()[0])))
+
+
+async def _on_http_exception(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    refused = SignalingError(str(error.detail))
+    refused.status = error.status_code
+    refused.code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    return error_response(refused)

@@ -1,0 +1,180 @@
+"""HTTP calls, and nothing else: what they take, what they answer."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from signaling_service.config import Settings
+from signaling_service.errors import (
+    MalformedRequest,
+    SignalingError,
+    TokenMissing,
+    TokenWrong,
+    UnsupportedMediaType,
+)
+from signaling_service.rtc.ice_servers import ice_servers_for_browser
+from signaling_service.session.sessions import Described, SessionHost
+from signaling_service.session.wishes import Change, Offer, change_from_query, parsed
+from signaling_service.workers.table import ServedFilter
+
+JSON = "application/json"
+TRICKLE = "application/trickle-ice-sdpfrag"
+
+
+def create_routes(
+    settings: Settings, sessions: SessionHost, exposition: Callable[[], Awaitable[bytes]]
+) -> APIRouter:
+    """Return the calls of the service; those behind the API key check it before anything else."""
+    router = APIRouter()
+    guarded = APIRouter(dependencies=[Depends(_token_check(settings.api_key))])
+
+    @guarded.post("/offer", openapi_extra=_body_schema({JSON: Offer}))
+    async def offer(
+        request: Request, filter: str | None = None, params: str | None = None, outage: str | None = None
+    ) -> dict[str, Any]:
+        """Open a session: answer an SDP offer that sends and receives video."""
+        body = await _json_body(request)
+        query = change_from_query(filter, params, outage).model_dump(exclude_none=True)
+        made = await sessions.open(parsed(Offer, {**query, **body}), _client(request))
+        return {"sdp": made.answer_sdp, "type": "answer", **_described(made)}
+
+    @guarded.patch(
+        "/sessions/{session_id}",
+        openapi_extra=_body_schema({JSON: Change, TRICKLE: None}),
+        responses={204: {"description": "candidates added"}},
+    )
+    async def change(session_id: str, request: Request) -> Response:
+        """Change filter, parameters or outage policy, or add trickled ICE candidates (RFC 8840)."""
+        if _content_type(request) == TRICKLE:
+            await sessions.add_candidates(session_id, await _text_body(request))
+            return Response(status_code=204)
+        wanted = parsed(Change, await _json_body(request, also=TRICKLE))
+        return JSONResponse(_described(await sessions.change(session_id, wanted)))
+
+    @guarded.delete("/sessions/{session_id}")
+    async def end(session_id: str) -> dict[str, str]:
+        """End a session and free all that belongs to it."""
+        await sessions.close(session_id)
+        return {"session": session_id}
+
+    @guarded.get("/filters")
+    async def filters() -> dict[str, Any]:
+        """Every filter that a live worker serves."""
+        return {
+            "filters": [_filter(served) for served in sessions.served_filters()],
+            "default": settings.default_filter,
+        }
+
+    @guarded.get("/ice-servers")
+    async def ice_servers() -> dict[str, Any]:
+        """STUN and TURN servers for the browser, with short-lived credentials where there is a secret."""
+        return {"iceServers": ice_servers_for_browser(settings.ice_servers)}
+
+    @router.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "ok"}
+
+    @router.get("/readyz")
+    async def readyz() -> dict[str, str]:
+        """An offer would be accepted now."""
+        sessions.check_ready()
+        return {"status": "ready"}
+
+    @router.get("/metrics")
+    async def prometheus() -> Response:
+        """Instruments in Prometheus' text format."""
+        return Response(await exposition(), media_type=CONTENT_TYPE_LATEST)
+
+    router.include_router(guarded)
+    return router
+
+
+def error_response(error: SignalingError) -> JSONResponse:
+    """The one shape of every error."""
+    body: dict[str, Any] = {"code": error.code, "message": str(error)}
+    if field := getattr(error, "field", ""):
+        body["field"] = field
+    return JSONResponse({"error": body}, error.status, headers=error.headers)
+
+
+def _token_check(api_key: str | None) -> Any:
+    async def check(request: Request) -> None:
+        if api_key is None:
+            return
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise TokenMissing
+        if not hmac.compare_digest(token.strip().encode(), api_key.encode()):
+            raise TokenWrong
+
+    return check
+
+
+def _described(made: Described) -> dict[str, Any]:
+    filters = list(made.filters)
+    return {
+        "session": made.session,
+        "filter": filters[0] if len(filters) == 1 else filters,
+        "params": made.params,
+        "outage": made.outage.value,
+        "generation": made.generation,
+        "private": made.is_private,
+        "first_rtp_timestamp": made.first_rtp_timestamp,
+    }
+
+
+def _filter(served: ServedFilter) -> dict[str, Any]:
+    status = served.status
+    return {
+        "name": status.name,
+        "title": status.title,
+        "description": status.description,
+        "schema": status.schema,
+        "keeps_state": status.keeps_state,
+        "private": served.is_private,
+        "state": status.state.value,
+        "workers": served.workers,
+    }
+
+
+def _client(request: Request) -> str:
+    return request.client.host if request.client else "unknown"
+
+
+def _content_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def _json_body(request: Request, also: str | None = None) -> dict[str, Any]:
+    if _content_type(request) != JSON:
+        raise UnsupportedMediaType(f"{JSON} or {also}" if also else JSON)
+    try:
+        body = json.loads(await request.body())
+    except (ValueError, RecursionError) as exc:
+        raise MalformedRequest("the body is not JSON") from exc
+    if not isinstance(body, dict):
+        raise MalformedRequest("the body is not a JSON object")
+    return body
+
+
+async def _text_body(request: Request) -> str:
+    try:
+        return (await request.body()).decode()
+    except UnicodeDecodeError as exc:
+        raise MalformedRequest("the body is not UTF-8") from exc
+
+
+def _body_schema(models: dict[str, type[Offer] | type[Change] | None]) -> dict[str, Any]:
+    content = {
+        media_type: {"schema": model.model_json_schema() if model else {"type": "string"}}
+        for media_type, model in models.items()
+    }
+    return {"requestBody": {"required": True, "content": content}}

@@ -1,0 +1,130 @@
+"""H264: libx264 in the calling thread, or the GPU's encoder where there is one.
+
+aiortc's own takes 16 ms for a picture of 640x480 (no preset, as many threads as there are cores) and begins
+anew, with a key frame, at each change of the bitrate over 10 %. libx264 takes a new bitrate while it runs.
+"""
+
+from __future__ import annotations
+
+import fractions
+import logging
+from typing import Any
+
+import av
+from aiortc.codecs import h264
+from aiortc.mediastreams import VIDEO_TIME_BASE, convert_timebase
+from av.video.frame import PictureType
+
+from signaling_service.media.bitrate import default_bitrate
+from signaling_service.media.encoders.nvenc import Nvenc
+
+logger = logging.getLogger(__name__)
+
+PRESET = "ultrafast"
+LOOP_FILTER = "no-deblock=0"
+"""What ultrafast leaves out and is worth its time: 0.4 dB at 640x480, 0.8 at 1280x720, for 0.1 more CPU. With
+it, superfast is 0.1 dB better and takes 1.2 times as long."""
+NO_ADAPTIVE_QUANTISER = "0"
+"""It moves bits from detail to flat areas: 1.2 dB less."""
+BUFFER_S = 0.3
+"""Longest time, at the highest bitrate, that a picture may take on the network. With a second a key frame
+grows to three times the size, and the rate follows a lower target slowly."""
+FRAME_RATE = 30
+"""What x264 reckons with: fewer frames get no more bits each, which would only take longer on the network."""
+LONGEST_GOP = 3000
+
+
+class H264Encoder(h264.H264Encoder):
+    """Encodes in the calling thread; one instance per session.
+
+    `nvenc` is asked for an encoder on the GPU. None, a refusal (the GPU carries so many sessions and no more)
+    and a failure while encoding all mean libx264, for the rest of the session.
+    """
+
+    target_bitrate: int = default_bitrate(640, 480)
+    """Bits per second; aiortc bounds it by module globals, here its owner does (send_rate)."""
+
+    def __init__(self, nvenc: Nvenc | None = None) -> None:
+        super().__init__()
+        self._nvenc = nvenc
+        self._is_on_gpu = False
+        self._highest_bits_per_s = 0
+        self._made_for: tuple[Any, ...] = ()
+
+    def encode(self, frame: Any, force_keyframe: bool = False) -> tuple[list[bytes], int]:
+        """Return RTP payloads and the RTP timestamp of an I420 frame."""
+        codec: Any = self.codec
+        if codec is None or not self._follows(codec, frame):
+            codec = self._open(frame)
+        # Also when it is not forced: a frame object that is sent twice would be a key frame again.
+        frame.pict_type = PictureType.I if force_keyframe else PictureType.NONE
+        try:
+            packets = codec.encode(frame)
+        except av.FFmpegError as exc:
+            if not self._is_on_gpu:
+                raise
+            logger.warning("the GPU's encoder failed (%s): this session goes on with libx264", exc)
+            self._nvenc = None
+            packets = self._open(frame).encode(frame)
+        data = b"".join(map(bytes, packets))
+        payloads = self._packetize(self._split_bitstream(data))
+        return payloads, convert_timebase(frame.pts, frame.time_base, VIDEO_TIME_BASE)
+
+    def _follows(self, codec: Any, frame: Any) -> bool:
+        """Hand the target on to the running encoder; returns whether it can take this frame at that
+        bitrate."""
+        if self._made_for != _kind(frame):
+            return False
+        if self._is_on_gpu:
+            Nvenc.follow(codec, self.target_bitrate)
+            return True
+        if self.target_bitrate > self._highest_bits_per_s:
+            return False
+        codec.bit_rate = self.target_bitrate
+        return True
+
+    def _open(self, frame: Any) -> Any:
+        codec = self._nvenc.open(frame.width, frame.height, self.target_bitrate) if self._nvenc else None
+        self._is_on_gpu = codec is not None
+        if codec is None:
+            self._highest_bits_per_s = max(self.target_bitrate, default_bitrate(frame.width, frame.height))
+            codec = _software(frame, self._highest_bits_per_s)
+            codec.bit_rate = self.target_bitrate
+        self.codec = codec
+        self._made_for = _kind(frame)
+        return codec
+
+
+def _software(frame: Any, highest_bits_per_s: int) -> Any:
+    """Return an open encoder whose `bit_rate` may be set to anything up to this at any time.
+
+    x264 keeps what was opened with equal average and maximum at a constant bitrate, and takes any average up
+    to that maximum; the maximum itself cannot be changed from Python.
+    """
+    codec: Any = av.CodecContext.create("libx264", "w")
+    codec.width, codec.height = frame.width, frame.height
+    codec.pix_fmt = "yuv420p"
+    codec.color_range, codec.colorspace = frame.color_range, frame.colorspace
+    codec.bit_rate = highest_bits_per_s
+    codec.framerate = fractions.Fraction(FRAME_RATE, 1)
+    # PyAV rounds a frame's pts to the codec's clock, in the frame itself.
+    codec.time_base = VIDEO_TIME_BASE
+    codec.gop_size = LONGEST_GOP
+    codec.thread_count = 1
+    codec.profile = "Baseline"
+    codec.options = {
+        "preset": PRESET,
+        "tune": "zerolatency",
+        "maxrate": str(highest_bits_per_s),
+        "bufsize": str(int(highest_bits_per_s * BUFFER_S)),
+        "forced-idr": "1",
+        "aq-mode": NO_ADAPTIVE_QUANTISER,
+        "x264-params": LOOP_FILTER,
+    }
+    codec.open()
+    return codec
+
+
+def _kind(frame: Any) -> tuple[Any, ...]:
+    """What cannot change while an encoder runs."""
+    return frame.width, frame.height, frame.color_range, frame.colorspace

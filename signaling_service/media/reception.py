@@ -1,0 +1,54 @@
+"""What is done with each packet of a page's camera; stands in for two parts of aiortc's receiver.
+
+aiortc keeps the rest: SRTP, RTX, receiver reports, the decoder and its thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from signaling_service.media.jitter_buffer import EncodedFrame, JitterBuffer, Packet
+from signaling_service.media.receive_estimate import ReceiveEstimate
+
+
+@dataclass(frozen=True, slots=True)
+class Replies:
+    """What goes out as an answer to packets."""
+
+    decode: Callable[[EncodedFrame], None]
+    ask_for_packets: Callable[[list[int]], Awaitable[None]]
+    ask_for_key_frame: Callable[[], Awaitable[None]]
+    report_estimate: Callable[[int], Awaitable[None]]
+
+
+class Reception:
+    """One received video stream; used from the event loop alone."""
+
+    def __init__(self, estimate: ReceiveEstimate) -> None:
+        self.buffer = JitterBuffer()
+        self._estimate = estimate
+        self._lost_its_way = False
+
+    def hear(self, sent: int | None, number: int | None, size_bytes: int) -> None:
+        """Note that something came, for the estimate; see ReceiveEstimate.add."""
+        self._estimate.add(sent, number, size_bytes, time.monotonic())
+
+    def add(self, packet: Packet) -> None:
+        """Take a packet of the stream itself."""
+        self.buffer.add(packet, time.monotonic())
+
+    async def reply(self, to: Replies, *, decoder_failed: bool) -> None:
+        """Do what the packets so far call for."""
+        now_s = time.monotonic()
+        if decoder_failed:
+            self.buffer.need_key_frame(now_s)
+        for frame in self.buffer.take(now_s):
+            to.decode(frame)
+        if numbers := self.buffer.packets_to_ask_for(now_s):
+            await to.ask_for_packets(numbers)
+        if self.buffer.should_ask_for_key_frame(now_s):
+            await to.ask_for_key_frame()
+        if (bits_per_s := self._estimate.due(now_s)) is not None:
+            await to.report_estimate(bits_per_s)

@@ -1,0 +1,1 @@
+"""Several media processes behind one HTTP port."""

@@ -1,0 +1,181 @@
+"""The front of several media processes: one port for HTTP, one table of workers, sessions dealt out evenly.
+
+    browser ── HTTP ──> front ── pipe ──> media process 0 ── frames ──> workers
+                          ▲       └─────> media process 1 ── frames ──>    │
+                          └───────────────── status ───────────────────────┤
+                                          media processes <── results ─────┘
+
+Media goes by UDP to the process that has the session, and each process has a SUB of its own, named in
+`reply_to`: the front carries no frame. Workers announce themselves to the front, which passes each status on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import zmq
+from prometheus_client import generate_latest
+
+from shared.wire import SESSION_BYTES, StatusHeader
+from signaling_service.config import Settings
+from signaling_service.errors import (
+    NoMediaProcess,
+    NoWorker,
+    ServiceFull,
+    ShuttingDown,
+    SignalingError,
+    UnknownSession,
+)
+from signaling_service.metrics import Metrics
+from signaling_service.processes.exposition import merged
+from signaling_service.processes.kept_process import KeptProcess
+from signaling_service.session.load import usable_cores
+from signaling_service.session.sessions import Described
+from signaling_service.session.wishes import Change, Offer
+from signaling_service.workers.results import ResultListener
+from signaling_service.workers.table import ServedFilter, Workers
+
+OPEN_LIMIT_S = 15.0
+METRICS_LIMIT_S = 2.0
+
+
+class DealtSessions:
+    """Sessions that live in media processes; the first byte of an id says in which."""
+
+    def __init__(self, settings: Settings, processes: Sequence[KeptProcess], workers: Workers) -> None:
+        self._settings = settings
+        self._processes = processes
+        self._workers = workers
+        self._is_shutting_down = False
+
+    async def open(self, offer: Offer, client: str) -> Described:
+        """Give the session to the least loaded process that takes it."""
+        self._check_limit()
+        refusal: SignalingError = NoMediaProcess()
+        for process in sorted(self._processes, key=lambda process: process.load):
+            try:
+                return await self._open_at(process, offer, client)
+            except SignalingError as exc:
+                if exc.code not in (ServiceFull.code, NoMediaProcess.code):
+                    raise
+                if exc.code == ServiceFull.code:
+                    refusal = exc
+        raise refusal
+
+    async def change(self, session_id: str, change: Change) -> Described:
+        value = {"session": session_id, "change": change.model_dump(mode="json", exclude_none=True)}
+        return Described.from_map(await self._call(session_id, "change", value))
+
+    async def add_candidates(self, session_id: str, fragment: str) -> None:
+        await self._call(session_id, "add_candidates", {"session": session_id, "fragment": fragment})
+
+    async def close(self, session_id: str) -> None:
+        await self._call(session_id, "close", {"session": session_id})
+
+    def served_filters(self) -> list[ServedFilter]:
+        return self._workers.served_filters()
+
+    def check_ready(self) -> None:
+        self._check_limit()
+        ready = [process for process in self._processes if process.is_ready]
+        if not ready:
+            raise NoMediaProcess
+        if all(process.room < 1 for process in ready):
+            raise ServiceFull(self._settings.max_sessions)
+        if not self._workers.live():
+            raise NoWorker([self._settings.default_filter])
+
+    def refuse_from_now_on(self) -> None:
+        self._is_shutting_down = True
+
+    def _check_limit(self) -> None:
+        if self._is_shutting_down:
+            raise ShuttingDown
+        limit = self._settings.max_sessions
+        if limit is not None and sum(len(process.sessions) for process in self._processes) >= limit:
+            raise ServiceFull(limit)
+
+    async def _open_at(self, process: KeptProcess, offer: Offer, client: str) -> Described:
+        session_id = (bytes([process.place]) + secrets.token_bytes(SESSION_BYTES - 1)).hex()
+        value = {"session": session_id, "client": client, "offer": offer.model_dump(mode="json")}
+        # Counted before the first wait, so that limit and dealing hold among offers that come together.
+        process.sessions.add(session_id)
+        try:
+            return Described.from_map(await process.call("open", value, OPEN_LIMIT_S))
+        except BaseException:
+            process.sessions.discard(session_id)
+            raise
+
+    async def _call(self, session_id: str, name: str, value: dict[str, Any]) -> Any:
+        place = _place_of(session_id)
+        if place is None or place >= len(self._processes) or not self._processes[place].is_ready:
+            raise UnknownSession(session_id)
+        return await self._processes[place].call(name, value)
+
+
+class Front:
+    """The parts of the front: `open` before the first request, `close` after the last."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.workers = Workers(self.metrics)
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._listener = ResultListener(self._context, settings.results_bind, self.metrics, self._on_status)
+        cores = usable_cores() / settings.processes
+        self.processes = [
+            KeptProcess(place, cores, settings, self._introduce_workers)
+            for place in range(settings.processes)
+        ]
+        self.sessions = DealtSessions(settings, self.processes, self.workers)
+        self._running: list[asyncio.Task[None]] = []
+
+    def bind(self) -> None:
+        """Take the endpoint for status; raises ResultsNotBound. `open` does it too."""
+        self._listener.bind()
+
+    async def open(self) -> None:
+        """Start the media processes; returns when each has started or failed once."""
+        self._listener.start(asyncio.get_running_loop())
+        running = [self.workers.run(), *(process.run() for process in self.processes)]
+        self._running = [asyncio.create_task(work) for work in running]
+        await asyncio.gather(*(process.has_tried.wait() for process in self.processes))
+
+    async def close(self) -> None:
+        """End the media processes and with them all sessions."""
+        self.sessions.refuse_from_now_on()
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        self._listener.close()
+        self._context.destroy(linger=0)
+
+    async def exposition(self) -> bytes:
+        """Return the instruments of all processes, each sample with its process, and the table of workers."""
+        texts = await asyncio.gather(*(self._metrics_of(process) for process in self.processes))
+        return merged(generate_latest(self.metrics.registry), texts)
+
+    async def _metrics_of(self, process: KeptProcess) -> bytes:
+        try:
+            return bytes(await process.call("metrics", None, METRICS_LIMIT_S))
+        except NoMediaProcess:
+            return b""
+
+    def _on_status(self, status: StatusHeader) -> None:
+        self.workers.update(status)
+        for process in self.processes:
+            process.tell_status(status)
+
+    def _introduce_workers(self, process: KeptProcess) -> None:
+        for worker in self.workers.live():
+            process.tell_status(worker.status)
+
+
+def _place_of(session_id: str) -> int | None:
+    try:
+        return bytes.fromhex(session_id)[0]
+    except (ValueError, IndexError):
+        return None

@@ -1,0 +1,166 @@
+"""One media process as the front keeps it: started, called, and started again when it is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Any, NoReturn
+
+from shared import endpoints
+from shared.endpoints import Endpoint
+from shared.wire import StatusHeader, pack_status
+from signaling_service.config import Settings
+from signaling_service.errors import NoMediaProcess, SignalingError
+from signaling_service.processes.pipe import Pipe
+
+logger = logging.getLogger(__name__)
+
+START_LIMIT_S = 30.0
+END_LIMIT_S = 2.0
+HANG_LIMIT_S = 10.0
+"""A media process says its load twice a second; after so long without a word it is killed."""
+CALL_LIMIT_S = 5.0
+RESTART_AFTER_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Pauses before a process that keeps dying is started again; one that lived for a minute begins anew."""
+LIVED_S = 60.0
+
+
+class KeptProcess:
+    """One media process as the front sees it: started, called, started again when it is gone."""
+
+    def __init__(
+        self, place: int, cores: float, settings: Settings, on_ready: Callable[[KeptProcess], None]
+    ) -> None:
+        self.place = place
+        self.sessions: set[str] = set()
+        self.room = 0
+        self.busy_cores = 0.0
+        self.is_ready = False
+        self.has_tried = asyncio.Event()
+        """Set when the first start has succeeded or failed."""
+        self._cores = cores
+        self._settings = settings
+        self._on_ready = on_ready
+        self.pid: int | None = None
+        self._pipe: Pipe | None = None
+        self._heard_s = 0.0
+
+    @property
+    def load(self) -> tuple[int, float]:
+        """What decides who gets the next session: how many it has, then how busy its cores are."""
+        return len(self.sessions), self.busy_cores
+
+    async def run(self) -> None:
+        """Keep a process alive until cancelled."""
+        failures = 0
+        while True:
+            began_s = time.monotonic()
+            try:
+                async with self._started() as (process, reading):
+                    await self._watch(process, reading)
+            except (SignalingError, OSError) as exc:
+                logger.error("media process %d did not start: %s", self.place, exc)
+            self.has_tried.set()
+            failures = 0 if time.monotonic() - began_s > LIVED_S else failures + 1
+            await asyncio.sleep(RESTART_AFTER_S[min(failures, len(RESTART_AFTER_S) - 1)])
+
+    async def call(self, name: str, value: Any, limit_s: float = CALL_LIMIT_S) -> Any:
+        """Ask the process; raises what it refuses with, NoMediaProcess when it is away."""
+        if self._pipe is None or not self.is_ready:
+            raise NoMediaProcess
+        return await self._pipe.call(name, value, limit_s)
+
+    def tell_status(self, status: StatusHeader) -> None:
+        if self._pipe is not None and self.is_ready:
+            self._pipe.tell("status", pack_status(status))
+
+    @asynccontextmanager
+    async def _started(self) -> AsyncIterator[tuple[asyncio.subprocess.Process, asyncio.Task[None]]]:
+        own, its = socket.socketpair()
+        with its:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                f"{__package__}.media_process",
+                str(its.fileno()),
+                pass_fds=[its.fileno()],
+            )
+        self.pid = process.pid
+        self._pipe = Pipe(own, _serves_nothing, self._on_notice)
+        await self._pipe.open()
+        reading = asyncio.create_task(self._pipe.run())
+        try:
+            await self._begin()
+            yield process, reading
+        finally:
+            self.is_ready = False
+            self._pipe = None
+            self.sessions.clear()
+            # It ends by itself once its end of the pipe is closed, with its pages told.
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            try:
+                async with asyncio.timeout(END_LIMIT_S):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+    async def _begin(self) -> None:
+        assert self._pipe is not None
+        value = {
+            "place": self.place,
+            "cores": self._cores,
+            "settings": self._settings.model_dump(mode="json"),
+            "results_bind": str(own_endpoint(self._settings.results_bind, self.place)),
+        }
+        reply_to = await self._pipe.call("start", value, START_LIMIT_S)
+        self._heard_s = time.monotonic()
+        self.room = 1
+        self.is_ready = True
+        self.has_tried.set()
+        logger.info("media process %d is ready, results go to %s", self.place, reply_to)
+        self._on_ready(self)
+
+    async def _watch(self, process: asyncio.subprocess.Process, reading: asyncio.Task[None]) -> None:
+        """Return when the process has ended, hangs, or cannot be understood."""
+        while not reading.done():
+            await asyncio.wait([reading], timeout=1.0)
+            if time.monotonic() - self._heard_s > HANG_LIMIT_S:
+                logger.error("media process %d hangs", self.place)
+                process.kill()
+                break
+        sessions = len(self.sessions)
+        logger.error("media process %d is lost, and %d sessions with it", self.place, sessions)
+
+    def _on_notice(self, name: str, value: Any) -> None:
+        self._heard_s = time.monotonic()
+        if name == "load":
+            self.room, self.busy_cores = value
+        else:
+            assert name == "ended"
+            self.sessions.discard(value)
+
+
+def own_endpoint(results_bind: str, place: int) -> Endpoint:
+    """Return where a media process binds its SUB: in the same folder, or on the same host.
+
+    Ports follow the front's, so that a firewall can know them. Of the loopback nobody beyond this host
+    needs to know one: any free one will do.
+    """
+    front = endpoints.parse(results_bind)
+    if front.transport == "ipc":
+        path = PurePosixPath(front.host)
+        return replace(front, host=str(path.with_name(f"{path.stem}-{place}{path.suffix}")))
+    return replace(front, port=0 if front.is_loopback_only else front.port + 1 + place)
+
+
+async def _serves_nothing(name: str, value: Any) -> NoReturn:
+    raise AssertionError(name)

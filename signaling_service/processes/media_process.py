@@ -1,0 +1,111 @@
+"""One of several media processes: its sessions, and a pipe to the front that started it.
+
+    python -m signaling_service.processes.media_process FD
+
+FD is this end of the pipe (pipe.py). Started by front.py alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+import sys
+from contextlib import suppress
+from typing import Any
+
+from prometheus_client import generate_latest
+
+from shared.wire import unpack_status
+from signaling_service.config import Settings
+from signaling_service.errors import SignalingError
+from signaling_service.logs import configure_logs
+from signaling_service.processes.pipe import Pipe
+from signaling_service.service import Service, Share
+from signaling_service.session.wishes import Change, Offer
+from signaling_service.workers.results import ResultsNotBound
+
+logger = logging.getLogger(__name__)
+
+LOAD_EVERY_S = 0.5
+
+
+class MediaProcess:
+    """What the front may ask for; the first call is `start`."""
+
+    def __init__(self, front: socket.socket) -> None:
+        self._pipe = Pipe(front, self._serve, self._on_notice)
+        self._service: Service | None = None
+
+    async def run(self) -> None:
+        """Serve until the front is gone or SIGTERM comes; then end all sessions."""
+        await self._pipe.open()
+        serving = asyncio.create_task(self._pipe.run())
+        telling = asyncio.create_task(self._tell_load())
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)
+        try:
+            with suppress(asyncio.CancelledError):
+                await serving
+        finally:
+            telling.cancel()
+            if self._service is not None:
+                await self._service.close()
+
+    async def _serve(self, name: str, value: Any) -> Any:
+        if name == "start":
+            return await self._start(**value)
+        assert self._service is not None
+        sessions = self._service.sessions
+        if name == "open":
+            offer = Offer.model_validate(value["offer"])
+            return (await sessions.open(offer, value["client"], bytes.fromhex(value["session"]))).as_map()
+        if name == "change":
+            change = Change.model_validate(value["change"])
+            return (await sessions.change(value["session"], change)).as_map()
+        if name == "add_candidates":
+            return await sessions.add_candidates(value["session"], value["fragment"])
+        if name == "close":
+            return await sessions.close(value["session"])
+        if name == "metrics":
+            return generate_latest(self._service.metrics.registry)
+        raise AssertionError(name)
+
+    async def _start(self, place: int, cores: float, settings: dict[str, Any], results_bind: str) -> str:
+        own = Settings.model_validate(settings)
+        configure_logs(own.log_level, f"media-{place} ")
+        service = Service(own, Share(results_bind, cores, lambda name: self._pipe.tell("ended", name)))
+        try:
+            service.bind()
+        except ResultsNotBound as exc:
+            raise SignalingError(str(exc)) from exc
+        await service.open()
+        self._service = service
+        gc.collect()
+        gc.freeze()
+        return service.listener.reply_to
+
+    def _on_notice(self, name: str, value: Any) -> None:
+        assert name == "status"
+        if self._service is not None:
+            self._service.workers.update(unpack_status(value))
+
+    async def _tell_load(self) -> None:
+        while True:
+            await asyncio.sleep(LOAD_EVERY_S)
+            if self._service is not None:
+                service = self._service
+                self._pipe.tell("load", [service.sessions.room(), service.load.busy_cores])
+
+
+def main() -> None:
+    """Serve the front at the other end of the pipe whose descriptor is the argument."""
+    # Ctrl-C reaches the whole group; the front ends this process when its own calls are done.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    front = socket.socket(fileno=int(sys.argv[1]))
+    asyncio.run(MediaProcess(front).run())
+
+
+if __name__ == "__main__":
+    main()

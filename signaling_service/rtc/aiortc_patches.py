@@ -1,0 +1,228 @@
+"""What this service changes in aiortc and aioice: small, here alone, and only in the versions read for it.
+
+Each has a test that fails without it (tests/signaling_service/test_aiortc_patches.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import re
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from functools import partial
+from typing import Any
+
+import aioice
+import aioice.ice
+import aiortc
+import aiortc.codecs
+
+from signaling_service.media.decoders import H264Decoder, Vp8Decoder
+from signaling_service.media.encoders.h264 import H264Encoder
+from signaling_service.media.encoders.nvenc import Nvenc
+from signaling_service.media.encoders.vp8 import Vp8Encoder
+
+logger = logging.getLogger(__name__)
+
+Connection = aioice.ice.Connection
+
+READ_FOR = {"aiortc": "1.16.", "aioice": "0.13."}
+H264_LEVEL = "33"
+"""5.1 (ITU-T H.264 table A-1): pictures up to 4096x2304. aiortc says 3.1, whose largest is 1280x720; Chromium
+sends larger ones all the same, but a browser need not."""
+GATHER_LIMIT_S = 1.0
+"""What a STUN or TURN server that does not answer may cost each call; aioice gives it 5 s."""
+CONSENT_RETRANSMISSIONS = 3
+"""A consent check (RFC 7675) may be answered for 7.5 s. aioice waits 0.5 s: a session whose round trip was
+longer for half a minute, both sides busy, was closed though its frames flowed."""
+
+
+def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
+    """Patch the installed versions; `ice_addresses` are the host candidates to offer, empty for all.
+
+    `nvenc` encodes H264 where it is usable.
+    """
+    installed = _installed()
+    if not _is_read(installed):
+        logger.warning(
+            "%s are not the versions that the patches were written for (%s): latency will be higher, "
+            "pictures smaller at first, a lost page noticed late, and ICE takes any address and port",
+            ", ".join(f"{name} {version}" for name, version in installed.items()),
+            ", ".join(f"{name} {version}x" for name, version in READ_FOR.items()),
+        )
+        return
+    aiortc.codecs.Vp8Encoder = Vp8Encoder  # type: ignore[attr-defined]
+    aiortc.codecs.Vp8Decoder, aiortc.codecs.H264Decoder = Vp8Decoder, H264Decoder  # type: ignore[attr-defined]
+    _take_large_h264()
+    aiortc.codecs.H264Encoder = partial(H264Encoder, nvenc)  # type: ignore[attr-defined, assignment]
+    _replace(aioice.ice, "get_host_addresses", partial(_host_addresses, tuple(ice_addresses)))
+    _replace(aioice.ice.StunProtocol, "datagram_received", _noting)
+    _replace(aioice.ice.StunProtocol, "request", _patient)
+    _replace(Connection, "get_component_candidates", _limited)
+
+
+def is_known() -> bool:
+    """Tell whether the installed versions are those that the patches were written for."""
+    return _is_read(_installed())
+
+
+def bind_within(ports: range) -> None:
+    """Let the ICE sockets of the running event loop bind to `ports`, where aioice lets the system choose.
+
+    Each search begins behind the port given last: what the network still carries for the session that had a
+    port reaches no session that has just begun.
+    """
+    if not _is_read(_installed()):
+        return
+    _replace(asyncio.get_running_loop(), "create_datagram_endpoint", partial(_within, ports))
+
+
+def encode_in(sender: aiortc.RTCRtpSender, executor: Executor) -> None:
+    """Let a sender encode in threads of `executor`.
+
+    aiortc takes those of the event loop's own executor, four more than there are cores, which also look up
+    names and read files.
+    """
+    if _is_read(_installed()):
+        sender._RTCRtpSender__loop = _EncodingLoop(executor)  # type: ignore[attr-defined]
+
+
+def ice_connections(pc: aiortc.RTCPeerConnection) -> set[Connection]:
+    """Return what aioice has for a connection: one for all media sections where these are bundled."""
+    dtls = [transceiver.receiver.transport for transceiver in pc.getTransceivers()]
+    if pc.sctp is not None:
+        dtls.append(pc.sctp.transport)
+    return {transport.transport._connection for transport in dtls}
+
+
+def heard_s(connection: Connection) -> float:
+    """Return time.monotonic() of the last datagram of any kind; now, where that is not noted."""
+    noted: float = getattr(connection, "heard_s", None) or time.monotonic()
+    return noted
+
+
+def lacks_port(connection: Connection) -> bool:
+    """Tell whether an address got no candidate, since every port of the range is taken there."""
+    return getattr(connection, "lacks_port", False)
+
+
+def with_start_bitrate(answer_sdp: str, bits_per_s: int) -> str:
+    """Tell Chromium in the answer at which bitrate to begin sending.
+
+    It begins at 0.3 Mbit/s otherwise, which at 640x480 makes it send 480x360 for the first 24 s.
+    """
+    lines = answer_sdp.split("\r\n")
+    in_video = False
+    codecs: dict[str, int] = {}
+    for index, line in enumerate(lines):
+        if line.startswith("m="):
+            in_video = line.startswith("m=video")
+        if in_video and (match := re.match(r"a=rtpmap:(\d+) (VP8|H264|VP9|AV1)/", line)):
+            codecs[match[1]] = index
+    parameter = f"x-google-start-bitrate={bits_per_s // 1000}"
+    for payload_type, index in sorted(codecs.items(), key=lambda item: -item[1]):
+        prefix = f"a=fmtp:{payload_type} "
+        existing = next((i for i, line in enumerate(lines) if line.startswith(prefix)), None)
+        if existing is None:
+            lines.insert(index + 1, prefix + parameter)
+        else:
+            lines[existing] += f";{parameter}"
+    return "\r\n".join(lines)
+
+
+def _take_large_h264() -> None:
+    """Name the level in answers: `level-asymmetry-allowed` lets it be another one than the offer's (RFC 6184
+    section 8.2.2)."""
+    for codec in aiortc.codecs.CODECS["video"]:
+        if "profile-level-id" in codec.parameters:
+            profile = str(codec.parameters["profile-level-id"])[:4]
+            codec.parameters["profile-level-id"] = profile + H264_LEVEL
+
+
+class _EncodingLoop:
+    """What a sender uses of its event loop, which is one method for one purpose."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    def run_in_executor(self, _: None, encode: Callable[..., Any], *given: Any) -> asyncio.Future[Any]:
+        return asyncio.get_running_loop().run_in_executor(self._executor, encode, *given)
+
+
+def _within(ports: range, original: Any) -> Callable[..., Any]:
+    after = 0
+
+    async def create_datagram_endpoint(protocol_factory: Any, local_addr: Any = None, **options: Any) -> Any:
+        nonlocal after
+        if local_addr is None or local_addr[1] != 0:
+            return await original(protocol_factory, local_addr, **options)
+        protocol: aioice.ice.StunProtocol = protocol_factory()
+        for port in [*ports[after:], *ports[:after]]:
+            try:
+                made = await original(lambda: protocol, (local_addr[0], port), **options)
+            except OSError as exc:
+                if exc.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                after = ports.index(port) + 1
+                return made
+        protocol.receiver.lacks_port = True  # type: ignore[attr-defined]
+        raise OSError(errno.EADDRINUSE, "every port of the range is taken")
+
+    return create_datagram_endpoint
+
+
+def _host_addresses(chosen: tuple[str, ...], original: Any) -> Callable[[bool, bool], list[str]]:
+    def get_host_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
+        if chosen:
+            return [a for a in chosen if (use_ipv6 if ":" in a else use_ipv4)]
+        # A machine without a network still serves its own browser.
+        return list(original(use_ipv4, use_ipv6)) or ["127.0.0.1"]
+
+    return get_host_addresses
+
+
+def _installed() -> dict[str, str]:
+    return {"aiortc": aiortc.__version__, "aioice": aioice.__version__}
+
+
+def _is_read(installed: dict[str, str]) -> bool:
+    return all(installed[name].startswith(version) for name, version in READ_FOR.items())
+
+
+def _replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+    """Put `make(original)` in the place of the original, also where that was done before."""
+    present = getattr(owner, name)
+    original = getattr(present, "original", present)
+    made = make(original)
+    made.original = original
+    setattr(owner, name, made)
+
+
+def _noting(original: Any) -> Callable[..., None]:
+    def noting(self: aioice.ice.StunProtocol, data: bytes, addr: tuple[Any, ...]) -> None:
+        self.receiver.heard_s = time.monotonic()  # type: ignore[attr-defined]
+        original(self, data, addr)
+
+    return noting
+
+
+def _patient(original: Any) -> Callable[..., Any]:
+    def patient(
+        self: aioice.ice.StunProtocol, *given: Any, retransmissions: int | None = None, **more: Any
+    ) -> Any:
+        # None at all: that is how a consent check asks, and nothing else does.
+        most = CONSENT_RETRANSMISSIONS if retransmissions == 0 else retransmissions
+        return original(self, *given, retransmissions=most, **more)
+
+    return patient
+
+
+def _limited(original: Any) -> Callable[..., Any]:
+    def limited(self: Connection, component: int, addresses: list[str]) -> Any:
+        return original(self, component, addresses, timeout=GATHER_LIMIT_S)
+
+    return limited

@@ -1,0 +1,273 @@
+"""The track that goes back to the page: driven by results, never by the camera.
+
+What it shows follows from how long ago the last filtered frame came:
+
+    closed   filtered frame ... it stays ... after 2 s the still card, until a filtered frame comes
+    open     filtered frame ... it stays ... after 0.5 s the raw camera, until a filtered frame comes
+
+A private choice (one that hides what the camera sees) is always `closed`. Where it follows one that is not,
+a picture that it would have hidden stands on the page's screen: it is covered, by the first frame of the new
+choice or, where none comes at once, by the card.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from enum import StrEnum
+
+import av
+from aiortc import MediaStreamTrack
+
+from shared.frame import CLOCK_RATE, ColourMatrix, ColourRange
+from signaling_service.media.planes import packed, video_frame
+from signaling_service.metrics import Metrics
+from signaling_service.rtc.card import Card
+from signaling_service.workers.lane import CameraFrame
+from signaling_service.workers.results import Result
+
+CARD_AFTER_S = 2.0
+CARD_EVERY_S = 0.5
+RAW_AFTER_S = 0.5
+RESULT_AGE_LIMIT_S = 5.0
+REPEAT_AFTER_S = 0.1
+"""A page that lost its picture is shown the last one again, unless a new one comes within this time."""
+COVER_AFTER_S = 0.15
+"""So long what a private choice has to cover may stand on the page's screen while no frame of it comes."""
+SENT_LIMIT_S = 0.5
+"""A sender that takes longer is stuck in a network that takes nothing; no frame gets through either."""
+
+
+class Outage(StrEnum):
+    """What a session shows while no filtered frame comes."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+
+
+class Showing(StrEnum):
+    """What the track shows at the moment."""
+
+    NOTHING = "waiting"
+    FILTERED = "live"
+    CARD = "card"
+    RAW = "raw"
+
+
+class ReturnedTrack(MediaStreamTrack):
+    """Newest result of a session as a video track; used from the event loop alone."""
+
+    kind = "video"
+
+    def __init__(self, metrics: Metrics, card: Card, outage: Outage) -> None:
+        super().__init__()
+        self.outage = outage
+        self.showing = Showing.NOTHING
+        self.frames_returned = 0
+        self.before_encoding: Callable[[av.VideoFrame], None] = lambda _: None
+        """Called with each frame before it is given to the encoder."""
+        self.begin_anew: Callable[[], None] = lambda: None
+        """Makes the next frame one that no older one is needed for."""
+        self.forget_older: Callable[[], int | None] = lambda: None
+        """Sends nothing again that is older than the frame sent last; returns that one's RTP timestamp."""
+        self._metrics = metrics
+        self._card = card
+        self._generation = 0
+        self._result: Result | None = None
+        self._raw: CameraFrame | None = None
+        self._changed = asyncio.Event()
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+        self._last_sequence = -1
+        self._last_pts: int | None = None
+        self._last_sent_s = 0.0
+        self._filtered_s: float | None = None
+        self._size = (640, 480)
+        self._last_frame: av.VideoFrame | None = None
+        self._shall_repeat = False
+        self._is_private = False
+        self._is_bare = False
+        """Whether the frame sent last is of a choice that hides nothing."""
+        self._bare_since_s: float | None = None
+        """Since when such a frame is to be covered; None where there is none."""
+        self._covered = asyncio.Event()
+        self._covered.set()
+
+    def offer_result(self, result: Result) -> bool:
+        """Take a filtered frame if it is newer than the last one shown; returns whether it was taken."""
+        header = result.header
+        reason = None
+        if header.generation != self._generation:
+            reason = "old_generation"
+        elif header.sequence <= self._last_sequence or not result.planes:
+            reason = "late"
+        elif time.monotonic_ns() - header.captured_ns > RESULT_AGE_LIMIT_S * 1e9:
+            reason = "too_old"
+        if reason is not None:
+            self._metrics.results_dropped.labels(reason).inc()
+            return False
+        if self._result is not None:
+            self._metrics.results_dropped.labels("replaced").inc()
+        self._last_sequence = header.sequence
+        self._result = result
+        self._changed.set()
+        return True
+
+    def offer_raw(self, frame: CameraFrame) -> None:
+        """Keep the newest camera frame for an outage; a closed session never holds one."""
+        if self.outage is Outage.OPEN:
+            self._raw = frame
+            self._changed.set()
+
+    def set_outage(self, outage: Outage) -> None:
+        self.outage = outage
+        if outage is Outage.CLOSED:
+            self._raw = None
+            if self.showing is Showing.RAW:
+                self._last_frame = None
+        self._changed.set()
+
+    def begin_generation(self, generation: int, *, is_private: bool = False) -> None:
+        """From now on show results of this generation only."""
+        self._generation = generation
+        self._is_private = is_private
+        self._result = self._last_frame = None
+        if not is_private:
+            self._bare_since_s = None
+            self._covered.set()
+        elif self._is_bare and self._bare_since_s is None:
+            self._bare_since_s = time.monotonic()
+            self._covered.clear()
+            self.begin_anew()
+        self._changed.set()
+
+    async def settled(self) -> int | None:
+        """Return when no older frame follows an answer that is given now.
+
+        The frame that was being encoded has been sent then, and where one had to be covered, that has been
+        sent which covers it. Returns the RTP timestamp of this, None where nothing was covered or it is not
+        known.
+        """
+        if self._bare_since_s is None and self._covered.is_set():
+            await _within(SENT_LIMIT_S, self._is_idle)
+            return None
+        is_covered = await _within(COVER_AFTER_S + 2 * SENT_LIMIT_S, self._covered)
+        return self.forget_older() if is_covered else None
+
+    def repeat(self) -> None:
+        """Show the last frame again if nothing newer comes at once: the page asked for a key frame."""
+        self._shall_repeat = True
+        self._changed.set()
+
+    async def recv(self) -> av.VideoFrame:
+        """Wait for what is to be shown next; aiortc calls this when it has sent the last frame."""
+        if self._filtered_s is None:
+            self._filtered_s = time.monotonic()  # The outage counts from here until the first result.
+        self._is_idle.set()
+        if self._bare_since_s is None:
+            self._covered.set()
+        frame = await self._next()
+        self._is_idle.clear()
+        self._is_bare = not self._is_private and self.showing is not Showing.CARD
+        self._bare_since_s = None
+        self.frames_returned += 1
+        self._last_frame = frame
+        self._shall_repeat = False
+        self._last_sent_s = time.monotonic()
+        self._metrics.frames_returned.labels(self.showing.value).inc()
+        self.before_encoding(frame)
+        return frame
+
+    async def _next(self) -> av.VideoFrame:
+        while True:
+            self._changed.clear()
+            now_s = time.monotonic()
+            if (result := self._result) is not None:
+                self._result = None
+                return self._filtered(result, now_s)
+            if (frame := self._substitute(now_s)) is not None:
+                return frame
+            if (frame := self._repeated(now_s)) is not None:
+                return frame
+            try:
+                async with asyncio.timeout(self._wait_s(now_s)):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    def _wait_s(self, now_s: float) -> float:
+        """How long until the outage policy wants something else, if nothing comes."""
+        assert self._filtered_s is not None
+        limit_s = RAW_AFTER_S if self.outage is Outage.OPEN else CARD_AFTER_S
+        wait_s = max(self._filtered_s + limit_s - now_s, CARD_EVERY_S / 2 if self._is_out(now_s) else 0.001)
+        if self._bare_since_s is not None:
+            wait_s = min(wait_s, max(self._bare_since_s + COVER_AFTER_S - now_s, 0.001))
+        if self._shall_repeat and self._last_frame is not None:
+            wait_s = min(wait_s, max(self._last_sent_s + REPEAT_AFTER_S - now_s, 0.001))
+        return wait_s
+
+    def _is_out(self, now_s: float) -> bool:
+        assert self._filtered_s is not None
+        limit_s = RAW_AFTER_S if self.outage is Outage.OPEN else CARD_AFTER_S
+        return now_s - self._filtered_s >= limit_s
+
+    def _filtered(self, result: Result, now_s: float) -> av.VideoFrame:
+        header = result.header
+        self._filtered_s = now_s
+        self._size = (header.width, header.height)
+        self.showing = Showing.FILTERED
+        frame = video_frame(
+            result.planes, header.width, header.height, header.colour_range, header.colour_matrix
+        )
+        return self._stamp(frame, header.pts)
+
+    def _substitute(self, now_s: float) -> av.VideoFrame | None:
+        if self._bare_since_s is not None and now_s - self._bare_since_s >= COVER_AFTER_S:
+            return self._still_card(now_s)
+        if not self._is_out(now_s):
+            return None
+        raw, self._raw = self._raw, None
+        if raw is not None:
+            self.showing = Showing.RAW
+            self._size = (raw.width, raw.height)
+            frame = video_frame(
+                packed(raw.planes), raw.width, raw.height, raw.colour_range, raw.colour_matrix
+            )
+            return self._stamp(frame, raw.pts)
+        if self.outage is Outage.OPEN or now_s - self._last_sent_s < CARD_EVERY_S:
+            return None
+        return self._still_card(now_s)
+
+    def _still_card(self, now_s: float) -> av.VideoFrame:
+        self.showing = Showing.CARD
+        planes = self._card.planes(*self._size)
+        frame = video_frame(planes, *self._size, ColourRange.LIMITED, ColourMatrix.BT601)
+        return self._stamp(frame, self._pts_by_clock(now_s))
+
+    def _repeated(self, now_s: float) -> av.VideoFrame | None:
+        frame = self._last_frame
+        if frame is None or not self._shall_repeat or now_s - self._last_sent_s < REPEAT_AFTER_S:
+            return None
+        return self._stamp(frame, self._pts_by_clock(now_s))
+
+    def _pts_by_clock(self, now_s: float) -> int:
+        elapsed_s = now_s - self._last_sent_s if self._last_sent_s else 0.0
+        return (self._last_pts or 0) + int(elapsed_s * CLOCK_RATE)
+
+    def _stamp(self, frame: av.VideoFrame, pts: int) -> av.VideoFrame:
+        # A receiver takes a repeated or falling timestamp for another frame's packets.
+        if self._last_pts is not None:
+            pts = max(pts, self._last_pts + 1)
+        self._last_pts = pts
+        frame.pts = pts
+        return frame
+
+
+async def _within(limit_s: float, event: asyncio.Event) -> bool:
+    try:
+        async with asyncio.timeout(limit_s):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

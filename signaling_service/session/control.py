@@ -1,0 +1,169 @@
+"""The data channel: `ping`, changes of the filter without renegotiation, statistics once a second."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from aiortc.rtcdatachannel import RTCDataChannel
+
+from signaling_service.errors import MalformedRequest, SignalingError
+from signaling_service.session.wishes import Change, FilterMessage, parsed
+
+if TYPE_CHECKING:
+    from signaling_service.session.session import Session
+
+LABEL = "control"
+STATS_EVERY_S = 1.0
+TELL_EVERY_S = 1.0
+MAX_MESSAGE_CHARS = 64 * 1024
+MAX_WAITING = 16
+MAX_BUFFERED_BYTES = 256 * 1024
+
+
+class Control:
+    """Everything that is said over a session's data channels."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._channel: RTCDataChannel | None = None
+        self._waiting: asyncio.Queue[str] = asyncio.Queue(MAX_WAITING)
+        self._told_error_s: dict[str, float] = {}
+
+    def attach(self, channel: RTCDataChannel) -> None:
+        """Take a channel that the page has opened; `ping` is answered on any, the rest on `control`."""
+        if channel.label == LABEL:
+            self._channel = channel
+
+        def on_message(message: str | bytes) -> None:
+            if isinstance(message, str):
+                self._on_text(channel, message)
+
+        channel.on("message", on_message)
+
+    async def run(self) -> None:
+        """Answer changes one after the other, and push statistics."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._answer_changes())
+            group.create_task(self._push_stats())
+
+    def tell_error(self, code: str, text: str, field: str = "") -> None:
+        """Pass a worker's error on, each code at most once a second."""
+        now_s = time.monotonic()
+        if now_s - self._told_error_s.get(code, 0.0) >= TELL_EVERY_S:
+            if len(self._told_error_s) > MAX_WAITING:
+                self._told_error_s.clear()
+            self._told_error_s[code] = now_s
+            self._say(_worker_error(code, text, field))
+
+    def tell_refused(self, code: str, text: str, field: str, *, is_left: bool) -> None:
+        """Say which parameter a worker has refused, and what the session has gone back to, if it has."""
+        if is_left:
+            self._say({**_worker_error(code, text, field), **self._choice()})
+        else:
+            self.tell_error(code, text, field)
+
+    def tell_progress(self, name: str, fraction: float) -> None:
+        """Say how far a worker is with loading."""
+        self._say({"type": "progress", "filter": name, "fraction": round(fraction, 3)})
+
+    def _on_text(self, channel: RTCDataChannel, text: str) -> None:
+        if text.startswith("ping"):
+            if _takes_more(channel):
+                channel.send("pong" + text[4:])
+        elif channel is self._channel:
+            try:
+                self._waiting.put_nowait(text)
+            except asyncio.QueueFull:
+                self._say_error(MalformedRequest("too many changes at a time; this one was not taken"))
+
+    async def _answer_changes(self) -> None:
+        while True:
+            text = await self._waiting.get()
+            try:
+                first_rtp_timestamp = await self._session.change(_parse(text))
+            except SignalingError as exc:
+                self._say_error(exc)
+            else:
+                said = {"type": "filter", "ok": True, **self._choice()}
+                self._say({**said, "first_rtp_timestamp": first_rtp_timestamp})
+
+    def _choice(self) -> dict[str, Any]:
+        session = self._session
+        return {
+            "filter": list(session.choice.filters),
+            "params": session.choice.params,
+            "outage": session.outage.value,
+            "private": session.is_private,
+            "generation": session.choice.generation,
+        }
+
+    async def _push_stats(self) -> None:
+        session = self._session
+        frames_in, frames_out, then_s = session.frames_in, session.frames_out, time.monotonic()
+        while True:
+            await asyncio.sleep(STATS_EVERY_S)
+            now_s = time.monotonic()
+            elapsed_s = now_s - then_s
+            stages, worker = session.latency.take()
+            self._say(
+                {
+                    "type": "stats",
+                    "session": session.name,
+                    "filters": list(session.choice.filters),
+                    "generation": session.choice.generation,
+                    "state": session.showing,
+                    "outage": session.outage.value,
+                    "private": session.is_private,
+                    "fps_in": round((session.frames_in - frames_in) / elapsed_s, 1),
+                    "fps_out": round((session.frames_out - frames_out) / elapsed_s, 1),
+                    "frames_in": session.frames_in,
+                    "frames_out": session.frames_out,
+                    "latency_ms": stages,
+                    "worker": worker,
+                }
+            )
+            frames_in, frames_out, then_s = session.frames_in, session.frames_out, now_s
+
+    def _say_error(self, error: SignalingError) -> None:
+        said = {"code": error.code, "message": str(error)}
+        if field := getattr(error, "field", ""):
+            said["field"] = field
+        self._say({"type": "error", "error": said})
+
+    def _say(self, message: dict[str, Any]) -> None:
+        channel = self._channel
+        if channel is None or not _takes_more(channel):
+            return
+        text = json.dumps(message)
+        if len(text) > MAX_MESSAGE_CHARS:
+            # Chromium takes 256 KiB; a page that has sent so much by HTTP knows what it was.
+            text = json.dumps({name: value for name, value in message.items() if name != "params"})
+        channel.send(text)
+
+
+def _worker_error(code: str, text: str, field: str) -> dict[str, Any]:
+    error = {"code": code, "message": text, **({"field": field} if field else {})}
+    # `of` tells it from the answer to a change that was refused.
+    return {"type": "error", "of": "worker", "error": error}
+
+
+def _takes_more(channel: RTCDataChannel) -> bool:
+    # A channel is "open" for a while after its connection has gone; what is sent then fails in aiortc's task.
+    is_connected = channel.transport.transport.state == "connected"
+    return is_connected and channel.readyState == "open" and channel.bufferedAmount < MAX_BUFFERED_BYTES
+
+
+def _parse(text: str) -> Change:
+    if len(text) > MAX_MESSAGE_CHARS:
+        raise MalformedRequest(f"a message may have at most {MAX_MESSAGE_CHARS} characters")
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise MalformedRequest("expected JSON, or a text that starts with ping") from exc
+    message = parsed(FilterMessage, values)
+    if message.name is None and message.params is None and message.outage is None:
+        raise MalformedRequest("expected name, params or outage")
+    return Change(filter=message.name, params=message.params, outage=message.outage)

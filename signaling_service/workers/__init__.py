@@ -1,0 +1,1 @@
+"""The workers: who lives, which one gets a frame, what comes back."""

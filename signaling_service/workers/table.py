@@ -1,0 +1,217 @@
+"""The table of live workers, made from nothing but their status messages."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared import endpoints
+from shared.errors import EndpointError
+from shared.wire import FilterState, FilterStatus, LoopState, StatusHeader
+from signaling_service.errors import InvalidParams, NoWorker, UnknownFilter
+from signaling_service.metrics import Metrics
+from signaling_service.workers import schema
+
+logger = logging.getLogger(__name__)
+
+STATUS_AGE_LIMIT_S = 1.0
+BATCH_LIMIT_S = 1.0
+BATCH_LIMIT_FACTOR = 3.0
+LOADING_LIMIT_S = 600.0
+CHECK_EVERY_S = 0.1
+MAX_WORKERS = 256
+MAX_FILTERS_KNOWN = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker as its last status described it; `seen_at_s` is this process's monotonic clock."""
+
+    status: StatusHeader
+    seen_at_s: float
+
+    @property
+    def id(self) -> str:
+        return self.status.worker
+
+    def serves(self, filters: Sequence[str]) -> bool:
+        """Offers every one of these filters, loaded or not."""
+        usable = {f.name for f in self.status.filters if f.state is not FilterState.FAILED}
+        return usable.issuperset(filters)
+
+    def has_loaded(self, filters: Sequence[str]) -> bool:
+        """Can filter a frame at once."""
+        loaded = {f.name for f in self.status.filters if f.state is FilterState.LOADED}
+        return loaded.issuperset(filters)
+
+    def why_not_live(self, now_s: float) -> str | None:
+        """Return the reason for which no frame should go there, None while it is live."""
+        status = self.status
+        if now_s - self.seen_at_s > STATUS_AGE_LIMIT_S:
+            return "silent"
+        if status.draining:
+            return "draining"
+        in_state_s = status.loop_state_ms / 1000 + now_s - self.seen_at_s
+        if status.loop_state is LoopState.BATCH and in_state_s > max(
+            BATCH_LIMIT_S, BATCH_LIMIT_FACTOR * status.loop_usual_ms / 1000
+        ):
+            return "hung in a batch"
+        if status.loop_state is LoopState.LOADING and in_state_s > LOADING_LIMIT_S:
+            return "hung while loading"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ServedFilter:
+    """A filter as `GET /filters` shows it."""
+
+    status: FilterStatus
+    workers: int
+    is_private: bool
+
+
+class Workers:
+    """Who is live, who serves what; tells its listeners when that changes. Event loop only."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._workers: dict[str, Worker] = {}
+        self._live: dict[str, Worker] = {}
+        self._ever_served: dict[str, FilterStatus] = {}
+        self._private: set[str] = set()
+        self._listeners: set[Callable[[], None]] = set()
+
+    async def run(self) -> None:
+        """Look for workers that have fallen silent, until cancelled."""
+        while True:
+            await asyncio.sleep(CHECK_EVERY_S)
+            self._refresh(time.monotonic())
+
+    def add_listener(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever the set of live workers or what they serve has changed."""
+        self._listeners.add(listener)
+
+    def remove_listener(self, listener: Callable[[], None]) -> None:
+        self._listeners.discard(listener)
+
+    def update(self, status: StatusHeader, now_s: float | None = None) -> None:
+        """Take a status; `now_s` is the monotonic clock."""
+        now_s = time.monotonic() if now_s is None else now_s
+        if status.worker not in self._workers:
+            if len(self._workers) >= MAX_WORKERS or not _is_endpoint(status.frames_endpoint):
+                self._metrics.wire_errors.labels("worker_refused").inc()
+                return
+            logger.info("worker %s joined: %s on %s", status.worker, status.frames_endpoint, status.device)
+        self._show_memory(self._workers.get(status.worker), status)
+        self._workers[status.worker] = Worker(status, now_s)
+        for served in status.filters:
+            self._note(served)
+        self._refresh(now_s)
+
+    def live(self, filters: Sequence[str] = ()) -> list[Worker]:
+        """Live workers that serve all of these filters."""
+        return [worker for worker in self._live.values() if worker.serves(filters)]
+
+    def served_filters(self) -> list[ServedFilter]:
+        """Every filter that a live worker offers, by name."""
+        best: dict[str, ServedFilter] = {}
+        for worker in self._live.values():
+            for status in worker.status.filters:
+                known = best.get(status.name)
+                count = 1 if known is None else known.workers + 1
+                if known is not None and known.status.state is FilterState.LOADED:
+                    status = known.status
+                best[status.name] = ServedFilter(status, count, status.name in self._private)
+        return [best[name] for name in sorted(best)]
+
+    def keeps_state(self, filters: Sequence[str]) -> bool:
+        """One of these filters remembers the last frame, so a session must stay with one worker."""
+        return any(f.keeps_state for name in filters if (f := self._ever_served.get(name)))
+
+    def is_private(self, filters: Sequence[str]) -> bool:
+        """One of these filters hides what the camera sees, by the word of any worker there ever was."""
+        return not self._private.isdisjoint(filters)
+
+    def check_choice(self, filters: Sequence[str], params: dict[str, Any]) -> None:
+        """Raise UnknownFilter, NoWorker or InvalidParams unless this choice can be served now."""
+        if not self._live:
+            raise NoWorker(filters)
+        if unknown := [name for name in filters if name not in self._ever_served]:
+            raise UnknownFilter(unknown, sorted(self._ever_served))
+        if not self.live(filters):
+            raise NoWorker(filters)
+        if len(filters) == 1:
+            self._check_params(filters[0], params, "")
+            return
+        for name, own in params.items():
+            if name not in filters:
+                raise InvalidParams(name[:64], f"not a filter of this chain: {', '.join(filters)}")
+            if not isinstance(own, dict):
+                raise InvalidParams(name, "expected an object")
+            self._check_params(name, own, f"{name}.")
+
+    def _check_params(self, name: str, params: dict[str, Any], prefix: str) -> None:
+        error = schema.first_fault(params, self._ever_served[name].schema)
+        if error is not None:
+            raise InvalidParams(prefix + ".".join(str(part) for part in error.path), error.message[:300])
+
+    def _note(self, served: FilterStatus) -> None:
+        known = self._ever_served.get(served.name)
+        if known is None and len(self._ever_served) >= MAX_FILTERS_KNOWN:
+            return
+        # A worker where it cannot even be imported knows nothing of it.
+        if known is None or served.state is not FilterState.FAILED:
+            self._ever_served[served.name] = served
+        if served.is_private:
+            self._private.add(served.name)
+
+    def _show_memory(self, before: Worker | None, now: StatusHeader | None) -> None:
+        gauge = self._metrics.filter_memory
+        held = _memory(now)
+        for name in _memory(before.status if before else None).keys() - held.keys():
+            assert before is not None
+            gauge.remove(before.id, name)
+        for name, size_bytes in held.items():
+            assert now is not None
+            gauge.labels(now.worker, name).set(size_bytes)
+
+    def _refresh(self, now_s: float) -> None:
+        live: dict[str, Worker] = {}
+        for worker in list(self._workers.values()):
+            reason = worker.why_not_live(now_s)
+            if reason is None:
+                live[worker.id] = worker
+                continue
+            if worker.id in self._live:
+                logger.info("worker %s left: %s", worker.id, reason)
+            if reason == "silent":
+                del self._workers[worker.id]
+                self._show_memory(worker, None)
+        changed = {k: _serves(w) for k, w in live.items()} != {k: _serves(w) for k, w in self._live.items()}
+        self._live = live
+        if changed:
+            self._metrics.workers.set(len(live))
+            for listener in list(self._listeners):
+                listener()
+
+
+def _memory(status: StatusHeader | None) -> dict[str, int]:
+    """By filter, of those that are loaded."""
+    filters = status.filters if status else ()
+    return {f.name: f.memory_bytes for f in filters if f.state is FilterState.LOADED}
+
+
+def _serves(worker: Worker) -> tuple[tuple[str, FilterState, bool], ...]:
+    return tuple((f.name, f.state, f.is_private) for f in worker.status.filters)
+
+
+def _is_endpoint(text: str) -> bool:
+    try:
+        endpoints.parse(text)
+    except EndpointError:
+        return False
+    return True

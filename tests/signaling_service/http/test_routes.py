@@ -1,0 +1,340 @@
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from signaling_service.http.app import MAX_BODY_BYTES
+from signaling_service.http.static_files import accepts_gzip
+from signaling_service.session.wishes import MAX_PARAMS_BYTES
+from tests.signaling_service.calling import Page, Running, page, running
+from tests.signaling_service.making import WireWorker, served
+
+
+@pytest.fixture
+async def bare(free_port: int) -> AsyncIterator[Running]:
+    """A service without a worker."""
+    async with running(free_port) as made:
+        yield made
+
+
+@pytest.fixture
+async def service(free_port: int) -> AsyncIterator[Running]:
+    async with running(free_port) as made:
+        with WireWorker(f"tcp://127.0.0.1:{free_port}"):
+            await made.has_worker()
+            yield made
+
+
+def error_of(response: httpx.Response, status: int) -> dict[str, Any]:
+    assert response.status_code == status, response.text
+    body = response.json()
+    assert set(body) == {"error"}
+    assert body["error"]["code"]
+    assert body["error"]["message"]
+    assert "Traceback" not in response.text
+    return dict(body["error"])
+
+
+async def test_the_service_is_alive_at_once_and_ready_with_a_worker(bare: Running, free_port: int) -> None:
+    assert (await bare.http.get("/healthz")).json() == {"status": "ok"}
+    response = await bare.http.get("/readyz")
+    assert error_of(response, 503)["code"] == "no_worker"
+    assert response.headers["retry-after"]
+    with WireWorker(f"tcp://127.0.0.1:{free_port}"):
+        await bare.has_worker()
+        assert (await bare.http.get("/readyz")).status_code == 200
+
+
+async def test_filters_are_what_live_workers_serve(bare: Running, free_port: int) -> None:
+    assert (await bare.http.get("/filters")).json() == {"filters": [], "default": "ink"}
+    with WireWorker(
+        f"tcp://127.0.0.1:{free_port}", filters=(served("ink", keeps_state=True, is_private=True),)
+    ):
+        await bare.has_worker()
+        (ink,) = (await bare.http.get("/filters")).json()["filters"]
+    assert (ink["name"], ink["title"], ink["workers"]) == ("ink", "Ink", 1)
+    assert (ink["keeps_state"], ink["private"]) == (True, True)
+    assert ink["schema"]["properties"]["strength"]["maximum"] == 1
+
+
+def bad_offers() -> Iterator[Any]:
+    good = {"sdp": "v=0", "type": "offer"}
+    yield pytest.param({"content": "{"}, 400, "malformed", id="no JSON")
+    yield pytest.param({"content": b"\xff"}, 400, "malformed", id="no UTF-8")
+    yield pytest.param({"content": "[" * 30000}, 400, "malformed", id="nested deep")
+    yield pytest.param({"json": []}, 400, "malformed", id="a list")
+    yield pytest.param({"json": {"type": "offer"}}, 400, "malformed", id="no sdp")
+    yield pytest.param({"json": {**good, "sdp": 5}}, 400, "malformed", id="sdp a number")
+    yield pytest.param({"json": {**good, "type": "answer"}}, 400, "malformed", id="an answer")
+    yield pytest.param({"json": {**good, "params": []}}, 400, "malformed", id="params a list")
+    yield pytest.param({"json": {**good, "outage": "maybe"}}, 400, "malformed", id="outage unknown")
+    yield pytest.param({"json": {**good, "filter": []}}, 400, "malformed", id="an empty chain")
+    yield pytest.param({"json": {**good, "filter": ["ink"] * 9}}, 400, "malformed", id="a long chain")
+    yield pytest.param({"json": good, "params": {"params": "{"}}, 400, "malformed", id="query params")
+    yield pytest.param({"json": good, "params": {"filter": "ink,"}}, 400, "malformed", id="query filter")
+    yield pytest.param({"json": {**good, "filter": "nope"}}, 404, "unknown_filter", id="unknown filter")
+    yield pytest.param({"json": good, "params": {"filter": "nope"}}, 404, "unknown_filter", id="in the query")
+    yield pytest.param(
+        {"json": {**good, "params": {"strength": 3}}}, 422, "invalid_params", id="parameter out of range"
+    )
+    long = {"a": "x" * (MAX_PARAMS_BYTES - 1)}
+    yield pytest.param({"json": {**good, "params": long}}, 400, "malformed", id="params too long to travel")
+    # Each takes nine bytes on its way, here four.
+    many = {"a": [0.5] * (MAX_PARAMS_BYTES // 8)}
+    yield pytest.param({"json": {**good, "params": many}}, 400, "malformed", id="params that grow too long")
+    yield pytest.param({"json": {**good, "params": {"a": 2**64}}}, 400, "malformed", id="a number too large")
+    yield pytest.param({"content": "x" * (MAX_BODY_BYTES + 1)}, 413, "too_large", id="large")
+    yield pytest.param({"json": good}, 422, "unusable_offer", id="an empty description")
+    yield pytest.param({"json": {**good, "sdp": "hello"}}, 422, "unusable_offer", id="no SDP")
+    yield pytest.param({"json": {**good, "sdp": "\x00" * 1000}}, 422, "unusable_offer", id="zeros")
+
+
+@pytest.mark.parametrize(("request_", "status", "code"), list(bad_offers()))
+async def test_a_bad_offer_gets_its_error_and_leaves_nothing(
+    service: Running, request_: dict[str, Any], status: int, code: str
+) -> None:
+    headers = {"content-type": "application/json"}
+    response = await service.http.post("/offer", headers=headers, **request_)
+    assert error_of(response, status)["code"] == code
+    await service.is_free()
+
+
+async def test_every_broken_line_of_an_offer_is_refused_or_answered(service: Running) -> None:
+    async with page() as caller:
+        lines = (await caller.offer()).split("\r\n")
+    for index in range(0, len(lines), 3):
+        sdp = "\r\n".join([*lines[:index], lines[index][: len(lines[index]) // 2], *lines[index + 1 :]])
+        response = await service.http.post("/offer", json={"type": "offer", "sdp": sdp})
+        if response.status_code == 200:
+            await service.http.delete(f"/sessions/{response.json()['session']}")
+        else:
+            error_of(response, 422)
+    await service.is_free()
+
+
+async def test_an_offer_of_another_type_is_refused(service: Running) -> None:
+    response = await service.http.post("/offer", content="x", headers={"content-type": "text/plain"})
+    assert error_of(response, 415)["message"].endswith("application/json")
+
+
+async def test_an_offer_without_video_is_refused(service: Running) -> None:
+    async with page() as caller:
+        sdp = await caller.offer(video=False)
+        response = await service.http.post("/offer", json={"type": "offer", "sdp": sdp})
+    assert "video" in error_of(response, 422)["message"]
+    await service.is_free()
+
+
+@pytest.mark.parametrize("direction", ["sendonly", "recvonly", "inactive"])
+async def test_an_offer_that_does_not_send_and_receive_is_refused(service: Running, direction: str) -> None:
+    async with page() as caller:
+        sdp = (await caller.offer()).replace("a=sendrecv", f"a={direction}")
+        response = await service.http.post("/offer", json={"type": "offer", "sdp": sdp})
+    assert "video" in error_of(response, 422)["message"]
+    await service.is_free()
+
+
+async def test_without_a_worker_an_offer_is_told_to_come_back(bare: Running) -> None:
+    response = await bare.http.post("/offer", json={"sdp": "v=0", "type": "offer"})
+    assert error_of(response, 503)["code"] == "no_worker"
+    assert int(response.headers["retry-after"]) >= 1
+
+
+async def test_a_full_service_answers_503_with_retry_after(free_port: int) -> None:
+    async with running(free_port, max_sessions=1) as service:
+        with WireWorker(f"tcp://127.0.0.1:{free_port}"):
+            await service.has_worker()
+            async with page() as first, page() as second:
+                answer = await service.http.post("/offer", json={"type": "offer", "sdp": await first.offer()})
+                assert answer.status_code == 200
+                response = await service.http.post(
+                    "/offer", json={"type": "offer", "sdp": await second.offer()}
+                )
+                assert error_of(response, 503)["code"] == "full"
+                assert response.headers["retry-after"]
+                assert error_of(await service.http.get("/readyz"), 503)["code"] == "full"
+                await service.http.delete(f"/sessions/{answer.json()['session']}")
+                assert (await service.http.get("/readyz")).status_code == 200
+
+
+async def test_one_client_cannot_hold_all_places_by_never_connecting(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signaling_service.session.sessions.MAX_CONNECTING_PER_CLIENT", 2)
+    body = {"type": "offer", "sdp": await _an_offer()}
+    opened = [(await service.http.post("/offer", json=body)).json()["session"] for _ in range(2)]
+    response = await service.http.post("/offer", json=body)
+    assert error_of(response, 429)["code"] == "too_many_requests"
+    assert response.headers["retry-after"]
+    for session in opened:
+        await service.http.delete(f"/sessions/{session}")
+    await service.is_free()
+
+
+async def _an_offer() -> str:
+    caller = Page()
+    sdp = await caller.offer(candidates=False)
+    await caller.close()
+    return sdp
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+async def test_an_unknown_session_is_404(service: Running, method: str) -> None:
+    response = await service.http.request(method, "/sessions/" + "0" * 32, json={})
+    assert error_of(response, 404)["code"] == "unknown_session"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nothing", 404, "not_found"),
+        ("GET", "/../pyproject.toml", 404, "not_found"),
+        ("DELETE", "/filters", 405, "method_not_allowed"),
+    ],
+)
+async def test_other_paths_get_the_same_shape_of_error(
+    service: Running, method: str, path: str, status: int, code: str
+) -> None:
+    assert error_of(await service.http.request(method, path), status)["code"] == code
+
+
+async def test_the_api_key_guards_all_calls_but_health_and_pages(free_port: int) -> None:
+    async with running(free_port, api_key="secret") as service:
+        for method, path in [
+            ("POST", "/offer"), ("PATCH", "/sessions/x"), ("DELETE", "/sessions/x"), ("GET", "/filters"),
+            ("GET", "/ice-servers"),
+        ]:  # fmt: skip
+            response = await service.http.request(method, path)
+            assert error_of(response, 401)["code"] == "unauthorized"
+            assert response.headers["www-authenticate"] == "Bearer"
+            wrong = await service.http.request(method, path, headers={"authorization": "Bearer secre"})
+            assert error_of(wrong, 403)["code"] == "forbidden"
+        right = {"authorization": "Bearer secret"}
+        assert (await service.http.get("/filters", headers=right)).status_code == 200
+        for path in ("/healthz", "/metrics", "/", "/p2pcamera.js"):
+            assert (await service.http.get(path)).status_code == 200
+
+
+async def test_ice_servers_are_the_configured_ones(free_port: int) -> None:
+    servers = [{"urls": "turn:turn.example", "secret": "shared"}]
+    async with running(free_port, ice_servers=json.dumps(servers)) as service:
+        (made,) = (await service.http.get("/ice-servers")).json()["iceServers"]
+    assert made["urls"] == "turn:turn.example"
+    assert set(made) == {"urls", "username", "credential"}
+
+
+async def test_a_page_of_another_origin_may_call(service: Running) -> None:
+    preflight = await service.http.options(
+        "/offer",
+        headers={
+            "origin": "https://meet.example",
+            "access-control-request-method": "POST",
+            "access-control-request-headers": "content-type,authorization",
+            "access-control-request-private-network": "true",
+        },
+    )
+    assert preflight.status_code == 200
+    assert preflight.headers["access-control-allow-origin"] == "*"
+    assert "authorization" in preflight.headers["access-control-allow-headers"].lower()
+    assert preflight.headers["access-control-allow-private-network"] == "true"
+    module = await service.http.get("/p2pcamera.mjs", headers={"origin": "https://meet.example"})
+    assert module.headers["access-control-allow-origin"] == "*"
+    assert module.headers["content-type"].startswith("text/javascript")
+    refused = await service.http.post("/offer", json={}, headers={"origin": "https://meet.example"})
+    assert refused.headers["access-control-allow-origin"] == "*"
+    too_large = await service.http.post(
+        "/offer", content=b"x" * (MAX_BODY_BYTES + 1), headers={"origin": "https://meet.example"}
+    )
+    assert too_large.status_code == 413
+    assert too_large.headers["access-control-allow-origin"] == "*"
+
+
+async def test_a_body_that_grows_past_the_limit_is_cut_off(service: Running) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(MAX_BODY_BYTES // 8192 + 2):
+            yield b"x" * 8192
+
+    response = await service.http.post(
+        "/offer", content=endless(), headers={"content-type": "application/json"}
+    )
+    assert error_of(response, 413)["code"] == "too_large"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/index.html", "/demo.js", "/demo/language.js", "/demo/text/ja.js", "/p2pcamera.js", "/obs.html"],
+)
+async def test_pages_are_checked_for_newer_versions(service: Running, path: str) -> None:
+    response = await service.http.get(path)
+    assert response.status_code == 200
+    assert response.headers["cache-control"] == "no-cache"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    again = await service.http.get(path, headers={"if-none-match": response.headers["etag"]})
+    assert again.status_code == 304
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/style.css", "/p2pcamera.js", "/p2pcamera.min.js.map", "/favicon.svg"]
+)
+async def test_text_is_compressed_for_those_who_take_it(service: Running, path: str) -> None:
+    plain = await service.http.get(path, headers={"accept-encoding": "identity"})
+    packed = await service.http.get(path, headers={"accept-encoding": "br, gzip"})
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.content == plain.content
+    assert int(packed.headers["content-length"]) < int(plain.headers["content-length"])
+    for response in (plain, packed):
+        assert "accept-encoding" in response.headers["vary"].lower()
+    for name in ("content-type", "cache-control", "x-content-type-options", "last-modified"):
+        assert packed.headers[name] == plain.headers[name]
+    assert packed.headers.get("content-security-policy") == plain.headers.get("content-security-policy")
+    again = {"accept-encoding": "gzip", "if-none-match": packed.headers["etag"]}
+    assert (await service.http.get(path, headers=again)).status_code == 304
+    part = await service.http.get("/p2pcamera.js", headers={"accept-encoding": "gzip", "range": "bytes=0-9"})
+    assert (part.status_code, len(part.content)) == (206, 10)
+
+
+async def test_a_third_of_the_script_s_bytes_travel(service: Running) -> None:
+    response = await service.http.get("/p2pcamera.js", headers={"accept-encoding": "gzip"})
+    assert 3 * int(response.headers["content-length"]) < len(response.content)
+
+
+async def test_answers_of_the_api_are_not_compressed(service: Running) -> None:
+    for path in ("/filters", "/metrics", "/ice-servers"):
+        response = await service.http.get(path, headers={"accept-encoding": "gzip"})
+        assert "content-encoding" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("gzip", True), ("br;q=1.0, GZIP;q=0.5", True), ("*", True), ("", False), ("br", False),
+        ("gzip;q=0, *", False), ("gzip;q=0.0", False), ("gzip;q=much", False), ("identity, *;q=0", False),
+    ],
+)  # fmt: skip
+def test_who_takes_gzip_says_so(said: str, expected: bool) -> None:
+    assert accepts_gzip(said) is expected
+
+
+async def test_types_of_the_shim_are_text(service: Running) -> None:
+    for path in ("/p2pcamera.d.ts", "/p2pcamera.d.mts"):
+        assert (await service.http.get(path)).headers["content-type"] == "text/plain; charset=utf-8"
+
+
+async def test_the_page_has_a_policy_that_lets_nothing_in_from_elsewhere(service: Running) -> None:
+    policy = (await service.http.get("/")).headers["content-security-policy"]
+    allowed = dict(part.split(" ", 1) for part in policy.split("; "))
+    assert allowed["default-src"] == "'none'"
+    assert allowed["script-src"] == allowed["style-src"] == allowed["connect-src"] == "'self'"
+    assert "unsafe" not in policy
+    assert "content-security-policy" not in (await service.http.get("/p2pcamera.js")).headers
+
+
+async def test_metrics_name_their_units(service: Running) -> None:
+    text = (await service.http.get("/metrics")).text
+    assert "p2pcamera_workers 1.0" in text
+    assert "p2pcamera_result_latency_seconds_bucket" in text

@@ -1,0 +1,184 @@
+"""The front with two media processes of its own, and a worker that speaks the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from signaling_service.config import Settings
+from signaling_service.http.app import create_app
+from signaling_service.processes.front import Front
+from tests.signaling_service.calling import Page, page, until
+from tests.signaling_service.making import WireWorker
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@asynccontextmanager
+async def front_of_two(results_port: int, **settings: Any) -> AsyncIterator[tuple[Front, httpx.AsyncClient]]:
+    front = Front(
+        Settings(
+            results_bind=f"tcp://127.0.0.1:{results_port}",
+            ice_addresses=("127.0.0.1",),
+            processes=2,
+            **settings,
+        )
+    )
+    app = create_app(front)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://service") as http,
+    ):
+        with WireWorker(f"tcp://127.0.0.1:{results_port}"):
+            await until(lambda: bool(front.workers.live()))
+            yield front, http
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def fronted(unused_port_of_module: int) -> AsyncIterator[tuple[Front, httpx.AsyncClient]]:
+    async with front_of_two(unused_port_of_module, max_sessions=6) as fronted:
+        yield fronted
+
+
+@pytest.fixture(scope="module")
+def unused_port_of_module() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def pids(front: Front) -> list[int]:
+    found = [process.pid for process in front.processes]
+    assert None not in found
+    return [pid for pid in found if pid is not None]
+
+
+def dealt(front: Front) -> list[int]:
+    return [len(process.sessions) for process in front.processes]
+
+
+async def test_sessions_are_dealt_evenly_and_later_calls_reach_their_process(
+    fronted: tuple[Front, httpx.AsyncClient],
+) -> None:
+    front, http = fronted
+    async with AsyncExitStack() as stack:
+        pages = [await stack.enter_async_context(page()) for _ in range(4)]
+        for caller in pages:
+            await caller.call(http)
+        await asyncio.gather(*(caller.shows(1) for caller in pages))
+        assert dealt(front) == [2, 2]
+        for caller in pages:
+            session = caller.answer["session"]
+            changed = await http.patch(f"/sessions/{session}", json={"filter": "invert"})
+            assert changed.json()["filter"] == "invert"
+            wrong = await http.patch(f"/sessions/{session}", json={"params": {"strength": "x"}})
+            assert wrong.status_code == 422
+            assert wrong.json()["error"]["field"] == "strength"
+            assert (await http.delete(f"/sessions/{session}")).status_code == 200
+            assert (await http.delete(f"/sessions/{session}")).status_code == 200
+    assert dealt(front) == [0, 0]
+
+
+@pytest.mark.parametrize("name", ["0", "zz" * 16, "00" * 16, "ff" * 16])
+async def test_a_session_that_never_was_is_404(fronted: tuple[Front, httpx.AsyncClient], name: str) -> None:
+    _, http = fronted
+    response = await http.patch(f"/sessions/{name}", json={})
+    assert response.status_code == 404
+
+
+async def test_the_limit_holds_for_all_processes_together(fronted: tuple[Front, httpx.AsyncClient]) -> None:
+    front, http = fronted
+    async with page() as caller:
+        body = {"type": "offer", "sdp": await caller.offer()}
+        answers = await asyncio.gather(*(http.post("/offer", json=body) for _ in range(8)))
+        codes = sorted(answer.status_code for answer in answers)
+        assert codes == [200] * 6 + [503] * 2
+        refused = next(answer for answer in answers if answer.status_code == 503)
+        assert refused.json()["error"]["code"] == "full"
+        assert refused.headers["retry-after"]
+        assert (await http.get("/readyz")).status_code == 503
+        assert dealt(front) == [3, 3]
+        for answer in answers:
+            if answer.status_code == 200:
+                await http.delete(f"/sessions/{answer.json()['session']}")
+    assert (await http.get("/readyz")).status_code == 200
+
+
+async def test_an_offer_that_is_refused_leaves_nothing(fronted: tuple[Front, httpx.AsyncClient]) -> None:
+    front, http = fronted
+    response = await http.post("/offer", json={"type": "offer", "sdp": "hello"})
+    assert (response.status_code, response.json()["error"]["code"]) == (422, "unusable_offer")
+    response = await http.post("/offer", json={"type": "offer", "sdp": "v=0", "filter": "nothing"})
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "unknown_filter")
+    assert dealt(front) == [0, 0]
+
+
+async def test_metrics_are_those_of_all_processes(fronted: tuple[Front, httpx.AsyncClient]) -> None:
+    _, http = fronted
+    text = (await http.get("/metrics")).text
+    assert 'p2pcamera_workers{process="front"} 1.0' in text
+    assert 'p2pcamera_sessions{process="0"} 0.0' in text
+    assert 'p2pcamera_sessions{process="1"} 0.0' in text
+
+
+async def test_a_process_that_dies_takes_its_own_sessions_alone_and_is_started_again(
+    fronted: tuple[Front, httpx.AsyncClient],
+) -> None:
+    front, http = fronted
+    async with page() as lost, page() as kept, page() as new:
+        await lost.call(http)
+        await kept.call(http)
+        await asyncio.gather(lost.shows(3), kept.shows(3))
+        place = next(p.place for p in front.processes if lost.answer["session"] in p.sessions)
+        before = pids(front)
+        os.kill(before[place], signal.SIGKILL)
+        await kept.shows(10)
+        await until(lambda: not front.processes[place].is_ready)
+        gone = await http.patch(f"/sessions/{lost.answer['session']}", json={})
+        assert gone.status_code == 404
+        await until(lambda: front.processes[place].is_ready)
+        after = pids(front)
+        assert after[place] != before[place]
+        assert after[1 - place] == before[1 - place]
+        await new.call(http)
+        await asyncio.gather(new.shows(3), kept.shows(3))
+        assert dealt(front) == [1, 1]
+        for caller in (new, kept):
+            await http.delete(f"/sessions/{caller.answer['session']}")
+
+
+async def test_a_process_that_hangs_is_killed_and_started_again(
+    fronted: tuple[Front, httpx.AsyncClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    front, http = fronted
+    monkeypatch.setattr("signaling_service.processes.kept_process.HANG_LIMIT_S", 1.5)
+    before = pids(front)
+    os.kill(before[0], signal.SIGSTOP)
+    await until(lambda: front.processes[0].is_ready and pids(front)[0] != before[0], 20)
+    assert pids(front)[1] == before[1]
+    async with page() as caller:
+        await caller.call(http)
+        await caller.shows(3)
+
+
+async def test_closing_ends_the_processes_and_tells_the_pages(free_port: int) -> None:
+    caller = Page()
+    async with front_of_two(free_port) as (front, http):
+        processes = pids(front)
+        await caller.call(http)
+        await caller.shows(3)
+    await until(lambda: caller.connection.connectionState in ("closed", "failed"))
+    await caller.close()
+    for pid in processes:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)

@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from aiortc import RTCConfiguration, RTCPeerConnection, VideoStreamTrack
+from aiortc.rtp import (
+    RTCP_PSFB_APP,
+    RTCP_RTPFB_NACK,
+    RtcpPsfbPacket,
+    RtcpReceiverInfo,
+    RtcpRrPacket,
+    RtcpRtpfbPacket,
+    pack_remb_fci,
+    unpack_remb_fci,
+)
+
+from shared.wire import FrameHeader
+from signaling_service.media.bitrate import BitrateProfile, default_bitrate
+from signaling_service.media.payloads import marks
+from signaling_service.media.receive_estimate import CEILING_BITS_PER_S
+from signaling_service.media.send_rate import SendRate
+from signaling_service.metrics import Metrics
+from signaling_service.rtc.aiortc_media import send_at
+from signaling_service.rtc.card import Card
+from signaling_service.rtc.returned_track import Outage, ReturnedTrack
+from signaling_service.session import session as session_module
+from tests.signaling_service.calling import Page, Running, page, running, until
+from tests.signaling_service.making import WireWorker
+
+FIRST, LATER = 60, 180
+FULL = default_bitrate(640, 480)
+
+
+class OneFrame(VideoStreamTrack):
+    """A camera that gives one frame when it may, and no other ever."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may = asyncio.Event()
+
+    async def recv(self) -> av.VideoFrame:
+        await self.may.wait()
+        self.may.clear()
+        return await super().recv()
+
+
+@dataclass
+class Gated:
+    """A worker whose first answer is one picture, and which waits before it gives another."""
+
+    may_go_on: threading.Event = field(default_factory=threading.Event)
+    answered: int = 0
+
+    def __call__(self, header: FrameHeader, planes: bytes) -> bytes:
+        if self.answered:
+            self.may_go_on.wait(10.0)
+        self.answered += 1
+        luma = header.width * header.height
+        return bytes([FIRST if self.answered == 1 else LATER]) * luma + bytes([128]) * (luma // 2)
+
+
+@dataclass
+class Watched:
+    """What came back, packet by packet."""
+
+    keys: list[bool] = field(default_factory=list)
+    """For each frame's first packet, whether it belongs to a key frame."""
+    stamps: list[int] = field(default_factory=list)
+    """RTP timestamp of each frame."""
+    ssrc: int = 0
+
+    def watch(self, caller: Page) -> None:
+        receiver: Any = caller.connection.getReceivers()[0]
+        handle = receiver._handle_rtp_packet
+
+        async def handle_rtp_packet(packet: Any, arrival_time_ms: int) -> None:
+            codec = receiver._RTCRtpReceiver__codecs[packet.payload_type]
+            if codec.name in ("VP8", "H264") and packet.timestamp not in self.stamps:
+                self.stamps.append(packet.timestamp)
+                self.ssrc = packet.ssrc
+                self.keys.append(marks(codec.name, packet.payload, b"x").of_key_frame)
+            await handle(packet, arrival_time_ms)
+
+        receiver._handle_rtp_packet = handle_rtp_packet
+
+
+def luma(frame: av.VideoFrame) -> float:
+    return float(np.mean(frame.to_ndarray()[: frame.height]))
+
+
+@dataclass
+class Calling:
+    service: Running
+    gated: Gated
+
+
+@pytest.fixture
+async def calling(free_port: int) -> AsyncIterator[Calling]:
+    async with running(free_port) as service:
+        gated = Gated()
+        with WireWorker(f"tcp://127.0.0.1:{free_port}", gated):
+            await service.has_worker()
+            yield Calling(service, gated)
+            gated.may_go_on.set()
+
+
+async def connected(calling: Calling, caller: Page, camera: VideoStreamTrack) -> None:
+    caller.connection.addTrack(camera)
+    answer = await calling.service.http.post(
+        "/offer", json={"type": "offer", "sdp": await caller.offer(video=False)}
+    )
+    assert answer.status_code == 200, answer.text
+    await caller.take(answer.json())
+    await until(lambda: calling.service.metric("sessions_connected") == 1)
+
+
+async def test_one_camera_frame_comes_back_without_a_second_as_a_key_frame_of_its_result(
+    calling: Calling,
+) -> None:
+    camera, watched = OneFrame(), Watched()
+    async with page() as caller:
+        await connected(calling, caller, camera)
+        watched.watch(caller)
+        camera.may.set()
+        # The page's own decoder would wait for the next frame; the packets say that it is there.
+        await until(lambda: watched.keys == [True])
+        assert calling.gated.answered == 1
+
+
+async def test_the_first_frame_is_a_key_frame_of_the_first_result_and_a_lost_picture_is_sent_again(
+    calling: Calling,
+) -> None:
+    watched = Watched()
+    async with page() as caller:
+        await connected(calling, caller, VideoStreamTrack())
+        watched.watch(caller)
+        await until(lambda: len(watched.keys) >= 1)
+        receiver: Any = caller.connection.getReceivers()[0]
+        # No further result comes: what the page lost is shown again at once, not in 2 s as a card.
+        began_s = time.monotonic()
+        await receiver._send_rtcp_pli(watched.ssrc)
+        await until(lambda: len(watched.keys) >= 2)
+        assert time.monotonic() - began_s < 1.0
+        assert watched.keys[:2] == [True, True]
+        await until(lambda: len(caller.frames) >= 1)
+        assert abs(luma(caller.frames[0]) - FIRST) < 3
+        calling.gated.may_go_on.set()
+        await until(lambda: len(watched.keys) >= 8)
+        assert not any(watched.keys[3:])
+
+
+class Unsteady(VideoStreamTrack):
+    """A camera whose frames are not equally far apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pts: list[int] = []
+        self._rng = random.Random(5)
+
+    async def recv(self) -> av.VideoFrame:
+        frame = await super().recv()
+        frame.pts = (self.pts[-1] if self.pts else 0) + 2500 + self._rng.randrange(1000)
+        self.pts.append(frame.pts)
+        return frame
+
+
+async def test_returned_frames_are_as_far_apart_as_those_of_the_camera(calling: Calling) -> None:
+    camera, watched = Unsteady(), Watched()
+    calling.gated.may_go_on.set()
+    async with page() as caller:
+        await connected(calling, caller, camera)
+        watched.watch(caller)
+        await until(lambda: len(watched.stamps) >= 25)
+        returned = [(stamp - watched.stamps[0]) & 0xFFFFFFFF for stamp in watched.stamps]
+        assert any({first + stamp for stamp in returned} <= set(camera.pts) for first in camera.pts)
+
+
+async def test_the_page_is_told_a_high_estimate_and_lost_packets_are_asked_for(calling: Calling) -> None:
+    calling.gated.may_go_on.set()
+    rng = random.Random(3)
+    estimates: list[int] = []
+    asked: list[int] = []
+    async with page() as caller:
+        await connected(calling, caller, VideoStreamTrack())
+        sender: Any = caller.connection.getSenders()[0]
+        handle = sender._handle_rtcp_packet
+
+        async def handle_rtcp_packet(packet: Any) -> None:
+            if isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP:
+                estimates.append(unpack_remb_fci(packet.fci)[0])
+            if isinstance(packet, RtcpRtpfbPacket) and packet.fmt == RTCP_RTPFB_NACK:
+                asked.extend(packet.lost)
+            await handle(packet)
+
+        sender._handle_rtcp_packet = handle_rtcp_packet
+        transport: Any = sender.transport
+        send_rtp = transport._send_rtp
+
+        async def lossy(data: bytes) -> None:
+            if 192 <= data[1] <= 208 or rng.random() >= 0.05:
+                await send_rtp(data)
+
+        transport._send_rtp = lossy
+        before = len(caller.frames)
+        await until(lambda: bool(asked) and bool(estimates) and len(caller.frames) >= before + 40)
+        assert max(estimates) >= 0.99 * CEILING_BITS_PER_S
+
+
+async def test_without_the_known_version_aiortc_keeps_its_ways(
+    calling: Calling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "is_known", lambda: False)
+    calling.gated.may_go_on.set()
+    async with page() as caller:
+        await connected(calling, caller, VideoStreamTrack())
+        await caller.shows(3)
+        (session,) = calling.service.service.sessions._sessions.values()
+        receiver: Any = session._pc.getReceivers()[0]
+        assert receiver._RTCRtpReceiver__nack_generator is not None
+
+
+@dataclass
+class Encoder:
+    target_bitrate: int = 0
+
+
+@pytest.fixture
+async def sending() -> AsyncIterator[tuple[Any, SendRate, ReturnedTrack, Encoder]]:
+    """A sender whose encoder is made, and whose rate is known to have been sent for 2 s."""
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    sender: Any = connection.addTransceiver("video").sender
+    rate = SendRate(BitrateProfile())
+    track = ReturnedTrack(Metrics(), Card(), Outage.CLOSED)
+    send_at(sender, rate, track)
+    sender._RTCRtpSender__encoder = encoder = Encoder()
+    track.before_encoding(av.VideoFrame(640, 480, "yuv420p"))
+    rate.note_sent(-FULL // 8 * 2, time.monotonic() - 2.0)
+    yield sender, rate, track, encoder
+    await connection.close()
+
+
+def remb(bits_per_s: int, ssrc: int) -> RtcpPsfbPacket:
+    return RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=1, media_ssrc=0, fci=pack_remb_fci(bits_per_s, [ssrc]))
+
+
+async def test_the_encoder_begins_with_what_the_picture_is_worth(sending: Any) -> None:
+    _, _, track, encoder = sending
+    assert encoder.target_bitrate == FULL
+    track.before_encoding(av.VideoFrame(1280, 720, "yuv420p"))
+    assert encoder.target_bitrate == pytest.approx(default_bitrate(1280, 720), rel=0.01)
+
+
+async def test_reports_reach_the_encoder_by_the_rate_alone(sending: Any) -> None:
+    sender, _, _, encoder = sending
+    await sender._handle_rtcp_packet(remb(100_000, sender._ssrc + 1))
+    await sender._handle_rtcp_packet(RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=1, media_ssrc=0, fci=b"else"))
+    await sender._handle_rtcp_packet(remb(1_450_000, sender._ssrc))
+    assert encoder.target_bitrate == FULL
+    await sender._handle_rtcp_packet(remb(600_000, sender._ssrc))
+    assert encoder.target_bitrate == pytest.approx(600_000, rel=0.01)
+
+
+async def test_losses_in_a_receiver_report_lower_the_target(sending: Any) -> None:
+    sender, rate, _, encoder = sending
+    rate.note_loss(0, 1000, time.monotonic() - 2.0)
+    for ssrc, lost in ((sender._ssrc + 1, 90), (sender._ssrc, 50)):
+        report = RtcpReceiverInfo(
+            ssrc=ssrc,
+            fraction_lost=0,
+            packets_lost=lost,
+            highest_sequence=1100,
+            jitter=0,
+            lsr=0,
+            dlsr=0,
+        )
+        await sender._handle_rtcp_packet(RtcpRrPacket(ssrc=1, reports=[report]))
+    assert encoder.target_bitrate == pytest.approx(0.75 * FULL, rel=0.01)

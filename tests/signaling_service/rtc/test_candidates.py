@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import pytest
+from aiortc import RTCPeerConnection, RTCSessionDescription
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signaling_service.errors import UnusableCandidates
+from signaling_service.rtc.candidates import MAX_CANDIDATES, PageCandidates, with_public_address
+
+HIDDEN = "a=candidate:1 1 udp 2113937151 6b6c5d1e-4d7c-4e1d-9c38-0123456789ab.local 50000 typ host"
+HOST = "a=candidate:2 1 udp 2113937151 192.0.2.7 50001 typ host generation 0"
+TCP = "a=candidate:3 1 tcp 1518280447 192.0.2.7 9 typ host tcptype active generation 0"
+END = "a=end-of-candidates"
+
+
+def offer(*lines: str) -> str:
+    return "\r\n".join(["v=0", "m=video 9 UDP/TLS/RTP/SAVPF 96", "a=mid:0", *lines]) + "\r\n"
+
+
+def fragment(*lines: str) -> str:
+    return "\r\n".join(["m=video 9 UDP/TLS/RTP/SAVPF 96", "a=mid:0", *lines])
+
+
+@pytest.mark.parametrize(
+    ("said", "passed_on"),
+    [
+        ([HOST, END], [HOST, END]),
+        ([HOST, TCP, END], [HOST, TCP, END]),
+        ([HIDDEN, END], []),
+        ([HIDDEN, HOST, END], [HOST]),
+        ([TCP, END], [TCP]),
+        ([END], []),
+        ([], []),
+    ],
+)
+def test_an_offer_keeps_what_can_be_checked_and_its_end_where_nothing_is_hidden(
+    said: list[str], passed_on: list[str]
+) -> None:
+    assert PageCandidates().from_offer(offer(*said)) == offer(*passed_on)
+
+
+def test_a_fragment_is_read_as_an_offer_is() -> None:
+    candidates, is_end = PageCandidates().from_fragment(fragment(HOST, END), {"0"})
+    assert [(one.ip, one.port, one.sdpMid) for one in candidates] == [("192.0.2.7", 50001, "0")]
+    assert is_end
+    assert PageCandidates().from_fragment(fragment(HIDDEN, END), {"0"}) == ([], False)
+    assert PageCandidates().from_fragment(fragment(END), {"0"}) == ([], False)
+
+
+def test_what_the_offer_hid_is_remembered_by_later_fragments() -> None:
+    hiding = PageCandidates()
+    hiding.from_offer(offer(HIDDEN))
+    assert hiding.from_fragment(fragment(HOST), {"0"})[1] is False
+    assert hiding.from_fragment(fragment(END), {"0"}) == ([], False)
+
+    open_ = PageCandidates()
+    open_.from_offer(offer(HOST))
+    assert open_.from_fragment(fragment(END), {"0"}) == ([], True)
+
+
+def test_a_session_takes_so_many_candidates_and_no_more() -> None:
+    page = PageCandidates()
+    page.from_fragment(fragment(*[HIDDEN] * MAX_CANDIDATES), {"0"})
+    with pytest.raises(UnusableCandidates, match="at most"):
+        page.from_fragment(fragment(HOST), {"0"})
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_an_offer_to_pass_on_or_a_fragment_to_refuse(text: str) -> None:
+    PageCandidates().from_offer(text)
+    PageCandidates().from_offer("a=candidate:" + text)
+    for start in ("", "a=mid:0\r\na=candidate:", "a=candidate:1 1 udp 1 "):
+        try:
+            PageCandidates().from_fragment(start + text, {"0"})
+        except UnusableCandidates:
+            continue
+
+
+ANSWER = """v=0
+o=- 1 1 IN IP4 0.0.0.0
+s=-
+t=0 0
+m=video 50002 UDP/TLS/RTP/SAVPF 96
+c=IN IP4 10.0.0.5
+a=mid:0
+a=rtcp:9 IN IP4 0.0.0.0
+a=candidate:1 1 udp 2130706431 10.0.0.5 50002 typ host
+a=candidate:2 1 udp 2130706431 172.17.0.1 50003 typ host
+a=candidate:3 1 udp 2130706431 2001:db8::5 50002 typ host
+a=candidate:4 1 udp 2130706431 127.0.0.1 50004 typ host
+a=candidate:5 1 udp 1694498815 203.0.113.9 50002 typ srflx raddr 10.0.0.5 rport 50002
+a=candidate:6 1 udp 16777215 192.0.2.1 50009 typ relay raddr 203.0.113.9 rport 50002
+a=end-of-candidates
+""".replace("\n", "\r\n")
+
+
+def test_host_candidates_carry_the_public_address_and_nothing_else_changes() -> None:
+    lines = with_public_address(ANSWER, "203.0.113.9").split("\r\n")
+    before = ANSWER.split("\r\n")
+    assert [line for line in lines if "candidate:" in line] == [
+        "a=candidate:1 1 udp 2130706431 203.0.113.9 50002 typ host",
+        "a=candidate:2 1 udp 2130706431 203.0.113.9 50003 typ host",
+        *before[10:12],
+        before[13],
+    ]
+    assert "c=IN IP4 203.0.113.9" in lines
+    others = [line for line in before if not line.startswith(("a=candidate", "c="))]
+    assert [line for line in lines if not line.startswith(("a=candidate", "c="))] == others
+
+
+def test_a_service_on_loopback_alone_stays_there() -> None:
+    answer = ANSWER.replace("10.0.0.5", "127.0.0.1")
+    assert "c=IN IP4 127.0.0.1" in with_public_address(answer, "203.0.113.9")
+
+
+async def test_aiortc_reads_what_is_announced() -> None:
+    offerer, answerer = RTCPeerConnection(), RTCPeerConnection()
+    offerer.createDataChannel("control")
+    await answerer.setRemoteDescription(RTCSessionDescription((await offerer.createOffer()).sdp, "offer"))
+    answer = (await answerer.createAnswer()).sdp.replace(
+        "a=mid:0", "a=mid:0\r\na=candidate:1 1 udp 2130706431 10.0.0.5 50002 typ host"
+    )
+    sdp = with_public_address(answer, "203.0.113.9")
+    assert sdp.count("203.0.113.9 50002 typ host") == 1
+    RTCSessionDescription(sdp, "answer")
+    await offerer.close()
+    await answerer.close()

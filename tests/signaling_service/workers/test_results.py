@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+import pytest
+import zmq
+
+from shared import sockets
+from shared.wire import STATUS_TOPIC, ResultKind, StatusHeader, pack_result, pack_status
+from signaling_service.metrics import Metrics
+from signaling_service.workers.results import Result, ResultListener, ResultsNotBound
+from tests.signaling_service.making import SESSION, planes, result, status
+
+
+@dataclass
+class Listening:
+    listener: ResultListener
+    pub: zmq.Socket[bytes]
+    context: zmq.Context[zmq.Socket[bytes]]
+    metrics: Metrics
+    statuses: list[StatusHeader] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+
+    def dropped(self, reason: str) -> float:
+        return (
+            self.metrics.registry.get_sample_value("p2pcamera_wire_errors_total", {"reason": reason}) or 0.0
+        )
+
+    async def joined(self) -> None:
+        """Send until the subscription has reached the PUB."""
+        await self.until(lambda: bool(self.statuses), lambda: self.send(STATUS_TOPIC, pack_status(status())))
+        before = len(self.results)
+        await self.until(
+            lambda: len(self.results) > before, lambda: self.send(SESSION, pack_result(result(), planes()))
+        )
+        self.results.clear()
+
+    def send(self, *parts: bytes) -> None:
+        self.pub.send_multipart(list(parts))
+
+    async def until(self, is_so: Callable[[], bool], meanwhile: Callable[[], None] = lambda: None) -> None:
+        async with asyncio.timeout(5):
+            while not is_so():
+                meanwhile()
+                await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def listening(free_port: int) -> AsyncIterator[Listening]:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    metrics = Metrics()
+    endpoint = f"tcp://127.0.0.1:{free_port}"
+    pub = sockets.pub_results(context)
+    pub.connect(endpoint)
+    statuses: list[StatusHeader] = []
+    listener = ResultListener(context, endpoint, metrics, statuses.append)
+    made = Listening(listener, pub, context, metrics, statuses)
+    listener.start(asyncio.get_running_loop())
+    listener.subscribe(SESSION, made.results.append)
+    await made.joined()
+    yield made
+    listener.close()
+    listener.close()
+    context.destroy(linger=0)
+
+
+async def test_a_result_reaches_its_session(listening: Listening) -> None:
+    listening.send(SESSION, pack_result(result(5), planes(value=9)))
+    await listening.until(lambda: bool(listening.results))
+    assert listening.results[0].header.sequence == 5
+    assert bytes(listening.results[0].planes) == planes(value=9)
+
+
+async def test_of_many_results_the_loop_gets_the_newest_with_its_planes(listening: Listening) -> None:
+    for sequence in [1, 2, 9, 3]:
+        listening.send(SESSION, pack_result(result(sequence), planes()))
+    # The loop is held up, as by a long callback, until all have arrived.
+    time.sleep(0.3)  # noqa: ASYNC251
+    await listening.until(lambda: len(listening.results) >= 4)
+    with_planes = [one.header.sequence for one in listening.results if one.planes]
+    assert with_planes == [9]
+    assert sorted(one.header.sequence for one in listening.results) == [1, 2, 3, 9]
+
+
+async def test_errors_and_progress_are_not_lost_behind_frames(listening: Listening) -> None:
+    listening.send(SESSION, pack_result(result(1, kind=ResultKind.ERROR, code="filter_failed", text="why")))
+    for sequence in range(2, 20):
+        listening.send(SESSION, pack_result(result(sequence), planes()))
+    await listening.until(lambda: any(one.header.kind is ResultKind.ERROR for one in listening.results))
+
+
+async def test_malformed_messages_are_counted_and_dropped(listening: Listening) -> None:
+    good = pack_result(result(7), planes())
+    listening.send(SESSION)
+    listening.send(SESSION, good, b"third")
+    listening.send(SESSION, good[:-1])
+    listening.send(SESSION, b"\xff\xff\xff\xff")
+    listening.send(SESSION, pack_result(result(7, session=b"another session!"), planes()))
+    listening.send(STATUS_TOPIC, b"no status")
+    listening.send(STATUS_TOPIC, good)
+    listening.send(SESSION, good)
+    await listening.until(lambda: bool(listening.results))
+    assert [one.header.sequence for one in listening.results] == [7]
+    assert listening.dropped("malformed") >= 3
+    assert listening.dropped("size") == 2
+    assert listening.dropped("oversized") == 2
+
+
+async def test_after_unsubscribing_nothing_is_delivered(listening: Listening) -> None:
+    listening.listener.unsubscribe(SESSION)
+    listening.send(SESSION, pack_result(result(1), planes()))
+    count = len(listening.statuses)
+    listening.send(STATUS_TOPIC, pack_status(status()))
+    await listening.until(lambda: len(listening.statuses) > count)
+    assert not listening.results
+
+
+async def test_an_endpoint_that_is_taken_is_reported(listening: Listening) -> None:
+    other = ResultListener(
+        listening.context, listening.listener.reply_to, listening.metrics, lambda status: None
+    )
+    with pytest.raises(ResultsNotBound, match=r"cannot bind tcp://127\.0\.0\.1"):
+        other.bind()
+
+
+@pytest.mark.parametrize("host", ["*", "0.0.0.0"])
+def test_frames_name_an_address_that_another_host_can_reach(free_port: int, host: str) -> None:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    listener = ResultListener(context, f"tcp://{host}:{free_port}", Metrics(), lambda status: None)
+    listener.bind()
+    assert listener.reply_to.startswith("tcp://")
+    assert listener.reply_to.endswith(f":{free_port}")
+    assert host not in listener.reply_to
+    listener.close()
+    context.destroy()
+
+
+def test_where_any_port_will_do_frames_name_the_one_that_was_found() -> None:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    listener = ResultListener(context, "tcp://127.0.0.1:*", Metrics(), lambda status: None)
+    listener.bind()
+    assert int(listener.reply_to.removeprefix("tcp://127.0.0.1:")) > 0
+    listener.close()
+    context.destroy()
