@@ -222,7 +222,7 @@ class Network:
     def _placed(self, module: nn.Module) -> nn.Module:
         module = module.to(self.device, self.dtype)
         if self.is_half:
-            module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            module = module.to(memory_format=torch.channels_last)
         return module
 
     def _input(self, pictures: Tensor, grid: Grid) -> Tensor:

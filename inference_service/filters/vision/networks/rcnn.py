@@ -113,7 +113,7 @@ class Network:
     def placed(self, module: nn.Module) -> nn.Module:
         """Return a module on the device, as this network has its own."""
         module = module.to(self.device, self.dtype)
-        return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+        return module.to(memory_format=torch.channels_last)
 
     def grid(self, size: tuple[int, int]) -> Grid:
         """Return what belongs to pictures of `size` (height, width); a new one copies to the device."""
