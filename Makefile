@@ -65,6 +65,7 @@ check: lint types imports
 lint: $(VENV)/.test
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
+	@test ! -x $(VENV)/bin/hadolint || $(VENV)/bin/hadolint deploy/*.Dockerfile
 
 types: $(VENV)/.test
 	$(python) -m mypy

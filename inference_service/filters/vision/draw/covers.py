@@ -8,10 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from inference_service.filters.vision.covers import AXIS_X, AXIS_Y, IS_THERE, RADIUS, X, Y
-from inference_service.filters.vision.draw import masks as draw_masks
 from inference_service.filters.vision.draw.masks import COVER, Places, Style
 from inference_service.filters.vision.draw.pixelate import LEVELS, pixelated, squares
+from inference_service.filters.vision.people.covers import AXIS_X, AXIS_Y, IS_THERE, RADIUS, X, Y
 
 SQUARES_ACROSS = 8
 """Most squares across a cover: with more of them somebody may be known by their face."""
@@ -45,7 +44,7 @@ def covered(pictures: Tensor, covers: Tensor, is_all: Tensor, wishes: Wishes) ->
         style if mode == "mask" else None for style, mode in zip(wishes.styles, wishes.modes, strict=True)
     ]
     for style in sorted({mask for mask in masks if mask is not None}):
-        colours, cover = draw_masks.drawn(style, places, wishes.colour)
+        colours, cover = drawn(style, places, wishes.colour)
         has_it = [mask == style for mask in masks]
         drawn = _only(has_it, torch.lerp(drawn, colours, cover), drawn)
     height = pictures.shape[2]

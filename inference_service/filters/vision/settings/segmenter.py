@@ -6,10 +6,10 @@ import torch
 from pydantic import Field
 
 from inference_service.device.heap import keep_large_blocks
-from inference_service.filters.vision.network_settings import NetworkSettings
+from inference_service.filters.vision.networks.packages import require
+from inference_service.filters.vision.networks.precision import is_half
 from inference_service.filters.vision.networks.segmenter import WEIGHTS, NetworkName, Segmenter
-from inference_service.filters.vision.packages import require
-from inference_service.filters.vision.precision import is_half
+from inference_service.filters.vision.settings.network import NetworkSettings
 from inference_service.weights.folder import WeightsFile, WeightsFolder
 
 
@@ -28,7 +28,7 @@ class SegmenterSettings(NetworkSettings):
         return () if self.weights else (WEIGHTS[self.network],)
 
 
-def load(
+def load_segmenter(
     filter_name: str,
     settings: SegmenterSettings,
     folder: WeightsFolder,

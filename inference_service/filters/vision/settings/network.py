@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from inference_service.filters import base
-from inference_service.filters.vision.precision import Precision
+from inference_service.filters.vision.networks.precision import Precision
 
 
 class NetworkSettings(base.Settings):

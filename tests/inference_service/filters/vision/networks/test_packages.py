@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from inference_service.errors import MissingPackage
-from inference_service.filters.vision.packages import require
+from inference_service.filters.vision.networks.packages import require
 
 
 def test_missing_package_is_named_with_the_way_to_install_it() -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from inference_service.filters.vision.heads import Heads
+from inference_service.filters.vision.people.heads import Heads
 
 X, Y, RADIUS, AXIS_X, AXIS_Y, SPEED_X, SPEED_Y, AGE, IS_THERE = range(9)
 COLUMNS = 9

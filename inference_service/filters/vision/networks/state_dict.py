@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from inference_service.errors import WeightsError
-from inference_service.weights.folder import check
+from inference_service.weights.sums import check
 
 KEYS_NAMED = 3
 """In an error; a wrong file misses hundreds."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from inference_service.filters.vision.boxes import (
+from inference_service.filters.vision.networks.boxes import (
     MAX_GROWTH,
     chain_depth,
     clip,

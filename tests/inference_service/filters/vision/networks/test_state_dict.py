@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from inference_service.errors import WeightsError
-from inference_service.filters.vision.state_dict import load_state
+from inference_service.filters.vision.networks.state_dict import load_state
 
 
 def network() -> nn.Sequential:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from inference_service.filters.vision.enlarge import enlarged
-from inference_service.filters.vision.matte import (
+from inference_service.filters.vision.people.matte import (
     FORGOTTEN_S,
     FRAMES_PER_S,
     Lines,

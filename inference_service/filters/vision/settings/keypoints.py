@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from pydantic import Field
 
-from inference_service.filters.vision.network_settings import NetworkSettings
+from inference_service.filters.vision.networks.precision import is_half
 from inference_service.filters.vision.networks.rcnn_models import keypoint_detector
-from inference_service.filters.vision.precision import is_half
+from inference_service.filters.vision.settings.network import NetworkSettings
 
 SHORT_SIDE_GPU, SHORT_SIDE_CPU = 480, 320
 LONG_TO_SHORT = 1333 / 800
@@ -47,7 +47,7 @@ class KeypointSettings(NetworkSettings):
     )
 
 
-def load(
+def load_keypoint_network(
     filter_name: str, path: Path, settings: KeypointSettings, device: torch.device, **limits: Any
 ) -> Any:
     """Return a KeypointNetwork on `device`; `limits` as torchvision's builder takes them, besides these.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from inference_service.filters.vision.coco import POINTS
-from inference_service.filters.vision.heads import Heads, heads_of
+from inference_service.filters.vision.people.heads import Heads, heads_of
 
 BOX = (0.0, 0.0, 60.0, 170.0)
 """In centimetres, as are all places: a grown person, standing; the head's middle is at (30, 12)."""
