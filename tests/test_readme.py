@@ -39,10 +39,3 @@ def test_the_filter_in_ten_lines_is_a_filter(monkeypatch: pytest.MonkeyPatch) ->
 def _warm(one: Filter) -> None:
     batch = torch.full((1, 3, 48, 64), 128, dtype=torch.uint8)
     one.apply(batch, [Item(session=bytes(16), sequence=0, params=one.Params())])
-
-
-def test_every_file_that_the_documents_link_to_is_there() -> None:
-    root = README.parent
-    for document in [*root.glob("*.md"), *root.glob("docs/*.md")]:
-        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text()):
-            assert (document.parent / target).exists(), f"{document.name} links to {target}"
