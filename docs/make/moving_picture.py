@@ -2,8 +2,9 @@
 
     sh tests/in_namespace.sh python -m docs.make.moving_picture docs/images/demo.webp
 
-Both services run with the default filter. The camera shows a photograph that comes with matplotlib, moved a little. A made-up
-visitor starts the camera, moves the border between both pictures, changes the filter and turns a slider.
+Both services run with the default filter. The camera shows a photograph that comes with matplotlib, moved a
+little. The script starts the camera, drags the border between both pictures, changes the filter, and moves a
+slider.
 """
 
 from __future__ import annotations
@@ -54,9 +55,7 @@ async def filming(page: Page) -> AsyncIterator[list[Shot]]:
     def on_frame(event: dict[str, Any]) -> None:
         shots.append(Shot(event["metadata"]["timestamp"], base64.b64decode(event["data"])))
         # Chromium sends the next one only then.
-        task = asyncio.create_task(
-            browser.send("Page.screencastFrameAck", {"sessionId": event["sessionId"]})
-        )
+        task = asyncio.create_task(browser.send("Page.screencastFrameAck", {"sessionId": event["sessionId"]}))
         acknowledged.add(task)
         task.add_done_callback(acknowledged.discard)
 
@@ -106,11 +105,19 @@ def write(shots: list[Shot], path: Path) -> None:
     for tick in range(ticks):
         while newest + 1 < len(shots) and shots[newest + 1].at_s <= shots[0].at_s + tick / FPS:
             newest += 1
-        frames.append(Image.open(BytesIO(shots[newest].jpeg)).convert("RGB").resize(SIZE, Image.Resampling.LANCZOS))
+        frames.append(
+            Image.open(BytesIO(shots[newest].jpeg)).convert("RGB").resize(SIZE, Image.Resampling.LANCZOS)
+        )
     frames[0].save(
-        path, save_all=True, append_images=frames[1:], duration=1000 // FPS, loop=0, quality=QUALITY, method=6,
+        path,
+        save_all=True,
+        append_images=frames[1:],
+        duration=1000 // FPS,
+        loop=0,
+        quality=QUALITY,
+        method=6,
         minimize_size=True,
-    )  # fmt: skip
+    )
     size_bytes = path.stat().st_size
     print(f"{path}: {len(frames)} frames, {size_bytes / 1e6:.2f} MB")
     if size_bytes > MOST_BYTES:

@@ -11,10 +11,8 @@ from fastapi.routing import iter_route_contexts
 
 from inference_service.errors import SessionError
 from shared.wire import FilterState
-from signaling_service.config import Settings
 from signaling_service.errors import PassedOn, SignalingError
 from signaling_service.http.app import create_app
-from signaling_service.service import Service
 from signaling_service.session.control import MAX_MESSAGE_CHARS, MAX_WAITING
 from signaling_service.session.wishes import Offer
 from tests.signaling_service.calling import page, running
@@ -122,10 +120,11 @@ def calls() -> dict[str, str]:
     return {row[0].strip("`"): row[1] for row in rows(section("HTTP calls"))}
 
 
-def test_the_calls_are_those_of_the_application(free_port: int) -> None:
-    app = create_app(Service(Settings(results_bind=f"tcp://127.0.0.1:{free_port}")))
-    served = [one for one in iter_route_contexts(app.routes) if one.methods]
-    assert set(calls()) == {f"{method} {one.path}" for one in served for method in one.methods or ()}
+async def test_the_calls_are_those_of_the_application(free_port: int) -> None:
+    async with running(free_port) as made:
+        routes = create_app(made.service).routes
+    served = {(method, one.path) for one in iter_route_contexts(routes) for method in one.methods or ()}
+    assert set(calls()) == {f"{method} {path}" for method, path in served}
 
 
 async def test_the_calls_marked_with_a_key_need_it(free_port: int) -> None:
