@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from inference_service.filters.base import Filter, Item
-from inference_service.filters.registry import Registry
+from inference_service.filters.registry import BUILT_IN, Registry
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -39,3 +39,9 @@ def test_the_filter_in_ten_lines_is_a_filter(monkeypatch: pytest.MonkeyPatch) ->
 def _warm(one: Filter) -> None:
     batch = torch.full((1, 3, 48, 64), 128, dtype=torch.uint8)
     one.apply(batch, [Item(session=bytes(16), sequence=0, params=one.Params())])
+
+
+def test_every_built_in_filter_is_named() -> None:
+    rows = re.findall(r"^\| (.*?) \|", README.read_text(), re.MULTILINE)
+    named = {name for cell in rows for name in re.findall(r"`(\w+)`", cell)}
+    assert set(BUILT_IN) <= named
