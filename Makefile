@@ -44,7 +44,7 @@ models: $(VENV)/.models
 
 # Replaced by the services' launcher, so that Ctrl-C and signals reach it and nothing else.
 run: $(VENV)/.run
-	@exec $(python) deploy/run.py
+	@exec $(python) deploy/launch.py
 
 # Three at a time, mostly waiting; files of tests/e2e two, for what their tests share. Once more where one fails, since a
 # neighbour on a shared machine can take all of it for seconds: a fault of ours fails again.
@@ -65,6 +65,7 @@ check: lint types imports
 lint: $(VENV)/.test
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
+	@test ! -x $(VENV)/bin/hadolint || $(VENV)/bin/hadolint deploy/*.Dockerfile
 
 types: $(VENV)/.test
 	$(python) -m mypy
@@ -78,7 +79,7 @@ format: $(VENV)/.test
 
 bench: $(VENV)/.test
 	@chromium="$$(sh tests/find_chromium.sh)" && \
-	CHROMIUM="$$chromium" sh tests/in_namespace.sh $(python) -m benchmarks.bench $(BENCH_FLAGS)
+	CHROMIUM="$$chromium" sh tests/in_namespace.sh $(python) -m benchmarks.goals $(BENCH_FLAGS)
 
 # A peer to compare with: make bench-fastrtc, then make bench BENCH_FLAGS=--fastrtc
 bench-fastrtc:

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.random_weights import settings_with
+from harness.random_weights import settings_with
 from inference_service.device.choice import list_gpus, run_dir, take
 from inference_service.engine.memory_cameras import Bench, Load, Measured
 from inference_service.errors import SessionError

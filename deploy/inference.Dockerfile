@@ -20,16 +20,15 @@ RUN groupadd --gid 10001 p2pcamera \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/p2pcamera --shell /usr/sbin/nologin p2pcamera \
     && install --directory --owner=10001 --group=10001 --mode=0700 /run/p2pcamera /var/lib/p2pcamera
 
-WORKDIR /app
-COPY pyproject.toml constraints.txt deploy/requirements.py /build/
+WORKDIR /build
+COPY pyproject.toml constraints.txt deploy/requirements.py ./
 
 
 FROM base AS cpu-packages
 ARG TORCH_SPEC=torch
 # constraints.txt names the version. Its local part, +cpu, sorts above PyPI's plain version.
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
-RUN cd /build \
-    && python requirements.py inference models > requirements.txt \
+RUN python requirements.py inference models > requirements.txt \
     && pip install --only-binary :all: ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} \
         -c constraints.txt "$TORCH_SPEC" -r requirements.txt
 
@@ -38,27 +37,28 @@ FROM base AS gpu-packages
 ARG TORCH_SPEC=torch
 # This needs no index of its own: PyPI's torch for Linux is built with CUDA.
 ARG TORCH_INDEX_URL
-RUN cd /build \
-    && python requirements.py inference models > requirements.txt \
+RUN python requirements.py inference models > requirements.txt \
     && pip install --only-binary :all: ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} \
         -c constraints.txt "$TORCH_SPEC" -r requirements.txt
 # detectron2 and DensePose need these at run time. Two of them come as source, but are plain Python.
-COPY deploy/detectron2-needs.txt /build/
-RUN cd /build \
-    && pip install ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} \
+COPY deploy/detectron2-needs.txt ./
+RUN pip install ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} \
         -c constraints.txt "$TORCH_SPEC" -r detectron2-needs.txt
 
 
 # Compilers and git stay in this stage. It starts from the torch that will import the compiled code.
 FROM gpu-packages AS detectron2
+# Of Debian's packages a release has one version each, so none is pinned.
+# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends g++ git ninja-build \
     && rm -rf /var/lib/apt/lists/*
-COPY deploy/detectron2.txt /build/
-RUN FORCE_CUDA=0 pip wheel --no-deps --no-build-isolation --wheel-dir /wheels -r /build/detectron2.txt
+COPY deploy/detectron2.txt ./
+RUN FORCE_CUDA=0 pip wheel --no-deps --no-build-isolation --wheel-dir /wheels -r detectron2.txt
 
 
 FROM cpu-packages AS cpu
+WORKDIR /app
 RUN rm -r /build
 COPY pyproject.toml README.md LICENSE /app/
 COPY shared /app/shared
@@ -74,6 +74,7 @@ ENTRYPOINT ["python", "-m", "inference_service"]
 
 
 FROM gpu-packages AS gpu
+WORKDIR /app
 COPY --from=detectron2 /wheels /build/wheels
 RUN pip install --no-deps --no-index /build/wheels/*.whl \
     && rm -r /build

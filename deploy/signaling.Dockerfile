@@ -12,15 +12,14 @@ RUN groupadd --gid 10001 p2pcamera \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/p2pcamera --shell /usr/sbin/nologin p2pcamera \
     && install --directory --owner=10001 --group=10001 --mode=0700 /run/p2pcamera
 
-WORKDIR /app
-
 # This comes before the code, so that a change of code installs nothing again.
-COPY pyproject.toml constraints.txt deploy/requirements.py /build/
-RUN cd /build \
-    && python requirements.py signaling > requirements.txt \
+WORKDIR /build
+COPY pyproject.toml constraints.txt deploy/requirements.py ./
+RUN python requirements.py signaling > requirements.txt \
     && pip install --only-binary :all: -c constraints.txt -r requirements.txt \
     && rm -r /build
 
+WORKDIR /app
 COPY pyproject.toml README.md LICENSE /app/
 COPY shared /app/shared
 COPY signaling_service /app/signaling_service

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from tests.e2e.services import in_namespace
+from harness.services import in_namespace
 
 MODELS = ("torchvision", "diffusers", "transformers")
 

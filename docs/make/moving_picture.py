@@ -1,6 +1,6 @@
 """Makes the README's moving picture of the demo page:
 
-    sh tests/in_namespace.sh python -m docs.make.moving_picture docs/images/demo.webp
+    sh tests/in_namespace.sh python -m docs.make.moving_picture
 
 Both services run with the default filter. The camera shows a photograph that comes with matplotlib, moved a
 little. The script starts the camera, drags the border between both pictures, changes the filter, and moves a
@@ -10,7 +10,6 @@ slider. It takes one screenshot after each small step, so the picture is smooth 
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
 from collections.abc import AsyncIterator
 from io import BytesIO
@@ -20,10 +19,10 @@ from pathlib import Path
 from PIL import Image
 from playwright.async_api import Page
 
-from tests.e2e.browser import chromium
-from tests.e2e.deadline import eventually
-from tests.e2e.services import Services
-from tests.e2e.take_screenshots import write_camera
+from docs.make.demo_pictures import write_camera
+from harness.browser import chromium
+from harness.deadline import eventually
+from harness.services import ROOT, Services
 
 FILTERS = ("ink", "invert", "passthrough")
 WIDTH, HEIGHT = 1360, 860
@@ -125,4 +124,4 @@ async def loaded(services: Services) -> bool:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(ROOT / "docs" / "images" / "demo.webp"))

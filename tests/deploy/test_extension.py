@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from deploy.extension import STATIC, build
-from tests.e2e.services import ROOT
+from harness.services import ROOT
 
 SOURCE = STATIC / "extension"
 LANGUAGES = ("en", "ja")

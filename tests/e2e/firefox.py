@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.services import in_namespace
+from harness.services import in_namespace
 
 DRIVER = Path(__file__).parent / "firefox.mjs"
 FIREFOX = os.environ.get("FIREFOX") or shutil.which("firefox-esr") or shutil.which("firefox")

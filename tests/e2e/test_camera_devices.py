@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from tests.e2e.deadline import eventually
+from harness.deadline import eventually
 from tests.e2e.stage import COUNT_CONNECTIONS, SERVER, SESSION, THREE_CAMERAS, Stage, stage_browser, staged
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]

@@ -15,9 +15,9 @@ import pytest_asyncio
 from PIL import Image
 from playwright.async_api import Browser, expect
 
+from harness.picture import PATCH_RGB
+from harness.services import Services
 from tests.e2e.demo_page import Demo, demo
-from tests.e2e.picture import PATCH_RGB
-from tests.e2e.services import Services
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
+from harness.services import ROOT, Services
 from tests.e2e.conftest import CALM_FILTERS
 from tests.e2e.demo_page import Demo, demo
-from tests.e2e.services import ROOT, Services
 from tests.e2e.stage import THREE_CAMERAS, stage_browser
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, Route, expect
 
-from tests.e2e.browser import chromium
+from harness.browser import chromium
+from harness.services import Services
 from tests.e2e.demo_page import Demo, demo
-from tests.e2e.services import Services
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -15,7 +15,7 @@ import pytest_asyncio
 from numpy.typing import NDArray
 from playwright.async_api import Browser, Page
 
-from tests.e2e.deadline import eventually
+from harness.deadline import eventually
 from tests.e2e.stage import SESSION, Stage, stage_browser, staged
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]

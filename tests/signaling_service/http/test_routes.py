@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from signaling_service.http.app import MAX_BODY_BYTES
-from signaling_service.session.wishes import MAX_PARAMS_BYTES
+from signaling_service.session.requests import MAX_PARAMS_BYTES
 from tests.signaling_service.calling import Page, Running, page, running
 from tests.signaling_service.making import WireWorker, served
 

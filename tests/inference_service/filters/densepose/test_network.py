@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from harness import counting
 from inference_service.filters.densepose import checkpoint, model
 from inference_service.filters.densepose.paint import draw
-from inference_service.filters.vision import counting
 from tests.inference_service.filters.densepose import narrow
 from tests.inference_service.filters.densepose.reference import Reference
 from tests.inference_service.filters.densepose.scenes import batch_of, scene
