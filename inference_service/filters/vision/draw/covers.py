@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from inference_service.filters.vision.draw.masks import COVER, Places, Style
+from inference_service.filters.vision.draw.masks import COVER, Places, Style, drawn
 from inference_service.filters.vision.draw.pixelate import LEVELS, pixelated, squares
 from inference_service.filters.vision.people.covers import AXIS_X, AXIS_Y, IS_THERE, RADIUS, X, Y
 

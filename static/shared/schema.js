@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * What a filter's JSON Schema (draft 2020-12, as pydantic writes it) says of one parameter.
  */
@@ -51,7 +50,7 @@ export function limits({ minimum, maximum, exclusiveMinimum, exclusiveMaximum })
 }
 
 /**
- * What is wrong with a value; the server is asked only about those where this says nothing.
+ * Tells what is wrong with a value. The server is asked only about values without a problem.
  * @param {unknown} value @param {Schema} schema resolved
  * @returns {{problem: string, limit?: number} | null} the last part of the phrase's key, and its value
  */
@@ -79,12 +78,14 @@ function problemOfNumber(value, { type, minimum, maximum, exclusiveMinimum, excl
   if (type === "integer" && !Number.isInteger(value)) return { problem: "integer" };
   if (minimum !== undefined && value < minimum) return { problem: "least", limit: minimum };
   if (maximum !== undefined && value > maximum) return { problem: "most", limit: maximum };
-  if (exclusiveMinimum !== undefined && value <= exclusiveMinimum)
+  if (exclusiveMinimum !== undefined && value <= exclusiveMinimum) {
     return { problem: "more", limit: exclusiveMinimum };
-  if (exclusiveMaximum !== undefined && value >= exclusiveMaximum)
+  }
+  if (exclusiveMaximum !== undefined && value >= exclusiveMaximum) {
     return { problem: "less", limit: exclusiveMaximum };
+  }
   if (multipleOf !== undefined) {
-    // 0.3 is no multiple of 0.1 to a computer.
+    // In floating point 0.3 is no multiple of 0.1.
     const parts = value / multipleOf;
     if (Math.abs(parts - Math.round(parts)) > 1e-6) return { problem: "multiple", limit: multipleOf };
   }

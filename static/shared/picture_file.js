@@ -1,7 +1,5 @@
-// @ts-check
 /**
- * A picture of the user's as a parameter: drawn again by this page, so that it is small, upright and a JPEG,
- * whatever the file was.
+ * A picture of the user's as a parameter. This page draws it again, so that it is small, upright and a JPEG.
  */
 
 const MAX_SIDE = 1280;
@@ -25,7 +23,10 @@ export async function asDataUrl(file, maxLength = Infinity) {
   throw new RangeError(`a picture of at most ${maxLength} characters cannot be made of it`);
 }
 
-/** @param {HTMLCanvasElement} canvas left as it is where the picture cannot be read @param {string} url of data */
+/**
+ * @param {HTMLCanvasElement} canvas left as it is where the picture cannot be read
+ * @param {string} url of data
+ */
 export async function drawInto(canvas, url) {
   const [head, base64 = ""] = url.split(",");
   try {
@@ -34,7 +35,7 @@ export async function drawInto(canvas, url) {
     const bitmap = await createImageBitmap(new Blob([bytes], { type }));
     draw(canvas, bitmap, Math.min(1, PREVIEW_WIDTH / bitmap.width));
   } catch {
-    // Not a reason to stop: the server says whether it takes the picture.
+    // There is no preview. The server says whether it takes the picture.
   }
 }
 

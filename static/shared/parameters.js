@@ -1,9 +1,8 @@
-// @ts-check
 /**
  * The controls of one filter at a time, made from the JSON Schema of its parameters.
  *
- * A value that the schema does not allow goes nowhere, and one that the server refuses is taken back: the field
- * says why, and the old value stays.
+ * A value that the schema does not allow is not sent. A value that the server refuses is taken back. The
+ * field then says why, and the old value stays.
  */
 
 import { FIELDS } from "./controls.js";
@@ -26,7 +25,7 @@ export class Parameters {
 
   /**
    * @param {HTMLElement} container is emptied and filled
-   * @param {import('./language.js').Language} language
+   * @param {import('./language.js').Words} language
    * @param {() => void} onChange is called at each change to allowed values
    */
   constructor(container, language, onChange) {
@@ -56,7 +55,7 @@ export class Parameters {
     this.#container.replaceChildren(...[...this.#controls.values()].map(({ element }) => element));
     for (const [name, value] of Object.entries(values)) {
       const control = this.#controls.get(name);
-      // From a link, so it may be anything.
+      // It may come from a link, so it may be anything.
       if (control && problemOf(value, control.schema) === null) this.#put(control, value);
     }
   }
@@ -126,14 +125,15 @@ export class Parameters {
     element.className = "parameter";
     element.dataset.kind = kind;
     element.append(label, reset, ...field.parts, problem, hint);
-    for (const part of element.querySelectorAll("input, select, textarea"))
+    for (const part of element.querySelectorAll("input, select, textarea")) {
       part.setAttribute("aria-describedby", `${hint.id} ${problem.id}`);
+    }
 
     const initial = schema.default ?? undefined;
     const control = { element, title, field, schema, problem, last: initial, accepted: initial };
     this.#put(control, initial);
     element.addEventListener("input", () => this.#changed(control));
-    // The value is as typed while it is being typed, and back when that has ended.
+    // A wrong value stays while the user types, and is replaced afterwards.
     element.addEventListener("change", () => {
       if (control.problem.hidden) return;
       field.write(control.last);

@@ -1,6 +1,5 @@
-// @ts-check
 /**
- * One control for one parameter, by its kind. All look alike from outside: `read`, `write`, an element.
+ * One control for one parameter, by its kind. All have the same interface: see `Field`.
  */
 
 import { phrase } from "./language.js";
@@ -8,12 +7,12 @@ import { asDataUrl, drawInto } from "./picture_file.js";
 import { limits, stepOf } from "./schema.js";
 
 /**
- * `read` gives undefined for "not set", and NaN for what is no number. `main` is what a label is for.
+ * `read` gives undefined for "not set", and NaN for what is no number. A label belongs to `main`.
  * @typedef {{parts: HTMLElement[], main: HTMLElement, read: () => unknown, write: (value: unknown) => void}} Field
  *
  * @typedef {import('./language.js').Text} Text
  * @typedef {import('./schema.js').Schema} Schema
- * @typedef {{id: string, title: Text, schema: Schema, language: import('./language.js').Language}} About
+ * @typedef {{id: string, title: Text, schema: Schema, language: import('./language.js').Words}} About
  */
 
 const LONG_TEXT = 120;
@@ -79,7 +78,7 @@ function choice({ id, schema }) {
   return { parts: [select], main: select, read: () => options[select.selectedIndex], write };
 }
 
-/** Any of several. @param {About} about @returns {Field} */
+/** Several boxes, any of which may be ticked. @param {About} about @returns {Field} */
 function choices({ id, title, schema, language }) {
   const options = schema.items?.enum ?? [];
   const group = document.createElement("div");
@@ -95,8 +94,9 @@ function choices({ id, title, schema, language }) {
     return box;
   });
   const write = (/** @type {unknown} */ value) => {
-    for (const [index, box] of boxes.entries())
+    for (const [index, box] of boxes.entries()) {
       box.checked = Array.isArray(value) && value.includes(options[index]);
+    }
   };
   const read = () => options.filter((_, index) => boxes[index].checked);
   return { parts: [group], main: group, read, write };
@@ -118,7 +118,7 @@ function colour({ id }) {
   return { parts: [output, input], main: input, read: () => input.value, write };
 }
 
-/** A file of the user's, made small enough to be sent. @param {About} about @returns {Field} */
+/** A picture file of the user's, made small enough to be sent. @param {About} about @returns {Field} */
 function picture({ id, title, schema, language }) {
   const input = inputOf("file", id);
   input.accept = "image/*";
@@ -132,10 +132,10 @@ function picture({ id, title, schema, language }) {
   group.className = "picture";
   group.append(input, preview, remove);
   let value = "";
-  let choices = 0;
+  let choiceCount = 0;
 
   const write = (/** @type {unknown} */ given) => {
-    choices += 1;
+    choiceCount += 1;
     value = String(given ?? "");
     input.value = "";
     preview.hidden = remove.hidden = value === "";
@@ -144,16 +144,16 @@ function picture({ id, title, schema, language }) {
   const tell = () => {
     for (const type of ["input", "change"]) group.dispatchEvent(new Event(type, { bubbles: true }));
   };
-  // The file is not the value: that comes when it has been read.
+  // The file is not the value, which comes after the file has been read.
   for (const type of ["input", "change"]) input.addEventListener(type, (event) => event.stopPropagation());
   input.addEventListener("change", async () => {
     const [file] = input.files ?? [];
     if (!file) return;
-    choices += 1;
-    const choice = choices;
-    // What cannot be read stands for a value that is refused.
+    choiceCount += 1;
+    const ours = choiceCount;
+    // A file that cannot be read gives a value that is refused.
     const read = await asDataUrl(file, schema.maxLength).catch(() => "unreadable");
-    if (choice !== choices) return;
+    if (ours !== choiceCount) return;
     if (read === "unreadable") value = read;
     else write(read);
     tell();
@@ -170,7 +170,7 @@ function text({ id, schema }) {
   const isLong = (schema.maxLength ?? 0) > LONG_TEXT;
   const input = isLong ? document.createElement("textarea") : inputOf("text", id);
   input.id = id;
-  // An optional text left empty is not set, which an empty text may not be allowed to say.
+  // An optional text that is left empty is not set: the schema may not allow an empty text.
   const isOptional = schema.default === null || schema.default === undefined;
   const write = (/** @type {unknown} */ value) => {
     input.value = String(value ?? "");
