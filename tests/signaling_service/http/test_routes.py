@@ -206,7 +206,7 @@ async def test_the_api_key_guards_all_calls_but_health_and_pages(free_port: int)
     async with running(free_port, api_key="secret") as service:
         for method, path in [
             ("POST", "/offer"), ("PATCH", "/sessions/x"), ("DELETE", "/sessions/x"), ("GET", "/filters"),
-            ("GET", "/ice-servers"),
+            ("GET", "/ice-servers"), ("GET", "/openapi.json"),
         ]:  # fmt: skip
             response = await service.http.request(method, path)
             assert error_of(response, 401)["code"] == "unauthorized"
@@ -217,6 +217,13 @@ async def test_the_api_key_guards_all_calls_but_health_and_pages(free_port: int)
         assert (await service.http.get("/filters", headers=right)).status_code == 200
         for path in ("/healthz", "/metrics", "/", "/p2pcamera.js"):
             assert (await service.http.get(path)).status_code == 200
+
+
+async def test_the_schema_describes_the_calls_and_no_page_needs_another_host(service: Running) -> None:
+    schema = (await service.http.get("/openapi.json")).json()
+    assert set(schema["paths"]["/sessions/{session_id}"]) == {"patch", "delete"}
+    for path in ("/docs", "/redoc"):
+        assert error_of(await service.http.get(path), 404)["code"] == "not_found"
 
 
 async def test_ice_servers_are_the_configured_ones(free_port: int) -> None:
