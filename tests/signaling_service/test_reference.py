@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.routing import iter_route_contexts
-from signaling_service.session.wishes import Offer
+from signaling_service.session.requests import Offer
 
 from inference_service.errors import SessionError
 from shared.wire import FilterState
