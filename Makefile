@@ -1,7 +1,8 @@
 # make run     both services on this machine, and a page that shows the camera filtered
 # make test    every test, headless Chromium included
 # make models  what the filters made of known models need besides: torchvision, diffusers (some GB; docs/gallery.md)
-# make check   lint, types, import rule
+# make check   lint, types, import rule; those of the JavaScript too where npm is installed (make js)
+# make shim    static/p2pcamera.* from static/shim (needs npm; the results are committed)
 # make extension  the browser extension, ready to load: build/p2pcamera-extension and .zip (docs/extension.md)
 # make bench   latency, sessions per core and CPU, beside other designs (benchmarks/README.md)
 #
@@ -32,7 +33,7 @@ endif
 python := $(VENV)/bin/python
 pip := $(python) -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
 
-.PHONY: help install models run test check lint types imports format bench bench-fastrtc extension clean
+.PHONY: help install models run test check lint types imports js shim shim-check format bench bench-fastrtc extension clean
 .DEFAULT_GOAL := help
 
 help:
@@ -60,7 +61,7 @@ endif
 test: $(VENV)/.test $(MODELS_VENV)/.test-models
 	@CHROMIUM="$$(sh tests/find_chromium.sh)" && export CHROMIUM && $(tests)
 
-check: lint types imports
+check: lint types imports js
 
 lint: $(VENV)/.test
 	$(python) -m ruff check .
@@ -73,9 +74,22 @@ types: $(VENV)/.test
 imports: $(VENV)/.test
 	$(VENV)/bin/lint-imports
 
-format: $(VENV)/.test
+# Only developers need npm: what pages load is committed.
+npm := $(shell command -v npm)
+
+js: $(if $(npm),node_modules/.installed)
+	@$(if $(npm),npm run --silent check,echo "The JavaScript is not checked: npm is not installed.")
+
+shim: node_modules/.installed
+	@npm run --silent shim
+
+shim-check: node_modules/.installed
+	@npm run --silent shim-check
+
+format: $(VENV)/.test $(if $(npm),node_modules/.installed)
 	$(python) -m ruff check --fix .
 	$(python) -m ruff format .
+	$(if $(npm),npm run --silent format)
 
 bench: $(VENV)/.test
 	@chromium="$$(sh tests/find_chromium.sh)" && \
@@ -90,7 +104,12 @@ extension:
 	@$(PYTHON) deploy/extension.py
 
 clean:
-	rm -rf $(VENV) $(MODELS_VENV) .venv-fastrtc build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(MODELS_VENV) .venv-fastrtc node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+node_modules/.installed: package.json package-lock.json
+	@test -n "$(npm)" || { echo "npm is needed for this (node 20 or newer)" >&2; exit 1; }
+	npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 $(VENV)/bin/python $(MODELS_VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -123,7 +123,9 @@ class Meter {
 
 /** @type {any} */ (window).meter = new Meter();
 // Scripts that come later, a shim for one, may replace both of these.
-/** @type {any} */ (window).rawGetUserMedia = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+/** @type {any} */ (window).rawGetUserMedia = navigator.mediaDevices.getUserMedia.bind(
+  navigator.mediaDevices,
+);
 /** @type {RTCPeerConnection[]} */
 const connections = [];
 window.RTCPeerConnection = class extends RTCPeerConnection {
@@ -162,7 +164,9 @@ window.RTCPeerConnection = class extends RTCPeerConnection {
     const reports = await connection.getStats();
     for (const type of ["outbound-rtp", "inbound-rtp"]) {
       for (const report of reports.values()) {
-        if (report.type === type && report.kind === "video") found.push(reports.get(report.codecId)?.mimeType);
+        if (report.type === type && report.kind === "video") {
+          found.push(reports.get(report.codecId)?.mimeType);
+        }
       }
     }
   }

@@ -14,9 +14,9 @@ from torch import Tensor
 from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
-from inference_service.filters.vision import segmenter_settings
 from inference_service.filters.vision.enlarge import enlarged
 from inference_service.filters.vision.networks.segmenter import WEIGHTS, Segmenter
+from inference_service.filters.vision.settings.segmenter import SegmenterSettings, load_segmenter
 from inference_service.weights.folder import WeightsFile
 
 Kind = Literal[
@@ -64,7 +64,7 @@ class Segmentation(Filter):
             description="voc: those of the PASCAL VOC data set. vivid and soft: twenty hues.",
         )
 
-    class Settings(segmenter_settings.SegmenterSettings):
+    class Settings(SegmenterSettings):
         """What an operator may set, once."""
 
         short_side: int | None = Field(
@@ -93,9 +93,7 @@ class Segmentation(Filter):
     def load(self, device: torch.device) -> None:
         """Build the network and fill it; raises MissingPackage and WeightsError, which say what to do."""
         short_side = self.settings.short_side or (448 if device.type == "cuda" else 256)
-        self._segmenter = segmenter_settings.load(
-            self.name, self.settings, self.weights_folder, device, short_side
-        )
+        self._segmenter = load_segmenter(self.name, self.settings, self.weights_folder, device, short_side)
 
     @torch.inference_mode()
     def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor:

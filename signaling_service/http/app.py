@@ -16,11 +16,11 @@ from signaling_service.config import Settings
 from signaling_service.errors import BodyTooLarge, MalformedRequest, SignalingError
 from signaling_service.http.routes import create_routes, error_response
 from signaling_service.http.static_files import StaticPages
+from signaling_service.session.requests import explain
 from signaling_service.session.sessions import SessionHost
-from signaling_service.session.wishes import explain
 
 MAX_BODY_BYTES = 1024 * 1024
-"""Parameters may be as long as a frame's header carries; see `choices.MAX_PARAMS_BYTES`."""
+"""Parameters may be as long as a frame's header carries; see `requests.MAX_PARAMS_BYTES`."""
 
 
 class Serving(Protocol):
@@ -54,7 +54,15 @@ def create_app(service: Serving) -> FastAPI:
         finally:
             await service.close()
 
-    app = FastAPI(title="p2pcamera signaling service", lifespan=lifespan)
+    # FastAPI's interactive pages load scripts from a CDN, so they are not served: people have docs/.
+    # Its own schema would be open to everybody, so `routes` serves that to callers who may use the API.
+    app = FastAPI(
+        title="p2pcamera signaling service",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
     app.include_router(create_routes(service.settings, service.sessions, service.exposition))
     app.mount("/", StaticPages(), name="static")
     app.add_exception_handler(SignalingError, _on_signaling_error)

@@ -20,8 +20,8 @@ from signaling_service.errors import (
     UnsupportedMediaType,
 )
 from signaling_service.rtc.ice_servers import ice_servers_for_browser
+from signaling_service.session.requests import Change, Offer, change_from_query, parsed
 from signaling_service.session.sessions import Described, SessionHost
-from signaling_service.session.wishes import Change, Offer, change_from_query, parsed
 from signaling_service.workers.table import ServedFilter
 
 JSON = "application/json"
@@ -76,6 +76,12 @@ def create_routes(
     async def ice_servers() -> dict[str, Any]:
         """STUN and TURN servers for the browser, with short-lived credentials where there is a secret."""
         return {"iceServers": ice_servers_for_browser(settings.ice_servers)}
+
+    @guarded.get("/openapi.json", include_in_schema=False)
+    async def openapi(request: Request) -> dict[str, Any]:
+        """The calls and their bodies as OpenAPI 3.1."""
+        schema: dict[str, Any] = request.app.openapi()
+        return schema
 
     @router.get("/healthz")
     async def healthz() -> dict[str, str]:

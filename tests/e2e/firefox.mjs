@@ -41,12 +41,12 @@ async function answer({ page: name, goto, evaluate = "" }) {
   return page.evaluate(evaluate);
 }
 
-/** @param {Promise<unknown>} answer */
-const inTime = (answer) => {
+/** @param {Promise<unknown>} work */
+const inTime = (work) => {
   const late = new Promise((_, reject) => {
     setTimeout(() => reject(new Error(`no answer within ${LIMIT_MS / 1000} s`)), LIMIT_MS).unref();
   });
-  return Promise.race([answer, late]);
+  return Promise.race([work, late]);
 };
 
 /** @param {object} reply */

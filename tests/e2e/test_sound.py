@@ -101,9 +101,10 @@ async def heard_delay_ms(page: Page) -> float:
     return heard_ms - said_ms + (lag if lag < size // 2 else lag - size) * 1000 / rate
 
 
-async def tell_latency(stage: Stage, total_ms: float) -> None:
+async def tell_latency(stage: Stage, batch_ms: float) -> None:
     """Have the server say, once and for all to come, that a frame takes so long in it."""
-    message = {"type": "stats", "session": SESSION, "state": "live", "latency_ms": {"total": total_ms}}
+    latency_ms = {"transport": 0.0, "wait": 0.0, "batch": batch_ms}
+    message = {"type": "stats", "session": SESSION, "state": "live", "latency_ms": latency_ms}
     await stage.far_end.evaluate("message => control.send(JSON.stringify(message))", message)
 
 

@@ -11,7 +11,7 @@ from harness.photograph import Image, read_photo
 from inference_service.filters.base import Item
 from inference_service.filters.face import LEAST_POINT_SCORE, Face, row, see, wishes_of
 from inference_service.filters.vision.draw.covers import covered
-from inference_service.filters.vision.heads import heads_of
+from inference_service.filters.vision.people.heads import heads_of
 
 
 def picture() -> Image:

@@ -20,7 +20,7 @@ from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.densepose.paint import draw
 from inference_service.filters.densepose.palette import ColourMap, Look, Palette, Part
-from inference_service.filters.vision.precision import Precision, is_half
+from inference_service.filters.vision.networks.precision import Precision, is_half
 from inference_service.weights.folder import WeightsFile
 
 

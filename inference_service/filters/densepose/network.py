@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as nnf
 
-from inference_service.filters.densepose import halving as precision
+from inference_service.filters.densepose import halving
 from inference_service.filters.densepose.paint import enlargement
 from inference_service.filters.densepose.resize import Blend, resize
-from inference_service.filters.vision.boxes import clip, decode, is_nonempty, suppress
+from inference_service.filters.vision.networks.boxes import clip, decode, is_nonempty, suppress
 from inference_service.filters.vision.networks.folding import flatten_channels_last
 from inference_service.filters.vision.networks.graphs import CROWDS, bucket
 from inference_service.filters.vision.networks.pooling import Levels, align_exactly, gather
@@ -123,9 +123,9 @@ class Network:
         self._upscale = int(heads.densepose_predictor.scale_factor)
         if is_half:
             channels = model.backbone.output_shape()[self._heads_names[0]].channels
-            precision.fold_norms(model)
+            halving.fold_norms(model)
             flatten_channels_last(heads.box_head.fc1, channels)
-            segmentation: nn.Module = precision.segmentation_layer(heads.densepose_predictor)
+            segmentation: nn.Module = halving.segmentation_layer(heads.densepose_predictor)
         else:
             predictor = heads.densepose_predictor
             segmentation = nn.ModuleList((predictor.ann_index_lowres, predictor.index_uv_lowres))
@@ -222,7 +222,7 @@ class Network:
     def _placed(self, module: nn.Module) -> nn.Module:
         module = module.to(self.device, self.dtype)
         if self.is_half:
-            module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            module = module.to(memory_format=torch.channels_last)
         return module
 
     def _input(self, pictures: Tensor, grid: Grid) -> Tensor:

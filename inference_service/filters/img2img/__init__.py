@@ -29,8 +29,8 @@ from inference_service.filters.img2img.prompts import Prompts
 from inference_service.filters.img2img.schedule import LEAST_STRENGTH, MAX_STEPS, Model, Schedule
 from inference_service.filters.img2img.size import MULTIPLE, working_size
 from inference_service.filters.img2img.words import Words
-from inference_service.filters.vision import packages
-from inference_service.filters.vision.precision import Precision, is_half
+from inference_service.filters.vision.networks import packages
+from inference_service.filters.vision.networks.precision import Precision, is_half
 from inference_service.weights.folder import WeightsFile
 
 

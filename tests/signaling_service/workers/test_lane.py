@@ -9,8 +9,10 @@ import zmq
 
 from shared import sockets
 from shared.wire import FilterState, FrameHeader, ResultKind, unpack_frame
+from signaling_service.media.frame import CameraFrame
 from signaling_service.workers import lane as lane_module
-from signaling_service.workers.lane import PROBE_EVERY_S, CameraFrame, Choice, Lane
+from signaling_service.workers.choice import Choice
+from signaling_service.workers.lane import PROBE_EVERY_S, Lane
 from signaling_service.workers.table import Worker
 from tests.signaling_service.making import SESSION, MadePlanes, answer, planes, served, status
 

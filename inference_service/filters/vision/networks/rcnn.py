@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as nnf
 
-from inference_service.filters.vision.boxes import clip, decode, suppress
+from inference_service.filters.vision.networks.boxes import clip, decode, suppress
 from inference_service.filters.vision.networks.folding import flatten_channels_last, fold_norm
 from inference_service.filters.vision.networks.pooling import Levels, align_exactly, gather
 
@@ -113,7 +113,7 @@ class Network:
     def placed(self, module: nn.Module) -> nn.Module:
         """Return a module on the device, as this network has its own."""
         module = module.to(self.device, self.dtype)
-        return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+        return module.to(memory_format=torch.channels_last)
 
     def grid(self, size: tuple[int, int]) -> Grid:
         """Return what belongs to pictures of `size` (height, width); a new one copies to the device."""

@@ -1,0 +1,100 @@
+"""What callers may ask of a session, checked where it enters: HTTP bodies, queries, control messages."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from shared.wire import MAX_CHAIN, MAX_HEADER_BYTES, MAX_HEADER_WITH_PARAMS_BYTES, params_size_bytes
+from signaling_service.errors import MalformedRequest
+from signaling_service.rtc.outage import Outage
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+FilterNames = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=64)]],
+    Field(min_length=1, max_length=MAX_CHAIN),
+    BeforeValidator(_as_list, json_schema_input_type=str | list[str]),
+]
+
+
+MAX_PARAMS_BYTES = MAX_HEADER_WITH_PARAMS_BYTES - MAX_HEADER_BYTES
+"""What a frame's header has room for, beside the rest of it."""
+
+
+def _that_travel(params: dict[str, Any]) -> dict[str, Any]:
+    try:
+        size_bytes = params_size_bytes(params)
+    except (OverflowError, ValueError, RecursionError) as exc:
+        raise ValueError("holds a number or a nesting beyond what is taken") from exc
+    if size_bytes > MAX_PARAMS_BYTES:
+        raise ValueError(f"parameters may have {MAX_PARAMS_BYTES} bytes together, not {size_bytes}")
+    return params
+
+
+Params = Annotated[dict[str, Any], AfterValidator(_that_travel)]
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Change(_Body):
+    """Body of `PATCH /sessions/{id}`.
+
+    What is left out stays, but a filter named without parameters has its defaults.
+    """
+
+    filter: FilterNames | None = None
+    params: Params | None = None
+    outage: Outage | None = None
+
+
+class Offer(Change):
+    """Body of `POST /offer`; `filter`, `params` and `outage` may come in the query instead."""
+
+    sdp: str = Field(min_length=1)
+    type: Literal["offer"]
+
+
+class FilterMessage(Change):
+    """The control channel's `{"type": "filter", "name": ..., "params": ...}`."""
+
+    type: Literal["filter"]
+    name: FilterNames | None = None
+
+
+def change_from_query(filter_: str | None, params: str | None, outage: str | None) -> Change:
+    """Read `?filter=a,b&params={...}&outage=open`; raises MalformedRequest."""
+    values: dict[str, Any] = {}
+    if filter_ is not None:
+        values["filter"] = [name.strip() for name in filter_.split(",")]
+    if params is not None:
+        try:
+            values["params"] = json.loads(params)
+        except (ValueError, RecursionError) as exc:
+            raise MalformedRequest("query 'params': expected a JSON object, URL-encoded") from exc
+    if outage is not None:
+        values["outage"] = outage
+    return parsed(Change, values)
+
+
+def parsed(model: type[Model], values: Any) -> Model:
+    """Check values against a model; raises MalformedRequest that names the first wrong field."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as exc:
+        raise MalformedRequest(explain(exc.errors()[0])) from exc
+
+
+def explain(error: Any) -> str:
+    """Say in one line what was expected where, from one of pydantic's errors."""
+    place = ".".join(str(part) for part in error["loc"] if part not in ("body", "query"))
+    return f"{place}: {error['msg']}" if place else str(error["msg"])
