@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from fastapi.routing import iter_route_contexts
-from signaling_service.session.requests import Offer
 
 from inference_service.errors import SessionError
 from shared.wire import FilterState
 from signaling_service.errors import PassedOn, SignalingError
 from signaling_service.http.app import create_app
 from signaling_service.session.control import MAX_MESSAGE_CHARS, MAX_WAITING
+from signaling_service.session.requests import Offer
 from tests.signaling_service.calling import page, running
 from tests.signaling_service.making import WireWorker
 

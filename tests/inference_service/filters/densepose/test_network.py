@@ -19,15 +19,9 @@ pytest.importorskip(
 pytest.importorskip("detectron2", reason="needs the package detectron2, which only the filter densepose uses")
 pytest.importorskip("densepose", reason="needs the package densepose, which only the filter densepose uses")
 
-from inference_service.filters.densepose.network import (
-    PERSON_ROUNDS,
-    PROPOSAL_ROUNDS,
-    Grid,
-    Limits,
-    Network,
-    People,
-    network_size,
-)
+from inference_service.filters.densepose.grid import Grid, network_size
+from inference_service.filters.densepose.network import PERSON_ROUNDS, PROPOSAL_ROUNDS, Limits, Network
+from inference_service.filters.densepose.people import People
 from tests.inference_service.filters.densepose.pretended import CUDA, move_to_pretended_gpu
 
 LIMITS = Limits(short_side=256, proposals_per_level=256, proposals=100, max_people=8)
