@@ -2,7 +2,8 @@
 # make test    the tests, headless Chromium and Firefox included; DETECTRON2=folder of a clone adds DensePose's
 # make test-all  these, and those that take long
 # make models  what the filters made of known models need besides: torchvision, diffusers (some GB; docs/gallery.md)
-# make check   lint, types, import rule
+# make check   lint, types, import rule; those of the JavaScript too where npm is installed (make js)
+# make shim    static/p2pcamera.* from static/shim (needs npm; the results are committed)
 # make extension  the browser extension, ready to load: build/p2pcamera-extension and .zip (docs/extension.md)
 # make bench   latency, sessions per core and CPU, beside other designs (benchmarks/README.md)
 #
@@ -33,7 +34,8 @@ endif
 python := $(VENV)/bin/python
 pip := $(python) -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
 
-.PHONY: help install models run test test-all check lint types imports format bench bench-fastrtc extension clean
+.PHONY: help install models run test test-all check lint types imports js shim shim-check format bench bench-fastrtc \
+	extension clean
 .DEFAULT_GOAL := help
 
 help:
@@ -46,7 +48,7 @@ models: $(VENV)/.models
 # Replaced by the services' launcher, so that Ctrl-C and signals reach it and nothing else. An environment that has more
 # than the services need is left as it is: the torch that goes with torchvision is another one.
 run: $(firstword $(wildcard $(VENV)/.test $(VENV)/.models) $(VENV)/.run)
-	@exec $(python) deploy/run.py
+	@exec $(python) deploy/launch.py
 
 # One run: while the tests with a browser wait, others compute (tests/order.py). A test that fails is tried once more,
 # since a neighbour on a shared machine can take all of it for seconds; more than three such tests fail the run
@@ -62,7 +64,7 @@ test: $(VENV)/.test $(if $(DETECTRON2),$(VENV)/.detectron2)
 test-all: $(VENV)/.test $(if $(DETECTRON2),$(VENV)/.detectron2)
 	@$(pytest) $(every)
 
-check: lint types imports
+check: lint types imports js
 
 lint: $(VENV)/.test
 	$(python) -m ruff check .
@@ -75,13 +77,26 @@ types: $(VENV)/.test
 imports: $(VENV)/.test
 	$(VENV)/bin/lint-imports
 
-format: $(VENV)/.test
+# Only developers need npm: what pages load is committed.
+npm := $(shell command -v npm)
+
+js: $(if $(npm),node_modules/.installed)
+	@$(if $(npm),npm run --silent check,echo "The JavaScript is not checked: npm is not installed.")
+
+shim: node_modules/.installed
+	@npm run --silent shim
+
+shim-check: node_modules/.installed
+	@npm run --silent shim-check
+
+format: $(VENV)/.test $(if $(npm),node_modules/.installed)
 	$(python) -m ruff check --fix .
 	$(python) -m ruff format .
+	$(if $(npm),npm run --silent format)
 
 bench: $(VENV)/.test
 	@chromium="$$(sh tests/find_chromium.sh)" && \
-	CHROMIUM="$$chromium" sh tests/in_namespace.sh $(python) -m benchmarks.bench $(BENCH_FLAGS)
+	CHROMIUM="$$chromium" sh tests/in_namespace.sh $(python) -m benchmarks.goals $(BENCH_FLAGS)
 
 # A peer to compare with: make bench-fastrtc, then make bench BENCH_FLAGS=--fastrtc
 bench-fastrtc:
@@ -92,7 +107,12 @@ extension:
 	@$(PYTHON) deploy/extension.py
 
 clean:
-	rm -rf $(VENV) .venv-fastrtc build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-fastrtc node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+node_modules/.installed: package.json package-lock.json
+	@test -n "$(npm)" || { echo "npm is needed for this (node 20 or newer)" >&2; exit 1; }
+	npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

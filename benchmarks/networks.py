@@ -25,6 +25,8 @@ from torch import Tensor
 
 from benchmarks.machine import machine
 from deploy.convert_networks.__main__ import SOURCES
+from harness.lite import lite_outputs
+from harness.network_inputs import NAMES, network_input
 from inference_service.filters.vision.networks.people import files, regions
 from inference_service.filters.vision.networks.people.body_finder import BodyFinder
 from inference_service.filters.vision.networks.people.body_points import BodyPoints
@@ -33,8 +35,6 @@ from inference_service.filters.vision.networks.people.face_mesh import FaceMesh
 from inference_service.filters.vision.networks.people.fit import Fit
 from inference_service.filters.vision.networks.people.network import Network
 from inference_service.filters.vision.networks.people.person_mask import PersonMask
-from tests.inference_service.filters.vision.networks.people.photographs import NAMES, network_input
-from tests.inference_service.filters.vision.networks.people.store_reference import lite_outputs
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "networks.md"
 BEGIN, END = "<!-- benchmarks.networks: begin -->", "<!-- benchmarks.networks: end -->"

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from harness.services import in_namespace
 from tests import needs, order, report
 from tests.absent.absence import Absence
-from tests.e2e.services import in_namespace
 
 # From here on, so that the modules of the tests are imported without these packages too.
 absence = Absence(needs.ALL_PACKAGES)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.services import in_namespace
+from harness.services import in_namespace
 
 MODELS = frozenset({"torchvision", "diffusers", "transformers"})
 DETECTRON2 = frozenset({"torchvision", "detectron2", "densepose", "fvcore"})

@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from tests.e2e.services import ROOT
+from harness.services import ROOT
 from tests.report import MAX_SECOND_TRIES, Report
 
 CONFTEST = """

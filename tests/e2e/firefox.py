@@ -18,7 +18,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.e2e.deadline import eventually
+from harness.deadline import eventually
 from tests.needs import FIREFOX
 
 START_S = 90.0

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.e2e.browser import served
-from tests.e2e.deadline import eventually
+from harness.browser import served
+from harness.deadline import eventually
+from harness.services import Services
 from tests.e2e.firefox import FirefoxPage, default_route, running_firefox
 from tests.e2e.manners import MANNERS, SAME, Subject, answers
-from tests.e2e.services import Services
 
 pytestmark = [pytest.mark.firefox, pytest.mark.asyncio(loop_scope="session")]
 

@@ -12,14 +12,14 @@ import psutil
 import pytest
 from playwright.async_api import Browser
 
-from tests.e2e.browser import chromium, frames, opened
-from tests.e2e.deadline import eventually
+from harness.browser import chromium, frames, opened
+from harness.deadline import eventually
+from harness.namespaces import HERE, cable, network
+from harness.pages import write_pages
+from harness.peer import Peer
+from harness.picture import Picture
+from harness.services import Services
 from tests.e2e.far_peer import far_peer
-from tests.e2e.networks import HERE, cable, network
-from tests.e2e.pages import write_pages
-from tests.e2e.peer import Peer
-from tests.e2e.picture import Picture
-from tests.e2e.services import Services
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

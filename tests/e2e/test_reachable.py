@@ -10,12 +10,12 @@ from contextlib import AsyncExitStack, contextmanager
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
-from tests.e2e.deadline import eventually
+from harness.deadline import eventually
+from harness.namespaces import HERE, Network, cable, network
+from harness.peer import Peer
+from harness.picture import Picture
+from harness.services import Services
 from tests.e2e.far_peer import STUN_PORT, FarPeer, far_peer, far_stun_server
-from tests.e2e.networks import HERE, Network, cable, network
-from tests.e2e.peer import Peer
-from tests.e2e.picture import Picture
-from tests.e2e.services import Services
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -14,6 +14,7 @@ from inference_service.worker import Worker
 from shared import wire
 from shared.wire import FilterState, LoopState, ResultKind
 from tests.inference_service.doubles import (
+    DEADLINE_S,
     Brittle,
     Counting,
     Flipped,

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from harness.deadline import eventually
 from inference_service.commands import download
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.registry import BUILT_IN
 from inference_service.weights.folder import WeightsFile, default_folder
-from tests.e2e.deadline import eventually
 from tests.inference_service.file_server import Served, serving
 
 # Longer than the pieces in which the library writes, so that some of a stopped download is kept.

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.deadline import eventually
+from harness.services import free_port
 from inference_service.errors import WeightsError
 from inference_service.weights.folder import WeightsFile, WeightsFolder, default_folder
-from tests.e2e.deadline import eventually
-from tests.e2e.services import free_port
 from tests.inference_service.file_server import Served
 from tests.inference_service.weights.conftest import CONTENT, PIECE
 

@@ -83,11 +83,3 @@ def suppress(
 
 def _round(kept: Tensor, matrix: Tensor, is_valid: Tensor) -> Tensor:
     return is_valid & (torch.bmm(kept[:, None].to(matrix.dtype), matrix)[:, 0] == 0)
-
-
-def chain_depth(boxes: Tensor, is_valid: Tensor, threshold: float) -> int:
-    """Return how many rounds `suppress` needs for these boxes. For measurements: it waits for the device."""
-    for rounds in range(boxes.shape[1] + 1):
-        if suppress(boxes, is_valid, threshold, rounds)[1].all():
-            return rounds
-    raise AssertionError("suppression settles after as many rounds as there are boxes")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from harness import counting
 from inference_service.errors import WeightsError
 from inference_service.filters.densepose import DensePose
-from inference_service.filters.vision import counting
 from tests.inference_service.filters.densepose import narrow
 from tests.inference_service.filters.densepose.conftest import LIMITS, load
 from tests.inference_service.filters.densepose.narrow import Arrays, NarrowDensePose

@@ -6,18 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from harness import counting
 from inference_service.filters.densepose import checkpoint, model
-from inference_service.filters.densepose.network import (
-    PERSON_ROUNDS,
-    PROPOSAL_ROUNDS,
-    Grid,
-    Limits,
-    Network,
-    People,
-    network_size,
-)
+from inference_service.filters.densepose.grid import Grid, network_size
+from inference_service.filters.densepose.network import PERSON_ROUNDS, PROPOSAL_ROUNDS, Limits, Network
 from inference_service.filters.densepose.paint import draw
-from inference_service.filters.vision import counting
+from inference_service.filters.densepose.people import People
 from tests.inference_service.filters.densepose import narrow
 from tests.inference_service.filters.densepose.pretended import CUDA, move_to_pretended_gpu
 from tests.inference_service.filters.densepose.reference import Reference

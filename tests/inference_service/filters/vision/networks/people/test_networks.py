@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from harness.network_inputs import NAMES, network_input
 from inference_service.errors import WeightsError
 from inference_service.filters.vision.networks.people import files
 from inference_service.filters.vision.networks.people.network import Network, load_network, read
-from tests.inference_service.filters.vision.networks.people.photographs import NAMES, network_input
 
 REFERENCE = Path(__file__).parent / "reference.npz"
 EVERY = 8
@@ -77,7 +77,7 @@ def test_outputs_are_those_that_litert_gave(networks: dict[str, Network], name: 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_all_outputs_are_those_of_litert(networks: dict[str, Network], name: str, photograph: str) -> None:
     from deploy.convert_networks.__main__ import SOURCES
-    from tests.inference_service.filters.vision.networks.people.store_reference import lite_outputs
+    from harness.lite import lite_outputs
 
     network = networks[name]
     source = next(source for source in SOURCES if source.name == name)

@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from harness.network_inputs import FACES, NAMES, photograph
 from inference_service.filters.vision.networks.people import face_topology, regions, tracking
 from inference_service.filters.vision.networks.people.body_finder import BodyFinder
 from inference_service.filters.vision.networks.people.body_points import BodyPoints, refined
 from inference_service.filters.vision.networks.people.face_finder import FaceFinder, Range
 from inference_service.filters.vision.networks.people.face_mesh import FaceMesh
 from inference_service.filters.vision.networks.people.person_mask import Kind, PersonMask
-from tests.inference_service.filters.vision.networks.people.photographs import FACES, NAMES, photograph
 
 CPU = torch.device("cpu")
 META = torch.device("meta")
