@@ -313,7 +313,7 @@ async def test_largest_picture_that_is_asked_for_is_sent_and_the_camera_is_opene
 
     async def sends(width: int) -> None:
         async def is_sent() -> bool:
-            return await page.evaluate(SENT) == width
+            return bool(await page.evaluate(SENT) == width)
 
         await eventually(is_sent, 15, f"frames of {width} pixels are sent")
 

@@ -37,14 +37,11 @@ async def browser() -> AsyncIterator[Browser]:
 async def _frame(page: Page, url: str) -> Frame:
     """Wait for a frame that shows `url` and has asked for its camera."""
 
-    async def asked() -> Frame | None:
-        for frame in page.frames[1:]:
-            if frame.url == url and await frame.evaluate("'early' in window"):
-                return frame
-        return None
+    async def asked() -> list[Frame]:
+        frames = [frame for frame in page.frames[1:] if frame.url == url]
+        return [frame for frame in frames if await frame.evaluate("'early' in window")]
 
-    found: Frame = await eventually(asked, 10, f"a frame of {url} that asks")
-    return found
+    return (await eventually(asked, 10, f"a frame of {url} that asks"))[0]
 
 
 @pytest.mark.parametrize(

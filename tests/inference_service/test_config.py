@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from pydantic import Field
@@ -143,7 +144,7 @@ def test_settings_of_filters_are_checked_by_the_filters_own_model():
 
 
 def test_a_filter_that_cannot_be_imported_is_named_with_its_settings():
-    made = {"broken": Point("broken", ImportError("no such module"))}
+    made: Any = {"broken": Point("broken", ImportError("no such module"))}
     settings = read_settings(["--filters", "broken", "--filter-settings", '{"broken": {}}'])
     (line,) = faults_of_filters(settings, made)
     assert "broken cannot be imported (ImportError: no such module)" in line
