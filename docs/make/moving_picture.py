@@ -2,10 +2,10 @@
 
     sh tests/in_namespace.sh python -m docs.make.moving_picture
 
-Both services run with the default filter. The camera shows a photograph that comes with matplotlib, moved a
-little. The page is shown only the filters that need no download, so that their settings fit below them. The script
-starts the camera, drags the border between both pictures, changes the filter, and moves a slider. It takes one
-screenshot after each small step, so the picture is smooth on a busy machine too.
+The camera shows a photograph that comes with matplotlib, moved a little. The page is told of three filters
+that need no download, so that their settings fit below them. The script starts the camera, drags the border
+between both pictures, changes the filter, and moves a slider. It takes one screenshot after each small step,
+so the picture is smooth on a busy machine too.
 """
 
 from __future__ import annotations
