@@ -21,7 +21,8 @@ import torch
 
 from harness.random_weights import settings_with
 from inference_service.device.choice import list_gpus, run_dir, take
-from inference_service.engine.memory_cameras import Bench, Load, Measured
+from inference_service.engine.measuring import Bench, Measured
+from inference_service.engine.memory_cameras import Load
 from inference_service.errors import SessionError
 from inference_service.filters.loading import configured
 from inference_service.filters.registry import BUILT_IN, installed

@@ -20,7 +20,6 @@ from harness.peer import Peer
 from harness.picture import Picture
 from harness.services import Services
 from tests.e2e.far_peer import far_peer
-from tests.e2e.marks import needs_namespace
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -76,7 +75,7 @@ async def test_session_of_a_killed_browser_is_freed_within_six_seconds(
     assert "page fell silent" in services.output()
 
 
-@needs_namespace
+@pytest.mark.namespace
 async def test_session_survives_a_short_gap_of_the_network_and_not_its_loss(services: Services) -> None:
     with network() as far:
         cable((HERE, "leaving0", f"{HOST}/24"), (far, "leaving1", f"{FAR}/24"))
