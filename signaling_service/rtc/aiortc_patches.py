@@ -24,6 +24,7 @@ from signaling_service.media.decoders import H264Decoder, Vp8Decoder
 from signaling_service.media.encoders.h264 import H264Encoder
 from signaling_service.media.encoders.nvenc import Nvenc
 from signaling_service.media.encoders.vp8 import Vp8Encoder
+from signaling_service.rtc import arrivals
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,8 @@ def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
     if not _is_read(installed):
         logger.warning(
             "%s are not the versions that the patches were written for (%s): latency will be higher, "
-            "pictures smaller at first, a lost page noticed late, and ICE takes any address and port",
+            "pictures smaller at first, a lost page noticed late, ICE takes any address and port, and any "
+            "datagram from anybody may end a call",
             ", ".join(f"{name} {version}" for name, version in installed.items()),
             ", ".join(f"{name} {version}x" for name, version in READ_FOR.items()),
         )
@@ -59,7 +61,7 @@ def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
     _take_large_h264()
     aiortc.codecs.H264Encoder = partial(H264Encoder, nvenc)  # type: ignore[attr-defined, assignment]
     _replace(aioice.ice, "get_host_addresses", partial(_host_addresses, tuple(ice_addresses)))
-    _replace(aioice.ice.StunProtocol, "datagram_received", _noting)
+    _replace(aioice.ice.StunProtocol, "datagram_received", arrivals.guarded)
     _replace(aioice.ice.StunProtocol, "request", _patient)
     _replace(Connection, "get_component_candidates", _limited)
 
@@ -99,7 +101,7 @@ def ice_connections(pc: aiortc.RTCPeerConnection) -> set[Connection]:
 
 
 def heard_s(connection: Connection) -> float:
-    """Return time.monotonic() of the last datagram of any kind; now, where that is not noted."""
+    """Return time.monotonic() of the page's last datagram of any kind; now, where that is not noted."""
     noted: float = getattr(connection, "heard_s", None) or time.monotonic()
     return noted
 
@@ -200,14 +202,6 @@ def _replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
     made = make(original)
     made.original = original
     setattr(owner, name, made)
-
-
-def _noting(original: Any) -> Callable[..., None]:
-    def noting(self: aioice.ice.StunProtocol, data: bytes, addr: tuple[Any, ...]) -> None:
-        self.receiver.heard_s = time.monotonic()  # type: ignore[attr-defined]
-        original(self, data, addr)
-
-    return noting
 
 
 def _patient(original: Any) -> Callable[..., Any]:
