@@ -15,7 +15,7 @@ PIP_FLAGS ?=
 # that nothing else needs them.
 MODELS_VENV ?= .venv-models
 
-export PORT HOST FILTER RESULTS
+export PORT HOST FILTER
 ifeq ($(PORT),)
 unexport PORT
 endif
@@ -24,9 +24,6 @@ unexport HOST
 endif
 ifeq ($(FILTER),)
 unexport FILTER
-endif
-ifeq ($(RESULTS),)
-unexport RESULTS
 endif
 
 python := $(VENV)/bin/python
@@ -44,7 +41,7 @@ models: $(VENV)/.models
 
 # Replaced by the services' launcher, so that Ctrl-C and signals reach it and nothing else.
 run: $(VENV)/.run
-	@exec $(python) deploy/run.py
+	@exec $(python) -m deploy.run
 
 # Three at a time, mostly waiting; files of tests/e2e two, for what their tests share. Once more where one fails, since a
 # neighbour on a shared machine can take all of it for seconds: a fault of ours fails again.

@@ -44,11 +44,14 @@ class Service:
         self.metrics = Metrics()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.workers = Workers(self.metrics)
-        self.listener = ResultListener(self._context, share.results_bind, self.metrics, self.workers.update)
+        self.listener = ResultListener(
+            self._context, share.results_bind, self.metrics, self.workers.update, settings.keys
+        )
         # As many threads as cores: with more, frames that come together share the cores and are all late.
         self._encoding = Encoding(max(1, round(share.cores)), has_h264="h264" in settings.video_codecs)
         around = Surroundings(
             context=self._context,
+            keys=settings.keys,
             workers=self.workers,
             listener=self.listener,
             metrics=self.metrics,

@@ -124,7 +124,9 @@ class Front:
         self.metrics = Metrics()
         self.workers = Workers(self.metrics)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._listener = ResultListener(self._context, settings.results_bind, self.metrics, self._on_status)
+        self._listener = ResultListener(
+            self._context, settings.results_bind, self.metrics, self._on_status, settings.keys
+        )
         cores = usable_cores() / settings.processes
         self.processes = [
             KeptProcess(place, cores, settings, self._introduce_workers)

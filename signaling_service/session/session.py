@@ -15,6 +15,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.exceptions import OperationError
 from aiortc.rtcrtpreceiver import RemoteStreamTrack
 
+from shared.link_keys import LinkKeys
 from shared.wire import ResultKind
 from signaling_service.config import VideoCodec
 from signaling_service.errors import SignalingError, UdpPortsTaken, UnusableOffer
@@ -64,6 +65,7 @@ class Surroundings:
     """What every session of a service uses and none owns."""
 
     context: zmq.Context[zmq.Socket[bytes]]
+    keys: LinkKeys | None
     workers: Workers
     listener: ResultListener
     metrics: Metrics
@@ -103,7 +105,7 @@ class Session:
         self._pc = RTCPeerConnection(around.rtc())
         self._returned = ReturnedTrack(around.metrics, around.card, Outage.CLOSED)
         self._choose(choice)
-        self._lane = Lane(around.context, id_, around.listener.reply_to)
+        self._lane = Lane(around.context, id_, around.listener.reply_to, around.keys)
         self._control = Control(self)
         self._camera: Camera | None = None
         self._tasks: set[asyncio.Task[None]] = set()

@@ -26,6 +26,7 @@ import zmq
 
 from shared import sockets
 from shared.frame import ColourMatrix, ColourRange
+from shared.link_keys import LinkKeys
 from shared.wire import (
     INLINE_PARAMS_BYTES,
     FrameHeader,
@@ -173,6 +174,7 @@ class Lane:
     context: zmq.Context[zmq.Socket[bytes]]
     session: bytes
     reply_to: str
+    keys: LinkKeys | None = None
     clock: Callable[[], float] = time.monotonic
     """Seconds; the clock of `CameraFrame.captured_ns`."""
     _routes: dict[str, _Route] = field(default_factory=dict)
@@ -236,7 +238,7 @@ class Lane:
         self._routes.clear()
 
     def _connect(self, worker: Worker) -> _Route:
-        socket = sockets.push_frames(self.context)
+        socket = sockets.push_frames(self.context, self.keys)
         socket.connect(worker.status.frames_endpoint)
         usual_s = worker.status.loop_usual_ms / 1000
         return _Route(worker.id, socket, worker.status.busy, False, usual_s or WORK_AT_FIRST_S)
