@@ -22,7 +22,7 @@ from av import VideoFrame
 from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 
-from signaling_service.config import VIDEO_CODECS
+from signaling_service.cores import usable_cores
 from signaling_service.media.bitrate import BitrateProfile
 from signaling_service.media.receive_estimate import ReceiveEstimate
 from signaling_service.media.reception import Reception
@@ -31,9 +31,10 @@ from signaling_service.metrics import Metrics
 from signaling_service.rtc import aiortc_patches
 from signaling_service.rtc.aiortc_media import receive_through, send_at
 from signaling_service.rtc.card import Card
-from signaling_service.rtc.returned_track import Outage, ReturnedTrack
+from signaling_service.rtc.outage import Outage
+from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.rtc.video_codecs import preferences
-from signaling_service.session.load import usable_cores
+from signaling_service.setting_types import VIDEO_CODECS
 
 
 class Newest(ReturnedTrack):

@@ -13,6 +13,7 @@ import itertools
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -175,7 +176,9 @@ def main() -> None:
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     results = sockets.sub_results(context)
     results.setsockopt(zmq.SUBSCRIBE, b"")
-    reply_to = f"tcp://127.0.0.1:{results.bind_to_random_port('tcp://127.0.0.1')}"
+    folder = tempfile.TemporaryDirectory(prefix="p2p")
+    reply_to = f"ipc://{folder.name}/results.ipc"
+    results.bind(reply_to)
     names = {case.filter for case in cases}
     row = "{:<16} {:>8} {:>9} {:>17} {:>9} {:>9} {:>9} {:>10} {:>10}"
     head = (
@@ -219,6 +222,7 @@ def main() -> None:
                 flush=True,
             )
     context.destroy(linger=0)
+    folder.cleanup()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
-import re
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
@@ -13,9 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     field_validator,
@@ -27,8 +23,9 @@ from shared import endpoints, link_keys
 from shared.errors import EndpointError, KeysError
 from shared.link_keys import LinkKeys
 from shared.run_dir import RESULTS_NAME, run_dir
+from signaling_service.cores import usable_cores
 from signaling_service.media.bitrate import LEAST_BITS_PER_S, START_BITS_PER_S, BitrateProfile
-from signaling_service.session.load import usable_cores
+from signaling_service.setting_types import VIDEO_CODECS, Bitrate, IceServer, VideoCodec
 
 PREFIX = "SIGNALING_"
 AUTO = "auto"
@@ -40,52 +37,6 @@ CORES_PER_PROCESS = 2
 
 def _sensible_processes() -> int:
     return max(1, min(MAX_PROCESSES, int(usable_cores() / CORES_PER_PROCESS)))
-
-
-VideoCodec = Literal["h264", "vp8"]
-VIDEO_CODECS: tuple[VideoCodec, ...] = ("h264", "vp8")
-"""At like quality H264 takes less CPU than VP8 on both ways: ARCHITECTURE.md, "The returned picture"."""
-
-
-def _bits_per_s(value: Any) -> Any:
-    """Read `1500000`, `1500k` and `1.5M` as the same."""
-    if not isinstance(value, str):
-        return value
-    if (match := re.fullmatch(r"(\d+(?:\.\d+)?)([kM]?)", value.strip())) is None:
-        raise ValueError(f"{value!r}: expected bits per second, as 1500000, 1500k or 1.5M")
-    return round(float(match[1]) * {"": 1, "k": 1000, "M": 1_000_000}[match[2]])
-
-
-Bitrate = Annotated[int, BeforeValidator(_bits_per_s), Field(ge=100_000, le=100_000_000)]
-
-
-class IceServer(BaseModel):
-    """One STUN or TURN server, as `RTCIceServer` of W3C WebRTC names its parts.
-
-    With `secret` (the TURN server's shared secret, coturn's `static-auth-secret`) every answer of
-    `/ice-servers` carries credentials of its own that end after an hour.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    urls: str | list[str]
-    username: str | None = None
-    credential: str | None = None
-    secret: str | None = None
-
-    @field_validator("urls")
-    @classmethod
-    def _urls(cls, value: str | list[str]) -> str | list[str]:
-        for url in [value] if isinstance(value, str) else value:
-            if not url.startswith(("stun:", "stuns:", "turn:", "turns:")):
-                raise ValueError(f"{url!r}: expected stun:HOST, turn:HOST or their s: forms")
-        return value
-
-    @property
-    def stun_urls(self) -> list[str]:
-        """Those that answer a plain Binding request over UDP."""
-        urls = [self.urls] if isinstance(self.urls, str) else self.urls
-        return [url for url in urls if url.startswith("stun:")]
 
 
 class Settings(BaseSettings):

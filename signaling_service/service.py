@@ -11,14 +11,16 @@ from aiortc import RTCConfiguration
 from prometheus_client import generate_latest
 
 from signaling_service.config import AUTO, Settings
+from signaling_service.cores import usable_cores
 from signaling_service.media.encoding import Encoding
 from signaling_service.metrics import Metrics
 from signaling_service.rtc import aiortc_patches
 from signaling_service.rtc.card import Card
 from signaling_service.rtc.ice_servers import ice_servers_for_aiortc
-from signaling_service.session.load import Load, usable_cores
-from signaling_service.session.session import Surroundings
+from signaling_service.session.load import Load
+from signaling_service.session.negotiation import Terms
 from signaling_service.session.sessions import LocalSessions
+from signaling_service.session.surroundings import Surroundings
 from signaling_service.workers.results import ResultListener
 from signaling_service.workers.table import Workers
 
@@ -56,11 +58,13 @@ class Service:
             listener=self.listener,
             metrics=self.metrics,
             card=Card(),
-            encoding=self._encoding,
-            video_codecs=settings.video_codecs,
+            terms=Terms(
+                video_codecs=settings.video_codecs,
+                bitrates=settings.bitrates,
+                encoders=self._encoding.executor,
+                public_ip=settings.public_ip,
+            ),
             rtc=self._rtc_configuration,
-            public_ip=settings.public_ip,
-            bitrates=settings.bitrates,
         )
         self.load = Load(share.cores)
         self.sessions = LocalSessions(

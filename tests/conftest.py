@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from importlib.util import find_spec
 
 import pytest
 
+from shared.run_dir import VARIABLE as RUN_DIR_VARIABLE
 from tests.e2e.services import in_namespace
 
 MODELS = ("torchvision", "diffusers", "transformers")
@@ -15,6 +18,14 @@ def pytest_report_header() -> str:
     """Name the route in the report's head, since a failure may show on one of them alone."""
     route = "a network namespace of its own" if in_namespace() else "loopback (--ice-addresses 127.0.0.1)"
     return f"p2pcamera: WebRTC peers use {route}"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_run_dir() -> Iterator[None]:
+    """Services of these tests meet in a folder of their own, not where the user's run."""
+    with tempfile.TemporaryDirectory(prefix="p2p") as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(RUN_DIR_VARIABLE, folder)
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,11 +16,11 @@ from signaling_service.config import Settings
 from signaling_service.errors import BodyTooLarge, MalformedRequest, SignalingError
 from signaling_service.http.routes import create_routes, error_response
 from signaling_service.http.static_files import StaticPages
+from signaling_service.session.requests import explain
 from signaling_service.session.sessions import SessionHost
-from signaling_service.session.wishes import explain
 
 MAX_BODY_BYTES = 1024 * 1024
-"""Parameters may be as long as a frame's header carries; see `choices.MAX_PARAMS_BYTES`."""
+"""Parameters may be as long as a frame's header carries; see `requests.MAX_PARAMS_BYTES`."""
 
 
 class Serving(Protocol):

@@ -20,8 +20,8 @@ from signaling_service.errors import (
     UnsupportedMediaType,
 )
 from signaling_service.rtc.ice_servers import ice_servers_for_browser
+from signaling_service.session.requests import Change, Offer, change_from_query, parsed
 from signaling_service.session.sessions import Described, SessionHost
-from signaling_service.session.wishes import Change, Offer, change_from_query, parsed
 from signaling_service.workers.table import ServedFilter
 
 JSON = "application/json"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shared.frame import CLOCK_RATE, ColourMatrix, ColourRange, i420_size_bytes
 from shared.wire import Buffer
-from signaling_service.workers.lane import Planes
+from signaling_service.media.frame import Planes
 
 TIME_BASE = Fraction(1, CLOCK_RATE)
 

@@ -21,6 +21,7 @@ from prometheus_client import generate_latest
 
 from shared.wire import SESSION_BYTES, StatusHeader
 from signaling_service.config import Settings
+from signaling_service.cores import usable_cores
 from signaling_service.errors import (
     NoMediaProcess,
     NoWorker,
@@ -32,9 +33,8 @@ from signaling_service.errors import (
 from signaling_service.metrics import Metrics
 from signaling_service.processes.exposition import merged
 from signaling_service.processes.kept_process import KeptProcess
-from signaling_service.session.load import usable_cores
+from signaling_service.session.requests import Change, Offer
 from signaling_service.session.sessions import Described
-from signaling_service.session.wishes import Change, Offer
 from signaling_service.workers.results import ResultListener
 from signaling_service.workers.table import ServedFilter, Workers
 

@@ -24,7 +24,7 @@ from signaling_service.errors import SignalingError
 from signaling_service.logs import configure_logs
 from signaling_service.processes.pipe import Pipe
 from signaling_service.service import Service, Share
-from signaling_service.session.wishes import Change, Offer
+from signaling_service.session.requests import Change, Offer
 from signaling_service.workers.results import ResultsNotBound
 
 logger = logging.getLogger(__name__)

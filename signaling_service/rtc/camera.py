@@ -15,8 +15,8 @@ from aiortc.mediastreams import MediaStreamError
 from av.video.reformatter import ColorRange, Colorspace
 
 from shared.frame import ColourMatrix, ColourRange, even, is_usable_size
+from signaling_service.media.frame import CameraFrame
 from signaling_service.media.planes import DecodedPlanes
-from signaling_service.workers.lane import CameraFrame
 
 _BT709 = int(Colorspace.ITU709)
 _FULL = int(ColorRange.JPEG)

@@ -12,7 +12,7 @@ from typing import Any
 
 from aiortc import RTCIceServer
 
-from signaling_service.config import IceServer
+from signaling_service.setting_types import IceServer
 
 CREDENTIALS_S = 3600
 

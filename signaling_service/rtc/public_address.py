@@ -10,7 +10,7 @@ from aioice import stun
 from aiortc.rtcicetransport import parse_stun_turn_uri
 
 from shared.errors import P2PCameraError
-from signaling_service.config import IceServer
+from signaling_service.setting_types import IceServer
 
 TRIES = 5
 TRY_S = 0.6

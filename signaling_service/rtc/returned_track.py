@@ -5,9 +5,8 @@ What it shows follows from how long ago the last filtered frame came:
     closed   filtered frame ... it stays ... after 2 s the still card, until a filtered frame comes
     open     filtered frame ... it stays ... after 0.5 s the raw camera, until a filtered frame comes
 
-A private choice (one that hides what the camera sees) is always `closed`. Where it follows one that is not,
-a picture that it would have hidden stands on the page's screen: it is covered, by the first frame of the new
-choice or, where none comes at once, by the card.
+A private choice (one that hides what the camera sees) is always `closed`. Where it follows another choice,
+the picture on the page's screen is covered at once (cover.py).
 """
 
 from __future__ import annotations
@@ -15,44 +14,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from enum import StrEnum
 
 import av
 from aiortc import MediaStreamTrack
 
 from shared.frame import CLOCK_RATE, ColourMatrix, ColourRange
+from signaling_service.media.frame import CameraFrame
 from signaling_service.media.planes import packed, video_frame
 from signaling_service.metrics import Metrics
 from signaling_service.rtc.card import Card
-from signaling_service.workers.lane import CameraFrame
+from signaling_service.rtc.cover import SENT_LIMIT_S, Cover, within
+from signaling_service.rtc.outage import Outage, Showing
 from signaling_service.workers.results import Result
 
-CARD_AFTER_S = 2.0
 CARD_EVERY_S = 0.5
-RAW_AFTER_S = 0.5
 RESULT_AGE_LIMIT_S = 5.0
 REPEAT_AFTER_S = 0.1
-"""A page that lost its picture is shown the last one again, unless a new one comes within this time."""
-COVER_AFTER_S = 0.15
-"""So long what a private choice has to cover may stand on the page's screen while no frame of it comes."""
-SENT_LIMIT_S = 0.5
-"""A sender that takes longer is stuck in a network that takes nothing; no frame gets through either."""
-
-
-class Outage(StrEnum):
-    """What a session shows while no filtered frame comes."""
-
-    CLOSED = "closed"
-    OPEN = "open"
-
-
-class Showing(StrEnum):
-    """What the track shows at the moment."""
-
-    NOTHING = "waiting"
-    FILTERED = "live"
-    CARD = "card"
-    RAW = "raw"
+"""A page that lost its picture gets the last one again, unless a new one comes within this time."""
 
 
 class ReturnedTrack(MediaStreamTrack):
@@ -86,13 +64,7 @@ class ReturnedTrack(MediaStreamTrack):
         self._size = (640, 480)
         self._last_frame: av.VideoFrame | None = None
         self._shall_repeat = False
-        self._is_private = False
-        self._is_bare = False
-        """Whether the frame sent last is of a choice that hides nothing."""
-        self._bare_since_s: float | None = None
-        """Since when such a frame is to be covered; None where there is none."""
-        self._covered = asyncio.Event()
-        self._covered.set()
+        self._cover = Cover()
 
     def offer_result(self, result: Result) -> bool:
         """Take a filtered frame if it is newer than the last one shown; returns whether it was taken."""
@@ -131,32 +103,25 @@ class ReturnedTrack(MediaStreamTrack):
     def begin_generation(self, generation: int, *, is_private: bool = False) -> None:
         """From now on show results of this generation only."""
         self._generation = generation
-        self._is_private = is_private
         self._result = self._last_frame = None
-        if not is_private:
-            self._bare_since_s = None
-            self._covered.set()
-        elif self._is_bare and self._bare_since_s is None:
-            self._bare_since_s = time.monotonic()
-            self._covered.clear()
+        if self._cover.begin(time.monotonic(), is_private=is_private):
             self.begin_anew()
         self._changed.set()
 
     async def settled(self) -> int | None:
-        """Return when no older frame follows an answer that is given now.
+        """Return when no older frame can follow an answer that is given now.
 
-        The frame that was being encoded has been sent then, and where one had to be covered, that has been
-        sent which covers it. Returns the RTP timestamp of this, None where nothing was covered or it is not
-        known.
+        By then the frame that was being encoded has been sent. Where a bare one had to be covered, the frame
+        that covers it has been sent too, and its RTP timestamp is returned. None: nothing was covered, or the
+        timestamp is not known.
         """
-        if self._bare_since_s is None and self._covered.is_set():
-            await _within(SENT_LIMIT_S, self._is_idle)
+        if self._cover.is_settled:
+            await within(SENT_LIMIT_S, self._is_idle)
             return None
-        is_covered = await _within(COVER_AFTER_S + 2 * SENT_LIMIT_S, self._covered)
-        return self.forget_older() if is_covered else None
+        return self.forget_older() if await self._cover.lasts() else None
 
     def repeat(self) -> None:
-        """Show the last frame again if nothing newer comes at once: the page asked for a key frame."""
+        """Show the last frame again if nothing newer comes at once: the page has asked for a key frame."""
         self._shall_repeat = True
         self._changed.set()
 
@@ -165,12 +130,10 @@ class ReturnedTrack(MediaStreamTrack):
         if self._filtered_s is None:
             self._filtered_s = time.monotonic()  # The outage counts from here until the first result.
         self._is_idle.set()
-        if self._bare_since_s is None:
-            self._covered.set()
+        self._cover.note_idle()
         frame = await self._next()
         self._is_idle.clear()
-        self._is_bare = not self._is_private and self.showing is not Showing.CARD
-        self._bare_since_s = None
+        self._cover.note_frame(is_card=self.showing is Showing.CARD)
         self.frames_returned += 1
         self._last_frame = frame
         self._shall_repeat = False
@@ -197,20 +160,19 @@ class ReturnedTrack(MediaStreamTrack):
                 continue
 
     def _wait_s(self, now_s: float) -> float:
-        """How long until the outage policy wants something else, if nothing comes."""
+        """Return how long it takes until something else is to be shown, if nothing comes."""
         assert self._filtered_s is not None
-        limit_s = RAW_AFTER_S if self.outage is Outage.OPEN else CARD_AFTER_S
-        wait_s = max(self._filtered_s + limit_s - now_s, CARD_EVERY_S / 2 if self._is_out(now_s) else 0.001)
-        if self._bare_since_s is not None:
-            wait_s = min(wait_s, max(self._bare_since_s + COVER_AFTER_S - now_s, 0.001))
+        out_s = self._filtered_s + self.outage.after_s
+        wait_s = max(out_s - now_s, CARD_EVERY_S / 2 if self._is_out(now_s) else 0.001)
+        if (cover_s := self._cover.due_s) is not None:
+            wait_s = min(wait_s, max(cover_s - now_s, 0.001))
         if self._shall_repeat and self._last_frame is not None:
             wait_s = min(wait_s, max(self._last_sent_s + REPEAT_AFTER_S - now_s, 0.001))
         return wait_s
 
     def _is_out(self, now_s: float) -> bool:
         assert self._filtered_s is not None
-        limit_s = RAW_AFTER_S if self.outage is Outage.OPEN else CARD_AFTER_S
-        return now_s - self._filtered_s >= limit_s
+        return now_s - self._filtered_s >= self.outage.after_s
 
     def _filtered(self, result: Result, now_s: float) -> av.VideoFrame:
         header = result.header
@@ -223,7 +185,7 @@ class ReturnedTrack(MediaStreamTrack):
         return self._stamp(frame, header.pts)
 
     def _substitute(self, now_s: float) -> av.VideoFrame | None:
-        if self._bare_since_s is not None and now_s - self._bare_since_s >= COVER_AFTER_S:
+        if (cover_s := self._cover.due_s) is not None and now_s >= cover_s:
             return self._still_card(now_s)
         if not self._is_out(now_s):
             return None
@@ -262,12 +224,3 @@ class ReturnedTrack(MediaStreamTrack):
         self._last_pts = pts
         frame.pts = pts
         return frame
-
-
-async def _within(limit_s: float, event: asyncio.Event) -> bool:
-    try:
-        async with asyncio.timeout(limit_s):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aiortc.codecs import get_capabilities
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 
-from signaling_service.config import VideoCodec
+from signaling_service.setting_types import VideoCodec
 
 
 def preferences(chosen: Sequence[VideoCodec]) -> list[RTCRtpCodecCapability]:

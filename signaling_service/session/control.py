@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiortc.rtcdatachannel import RTCDataChannel
 
 from signaling_service.errors import MalformedRequest, SignalingError
-from signaling_service.session.wishes import Change, FilterMessage, parsed
-
-if TYPE_CHECKING:
-    from signaling_service.session.session import Session
+from signaling_service.session.requests import Change, FilterMessage, parsed
+from signaling_service.session.statistics import Statistics
+from signaling_service.session.wish import Wish
 
 LABEL = "control"
 STATS_EVERY_S = 1.0
@@ -26,8 +25,10 @@ MAX_BUFFERED_BYTES = 256 * 1024
 class Control:
     """Everything that is said over a session's data channels."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: str, wish: Wish, statistics: Statistics) -> None:
         self._session = session
+        self._wish = wish
+        self._statistics = statistics
         self._channel: RTCDataChannel | None = None
         self._waiting: asyncio.Queue[str] = asyncio.Queue(MAX_WAITING)
         self._told_error_s: dict[str, float] = {}
@@ -83,7 +84,7 @@ class Control:
         while True:
             text = await self._waiting.get()
             try:
-                first_rtp_timestamp = await self._session.change(_parse(text))
+                first_rtp_timestamp = await self._wish.change(_parse(text))
             except SignalingError as exc:
                 self._say_error(exc)
             else:
@@ -91,41 +92,30 @@ class Control:
                 self._say({**said, "first_rtp_timestamp": first_rtp_timestamp})
 
     def _choice(self) -> dict[str, Any]:
-        session = self._session
+        wish = self._wish
         return {
-            "filter": list(session.choice.filters),
-            "params": session.choice.params,
-            "outage": session.outage.value,
-            "private": session.is_private,
-            "generation": session.choice.generation,
+            "filter": list(wish.choice.filters),
+            "params": wish.choice.params,
+            "outage": wish.outage.value,
+            "private": wish.is_private,
+            "generation": wish.choice.generation,
         }
 
     async def _push_stats(self) -> None:
-        session = self._session
-        frames_in, frames_out, then_s = session.frames_in, session.frames_out, time.monotonic()
+        wish = self._wish
         while True:
             await asyncio.sleep(STATS_EVERY_S)
-            now_s = time.monotonic()
-            elapsed_s = now_s - then_s
-            stages, worker = session.latency.take()
             self._say(
                 {
                     "type": "stats",
-                    "session": session.name,
-                    "filters": list(session.choice.filters),
-                    "generation": session.choice.generation,
-                    "state": session.showing,
-                    "outage": session.outage.value,
-                    "private": session.is_private,
-                    "fps_in": round((session.frames_in - frames_in) / elapsed_s, 1),
-                    "fps_out": round((session.frames_out - frames_out) / elapsed_s, 1),
-                    "frames_in": session.frames_in,
-                    "frames_out": session.frames_out,
-                    "latency_ms": stages,
-                    "worker": worker,
+                    "session": self._session,
+                    "filters": list(wish.choice.filters),
+                    "generation": wish.choice.generation,
+                    "outage": wish.outage.value,
+                    "private": wish.is_private,
+                    **self._statistics.take(),
                 }
             )
-            frames_in, frames_out, then_s = session.frames_in, session.frames_out, now_s
 
     def _say_error(self, error: SignalingError) -> None:
         said = {"code": error.code, "message": str(error)}

@@ -8,12 +8,10 @@ lateness: how long after its time the loop wakes up.
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 WINDOW_S = 3.0
 LOOK_EVERY_S = 0.1
@@ -95,16 +93,6 @@ class Load:
             return 0.0
         first, last = self._looked[0], self._looked[-1]
         return (clock(last) - clock(first)) / (last.at_s - first.at_s)
-
-
-def usable_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> float:
-    """Return how many cores this process may use: its affinity, and a container's limit (cgroup v2)."""
-    cores = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    try:
-        quota, period = (cgroup / "cpu.max").read_text().split()
-        return cores if quota == "max" else min(cores, int(quota) / int(period))
-    except (OSError, ValueError, ZeroDivisionError):
-        return cores
 
 
 def _fitting(capacity: float, busy: float, cost_at_first: float, sessions: int, measured: int) -> int:

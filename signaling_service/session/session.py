@@ -6,78 +6,36 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from typing import Any, TypeVar
 
-import zmq
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
-from aiortc.exceptions import OperationError
+from aiortc import RTCPeerConnection
 from aiortc.rtcrtpreceiver import RemoteStreamTrack
 
-from shared.link_keys import LinkKeys
-from shared.wire import ResultKind
-from signaling_service.config import VideoCodec
-from signaling_service.errors import SignalingError, UdpPortsTaken, UnusableOffer
-from signaling_service.media.bitrate import BitrateProfile
-from signaling_service.media.encoding import Encoding
-from signaling_service.media.receive_estimate import ReceiveEstimate
-from signaling_service.media.reception import Reception
-from signaling_service.media.send_rate import SendRate
-from signaling_service.metrics import Metrics
-from signaling_service.rtc.aiortc_media import receive_through, send_at
-from signaling_service.rtc.aiortc_patches import (
-    encode_in,
-    ice_connections,
-    is_known,
-    lacks_port,
-    with_start_bitrate,
-)
+from shared.wire import ResultHeader, ResultKind
+from signaling_service.media.frame import CameraFrame
 from signaling_service.rtc.camera import Camera
-from signaling_service.rtc.candidates import PageCandidates, with_public_address
-from signaling_service.rtc.card import Card
-from signaling_service.rtc.returned_track import Outage, ReturnedTrack
+from signaling_service.rtc.outage import Outage
+from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.rtc.silence import Silence
-from signaling_service.rtc.video_codecs import preferences
 from signaling_service.session.control import Control
-from signaling_service.session.latency import LatencyWindow
-from signaling_service.session.wishes import Change
-from signaling_service.workers.lane import CameraFrame, Choice, Lane
-from signaling_service.workers.results import Result, ResultListener
-from signaling_service.workers.table import Workers
+from signaling_service.session.negotiation import Negotiation
+from signaling_service.session.statistics import Statistics
+from signaling_service.session.surroundings import Surroundings
+from signaling_service.session.wish import Wish
+from signaling_service.workers.choice import Choice
+from signaling_service.workers.lane import Lane
+from signaling_service.workers.results import Result
 
 logger = logging.getLogger(__name__)
 
 CONNECT_LIMIT_S = 20.0
 SILENCE_LIMIT_S = 5.0
 CLOSE_LIMIT_S = 2.0
-NEGOTIATE_LIMIT_S = 10.0
-SERVED_S = 1.0
-"""So long after a filtered frame a worker's progress is that of one that is only being tried."""
 BAD_PARAMS = "bad_params"
-"""What a worker says of parameters that the filter's own model refuses."""
+"""A worker's code for parameters that the filter's own model refuses."""
 
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What every session of a service uses and none owns."""
-
-    context: zmq.Context[zmq.Socket[bytes]]
-    keys: LinkKeys | None
-    workers: Workers
-    listener: ResultListener
-    metrics: Metrics
-    card: Card
-    encoding: Encoding
-    video_codecs: Sequence[VideoCodec]
-    """Those that a session may use, the preferred one first."""
-    rtc: Callable[[], RTCConfiguration]
-    """Made for each session, since credentials of a TURN server may end."""
-    public_ip: str | None
-    """Announced in place of this host's own IPv4 addresses."""
-    bitrates: BitrateProfile
 
 
 class Session:
@@ -92,28 +50,22 @@ class Session:
         on_end: Callable[[Session], None],
     ) -> None:
         self.id = id_
-        self.choice = choice
         self.connected_s: float | None = None
-        self.latency = LatencyWindow()
-        self.frames_in = 0
         self._around = around
         self._on_end = on_end
-        self._wished_outage = outage
-        self._good: Choice | None = None
-        """The last choice of which a frame was shown."""
-        self._served_s = float("-inf")
         self._pc = RTCPeerConnection(around.rtc())
         self._returned = ReturnedTrack(around.metrics, around.card, Outage.CLOSED)
-        self._choose(choice)
+        self._statistics = Statistics(self._returned)
         self._lane = Lane(around.context, id_, around.listener.reply_to, around.keys)
-        self._control = Control(self)
+        self.wish = Wish(choice, outage, around.workers, self._lane, self._returned)
+        self._negotiation = Negotiation(self._pc, around.terms, self._returned, self._statistics.latency)
+        self._control = Control(self.name, self.wish, self._statistics)
         self._camera: Camera | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         loop = asyncio.get_running_loop()
         self._settled: asyncio.Future[None] = loop.create_future()  # Connected, or ended before.
         self._end: asyncio.Future[str] = loop.create_future()
         self._closing: asyncio.Task[None] | None = None
-        self._candidates = PageCandidates()
 
     @property
     def name(self) -> str:
@@ -124,107 +76,25 @@ class Session:
     def is_connecting(self) -> bool:
         return self.connected_s is None
 
-    @property
-    def is_private(self) -> bool:
-        """The filters hide what the camera sees, so that no raw frame may leave, whatever the page wishes."""
-        return self._around.workers.is_private(self.choice.filters)
+    async def open(self, offer_sdp: str) -> str:
+        """Answer the offer and begin; raises what Negotiation.answer raises.
 
-    @property
-    def outage(self) -> Outage:
-        """The policy that holds now: what the page wishes, and `closed` with a private filter."""
-        return self._returned.outage
-
-    @property
-    def showing(self) -> str:
-        """What the returned track shows: `waiting`, `live`, `card` or `raw`."""
-        return self._returned.showing.value
-
-    @property
-    def frames_out(self) -> int:
-        return self._returned.frames_returned
-
-    # Negotiate
-
-    async def answer(self, offer_sdp: str) -> str:
-        """Answer the offer and begin; raises UnusableOffer and leaves the closing to the caller."""
+        The caller closes the session after an error.
+        """
         self._pc.on("track", self._on_track)
         self._pc.on("datachannel", self._control.attach)
         self._pc.on("connectionstatechange", self._on_connection_state)
-        try:
-            async with asyncio.timeout(NEGOTIATE_LIMIT_S):
-                sdp = await self._negotiate(offer_sdp)
-        except SignalingError:
-            raise
-        except TimeoutError as exc:
-            raise UnusableOffer("the offer could not be answered in time") from exc
-        except Exception as exc:  # aiortc's parser raises whatever the text happens to break.
-            raise UnusableOffer(f"the SDP cannot be used ({type(exc).__name__})") from exc
-        around = self._around
-        around.listener.subscribe(self.id, self._on_result)
-        around.workers.add_listener(self._on_workers)
-        self._connect_lane()
+        answer_sdp = await self._negotiation.answer(offer_sdp)
+        self._around.listener.subscribe(self.id, self._on_result)
+        self._around.workers.add_listener(self.wish.follow_workers)
+        self.wish.follow_workers()
         self._start(self._run())
         self._start(self._control.run())
-        return sdp
-
-    async def _negotiate(self, offer_sdp: str) -> str:
-        offer = RTCSessionDescription(sdp=self._candidates.from_offer(offer_sdp), type="offer")
-        # Ahead of the offer, whose first video section takes this one, so that codecs are chosen by our
-        # order.
-        self._pc.addTransceiver("video").setCodecPreferences(preferences(self._around.video_codecs))
-        try:
-            await self._pc.setRemoteDescription(offer)
-        except OperationError as exc:
-            if "video" not in str(exc):
-                raise
-            chosen = " or ".join(name.upper() for name in self._around.video_codecs)
-            raise UnusableOffer(f"the offer has no video codec of this service ({chosen})") from exc
-        transceivers = self._pc.getTransceivers()
-        video = next((t for t in transceivers if t.kind == "video" and t.receiver.track is not None), None)
-        if video is None:
-            raise UnusableOffer("the offer sends no video")
-        if video._offerDirection != "sendrecv":
-            raise UnusableOffer("the video section must send and receive (sendrecv)")
-        video.direction = "sendrecv"
-        video.sender.replaceTrack(self._returned)
-        bitrates = self._around.bitrates
-        if is_known():
-            reception = Reception(ReceiveEstimate(bitrates))
-            receive_through(video.receiver, reception, self.latency.note_arrived)
-            send_at(video.sender, SendRate(bitrates), self._returned, self.latency.note_encoded)
-        encode_in(video.sender, self._around.encoding.executor)
-        for other in transceivers:
-            if other is not video:
-                other.direction = "inactive"
-        await self._pc.setLocalDescription(await self._pc.createAnswer())
-        if any(map(lacks_port, ice_connections(self._pc))):
-            raise UdpPortsTaken
-        sdp = with_start_bitrate(self._pc.localDescription.sdp, bitrates.start)
-        public_ip = self._around.public_ip
-        return sdp if public_ip is None else with_public_address(sdp, public_ip)
+        return answer_sdp
 
     async def add_candidates(self, fragment: str) -> None:
-        """Add trickled candidates (RFC 8840 section 9); raises UnusableCandidates before any is added."""
-        mids = {transceiver.mid for transceiver in self._pc.getTransceivers()}
-        if self._pc.sctp is not None:
-            mids.add(self._pc.sctp.mid)
-        candidates, is_end = self._candidates.from_fragment(fragment, mids)
-        for candidate in candidates:
-            await self._pc.addIceCandidate(candidate)
-        if is_end:
-            await self._pc.addIceCandidate(None)
-
-    # Run
-
-    async def _run(self) -> None:
-        """The session's life: connecting, with a limit, then until something ends it."""
-        try:
-            async with asyncio.timeout(CONNECT_LIMIT_S):
-                await self._settled
-        except TimeoutError:
-            self.end("never connected")
-        else:
-            self.end(await self._end)
+        """Add trickled candidates; raises UnusableCandidates before any is added."""
+        await self._negotiation.add_candidates(fragment)
 
     def end(self, reason: str) -> None:
         """Begin to close for this reason; only the first one counts."""
@@ -233,8 +103,8 @@ class Session:
                 "session %s ended: %s (%d frames in, %d out)",
                 self.name,
                 reason,
-                self.frames_in,
-                self.frames_out,
+                self._statistics.frames_in,
+                self._statistics.frames_out,
             )
             self._around.metrics.sessions_ended.labels(reason.replace(" ", "_")).inc()
             self._closing = asyncio.get_running_loop().create_task(self._close())
@@ -245,105 +115,22 @@ class Session:
         assert self._closing is not None
         await asyncio.shield(self._closing)
 
-    async def change(self, change: Change) -> int | None:
-        """Take another filter, parameters or outage policy; raises what Workers.check_choice raises.
+    async def _run(self) -> None:
+        """Wait for the connection, with a limit, then for a reason to end."""
+        try:
+            async with asyncio.timeout(CONNECT_LIMIT_S):
+                await self._settled
+        except TimeoutError:
+            self.end("never connected")
+        else:
+            self.end(await self._end)
 
-        Returns when no frame of the old choice can leave any more, with what `ReturnedTrack.settled` returns.
-        """
-        filters = self.choice.filters if change.filter is None else tuple(change.filter)
-        params: dict[str, Any] = change.params or {}
-        is_other = change.filter is not None or change.params is not None
-        if is_other:
-            self._around.workers.check_choice(filters, params)
-        if change.outage is not None:
-            self._wished_outage = change.outage
-        if not is_other:
-            self._obey_outage()
-            return None
-        self._choose(Choice.of(filters, params, self.choice.generation + 1))
-        self._connect_lane()
-        return await self._returned.settled()
-
-    def _choose(self, choice: Choice) -> None:
-        self.choice = choice
-        self._served_s = float("-inf")
-        self._obey_outage()
-        self._returned.begin_generation(choice.generation, is_private=self.is_private)
-
-    def _obey_outage(self) -> None:
-        self._returned.set_outage(Outage.CLOSED if self.is_private else self._wished_outage)
-
-    def _go_back(self) -> bool:
-        """Leave a choice whose parameters a worker has refused; returns whether there is another one.
-
-        The last that gave a frame, unless that showed what the present filters hide: then, as where there is
-        none, these filters with their defaults.
-        """
-        workers, now = self._around.workers, self.choice
-        last = self._good
-        if last is None or (self.is_private and not workers.is_private(last.filters)):
-            last = Choice.of(now.filters, {}, 0)
-        if (last.filters, last.params_id) == (now.filters, now.params_id):
-            return False
-        self._choose(replace(last, generation=now.generation + 1))
-        self._connect_lane()
-        return True
-
-    def _on_workers(self) -> None:
-        # What is private may have become known.
-        self._obey_outage()
-        self._connect_lane()
-
-    def _connect_lane(self) -> None:
-        workers = self._around.workers
-        filters = self.choice.filters
-        self._lane.set_workers(
-            workers.live(filters), filters=filters, keeps_state=workers.keeps_state(filters)
-        )
-
-    # What comes from aiortc, the camera and the workers
+    # Events of the connection
 
     def _on_track(self, track: RemoteStreamTrack) -> None:
         if track.kind == "video" and self._camera is None:
             self._camera = Camera(track, self._on_camera_frame)
             self._start(self._watch_camera(self._camera))
-
-    async def _watch_camera(self, camera: Camera) -> None:
-        await camera.run()
-        self._finish("camera ended")
-
-    async def _watch_silence(self) -> None:
-        await Silence(self._pc).lasts(SILENCE_LIMIT_S)
-        self._finish("page fell silent")
-
-    def _on_camera_frame(self, frame: CameraFrame) -> None:
-        self.frames_in += 1
-        self.latency.note_decoded(frame.pts)
-        metrics = self._around.metrics
-        metrics.frames_received.inc()
-        self._returned.offer_raw(frame)
-        if self._lane.send(frame, self.choice) is None:
-            metrics.frames_without_worker.inc()
-        else:
-            metrics.frames_sent.inc()
-
-    def _on_result(self, result: Result) -> None:
-        header = result.header
-        self._lane.note_result(header)
-        if header.kind is ResultKind.FRAME:
-            if self._returned.offer_result(result):
-                self._good, self._served_s = self.choice, time.monotonic()
-                latency_s = time.monotonic() - header.captured_ns / 1e9
-                self._around.metrics.latency.observe(latency_s)
-                self.latency.add(header, latency_s)
-        elif header.kind is ResultKind.ERROR:
-            self._around.metrics.results_failed.labels(header.code[:32]).inc()
-            if header.code != BAD_PARAMS:
-                self._control.tell_error(header.code, header.text)
-            elif header.generation == self.choice.generation:
-                self._control.tell_refused(header.code, header.text, header.field, is_left=self._go_back())
-        elif header.kind is ResultKind.PROGRESS and time.monotonic() - self._served_s > SERVED_S:
-            self._control.tell_progress(header.text, header.fraction)
 
     def _on_connection_state(self) -> None:
         state = self._pc.connectionState
@@ -356,11 +143,61 @@ class Session:
         elif state in ("failed", "closed"):
             self._finish(f"connection {state}")
 
+    async def _watch_camera(self, camera: Camera) -> None:
+        await camera.run()
+        self._finish("camera ended")
+
+    async def _watch_silence(self) -> None:
+        await Silence(self._pc).lasts(SILENCE_LIMIT_S)
+        self._finish("page fell silent")
+
     def _finish(self, reason: str) -> None:
         _resolve(self._end, reason)
         _resolve(self._settled, None)
 
-    # Close
+    # Frames and results
+
+    def _on_camera_frame(self, frame: CameraFrame) -> None:
+        self._statistics.frames_in += 1
+        self._statistics.latency.note_decoded(frame.pts)
+        metrics = self._around.metrics
+        metrics.frames_received.inc()
+        self._returned.offer_raw(frame)
+        if self._lane.send(frame, self.wish.choice) is None:
+            metrics.frames_without_worker.inc()
+        else:
+            metrics.frames_sent.inc()
+
+    def _on_result(self, result: Result) -> None:
+        header = result.header
+        if not self._lane.note_result(header):
+            self._around.metrics.results_dropped.labels("not_asked").inc()
+            return
+        self._around.workers.note_answer(header.worker)
+        if header.kind is ResultKind.FRAME:
+            if self._returned.offer_result(result):
+                self._note_shown(header)
+        elif header.kind is ResultKind.ERROR:
+            self._pass_on_error(header)
+        elif header.kind is ResultKind.PROGRESS and not self.wish.is_served:
+            # A worker that is only being probed says nothing of interest to the page.
+            self._control.tell_progress(header.text, header.fraction)
+
+    def _note_shown(self, header: ResultHeader) -> None:
+        self.wish.note_shown()
+        latency_s = time.monotonic() - header.captured_ns / 1e9
+        self._around.metrics.latency.observe(latency_s)
+        self._statistics.latency.add(header, latency_s)
+
+    def _pass_on_error(self, header: ResultHeader) -> None:
+        self._around.metrics.results_failed.labels(header.code[:32]).inc()
+        if header.code != BAD_PARAMS:
+            self._control.tell_error(header.code, header.text)
+        elif header.generation == self.wish.choice.generation:
+            is_left = self.wish.go_back()
+            self._control.tell_refused(header.code, header.text, header.field, is_left=is_left)
+
+    # Tasks, and the end
 
     def _start(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -375,7 +212,7 @@ class Session:
 
     async def _close(self) -> None:
         around = self._around
-        around.workers.remove_listener(self._on_workers)
+        around.workers.remove_listener(self.wish.follow_workers)
         around.listener.unsubscribe(self.id)
         for task in list(self._tasks):
             task.cancel()

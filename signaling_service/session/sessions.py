@@ -19,11 +19,12 @@ from signaling_service.errors import (
     TooManyConnecting,
     UnknownSession,
 )
-from signaling_service.rtc.returned_track import Outage
+from signaling_service.rtc.outage import Outage
 from signaling_service.session.load import Load
-from signaling_service.session.session import Session, Surroundings
-from signaling_service.session.wishes import Change, Offer
-from signaling_service.workers.lane import Choice
+from signaling_service.session.requests import Change, Offer
+from signaling_service.session.session import Session
+from signaling_service.session.surroundings import Surroundings
+from signaling_service.workers.choice import Choice
 from signaling_service.workers.table import ServedFilter
 
 logger = logging.getLogger(__name__)
@@ -115,7 +116,7 @@ class LocalSessions:
     async def change(self, session_id: str, change: Change) -> Described:
         session = self._find(session_id)
         try:
-            first_rtp_timestamp = await session.change(change)
+            first_rtp_timestamp = await session.wish.change(change)
         except SignalingError as exc:
             logger.info("session %s: change refused: %s", session_id, exc)
             raise
@@ -164,7 +165,7 @@ class LocalSessions:
         self._clients[session.name] = client
         self._around.metrics.sessions.set(len(self._sessions))
         try:
-            answer_sdp = await session.answer(offer.sdp)
+            answer_sdp = await session.open(offer.sdp)
         except BaseException:
             await session.close("offer refused")
             raise
@@ -205,14 +206,14 @@ class LocalSessions:
 
 
 def _describe(session: Session, *, answer_sdp: str = "", first_rtp_timestamp: int | None = None) -> Described:
-    choice = session.choice
+    wish = session.wish
     return Described(
         session.name,
-        choice.filters,
-        choice.params,
-        session.outage,
-        choice.generation,
-        session.is_private,
+        wish.choice.filters,
+        wish.choice.params,
+        wish.outage,
+        wish.choice.generation,
+        wish.is_private,
         first_rtp_timestamp,
         answer_sdp,
     )

@@ -9,14 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-from referencing import Registry
-from referencing.exceptions import Unresolvable
-
 from shared.wire import FilterState, FilterStatus, LoopState, StatusHeader
 from signaling_service.errors import InvalidParams, NoWorker, UnknownFilter
 from signaling_service.metrics import Metrics
+from signaling_service.workers import schema
 
 logger = logging.getLogger(__name__)
 
@@ -165,13 +161,7 @@ class Workers:
             self._check_params(name, own, f"{name}.")
 
     def _check_params(self, name: str, params: dict[str, Any], prefix: str) -> None:
-        schema = self._ever_served[name].schema
-        try:
-            Draft202012Validator.check_schema(schema)
-            # An empty registry: a schema that refers to an address must not make this service fetch it.
-            error = next(Draft202012Validator(schema, registry=Registry()).iter_errors(params), None)
-        except (SchemaError, Unresolvable):
-            return  # The worker checks them as well, with the filter's own model.
+        error = schema.first_fault(params, self._ever_served[name].schema)
         if error is not None:
             raise InvalidParams(prefix + ".".join(str(part) for part in error.path), error.message[:300])
 
@@ -233,5 +223,3 @@ def _memory(status: StatusHeader | None) -> dict[str, int]:
 
 def _serves(worker: Worker) -> tuple[tuple[str, FilterState, bool], ...]:
     return tuple((f.name, f.state, f.is_private) for f in worker.status.filters)
-
-

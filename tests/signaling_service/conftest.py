@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -13,6 +14,14 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def results() -> Iterator[str]:
+    """An endpoint for results, in a folder for this test's sockets alone."""
+    # Not below tmp_path, which can be longer than a socket's path may be.
+    with tempfile.TemporaryDirectory(prefix="p2p") as folder:
+        yield f"ipc://{folder}/results.ipc"
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from benchmarks.options import resolved
 from inference_service.filters.registry import BUILT_IN, installed
+from signaling_service.workers.schema import first_fault
 
 
 def parameters() -> Iterator[Any]:
@@ -27,6 +29,14 @@ def test_parameter_has_a_title_a_description_a_default_and_a_range(
     assert described["description"].strip().endswith(".")
     assert "default" in described
     assert is_bounded(schema, described)
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_filter_takes_its_own_defaults_sent_explicitly(name: str) -> None:
+    params = installed()[name].load().Params
+    defaults = json.loads(params().model_dump_json())
+    assert first_fault(defaults, params.model_json_schema()) is None
+    assert params.model_validate(defaults) == params()
 
 
 def is_bounded(schema: dict[str, Any], described: dict[str, Any]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -24,10 +24,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @asynccontextmanager
-async def front_of_two(results_port: int, **settings: Any) -> AsyncIterator[tuple[Front, httpx.AsyncClient]]:
+async def front_of_two(results: str, **settings: Any) -> AsyncIterator[tuple[Front, httpx.AsyncClient]]:
     front = Front(
         Settings(
-            results_bind=f"tcp://127.0.0.1:{results_port}",
+            results_bind=results,
             ice_addresses=("127.0.0.1",),
             processes=2,
             **settings,
@@ -39,22 +39,16 @@ async def front_of_two(results_port: int, **settings: Any) -> AsyncIterator[tupl
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://service") as http,
     ):
-        with WireWorker(f"tcp://127.0.0.1:{results_port}"):
+        with WireWorker(results):
             await until(lambda: bool(front.workers.live()))
             yield front, http
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def fronted(unused_port_of_module: int) -> AsyncIterator[tuple[Front, httpx.AsyncClient]]:
-    async with front_of_two(unused_port_of_module, max_sessions=6) as fronted:
-        yield fronted
-
-
-@pytest.fixture(scope="module")
-def unused_port_of_module() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+async def fronted() -> AsyncIterator[tuple[Front, httpx.AsyncClient]]:
+    with tempfile.TemporaryDirectory(prefix="p2p") as folder:
+        async with front_of_two(f"ipc://{folder}/results.ipc", max_sessions=6) as fronted:
+            yield fronted
 
 
 def pids(front: Front) -> list[int]:
@@ -171,9 +165,9 @@ async def test_a_process_that_hangs_is_killed_and_started_again(
         await caller.shows(3)
 
 
-async def test_closing_ends_the_processes_and_tells_the_pages(free_port: int) -> None:
+async def test_closing_ends_the_processes_and_tells_the_pages(results: str) -> None:
     caller = Page()
-    async with front_of_two(free_port) as (front, http):
+    async with front_of_two(results) as (front, http):
         processes = pids(front)
         await caller.call(http)
         await caller.shows(3)

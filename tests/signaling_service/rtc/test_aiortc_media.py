@@ -31,8 +31,9 @@ from signaling_service.media.send_rate import SendRate
 from signaling_service.metrics import Metrics
 from signaling_service.rtc.aiortc_media import send_at
 from signaling_service.rtc.card import Card
-from signaling_service.rtc.returned_track import Outage, ReturnedTrack
-from signaling_service.session import session as session_module
+from signaling_service.rtc.outage import Outage
+from signaling_service.rtc.returned_track import ReturnedTrack
+from signaling_service.session import negotiation
 from tests.signaling_service.calling import Page, Running, page, running, until
 from tests.signaling_service.making import WireWorker
 
@@ -104,10 +105,10 @@ class Calling:
 
 
 @pytest.fixture
-async def calling(free_port: int) -> AsyncIterator[Calling]:
-    async with running(free_port) as service:
+async def calling(results: str) -> AsyncIterator[Calling]:
+    async with running(results) as service:
         gated = Gated()
-        with WireWorker(f"tcp://127.0.0.1:{free_port}", gated):
+        with WireWorker(results, gated):
             await service.has_worker()
             yield Calling(service, gated)
             gated.may_go_on.set()
@@ -218,7 +219,7 @@ async def test_the_page_is_told_a_high_estimate_and_lost_packets_are_asked_for(c
 async def test_without_the_known_version_aiortc_keeps_its_ways(
     calling: Calling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session_module, "is_known", lambda: False)
+    monkeypatch.setattr(negotiation, "is_known", lambda: False)
     calling.gated.may_go_on.set()
     async with page() as caller:
         await connected(calling, caller, VideoStreamTrack())

@@ -4,8 +4,8 @@ import base64
 import hashlib
 import hmac
 
-from signaling_service.config import IceServer
 from signaling_service.rtc.ice_servers import CREDENTIALS_S, ice_servers_for_aiortc, ice_servers_for_browser
+from signaling_service.setting_types import IceServer
 
 
 def test_a_shared_secret_becomes_credentials_that_end() -> None:

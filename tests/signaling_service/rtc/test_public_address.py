@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from aioice import stun
 
-from signaling_service.config import IceServer
 from signaling_service.rtc import public_address as module
 from signaling_service.rtc.public_address import NoPublicAddress, public_address
+from signaling_service.setting_types import IceServer
 
 PUBLIC = "203.0.113.9"
 

@@ -9,11 +9,12 @@ from typing import Any
 import av
 import pytest
 
+from signaling_service.media.frame import CameraFrame
 from signaling_service.metrics import Metrics
-from signaling_service.rtc import returned_track
+from signaling_service.rtc import cover, outage, returned_track
 from signaling_service.rtc.card import Card
-from signaling_service.rtc.returned_track import Outage, ReturnedTrack, Showing
-from signaling_service.workers.lane import CameraFrame
+from signaling_service.rtc.outage import Outage, Showing
+from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.workers.results import NO_PLANES, Result
 from tests.signaling_service.making import MadePlanes, planes, result
 
@@ -27,10 +28,10 @@ def track() -> ReturnedTrack:
 
 @pytest.fixture(autouse=True)
 def _short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(returned_track, "CARD_AFTER_S", 0.2)
-    monkeypatch.setattr(returned_track, "RAW_AFTER_S", 0.1)
+    monkeypatch.setattr(outage, "CARD_AFTER_S", 0.2)
+    monkeypatch.setattr(outage, "RAW_AFTER_S", 0.1)
     monkeypatch.setattr(returned_track, "CARD_EVERY_S", 0.05)
-    monkeypatch.setattr(returned_track, "COVER_AFTER_S", 0.08)
+    monkeypatch.setattr(cover, "COVER_AFTER_S", 0.08)
 
 
 def filtered(sequence: int, **values: Any) -> Result:
@@ -192,7 +193,7 @@ async def test_a_picture_of_an_older_choice_is_not_shown_again(track: ReturnedTr
 async def test_a_raw_picture_is_not_shown_again_when_the_session_has_become_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(returned_track, "CARD_AFTER_S", 0.5)
+    monkeypatch.setattr(outage, "CARD_AFTER_S", 0.5)
     track = ReturnedTrack(Metrics(), Card(), Outage.OPEN)
     track.offer_raw(raw(3000))
     assert level(await received(track.recv())) == RAW
@@ -256,7 +257,7 @@ async def test_a_private_choice_that_gives_nothing_is_covered_by_the_card(
     sending = asyncio.create_task(sender.send(3))
     assert await track.settled() == 4711 + 2
     # Before an outage would show it.
-    assert returned_track.COVER_AFTER_S - 0.01 <= time.monotonic() - began_s < returned_track.CARD_AFTER_S
+    assert cover.COVER_AFTER_S - 0.01 <= time.monotonic() - began_s < outage.CARD_AFTER_S
     assert track.showing is Showing.CARD
     await sending
     assert not {FILTERED, RAW} & set(sender.levels[1:])

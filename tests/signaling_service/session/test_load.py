@@ -1,11 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
-import pytest
-
-from signaling_service.session.load import LATE_S, Load, Looked, usable_cores
+from signaling_service.session.load import LATE_S, Load, Looked
 
 
 def loaded(
@@ -69,11 +66,3 @@ async def test_the_clocks_of_this_process_are_looked_at() -> None:
             await asyncio.sleep(0)
     looking.cancel()
     assert load.busy_cores > 0
-
-
-@pytest.mark.parametrize(
-    ("text", "cores"), [("50000 100000", 0.5), ("max 100000", None), ("nonsense", None), ("1 0", None)]
-)
-def test_a_containers_limit_is_known(tmp_path: Path, text: str, cores: float | None) -> None:
-    (tmp_path / "cpu.max").write_text(text)
-    assert usable_cores(tmp_path) == (usable_cores(tmp_path / "none") if cores is None else cores)

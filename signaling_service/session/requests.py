@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from shared.wire import MAX_CHAIN, MAX_HEADER_BYTES, MAX_HEADER_WITH_PARAMS_BYTES, params_size_bytes
 from signaling_service.errors import MalformedRequest
-from signaling_service.rtc.returned_track import Outage
+from signaling_service.rtc.outage import Outage
 
 
 def _as_list(value: Any) -> Any:

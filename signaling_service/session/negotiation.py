@@ -1,0 +1,130 @@
+"""From a page's offer to the answer, on one peer connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from aiortc import RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
+from aiortc.exceptions import OperationError
+
+from signaling_service.errors import SignalingError, UdpPortsTaken, UnusableOffer
+from signaling_service.media.bitrate import BitrateProfile
+from signaling_service.media.receive_estimate import ReceiveEstimate
+from signaling_service.media.reception import Reception
+from signaling_service.media.send_rate import SendRate
+from signaling_service.rtc.aiortc_media import receive_through, send_at
+from signaling_service.rtc.aiortc_patches import (
+    encode_in,
+    ice_connections,
+    is_known,
+    lacks_port,
+    with_start_bitrate,
+)
+from signaling_service.rtc.candidates import PageCandidates, with_public_address
+from signaling_service.rtc.returned_track import ReturnedTrack
+from signaling_service.rtc.video_codecs import preferences
+from signaling_service.session.latency import LatencyWindow
+from signaling_service.setting_types import VideoCodec
+
+LIMIT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What this service puts into every answer."""
+
+    video_codecs: Sequence[VideoCodec]
+    """The codecs that a session may use, the preferred one first."""
+    bitrates: BitrateProfile
+    encoders: Executor
+    """Its threads encode the returned pictures."""
+    public_ip: str | None
+    """Announced in place of this host's own IPv4 addresses."""
+
+
+class Negotiation:
+    """Answers the offer on a peer connection, and takes the candidates that follow it."""
+
+    def __init__(
+        self, pc: RTCPeerConnection, terms: Terms, returned: ReturnedTrack, latency: LatencyWindow
+    ) -> None:
+        self._pc = pc
+        self._terms = terms
+        self._returned = returned
+        self._latency = latency
+        self._candidates = PageCandidates()
+
+    async def answer(self, offer_sdp: str) -> str:
+        """Return the answer's SDP; raises UnusableOffer or UdpPortsTaken.
+
+        The caller closes the connection, also after an error.
+        """
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                return await self._answer(offer_sdp)
+        except SignalingError:
+            raise
+        except TimeoutError as exc:
+            raise UnusableOffer("the offer could not be answered in time") from exc
+        except Exception as exc:  # aiortc's parser raises whatever the text happens to break.
+            raise UnusableOffer(f"the SDP cannot be used ({type(exc).__name__})") from exc
+
+    async def add_candidates(self, fragment: str) -> None:
+        """Add trickled candidates (RFC 8840 section 9); raises UnusableCandidates before any is added."""
+        mids = {transceiver.mid for transceiver in self._pc.getTransceivers()}
+        if self._pc.sctp is not None:
+            mids.add(self._pc.sctp.mid)
+        candidates, is_end = self._candidates.from_fragment(fragment, mids)
+        for candidate in candidates:
+            await self._pc.addIceCandidate(candidate)
+        if is_end:
+            await self._pc.addIceCandidate(None)
+
+    async def _answer(self, offer_sdp: str) -> str:
+        await self._take(offer_sdp)
+        video = self._video_section()
+        self._connect(video)
+        for other in self._pc.getTransceivers():
+            if other is not video:
+                other.direction = "inactive"
+        await self._pc.setLocalDescription(await self._pc.createAnswer())
+        if any(map(lacks_port, ice_connections(self._pc))):
+            raise UdpPortsTaken
+        sdp = with_start_bitrate(self._pc.localDescription.sdp, self._terms.bitrates.start)
+        public_ip = self._terms.public_ip
+        return sdp if public_ip is None else with_public_address(sdp, public_ip)
+
+    async def _take(self, offer_sdp: str) -> None:
+        offer = RTCSessionDescription(sdp=self._candidates.from_offer(offer_sdp), type="offer")
+        # Before the offer, whose first video section takes this transceiver: so our order chooses the codec.
+        self._pc.addTransceiver("video").setCodecPreferences(preferences(self._terms.video_codecs))
+        try:
+            await self._pc.setRemoteDescription(offer)
+        except OperationError as exc:
+            if "video" not in str(exc):
+                raise
+            chosen = " or ".join(name.upper() for name in self._terms.video_codecs)
+            raise UnusableOffer(f"the offer has no video codec of this service ({chosen})") from exc
+
+    def _video_section(self) -> RTCRtpTransceiver:
+        transceivers = self._pc.getTransceivers()
+        video = next((t for t in transceivers if t.kind == "video" and t.receiver.track is not None), None)
+        if video is None:
+            raise UnusableOffer("the offer sends no video")
+        if video._offerDirection != "sendrecv":
+            raise UnusableOffer("the video section must send and receive (sendrecv)")
+        return video
+
+    def _connect(self, video: RTCRtpTransceiver) -> None:
+        """Let the returned track go out by this section, and put our parts in the place of aiortc's."""
+        video.direction = "sendrecv"
+        video.sender.replaceTrack(self._returned)
+        bitrates = self._terms.bitrates
+        if is_known():
+            reception = Reception(ReceiveEstimate(bitrates))
+            receive_through(video.receiver, reception, self._latency.note_arrived)
+            send_at(video.sender, SendRate(bitrates), self._returned, self._latency.note_encoded)
+        encode_in(video.sender, self._terms.encoders)

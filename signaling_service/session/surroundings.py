@@ -1,0 +1,31 @@
+"""What every session of a service uses and none owns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import zmq
+from aiortc import RTCConfiguration
+
+from shared.link_keys import LinkKeys
+from signaling_service.metrics import Metrics
+from signaling_service.rtc.card import Card
+from signaling_service.session.negotiation import Terms
+from signaling_service.workers.results import ResultListener
+from signaling_service.workers.table import Workers
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The parts of a service that its sessions share."""
+
+    context: zmq.Context[zmq.Socket[bytes]]
+    keys: LinkKeys | None
+    workers: Workers
+    listener: ResultListener
+    metrics: Metrics
+    card: Card
+    terms: Terms
+    rtc: Callable[[], RTCConfiguration]
+    """Makes one for each session, since the credentials of a TURN server may end."""
