@@ -1,11 +1,12 @@
-"""Packets of one video stream -> whole frames, in order, none of which builds on one that is missing.
+"""Sorts the packets of one video stream into whole frames, and gives out none that builds on a missing one.
 
 A frame is complete at its RTP marker (RFC 7741 section 4.1 for VP8, RFC 6184 section 5.1 for H264). aiortc
 waits for the first packet of the next frame: 33 ms lost at 30 fps.
 
-A missing packet is asked for again (NACK). One that does not come in time is given up, and with it every
-frame up to the next key frame, which is asked for (PLI): a decoder that lacks a frame shows smear until then.
-aiortc waits until 512 packets have come, which at 10 fps takes longer than anybody looks at a still picture.
+The buffer asks for a missing packet again (NACK; missing.py). It gives up a packet that does not come in
+time, and with it every frame up to the next key frame, for which it asks (PLI). A decoder that lacks a frame
+would show smear until then. aiortc waits until 512 packets have come: at 10 fps the picture stands still for
+seconds.
 
 Nothing here sends or looks at a clock: times come with the calls, in seconds of any clock that only rises.
 """
@@ -14,24 +15,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from signaling_service.media.missing import MissingPackets
 from signaling_service.media.payloads import Marks
 
 CAPACITY = 512
 """Packets; a key frame of 1920x1080 is about a hundred."""
 RESTART_AT = 3000
-"""RFC 3550 appendix A.1, MAX_DROPOUT: numbers further off than this belong to a sender that began anew."""
+"""MAX_DROPOUT of RFC 3550 appendix A.1: a number further off belongs to a sender that has begun anew."""
 HOPELESS_GAP = 50
-"""So many packets in a row are no loss but an outage: a key frame comes sooner than all of them again."""
-RECOVER_S = (0.15, 0.4)
-"""A packet is given up after 2.5 round trips, but not sooner and not later than this."""
-ASK_EVERY_S = 0.04
-"""A packet is asked for again after 1.2 round trips, but not sooner than this."""
-ASK_TIMES = 4
+"""More packets in a row are an outage, no loss: a key frame comes sooner than all of them again."""
 KEY_FRAME_EVERY_S = 0.3
 FIRST_KEY_FRAME_S = 0.05
-"""Within which packets that overtook the first ones may still come."""
+"""Packets that were overtaken by the first ones may still come within this time."""
 NEXT_TICKS = 3000
-"""At 90 kHz: what is put between two streams of which nobody knows how far they are apart."""
+"""At 90 kHz: the distance between two streams whose true distance is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,30 +55,18 @@ class EncodedFrame:
     payload_type: int
 
 
-@dataclass(slots=True)
-class _Missing:
-    since_s: float
-    asked_s: float = 0.0
-    times: int = 0
-
-
 class JitterBuffer:
-    """Sorts, waits, asks and gives up; one for each received stream."""
+    """Sorts, waits, asks and gives up. Each received stream has one."""
 
     def __init__(self) -> None:
         self._packets: dict[int, Packet] = {}
         """By number, unwrapped."""
-        self._missing: dict[int, _Missing] = {}
-        """By number, in the order in which they were missed, which is theirs."""
-        self._asked: dict[int, float] = {}
-        """When a number was first asked for, also of one that has been given up: its answer tells how far the
-        sender is."""
+        self._missing = MissingPackets()
         self._newest: int | None = None
         self._first = 0
         """The lowest number still wanted; where no key frame is needed, the next frame begins here."""
         self._needs_key = True
         self._ask_key_at_s = 0.0
-        self._round_trip_s = 0.0
         self._expected_restart: int | None = None
         self._clock: tuple[int, int] | None = None  # Of the last frame: as in RTP, and as given out.
         self._is_new_clock = False
@@ -100,12 +85,10 @@ class JitterBuffer:
             self._begin(packet.number, now_s)
             number = packet.number
         self._expected_restart = None
-        if (asked_s := self._asked.pop(number, None)) is not None:
-            self._note_round_trip(now_s - asked_s)
+        self._missing.note_packet(number, now_s)
         if number < self._first or number in self._packets:
             return
         self._packets[number] = packet
-        self._missing.pop(number, None)
         if number > self._newest:
             self._note_gap(range(self._newest + 1, number), now_s)
             self._newest = number
@@ -114,10 +97,8 @@ class JitterBuffer:
 
     def take(self, now_s: float) -> list[EncodedFrame]:
         """Return every frame that is complete, in order; gives up what has been missing for too long."""
-        oldest = next(iter(self._missing.values()), None)
-        while oldest is not None and now_s - oldest.since_s > self.recover_s:
-            self._give_up(next(iter(self._missing)), now_s)
-            oldest = next(iter(self._missing.values()), None)
+        while (number := self._missing.overdue(now_s)) is not None:
+            self._give_up(number, now_s)
         frames = []
         while (span := self._next_frame()) is not None:
             frame = self._taken(span)
@@ -135,20 +116,7 @@ class JitterBuffer:
         first = self._key_frame_on_its_way() if self._needs_key else self._first
         if first is None:
             return []
-        every_s = max(ASK_EVERY_S, 1.2 * self._round_trip_s)
-        due = []
-        for number, missing in self._missing.items():
-            if number < first or missing.times >= ASK_TIMES:
-                continue
-            if missing.times == 0 or now_s - missing.asked_s >= every_s:
-                if missing.times == 0:
-                    self._asked[number] = now_s
-                missing.times += 1
-                missing.asked_s = now_s
-                due.append(number & 0xFFFF)
-        while len(self._asked) > CAPACITY:
-            del self._asked[next(iter(self._asked))]
-        return due
+        return [number & 0xFFFF for number in self._missing.to_ask_for(first, now_s)]
 
     def should_ask_for_key_frame(self, now_s: float) -> bool:
         """Tell whether to ask for a key frame now; it counts as asked for."""
@@ -165,16 +133,9 @@ class JitterBuffer:
             self._needs_key = True
             self._ask_key_at_s = max(self._ask_key_at_s, now_s)
 
-    @property
-    def recover_s(self) -> float:
-        """How long a missing packet is waited for."""
-        shortest_s, longest_s = RECOVER_S
-        return min(max(2.5 * self._round_trip_s, shortest_s), longest_s)
-
     def _begin(self, number: int, now_s: float) -> None:
         self._packets.clear()
         self._missing.clear()
-        self._asked.clear()
         self._newest = number
         self._first = number - HOPELESS_GAP  # What was sent before may have been overtaken.
         self._needs_key = True
@@ -185,14 +146,7 @@ class JitterBuffer:
         if len(gap) > HOPELESS_GAP:
             self._give_up(gap[-1], now_s)
             return
-        for number in gap:
-            self._missing[number] = _Missing(now_s)
-
-    def _note_round_trip(self, round_trip_s: float) -> None:
-        # A packet that was merely overtaken comes sooner than its copy, so the longest counts most; one that
-        # was lost twice comes later, but no later than a packet is ever waited for twice.
-        round_trip_s = min(round_trip_s, RECOVER_S[1])
-        self._round_trip_s = max(round_trip_s, 0.9 * self._round_trip_s + 0.1 * round_trip_s)
+        self._missing.note_gap(gap, now_s)
 
     def _give_up(self, number: int, now_s: float) -> None:
         """Do without everything up to this number, and so without every frame up to the next key frame."""
@@ -203,8 +157,7 @@ class JitterBuffer:
         self._first = first
         for number in [n for n in self._packets if n < first]:
             del self._packets[number]
-        for number in [n for n in self._missing if n < first]:
-            del self._missing[number]
+        self._missing.drop_before(first)
 
     def _next_frame(self) -> range | None:
         if not self._needs_key:

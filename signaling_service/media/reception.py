@@ -1,4 +1,4 @@
-"""What is done with each packet of a page's camera; stands in for two parts of aiortc's receiver.
+"""Handles each packet of a page's camera; stands in for two parts of aiortc's receiver.
 
 aiortc keeps the rest: SRTP, RTX, receiver reports, the decoder and its thread.
 """
@@ -6,21 +6,22 @@ aiortc keeps the rest: SRTP, RTX, receiver reports, the decoder and its thread.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from typing import Protocol
 
 from signaling_service.media.jitter_buffer import EncodedFrame, JitterBuffer, Packet
 from signaling_service.media.receive_estimate import ReceiveEstimate
 
 
-@dataclass(frozen=True, slots=True)
-class Replies:
-    """What goes out as an answer to packets."""
+class Replies(Protocol):
+    """Where the answers to packets go: to the decoder, and to the page."""
 
-    decode: Callable[[EncodedFrame], None]
-    ask_for_packets: Callable[[list[int]], Awaitable[None]]
-    ask_for_key_frame: Callable[[], Awaitable[None]]
-    report_estimate: Callable[[int], Awaitable[None]]
+    def decode(self, frame: EncodedFrame) -> None: ...
+
+    async def ask_for_packets(self, numbers: list[int]) -> None: ...
+
+    async def ask_for_key_frame(self) -> None: ...
+
+    async def report_estimate(self, bits_per_s: int) -> None: ...
 
 
 class Reception:
@@ -40,7 +41,7 @@ class Reception:
         self.buffer.add(packet, time.monotonic())
 
     async def reply(self, to: Replies, *, decoder_failed: bool) -> None:
-        """Do what the packets so far call for."""
+        """Send what the packets so far call for."""
         now_s = time.monotonic()
         if decoder_failed:
             self.buffer.need_key_frame(now_s)
