@@ -21,10 +21,12 @@ from pydantic_settings import BaseSettings, CliApp, NoDecode, SettingsConfigDict
 
 from shared import endpoints, link_keys
 from shared.errors import EndpointError, KeysError
+from shared.frame import MAX_SIDE, MIN_SIDE
 from shared.link_keys import LinkKeys
 from shared.run_dir import RESULTS_NAME, run_dir
 from signaling_service.cores import usable_cores
 from signaling_service.media.bitrate import LEAST_BITS_PER_S, START_BITS_PER_S, BitrateProfile
+from signaling_service.media.picture_size import LARGEST
 from signaling_service.setting_types import VIDEO_CODECS, Bitrate, IceServer, VideoCodec
 
 PREFIX = "SIGNALING_"
@@ -102,6 +104,11 @@ class Settings(BaseSettings):
     max_sessions: int | None = Field(
         None, ge=1, le=1000, description="sessions at a time (default: as many as the measured load allows)"
     )
+    max_width: int = Field(
+        LARGEST.width, ge=MIN_SIDE, le=MAX_SIDE, description="pixels of a camera's picture, either way round"
+    )
+    max_height: int = Field(LARGEST.height, ge=MIN_SIDE, le=MAX_SIDE, description="the other side of it")
+    max_fps: float = Field(60, ge=1, le=240, description="frames a second of one camera that go to workers")
     default_filter: str = Field("ink", min_length=1, description="filter of an offer that names none")
     api_key: str | None = Field(None, min_length=1, description="token that every caller must bring")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")

@@ -66,6 +66,13 @@ class TokenWrong(SignalingError):
         super().__init__("the token is not valid here")
 
 
+class PictureTooLarge(SignalingError):
+    """The camera's picture is over the limit; said on the control channel."""
+
+    status = 413
+    code = "picture_too_large"
+
+
 class UnknownSession(SignalingError):
     """No such session, or it has ended."""
 

@@ -13,6 +13,7 @@ from prometheus_client import generate_latest
 from signaling_service.config import AUTO, Settings
 from signaling_service.cores import usable_cores
 from signaling_service.media.encoding import Encoding
+from signaling_service.media.picture_size import Size
 from signaling_service.metrics import Metrics
 from signaling_service.rtc import aiortc_patches
 from signaling_service.rtc.card import Card
@@ -61,9 +62,11 @@ class Service:
             terms=Terms(
                 video_codecs=settings.video_codecs,
                 bitrates=settings.bitrates,
+                largest=Size(settings.max_width, settings.max_height),
                 encoders=self._encoding.executor,
                 public_ip=settings.public_ip,
             ),
+            max_fps=settings.max_fps,
             rtc=self._rtc_configuration,
         )
         self.load = Load(share.cores)

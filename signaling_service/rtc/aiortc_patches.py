@@ -19,12 +19,14 @@ import aioice
 import aioice.ice
 import aiortc
 import aiortc.codecs
+import aiortc.rtcrtpreceiver
 
 from signaling_service.media.decoders import H264Decoder, Vp8Decoder
 from signaling_service.media.encoders.h264 import H264Encoder
 from signaling_service.media.encoders.nvenc import Nvenc
 from signaling_service.media.encoders.vp8 import Vp8Encoder
 from signaling_service.rtc import arrivals
+from signaling_service.rtc.decoder_thread import decode_all
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +60,7 @@ def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
         return
     aiortc.codecs.Vp8Encoder = Vp8Encoder  # type: ignore[attr-defined]
     aiortc.codecs.Vp8Decoder, aiortc.codecs.H264Decoder = Vp8Decoder, H264Decoder  # type: ignore[attr-defined]
+    _replace(aiortc.rtcrtpreceiver, "decoder_worker", lambda original: decode_all)
     _take_large_h264()
     aiortc.codecs.H264Encoder = partial(H264Encoder, nvenc)  # type: ignore[attr-defined, assignment]
     _replace(aioice.ice, "get_host_addresses", partial(_host_addresses, tuple(ice_addresses)))

@@ -27,5 +27,7 @@ class Surroundings:
     metrics: Metrics
     card: Card
     terms: Terms
+    max_fps: float
+    """Frames a second of one camera that go to workers."""
     rtc: Callable[[], RTCConfiguration]
     """Makes one for each session, since the credentials of a TURN server may end."""
