@@ -45,11 +45,10 @@ def main() -> int:
         except KeyboardInterrupt:
             return EXIT_INTERRUPTED
     from inference_service.config import read_settings
+    from shared import log_lines
 
     settings = read_settings(sys.argv[1:])
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    log_lines.configure(settings.log_level)
     return _work(settings)
 
 

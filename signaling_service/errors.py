@@ -186,6 +186,10 @@ class NoMediaProcess(SignalingError):
         super().__init__("the part of this service that carries media is starting again; try again shortly")
 
 
+class MediaProcessLost(NoMediaProcess):
+    """The process was gone, or did not answer in time, while it did this."""
+
+
 class UdpPortsTaken(SignalingError):
     """No port of the range is left for this session's media."""
 

@@ -9,8 +9,7 @@ from aiortc import RTCIceCandidate
 from aiortc.sdp import candidate_from_sdp
 
 from signaling_service.errors import UnusableCandidates
-
-MAX_CANDIDATES = 64
+from signaling_service.rtc.sdp_limits import MAX_CANDIDATES
 
 _CANDIDATE = "a=candidate:"
 _END = "a=end-of-candidates"

@@ -26,6 +26,7 @@ from signaling_service.rtc.aiortc_patches import (
 )
 from signaling_service.rtc.candidates import PageCandidates, with_public_address
 from signaling_service.rtc.returned_track import ReturnedTrack
+from signaling_service.rtc.sdp_limits import check_offer
 from signaling_service.rtc.video_codecs import preferences
 from signaling_service.session.latency import LatencyWindow
 from signaling_service.setting_types import VideoCodec
@@ -72,6 +73,7 @@ class Negotiation:
 
         The caller closes the connection, also after an error.
         """
+        check_offer(offer_sdp)
         try:
             async with asyncio.timeout(LIMIT_S):
                 return await self._answer(offer_sdp)
