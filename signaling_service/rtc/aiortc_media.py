@@ -16,6 +16,7 @@ from aiortc.rtp import (
     RTCP_PSFB_APP,
     RTCP_PSFB_FIR,
     RTCP_PSFB_PLI,
+    RTP_HISTORY_SIZE,
     AnyRtcpPacket,
     RtcpPsfbPacket,
     RtcpRrPacket,
@@ -30,6 +31,7 @@ from signaling_service.media.jitter_buffer import EncodedFrame, Packet
 from signaling_service.media.payloads import marks
 from signaling_service.media.picture_size import LARGEST, Size, UnreadableSize, sizes_of
 from signaling_service.media.reception import Reception
+from signaling_service.media.repeats import Repeats
 from signaling_service.media.send_rate import SendRate
 from signaling_service.rtc.returned_track import ReturnedTrack
 
@@ -190,12 +192,15 @@ class Sending:
         self._on_encoded = on_encoded
         self._handle = of._handle_rtcp_packet
         self._next_encoded_frame = of._next_encoded_frame
+        self._retransmit = of._retransmit
+        self._repeats = Repeats()
         self._begun_s = 0.0
 
     def take_over(self) -> None:
         """Set our parts in the sender, and what the track needs of it in the track."""
         self._sender._handle_rtcp_packet = self._handle_rtcp_packet
         self._sender._next_encoded_frame = self._encode_next
+        self._sender._retransmit = self._repeat
         self._track.before_encoding = self._before_encoding
         self._track.begin_anew = self._sender._send_keyframe
         self._track.forget_older = self._forget_older
@@ -210,6 +215,13 @@ class Sending:
         if encoded is not None:
             self._on_encoded(time.monotonic() - self._begun_s)
         return encoded
+
+    async def _repeat(self, sequence_number: int) -> None:
+        packet = self._sender._RTCRtpSender__rtp_history.get(sequence_number % RTP_HISTORY_SIZE)
+        if packet is None or packet.sequence_number != sequence_number:
+            return
+        if self._repeats.allows(len(packet.payload), self._rate.target, time.monotonic()):
+            await self._retransmit(sequence_number)
 
     async def _handle_rtcp_packet(self, packet: AnyRtcpPacket) -> None:
         now_s = time.monotonic()

@@ -109,6 +109,11 @@ def heard_s(connection: Connection) -> float:
     return noted
 
 
+def own_addresses() -> list[str]:
+    """Return this host's addresses that become candidates of each session."""
+    return list(aioice.ice.get_host_addresses(use_ipv4=True, use_ipv6=True))
+
+
 def lacks_port(connection: Connection) -> bool:
     """Tell whether an address got no candidate, since every port of the range is taken there."""
     return getattr(connection, "lacks_port", False)

@@ -23,6 +23,8 @@ from aioice import stun
 
 MAX_KNOWN = 64
 """Addresses of one page. The one known first is forgotten; its next check makes it known again."""
+MAX_REMOTE = 32
+"""Addresses of one page that are sent checks: those it names, and those that its own checks come from."""
 _STUN = range(4)
 _DTLS = range(20, 64)
 _RTP = range(128, 192)
@@ -60,6 +62,8 @@ def _take_stun(protocol: aioice.ice.StunProtocol, data: bytes, address: Address)
             if len(known) > MAX_KNOWN:
                 del known[next(iter(known))]
             _hear(protocol)
+        if is_request and not _has_room(connection, address):
+            return
         if transaction is not None:
             transaction.response_received(message, address)
         else:
@@ -72,6 +76,14 @@ def _take_stun(protocol: aioice.ice.StunProtocol, data: bytes, address: Address)
 def _is_of_the_page(connection: aioice.ice.Connection, message: stun.Message, is_request: bool) -> bool:
     password = connection.local_password if is_request else connection.remote_password
     return password is not None and message.check_message_integrity(password.encode())
+
+
+def _has_room(connection: aioice.ice.Connection, address: Address) -> bool:
+    """Each address from which a check comes is sent checks, and whoever has the password may forge many."""
+    remote = connection._remote_candidates
+    if len(remote) + len(connection._early_checks) < MAX_REMOTE:
+        return True
+    return any((one._network_host, one.port) == address for one in remote)
 
 
 def _known(protocol: aioice.ice.StunProtocol) -> dict[Address, None]:

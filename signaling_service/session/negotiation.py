@@ -22,6 +22,7 @@ from signaling_service.rtc.aiortc_patches import (
     ice_connections,
     is_known,
     lacks_port,
+    own_addresses,
     with_start_bitrate,
 )
 from signaling_service.rtc.candidates import PageCandidates, with_public_address
@@ -66,7 +67,8 @@ class Negotiation:
         self._returned = returned
         self._latency = latency
         self._on_too_large = on_too_large
-        self._candidates = PageCandidates()
+        # Where an address is announced for this host's own, its network is none of the page's.
+        self._candidates = PageCandidates(() if terms.public_ip else own_addresses())
 
     async def answer(self, offer_sdp: str) -> str:
         """Return the answer's SDP; raises UnusableOffer or UdpPortsTaken.

@@ -178,3 +178,17 @@ async def test_the_addresses_known_of_one_page_are_bounded(called: Called) -> No
         check.add_message_integrity(called.connection.local_password.encode())
         protocol.datagram_received(bytes(check), ("127.0.0.2", port))
     assert len(protocol.known_addresses) == arrivals.MAX_KNOWN
+
+
+async def test_whoever_has_the_password_cannot_have_checks_sent_to_many(called: Called) -> None:
+    connection = called.connection
+    (protocol,) = connection._protocols
+    for port in range(1, 3 * arrivals.MAX_REMOTE):
+        check = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+        check.attributes["USERNAME"] = f"{connection.local_username}:{connection.remote_username}"
+        check.attributes["PRIORITY"] = 1
+        check.attributes["ICE-CONTROLLING"] = 2**63
+        check.add_message_integrity(connection.local_password.encode())
+        protocol.datagram_received(bytes(check), ("127.0.0.2", port))
+    assert len(connection._remote_candidates) == arrivals.MAX_REMOTE
+    await called.is_alive()
