@@ -1,1 +1,1 @@
-"""What is measured, not asserted: run by `make bench`."""
+"""What is measured, not asserted; README.md lists it."""

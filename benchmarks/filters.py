@@ -19,9 +19,10 @@ from typing import Any
 
 import torch
 
-from benchmarks.random_weights import settings_with
+from harness.random_weights import settings_with
 from inference_service.device.choice import list_gpus, take
-from inference_service.engine.memory_cameras import Bench, Load, Measured
+from inference_service.engine.measuring import Bench, Measured
+from inference_service.engine.memory_cameras import Load
 from inference_service.errors import SessionError
 from inference_service.filters.loading import configured
 from inference_service.filters.registry import BUILT_IN, installed

@@ -2,10 +2,11 @@
 
     python -m benchmarks.gpu [--seconds 3] [--cameras 1,4,8,16,32] [--people 1,4] [--out FOLDER]
 
-Checks first (benchmarks/gpu_checks.py), then times: frames a second, age of a frame from received to result,
-memory, ms per stage. Weights are random, the number of people is fixed by construction (people.py). Needs
-neither network nor services; on a machine without detectron2 see benchmarks/gpu_pack.py. `--steps` times each
-step of the optimisation by itself. With `--device cpu` it shows that everything runs, and no speed.
+Checks first (benchmarks/densepose/checks.py), then times: frames a second, age of a frame from received to
+result, memory, ms per stage. Weights are random, the number of people is fixed by construction
+(benchmarks/densepose/crowd.py). Needs neither network nor services; on a machine without detectron2 see
+benchmarks/densepose/pack.py. `--steps` times each step of the optimisation by itself. With `--device cpu` it
+shows that everything runs, and no speed.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.absent import stand_in
+from benchmarks.densepose.absent import stand_in
 
 SIZE = (640, 480)
 STEPS: dict[str, dict[str, Any]] = {
@@ -51,11 +52,11 @@ def main() -> int:
         + (f", standing in for {', '.join(absent)}" if absent else "")
     )
     with tempfile.TemporaryDirectory() as folder:
-        from benchmarks.people import write_checkpoint
+        from benchmarks.densepose.crowd import write_checkpoint
 
         weights = Path(folder) / "people.pkl"
         write_checkpoint(weights)
-        from benchmarks.gpu_checks import check_all
+        from benchmarks.densepose.checks import check_all
 
         are_held = arguments.no_checks or check_all(device, weights, report.say)
         for people in arguments.people:
@@ -74,7 +75,7 @@ def main() -> int:
 def _compare(
     device: torch.device, weights: Path, people: int, arguments: argparse.Namespace, report: _Report
 ) -> None:
-    from benchmarks.article import Article
+    from benchmarks.densepose.article import Article
     from inference_service.engine.memory_cameras import Load, drawn
 
     pictures = drawn(SIZE)
@@ -132,9 +133,9 @@ def _free(device: torch.device) -> None:
 
 
 def _bench(device: torch.device, weights: Path, settings: dict[str, Any], max_batch: int) -> Any:
-    from inference_service.engine.memory_cameras import Bench
+    from inference_service.engine.measuring import Bench
 
-    point = EntryPoint("densepose", "benchmarks.people:BenchDensePose", "p2pcamera.filters")
+    point = EntryPoint("densepose", "benchmarks.densepose.crowd:BenchDensePose", "p2pcamera.filters")
     chosen = {"densepose": {"weights": str(weights), **settings}}
     return Bench(("densepose",), device, {"densepose": point}, chosen, weights.parent, max_batch)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from tests.e2e.services import in_namespace
+from harness.services import in_namespace
 
 
 def machine() -> dict[str, Any]:

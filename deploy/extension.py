@@ -37,6 +37,7 @@ def build(target: Path) -> tuple[Path, Path]:
     if folder.exists():
         shutil.rmtree(folder)
     shutil.copytree(STATIC / "extension", folder)
+    shutil.copytree(STATIC / "shared", folder / "shared")
     for name, source in COPIES.items():
         shutil.copy(source, folder / name)
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:

@@ -1,8 +1,7 @@
-// @ts-check
 /**
- * The demo page: what is chosen on it, the call that follows it, and where what comes of it is shown.
+ * The demo page: it connects the controls, the call, and the panels that show its results.
  *
- * The page calls `getUserMedia` like any other; that its answer is filtered is the shim's doing.
+ * The page calls `getUserMedia` like any other page. The shim makes the answer a filtered camera.
  */
 
 import { Call, detailOf } from "./demo/call.js";
@@ -11,18 +10,21 @@ import { DoctorPanel } from "./demo/doctor_panel.js";
 import { CAMERA_ONLY, FilterList } from "./demo/filter_list.js";
 import { tokenFailure } from "./demo/failures.js";
 import { Gallery } from "./demo/gallery.js";
-import { LANGUAGES, Language, phrase } from "./demo/language.js";
+import { LANGUAGES, PageLanguage } from "./demo/language.js";
 import { readLink } from "./demo/link.js";
 import { MeasuredPanel } from "./demo/measured_panel.js";
-import { Parameters } from "./demo/parameters.js";
 import { Sharing } from "./demo/sharing.js";
 import { Stage } from "./demo/stage.js";
 import { followTheme } from "./demo/theme.js";
 import { pageElements } from "./demo/view.js";
 
+/** @import { P2PCamera, P2PCameraSession, P2PCameraStats } from "./p2pcamera.js" */
+import { phrase } from "./shared/language.js";
+import { Parameters } from "./shared/parameters.js";
+
 /**
  * @typedef {import('./demo/call.js').Mood} Mood
- * @typedef {import('./demo/language.js').Phrase} Phrase
+ * @typedef {import('./shared/language.js').Phrase} Phrase
  */
 
 const LIVE_PICTURE_MS = 3_000;
@@ -43,16 +45,16 @@ class Demo {
   #shim;
   /** What the server applies. @type {{name: string, params: Record<string, unknown>} | null} */
   #accepted = null;
-  /** What a link asked for, until there is a list to find it in. */
+  /** What a link asked for, until the list of filters has come. */
   #asked = readLink(location.hash);
   /** @type {P2PCameraSession | null} */
   #measuredSession = null;
-  /** The last words about the list. @type {string} */
+  /** The key of the last message about the list. @type {string} */
   #listKey = "";
   #overdueTimer = 0;
   #whisperTimer = 0;
 
-  /** @param {P2PCamera} shim @param {ReturnType<typeof pageElements>} view @param {Language} language */
+  /** @param {P2PCamera} shim @param {ReturnType<typeof pageElements>} view @param {PageLanguage} language */
   constructor(shim, view, language) {
     this.#view = view;
     this.#shim = shim;
@@ -74,13 +76,16 @@ class Demo {
   run() {
     const { start, parameterForm, filterForm, tokenForm, token } = this.#view;
     followTheme(this.#view.theme, () => this.#measured.redraw());
-    start.addEventListener("click", () => (this.#call.state === "idle" ? this.#call.start() : this.#call.stop()));
+    start.addEventListener("click", () =>
+      this.#call.state === "idle" ? this.#call.start() : this.#call.stop(),
+    );
     parameterForm.addEventListener("reset", (event) => {
       event.preventDefault();
       this.#parameters.reset();
     });
-    for (const form of [parameterForm, filterForm])
+    for (const form of [parameterForm, filterForm]) {
       form.addEventListener("submit", (event) => event.preventDefault());
+    }
     tokenForm.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#useToken(token.value);
@@ -137,7 +142,7 @@ class Demo {
     call.addEventListener("refused", (event) => this.#refused(event));
   }
 
-  /** The list has been asked for. */
+  /** Takes an answer of the list of filters. */
   #listed() {
     const { offers, status, defaultName } = this.#list;
     this.#gallery.show(offers);
@@ -155,10 +160,20 @@ class Demo {
     this.#sayOfList(status, offers.filter(({ workers }) => workers > 0).length);
   }
 
-  /** Only news: the list is asked for often, and what stands there is still to be read. @param {number | null} status @param {number} count */
+  /**
+   * Shows a message about the list where it is another one than before: the list is asked for often.
+   * @param {number | null} status
+   * @param {number} count
+   */
   #sayOfList(status, count) {
     const isRefused = status === 401 || status === 403;
-    const key = isRefused ? `token ${status}` : status !== 200 ? "no-server" : count === 0 ? "no-worker" : "ready";
+    const key = isRefused
+      ? `token ${status}`
+      : status !== 200
+        ? "no-server"
+        : count === 0
+          ? "no-worker"
+          : "ready";
     if (this.#call.state !== "idle" || key === this.#listKey) return;
     this.#listKey = key;
     this.#view.tokenForm.hidden = !isRefused;
@@ -166,14 +181,14 @@ class Demo {
     else this.#say(key === "ready" ? "info" : "wait", phrase(`message.${key}`));
   }
 
-  /** By the user. */
+  /** Takes the user's choice of a filter. */
   #chosen() {
     this.#showChoice({});
     this.#sharing.note();
     this.#call.apply(true);
   }
 
-  /** A parameter, by the user. */
+  /** Takes a parameter that the user has changed. */
   #changed() {
     this.#sharing.note();
     this.#call.apply(false);
@@ -194,7 +209,7 @@ class Demo {
     this.#view.tokenForm.hidden = fault.status !== 401 && fault.status !== 403;
     const said = fault.field ? this.#parameters.refuse(fault.field, fault.message) : null;
     if (said) return event.preventDefault();
-    // The picture is still the old choice's, and so is what is shown as chosen.
+    // The picture still shows the old choice, so the page shows it as chosen, too.
     if (this.#call.state !== "running" || !this.#accepted) return;
     this.#gallery.choose(this.#accepted.name);
     this.#showChoice(this.#accepted.params);
@@ -236,8 +251,9 @@ class Demo {
   #showLiveCard() {
     const { session, state } = this.#call;
     const isItsPicture = state === "running" && session?.state === "live" && session.stats?.state === "live";
-    if (isItsPicture && !document.hidden && this.#accepted?.name === this.#gallery.chosen.name)
+    if (isItsPicture && !document.hidden && this.#accepted?.name === this.#gallery.chosen.name) {
       this.#gallery.showLive(this.#view.filtered);
+    }
   }
 
   /** @param {string} filter @param {Record<string, unknown>} params that an address asks for */
@@ -264,7 +280,7 @@ class Demo {
     message.dataset.kind = mood;
   }
 
-  /** For a moment, and beside what stands there. @param {Phrase} said */
+  /** Shows a message for a moment, beside the main one. @param {Phrase} said */
   #whisper(said) {
     const { whispered } = this.#view;
     this.#language.write(whispered, said);
@@ -274,7 +290,7 @@ class Demo {
   }
 }
 
-/** @param {ReturnType<typeof pageElements>} view @param {Language} language */
+/** @param {ReturnType<typeof pageElements>} view @param {PageLanguage} language */
 function offerLanguages({ language: select }, language) {
   language.start(readLink(location.hash).language);
   language.translate(document);
@@ -286,9 +302,9 @@ function offerLanguages({ language: select }, language) {
 }
 
 const view = pageElements();
-const language = new Language();
+const language = new PageLanguage();
 offerLanguages(view, language);
-const shim = /** @type {P2PCamera | undefined} */ (Reflect.get(window, "p2pcamera"));
+const shim = window.p2pcamera;
 if (shim) {
   new Demo(shim, view, language).run();
 } else {
@@ -297,7 +313,14 @@ if (shim) {
   view.message.dataset.kind = "bad";
   const list = new FilterList(new URL(".", document.baseURI).href);
   const offer = { name: CAMERA_ONLY, workers: 0, schema: {} };
-  const patient = { shim, list, offer, title: phrase("filters.camera-only.title"), params: {}, session: null };
+  const patient = {
+    shim,
+    list,
+    offer,
+    title: phrase("filters.camera-only.title"),
+    params: {},
+    session: null,
+  };
   new DoctorPanel(
     view.doctor,
     language,

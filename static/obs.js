@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The filtered camera in the whole window, for a browser source of OBS. What the address may say:
  *
@@ -11,13 +10,15 @@
  * | `&background=` | `transparent` (default) or `black`, where there is no picture                      |
  * | `#token=`      | what the server's `--api-key` expects: behind `#`, since that part is never sent   |
  *
- * Nothing is ever written over the picture. Why there is none stands in the window's title and the console.
+ * Nothing is written over the picture. Where there is none, the window's title and the console say why.
  */
+
+/** @import { P2PCamera } from "./p2pcamera.js" */
 
 const SHORTEST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 10_000;
 
-/** Asks for the camera until it comes, and again when it has gone. */
+/** Asks for the camera until it comes, and again after it has ended. */
 class Source {
   #shim;
   #wanted;
@@ -58,7 +59,11 @@ class Source {
     const number = (/** @type {string} */ name, /** @type {number} */ usual) => ({
       ideal: Number(this.#wanted.get(name)) || usual,
     });
-    const size = { width: number("width", 1280), height: number("height", 720), frameRate: number("fps", 30) };
+    const size = {
+      width: number("width", 1280),
+      height: number("height", 720),
+      frameRate: number("fps", 30),
+    };
     const name = this.#wanted.get("device");
     const device = name ? { deviceId: { exact: await this.#deviceId(name) } } : {};
     const stream = await navigator.mediaDevices.getUserMedia({ video: { ...size, ...device } });
@@ -80,13 +85,13 @@ class Source {
       (await navigator.mediaDevices.enumerateDevices()).filter(({ kind }) => kind === "videoinput");
     let found = await cameras();
     if (!found.some(({ label }) => label)) {
-      // A browser tells no names before it has been asked for a camera.
+      // A browser does not tell names before a page has asked for a camera.
       const stream = await this.#shim.originalGetUserMedia({ video: true });
       for (const track of stream.getTracks()) track.stop();
       found = await cameras();
     }
     const named = found.filter(({ label }) => label.includes(name));
-    // The filtered camera may stand there beside the one that it is made of.
+    // The list has the filtered camera and the real one behind it.
     const chosen = named.find(({ label }) => label.includes("(filtered)")) ?? named[0];
     if (chosen) return chosen.deviceId;
     throw new Error(`no camera is named ${name}: there are ${found.map(({ label }) => label).join(", ")}`);
@@ -100,7 +105,7 @@ function say(state, sentence) {
   if (state !== "live") console.warn(`p2pcamera: ${sentence}`);
 }
 
-const shim = /** @type {P2PCamera | undefined} */ (Reflect.get(window, "p2pcamera"));
+const shim = window.p2pcamera;
 const wanted = new URLSearchParams(location.search);
 for (const name of ["fit", "background"]) document.body.dataset[name] = wanted.get(name) ?? "";
 if (shim) {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.options import with_tables
+from docs.make.options import with_tables
 from inference_service.filters.registry import BUILT_IN, installed
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -1,1 +1,1 @@
-"""One file for each goal; each measures by itself: `python -m benchmarks.bench --only NAME`."""
+"""One file for each goal; each measures by itself: `python -m benchmarks.goals --only NAME`."""

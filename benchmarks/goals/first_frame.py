@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from benchmarks.clients import Clients
-from benchmarks.outcome import Goal, Outcome, number
-from benchmarks.servers import PATCHED_ECHO, SERVICE, Load, running
+from benchmarks.designs.servers import PATCHED_ECHO, SERVICE, Load, running
+from benchmarks.goals.clients import Clients
+from benchmarks.goals.outcome import Goal, Outcome, number
 
 CALLS = 50
 MOST_MS = 500.0

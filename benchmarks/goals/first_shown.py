@@ -6,12 +6,12 @@ from pathlib import Path
 
 from playwright.async_api import Browser
 
-from benchmarks.clients import Clients
+from benchmarks.designs.servers import SERVICE, Load, running
 from benchmarks.figures import Spread
-from benchmarks.outcome import Goal, Outcome, number
-from benchmarks.servers import SERVICE, Load, running
-from tests.e2e.browser import chromium, served
-from tests.e2e.picture import Picture, write_y4m
+from benchmarks.goals.clients import Clients
+from benchmarks.goals.outcome import Goal, Outcome, number
+from harness.browser import chromium, served
+from harness.picture import Picture, write_camera
 
 PAGES = 20
 MOST_MS = 500.0
@@ -34,7 +34,7 @@ async def measure(clients: Clients, pages: int = PAGES) -> Outcome:
     folder = clients.folder / "first-shown"
     folder.mkdir(exist_ok=True)
     camera = folder / "camera.y4m"
-    write_y4m(camera, Picture())
+    write_camera(camera, Picture())
     own_s, filtered_s = [], []
     async with running(SERVICE, clients.folder, Load()) as server, chromium(camera) as browser:
         write(folder, f'<script src="{server.url}/p2pcamera.js" data-filter="invert"></script>')

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from benchmarks.clients import Clients
-from benchmarks.outcome import Goal, Outcome, doubt, number
-from benchmarks.run import Run
-from benchmarks.servers import ARTICLE, SERVICE, Design, Load, running
+from benchmarks.designs.servers import ARTICLE, SERVICE, Design, Load, running
+from benchmarks.goals.clients import Clients
+from benchmarks.goals.outcome import Goal, Outcome, doubt, number
+from benchmarks.load_client.findings import Run
 
 SESSIONS = 4
 LEAST_FPS, MOST_P95_MS = 28.0, 150.0

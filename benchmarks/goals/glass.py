@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 
-from benchmarks.clients import Clients
-from benchmarks.glass_report import Measured
-from benchmarks.glass_to_glass import CASES, NOISE
-from benchmarks.glass_to_glass import measure as measure_case
-from benchmarks.outcome import Goal, Outcome, doubt, number
-from tests.e2e.picture import Picture, write_y4m
+from benchmarks.designs.servers import ARTICLE, ECHO, FASTRTC, PATCHED_ECHO, SERVICE, Design
+from benchmarks.goals.clients import Clients
+from benchmarks.goals.outcome import Goal, Outcome, doubt, number
+from benchmarks.media import glass_to_glass
+from benchmarks.media.glass_to_glass import Measured
+from harness.picture import Picture, write_camera
 
-NAMES = ("baseline-0", "echo", "patched-echo", "invert-0")
+DESIGNS = (ARTICLE, ECHO, PATCHED_ECHO, SERVICE)
 MOST_P50_MS, MOST_P95_MS = 42.0, 60.0
 MOST_OF_ARTICLE = 0.33
 MOST_OVER_ECHO_MS = 5.0
@@ -21,20 +21,20 @@ SIZE = "640x480"
 
 
 async def measure(clients: Clients, *, with_fastrtc: bool) -> Outcome:
-    names = (*NAMES, *(["fastrtc-0"] if with_fastrtc else []))
     camera = clients.folder / "camera.y4m"
-    write_y4m(camera, Picture(noise=NOISE))
-    found: dict[str, Measured] = {}
-    for case in CASES:
-        if case.name in names:
-            print(f"  {case.name} ...", file=sys.stderr)
-            found[case.name] = await measure_case(case, camera, clients.folder / "glass", clients.seconds)
+    write_camera(camera, Picture())
+    found: dict[Design, Measured] = {}
+    for design in (*DESIGNS, *([FASTRTC] if with_fastrtc else [])):
+        print(f"  {design.title} ...", file=sys.stderr)
+        found[design] = await glass_to_glass.measure(
+            design, camera, clients.folder / "glass", clients.seconds
+        )
     outcome = Outcome(
         "glass",
         "Glass to glass in Chromium, one session, busy_ms 0",
         ("design", "p50 ms", "p95 ms", "p99 ms", "fps back", "sent", "returned", "CPU %, media", "counts"),
         [_line(one) for one in found.values()],
-        [_goal(found["invert-0"], found["baseline-0"], found["patched-echo"])],
+        [_goal(found[SERVICE], found[ARTICLE], found[PATCHED_ECHO])],
         data=[asdict(one) for one in found.values()],
     )
     for one in found.values():

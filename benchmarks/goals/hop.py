@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmarks import plots
-from benchmarks.clients import Clients
-from benchmarks.outcome import Goal, Outcome, doubt, number
-from benchmarks.servers import STAGED, Load, running
-from benchmarks.staged_service import WAIT
+from benchmarks.designs.servers import STAGED, Load, running
+from benchmarks.designs.staged_service import WAIT
+from benchmarks.goals.clients import Clients
+from benchmarks.goals.outcome import Goal, Outcome, doubt, number
 
 SESSIONS = 3
 MOST_OF_CODECS = 0.10
@@ -70,12 +69,8 @@ async def measure(clients: Clients) -> Outcome:
             )
         ],
         notes=[f"in this run: {run.slowest_fps:.1f} fps at least, transit p50 {run.ages_ms.p50:.0f} ms"],
-        draw=lambda folder: plots.waterfall(
-            [plots.Bar(one.name, _kind(one.name), one.cpu_ms, one.wall_ms) for one in stages],
-            folder / "stages.png",
-        ),
         data={
-            "stages": [asdict(stage) for stage in stages],
+            "stages": [{**asdict(stage), "kind": _kind(stage.name)} for stage in stages],
             "transit_mean_ms": run.ages_ms.mean,
             "run": asdict(run),
         },

@@ -7,11 +7,20 @@ import sys
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 
-from benchmarks import plots
-from benchmarks.clients import Clients, RunFailed
-from benchmarks.outcome import Goal, Outcome, doubt, number
-from benchmarks.run import Run
-from benchmarks.servers import ARTICLE, ECHO, FASTRTC, PATCHED_ECHO, SERVICE, Design, Load, Running, running
+from benchmarks.designs.servers import (
+    ARTICLE,
+    ECHO,
+    FASTRTC,
+    PATCHED_ECHO,
+    SERVICE,
+    Design,
+    Load,
+    Running,
+    running,
+)
+from benchmarks.goals.clients import Clients, RunFailed
+from benchmarks.goals.outcome import Goal, Outcome, doubt, number
+from benchmarks.load_client.findings import Run
 from benchmarks.watching import Memory, memory
 
 COUNTS = (1, 2, 3, 4, 5, 6, 7, 8, 10)
@@ -99,6 +108,7 @@ def _outcome(ladders: list[Ladder]) -> Outcome:
                 "title": ladder.title,
                 "codec": ladder.codec,
                 "ended": ladder.ended,
+                "worst_p95_ms": {sessions: run.worst_p95_ms for sessions, run in ladder.runs.items()},
                 "runs": {sessions: asdict(run) for sessions, run in ladder.runs.items()},
             }
             for ladder in ladders
@@ -106,12 +116,6 @@ def _outcome(ladders: list[Ladder]) -> Outcome:
     )
     for ladder in ladders:
         _add_facts(outcome, ladder)
-    tails = {
-        ladder.title: {count: run.worst_p95_ms for count, run in ladder.runs.items()} for ladder in ladders
-    }
-    outcome.draw = lambda folder: plots.latency_over_sessions(
-        tails, LIMIT_MS, folder / "latency-over-sessions.png"
-    )
     by_title = {ladder.title: ladder for ladder in ladders}
     outcome.goals = _goals(by_title[SERVICE.title], by_title[f"{SERVICE.title}, H264"], by_title[ECHO.title])
     return outcome

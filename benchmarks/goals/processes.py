@@ -8,11 +8,11 @@ import sys
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 
-from benchmarks.clients import Clients, RunFailed
+from benchmarks.designs.servers import SERVICE, Design, Load, NotInstalled, Running, running, service_of
 from benchmarks.figures import are_even
-from benchmarks.outcome import Goal, Outcome, doubt, number
-from benchmarks.run import Run
-from benchmarks.servers import SERVICE, Design, Load, NotInstalled, Running, running, service_of
+from benchmarks.goals.clients import Clients, RunFailed
+from benchmarks.goals.outcome import Goal, Outcome, doubt, number
+from benchmarks.load_client.findings import Run
 
 SESSIONS, MANY = 6, 9
 ALL_CORES = f"p95 ms, {SESSIONS} sessions, all cores"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 
-from inference_service.engine import answers as results
+from inference_service.engine import answers
 from inference_service.engine.answers import Result
 from inference_service.engine.batcher import Ready
 from inference_service.engine.mailbox import Received
@@ -40,14 +40,14 @@ class Admission:
             params = self._kept.get(header.params_id)
             if params is None:
                 self._metrics.count_answer("missing")
-                return results.missing(header, self._worker)
+                return answers.missing(header, self._worker)
             return Ready(received, chain, self._checked.check(chain, header.params_id, params))
         except SessionError as exc:
             reason = exc
         except Exception as exc:
             reason = FilterFailed(", ".join(header.filters), f"could not be prepared ({type(exc).__name__})")
         self._metrics.count_answer(reason.code)
-        return results.error(header, self._worker, reason)
+        return answers.error(header, self._worker, reason)
 
     def _progress(self, received: Received, progress: Progress) -> Result | None:
         now_ns = time.monotonic_ns()
@@ -60,4 +60,4 @@ class Admission:
         if len(self._told_ns) > MAX_TOLD:
             self._told_ns.popitem(last=False)
         self._metrics.count_answer("progress")
-        return results.progress(received.header, self._worker, progress.text, progress.fraction)
+        return answers.progress(received.header, self._worker, progress.text, progress.fraction)

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from inference_service.device.memory import of_device
-from inference_service.engine import answers as results
+from inference_service.engine import answers
 from inference_service.engine.admission import Admission
 from inference_service.engine.answers import Result
 from inference_service.engine.batcher import Batcher, Ready
@@ -28,7 +28,8 @@ from inference_service.engine.gauge import LoopGauge
 from inference_service.engine.health import Health
 from inference_service.engine.mailbox import Mailbox
 from inference_service.engine.params import KeptParams
-from inference_service.engine.pipeline import Pipeline, Running
+from inference_service.engine.pipeline import Pipeline
+from inference_service.engine.under_way import Running
 from inference_service.engine.watchdog import Watchdog
 from inference_service.errors import FrameLate
 from inference_service.filters.registry import Registry
@@ -183,7 +184,7 @@ class Engine:
     def _answer_late(self, ready: Ready) -> None:
         late = FrameLate(self._limits.max_wait_ms)
         self.metrics.count_answer(late.code)
-        self._outputs.results([results.error(ready.received.header, self._worker, late)])
+        self._outputs.results([answers.error(ready.received.header, self._worker, late)])
 
     def _finish(self) -> None:
         while (begun := self._begun.get()) is not None:

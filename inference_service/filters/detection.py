@@ -15,10 +15,10 @@ from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.vision.coco import CLASSES, NUMBERS, ClassName, Group, numbers_of
 from inference_service.filters.vision.draw.things import Look, ThingPainter, class_colours
-from inference_service.filters.vision.network_settings import NetworkSettings
+from inference_service.filters.vision.networks.precision import is_half
 from inference_service.filters.vision.networks.rcnn_models import DETECTION_WEIGHTS, detector
-from inference_service.filters.vision.precision import is_half
 from inference_service.filters.vision.rows import Rows
+from inference_service.filters.vision.settings.network import NetworkSettings
 from inference_service.weights.folder import WeightsFile
 
 

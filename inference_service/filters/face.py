@@ -20,13 +20,13 @@ from torch import Tensor
 from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
-from inference_service.filters.vision import keypoint_settings
-from inference_service.filters.vision.covers import COLUMNS, HOLD_FRAMES, follow
 from inference_service.filters.vision.draw.covers import Wishes, covered
 from inference_service.filters.vision.draw.masks import Style
-from inference_service.filters.vision.heads import Heads, heads_of
 from inference_service.filters.vision.networks.rcnn_models import KEYPOINT_WEIGHTS
+from inference_service.filters.vision.people.covers import COLUMNS, HOLD_FRAMES, follow
+from inference_service.filters.vision.people.heads import Heads, heads_of
 from inference_service.filters.vision.rows import Rows, upload
+from inference_service.filters.vision.settings.keypoints import KeypointSettings, load_keypoint_network
 from inference_service.weights.folder import WeightsFile
 
 LEAST_POINT_SCORE = 1.0
@@ -79,7 +79,7 @@ class Face(Filter):
             "are missed, and the more is covered that is none.",
         )
 
-    class Settings(keypoint_settings.KeypointSettings):
+    class Settings(KeypointSettings):
         """What an operator may set, once."""
 
     name: ClassVar[str] = "face"
@@ -104,7 +104,7 @@ class Face(Filter):
         """
         path = self.settings.weights or self.weights_folder.get(self.weights[0])
         self._rows = Rows(row, device)
-        self._network = keypoint_settings.load(self.name, path, self.settings, device, box_nms_thresh=OVERLAP)
+        self._network = load_keypoint_network(self.name, path, self.settings, device, box_nms_thresh=OVERLAP)
 
     @torch.inference_mode()
     def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor:

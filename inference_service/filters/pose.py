@@ -13,10 +13,10 @@ from torch import Tensor
 from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
-from inference_service.filters.vision import keypoint_settings
 from inference_service.filters.vision.draw.people import Look, PeoplePainter
 from inference_service.filters.vision.networks.rcnn_models import KEYPOINT_WEIGHTS
 from inference_service.filters.vision.rows import Rows
+from inference_service.filters.vision.settings.keypoints import KeypointSettings, load_keypoint_network
 from inference_service.weights.folder import WeightsFile
 
 
@@ -60,7 +60,7 @@ class Pose(Filter):
             default=True, title="Face", description="Draw nose, eyes and ears too, and the line to them."
         )
 
-    class Settings(keypoint_settings.KeypointSettings):
+    class Settings(KeypointSettings):
         """What an operator may set, once."""
 
     name: ClassVar[str] = "pose"
@@ -84,7 +84,7 @@ class Pose(Filter):
         path = self.settings.weights or self.weights_folder.get(self.weights[0])
         self._painter = PeoplePainter(device)
         self._rows = Rows(row, device)
-        self._network = keypoint_settings.load(self.name, path, self.settings, device)
+        self._network = load_keypoint_network(self.name, path, self.settings, device)
 
     @torch.inference_mode()
     def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor:

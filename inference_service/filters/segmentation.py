@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import colorsys
-from collections import OrderedDict
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import ClassVar, Literal, get_args
 
 import torch
@@ -14,9 +14,9 @@ from torch import Tensor
 from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
-from inference_service.filters.vision import segmenter_settings
 from inference_service.filters.vision.enlarge import enlarged
 from inference_service.filters.vision.networks.segmenter import WEIGHTS, Segmenter
+from inference_service.filters.vision.settings.segmenter import SegmenterSettings, load_segmenter
 from inference_service.weights.folder import WeightsFile
 
 Kind = Literal[
@@ -64,7 +64,7 @@ class Segmentation(Filter):
             description="voc: those of the PASCAL VOC data set. vivid and soft: twenty hues.",
         )
 
-    class Settings(segmenter_settings.SegmenterSettings):
+    class Settings(SegmenterSettings):
         """What an operator may set, once."""
 
         short_side: int | None = Field(
@@ -84,7 +84,6 @@ class Segmentation(Filter):
 
     def __init__(self) -> None:
         self._segmenter: Segmenter | None = None
-        self._tables: OrderedDict[tuple[tuple[Kind, ...], Colours], Tensor] = OrderedDict()
 
     def needed_weights(self) -> tuple[WeightsFile, ...]:
         """Return the file of the chosen network, unless the operator has named another one."""
@@ -94,9 +93,7 @@ class Segmentation(Filter):
     def load(self, device: torch.device) -> None:
         """Build the network and fill it; raises MissingPackage and WeightsError, which say what to do."""
         short_side = self.settings.short_side or (448 if device.type == "cuda" else 256)
-        self._segmenter = segmenter_settings.load(
-            self.name, self.settings, self.weights_folder, device, short_side
-        )
+        self._segmenter = load_segmenter(self.name, self.settings, self.weights_folder, device, short_side)
 
     @torch.inference_mode()
     def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor:
@@ -128,7 +125,7 @@ class Segmentation(Filter):
 
     def _looks(self, params: Sequence[Segmentation.Params], device: torch.device) -> Tensor:
         """Return (N, 21, 4) float32: R, G, B that each class adds, and the camera's share."""
-        tables = torch.stack([self._table(one.classes, one.colours) for one in params])
+        tables = torch.stack([colour_table(one.classes, one.colours) for one in params])
         shares = torch.tensor([(one.alpha, float(one.over_camera)) for one in params])
         alpha, over_camera = shares.T[..., None, None]
         shown = tables[..., 3:] * alpha
@@ -137,17 +134,9 @@ class Segmentation(Filter):
             return looks.pin_memory().to(device, non_blocking=True)
         return looks
 
-    def _table(self, classes: tuple[Kind, ...], colours: Colours) -> Tensor:
-        key = (classes, colours)
-        table = self._tables.get(key)
-        if table is None:
-            table = self._tables[key] = colour_table(classes, colours)
-            if len(self._tables) > MAX_TABLES:
-                self._tables.popitem(last=False)
-        return table
 
-
-def colour_table(classes: Sequence[Kind], colours: Colours) -> Tensor:
+@lru_cache(MAX_TABLES)
+def colour_table(classes: tuple[Kind, ...], colours: Colours) -> Tensor:
     """Return (21, 4) float32 on the CPU: R, G, B of each class, and 1 where it is painted, else 0."""
     shown = set(classes) or set(KINDS)
     rows = [(0.0, 0.0, 0.0, 0.0)]

@@ -1,20 +1,21 @@
-// @ts-check
 /**
- * The camera of this page, from start to stop: asked for as any page would, and changed while it runs.
+ * The camera of this page, from start to stop, and its changes while it runs.
  *
- * That the answer is filtered is the shim's doing.
+ * The page asks for it as any page does. The shim makes the answer a filtered camera.
  */
 
 import { CAMERA_ONLY } from "./filter_list.js";
 import { failureOf, pictureTrouble } from "./failures.js";
-import { phrase } from "./language.js";
+import { phrase } from "../shared/language.js";
 import { LiveChange } from "./live_change.js";
 
+/** @import { P2PCamera, P2PCameraEvents, P2PCameraFault, P2PCameraSession } from "../p2pcamera.js" */
+
 /**
- * `said` is about what has just happened, and how good that is.
+ * A mood says how good a message is.
  * @typedef {'idle' | 'starting' | 'running' | 'retrying'} CallState
  * @typedef {'info' | 'wait' | 'good' | 'bad'} Mood
- * @typedef {import('./language.js').Phrase} Phrase
+ * @typedef {import('../shared/language.js').Phrase} Phrase
  * @typedef {{name: string, title: Phrase, params: Record<string, unknown>, camera: MediaTrackConstraints}} Wanted
  */
 
@@ -22,9 +23,9 @@ const SIZE = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal
 const DEFAULT_RETRY_S = 3;
 
 /**
- * Events: `state` when `state`, `stream` or `session` have changed, `say` with `mood` and `phrase`, `stats` with
- * `stats`, `progress` with `filter` and `fraction`, `accepted` with `name` and `params`, `refused` with `fault`: prevent its default where a field
- * says why.
+ * Events: `state` after a change of `state`, `stream` or `session`; `say` with `mood` and `phrase`; `stats`
+ * with `stats`; `progress` with `filter` and `fraction`; `accepted` with `name` and `params`; `refused` with
+ * `fault`. A listener that shows the fault beside a field prevents the default of `refused`.
  */
 export class Call extends EventTarget {
   #shim;
@@ -39,20 +40,20 @@ export class Call extends EventTarget {
   #fault = null;
   /** @type {LiveChange<Wanted> | null} */
   #change = null;
-  /** Raised by each start and each end, so that what comes late is known as such. */
+  /** Grows with each start and each end: an answer with another number is late. */
   #attempt = 0;
   #retryTimer = 0;
   #isTroubled = false;
 
-  /** @param {P2PCamera} shim @param {() => Wanted} wanted what is chosen on the page just now */
+  /** @param {P2PCamera} shim @param {() => Wanted} wanted what is chosen on the page now */
   constructor(shim, wanted) {
     super();
     this.#shim = shim;
     this.#wanted = wanted;
-    shim.addEventListener("statechange", (event) => this.#sessionChanged(detailOf(event).session));
-    shim.addEventListener("stats", (event) => this.#statsCame(detailOf(event)));
-    shim.addEventListener("progress", (event) => this.#progressed(detailOf(event)));
-    shim.addEventListener("fault", (event) => this.#filterFailed(detailOf(event)));
+    shim.addEventListener("statechange", ({ detail }) => this.#sessionChanged(detail.session));
+    shim.addEventListener("stats", ({ detail }) => this.#statsCame(detail));
+    shim.addEventListener("progress", ({ detail }) => this.#progressed(detail));
+    shim.addEventListener("fault", ({ detail }) => this.#filterFailed(detail));
   }
 
   get state() {
@@ -77,12 +78,16 @@ export class Call extends EventTarget {
       const stream = await (name === CAMERA_ONLY
         ? this.#shim.originalGetUserMedia(constraints)
         : this.#filtered(name, params, constraints));
-      // Stopped, or started anew, while the question for permission stood there.
+      // The user stopped or started again while the browser asked for permission.
       if (attempt !== this.#attempt) return stopAll(stream);
       stream.getVideoTracks()[0].addEventListener("ended", () => {
         if (attempt !== this.#attempt) return;
         this.#close();
-        this.#become("idle", "bad", this.#fault ? failureOf(this.#fault, this.#fault) : phrase("failure.ended"));
+        this.#become(
+          "idle",
+          "bad",
+          this.#fault ? failureOf(this.#fault, this.#fault) : phrase("failure.ended"),
+        );
       });
       this.#begun(stream, name, params);
     } catch (error) {
@@ -104,7 +109,7 @@ export class Call extends EventTarget {
     else if (isOtherFilter) this.restart();
   }
 
-  /** Another camera, or no server any more. */
+  /** Starts again, as for another camera. */
   restart() {
     if (this.#state === "idle") return;
     this.#close();
@@ -125,10 +130,11 @@ export class Call extends EventTarget {
     this.#change = new LiveChange((wanted) => this.#apply(wanted));
     this.#tell("accepted", { name, params });
     this.#become("running", "good", this.#liveWords());
-    // What was chosen while it started.
+    // The user may have changed the choice while the camera started.
     const wanted = this.#wanted();
-    if (wanted.name !== name || JSON.stringify(wanted.params) !== JSON.stringify(params))
+    if (wanted.name !== name || JSON.stringify(wanted.params) !== JSON.stringify(params)) {
       this.#change.want(wanted);
+    }
   }
 
   /** @param {Wanted} wanted */
@@ -183,7 +189,7 @@ export class Call extends EventTarget {
     else if (session.state === "live") this.#say("good", this.#liveWords());
   }
 
-  /** @param {{session: P2PCameraSession, stats: P2PCameraStats}} detail */
+  /** @param {P2PCameraEvents['stats']['detail']} detail */
   #statsCame({ session, stats }) {
     if (session !== this.#session || this.#state !== "running") return;
     this.#tell("stats", { stats });
@@ -192,7 +198,7 @@ export class Call extends EventTarget {
     else if (this.#isTroubled) this.#say("good", this.#liveWords());
   }
 
-  /** @param {{session: P2PCameraSession, filter: string, fraction: number}} detail */
+  /** @param {P2PCameraEvents['progress']['detail']} detail */
   #progressed({ session, filter, fraction }) {
     if (session !== this.#session) return;
     this.#tell("progress", { filter, fraction });
@@ -200,15 +206,18 @@ export class Call extends EventTarget {
     this.#say("wait", phrase("message.loading", { filter: this.#wanted().title, percent }));
   }
 
-  /** @param {{session: P2PCameraSession, fault: P2PCameraFault}} detail */
+  /** @param {P2PCameraEvents['fault']['detail']} detail */
   #filterFailed({ session, fault, filter, params }) {
     if (session !== this.#session) return;
-    // The worker has refused what the server had taken, which has gone back to what it took before.
+    // The worker has refused what the server had accepted, and the server uses the choice before.
     if (params && filter === this.#wanted().name) {
       this.#tell("accepted", { name: filter, params });
       if (!this.#tell("refused", { fault })) return;
     }
-    this.#say("wait", phrase("message.filter-failed", { filter: this.#wanted().title, reason: fault.message }));
+    this.#say(
+      "wait",
+      phrase("message.filter-failed", { filter: this.#wanted().title, reason: fault.message }),
+    );
   }
 
   #liveWords() {
@@ -228,7 +237,11 @@ export class Call extends EventTarget {
     this.#tell("say", { mood, phrase: said });
   }
 
-  /** @param {string} type @param {object} detail @returns {boolean} false where a listener has said all there is */
+  /**
+   * @param {string} type
+   * @param {object} detail
+   * @returns {boolean} false where a listener has shown it already
+   */
   #tell(type, detail) {
     return this.dispatchEvent(new CustomEvent(type, { detail, cancelable: true }));
   }

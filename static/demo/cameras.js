@@ -1,11 +1,10 @@
-// @ts-check
 /**
  * Which camera: a list where there are several, and a button for front or back on a phone.
  */
 
-import { phrase } from "./language.js";
+import { phrase } from "../shared/language.js";
 
-/** How the shim names the devices whose picture is filtered, where it lists them beside the real ones. */
+/** The end of a filtered camera's label, where the shim lists it beside the real one. */
 const FILTERED = " (filtered)";
 const STORED = "camera";
 
@@ -14,15 +13,14 @@ export class Cameras {
   #select;
   #turn;
   #language;
-  #onChoice;
   /** @type {'user' | 'environment' | null} null: the list decides */
   #facing = null;
-  /** Of each filtered camera, the device behind it. @type {Map<string, string>} */
+  /** By id of a filtered camera: the id of the device behind it. @type {Map<string, string>} */
   #real = new Map();
 
   /**
    * @param {{panel: HTMLElement, select: HTMLSelectElement, turn: HTMLButtonElement}} places
-   * @param {import('./language.js').Language} language
+   * @param {import('./language.js').PageLanguage} language
    * @param {() => void} onChoice by the user
    */
   constructor({ panel, select, turn }, language, onChoice) {
@@ -30,7 +28,6 @@ export class Cameras {
     this.#select = select;
     this.#turn = turn;
     this.#language = language;
-    this.#onChoice = onChoice;
     select.addEventListener("change", () => {
       this.#facing = null;
       localStorage.setItem(STORED, select.value);
@@ -43,21 +40,21 @@ export class Cameras {
     navigator.mediaDevices.addEventListener("devicechange", () => this.refresh());
   }
 
-  /** @param {boolean} isFiltered whether the call goes by the shim @returns {MediaTrackConstraints} */
+  /** @param {boolean} isFiltered whether the shim answers the call @returns {MediaTrackConstraints} */
   constraints(isFiltered) {
     if (this.#facing) return { facingMode: { ideal: this.#facing } };
     const { value } = this.#select;
     const exact = isFiltered ? value : (this.#real.get(value) ?? value);
-    // Not `ideal`, which weighs no more than a wish for a size.
+    // `ideal` weighs no more than a wish for a size.
     return exact ? { deviceId: { exact } } : {};
   }
 
-  /** @returns {boolean} whether the picture is of who looks at it, as far as the page chose */
+  /** @returns {boolean} whether the camera looks at the user, as far as the page knows */
   get isOfTheUser() {
     return this.#facing !== "environment";
   }
 
-  /** The names are known only once a camera was allowed. */
+  /** Fills the list. The names are known only after the user has allowed a camera. */
   async refresh() {
     const devices = await navigator.mediaDevices.enumerateDevices().catch(() => []);
     const cameras = devices.filter(({ kind }) => kind === "videoinput");

@@ -1,22 +1,28 @@
-// @ts-check
 /**
- * Tries each step between the camera and its filtered picture, in the order in which they depend on each other.
+ * Tries each step between the camera and its filtered picture, in the order in which they depend on each
+ * other.
  *
- * Nothing is guessed: every outcome comes from something that was done. A step whose ground is missing is skipped.
+ * It guesses nothing: every outcome comes from a trial. A step is skipped where an earlier step that it needs
+ * has failed.
  */
 
 import { CAMERA_ONLY } from "./filter_list.js";
 import { cameraFailure, pictureTrouble } from "./failures.js";
-import { phrase } from "./language.js";
+import { phrase } from "../shared/language.js";
 import { answerOf, isTurn, whyNoRelay } from "./probes.js";
+
+/**
+ * @import { P2PCamera, P2PCameraEvents, P2PCameraFault } from "../p2pcamera.js"
+ * @import { P2PCameraSession, P2PCameraStats } from "../p2pcamera.js"
+ */
 
 /**
  * @typedef {'ok' | 'fail' | 'note' | 'skip' | 'wait' | 'busy'} Outcome
  * @typedef {'secure' | 'server' | 'token' | 'worker' | 'filter' | 'camera' | 'path' | 'turn' | 'picture'} StepName
- * @typedef {{outcome: Outcome, said: import('./language.js').Phrase | null}} Finding
+ * @typedef {{outcome: Outcome, said: import('../shared/language.js').Phrase | null}} Finding
  * @typedef {import('./filter_list.js').FilterOffer} FilterOffer
  * @typedef {{shim: P2PCamera | undefined, list: import('./filter_list.js').FilterList, offer: FilterOffer,
- *   title: import('./language.js').Phrase, params: object, session: P2PCameraSession | null}} Patient
+ *   title: import('../shared/language.js').Phrase, params: object, session: P2PCameraSession | null}} Patient
  */
 
 /** @type {readonly StepName[]} */
@@ -41,7 +47,7 @@ export class Doctor {
   #patient;
   /** @type {Partial<Record<StepName, Finding>>} */
   #found = {};
-  /** A call of the doctor's own, where none runs. @type {MediaStream | null} */
+  /** The doctor's own call, where no other runs. @type {MediaStream | null} */
   #stream = null;
   /** @type {P2PCameraSession | null} */
   #session;
@@ -76,7 +82,9 @@ export class Doctor {
     try {
       for (const name of STEPS) {
         tell(name, { outcome: "busy", said: null });
-        const finding = await steps[name]().catch((error) => fail("failure.refused", { reason: error.message }));
+        const finding = await steps[name]().catch((error) =>
+          fail("failure.refused", { reason: error.message }),
+        );
         this.#found[name] = finding;
         tell(name, finding);
       }
@@ -105,7 +113,7 @@ export class Doctor {
       const { ok: isGood, status } = response;
       return isGood ? ok("doctor.server.ok", { ms }) : fail("doctor.server.status", { server, status });
     }
-    // Says nothing of the answer, but that there is one.
+    // An opaque answer only tells that there is one.
     const isThere = (await answerOf(address, { mode: "no-cors" })) !== null;
     return fail(isThere ? "doctor.server.cors" : "doctor.server.fail", { server });
   }
@@ -171,24 +179,24 @@ export class Doctor {
     return fault?.code === "unreachable" ? fail("failure.unreachable") : fail("doctor.path.fail");
   }
 
-  /** As any page would, and as this one does. */
+  /** Opens the camera as any page does. */
   async #call() {
     const shim = /** @type {P2PCamera} */ (this.#patient.shim);
     const { offer, params } = this.#patient;
-    const note = (/** @type {Event} */ event) => {
-      const { session } = /** @type {CustomEvent} */ (event).detail;
+    const keep = (/** @type {P2PCameraEvents["statechange"]} */ event) => {
+      const { session } = event.detail;
       this.#session = session;
       this.#fault = session.fault;
     };
     shim.filter = offer.name;
     shim.params = params;
-    shim.addEventListener("statechange", note);
+    shim.addEventListener("statechange", keep);
     try {
       this.#stream = await navigator.mediaDevices.getUserMedia({ video: true });
     } catch {
-      // The session has said why.
+      // The session's fault tells the reason.
     } finally {
-      shim.removeEventListener("statechange", note);
+      shim.removeEventListener("statechange", keep);
     }
   }
 
@@ -226,7 +234,7 @@ export class Doctor {
     const session = this.#session;
     const shim = this.#patient.shim;
     if (!shim || !session || !this.#isWell("path")) return SKIPPED;
-    /** @type {import('./language.js').Text} */
+    /** @type {import('../shared/language.js').Text} */
     let reason = "";
     const types = ["stats", "fault"];
     const listening = new AbortController();
@@ -256,17 +264,29 @@ function describe(track) {
   return { name: track.label, size: `${width} × ${height}` };
 }
 
-/** @param {string} key @param {Record<string, import('./language.js').Text>} [values] @returns {Finding} */
+/**
+ * @param {string} key
+ * @param {Record<string, import('../shared/language.js').Text>} [values]
+ * @returns {Finding}
+ */
 function ok(key, values = {}) {
   return { outcome: "ok", said: phrase(key, values) };
 }
 
-/** @param {string} key @param {Record<string, import('./language.js').Text>} [values] @returns {Finding} */
+/**
+ * @param {string} key
+ * @param {Record<string, import('../shared/language.js').Text>} [values]
+ * @returns {Finding}
+ */
 function fail(key, values = {}) {
   return { outcome: "fail", said: phrase(key, values) };
 }
 
-/** @param {string} key @param {Record<string, import('./language.js').Text>} [values] @returns {Finding} */
+/**
+ * @param {string} key
+ * @param {Record<string, import('../shared/language.js').Text>} [values]
+ * @returns {Finding}
+ */
 function note(key, values = {}) {
   return { outcome: "note", said: phrase(key, values) };
 }

@@ -1,10 +1,9 @@
-// @ts-check
 /**
  * The doctor's findings as a list that fills while it works.
  */
 
 import { Doctor, STEPS } from "./doctor.js";
-import { phrase } from "./language.js";
+import { phrase } from "../shared/language.js";
 
 /**
  * @typedef {import('./doctor.js').StepName} StepName
@@ -22,7 +21,7 @@ export class DoctorPanel {
   #items = new Map();
 
   /**
-   * @param {Places} places @param {import('./language.js').Language} language
+   * @param {Places} places @param {import('./language.js').PageLanguage} language
    * @param {() => import('./doctor.js').Patient} patient
    * @param {() => void} onCopied
    */
@@ -84,7 +83,7 @@ export class DoctorPanel {
     this.#language.write(words, said ?? "");
   }
 
-  /** @returns {string} for whoever is asked for help */
+  /** @returns {string} a report for somebody who is asked for help */
   #report() {
     const steps = [...this.#items.values()].map(
       ({ children }) => `${children[1].textContent}: ${children[2].textContent}. ${children[3].textContent}`,

@@ -1,11 +1,12 @@
-// @ts-check
 /**
- * Why there is no picture, in words for whoever looks at the page.
+ * Why there is no picture, in words for the user.
  */
 
-import { phrase } from "./language.js";
+import { phrase } from "../shared/language.js";
 
-/** @typedef {import('./language.js').Phrase} Phrase */
+/** @import { P2PCameraFault, P2PCameraStats } from "../p2pcamera.js" */
+
+/** @typedef {import('../shared/language.js').Phrase} Phrase */
 
 const OF_THE_CAMERA = [
   "NotAllowedError",
@@ -38,7 +39,7 @@ export function failureOf(error, fault) {
   return phrase("failure.refused", { reason });
 }
 
-/** @param {Error} error of `getUserMedia`, which no server took part in @returns {Phrase} */
+/** @param {Error} error of `getUserMedia` without a server @returns {Phrase} */
 export function cameraFailure({ name, message }) {
   if (OF_THE_CAMERA.includes(name)) return phrase(`failure.${name}`);
   return phrase("failure.camera", { reason: message });

@@ -1,18 +1,17 @@
-// @ts-check
 /**
- * The filters of the server: asked for again and again, since workers come and go.
+ * The filters of the server. The page asks for them regularly, since workers come and go.
  */
 
 /**
  * @typedef {{name: string, title?: string, description?: string, keeps_state?: boolean, state?: string,
- *   workers: number, schema: import('./schema.js').Schema}} FilterOffer as `GET /filters` gives it
+ *   workers: number, schema: import('../shared/schema.js').Schema}} FilterOffer as `GET /filters` gives it
  */
 
 /** The choice that opens the camera without any server. */
 export const CAMERA_ONLY = "";
 
 const REFRESH_MS = 4_000;
-// A page that waits for a filter to be loaded, or for a worker, wants to know soon.
+// While a filter loads or no worker is there, the page asks more often.
 const REFRESH_SOON_MS = 1_000;
 
 /** Tells of each answer by the event `answer`. */
@@ -21,11 +20,14 @@ export class FilterList extends EventTarget {
   #timer = 0;
   /** @type {string | undefined} */
   token;
-  /** Of the last request, 0: no answer; null: none came back yet. @type {number | null} */
+  /** Status of the last request; 0: no answer; null: still waiting. @type {number | null} */
   status = null;
   /** @type {string | undefined} */
   defaultName;
-  /** All that were ever listed, the default first: a worker that left may come back. @type {readonly FilterOffer[]} */
+  /**
+   * All filters that were ever listed, the default first: a worker that left may come back.
+   * @type {readonly FilterOffer[]}
+   */
   offers = [];
 
   /** @param {string} server */
@@ -34,7 +36,7 @@ export class FilterList extends EventTarget {
     this.#server = server;
   }
 
-  /** Asks now, and from now on. */
+  /** Asks now, and regularly from now on. */
   follow() {
     const ask = async () => {
       if (!document.hidden) await this.refresh();
@@ -61,7 +63,7 @@ export class FilterList extends EventTarget {
 
   /**
    * @param {string} [path] of any call that changes nothing
-   * @returns {Promise<{status: number, body: any}>} status 0: no answer; body null: none that can be read
+   * @returns {Promise<{status: number, body: any}>} status 0: no answer; body null: not readable
    */
   async ask(path = "filters") {
     /** @type {Record<string, string>} */

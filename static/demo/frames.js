@@ -1,6 +1,5 @@
-// @ts-check
 /**
- * What a video element really shows: frames a second, freezes, and the wait for the screen.
+ * What a video element shows: frames a second, freezes, and the wait for the screen.
  */
 
 const KEPT = 30;
@@ -10,7 +9,7 @@ const FREEZE_AT_LEAST_MS = 150;
 
 /**
  * A freeze is as in W3C's webrtc-stats: a pause longer than max(3 mean pauses, mean pause + 150 ms). Unlike a
- * connection's own count, this one goes on when the connection behind the track is another.
+ * connection's own count, this one continues with the next connection of the track.
  */
 export class Frames {
   #video;
@@ -30,7 +29,7 @@ export class Frames {
     if ("requestVideoFrameCallback" in video) this.#next();
   }
 
-  /** @returns {Shown} since the last call, but all freezes */
+  /** @returns {Shown} since the last call; `freezes` since the beginning */
   take() {
     const now_ms = performance.now();
     const seconds = (now_ms - this.#countedSince_ms) / 1000;
@@ -63,11 +62,12 @@ export class Frames {
     const pause_ms = presented_ms - this.#last_ms;
     const usual_ms = mean(this.#pauses_ms);
     if (this.#last_ms > 0 && !document.hidden) {
-      if (usual_ms !== null && pause_ms > Math.max(3 * usual_ms, usual_ms + FREEZE_AT_LEAST_MS))
+      if (usual_ms !== null && pause_ms > Math.max(3 * usual_ms, usual_ms + FREEZE_AT_LEAST_MS)) {
         this.#freezes += 1;
+      }
       this.#pauses_ms = [...this.#pauses_ms, pause_ms].slice(-KEPT);
     }
-    // In a hidden tab no frames are presented, which is no freeze.
+    // A hidden tab presents no frames, and that is not a freeze.
     this.#last_ms = document.hidden ? 0 : presented_ms;
     this.#waits_ms.push(Math.max(0, displayed_ms - presented_ms));
     this.#count += 1;

@@ -1,10 +1,9 @@
-// @ts-check
 /**
- * The filters as cards, one of which is chosen: a drawn picture, or a live one once the filter has been seen.
+ * The filters as cards, one of which is chosen. A card has a drawn picture until its filter has been used.
  */
 
 import { CAMERA_ONLY } from "./filter_list.js";
-import { phrase } from "./language.js";
+import { phrase } from "../shared/language.js";
 import { drawScene } from "./scene.js";
 
 /**
@@ -39,7 +38,7 @@ export class Gallery {
 
   /**
    * @param {HTMLElement} container
-   * @param {import('./language.js').Language} language
+   * @param {import('./language.js').PageLanguage} language
    * @param {() => void} onChoice by the user
    */
   constructor(container, language, onChoice) {
@@ -113,7 +112,7 @@ export class Gallery {
     picture.dataset.live = "true";
   }
 
-  /** @param {FilterOffer} offer @returns {import('./language.js').Phrase} */
+  /** @param {FilterOffer} offer @returns {import('../shared/language.js').Phrase} */
   titleOf({ name, title }) {
     if (name === CAMERA_ONLY) return phrase("filters.camera-only.title");
     return phrase(`filter.${name}.title`, {}, title ?? name);
@@ -157,7 +156,9 @@ export class Gallery {
     const percent = Math.round((fraction ?? 0) * 100);
     this.#language.write(
       place,
-      isPart ? phrase("filters.state.loading-part", { percent }) : phrase(`filters.state.${shown}`, {}, shown),
+      isPart
+        ? phrase("filters.state.loading-part", { percent })
+        : phrase(`filters.state.${shown}`, {}, shown),
     );
   }
 }

@@ -1,11 +1,11 @@
-// @ts-check
 /**
- * The stages of the last 90 seconds, stacked, the newest at the right; a second without figures is a gap.
+ * The stages of the last 90 seconds, stacked, with the newest at the right. A second without figures is a
+ * gap.
  */
 
-import { STAGES } from "./measurements.js";
+import { STAGES } from "../shared/latency.js";
 
-/** @typedef {import('./measurements.js').Stage} Stage */
+/** @typedef {import('../shared/latency.js').Stage} Stage */
 
 const SECONDS = 90;
 const LINES = 4;
@@ -22,7 +22,7 @@ export class LatencyPlot {
 
   /**
    * @param {HTMLCanvasElement} canvas whose own colour is that of words, and its border's that of lines
-   * @param {(name: import('./measurements.js').StageName) => string} colourOf a stage, at each drawing
+   * @param {(name: import('../shared/latency.js').StageName) => string} colourOf a stage, at each drawing
    */
   constructor(canvas, colourOf) {
     this.#canvas = canvas;
@@ -30,7 +30,7 @@ export class LatencyPlot {
     new ResizeObserver(() => this.draw()).observe(canvas);
   }
 
-  /** @param {Stage[] | null} stages of one second; null: nothing came back in it */
+  /** @param {Stage[] | null} stages of one second; null: no figures */
   add(stages) {
     this.#columns = [...this.#columns, stages].slice(-SECONDS);
     this.draw();
@@ -41,7 +41,7 @@ export class LatencyPlot {
     this.draw();
   }
 
-  /** Also when colours have changed. */
+  /** To be called after a change of colours, too. */
   draw() {
     const canvas = this.#canvas;
     const { clientWidth: width, clientHeight: height } = canvas;

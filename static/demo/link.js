@@ -1,6 +1,5 @@
-// @ts-check
 /**
- * The address of this page with what is chosen on it, to be sent to somebody: `#filter=ink&params={...}`.
+ * A link to this page with the current choice: `#filter=ink&params={...}`.
  */
 
 /** @typedef {{filter: string | null, params: Record<string, unknown>, language: string | null}} Asked */
@@ -17,10 +16,14 @@ export function readLink(hash) {
   };
 }
 
-/** @param {string} filter @param {Record<string, unknown>} params @returns {string} the hash, never with a token */
+/**
+ * @param {string} filter
+ * @param {Record<string, unknown>} params
+ * @returns {string} the hash, never with a token
+ */
 export function linkTo(filter, params) {
   const fields = new URLSearchParams({ filter });
-  // A picture of the user's own is nothing for an address.
+  // The user's own picture is too long for an address.
   const short = Object.entries(params).filter(([, value]) => String(value).length <= MAX_CHARACTERS);
   if (short.length > 0) fields.set("params", JSON.stringify(Object.fromEntries(short)));
   return `#${fields}`;

@@ -1,6 +1,5 @@
-// @ts-check
 /**
- * Changes that are made while a slider moves: the newest wins, one at a time, and not more than ten a second.
+ * Changes while a slider moves: one at a time, at most ten a second, and the newest wins.
  */
 
 const LEAST_PAUSE_MS = 100;

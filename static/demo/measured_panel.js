@@ -1,15 +1,17 @@
-// @ts-check
 /**
- * Figures, stages and plot of a call, and what a screen reader is told of the plot.
+ * Figures, stages and plot of a call, and the plot's description for screen readers.
  */
 
 import { LatencyPlot } from "./latency_plot.js";
-import { phrase } from "./language.js";
-import { Measurement, STAGES } from "./measurements.js";
+import { phrase } from "../shared/language.js";
+import { STAGES } from "../shared/latency.js";
+import { Measurement } from "./measurements.js";
+
+/** @import { P2PCameraSession, P2PCameraStats } from "../p2pcamera.js" */
 
 /**
  * @typedef {import('./measurements.js').Measured} Measured
- * @typedef {import('./measurements.js').Stage} Stage
+ * @typedef {import('../shared/latency.js').Stage} Stage
  * @typedef {{total: HTMLElement, figures: HTMLElement, stages: HTMLElement, plot: HTMLCanvasElement}} Places
  */
 
@@ -25,7 +27,7 @@ export class MeasuredPanel {
   /** @type {Map<string, HTMLElement>} by the figure or stage */
   #values = new Map();
 
-  /** @param {Places} places @param {import('./language.js').Language} language */
+  /** @param {Places} places @param {import('./language.js').PageLanguage} language */
   constructor(places, language) {
     this.#places = places;
     this.#language = language;
@@ -45,18 +47,18 @@ export class MeasuredPanel {
     this.#measurement = new Measurement(session, video);
   }
 
-  /** Once a second. @param {P2PCameraStats} stats */
+  /** To be called once a second. @param {P2PCameraStats} stats */
   async take(stats) {
     const measurement = this.#measurement;
     if (!measurement) return;
-    // No connection just now: there is nothing to measure.
+    // Without a connection there is nothing to measure.
     const measured = await measurement.take(stats).catch(() => null);
     if (measurement !== this.#measurement) return;
     this.#show(measured);
-    this.#plot.add(measured?.total_ms == null ? null : measured.stages);
+    this.#plot.add(measured && measured.total_ms !== null ? measured.stages : null);
   }
 
-  /** A second in which the server said nothing. */
+  /** Notes a second without a message of the server. */
   miss() {
     if (this.#measurement) this.#plot.add(null);
   }
@@ -68,7 +70,7 @@ export class MeasuredPanel {
     this.#show(null);
   }
 
-  /** Colours have changed. */
+  /** To be called after a change of colours. */
   redraw() {
     this.#plot.draw();
   }
@@ -80,10 +82,10 @@ export class MeasuredPanel {
     total.textContent = total_ms === null ? NOTHING : `${Math.round(total_ms)} ms`;
     for (const name of STAGES) {
       const stage = measured?.stages.find((one) => one.name === name);
-      this.#set(name, stage?.value_ms == null ? NOTHING : spoken(stage));
+      this.#set(name, stage && stage.value_ms !== null ? spoken(stage) : NOTHING);
     }
     const { fps, freezes, worker, size, megabitsUp, megabitsDown, codec } = measured ?? {};
-    this.#set("fps", fps == null ? NOTHING : fps.toFixed(1));
+    this.#set("fps", fps?.toFixed(1) ?? NOTHING);
     this.#set("freezes", String(freezes ?? NOTHING));
     this.#set("worker", worker || NOTHING);
     this.#set("size", size || NOTHING);
@@ -122,7 +124,7 @@ export class MeasuredPanel {
     return group;
   }
 
-  /** @param {import('./measurements.js').StageName} name */
+  /** @param {import('../shared/latency.js').StageName} name */
   #newStage(name) {
     const item = document.createElement("li");
     item.dataset.stage = name;

@@ -1,12 +1,15 @@
-// @ts-check
 /**
- * What the doctor tries without the shim: whether a server answers, and whether a TURN server relays.
+ * The doctor's trials without the shim: does a server answer, and does a TURN server relay?
  */
 
 const ANSWER_TIMEOUT_MS = 5_000;
 const RELAY_TIMEOUT_MS = 6_000;
 
-/** @param {URL} address @param {RequestInit} [init] @returns {Promise<Response | null>} null: no answer, or none for us */
+/**
+ * @param {URL} address
+ * @param {RequestInit} [init]
+ * @returns {Promise<Response | null>} null: no answer, or none for us
+ */
 export function answerOf(address, init = {}) {
   const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
   return fetch(address, { cache: "no-store", signal, ...init }).catch(() => null);

@@ -1,8 +1,8 @@
-// @ts-check
 /**
- * A drawn portrait for where no camera's picture is yet: as a camera would see it, and as filters would show it.
+ * A drawn portrait in place of a picture that has not come yet, as a camera or a filter would show it.
  *
- * It only hints at a filter. Filters that this file does not know get a tint made from their name.
+ * The drawing only suggests a filter's look. Filters that this file does not know get a tint made from their
+ * name.
  */
 
 const WIDTH = 320;
@@ -19,14 +19,23 @@ const PARTS = [
   ["sun", "M236 58m-30 0a30 30 0 1 0 60 0a30 30 0 1 0-60 0"],
   ["far", "M-10 190L62 108L76 118L90 104L104 120L116 110L190 190Z"],
   ["near", "M-10 200C60 168 110 186 170 178S280 160 330 184V250H-10Z"],
-  ["hair", "M110 130C104 60 140 38 168 40C204 40 226 72 218 128C216 150 222 166 226 176C196 186 132 188 102 176C108 164 112 150 110 130Z"],
+  [
+    "hair",
+    "M110 130C104 60 140 38 168 40C204 40 226 72 218 128C216 150 222 166 226 176C196 186 132 188 102 176C108 164 112 150 110 130Z",
+  ],
   ["neck", "M148 150H184V192C176 202 156 202 148 192Z"],
   ["shirt", "M60 250C62 212 96 198 146 186C152 202 180 202 186 186C236 198 270 212 272 250Z"],
   ["collar", "M146 186L134 200L152 216L166 202L180 216L198 200L186 186C180 202 152 202 146 186Z"],
   ["ear", "M122 118c-8-4-11 6-7 15c3 8 9 9 12 5ZM210 118c8-4 11 6 7 15c-3 8-9 9-12 5Z"],
-  ["face", "M122 104C122 72 142 60 166 60C190 60 210 72 210 104C210 142 190 166 166 166C142 166 122 142 122 104Z"],
+  [
+    "face",
+    "M122 104C122 72 142 60 166 60C190 60 210 72 210 104C210 142 190 166 166 166C142 166 122 142 122 104Z",
+  ],
   ["cheek", "M140 132m-9 0a9 6 0 1 0 18 0a9 6 0 1 0-18 0M192 132m-9 0a9 6 0 1 0 18 0a9 6 0 1 0-18 0"],
-  ["fringe", "M118 112C116 70 140 50 168 52C198 52 216 74 214 110C206 100 200 90 198 80C182 94 150 98 136 84C132 96 126 104 118 112Z"],
+  [
+    "fringe",
+    "M118 112C116 70 140 50 168 52C198 52 216 74 214 110C206 100 200 90 198 80C182 94 150 98 136 84C132 96 126 104 118 112Z",
+  ],
 ];
 const FEATURES = "M138 116q8-9 17 0M177 116q8-9 17 0M150 141q16 14 32 0M166 120q-4 9 1 11";
 
@@ -96,8 +105,9 @@ export function drawScene(canvas, filter) {
   else if (filter === "densepose") paint(context, { fills: BODY_PARTS, line: null });
   else paint(context, { fills: AS_SEEN, line: null });
   if (filter === "invert") cover(context, "difference", "#ffffff");
-  else if (!["", "ink", "densepose", "passthrough"].includes(filter))
+  else if (!["", "ink", "densepose", "passthrough"].includes(filter)) {
     cover(context, "color", `hsl(${hueOf(filter)} 70% 50%)`);
+  }
 }
 
 /** @param {CanvasRenderingContext2D} context @param {Paint} how */

@@ -1,13 +1,12 @@
-// @ts-check
 /**
- * The address of the page as a link to send to somebody, and what somebody else's link asks for.
+ * Links to the page with the current choice: making them, and following them.
  */
 
-import { phrase } from "./language.js";
+import { phrase } from "../shared/language.js";
 import { linkTo, readLink } from "./link.js";
 
 /**
- * @typedef {import('./language.js').Phrase} Phrase
+ * @typedef {import('../shared/language.js').Phrase} Phrase
  * @typedef {{
  *   wanted: () => {name: string, title: Phrase, params: Record<string, unknown>},
  *   whisper: (said: Phrase) => void,
@@ -21,7 +20,7 @@ export class Sharing {
 
   /**
    * @param {{copy: HTMLElement, share: HTMLElement}} buttons
-   * @param {import('./language.js').Language} language
+   * @param {import('./language.js').PageLanguage} language
    * @param {Page} page
    */
   constructor({ copy, share }, language, page) {
@@ -30,14 +29,14 @@ export class Sharing {
     copy.addEventListener("click", () => this.#copy());
     share.hidden = !navigator.share;
     share.addEventListener("click", () => this.#share());
-    // Somebody has changed the address by hand, or followed a link on this page.
+    // The user has changed the address by hand, or followed a link on this page.
     addEventListener("hashchange", () => {
       const { filter, params } = readLink(location.hash);
       if (filter !== null) page.follow(filter, params);
     });
   }
 
-  /** Puts what is chosen into the address. */
+  /** Puts the current choice into the address. */
   note() {
     const { name, params } = this.#page.wanted();
     history.replaceState(null, "", linkTo(name, params));
@@ -55,7 +54,7 @@ export class Sharing {
   #share() {
     this.note();
     const title = this.#language.say(phrase("share.title", { filter: this.#page.wanted().title }));
-    // A share that is given up is no fault.
+    // The user may cancel the share.
     navigator.share({ title, url: location.href }).catch(() => {});
   }
 }

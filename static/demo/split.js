@@ -1,9 +1,9 @@
-// @ts-check
 /**
- * Two pictures in one frame, the original left of a border that can be moved: by pointer, touch, or keys.
+ * Two pictures in one frame, with a border between them that pointer, touch or keys move. The original is at
+ * the left.
  */
 
-import { phrase } from "./language.js";
+import { phrase } from "../shared/language.js";
 
 const STEP = 2;
 const LONG_STEP = 10;
@@ -30,7 +30,7 @@ export class Split {
   /**
    * @param {HTMLElement} frame of both pictures
    * @param {HTMLElement} divider a slider for who uses keys or a screen reader
-   * @param {import('./language.js').Language} language
+   * @param {import('./language.js').PageLanguage} language
    */
   constructor(frame, divider, language) {
     this.#frame = frame;
@@ -41,10 +41,11 @@ export class Split {
     divider.addEventListener("keydown", (event) => this.#pressed(event));
     frame.addEventListener("pointerdown", (event) => this.#down(event));
     frame.addEventListener("pointermove", (event) => this.#isDragged && this.#follow(event));
-    for (const type of ["pointerup", "pointercancel"])
+    for (const type of ["pointerup", "pointercancel"]) {
       frame.addEventListener(type, () => {
         this.#isDragged = false;
       });
+    }
     language.addEventListener("change", () => this.#show());
     this.#show();
   }
@@ -60,7 +61,7 @@ export class Split {
     this.#isDragged = true;
     this.#frame.setPointerCapture(event.pointerId);
     this.#divider.focus({ preventScroll: true });
-    // The focus just given would be lost to what lies below.
+    // Otherwise the element below would take the focus.
     event.preventDefault();
     this.#follow(event);
   }

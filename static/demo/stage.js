@@ -1,10 +1,8 @@
-// @ts-check
 /**
- * What is seen: both pictures, or drawings in their place, and the buttons that are about pictures.
+ * Both pictures, or drawings in their place, and the buttons for pictures.
  */
 
 import { CAMERA_ONLY } from "./filter_list.js";
-import { phrase } from "./language.js";
 import { drawScene } from "./scene.js";
 import { Split } from "./split.js";
 import { Takes } from "./takes.js";
@@ -23,8 +21,8 @@ export class Stage {
 
   /**
    * @param {ReturnType<typeof import('./view.js').pageElements>} view
-   * @param {import('./language.js').Language} language
-   * @param {(said: import('./language.js').Phrase) => void} whisper for who does not see what has changed
+   * @param {import('./language.js').PageLanguage} language
+   * @param {(said: import('../shared/language.js').Phrase) => void} whisper tells screen readers of a change
    */
   constructor(view, language, whisper) {
     this.#view = view;
@@ -48,12 +46,13 @@ export class Stage {
     this.#setMirror(localStorage.getItem(MIRRORED) !== "false");
   }
 
-  /** @param {string} name of the chosen filter @param {import('./language.js').Phrase} title */
+  /** @param {string} name of the chosen filter @param {import('../shared/language.js').Phrase} title */
   showChoice(name, title) {
     this.#name = name;
     const { originalPoster, filteredPoster, filteredTitle } = this.#view;
-    for (const poster of [originalPoster, filteredPoster])
+    for (const poster of [originalPoster, filteredPoster]) {
       Object.assign(poster, { width: POSTER_WIDTH, height: POSTER_HEIGHT });
+    }
     drawScene(originalPoster, CAMERA_ONLY);
     drawScene(filteredPoster, name);
     this.#language.write(filteredTitle, title);

@@ -1,11 +1,11 @@
-// @ts-check
 /**
- * Snapshots and recordings of the filtered picture: kept in the page, until saved, shared or removed.
+ * Snapshots and recordings of the filtered picture. They stay in the page until they are saved, shared or
+ * removed.
  */
 
-import { phrase } from "./language.js";
+import { phrase } from "../shared/language.js";
 
-/** @typedef {import('./language.js').Phrase} Phrase */
+/** @typedef {import('../shared/language.js').Phrase} Phrase */
 
 const TYPES = ["video/mp4;codecs=avc1", "video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm"];
 const CHUNK_MS = 1_000;
@@ -21,7 +21,11 @@ export class Takes extends EventTarget {
   #beganAt_ms = 0;
   #timer = 0;
 
-  /** @param {HTMLElement} panel @param {HTMLElement} list @param {import('./language.js').Language} language */
+  /**
+   * @param {HTMLElement} panel
+   * @param {HTMLElement} list
+   * @param {import('./language.js').PageLanguage} language
+   */
   constructor(panel, list, language) {
     super();
     this.#panel = panel;
@@ -56,13 +60,16 @@ export class Takes extends EventTarget {
     if (this.#recorder) return;
     const mimeType = TYPES.find((type) => MediaRecorder.isTypeSupported(type));
     try {
-      this.#begin(new MediaRecorder(new MediaStream([track]), { mimeType, videoBitsPerSecond: BITS_PER_S }), name);
+      this.#begin(
+        new MediaRecorder(new MediaStream([track]), { mimeType, videoBitsPerSecond: BITS_PER_S }),
+        name,
+      );
     } catch (error) {
       this.#say(phrase("takes.failed", { reason: /** @type {Error} */ (error).message }));
     }
   }
 
-  /** Also when the track is about to end. */
+  /** To be called before the track ends, too. */
   stopRecording() {
     if (this.#recorder?.state === "recording") this.#recorder.stop();
   }
@@ -72,7 +79,7 @@ export class Takes extends EventTarget {
     /** @type {Blob[]} */
     const chunks = [];
     recorder.addEventListener("dataavailable", ({ data }) => chunks.push(data));
-    // Also where the track has ended.
+    // The track may have ended already.
     recorder.addEventListener("stop", () => {
       const time = this.recordedTime;
       this.#recorder = null;
@@ -111,7 +118,7 @@ export class Takes extends EventTarget {
     if (navigator.canShare?.({ files: [file] })) {
       const send = newButton("↗");
       this.#language.label(send, phrase("takes.send", { name: file.name }));
-      // A share that is given up is no fault.
+      // The user may cancel the share.
       send.addEventListener("click", () => navigator.share({ files: [file] }).catch(() => {}));
       buttons.append(send);
     }

@@ -1,6 +1,5 @@
-// @ts-check
 /**
- * Dark or light: the system's choice, until the button makes another, which is kept.
+ * Dark or light: the system's choice, or the one that the user made with the button, which is kept.
  */
 
 const STORED = "theme";

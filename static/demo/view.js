@@ -1,4 +1,3 @@
-// @ts-check
 /** The elements of index.html by role. */
 
 export function pageElements() {

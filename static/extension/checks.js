@@ -1,7 +1,5 @@
-// @ts-check
 /**
- * Which calls the service worker makes for a page, and what each may carry. All that is not named here is
- * refused.
+ * Which calls the service worker makes for a page, and what each may carry. It refuses all others.
  */
 
 const MAX_BODY_CHARACTERS = 1024 * 1024;
@@ -97,7 +95,8 @@ function isChange({ contentType, body }) {
 function isFilter(filter) {
   const names = Array.isArray(filter) ? filter : [filter];
   return (
-    names.length <= MAX_FILTERS && names.every((name) => typeof name === "string" && /^[\w.-]{1,64}$/.test(name))
+    names.length <= MAX_FILTERS &&
+    names.every((name) => typeof name === "string" && /^[\w.-]{1,64}$/.test(name))
   );
 }
 

@@ -1,12 +1,15 @@
-// @ts-check
 /**
- * The options page: server and token, filter and its parameters, what an outage shows, and the sites. All but
- * the server is saved as it is changed; open calls follow at once.
+ * The options page: server and token, filter and its parameters, what an outage shows, and the sites.
+ *
+ * Every change but that of the server is saved at once, and open calls follow it.
  */
-import { Parameters } from "./parameters.js";
 import { servedFilters } from "./server.js";
 import { readSettings, saveSettings, saveToken, serverFromText } from "./settings.js";
 import { givenSites, patternOf, siteOf } from "./sites.js";
+import { Language } from "./shared/language.js";
+import { Parameters } from "./shared/parameters.js";
+import english from "./shared/text/en.js";
+import japanese from "./shared/text/ja.js";
 import { fillWords, say, sayFault } from "./words.js";
 
 /** @typedef {import("./server.js").ServedFilter} ServedFilter */
@@ -25,7 +28,8 @@ const page = {
   newSite: /** @type {HTMLInputElement} */ (element("new-site")),
   siteMessage: element("site-message"),
 };
-const parameters = new Parameters(element("parameters"), () => saveParameters());
+const language = new Language({ en: english, ja: japanese }, say("language") === "ja" ? "ja" : "en");
+const parameters = new Parameters(element("parameters"), language, () => saveParameters());
 /** @type {ServedFilter | null} */
 let shownFilter = null;
 
@@ -39,7 +43,7 @@ function element(id) {
 async function connect() {
   const server = serverFromText(page.server.value.trim());
   if (server === null) return sayOfServer("bad", say("noAddress"));
-  // Before anything else: the browser asks its question only in answer to a click.
+  // First of all, since the browser asks the user only in answer to a click.
   const isAllowed = await chrome.permissions.request({ origins: [patternOf(new URL(server).origin)] });
   if (!isAllowed) return sayOfServer("bad", say("serverNotAllowed"));
   if (page.token.value) await saveToken(page.token.value);
@@ -106,15 +110,19 @@ function filterOption(filter, isChosen) {
 async function showParameters(filter) {
   shownFilter = filter;
   const { params } = await readSettings();
-  parameters.show(filter?.schema ?? {}, /** @type {any} */ (params[filter?.name ?? ""] ?? {}));
+  const name = filter?.name ?? "";
+  parameters.show(name, filter?.schema ?? {}, params[name]);
   page.reset.hidden = parameters.isEmpty;
 }
 
 async function saveParameters() {
   if (shownFilter === null) return;
   const { params } = await readSettings();
-  // The filter too: where the server's default is shown it becomes the user's choice.
-  await saveSettings({ filter: shownFilter.name, params: { ...params, [shownFilter.name]: parameters.values } });
+  // The filter, too: the server's default becomes the user's choice.
+  await saveSettings({
+    filter: shownFilter.name,
+    params: { ...params, [shownFilter.name]: parameters.values },
+  });
 }
 
 async function resetParameters() {
@@ -128,7 +136,9 @@ async function resetParameters() {
 
 async function showSites() {
   const { sites, off } = await readSettings();
-  const rows = [...givenSites(), ...sites].map((site) => siteRow(site, !off.includes(site), sites.includes(site)));
+  const rows = [...givenSites(), ...sites].map((site) =>
+    siteRow(site, !off.includes(site), sites.includes(site)),
+  );
   page.sites.replaceChildren(...rows);
 }
 
@@ -163,7 +173,9 @@ async function addSite() {
   if (site === null) return saySite(say("noAddress"));
   const { sites, off } = await readSettings();
   if (givenSites().includes(site) || sites.includes(site)) return saySite(say("siteKnown"));
-  if (!(await chrome.permissions.request({ origins: [patternOf(site)] }))) return saySite(say("siteNotAllowed"));
+  if (!(await chrome.permissions.request({ origins: [patternOf(site)] }))) {
+    return saySite(say("siteNotAllowed"));
+  }
   await saveSettings({ sites: [...sites, site], off: off.filter((one) => one !== site) });
   page.newSite.value = "";
   saySite(say("siteAdded"));
@@ -178,8 +190,10 @@ function saySite(words) {
 async function removeSite(site) {
   const { server, sites, off } = await readSettings();
   await saveSettings({ sites: sites.filter((one) => one !== site), off: off.filter((one) => one !== site) });
-  // The server may lie at the same address, and still needs it.
-  if (siteOf(server) !== site) await chrome.permissions.remove({ origins: [patternOf(site)] }).catch(() => {});
+  // The server may have the same address, and still needs the permission.
+  if (siteOf(server) !== site) {
+    await chrome.permissions.remove({ origins: [patternOf(site)] }).catch(() => {});
+  }
 }
 
 // --- the page -----------------------------------------------------------------------------------------------
@@ -197,9 +211,13 @@ async function begin() {
     await showServer();
   });
   page.reset.addEventListener("click", resetParameters);
-  for (const input of /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll("[name=outage]"))) {
+  for (const input of /** @type {NodeListOf<HTMLInputElement>} */ (
+    document.querySelectorAll("[name=outage]")
+  )) {
     input.checked = input.value === outage;
-    input.addEventListener("change", () => saveSettings({ outage: input.value === "open" ? "open" : "closed" }));
+    input.addEventListener("change", () =>
+      saveSettings({ outage: input.value === "open" ? "open" : "closed" }),
+    );
   }
   page.siteForm.addEventListener("submit", (event) => {
     event.preventDefault();

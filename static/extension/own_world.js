@@ -1,9 +1,10 @@
-// @ts-check
 /**
- * Runs in the extension's own world of a page, right before the shim, and makes the connections for the shim in
- * the page's world. Here everything is the browser's own, whatever the page has replaced, and no object of
- * this world can be had from the other but the port that is handed over (messages: see `page_world.js`). The
- * calls to the server go to the service worker, which alone knows its address and the token.
+ * Makes the connections for the shim in the page's world. It runs in the extension's own world, right before
+ * the shim.
+ *
+ * Here every function is the browser's own, whatever the page has replaced. The page reaches no object of
+ * this world but the port that is handed over (messages: see `page_world.js`). The service worker makes the
+ * calls to the server: it alone knows the address and the token.
  */
 (() => {
   "use strict";
@@ -35,11 +36,12 @@
       ...message,
       ...(contentType && { contentType, body }),
     });
-    // An offer is waited for to its end: a session that nobody waits for has to be closed.
+    // Wait for the answer to an offer in any case: its session has to be closed.
     const { fault, status, text, retryAfter } = await (signal && method !== "POST"
       ? Promise.race([call, aborted(signal)])
       : call);
     if (fault) throw new Error(fault);
+    /** @type {Record<string, string>} */
     const answerHeaders = retryAfter === null ? {} : { "Retry-After": retryAfter };
     return new Response(text === "" ? null : text, { status, headers: answerHeaders });
   }
@@ -61,7 +63,7 @@
     #Link;
     #signaling;
     #port;
-    /** The end that the page's world holds: events on it cross the worlds with their track. */
+    /** The end that the page's world holds. Events on it carry tracks from world to world. */
     #far;
     /** @type {Map<number, Connection>} */
     #connections = new Map();
@@ -94,8 +96,10 @@
       if (type === "prepare") {
         this.#iceServers = this.#signaling.iceServers();
       } else if (type === "private") {
-        // It knows of no fault.
-        this.#signaling.privateFilters().then((/** @type {any} */ value) => this.post({ type: "answer", key, value }));
+        // This call never fails.
+        this.#signaling
+          .privateFilters()
+          .then((/** @type {any} */ value) => this.post({ type: "answer", key, value }));
       } else if (!Number.isSafeInteger(number)) {
         return;
       } else if (type === "open") {
@@ -129,9 +133,16 @@
       const [stats] = await Promise.all([link.getStats(), link.control.ping()]);
       const ping_ms = performance.now() - sentAt_ms;
       const entries = [...stats.values()].filter(({ type }) => REPORTED.has(type));
-      // A filter that failed in one frame and goes on is no news for long.
+      // A fault of a filter that works again is shown for a moment only.
       if (performance.now() - this.#faultAt_ms > FAULT_SHOWN_MS) this.#fault = null;
-      return { state: "live", fault: this.#fault, filters: link.filters, stats: this.#stats, ping_ms, entries };
+      return {
+        state: "live",
+        fault: this.#fault,
+        filters: link.filters,
+        stats: this.#stats,
+        ping_ms,
+        entries,
+      };
     }
 
     /** @param {number} number @param {any} message */
@@ -205,7 +216,7 @@
       const { link, settings, opened } = connection;
       if (type === "filter") {
         Object.assign(settings, { filter, params });
-        // Before its offer a connection asks for what its settings say then.
+        // A connection without an offer reads its settings when it makes one.
         return link.control ? this.#choose(link, filter, params) : opened;
       }
       if (type === "outage") {
@@ -223,13 +234,13 @@
 
   /** @param {{filter?: any, params?: any, outage?: any}} chosen @returns {object} the shim's settings */
   function settingsOf({ filter = null, params = {}, outage = "closed" }) {
-    // The address is none: the service worker has its own.
+    // No real address: the service worker has it.
     const none = { audio: "untouched", token: undefined, fault: null };
     return { server: "p2pcamera:/", filter, params, outage, ...none };
   }
 
   /**
-   * Tells the page's world what the user has chosen; asks again while the service worker cannot be had.
+   * Tells the page's world what the user has chosen. Asks again while the service worker does not answer.
    * @param {Connections} connections
    */
   async function tellSettings(connections) {
@@ -239,7 +250,7 @@
         connections.post({ ...settings, type: "settings" });
         return;
       } catch {
-        // No id: the extension was updated or removed, and this world is on its own.
+        // Without an id, the extension was updated or removed, and nothing answers any more.
         if (!chrome.runtime?.id) return;
         await new Promise((resolve) => {
           setTimeout(resolve, SETTINGS_PAUSE_MS);
@@ -267,13 +278,13 @@
       popup.onMessage.addListener(() => {
         connections.report().then(
           (report) => popup.postMessage(report),
-          // It was closed while it was measured.
+          // The connection was closed during the measurement.
           () => popup.postMessage({ state: "idle", fault: null }),
         );
       });
     });
     addEventListener("pagehide", (event) => {
-      // A page can make events too.
+      // A page can make events, too.
       if (!event.isTrusted) return;
       connections.closeAll();
       if (chrome.runtime?.id) chrome.runtime.sendMessage({ type: "gone" }).catch(() => {});

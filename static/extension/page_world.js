@@ -1,8 +1,9 @@
-// @ts-check
 /**
- * Runs in the page's own world, right before the shim and before any script of the page. It stands in for the
- * shim's connections: those are made by `own_world.js`, in a world whose objects no page can reach. What passes
- * between the two worlds is drawn here; neither token nor address nor SDP is part of it.
+ * Stands in for the shim's connections in the page's own world, right before the shim and before any script
+ * of the page.
+ *
+ * `own_world.js` makes the connections, in a world whose objects no page can reach. These messages pass
+ * between the two worlds. They contain no token, no address and no SDP.
  *
  *     port handed over:  a MessageEvent on the window, dispatched by the other world before the page has a script
  *     page -> own:       {type: "prepare"}                                     a camera is about to be opened
@@ -15,11 +16,11 @@
  *                        event `track-3` on the port, with the filtered track
  *                        {type: "opened", link: 3, applied}, {type: "failed", link: 3, fault}
  *                        {type: "lost", link: 3}, {type: "heard", link: 3}
- *                        {type: "said", link: 3, said}    what the server goes on with
+ *                        {type: "said", link: 3, said}    what the server uses instead
  *                        {type: "answer", key, value} or {type: "answer", key, fault}
  *
- * A page may replace whatever its objects inherit from, so what is called here is taken at once. All of it is in one
- * file and one function, which leaves no name in the page.
+ * A page may replace what its objects inherit, so this file takes the functions that it calls at once. It is
+ * one function, which leaves no name in the page.
  */
 (() => {
   "use strict";
@@ -47,13 +48,16 @@
     return (event) => apply(get, event, []);
   }
 
-  /** Both ends of the port belong to this window, and events on this one are seen from both worlds. */
+  /** Both ends of the port belong to this window. Both worlds see events on this end. */
   class OtherWorld {
     /** @type {MessagePort | null} */
     #port = null;
     /** @type {any[]} */
     #unsent = [];
-    /** By key: what waits for an answer. @type {Record<number, {resolve: Function, reject: Function}>} */
+    /**
+     * Questions that wait for an answer, by key.
+     * @type {Record<number, {resolve: Function, reject: Function}>}
+     */
     #asked = Object.create(null);
     #count = 0;
     /** @type {(message: any) => void} */
@@ -89,14 +93,14 @@
       });
     }
 
-    /** Right before the message that it belongs to. @param {MediaStreamTrack} track */
+    /** To be called right before the message that the track belongs to. @param {MediaStreamTrack} track */
     sendCamera(track) {
       if (this.#port) apply(dispatchEvent, this.#port, [new TrackEvent("camera", { track })]);
     }
 
-    /** @param {number} link @param {(track: MediaStreamTrack) => void} take */
-    takeTrack(link, take) {
-      const listener = (/** @type {Event} */ event) => take(trackOf(event));
+    /** @param {number} link @param {(track: MediaStreamTrack) => void} hear */
+    takeTrack(link, hear) {
+      const listener = (/** @type {Event} */ event) => hear(trackOf(event));
       if (this.#port) apply(addEventListener, this.#port, [`track-${link}`, listener, { once: true }]);
     }
 
@@ -110,7 +114,7 @@
     }
   }
 
-  /** What the shim takes for its `Control`. */
+  /** Stands in for the shim's `Control`. */
   class RemoteControl {
     #other;
     #link;
@@ -137,7 +141,7 @@
     }
   }
 
-  /** What the shim takes for its `Link`: one connection, made and kept in the other world. */
+  /** Stands in for the shim's `Link`: one connection, which the other world makes and keeps. */
   class RemoteLink {
     #settings;
     #on;
@@ -186,7 +190,7 @@
       });
       this.#other.sendCamera(camera);
       this.#other.post({ type: "open", link: this.#number, filter, params, outage, timeout_ms });
-      // The other world keeps the time; this is for one that is gone, as after an update of the extension.
+      // The other world keeps the time. It may be gone, as after an update of the extension.
       const gone = faultFrom({ code: "unreachable", message: "the extension does not answer" });
       const timer = setTimeout(() => this.close(gone), timeout_ms + CLOSE_AFTER_MS);
       try {
@@ -236,7 +240,7 @@
     }
   }
 
-  /** What the shim takes for its `Signaling`. */
+  /** Stands in for the shim's `Signaling`. */
   class RemoteSignaling {
     #other;
 
@@ -275,7 +279,7 @@
   let settle = () => {};
   const settled = new Promise((resolve) => {
     settle = () => resolve(undefined);
-    // Filtering is what is promised, so without a word a call for the camera goes on, and fails.
+    // Without an answer a call for the camera is filtered, as promised, and fails.
     setTimeout(settle, SETTINGS_TIMEOUT_MS);
   });
   const settings = {
@@ -303,11 +307,11 @@
 
   /** @param {any} chosen by the user, now or at some time before */
   function take({ isOn: isOnNow, filter, params, outage }) {
-    // A frame that keeps the window of its empty beginning has the shim of the page around it.
+    // A frame that keeps its first window uses the shim of the page around it.
     if (page === null) return;
     if (isOn !== isOnNow) {
       isOn = isOnNow;
-      // The list of cameras is another one now.
+      // The list of cameras has changed.
       apply(dispatchEvent, navigator.mediaDevices, [new Event("devicechange")]);
     }
     if (page.outage !== outage) page.outage = outage;
@@ -338,7 +342,7 @@
   };
 
   const takePort = (/** @type {Event} */ event) => {
-    // Listened to first of all, so that nobody else hears of it.
+    // This is the first listener, so nobody else hears of the event.
     apply(stopImmediatePropagation, event, []);
     apply(preventDefault, event, []);
     other.open(portsOf(event)[0]);

@@ -1,19 +1,30 @@
-// @ts-check
 /**
- * The toolbar's popup: on and off for the site of the tab, its filter, and how old its picture is just now.
+ * The toolbar's popup: the switch for the tab's site, the filter, and the latency of its picture.
  */
-import { Latency } from "./latency.js";
 import { servedFilters } from "./server.js";
 import { readSettings, saveSettings } from "./settings.js";
+import { LatencyCounter, sum_ms } from "./shared/latency.js";
 import { givenSites, isAllowed, isOnAt, patternOf, siteOf } from "./sites.js";
 import { fillWords, say, sayFault } from "./words.js";
 
-/** @typedef {import("./latency.js").Report} Report */
+/** @import { P2PCameraStats } from "../p2pcamera.js" */
+
+/**
+ * What a page's frame says of its newest connection: `entries` of the browser's report, `stats` as the server
+ * sent them last, `ping_ms` to the server and back.
+ * @typedef {object} Report
+ * @property {'idle' | 'connecting' | 'live'} state
+ * @property {{code: string, message: string, status: number} | null} fault
+ * @property {string[]} [filters]
+ * @property {P2PCameraStats | null} [stats]
+ * @property {number} [ping_ms]
+ * @property {any[]} [entries]
+ */
 
 const LOOK_MS = 1_000;
 const FIRST_LOOK_MS = 150;
 const SHOWN_LATENCIES = 60;
-/** From what says most of the tab to what says least. */
+/** The state that tells most about a tab comes first. */
 const STATES = ["live", "connecting", "idle"];
 const STATE_WORDS = { live: "isLive", connecting: "isConnecting", idle: "isIdle" };
 
@@ -30,14 +41,14 @@ const page = {
   message: element("message"),
   reload: element("reload"),
 };
-const latency = new Latency();
+const latency = new LatencyCounter();
 /** @type {number[]} */
 const latencies_ms = [];
-/** Of all frames of the tab, since they were last asked. @type {Report[]} */
+/** Answers of the tab's frames to the last question. @type {Report[]} */
 let reports = [];
 /** Whether the page has our scripts. */
 let isHeard = false;
-/** What the server has against us. @type {string} */
+/** Why the server gives no filters. @type {string} */
 let serverFault = "";
 
 /** @param {string} id @returns {HTMLElement} */
@@ -45,7 +56,10 @@ function element(id) {
   return /** @type {HTMLElement} */ (document.getElementById(id));
 }
 
-/** @returns {Promise<chrome.tabs.Tab>} that for which the popup was opened; one in a tab of its own names it */
+/**
+ * @returns {Promise<chrome.tabs.Tab>} the tab for which the popup was opened; a popup in a tab of its own
+ *   names it
+ */
 async function tabOfPopup() {
   const named = new URLSearchParams(location.search).get("tab");
   if (named) return chrome.tabs.get(Number(named));
@@ -59,7 +73,7 @@ async function turn(site, isWanted) {
   const others = off.filter((one) => one !== site);
   const isNew = isWanted && !sites.includes(site) && !givenSites().includes(site);
   const needsLeave = isWanted && !(await isAllowed(site));
-  // First, since the browser's question may close the popup: the service worker goes on.
+  // First, since the browser's question may close the popup. The service worker does the rest.
   await saveSettings({
     off: isWanted ? others : [...others, site],
     ...(isNew && { sites: [...sites, site] }),
@@ -73,7 +87,7 @@ async function turn(site, isWanted) {
 async function showSite(site) {
   const settings = await readSettings();
   page.host.textContent = new URL(site).host;
-  // A popup that the browser's question closed could not hear the answer.
+  // The browser's question may have closed the popup before the answer.
   page.isOn.checked = isOnAt(settings, site) && (await isAllowed(site));
   page.filter.disabled = !page.isOn.checked || page.filter.options.length === 0;
 }
@@ -94,7 +108,7 @@ async function fillFilters() {
   }
 }
 
-/** Asks every frame of the tab once a second, and shows the one that says most. @param {number} tab */
+/** Asks every frame of the tab once a second, and shows the answer that tells most. @param {number} tab */
 function watch(tab) {
   const port = chrome.tabs.connect(tab, { name: "watch" });
   let isOpen = true;
@@ -103,13 +117,13 @@ function watch(tab) {
     reports.push(report);
   });
   port.onDisconnect.addListener(() => {
-    // Read, or the console complains: a page without our scripts is no fault.
+    // Chrome logs an error that nobody reads. A page without our scripts is none.
     void chrome.runtime.lastError;
     isOpen = false;
     clearInterval(asking);
     isHeard = false;
     showReport(undefined);
-    // A page that is loaded anew has frames anew.
+    // A page that is loaded again has new frames.
     setTimeout(() => watch(tab), LOOK_MS);
   });
   const ask = () => {
@@ -143,9 +157,10 @@ function wordsFor(report, isOn) {
 
 /** @param {Report} report */
 function showLatency(report) {
-  const value_ms = latency.take(report);
+  const { entries = [], ping_ms = Number.NaN, stats } = report;
+  const value_ms = sum_ms(latency.take(entries, ping_ms, stats?.latency_ms ?? {}));
   page.latency.textContent = value_ms === null ? "–" : `${Math.round(value_ms)} ms`;
-  const rate = report.stats?.fps_out;
+  const rate = stats?.fps_out;
   page.rate.textContent = rate === undefined ? "–" : String(Math.round(rate));
   if (value_ms !== null) latencies_ms.push(value_ms);
   latencies_ms.splice(0, latencies_ms.length - SHOWN_LATENCIES);

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * Makes a page's calls to the server that the user has set, with the user's token, and to nothing else.
  */
@@ -30,8 +29,10 @@ export class Relay {
     const call = checkedCall(message);
     if (call === null) return { fault: "refused" };
     const session = sessionOf(call.path);
-    if (session !== null && !(await this.#sessions.isOf(session, frame.document))) return { fault: "refused" };
-    // Where the camera is left alone no session begins; one that is open goes on to its end.
+    if (session !== null && !(await this.#sessions.isOf(session, frame.document))) {
+      return { fault: "refused" };
+    }
+    // Where the camera is not filtered no session begins. An open one may end normally.
     if (call.path === "offer" && !isOnIn(await readSettings(), frame.site)) return { fault: "refused" };
     const answer = await askServer(call);
     if ("fault" in answer) return answer;
@@ -77,7 +78,7 @@ export async function askServer({ method, path, contentType, body }) {
       body,
       credentials: "omit",
       cache: "no-store",
-      // Not to a place that the user never named.
+      // A redirect could lead to a server that the user never named.
       redirect: "error",
       referrerPolicy: "no-referrer",
       signal: AbortSignal.timeout(TIMEOUT_MS),

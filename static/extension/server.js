@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The server's list of filters, as the extension's own pages get it from the service worker.
  */

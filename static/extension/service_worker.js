@@ -1,7 +1,7 @@
-// @ts-check
 /**
- * The only part of the extension that knows the server's address and the token. It keeps nothing in memory that
- * it cannot read again, since Chrome ends it whenever it has had no work for half a minute.
+ * The only part of the extension that knows the server's address and the token.
+ *
+ * Chrome ends it after half a minute without work, so it can read again all that it keeps in memory.
  */
 import { askServer, Relay } from "./relay.js";
 import { SessionTable } from "./session_table.js";
@@ -72,7 +72,7 @@ async function settingsFor({ site }) {
 
 /**
  * @param {chrome.runtime.MessageSender} sender
- * @returns {Frame | null} null for what is no frame of a web page
+ * @returns {Frame | null} null where it is no frame of a web page
  */
 function frameOf({ id, tab, documentId, origin }) {
   if (id !== chrome.runtime.id || tab?.id === undefined || documentId === undefined) return null;
@@ -82,7 +82,7 @@ function frameOf({ id, tab, documentId, origin }) {
 
 async function tellPages() {
   for (const { id } of await chrome.tabs.query({})) {
-    // Most tabs have no script of ours that could hear it.
+    // Most tabs have no script of ours.
     if (id !== undefined) chrome.tabs.sendMessage(id, { type: "changed" }).catch(() => {});
   }
 }

@@ -1,7 +1,8 @@
-// @ts-check
 /**
- * Which page's document has opened which session. It is kept for as long as the browser runs, since the service
- * worker does not: Chrome ends it after half a minute without work.
+ * Which page's document has opened which session.
+ *
+ * The table lasts as long as the browser runs. The service worker does not: Chrome ends it after half a
+ * minute without work.
  */
 
 /** @typedef {{document: string, tab: number}} Owner */

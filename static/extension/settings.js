@@ -1,12 +1,13 @@
-// @ts-check
 /**
- * What the user has chosen. It lies in the extension's storage, which no page and no content script may read;
- * the token lies beside it and is read by the service worker alone.
+ * What the user has chosen.
+ *
+ * It is in the extension's storage, which no page and no content script may read. Only the service worker
+ * reads the token.
  */
 
 /**
- * `params` are kept for each filter. `sites` are origins that the user added to those of the manifest; on those
- * in `off` cameras are left alone.
+ * `params` are kept for each filter. `sites` are origins that the user added to those of the manifest.
+ * Cameras are not filtered on those in `off`.
  * @typedef {{
  *   server: string, filter: string | null, params: Record<string, object>, outage: 'closed' | 'open',
  *   sites: string[], off: string[],

@@ -1,7 +1,8 @@
-// @ts-check
 /**
- * On which sites cameras are filtered: those of the manifest, and those the user added, as far as the browser
- * gives leave. A site is an origin, such as `https://meet.google.com`.
+ * The sites where cameras are filtered: those of the manifest, and those that the user added and the browser
+ * permits.
+ *
+ * A site is an origin, such as `https://meet.google.com`.
  */
 import { readSettings } from "./settings.js";
 
@@ -44,7 +45,9 @@ export async function isAllowed(site) {
   return givenSites().includes(site) || chrome.permissions.contains({ origins: [patternOf(site)] });
 }
 
-/** Has scripts run in the pages of the user's sites; to be called whenever sites or leave have changed. */
+/**
+ * Lets scripts run in the pages of the user's sites. To be called after every change of sites or permissions.
+ */
 export async function registerSites() {
   const { sites } = await readSettings();
   const allowed = await Promise.all(sites.map(isAllowed));
@@ -62,7 +65,7 @@ export async function registerSites() {
 /** @param {string[]} matches @returns {chrome.scripting.RegisteredContentScript[]} as in the manifest */
 function scriptsFor(matches) {
   return /** @type {any[]} */ (chrome.runtime.getManifest().content_scripts).map(({ js, world }) => ({
-    // They run in this order, the page's world first.
+    // They run in this order: the page's world comes first.
     id: world === "MAIN" ? "1-page-world" : "2-own-world",
     matches,
     js,

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The words of the extension's own pages, in the browser's language.
  */
@@ -8,7 +7,9 @@ export function say(name, ...parts) {
   return chrome.i18n.getMessage(name, parts) || name;
 }
 
-/** Fills every element that names its words: `data-say` for text, `data-say-label` and others for attributes. */
+/**
+ * Fills every element that names its words: `data-say` for text, `data-say-label` and others for attributes.
+ */
 export function fillWords() {
   document.documentElement.lang = say("language");
   for (const element of document.querySelectorAll("[data-say]")) {
@@ -18,7 +19,10 @@ export function fillWords() {
     element.setAttribute("aria-label", say(/** @type {HTMLElement} */ (element).dataset.sayLabel ?? ""));
   }
   for (const element of document.querySelectorAll("[data-say-placeholder]")) {
-    element.setAttribute("placeholder", say(/** @type {HTMLElement} */ (element).dataset.sayPlaceholder ?? ""));
+    element.setAttribute(
+      "placeholder",
+      say(/** @type {HTMLElement} */ (element).dataset.sayPlaceholder ?? ""),
+    );
   }
 }
 

@@ -1,11 +1,12 @@
-"""Dockerfiles, read as far as the tests ask: stages, instructions, and what .dockerignore lets through."""
+"""What the Dockerfiles make, stage by stage."""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
 from pathlib import Path
+
+from dockerfile_parse import DockerfileParser
 
 ROOT = Path(__file__).resolve().parents[2]
 SIGNALING = ROOT / "deploy" / "signaling.Dockerfile"
@@ -39,14 +40,15 @@ class Stage:
 def stages(path: Path) -> dict[str, Stage]:
     """Return a Dockerfile's stages by name, in order; one without a name is called by its number."""
     found: dict[str, Stage] = {}
-    for line in _lines(path):
-        name, _, arguments = line.partition(" ")
-        if name == "FROM":
-            base, _, label = arguments.partition(" AS ")
-            stage = Stage(label or str(len(found)), base)
-            found[stage.name] = stage
-        else:
-            stage.instructions.append((name, arguments.strip()))
+    with path.open("rb") as file:
+        for one in DockerfileParser(fileobj=file).structure:
+            arguments = " ".join(one["value"].split())
+            if one["instruction"] == "FROM":
+                base, _, label = arguments.partition(" AS ")
+                stage = Stage(label or str(len(found)), base)
+                found[stage.name] = stage
+            elif one["instruction"] != "COMMENT":
+                stage.instructions.append((one["instruction"], arguments))
     return found
 
 
@@ -54,32 +56,3 @@ def lineage(found: dict[str, Stage], name: str) -> list[Stage]:
     """Return the stages that make up an image, the first one first."""
     stage = found[name]
     return [*lineage(found, stage.base), stage] if stage.base in found else [stage]
-
-
-def reaches_the_build(source: str) -> bool:
-    """.dockerignore lets a path of the repository through; its last matching line decides."""
-    is_ignored = False
-    for line in (ROOT / ".dockerignore").read_text().splitlines():
-        pattern = line.strip()
-        if not pattern or pattern.startswith("#"):
-            continue
-        wanted = pattern.removeprefix("!")
-        parts = source.split("/")
-        if any(fnmatch("/".join(parts[: count + 1]), wanted) for count in range(len(parts))):
-            is_ignored = not pattern.startswith("!")
-    return not is_ignored
-
-
-def _lines(path: Path) -> list[str]:
-    lines: list[str] = []
-    continued = ""
-    for raw in path.read_text().splitlines():
-        line = raw.strip()
-        if not line or line.startswith("#"):
-            continue
-        continued += line.removesuffix("\\")
-        if not line.endswith("\\"):
-            lines.append(" ".join(continued.split()))
-            continued = ""
-    assert not continued, f"{path.name} ends in the middle of an instruction"
-    return lines

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from deploy.extension import STATIC, build
-from tests.e2e.services import ROOT
+from harness.services import ROOT
 
 SOURCE = STATIC / "extension"
 LANGUAGES = ("en", "ja")
@@ -69,8 +69,9 @@ def test_every_file_that_the_manifest_and_the_pages_name_is_there(
     named += [manifest["background"]["service_worker"], manifest["action"]["default_popup"]]
     for page in built.glob("*.html"):
         named += re.findall(r'(?:src|href)="([^"]+)"', page.read_text())
-    for script in built.glob("*.js"):
-        named += re.findall(r'from "\./([^"]+)"', script.read_text())
+    for script in built.rglob("*.js"):
+        folder = script.parent.relative_to(built)
+        named += [str(folder / file) for file in re.findall(r'from "\./([^"]+)"', script.read_text())]
     assert len(named) > 20
     assert [name for name in named if not (built / name).exists()] == []
 

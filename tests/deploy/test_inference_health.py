@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import zmq
 
+from harness.deadline import eventually
+from harness.services import Process
 from tests.deploy.compose import ROOT
-from tests.e2e.deadline import eventually
-from tests.e2e.services import Process
 
 LISTENER = """
 import sys, zmq

@@ -19,11 +19,11 @@ import httpx
 import psutil
 import pytest
 
+from harness.deadline import eventually
+from harness.peer import Peer
+from harness.picture import Picture
+from harness.services import START_S, Process, free_port, in_namespace
 from tests.deploy.compose import BASE, ROOT, RUN_DIR, load
-from tests.e2e.deadline import eventually
-from tests.e2e.peer import Peer
-from tests.e2e.picture import Picture
-from tests.e2e.services import START_S, Process, free_port, in_namespace
 
 NEW_NETWORK = ("unshare", "--user", "--map-root-user", "--net", "--")
 

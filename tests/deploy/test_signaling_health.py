@@ -12,8 +12,8 @@ from threading import Thread
 
 import pytest
 
+from harness.services import free_port
 from tests.deploy.compose import ROOT
-from tests.e2e.services import free_port
 
 
 @contextmanager

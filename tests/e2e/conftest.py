@@ -9,10 +9,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
+from harness.browser import chromium, served
+from harness.picture import Picture, write_camera
+from harness.services import Services
 from tests.e2e import palette_filter
-from tests.e2e.browser import chromium, served
-from tests.e2e.picture import Picture, write_y4m
-from tests.e2e.services import Services
 from tests.e2e.stage import Stage, staged
 
 CAMERA_MARK = 0x5A
@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What Chromium's camera shows: 640x480 at 30 fps, marked CAMERA_MARK, a loop of 10 s."""
     path = tmp_path_factory.mktemp("camera") / "camera.y4m"
-    write_y4m(path, Picture(mark=CAMERA_MARK))
+    write_camera(path, Picture(mark=CAMERA_MARK))
     return path
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from playwright.async_api import Browser, Locator, Page
 
-from tests.e2e.deadline import eventually
+from harness.deadline import eventually
 
 LIMIT_S = 20.0
 

@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 from playwright.async_api import BrowserContext, CDPSession, Page, async_playwright
 
 from deploy import extension
-from tests.e2e.browser import PAGES, executable, flags
-from tests.e2e.deadline import eventually
+from harness.browser import executable, flags
+from harness.deadline import eventually
+from harness.pages import PAGES
 
 NAMES = ("meet.google.com", "teams.microsoft.com", "teams.live.com", "teams.cloud.microsoft", "*.test")
 OWN_SITE = "https://site.test"

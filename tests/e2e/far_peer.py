@@ -17,10 +17,10 @@ from typing import Any
 import httpx
 from aioice import stun
 
-from tests.e2e.networks import Network
-from tests.e2e.peer import Peer
-from tests.e2e.picture import Picture
-from tests.e2e.services import ROOT
+from harness.namespaces import Network
+from harness.peer import Peer
+from harness.picture import Picture
+from harness.services import ROOT
 
 STUN_PORT = 3478
 FPS = 10

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright
 
-from tests.e2e.browser import executable
-from tests.e2e.deadline import eventually
+from harness.browser import executable
+from harness.deadline import eventually
 
 SHIM = Path(__file__).parents[2] / "static" / "p2pcamera.js"
 HOME = "http://localhost:7000"

@@ -2,55 +2,21 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from playwright.async_api import Browser
 
-from tests.e2e.browser import Shown, frames, opened
-from tests.e2e.pages import write_pages
-from tests.e2e.services import Services
+from harness.browser import Shown, frames, opened
+from harness.certificate import write_certificate
+from harness.pages import write_pages
+from harness.services import Services
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CONNECTED_WITHIN_MS = 1000
 FIRST_FRAMES_S = 15.0
-
-
-def write_certificate(folder: Path) -> tuple[Path, Path]:
-    """Write fullchain.pem and privkey.pem for 127.0.0.1, signed by themselves."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=2))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    chain, private = folder / "fullchain.pem", folder / "privkey.pem"
-    chain.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return chain, private
 
 
 async def call(browser: Browser, url: str, **query: str) -> tuple[float, list[Shown]]:

@@ -11,11 +11,11 @@ from statistics import median
 import pytest
 from playwright.async_api import Browser
 
-from tests.e2e.browser import Shown, frames, opened
+from harness.browser import Shown, frames, opened
+from harness.pages import write_pages
+from harness.picture import LOOP_FRAMES, PATCH_RGB
+from harness.services import Services
 from tests.e2e.conftest import CAMERA_MARK
-from tests.e2e.pages import write_pages
-from tests.e2e.picture import LOOP_FRAMES, PATCH_RGB
-from tests.e2e.services import Services
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -10,7 +10,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from tests.e2e.deadline import eventually
+from harness.deadline import eventually
+from signaling_service.media.bitrate import default_bitrate
 from tests.e2e.stage import COUNT_CONNECTIONS, SERVER, SESSION, THREE_CAMERAS, Stage, stage_browser, staged
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
@@ -319,10 +320,10 @@ async def test_largest_picture_that_is_asked_for_is_sent_and_the_camera_is_opene
     await page.evaluate("ask({ width: 1280, height: 720 }).then((tracks) => (window.large = tracks[0]))")
     await page.evaluate("ask({ width: 320, height: 240 }).then((tracks) => (window.small = tracks[0]))")
     await sends(1280)
-    assert await page.evaluate(CAP) == 2_500_000
+    assert await page.evaluate(CAP) == default_bitrate(1280, 720)
     await page.evaluate("large.stop()")
     await sends(320)
-    assert await page.evaluate(CAP) == 1_500_000
+    assert await page.evaluate(CAP) == default_bitrate(320, 240)
     # Cropped and scaled would be made smaller from a camera that is still opened large.
     await page.wait_for_function("small.getSettings().resizeMode === 'none'", timeout=5_000)
     await page.evaluate("small.applyConstraints({ width: 640, height: 480 })")

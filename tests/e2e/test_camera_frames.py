@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Frame, Page
 
-from tests.e2e.deadline import eventually
+from harness.deadline import eventually
 from tests.e2e.stage import HOME, SERVER, SESSION, STRICT, Stage, stage_browser
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]

@@ -15,9 +15,9 @@ import pytest_asyncio
 from PIL import Image
 from playwright.async_api import Browser, expect
 
+from harness.picture import PATCH_RGB
+from harness.services import Services
 from tests.e2e.demo_page import Demo, demo
-from tests.e2e.picture import PATCH_RGB
-from tests.e2e.services import Services
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -95,14 +95,14 @@ async def test_a_value_that_the_schema_forbids_goes_nowhere_and_the_field_says_w
     before = len(await page.changes())
     field = page.parameter("amount-exact")
     await field.fill("3")
-    assert await page.problem("amount") == "Amount: at most 1. It stays 1."
+    assert await page.problem("amount") == "Amount has to be at most 1. It stays 1."
     await expect(field).to_have_attribute("aria-invalid", "true")
     await field.blur()
     await expect(field).to_have_value("1")
     await expect(field).not_to_have_attribute("aria-invalid", "true")
     seed = page.parameter("seed")
     await seed.fill("1.5")
-    assert await page.problem("seed") == "Seed: a whole number, please. It stays not set."
+    assert await page.problem("seed") == "Seed has to be a whole number. It stays not set."
     await page.parameter("tint").fill("#0000fe")
     await page.so(lambda: _last_params(page, tint="#0000fe"), "a change of another field is sent")
     for _, message in (await page.changes())[before:]:
@@ -114,7 +114,7 @@ async def test_a_value_that_the_server_refuses_is_taken_back_and_the_field_says_
     await page.start("palette")
     note = page.parameter("note")
     await note.fill("rude")
-    assert (await page.problem("note")).startswith("Note was refused by the server (params.note: ")
+    assert (await page.problem("note")).startswith("The server refused Note (params.note: ")
     await expect(note).to_have_value("hello")
     await expect(page.page.locator("#message")).to_have_text("Live: Palette.")
     await note.fill("kind")

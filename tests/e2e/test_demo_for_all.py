@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
+from harness.services import ROOT, Services
 from tests.e2e.conftest import CALM_FILTERS
 from tests.e2e.demo_page import Demo, demo
-from tests.e2e.services import ROOT, Services
 from tests.e2e.stage import THREE_CAMERAS, stage_browser
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -98,7 +98,7 @@ async def test_every_key_is_said_somewhere_and_no_other_is_asked_for(page: Demo)
     said = {*re.findall(r'data-(?:text|label)="([^"]+)"', (static / "index.html").read_text())}
     prefixes: set[str] = set()
     asked_for: set[str] = set()
-    for script in [static / "demo.js", *static.glob("demo/*.js")]:
+    for script in [static / "demo.js", *static.glob("demo/*.js"), *static.glob("shared/*.js")]:
         text = script.read_text()
         said |= {*re.findall(r'"([\w.-]+)"', text)}
         asked_for |= {*re.findall(r'(?:phrase|ok|fail|note)\(\s*"([\w.-]+)"', text)}

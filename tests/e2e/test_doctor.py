@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, Route, expect
 
-from tests.e2e.browser import chromium
+from harness.browser import chromium
+from harness.services import Services
 from tests.e2e.demo_page import Demo, demo
-from tests.e2e.services import Services
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -49,7 +49,7 @@ async def test_all_is_well_with_and_without_a_running_camera(calm: Services, bro
         (running,) = await _sessions(page)
         assert await outcomes(page) == WELL
         assert await _sessions(page) == [running]
-        await expect(page.page.locator("#doctor-outcome")).to_have_text("All is well: every step works.")
+        await expect(page.page.locator("#doctor-outcome")).to_have_text("Every step works.")
         await page.page.get_by_role("button", name="Copy report").click()
         await expect(page.page.locator("#whispered")).to_contain_text("The report is copied.")
         assert "Path for the pictures (ICE): works." in await page.page.evaluate(
@@ -73,8 +73,8 @@ async def test_a_camera_that_is_not_allowed_is_told_from_all_else(calm: Services
             "picture": "skip",
         }
         await expect(page.page.locator("#doctor-outcome")).to_have_text(
-            "Camera fails. The camera was not allowed. Allow it beside the address of this page, "
-            "then start again."
+            "Camera fails. The browser was not allowed to use the camera. Allow it next to this page's "
+            "address, then start again."
         )
 
 

@@ -14,11 +14,10 @@ import pytest_asyncio
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page
 
-from tests.e2e.browser import PAGES
-from tests.e2e.deadline import eventually
+from harness.certificate import write_certificate
+from harness.deadline import eventually
+from harness.services import Services
 from tests.e2e.extension import OWN_SITE, Extended, extended, own_world, prepare, sees, world
-from tests.e2e.services import Services
-from tests.e2e.test_article_client import write_certificate
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -32,11 +31,12 @@ STRICT = {
 }
 IS_REGISTERED = "async () => (await chrome.scripting.getRegisteredContentScripts()).length === 2"
 PLAIN = "<!doctype html><title>A page</title>"
+HOSTILE = Path(__file__).parent / "pages" / "hostile.js"
 FRAMES = f"{PLAIN}<iframe id=same src=/plain allow=camera></iframe><iframe id=blank allow=camera></iframe>"
 
 
 def _pages(server: str) -> dict[str, tuple[str, dict[str, str]]]:
-    hostile = f"<script>{(PAGES / 'hostile.js').read_text()}</script>"
+    hostile = f"<script>{HOSTILE.read_text()}</script>"
     own_tag = (
         f'<script src="{server}/p2pcamera.js" data-token="{TOKEN}" data-filter="invert"></script>'
         # The shim has read its tag, which is on the page for all to see.

@@ -8,10 +8,10 @@ from statistics import median
 
 import pytest
 
-from tests.e2e.deadline import eventually
-from tests.e2e.peer import Peer, Returned, shown_per_s
-from tests.e2e.picture import Picture
-from tests.e2e.services import Services
+from harness.deadline import eventually
+from harness.peer import Peer, Returned, shown_per_s
+from harness.picture import Picture
+from harness.services import Services
 from tests.e2e.slow_filter import install
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -12,14 +12,14 @@ import psutil
 import pytest
 from playwright.async_api import Browser
 
-from tests.e2e.browser import chromium, frames, opened
-from tests.e2e.deadline import eventually
+from harness.browser import chromium, frames, opened
+from harness.deadline import eventually
+from harness.namespaces import HERE, cable, network
+from harness.pages import write_pages
+from harness.peer import Peer
+from harness.picture import Picture
+from harness.services import Services
 from tests.e2e.far_peer import far_peer
-from tests.e2e.networks import HERE, cable, needs_namespace, network
-from tests.e2e.pages import write_pages
-from tests.e2e.peer import Peer
-from tests.e2e.picture import Picture
-from tests.e2e.services import Services
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -75,7 +75,7 @@ async def test_session_of_a_killed_browser_is_freed_within_six_seconds(
     assert "page fell silent" in services.output()
 
 
-@needs_namespace
+@pytest.mark.namespace
 async def test_session_survives_a_short_gap_of_the_network_and_not_its_loss(services: Services) -> None:
     with network() as far:
         cable((HERE, "leaving0", f"{HOST}/24"), (far, "leaving1", f"{FAR}/24"))

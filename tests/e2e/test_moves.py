@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from harness.deadline import eventually
+from harness.peer import Peer, Returned
+from harness.picture import Bytes, Picture
+from harness.services import Process, Services
 from tests.e2e import family_filters
-from tests.e2e.deadline import eventually
-from tests.e2e.peer import Peer, Returned
-from tests.e2e.picture import Bytes, Picture
-from tests.e2e.services import Process, Services
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

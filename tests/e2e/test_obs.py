@@ -9,9 +9,9 @@ import httpx
 import pytest
 from playwright.async_api import Browser, Page
 
-from tests.e2e.browser import opened
-from tests.e2e.deadline import eventually
-from tests.e2e.services import Services
+from harness.browser import opened
+from harness.deadline import eventually
+from harness.services import Services
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page
 
-from tests.e2e.browser import Shown, forget, frames, opened, shown
-from tests.e2e.deadline import eventually
-from tests.e2e.pages import write_pages
-from tests.e2e.peer import Peer, Returned
-from tests.e2e.picture import Picture
-from tests.e2e.services import START_S, Services
+from harness.browser import Shown, forget, frames, opened, shown
+from harness.deadline import eventually
+from harness.pages import write_pages
+from harness.peer import Peer, Returned
+from harness.picture import Picture
+from harness.services import START_S, Services
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

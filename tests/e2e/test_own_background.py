@@ -14,11 +14,11 @@ import pytest
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from PIL import Image
 
+from harness.deadline import eventually
+from harness.peer import Peer
+from harness.picture import Picture
+from harness.services import Services
 from shared.wire import INLINE_PARAMS_BYTES
-from tests.e2e.deadline import eventually
-from tests.e2e.peer import Peer
-from tests.e2e.picture import Picture
-from tests.e2e.services import Services
 
 pytestmark = [pytest.mark.models, pytest.mark.asyncio(loop_scope="session")]
 

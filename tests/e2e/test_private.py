@@ -12,14 +12,14 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
+from harness.browser import Shown, forget, frames, opened, shown
+from harness.deadline import eventually
+from harness.pages import write_pages
+from harness.peer import Peer, Returned
+from harness.picture import Bytes, Picture
+from harness.services import START_S, Services
 from tests.e2e import family_filters
-from tests.e2e.browser import Shown, forget, frames, opened, shown
 from tests.e2e.conftest import CAMERA_MARK
-from tests.e2e.deadline import eventually
-from tests.e2e.pages import write_pages
-from tests.e2e.peer import Peer, Returned
-from tests.e2e.picture import Bytes, Picture
-from tests.e2e.services import START_S, Services
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

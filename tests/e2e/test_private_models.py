@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.e2e.services import Services
+from harness.services import Services
 from tests.e2e.test_private import Caller, passes
 
 pytestmark = [pytest.mark.models, pytest.mark.asyncio(loop_scope="session")]

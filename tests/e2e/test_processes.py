@@ -7,10 +7,10 @@ import asyncio
 import psutil
 import pytest
 
-from tests.e2e.deadline import eventually
-from tests.e2e.peer import Peer
-from tests.e2e.picture import Picture
-from tests.e2e.services import Services
+from harness.deadline import eventually
+from harness.peer import Peer
+from harness.picture import Picture
+from harness.services import Services
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

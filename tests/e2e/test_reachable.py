@@ -10,12 +10,12 @@ from contextlib import AsyncExitStack, contextmanager
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
-from tests.e2e.deadline import eventually
+from harness.deadline import eventually
+from harness.namespaces import HERE, Network, cable, network
+from harness.peer import Peer
+from harness.picture import Picture
+from harness.services import Services
 from tests.e2e.far_peer import STUN_PORT, FarPeer, far_peer, far_stun_server
-from tests.e2e.networks import HERE, Network, cable, needs_namespace, network
-from tests.e2e.peer import Peer
-from tests.e2e.picture import Picture
-from tests.e2e.services import Services
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -63,7 +63,7 @@ async def outcome(peer: FarPeer) -> str:
     return await eventually(lambda: peer.outcome, CALLS_S, "the far peer says how its call went")
 
 
-@needs_namespace
+@pytest.mark.namespace
 @pytest.mark.parametrize("public_ip", [PUBLIC, "auto"])
 async def test_service_behind_nat_is_reached_under_its_public_address(
     services: Services, public_ip: str
@@ -84,7 +84,7 @@ async def test_service_behind_nat_is_reached_under_its_public_address(
         assert FIRST <= port <= LAST
 
 
-@needs_namespace
+@pytest.mark.namespace
 async def test_without_a_public_address_a_service_behind_nat_is_not_reached(services: Services) -> None:
     with behind_nat() as far:
         await start(services)

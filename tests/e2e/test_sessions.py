@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.e2e.peer import Peer
-from tests.e2e.picture import Picture
-from tests.e2e.services import Services
+from harness.peer import Peer
+from harness.picture import Picture
+from harness.services import Services
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -15,7 +15,7 @@ import pytest_asyncio
 from numpy.typing import NDArray
 from playwright.async_api import Browser, Page
 
-from tests.e2e.deadline import eventually
+from harness.deadline import eventually
 from tests.e2e.stage import SESSION, Stage, stage_browser, staged
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
@@ -101,9 +101,10 @@ async def heard_delay_ms(page: Page) -> float:
     return heard_ms - said_ms + (lag if lag < size // 2 else lag - size) * 1000 / rate
 
 
-async def tell_latency(stage: Stage, total_ms: float) -> None:
+async def tell_latency(stage: Stage, batch_ms: float) -> None:
     """Have the server say, once and for all to come, that a frame takes so long in it."""
-    message = {"type": "stats", "session": SESSION, "state": "live", "latency_ms": {"total": total_ms}}
+    latency_ms = {"transport": 0.0, "wait": 0.0, "batch": batch_ms}
+    message = {"type": "stats", "session": SESSION, "state": "live", "latency_ms": latency_ms}
     await stage.far_end.evaluate("message => control.send(JSON.stringify(message))", message)
 
 

@@ -11,10 +11,10 @@ import httpx
 import psutil
 import pytest
 
-from tests.e2e.deadline import eventually
-from tests.e2e.peer import Peer
-from tests.e2e.picture import Picture
-from tests.e2e.services import START_S, Process, Services, free_port, in_namespace
+from harness.deadline import eventually
+from harness.peer import Peer
+from harness.picture import Picture
+from harness.services import START_S, Process, Services, free_port, in_namespace
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -27,7 +27,7 @@ async def test_ctrl_c_ends_both_services_within_three_seconds_in_the_middle_of_a
     port = free_port()
     env = {"PORT": str(port), "FILTER": "passthrough"}
     env |= {"INFERENCE_DEVICE": "cpu"} | ({} if in_namespace() else {"SIGNALING_ICE_ADDRESSES": "127.0.0.1"})
-    launcher = Process("launcher", [sys.executable, "-m", "deploy.run"], tmp_path / "launcher.log", env)
+    launcher = Process("launcher", [sys.executable, "-m", "deploy.launch"], tmp_path / "launcher.log", env)
     launcher.start()
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:

@@ -12,10 +12,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from tests.e2e.browser import Shown, forget, frames, opened, shown
-from tests.e2e.deadline import eventually
-from tests.e2e.pages import write_pages
-from tests.e2e.services import Services
+from harness.browser import Shown, forget, frames, opened, shown
+from harness.deadline import eventually
+from harness.pages import write_pages
+from harness.services import Services
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -22,13 +22,13 @@ class Served:
     """Where to send the caller on to, with a status of 3xx."""
     cuts: list[int] = field(default_factory=list)
     """How many bytes of the body each answer breaks off after, the first request's first."""
-    content_range: str = ""
-    """Said in place of the true one."""
     go_on: threading.Event = field(default_factory=threading.Event)
     pause_after: int | None = None
     """Bytes of the body after which the answer waits for `go_on`."""
     asked: list[str | None] = field(default_factory=list)
     """The Range header of every request."""
+    headers: list[dict[str, str]] = field(default_factory=list)
+    """All headers of every request, names in small letters."""
     url: str = ""
 
 
@@ -41,6 +41,7 @@ def serving(content: bytes) -> Iterator[Served]:
         def do_GET(self) -> None:
             wanted = self.headers.get("Range")
             served.asked.append(wanted)
+            served.headers.append({name.lower(): value for name, value in self.headers.items()})
             if self.path != "/here" and served.location:
                 self._send(302, {"Location": served.location}, b"")
             elif served.status >= 400:
@@ -55,8 +56,7 @@ def serving(content: bytes) -> Iterator[Served]:
             if start >= total:
                 self._send(416, {"Content-Range": f"bytes */{total}"}, b"")
                 return
-            stated = served.content_range or f"bytes {start}-{total - 1}/{total}"
-            self._send(206, {"Content-Range": stated}, served.content[start:])
+            self._send(206, {"Content-Range": f"bytes {start}-{total - 1}/{total}"}, served.content[start:])
 
         def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
             self.send_response(status)

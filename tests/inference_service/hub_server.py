@@ -27,10 +27,10 @@ class Hub:
     """Said in place of the true ones; an empty one is left out."""
     status: int = 0
     """Answered to everything, if not 0."""
-    fails: int = 0
-    """So many times first, with 503."""
     asked: list[tuple[str, str]] = field(default_factory=list)
     """Method and path of every request."""
+    asked_with: list[dict[str, str]] = field(default_factory=list)
+    """The headers of every request, names in small letters."""
     url: str = ""
 
     def address(self, name: str) -> str:
@@ -40,7 +40,7 @@ class Hub:
 
 @contextmanager
 def hub_of(large: bytes, small: bytes) -> Iterator[Hub]:
-    """Serve both until the end; `/old/...` has moved to `/owner/...`."""
+    """Serve both until the end."""
     with serving(large) as store:
         hub = Hub(store, large, small)
 
@@ -53,13 +53,9 @@ def hub_of(large: bytes, small: bytes) -> Iterator[Hub]:
 
             def _answer(self, body: bytes) -> None:
                 hub.asked.append((self.command, self.path))
-                if hub.fails:
-                    hub.fails -= 1
-                    self._send(503, {}, b"")
-                elif hub.status:
+                hub.asked_with.append({name.lower(): value for name, value in self.headers.items()})
+                if hub.status:
                     self._send(hub.status, {}, b"")
-                elif self.path.startswith("/old/"):
-                    self._send(307, {"Location": self.path.replace("/old/", "/owner/", 1)}, b"")
                 elif self.path.endswith("/large"):
                     self._send(302, {**self._said_of_large(), **hub.headers}, b"")
                 else:

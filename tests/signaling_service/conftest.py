@@ -7,13 +7,13 @@ from contextlib import ExitStack
 
 import pytest
 
+from harness import services
+
 
 @pytest.fixture
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody has at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return services.free_port()
 
 
 @pytest.fixture

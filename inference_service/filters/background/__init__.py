@@ -15,10 +15,10 @@ from inference_service.filters import base
 from inference_service.filters.background import compose
 from inference_service.filters.background.own_picture import MAX_CHARS, OwnPictures, decoded
 from inference_service.filters.base import Filter, Item
-from inference_service.filters.vision import matte as mattes
-from inference_service.filters.vision import segmenter_settings
 from inference_service.filters.vision.enlarge import enlarged
 from inference_service.filters.vision.networks.segmenter import PERSON, WEIGHTS, Segmenter
+from inference_service.filters.vision.people import matte
+from inference_service.filters.vision.settings.segmenter import SegmenterSettings, load_segmenter
 from inference_service.weights.folder import WeightsFile
 
 GREEN = "#00ff00"
@@ -84,7 +84,7 @@ class Background(Filter):
             description="Calms edges that flicker while the picture stands still.",
         )
 
-    class Settings(segmenter_settings.SegmenterSettings):
+    class Settings(SegmenterSettings):
         """What an operator may set, once."""
 
         short_side: int | None = Field(
@@ -117,9 +117,7 @@ class Background(Filter):
     def load(self, device: torch.device) -> None:
         """Build the network and fill it; raises MissingPackage and WeightsError, which say what to do."""
         short_side = self.settings.short_side or (384 if device.type == "cuda" else 192)
-        self._segmenter = segmenter_settings.load(
-            self.name, self.settings, self.weights_folder, device, short_side
-        )
+        self._segmenter = load_segmenter(self.name, self.settings, self.weights_folder, device, short_side)
         self._dtype = self._segmenter.dtype
 
     @torch.inference_mode()
@@ -141,11 +139,11 @@ class Background(Filter):
         person = logits.softmax(dim=1)[:, PERSON : PERSON + 1]
         with lap("matte"):
             small = _halved(reduced)
-            small_luminance = mattes.luminance(small)
+            small_luminance = matte.luminance(small)
             wish = _Wish(items, batch.device)
             person = enlarged(person, (small.shape[2], small.shape[3])).contiguous()
             person = _steadied(person, small_luminance, items, wish.kept)
-            lines = mattes.guided(small, person)
+            lines = matte.guided(small, person)
             # Channels first, since the matte has one value for all three.
             pictures = batch.contiguous().to(self._dtype)
             alpha = compose.alpha_of(lines.at(pictures), wish.softness, wish.margin)
@@ -202,7 +200,7 @@ class _Wish:
             (
                 one.edge_softness,
                 one.margin,
-                mattes.kept_share(one.steadiness, item.sequence - item.state.get("sequence", item.sequence)),
+                matte.kept_share(one.steadiness, item.sequence - item.state.get("sequence", item.sequence)),
                 float(one.mode != "blur"),
                 LEAST_BLUR + (MOST_BLUR - LEAST_BLUR) * one.blur,
             )
@@ -225,7 +223,7 @@ def _steadied(person: Tensor, luminance: Tensor, items: Sequence[Item], kept: Te
         return person
     last = [item.state.get("matte", one) for item, one in zip(items, person, strict=True)]
     seen = [item.state.get("luminance", one) for item, one in zip(items, luminance, strict=True)]
-    return mattes.steadied(person, luminance, torch.stack(last).float(), torch.stack(seen).float(), kept)
+    return matte.steadied(person, luminance, torch.stack(last).float(), torch.stack(seen).float(), kept)
 
 
 def _remember(person: Tensor, luminance: Tensor, items: Sequence[Item]) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
-from inference_service.filters.vision.matte import LEAST_EXPONENT
+from inference_service.filters.vision.people.matte import LEAST_EXPONENT
 
 SHARPEST, SOFTEST = 0.06, 0.45
 """Half the width of the ramp of the matte (0..1) that becomes an edge, at edge softness 0 and 1."""

@@ -18,8 +18,8 @@ import torch
 from torch import nn
 
 from inference_service.errors import WeightsError
-from inference_service.filters.vision.state_dict import some
-from inference_service.weights.folder import check
+from inference_service.filters.vision.networks.state_dict import some
+from inference_service.weights.sums import check
 
 _NAMED_BY_SUM = re.compile(r"_([0-9a-f]{6})\.(?:pkl|pth)$")
 _PIXEL_STATISTICS = ("pixel_mean", "pixel_std")

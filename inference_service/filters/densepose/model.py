@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from inference_service.filters.vision.packages import require
+from inference_service.filters.vision.networks.packages import require
 
 COMMIT = "02b5c4e295e990042a714712c21dc79b731e8833"
 """Of detectron2, with which this was written and tested; any later one that builds the same model will do."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Literal, get_args
 
 import cv2
@@ -83,24 +83,15 @@ class Palette:
     """Tables on the device, each uploaded once. One thread only."""
 
     def __init__(self, device: torch.device, dtype: torch.dtype, max_kept: int = 256) -> None:
-        self._device = device
-        self._dtype = dtype
-        self._max_kept = max_kept
-        self._kept: OrderedDict[tuple[Look, float], tuple[Tensor, Tensor]] = OrderedDict()
+        self._one = lru_cache(max_kept)(partial(_uploaded, device, dtype))
 
     def stack(self, wishes: Sequence[tuple[Look, float]]) -> tuple[Tensor, Tensor]:
         """Return (N, 25, 4) tables and (N,) float32 lowest scores; known wishes wait for no device."""
-        tables, scores = zip(*(self._one(wish) for wish in wishes), strict=True)
+        tables, scores = zip(*(self._one(*wish) for wish in wishes), strict=True)
         return torch.stack(tables), torch.stack(scores)
 
-    def _one(self, wish: tuple[Look, float]) -> tuple[Tensor, Tensor]:
-        found = self._kept.get(wish)
-        if found is None:
-            look, min_score = wish
-            found = table(look).to(self._device, self._dtype), torch.tensor(min_score, device=self._device)
-            self._kept[wish] = found
-            if len(self._kept) > self._max_kept:
-                self._kept.popitem(last=False)
-        else:
-            self._kept.move_to_end(wish)
-        return found
+
+def _uploaded(
+    device: torch.device, dtype: torch.dtype, look: Look, min_score: float
+) -> tuple[Tensor, Tensor]:
+    return table(look).to(device, dtype), torch.tensor(min_score, device=device)

@@ -16,7 +16,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from inference_service.filters.densepose.network import Found, Grid, Network, People
+from inference_service.filters.densepose.grid import Grid
+from inference_service.filters.densepose.network import Network
+from inference_service.filters.densepose.people import Found, People
 from inference_service.filters.vision.networks.graphs import BATCHES, CROWDS, Recorded, Recorder, bucket
 
 logger = logging.getLogger(__name__)

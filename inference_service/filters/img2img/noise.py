@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
@@ -19,33 +19,24 @@ class Noise:
     """The noises in use lie on the device, the one unused for longest is let go."""
 
     def __init__(self, device: torch.device, kept: int = KEPT) -> None:
-        self._device = device
-        self._kept = kept
-        self._noises: OrderedDict[tuple[int, int, int], Tensor] = OrderedDict()
+        self._drawn = lru_cache(kept)(partial(_drawn, device))
 
     def __len__(self) -> int:
-        return len(self._noises)
+        return self._drawn.cache_info().currsize
 
     def get(self, seed: int, height: int, width: int) -> Tensor:
         """Return (MAX_STEPS, 4, height, width) float32 normal noise for a latent picture of that size.
 
         The first is what the picture is hidden under, the others what later steps of LCM renew it with.
         """
-        key = (seed, height, width)
-        noise = self._noises.get(key)
-        if noise is None:
-            noise = self._noises[key] = self._drawn(seed, height, width)
-            if len(self._noises) > self._kept:
-                self._noises.popitem(last=False)
-        else:
-            self._noises.move_to_end(key)
-        return noise
+        return self._drawn(seed, height, width)
 
-    def _drawn(self, seed: int, height: int, width: int) -> Tensor:
-        # A CPU's generator gives the same numbers beside every GPU, those that diffusers' pipelines draw.
-        generator = torch.Generator().manual_seed(seed)
-        drawn = [torch.randn(LATENTS, height, width, generator=generator) for _ in range(MAX_STEPS)]
-        noise = torch.stack(drawn)
-        if self._device.type == "cuda":
-            return noise.pin_memory().to(self._device, non_blocking=True)
-        return noise.to(self._device)
+
+def _drawn(device: torch.device, seed: int, height: int, width: int) -> Tensor:
+    # A CPU's generator gives the same numbers beside every GPU, those that diffusers' pipelines draw.
+    generator = torch.Generator().manual_seed(seed)
+    drawn = [torch.randn(LATENTS, height, width, generator=generator) for _ in range(MAX_STEPS)]
+    noise = torch.stack(drawn)
+    if device.type == "cuda":
+        return noise.pin_memory().to(device, non_blocking=True)
+    return noise.to(device)

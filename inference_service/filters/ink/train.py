@@ -79,7 +79,7 @@ def train(settings: TrainingSettings) -> tuple[InkNetwork, list[float]]:
     rng = np.random.default_rng(settings.seed)
     lessons = [prepare_lesson(rng, settings.picture_size) for _ in range(settings.pictures)]
     logger.info("drew %d pictures", len(lessons))
-    network = InkNetwork().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = InkNetwork().to(memory_format=torch.channels_last)
     optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, settings.learning_rate, total_steps=settings.steps, pct_start=0.1

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -20,23 +20,12 @@ class Rows(Generic[Key]):
 
     def __init__(self, make: Callable[[Key], np.ndarray], device: torch.device) -> None:
         """`make` returns (P,) float32, always of one length."""
-        self._make = make
+        self._row = lru_cache(MAX_KEPT)(make)
         self._device = device
-        self._kept: OrderedDict[Key, np.ndarray] = OrderedDict()
 
     def stack(self, keys: Sequence[Key]) -> Tensor:
         """Return (N, P) float32 on the device, without waiting for it."""
         return upload(np.stack([self._row(key) for key in keys]), self._device)
-
-    def _row(self, key: Key) -> np.ndarray:
-        row = self._kept.get(key)
-        if row is None:
-            row = self._kept[key] = self._make(key)
-            if len(self._kept) > MAX_KEPT:
-                self._kept.popitem(last=False)
-        else:
-            self._kept.move_to_end(key)
-        return row
 
 
 def upload(values: np.ndarray, device: torch.device) -> Tensor:

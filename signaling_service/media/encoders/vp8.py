@@ -1,7 +1,8 @@
 """VP8 by libvpx: aiortc's with other settings.
 
 aiortc asks for libvpx's strongest temporal denoiser and for a slow search. The filter has already changed
-every pixel on purpose, so smoothing it again only costs: 2.8 dB at 640x480 (`python -m benchmarks.encoders`).
+every pixel on purpose, so smoothing it again only costs: 2.8 dB at 640x480, as
+`python -m benchmarks.media.encoders` measures.
 """
 
 from __future__ import annotations

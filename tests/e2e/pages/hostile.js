@@ -6,18 +6,65 @@
 (() => {
   const DEPTH = 3;
   const INTERFACES = [
-    "Object", "Array", "Map", "Set", "WeakMap", "Promise", "Function", "String", "RegExp", "Error", "Number",
-    "EventTarget", "Event", "MessageEvent", "CustomEvent", "MessagePort", "MessageChannel", "BroadcastChannel",
-    "MediaStreamTrackEvent", "MediaStream", "MediaStreamTrack", "RTCPeerConnection", "RTCSessionDescription",
-    "RTCIceCandidate", "RTCPeerConnectionIceEvent", "RTCDataChannel", "RTCRtpSender", "RTCRtpReceiver",
-    "RTCRtpTransceiver", "RTCTrackEvent", "Headers", "Request", "Response", "URL", "AbortController",
-    "AbortSignal", "XMLHttpRequest", "WebSocket", "Storage", "ReadableStream", "ReadableStreamDefaultReader",
-    "WritableStream", "WritableStreamDefaultWriter", "DOMException",
+    "Object",
+    "Array",
+    "Map",
+    "Set",
+    "WeakMap",
+    "Promise",
+    "Function",
+    "String",
+    "RegExp",
+    "Error",
+    "Number",
+    "EventTarget",
+    "Event",
+    "MessageEvent",
+    "CustomEvent",
+    "MessagePort",
+    "MessageChannel",
+    "BroadcastChannel",
+    "MediaStreamTrackEvent",
+    "MediaStream",
+    "MediaStreamTrack",
+    "RTCPeerConnection",
+    "RTCSessionDescription",
+    "RTCIceCandidate",
+    "RTCPeerConnectionIceEvent",
+    "RTCDataChannel",
+    "RTCRtpSender",
+    "RTCRtpReceiver",
+    "RTCRtpTransceiver",
+    "RTCTrackEvent",
+    "Headers",
+    "Request",
+    "Response",
+    "URL",
+    "AbortController",
+    "AbortSignal",
+    "XMLHttpRequest",
+    "WebSocket",
+    "Storage",
+    "ReadableStream",
+    "ReadableStreamDefaultReader",
+    "WritableStream",
+    "WritableStreamDefaultWriter",
+    "DOMException",
   ];
   const NAMESPACES = ["JSON", "Reflect", "Object", "Promise", "Array", "console", "Symbol", "String", "URL"];
   const CONSTRUCTORS = ["RTCPeerConnection", "MessageChannel", "Headers", "URL", "Request", "Promise", "Map"];
   // What a conversion of our objects would look for in vain, and find here.
-  const MISSING = ["then", "toJSON", "sdp", "token", "server", "iceServers", "bundlePolicy", "headers", "signal"];
+  const MISSING = [
+    "then",
+    "toJSON",
+    "sdp",
+    "token",
+    "server",
+    "iceServers",
+    "bundlePolicy",
+    "headers",
+    "signal",
+  ];
 
   const { apply, construct, ownKeys, getOwnPropertyDescriptor, defineProperty, getPrototypeOf } = Reflect;
   const callOf = Function.prototype.call.bind(Function.prototype.call);
@@ -86,7 +133,9 @@
   const addListener = EventTarget.prototype.addEventListener;
   const types = ["message", "p2pcamera-port", "messageerror", "camera", "track-1", "online", "statechange"];
   for (const target of [window, document]) {
-    for (const type of types) apply(addListener, target, [type, (/** @type {Event} */ event) => note([event]), true]);
+    for (const type of types) {
+      apply(addListener, target, [type, (/** @type {Event} */ event) => note([event]), true]);
+    }
   }
 
   /** @param {any} holder @param {boolean} isStatic */

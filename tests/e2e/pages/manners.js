@@ -130,11 +130,16 @@
       const video = document.createElement("video");
       Object.assign(video, { srcObject: new MediaStream([track]), muted: true });
       await video.play();
-      const pen = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(1, 1).getContext("2d"));
+      const pen = /** @type {OffscreenCanvasRenderingContext2D} */ (
+        new OffscreenCanvas(1, 1).getContext("2d")
+      );
       for (let count = 0; count < 60; count += 1) {
         await new Promise((resolve) => video.requestVideoFrameCallback(resolve));
         pen.drawImage(video, 0, 0, 1, 1);
-        const isDark = pen.getImageData(0, 0, 1, 1).data.slice(0, 3).every((light) => light < 20);
+        const isDark = pen
+          .getImageData(0, 0, 1, 1)
+          .data.slice(0, 3)
+          .every((light) => light < 20);
         if (isDark !== track.enabled) return isDark;
       }
       return track.enabled;

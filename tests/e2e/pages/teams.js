@@ -53,7 +53,10 @@
       const asked = sizes.map(([width, height]) =>
         /** @type {MediaStreamTrack} */ (camera)
           .applyConstraints({ width: { exact: width }, height: { exact: height } })
-          .then(() => "done", ({ name, constraint }) => `${name}: ${constraint}`),
+          .then(
+            () => "done",
+            ({ name, constraint }) => `${name}: ${constraint}`,
+          ),
       );
       const outcomes = await Promise.all(asked);
       const { width, height } = /** @type {MediaStreamTrack} */ (camera).getSettings();

@@ -241,7 +241,7 @@ def test_what_a_filter_tells_a_session_is_no_sign_of_a_broken_worker(pipeline, h
     from inference_service.engine import health
 
     # What pytest keeps of the log must be UTF-8 where tests run side by side.
-    caplog.set_level(logging.CRITICAL, logger="inference_service.engine.pipeline")
+    caplog.set_level(logging.CRITICAL, logger="inference_service.engine.failures")
 
     class Polite(Invert):
         def apply(self, batch, items):
@@ -255,18 +255,18 @@ def test_what_a_filter_tells_a_session_is_no_sign_of_a_broken_worker(pipeline, h
 
 
 def test_a_session_is_suspect_after_a_failure_for_a_while(pipeline, monkeypatch):
-    from inference_service.engine import pipeline as module
+    from inference_service.engine import failures
 
     well, sick = session(), session()
     run(pipeline, ready((Brittle(),), session=well))
     run(pipeline, ready((Brittle(),), session=sick, params={"is_broken": True}))
     assert (pipeline.is_suspect(well), pipeline.is_suspect(sick)) == (False, True)
-    monkeypatch.setattr(module, "SUSPECT_FOR_S", 0.0)
+    monkeypatch.setattr(failures, "SUSPECT_FOR_S", 0.0)
     run(pipeline, ready((Brittle(),), session=sick, params={"is_broken": True}))
     assert not pipeline.is_suspect(sick)
-    for _ in range(module.MAX_SUSPECTS + 1):
+    for _ in range(failures.MAX_SUSPECTS + 1):
         run(pipeline, ready((Brittle(),), session=session(), params={"is_broken": True}))
-    assert len(pipeline._suspects) == module.MAX_SUSPECTS
+    assert len(pipeline._failures._suspects) == failures.MAX_SUSPECTS
 
 
 def test_memory_of_a_filters_own_is_not_sent_while_it_writes_it_again(pipeline):
@@ -324,11 +324,10 @@ def test_a_value_that_is_no_number_hurts_its_own_session_alone(pipeline, metrics
 
 
 def test_failures_in_a_row_without_a_success_are_hopeless(pipeline, hopeless, monkeypatch):
-    from inference_service.engine import health
-    from inference_service.engine import pipeline as module
+    from inference_service.engine import failures, health
 
     monkeypatch.setattr(health, "HOPELESS_AFTER_S", 0.0)
-    monkeypatch.setattr(module, "LOG_FAILURES_EVERY_S", 0.0)
+    monkeypatch.setattr(failures, "LOG_EVERY_S", 0.0)
     bad = ready((Brittle(),), session=session(), params={"is_broken": True})
     good = ready((Brittle(),), session=session())
     for _ in range(health.HOPELESS_FAILURES - 1):
@@ -458,7 +457,6 @@ def test_passthrough_never_sees_a_picture(pipeline):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("matrix", ColourMatrix)
 @pytest.mark.parametrize("count", [1, 5])
 def test_a_gpu_gives_the_picture_of_the_cpu_to_within_two(pipeline, metrics, matrix, count):

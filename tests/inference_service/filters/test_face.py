@@ -12,9 +12,9 @@ from torch import Tensor
 
 from inference_service.filters.base import Item
 from inference_service.filters.face import Face, row, see, wishes_of
-from inference_service.filters.vision.covers import HOLD_FRAMES, IS_THERE, X
 from inference_service.filters.vision.draw.covers import covered
-from inference_service.filters.vision.heads import Heads
+from inference_service.filters.vision.people.covers import HOLD_FRAMES, IS_THERE, X
+from inference_service.filters.vision.people.heads import Heads
 
 SIZE = (120, 160)
 PEOPLE = 3

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.options import resolved
+from docs.make.options import resolved
 from inference_service.filters.registry import BUILT_IN, installed
 from signaling_service.workers.schema import first_fault
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from harness import counting
 from inference_service.errors import WeightsError
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.detection import Detection
 from inference_service.filters.face import Face
 from inference_service.filters.pose import Pose
-from inference_service.filters.vision import counting
 from inference_service.filters.vision.networks import rcnn_keypoints, rcnn_models
 from inference_service.filters.vision.networks.rcnn import PROPOSAL_ROUNDS, THING_ROUNDS, Network, Things
 from tests.inference_service.filters.vision.random_rcnn import scenes, write

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from inference_service.errors import FilterFailed, UnknownFilter, WeightsError
-from inference_service.filters import base
-from inference_service.filters import registry as module
+from inference_service.filters import base, loader
 from inference_service.filters.entry import Progress
 from inference_service.filters.invert import Invert
 from inference_service.filters.registry import BUILT_IN, Registry, installed
@@ -71,14 +70,13 @@ def test_first_use_loads_without_making_anyone_wait(opened):
     assert isinstance(registry.chain(["gated"]), Progress)
     assert slow.begun.wait(5)
     assert state(registry, "gated") is FilterState.LOADING
-    assert registry.is_loading
     assert registry.loading_since_ns is not None
     assert "loading gated" in registry.chain(["gated"]).text
     assert registry.chain(["recorder"])
     assert isinstance(registry.chain(["recorder", "gated"]), Progress)
     slow.go.set()
     assert len(loaded(registry, "recorder", "gated")) == 2
-    until(lambda: not registry.is_loading)
+    until(lambda: registry.loading_since_ns is None)
 
 
 def test_a_filter_is_loaded_once_however_often_it_is_asked_for(opened):
@@ -136,7 +134,7 @@ def test_the_progress_of_a_download_is_shown_while_it_lasts(opened):
 
 
 def test_a_filter_without_its_weights_is_tried_again(opened, monkeypatch):
-    monkeypatch.setattr(module, "TRY_AGAIN_AFTER_S", 0.05)
+    monkeypatch.setattr(loader, "TRY_AGAIN_AFTER_S", 0.05)
     tries = []
 
     class Lacking(Recorder):
@@ -154,7 +152,7 @@ def test_a_filter_without_its_weights_is_tried_again(opened, monkeypatch):
 
 
 def test_a_filter_that_failed_otherwise_is_not_tried_again(opened, monkeypatch):
-    monkeypatch.setattr(module, "TRY_AGAIN_AFTER_S", 0.05)
+    monkeypatch.setattr(loader, "TRY_AGAIN_AFTER_S", 0.05)
     tries = []
 
     class Broken(Recorder):

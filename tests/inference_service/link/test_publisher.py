@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from inference_service.engine import answers as results
+from inference_service.engine import answers
 from inference_service.link import publisher as module
 from inference_service.link.publisher import Publisher
 from inference_service.metrics import Metrics
@@ -66,7 +66,7 @@ def opened(myself, metrics):
 
 def picture(who, sequence=0):
     head = header(session=who, sequence=sequence)
-    return results.picture(head, "w", noise(), wait_ms=0, batch_ms=0, filter_ms=0)
+    return answers.picture(head, "w", noise(), wait_ms=0, batch_ms=0, filter_ms=0)
 
 
 def test_status_comes_four_times_a_second(opened):

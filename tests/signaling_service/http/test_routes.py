@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from signaling_service.http.app import MAX_BODY_BYTES
+from signaling_service.http.static_files import accepts_gzip
 from signaling_service.session.requests import MAX_PARAMS_BYTES
 from tests.signaling_service.calling import Page, Running, page, running
 from tests.signaling_service.making import WireWorker, served
@@ -203,7 +204,7 @@ async def test_the_api_key_guards_all_calls_but_health_and_pages(results: str) -
     async with running(results, api_key="secret") as service:
         for method, path in [
             ("POST", "/offer"), ("PATCH", "/sessions/x"), ("DELETE", "/sessions/x"), ("GET", "/filters"),
-            ("GET", "/ice-servers"),
+            ("GET", "/ice-servers"), ("GET", "/openapi.json"),
         ]:  # fmt: skip
             response = await service.http.request(method, path)
             assert error_of(response, 401)["code"] == "unauthorized"
@@ -214,6 +215,13 @@ async def test_the_api_key_guards_all_calls_but_health_and_pages(results: str) -
         assert (await service.http.get("/filters", headers=right)).status_code == 200
         for path in ("/healthz", "/metrics", "/", "/p2pcamera.js"):
             assert (await service.http.get(path)).status_code == 200
+
+
+async def test_the_schema_describes_the_calls_and_no_page_needs_another_host(service: Running) -> None:
+    schema = (await service.http.get("/openapi.json")).json()
+    assert set(schema["paths"]["/sessions/{session_id}"]) == {"patch", "delete"}
+    for path in ("/docs", "/redoc"):
+        assert error_of(await service.http.get(path), 404)["code"] == "not_found"
 
 
 async def test_ice_servers_are_the_configured_ones(results: str) -> None:
@@ -272,6 +280,54 @@ async def test_pages_are_checked_for_newer_versions(service: Running, path: str)
     assert response.headers["x-content-type-options"] == "nosniff"
     again = await service.http.get(path, headers={"if-none-match": response.headers["etag"]})
     assert again.status_code == 304
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/style.css", "/p2pcamera.js", "/p2pcamera.min.js.map", "/favicon.svg"]
+)
+async def test_text_is_compressed_for_those_who_take_it(service: Running, path: str) -> None:
+    plain = await service.http.get(path, headers={"accept-encoding": "identity"})
+    packed = await service.http.get(path, headers={"accept-encoding": "br, gzip"})
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.content == plain.content
+    assert int(packed.headers["content-length"]) < int(plain.headers["content-length"])
+    for response in (plain, packed):
+        assert "accept-encoding" in response.headers["vary"].lower()
+    for name in ("content-type", "cache-control", "x-content-type-options", "last-modified"):
+        assert packed.headers[name] == plain.headers[name]
+    assert packed.headers.get("content-security-policy") == plain.headers.get("content-security-policy")
+    again = {"accept-encoding": "gzip", "if-none-match": packed.headers["etag"]}
+    assert (await service.http.get(path, headers=again)).status_code == 304
+    part = await service.http.get("/p2pcamera.js", headers={"accept-encoding": "gzip", "range": "bytes=0-9"})
+    assert (part.status_code, len(part.content)) == (206, 10)
+
+
+async def test_a_third_of_the_script_s_bytes_travel(service: Running) -> None:
+    response = await service.http.get("/p2pcamera.js", headers={"accept-encoding": "gzip"})
+    assert 3 * int(response.headers["content-length"]) < len(response.content)
+
+
+async def test_answers_of_the_api_are_not_compressed(service: Running) -> None:
+    for path in ("/filters", "/metrics", "/ice-servers"):
+        response = await service.http.get(path, headers={"accept-encoding": "gzip"})
+        assert "content-encoding" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("gzip", True), ("br;q=1.0, GZIP;q=0.5", True), ("*", True), ("", False), ("br", False),
+        ("gzip;q=0, *", False), ("gzip;q=0.0", False), ("gzip;q=much", False), ("identity, *;q=0", False),
+    ],
+)  # fmt: skip
+def test_who_takes_gzip_says_so(said: str, expected: bool) -> None:
+    assert accepts_gzip(said) is expected
+
+
+async def test_types_of_the_shim_are_text(service: Running) -> None:
+    for path in ("/p2pcamera.d.ts", "/p2pcamera.d.mts"):
+        assert (await service.http.get(path)).headers["content-type"] == "text/plain; charset=utf-8"
 
 
 async def test_the_page_has_a_policy_that_lets_nothing_in_from_elsewhere(service: Running) -> None:

@@ -8,12 +8,12 @@ from aiortc.codecs import get_decoder
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
-from benchmarks.encoders import panning
+from harness.coding import luma_psnr_db, panning
 from signaling_service.media.encoders.h264 import H264Encoder
 from signaling_service.media.encoders.vp8 import Vp8Encoder
 from signaling_service.rtc import aiortc_patches
 from tests.signaling_service.media.encoders import test_h264, test_vp8
-from tests.signaling_service.media.encoders.pictures import encode, psnr
+from tests.signaling_service.media.encoders.pictures import encode
 
 THREADS = Path("/proc/self/task")
 
@@ -32,6 +32,6 @@ def test_a_session_decodes_in_its_own_thread_alone_and_each_frame_at_once(name, 
     before = len(list(THREADS.iterdir()))
     for number, (given, one) in enumerate(zip(pictures, data, strict=True)):
         (frame,) = decoder.decode(JitterFrame(data=one, timestamp=3000 * number))
-        assert psnr(given, frame.to_ndarray()) > 30
+        assert luma_psnr_db(given, frame.to_ndarray()) > 30
         assert frame.pts == 3000 * number
     assert len(list(THREADS.iterdir())) == before

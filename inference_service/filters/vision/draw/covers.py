@@ -8,10 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from inference_service.filters.vision.covers import AXIS_X, AXIS_Y, IS_THERE, RADIUS, X, Y
-from inference_service.filters.vision.draw import masks as draw_masks
-from inference_service.filters.vision.draw.masks import COVER, Places, Style
+from inference_service.filters.vision.draw.masks import COVER, Places, Style, drawn
 from inference_service.filters.vision.draw.pixelate import LEVELS, pixelated, squares
+from inference_service.filters.vision.people.covers import AXIS_X, AXIS_Y, IS_THERE, RADIUS, X, Y
 
 SQUARES_ACROSS = 8
 """Most squares across a cover: with more of them somebody may be known by their face."""
@@ -40,16 +39,16 @@ def covered(pictures: Tensor, covers: Tensor, is_all: Tensor, wishes: Wishes) ->
     """
     places, share = nearest(covers, wishes.scale, (pictures.shape[2], pictures.shape[3]))
     hidden = _hidden(pictures, places, wishes)
-    drawn = torch.lerp(pictures.to(torch.float32), hidden, share[:, None])
+    result = torch.lerp(pictures.to(torch.float32), hidden, share[:, None])
     masks = [
         style if mode == "mask" else None for style, mode in zip(wishes.styles, wishes.modes, strict=True)
     ]
     for style in sorted({mask for mask in masks if mask is not None}):
-        colours, cover = draw_masks.drawn(style, places, wishes.colour)
+        colours, cover = drawn(style, places, wishes.colour)
         has_it = [mask == style for mask in masks]
-        drawn = _only(has_it, torch.lerp(drawn, colours, cover), drawn)
+        result = _only(has_it, torch.lerp(result, colours, cover), result)
     height = pictures.shape[2]
-    return torch.where(is_all[:, None, None, None], squares(pictures, max(1, height // ROWS_OF_ALL)), drawn)
+    return torch.where(is_all[:, None, None, None], squares(pictures, max(1, height // ROWS_OF_ALL)), result)
 
 
 def nearest(covers: Tensor, scale: Tensor, size: tuple[int, int]) -> tuple[Places, Tensor]:

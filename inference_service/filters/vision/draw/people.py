@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from inference_service.filters.vision.draw import canvas as draw
+from inference_service.filters.vision.draw import canvas
 from inference_service.filters.vision.draw.lines import discs, lines
 
 ORDER = (0, 17, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
@@ -82,10 +82,10 @@ class PeoplePainter:
             thickest * height,
             (n, height, width),
         )
-        shown, cover = draw.read_crossed(keys)
+        shown, cover = canvas.read_crossed(keys)
         colours = torch.nn.functional.embedding((shown - 1).clamp(min=0) % _PARTS, self._colours)
         ground = pictures.to(torch.float32) * look.camera[:, None, None, None]
-        share = (cover.to(torch.float32) / draw.FULL)[:, None]
+        share = (cover.to(torch.float32) / canvas.FULL)[:, None]
         return torch.lerp(ground, colours.permute(0, 3, 1, 2), share)
 
     def _points(self, place: Tensor, score: Tensor, min_score: Tensor) -> tuple[Tensor, Tensor]:
@@ -125,4 +125,4 @@ class PeoplePainter:
         limb, disc = shape[:, : len(LIMBS)].flatten(), shape[:, len(LIMBS) :].flatten()
         bars = lines(ends.flatten(0, 1), in_limbs[0], limb, in_limbs[1], longest, thickest, size)
         dots = discs(points.flatten(0, 1), in_points[0], disc, DISC * in_points[1], DISC * thickest, size)
-        return draw.write(size, ends.device, chain(bars, [dots]))
+        return canvas.write(size, ends.device, chain(bars, [dots]))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from inference_service.filters.vision.coco import CLASSES, NAMES
-from inference_service.filters.vision.draw import canvas as draw
+from inference_service.filters.vision.draw import canvas
 from inference_service.filters.vision.draw.boxes import frames, whole
 from inference_service.filters.vision.draw.labels import Lettering, labels, lettering
 from inference_service.filters.vision.networks.rcnn import Things
@@ -77,10 +77,10 @@ class ThingPainter:
             frames(boxes, at, frame, line, max(1, round(widest * height)), size),
             labels(boxes, at, label, word, number, letters, size),
         )
-        keys = draw.write(size, pictures.device, marks)
-        shape, cover = draw.read_stacked(keys)
-        painted = draw.coloured(shape, _table(things.labels, look.colours))
-        share = (cover.to(torch.float32) / draw.FULL)[:, None]
+        keys = canvas.write(size, pictures.device, marks)
+        shape, cover = canvas.read_stacked(keys)
+        painted = canvas.coloured(shape, _table(things.labels, look.colours))
+        share = (cover.to(torch.float32) / canvas.FULL)[:, None]
         drawn = torch.lerp(painted[:, :3], painted[:, 3:].expand(-1, 3, -1, -1), share)
         return torch.where((shape > 0)[:, None], drawn, pictures.to(torch.float32))
 

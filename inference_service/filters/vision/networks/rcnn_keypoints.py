@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
-from inference_service.filters.vision.networks.rcnn import Found, Grid, Network
+from inference_service.filters.vision.networks.rcnn import Found, Network
+from inference_service.filters.vision.networks.rcnn_grid import Grid
 
 REACH = 16
 """Pixels of the network's input, in each direction, round the highest cell of a map, that are looked at."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import nn
 
-from inference_service.filters.vision.packages import require
-from inference_service.filters.vision.state_dict import load_state
+from inference_service.filters.vision.networks.packages import require
+from inference_service.filters.vision.networks.state_dict import load_state
 from inference_service.weights.folder import WeightsFile
 
 LICENCE = "torchvision names none; trained on COCO, see docs/licences.md"

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as nnf
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from inference_service.filters.vision.state_dict import load_state
+from inference_service.filters.vision.networks.state_dict import load_state
 from inference_service.weights.folder import WeightsFile
 
 NetworkName = Literal["lraspp_mobilenet_v3_large", "deeplabv3_mobilenet_v3_large"]

@@ -50,11 +50,11 @@ def test_alpha_blends_with_what_lies_below() -> None:
 
 def test_tables_are_made_once_and_forgotten_when_too_many() -> None:
     palette = Palette(torch.device("cpu"), torch.float32, max_kept=2)
-    first = palette._one((PLAIN, 0.5))
-    assert palette._one((PLAIN, 0.5)) is first
+    first = palette._one(PLAIN, 0.5)
+    assert palette._one(PLAIN, 0.5) is first
     for score in (0.6, 0.7):
         palette.stack([(PLAIN, score)])
-    assert palette._one((PLAIN, 0.5)) is not first
+    assert palette._one(PLAIN, 0.5) is not first
     tables, scores = palette.stack([(PLAIN, 0.5), (replace(PLAIN, alpha=0.0), 0.25)])
     assert tables.shape == (2, 25, 4)
     assert scores.tolist() == [0.5, 0.25]

@@ -8,12 +8,12 @@ from aiortc.codecs import get_encoder, h264
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from av.video.reformatter import ColorRange
 
-from benchmarks.encoders import panning
+from harness.coding import frame_of, luma_psnr_db, panning
 from signaling_service.media.bitrate import default_bitrate
 from signaling_service.media.encoders.h264 import H264Encoder
 from signaling_service.media.encoders.nvenc import Nvenc
 from signaling_service.rtc import aiortc_patches
-from tests.signaling_service.media.encoders.pictures import bits_per_s, decoded, encode, frame_of, psnr
+from tests.signaling_service.media.encoders.pictures import bits_per_s, decoded, encode
 
 H264 = RTCRtpCodecParameters(mimeType="video/H264", clockRate=90000, payloadType=99)
 SLICE, KEY_SLICE, SETTINGS = 1, 5, 7
@@ -45,7 +45,7 @@ def test_a_panning_photograph_with_noise_stays_near_to_what_was_given(size, leas
     given = panning(size, 20)
     frames = encode(encoder, given)
     found = decoded(h264.H264Decoder(), map(data_of, frames))
-    assert min(psnr(*pair) for pair in list(zip(given, found, strict=True))[10:]) >= least_db
+    assert min(luma_psnr_db(*pair) for pair in list(zip(given, found, strict=True))[10:]) >= least_db
     assert bits_per_s(frames) <= 1.2 * encoder.target_bitrate
 
 
@@ -197,7 +197,7 @@ def test_a_gpu_that_fails_in_the_middle_loses_no_frame(pictures, caplog):
     assert "goes on with libx264" in caplog.text
     assert [is_key(payloads) for payloads in frames] == [True, False, False, True, False, False, False, False]
     shown = decoded(h264.H264Decoder(), map(data_of, frames))
-    assert all(psnr(*pair) > 30 for pair in zip(pictures[:8], shown, strict=True))
+    assert all(luma_psnr_db(*pair) > 30 for pair in zip(pictures[:8], shown, strict=True))
     # For good, also when the size changes.
     encoder.encode(frame_of(panning((160, 120), 1)[0], 8))
     assert encoder.codec.name == "libx264"

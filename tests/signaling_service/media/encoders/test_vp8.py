@@ -5,11 +5,11 @@ import pytest
 from aiortc.codecs import get_encoder, vpx
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
-from benchmarks.encoders import panning
+from harness.coding import frame_of, luma_psnr_db, panning
 from signaling_service.media.bitrate import default_bitrate
 from signaling_service.media.encoders.vp8 import Vp8Encoder
 from signaling_service.rtc import aiortc_patches
-from tests.signaling_service.media.encoders.pictures import bits_per_s, decoded, encode, frame_of, psnr
+from tests.signaling_service.media.encoders.pictures import bits_per_s, decoded, encode
 
 VP8 = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90000, payloadType=97)
 
@@ -46,7 +46,7 @@ def quality(encoder, size):
     frames = encode(encoder, given)
     assert bits_per_s(frames) <= 1.2 * default_bitrate(*size)
     shown = decoded(vpx.Vp8Decoder(), map(data_of, frames))
-    return [psnr(*pair) for pair in zip(given, shown, strict=True)][10:]
+    return [luma_psnr_db(*pair) for pair in zip(given, shown, strict=True)][10:]
 
 
 def test_only_the_first_frame_is_a_key_frame(pictures):

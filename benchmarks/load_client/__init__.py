@@ -1,0 +1,1 @@
+"""Many sessions at little cost: `python -m benchmarks.load_client`."""

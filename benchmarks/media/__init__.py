@@ -1,0 +1,1 @@
+"""Latency in a browser, weak networks, encoders."""

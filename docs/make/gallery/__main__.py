@@ -1,0 +1,43 @@
+"""Make the pictures and the tables of docs/gallery.md anew: `python -m docs.make.gallery`.
+
+A photograph before and after each filter. Where a network's weights cannot be had, what it would see is given
+by hand, and goes through the filter's own drawing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import pkgutil
+from pathlib import Path
+
+from docs.make import gallery
+from docs.make.jpeg import write_jpeg
+from docs.make.options import with_tables
+
+DOCS = Path(__file__).parents[2]
+
+
+def main() -> None:
+    """Write FILTER.jpg for each filter, or say why there is none; then the tables."""
+    names = sorted(one.name for one in pkgutil.iter_modules(gallery.__path__) if not one.name.startswith("_"))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("filters", nargs="*", metavar="FILTER", default=names, help="default: all of them")
+    parser.add_argument("--folder", type=Path, default=DOCS / "images" / "gallery")
+    given = parser.parse_args()
+    for name in given.filters:
+        if name not in names:
+            raise SystemExit(f"no picture for {name!r}; there are {', '.join(names)}")
+        image_rgb = importlib.import_module(f"docs.make.gallery.{name}").picture()
+        if image_rgb is None:
+            print(f"{name}: no weights here, so no picture")
+            continue
+        path = given.folder / f"{name}.jpg"
+        write_jpeg(path, image_rgb, 150_000)
+        print(f"{name}: {path.name}, {path.stat().st_size:,} bytes")
+    document = DOCS / "gallery.md"
+    document.write_text(with_tables(document.read_text()))
+
+
+if __name__ == "__main__":
+    main()

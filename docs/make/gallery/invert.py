@@ -1,0 +1,14 @@
+"""`invert`."""
+
+from __future__ import annotations
+
+from docs.make.gallery import through
+from docs.make.jpeg import beside
+from harness.photograph import Image, read_photo
+from inference_service.filters.invert import Invert
+
+
+def picture() -> Image:
+    """Return the photograph and its negative, (480, 1280, 3) uint8 RGB."""
+    photo = read_photo()
+    return beside(photo, through(Invert(), photo))

@@ -1,0 +1,154 @@
+"""Headless Chromium with a made-up camera, and what its pages report."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import shutil
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, Page, async_playwright
+
+from harness.deadline import eventually
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+_DISABLED = (
+    # Peers that are not allowed a name service must see addresses, not .local names.
+    "WebRtcHideLocalIpsWithMdns",
+    "HttpsUpgrades",
+    "PaintHolding",
+    "Translate",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One frame that a video element of a page presented."""
+
+    at_ms: float
+    """The page's performance.now() clock."""
+    width: int
+    height: int
+    counter: int | None
+    """None where the picture carries no band that can be read."""
+    mark: int | None
+    is_inverted: bool | None
+    patch_rgb: tuple[int, int, int]
+    age_ms: float | None
+    """Since the original video showed the same counter; None where it did not."""
+
+
+def executable() -> str:
+    """Return Chrome or Chromium of this machine; `CHROMIUM` in the environment goes first."""
+    named = os.environ.get("CHROMIUM")
+    found = named or next(filter(None, map(shutil.which, _NAMES)), None)
+    if found is None:
+        raise FileNotFoundError(
+            "no Chrome or Chromium found: install one (apt-get install chromium), or set CHROMIUM to its path"
+        )
+    return found
+
+
+def flags(camera: Path, *, allows_camera: bool = True) -> list[str]:
+    """Return what a Chromium is started with whose camera plays the file `camera` (.y4m) in a loop.
+
+    Its user always gives the same answer to a page that asks for the camera.
+    """
+    flags = [
+        "--use-fake-ui-for-media-stream" + ("" if allows_camera else "=deny"),
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={camera}",
+        "--autoplay-policy=no-user-gesture-required",
+        "--allow-loopback-in-peer-connection",
+        "--no-proxy-server",
+        f"--disable-features={','.join(_DISABLED)}",
+    ]
+    if os.getuid() == 0:
+        # Chromium refuses to build its sandbox as root, mapped or real.
+        flags.append("--no-sandbox")
+    return flags
+
+
+@asynccontextmanager
+async def chromium(camera: Path, *, allows_camera: bool = True) -> AsyncIterator[Browser]:
+    """Start Chromium with a new profile and these flags."""
+    given = flags(camera, allows_camera=allows_camera)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=executable(), args=given)
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve the files of `folder` at another origin than the service's; gives its URL."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing: the browser's console tells of what is missing."""
+
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@asynccontextmanager
+async def opened(browser: Browser, url: str) -> AsyncIterator[Page]:
+    """Open a page in a new context, which takes self-signed certificates; its console goes to the report."""
+    context = await browser.new_context(ignore_https_errors=True, permissions=["camera", "microphone"])
+    page = await context.new_page()
+    page.on("console", lambda message: print(f"console {message.type}: {message.text}"))
+    page.on("pageerror", lambda error: print(f"page error: {error}"))
+    await page.goto(url)
+    try:
+        yield page
+    finally:
+        await context.close()
+
+
+async def shown(page: Page, video: str = "filtered") -> list[Shown]:
+    """Return the frames that one video has presented since the page was opened or `forget` was called."""
+    rows: list[dict[str, Any]] = await page.evaluate("name => window.meter.rows(name)", video)
+    return [
+        Shown(
+            at_ms=row["at"],
+            width=row["width"],
+            height=row["height"],
+            counter=row["code"]["counter"] if row["code"] else None,
+            mark=row["code"]["mark"] if row["code"] else None,
+            is_inverted=row["code"]["inverted"] if row["code"] else None,
+            patch_rgb=(row["patch"][0], row["patch"][1], row["patch"][2]),
+            age_ms=row["age"],
+        )
+        for row in rows
+    ]
+
+
+async def forget(page: Page) -> float:
+    """Drop what has been recorded; returns the page's clock, in ms."""
+    now: float = await page.evaluate("window.meter.forget()")
+    return now
+
+
+async def frames(page: Page, count: int, within_s: float) -> list[Shown]:
+    """Wait until the filtered video has presented `count` different counters; return all it presented."""
+
+    async def enough() -> list[Shown]:
+        rows = await shown(page)
+        return rows if len({row.counter for row in rows} - {None}) >= count else []
+
+    return await eventually(enough, within_s, f"{count} readable frames in the filtered video")

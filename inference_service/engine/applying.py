@@ -1,0 +1,66 @@
+"""One filter on one batch of pictures: what it gets, and what is checked of what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from inference_service.device.laps import Stages
+from inference_service.device.pictures import Pictures
+from inference_service.errors import BadResult
+from inference_service.filters.base import Filter, Item
+
+FILTER = "filter"
+"""The stage of all filters of a chain. The others: `upload`, `to_rgb`, `to_i420`, `download`, and those that
+filters name themselves."""
+
+
+def apply(one: Filter, pictures: Pictures, items: Sequence[Item], stages: Stages) -> torch.Tensor | None:
+    """Replace the pictures by the filter's.
+
+    Returns which of them are spoiled, (N,) bool; None where none can be. Raises BadResult and what the filter
+    raises.
+    """
+    if not one.needs_pictures:
+        batch = pictures.nothing()
+        _check(one, _applied(one, batch, items, stages), batch)
+        return None
+    is_i420 = one.works_on == "i420"
+    batch = pictures.i420() if is_i420 else pictures.rgb()
+    result, spoiled = _levels(_check(one, _applied(one, batch, items, stages), batch))
+    if is_i420:
+        if result.data_ptr() != batch.data_ptr():
+            # Perhaps the filter's own memory, which it may write again before this has been sent.
+            result = result.clone()
+        pictures.replace_i420(result)
+    else:
+        pictures.replace_rgb(result)
+    return spoiled
+
+
+def _applied(one: Filter, batch: torch.Tensor, items: Sequence[Item], stages: Stages) -> object:
+    with stages.of_filter(FILTER):
+        return one.apply(batch, items)
+
+
+def _check(one: Filter, result: object, batch: torch.Tensor) -> torch.Tensor:
+    if not isinstance(result, torch.Tensor):
+        raise BadResult(one.name, f"returned {type(result).__name__}, expected a tensor")
+    for what, came, expected in (
+        ("shape", tuple(result.shape), tuple(batch.shape)),
+        ("device", result.device, batch.device),
+    ):
+        if came != expected:
+            raise BadResult(one.name, f"returned a batch of {what} {came}, expected {expected}")
+    if result.dtype != torch.uint8 and not result.is_floating_point():
+        raise BadResult(one.name, f"returned a batch of type {result.dtype}, expected uint8 or floats")
+    return result
+
+
+def _levels(result: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return uint8 pictures, and for floating point (N,) bool: which have a NaN or an infinity."""
+    if result.dtype == torch.uint8:
+        return result, None
+    spoiled = ~torch.isfinite(result).flatten(1).all(dim=1)
+    return result.nan_to_num(0.0, 0.0, 0.0).round().clamp(0, 255).to(torch.uint8), spoiled

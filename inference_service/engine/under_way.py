@@ -1,0 +1,104 @@
+"""A batch that has begun: the loop hands it to the finisher, which waits for its results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from inference_service.device.crossing import Crossing
+from inference_service.device.pictures import Pictures
+from inference_service.engine.answers import Result, picture
+from inference_service.engine.applying import FILTER
+from inference_service.engine.batcher import Ready
+from inference_service.engine.failures import Failures, names
+from inference_service.engine.health import Health
+from inference_service.errors import BadResult
+from inference_service.metrics import Metrics
+
+
+class Running(Protocol):
+    """A batch that has begun."""
+
+    def finish(self) -> list[Result]:
+        """Wait for it and return one result per frame, in their order; never raises."""
+
+    @property
+    def stages_ms(self) -> dict[str, float]:
+        """How long each stage took, once it is finished; empty where nothing was computed."""
+
+
+class Finished:
+    """A batch that was over before anybody waited for it."""
+
+    def __init__(self, results: list[Result]) -> None:
+        self._results = results
+        self.stages_ms: dict[str, float] = {}
+
+    def finish(self) -> list[Result]:
+        return self._results
+
+
+class Begun:
+    """A batch on the device, or on its way to or from it."""
+
+    def __init__(
+        self,
+        batch: Sequence[Ready],
+        pictures: Pictures,
+        crossing: Crossing,
+        started_ns: int,
+        worker: str,
+        metrics: Metrics,
+        health: Health,
+        failures: Failures,
+    ) -> None:
+        """`started_ns` is the monotonic clock at which the batch began."""
+        self.stages_ms: dict[str, float] = {}
+        self._batch = batch
+        self._pictures = pictures
+        self._crossing = crossing
+        self._started_ns = started_ns
+        self._worker = worker
+        self._metrics = metrics
+        self._health = health
+        self._failures = failures
+
+    def finish(self) -> list[Result]:
+        try:
+            results = self._arrived()
+            self._crossing.close()
+        except Exception as exc:
+            # A GPU reports only now what went wrong on it, and then often keeps reporting it.
+            return [self._failures.answer(ready, exc) for ready in self._batch]
+        return results
+
+    def _arrived(self) -> list[Result]:
+        if (came := self._pictures.came) is not None:
+            finished, spoiled = came, [False] * len(came)
+        else:
+            arrived = self._crossing.arrive()
+            finished = [memoryview(one).cast("B") for one in arrived.planes_i420]
+            spoiled = arrived.spoiled.tolist()
+        self.stages_ms = self._crossing.stages.totals_ms()
+        batch_ms = (time.monotonic_ns() - self._started_ns) / 1e6
+        self._metrics.batches += 1
+        results = []
+        for ready, planes, is_spoiled in zip(self._batch, finished, spoiled, strict=True):
+            if is_spoiled:
+                told = BadResult(names(ready.chain), "made values that are no numbers of this frame")
+                results.append(self._failures.answer(ready, told))
+                continue
+            self._metrics.frames_filtered += 1
+            self._health.succeeded()
+            results.append(
+                picture(
+                    ready.received.header,
+                    self._worker,
+                    planes,
+                    wait_ms=max(0.0, (self._started_ns - ready.received.arrived_ns) / 1e6),
+                    batch_ms=batch_ms,
+                    filter_ms=self.stages_ms.get(FILTER, 0.0),
+                )
+            )
+        return results

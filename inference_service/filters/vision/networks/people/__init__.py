@@ -1,0 +1,1 @@
+"""The networks for people that come with the project, and the geometry on top of them: docs/networks.md."""

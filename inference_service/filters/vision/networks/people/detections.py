@@ -1,0 +1,111 @@
+"""What a detector's raw numbers mean: anchors, boxes with points, and one answer where many say the same.
+
+All shapes are fixed: `limit` answers per picture, best first, those beyond the last one found with score 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+CANDIDATES = 96
+"""The best answers that are looked at; on photographs a face or body has up to 28 above the threshold."""
+MAX_LOGIT = 100.0
+"""MediaPipe's `score_clipping_thresh`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """Answers for N pictures, all float32, in pixels of the picture, best first."""
+
+    scores: Tensor
+    """(N, limit), 0..1; 0 where nothing was found."""
+    boxes: Tensor
+    """(N, limit, 4): left, top, right, bottom; may reach out of the picture."""
+    points: Tensor
+    """(N, limit, K, 2): x, y."""
+
+
+def anchors(size: int, strides: Sequence[int], per_layer: int) -> Tensor:
+    """Return (A, 2) float32 centres x, y in pixels of a square input of `size`.
+
+    As MediaPipe's `SsdAnchorsCalculator` makes them with `fixed_anchor_size`: neighbouring layers of equal
+    stride share their cells, so a cell of three such layers has three times `per_layer` anchors. Rows come
+    first.
+    """
+    parts = []
+    position = 0
+    while position < len(strides):
+        stride = strides[position]
+        run = 1
+        while position + run < len(strides) and strides[position + run] == stride:
+            run += 1
+        count = -(-size // stride)
+        middles = (torch.arange(count, dtype=torch.float32) + 0.5) * (size / count)
+        y, x = torch.meshgrid(middles, middles, indexing="ij")
+        parts.append(torch.stack((x, y), -1).reshape(-1, 2).repeat_interleave(run * per_layer, 0))
+        position += run
+    return torch.cat(parts)
+
+
+def decode(raw: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
+    """Return boxes (N, A, 4) and points (N, A, K, 2) in pixels of the input, float32.
+
+    `raw` (N, A, 4 + 2 K) are centre, size and points in pixels, relative to the anchors' `centres` (A, 2):
+    what `TensorsToDetectionsCalculator` does with `reverse_output_order`, a scale of the input's size and
+    anchors of 1.
+    """
+    raw = raw.float()
+    middle = raw[..., :2] + centres
+    half = raw[..., 2:4] / 2
+    points = raw[..., 4:].reshape(*raw.shape[:-1], -1, 2) + centres[:, None]
+    return torch.cat((middle - half, middle + half), -1), points
+
+
+def merge(scores: Tensor, boxes: Tensor, points: Tensor, limit: int, overlap: float) -> Detections:
+    """Return the answers that are left when those that overlap are merged into their weighted mean.
+
+    `scores` (N, A), `boxes` (N, A, 4), `points` (N, A, K, 2); a score of 0 takes no part. Again and again
+    the best one is taken; itself and all others left whose intersection over union with it is above
+    `overlap` become one, weighted by score, with the best one's score: `NonMaxSuppressionCalculator` with
+    `WEIGHTED`.
+    """
+    scores, best = scores.topk(min(CANDIDATES, scores.shape[1]), dim=1)
+    values = torch.cat((boxes, points.flatten(2)), -1)
+    values = values.gather(1, best[..., None].expand(-1, -1, values.shape[-1]))
+    overlaps = _is_overlapping(values[..., :4], overlap)
+    # Sorted already, so the best one left is the first one left.
+    left = scores > 0
+    found = scores.new_zeros(scores.shape[0], limit, values.shape[-1] + 1)
+    for number in range(limit):
+        if left.device.type == "cpu" and not left.any():
+            break
+        first = left.to(torch.uint8).argmax(1, keepdim=True)
+        group = overlaps.gather(1, first[..., None].expand(-1, -1, left.shape[1]))[:, 0] & left
+        weights = scores * group
+        mean = torch.bmm(weights[:, None], values)[:, 0] / weights.sum(1, keepdim=True).clamp_(min=1e-9)
+        found[:, number, 0] = (scores * left).gather(1, first)[:, 0]
+        found[:, number, 1:] = mean
+        # A box without area overlaps nothing, not even itself.
+        left = (left & ~group).scatter(1, first, False)
+    corners = found[..., 1:5]
+    return Detections(found[..., 0], corners, found[..., 5:].reshape(*found.shape[:2], -1, 2))
+
+
+def _is_overlapping(boxes: Tensor, overlap: float) -> Tensor:
+    """Return (N, A, A) bool: the intersection over union is above `overlap`."""
+    near = torch.maximum(boxes[:, :, None, :2], boxes[:, None, :, :2])
+    far = torch.minimum(boxes[:, :, None, 2:], boxes[:, None, :, 2:])
+    common = (far - near).clamp_(min=0).prod(-1)
+    area = (boxes[..., 2:] - boxes[..., :2]).clamp(min=0).prod(-1)
+    # As a product: nothing to divide where both have no area.
+    return common > overlap * (area[:, :, None] + area[:, None] - common)
+
+
+def probabilities(logits: Tensor, threshold: float) -> Tensor:
+    """Return the sigmoid of `logits` as float32, 0 where it is below `threshold`."""
+    scores = logits.float().clamp(-MAX_LOGIT, MAX_LOGIT).sigmoid_()
+    return scores * (scores >= threshold)

@@ -1,0 +1,65 @@
+"""Whole pictures into a network's input, and points back out of it.
+
+Points are (x, y) in pixels, x right, y down, (0, 0) the outer corner of the first pixel, whose centre is
+(0.5, 0.5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as nnf
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Where pictures of one size lie in a network's input; sizes are (height, width)."""
+
+    picture: tuple[int, int]
+    inside: tuple[int, int]
+    """What the picture is resized to."""
+    offset: tuple[int, int]
+    """(left, top) of that in the input."""
+    size: tuple[int, int]
+    """The network's input; what the picture does not cover is black."""
+
+    @classmethod
+    def stretched(cls, picture: tuple[int, int], size: tuple[int, int]) -> Fit:
+        """Return the fit that fills the input and may change the picture's proportions."""
+        return cls(picture, size, (0, 0), size)
+
+    @classmethod
+    def letterboxed(cls, picture: tuple[int, int], size: tuple[int, int]) -> Fit:
+        """Return the largest fit that keeps the picture's proportions, in the middle."""
+        scale = min(size[0] / picture[0], size[1] / picture[1])
+        height, width = (max(1, round(side * scale)) for side in picture)
+        return cls(picture, (height, width), ((size[1] - width) // 2, (size[0] - height) // 2), size)
+
+    def apply(self, pictures: Tensor, low: float, high: float) -> Tensor:
+        """Return (N, 3, *size) float32 of (N, 3, *picture) in [0, 255], which become [low, high].
+
+        Plainly bilinear, without a filter against aliasing: the networks were trained on such pictures, and
+        the person masks are worse with one (docs/networks.md). In channels-last memory where the pictures
+        are.
+        """
+        if pictures.dtype == torch.uint8 and pictures.device.type != "cpu":
+            pictures = pictures.float()
+        small = nnf.interpolate(pictures, self.inside, mode="bilinear", align_corners=False)
+        values = small.float().mul((high - low) / 255).add_(low)
+        if self.inside == self.size:
+            return values
+        (left, top), (height, width) = self.offset, self.inside
+        padding = (left, self.size[1] - width - left, top, self.size[0] - height - top)
+        return nnf.pad(values, padding, value=low)
+
+    def to_picture(self, points: Tensor) -> Tensor:
+        """Return (..., 2) points of the input as points of the picture, float32."""
+        x = (points[..., 0] - self.offset[0]) * (self.picture[1] / self.inside[1])
+        y = (points[..., 1] - self.offset[1]) * (self.picture[0] / self.inside[0])
+        return torch.stack((x, y), -1)
+
+    def boxes_to_picture(self, boxes: Tensor) -> Tensor:
+        """Return (..., 4) boxes of the input (left, top, right, bottom) as boxes of the picture, float32."""
+        return torch.cat((self.to_picture(boxes[..., :2]), self.to_picture(boxes[..., 2:])), -1)

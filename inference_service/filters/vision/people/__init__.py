@@ -1,0 +1,1 @@
+"""Where people and their heads are: mattes, head positions, covers that follow heads."""

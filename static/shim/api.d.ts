@@ -1,0 +1,172 @@
+/**
+ * Types of p2pcamera.js: of `window.p2pcamera`, of its sessions, and of its events.
+ */
+
+/**
+ * How the shim behaves where no filtered picture comes. `closed` shows no raw frame; `open` shows the raw
+ * camera.
+ */
+export type P2PCameraOutage = "closed" | "open";
+
+/** Whether the sound is delayed with the picture, so that lips match: `sync`. */
+export type P2PCameraAudio = "untouched" | "sync";
+
+/** One filter, or several that are applied in order. */
+export type P2PCameraFilter = string | string[];
+
+/**
+ * The reason why there is no filtered picture.
+ *
+ * `code` is the code of the server's JSON error, or one of the script's own: `unreachable`, `no_media_path`,
+ * `timeout`, `connection_lost`, `closed`, `bad_answer`, `bad_settings`.
+ */
+export interface P2PCameraFault extends Error {
+  code: string;
+  /** The HTTP status; 0 where there was no answer. */
+  status: number;
+  /** The server's `Retry-After` in seconds. */
+  retryAfterS: number | null;
+  /** The parameter that was refused; empty where the fault is of another kind. */
+  field: string;
+}
+
+/**
+ * The state of a session.
+ *
+ * A session is `connecting`, then `live`, and `reconnecting` in each outage. It is `ended` when the page or
+ * the camera has stopped. It is `failed` when the first connection failed, or when the server refused a later
+ * one for a reason that does not pass (401, 403, 422, an unknown filter). The page's track then ends like
+ * that of an unplugged camera. Under the outage policy `open`, `raw` stands in for `failed`: the page has the
+ * raw camera and keeps it.
+ */
+export type P2PCameraState = "connecting" | "live" | "reconnecting" | "raw" | "failed" | "ended";
+
+/** What the server measured in the last second. */
+export interface P2PCameraStats {
+  readonly type: "stats";
+  readonly session: string;
+  readonly filters: string[];
+  /**
+   * What the server's picture is now: filtered, waiting for the first result, a still card, or the raw
+   * camera.
+   */
+  readonly state: "live" | "waiting" | "card" | "raw";
+  readonly outage: P2PCameraOutage;
+  readonly private: boolean;
+  readonly frames_in: number;
+  readonly frames_out: number;
+  readonly fps_in: number;
+  readonly fps_out: number;
+  readonly worker: string;
+  /**
+   * Milliseconds on the server's clock: `decode`, `transport` to the worker and back, `wait` for a batch, the
+   * `batch`, of it the `filter`, `encode`, and `total` from the decoded frame to its result.
+   */
+  readonly latency_ms: Readonly<Record<string, number>>;
+}
+
+/** One camera on its way through the server. */
+export interface P2PCameraSession {
+  /** The id of the newest connection. */
+  readonly id: string | null;
+  readonly state: P2PCameraState;
+  /** The reason why the session ended; while it is `reconnecting`, the last attempt's fault. */
+  readonly fault: P2PCameraFault | null;
+  readonly filters: readonly string[];
+  readonly stats: P2PCameraStats | null;
+  /** How much later the filtered picture comes than the camera's; null where `audio` is not `sync`. */
+  readonly latency_ms: number | null;
+  /** How much the sound is delayed now; null where it is not. */
+  readonly audioDelay_ms: number | null;
+  /**
+   * The raw track that is sent. Of several that the page has asked for, it is the one with the largest
+   * picture, so it may change after `applyConstraints` or `stop`.
+   */
+  readonly camera: MediaStreamTrack;
+  setFilter(name: P2PCameraFilter, params?: object): Promise<void>;
+  /** Measures the round trip on the data channel in milliseconds. */
+  ping(): Promise<number>;
+  /** Returns the statistics of the connection. */
+  getStats(): Promise<RTCStatsReport>;
+  /** Ends the session. A second call does nothing. */
+  close(): void;
+}
+
+/** The events of `window.p2pcamera`. */
+export interface P2PCameraEvents {
+  statechange: CustomEvent<{ session: P2PCameraSession }>;
+  stats: CustomEvent<{ session: P2PCameraSession; stats: P2PCameraStats }>;
+  /** A filter loads: `fraction` runs from 0 to 1. */
+  progress: CustomEvent<{ session: P2PCameraSession; filter: string; fraction: number }>;
+  /**
+   * A filter has failed in mid-call, and the session stays. Where the filter itself refused a parameter,
+   * `filter` and `params` are what the server uses instead.
+   */
+  fault: CustomEvent<{
+    session: P2PCameraSession;
+    fault: P2PCameraFault;
+    filter?: P2PCameraFilter;
+    params?: object;
+  }>;
+}
+
+/** `window.p2pcamera`. */
+export interface P2PCamera extends EventTarget {
+  /** The sessions that are connecting, live or reconnecting. */
+  readonly sessions: readonly P2PCameraSession[];
+  /**
+   * The address of the signaling service. It is empty until it is set where no script tag and no module told
+   * it.
+   */
+  server: string;
+  /** The filter of later calls; null: the server's own default. */
+  filter: P2PCameraFilter | null;
+  /** The parameters of later calls. */
+  params: object;
+  /** Holds for open sessions too. */
+  outage: P2PCameraOutage;
+  /** Can be set, and reads as undefined. Holds for open sessions too. */
+  token: string | undefined;
+  /** Holds for later calls. */
+  audio: P2PCameraAudio;
+  /**
+   * Changes the filter of later calls and of every open session.
+   *
+   * Resolves when the server has answered for all of them, in an outage after its end. Rejects with a
+   * `P2PCameraFault`. A change to a private filter also ends tracks that have become raw.
+   */
+  setFilter(name: P2PCameraFilter, params?: object): Promise<void>;
+  /** The browser's own `getUserMedia`. */
+  originalGetUserMedia(constraints?: MediaStreamConstraints): Promise<MediaStream>;
+  /**
+   * Puts the browser's own functions back and ends all filtered tracks, as if their cameras were unplugged.
+   * The script may be loaded again afterwards.
+   */
+  uninstall(): void;
+
+  addEventListener<T extends keyof P2PCameraEvents>(
+    type: T,
+    listener: (event: P2PCameraEvents[T]) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  removeEventListener<T extends keyof P2PCameraEvents>(
+    type: T,
+    listener: (event: P2PCameraEvents[T]) => void,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+}
+
+declare global {
+  /** Undefined outside a secure context, where there is no camera. */
+  var p2pcamera: P2PCamera | undefined;
+}

@@ -1,0 +1,85 @@
+/**
+ * The ids of filtered cameras, and constraints that name them.
+ */
+
+import { isObject } from "./json.js";
+
+/**
+ * Reads an id backwards.
+ *
+ * A filtered camera's id is its camera's id read backwards. No table is needed, and a page may use an id that
+ * it kept from an earlier visit, before it has permission to list devices.
+ * @param {string} id @returns {string}
+ */
+export const backwards = (id) => [...id].reverse().join("");
+
+/** Maps between a camera's own id and its filtered id, by a function that is its own inverse. */
+export class DeviceIds {
+  /**
+   * @param {(id: string) => string} other id of the same camera; the same id where all cameras are filtered
+   */
+  constructor(other) {
+    this.other = other;
+  }
+
+  /** @template {{deviceId?: string}} T @param {T} told by a camera @returns {T} */
+  withOther(told) {
+    return told.deviceId ? { ...told, deviceId: this.other(told.deviceId) } : told;
+  }
+
+  /**
+   * Names both ids of each camera that the constraints name, so that the browser finds it by either.
+   * @template {MediaTrackConstraints} T @param {T} video @returns {T}
+   */
+  widened(video) {
+    return mapDeviceIds(video, (ids) => {
+      if (typeof ids === "string") return [ids, this.other(ids)];
+      return Array.isArray(ids) ? ids.flatMap((id) => [id, this.other(String(id))]) : ids;
+    });
+  }
+
+  /** @template {MediaTrackConstraints} T @param {T} video from `widened` @returns {T} as the page wrote it */
+  narrowed(video) {
+    return mapDeviceIds(video, (ids) => {
+      if (!Array.isArray(ids)) return ids;
+      const named = ids.filter((_, index) => index % 2 === 0);
+      return named.length === 1 ? named[0] : named;
+    });
+  }
+
+  /**
+   * @param {any} video the constraints as the page wrote them
+   * @param {MediaTrackSettings} settings of the camera that the browser chose
+   * @returns {boolean} whether that camera is to be left unfiltered
+   */
+  asksForRaw(video, { deviceId = "", displaySurface }) {
+    // An extension's capture of the screen comes by this call, too.
+    if (displaySurface || video.mandatory?.chromeMediaSource || video.mediaSource) return true;
+    const ids = exactIds(video);
+    return ids.includes(deviceId) && !ids.includes(this.other(deviceId));
+  }
+}
+
+/** @param {any} video constraints @returns {string[]} the ids of which the page demands one */
+export function exactIds(video) {
+  return [video.deviceId?.exact ?? []].flat();
+}
+
+/** @param {unknown} video constraints @returns {boolean} whether they may name a camera */
+export function namesCamera(video) {
+  return isObject(video) && ("deviceId" in video || "advanced" in video);
+}
+
+/** @template {any} T @param {T} video @param {(ids: any) => any} map @returns {T} */
+function mapDeviceIds(video, map) {
+  if (!isObject(video)) return video;
+  const mapped = /** @type {any} */ ({ ...video });
+  const { deviceId, advanced } = mapped;
+  if (isObject(deviceId)) {
+    mapped.deviceId = Object.fromEntries(Object.entries(deviceId).map(([how, ids]) => [how, map(ids)]));
+  } else if (deviceId !== undefined) {
+    mapped.deviceId = map(deviceId);
+  }
+  if (Array.isArray(advanced)) mapped.advanced = advanced.map((set) => mapDeviceIds(set, map));
+  return mapped;
+}

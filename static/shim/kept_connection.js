@@ -1,0 +1,172 @@
+/**
+ * Keeps a session connected: one link after another, until it is closed.
+ */
+
+import { Fault } from "./fault.js";
+import { newLink } from "./link.js";
+import { Reconnection } from "./reconnection.js";
+import { Watch } from "./watch.js";
+
+/**
+ * @import { Connection } from "./link.js"
+ * @import { Picture } from "./picture.js"
+ * @import { Settings } from "./settings.js"
+ * @import { SignalingCalls } from "./signaling.js"
+ */
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const RECONNECT_TIMEOUT_MS = 5_000;
+
+/**
+ * The session that is kept connected. `opened` is called before `changed` tells of the new state. `takeBack`
+ * gives up a choice that was refused in an outage, where there is one. `refused` and `gone` end the session:
+ * the server refuses it, or the page's track has ended with its connection.
+ * @typedef {object} Subscriber
+ * @property {() => MediaStreamTrack} camera
+ * @property {() => 'closed' | 'open'} outage
+ * @property {(message: any) => void} message
+ * @property {(link: Connection) => void} opened
+ * @property {() => void} changed
+ * @property {() => boolean} takeBack
+ * @property {(fault: Fault) => void} refused
+ * @property {(fault: Fault) => void} gone
+ */
+
+export class KeptConnection {
+  #settings;
+  #signaling;
+  #on;
+  /** @type {'connecting' | 'live' | 'reconnecting'} */
+  #state = "connecting";
+  #isClosed = false;
+  /** What is in the way. @type {Fault | null} */
+  #fault = null;
+  /** The newest one. @type {Connection | null} */
+  #link = null;
+  /** @type {Watch | null} */
+  #watch = null;
+  /** The newest outage. @type {Reconnection | null} */
+  #reconnection = null;
+  /** Who waits for the end of an outage. @type {((fault: Fault | null) => void)[]} */
+  #waiting = [];
+
+  /** @param {Settings} settings of the session @param {SignalingCalls} signaling @param {Subscriber} on */
+  constructor(settings, signaling, on) {
+    this.#settings = settings;
+    this.#signaling = signaling;
+    this.#on = on;
+  }
+
+  get state() {
+    return this.#state;
+  }
+  get fault() {
+    return this.#fault;
+  }
+  get link() {
+    return this.#link;
+  }
+
+  /** @param {Picture} picture of the session @param {Promise<RTCIceServer[]>} iceServers @throws {Fault} */
+  async open(picture, iceServers) {
+    await this.#connect(picture, iceServers, CONNECT_TIMEOUT_MS);
+    if (this.#isClosed || !picture.outlivesItsConnection) return;
+    this.#watch = new Watch(picture, this.#signaling, {
+      isReconnecting: () => this.#state === "reconnecting",
+      outage: this.#on.outage,
+      camera: this.#on.camera,
+      link: () => this.#link,
+      lose: (link) => this.#lose(link, picture),
+    });
+    this.#watch.start();
+  }
+
+  /** Sends the camera's track, or its new size, where there is a connection. */
+  send() {
+    if (this.#state === "live" && !this.#isClosed) this.#sendBy(this.#link);
+  }
+
+  /** Looks, or tries again, without waiting for the next time to do so. */
+  lookNow() {
+    if (this.#state === "live") this.#watch?.look();
+    this.#reconnection?.wake();
+  }
+
+  /**
+   * @returns {Promise<void>} the end of an outage; rejects where a wish was refused in it, or the session
+   *   ends
+   */
+  outageEnded() {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push((fault) => (fault ? reject(fault) : resolve()));
+    });
+  }
+
+  /** @param {Fault} reason for all who wait */
+  close(reason) {
+    this.#isClosed = true;
+    this.#watch?.stop();
+    this.#link?.close(reason);
+    this.#reconnection?.wake();
+    this.#settleWaiting(reason);
+  }
+
+  /**
+   * @param {Picture} picture
+   * @param {Promise<RTCIceServer[]>} iceServers
+   * @param {number} timeout_ms
+   * @throws {Fault}
+   */
+  async #connect(picture, iceServers, timeout_ms) {
+    const link = newLink(this.#settings, {
+      track: (track) => picture.show(track),
+      message: this.#on.message,
+      loss: () => this.#lose(link, picture),
+    });
+    this.#link = link;
+    await link.open(this.#on.camera(), iceServers, timeout_ms);
+    this.#sendBy(link);
+    this.#fault = null;
+    this.#on.opened(link);
+    this.#state = "live";
+    this.#on.changed();
+  }
+
+  /** @param {Connection | null} link */
+  #sendBy(link) {
+    link?.send(this.#on.camera()).catch((error) => console.warn(`p2pcamera: ${error.message}`));
+  }
+
+  /** @param {Connection} link @param {Picture} picture */
+  #lose(link, picture) {
+    if (link !== this.#link || this.#state !== "live" || this.#isClosed) return;
+    const fault = new Fault("connection_lost", "the connection to the server was lost");
+    if (!picture.outlivesItsConnection) return this.#on.gone(fault);
+    this.#fault = fault;
+    this.#state = "reconnecting";
+    link.close(fault);
+    this.#on.changed();
+    this.#reconnection = new Reconnection({
+      areWanted: () => this.#state === "reconnecting" && !this.#isClosed,
+      connect: async () => {
+        await this.#connect(picture, this.#signaling.iceServersOrFault(), RECONNECT_TIMEOUT_MS);
+        this.#settleWaiting(null);
+      },
+      failed: (failure) => {
+        this.#fault = failure;
+      },
+      takeBack: (failure) => {
+        const isTakenBack = this.#on.takeBack();
+        if (isTakenBack) this.#settleWaiting(failure);
+        return isTakenBack;
+      },
+      refused: this.#on.refused,
+    });
+    this.#reconnection.run();
+  }
+
+  /** @param {Fault | null} fault */
+  #settleWaiting(fault) {
+    for (const settle of this.#waiting.splice(0)) settle(fault);
+  }
+}

@@ -1,0 +1,19 @@
+/**
+ * p2pcamera.js as an ES module, for bundlers and `import`:
+ *
+ *     import { p2pcamera } from "https://server/p2pcamera.mjs";
+ *     p2pcamera.filter = "ink";
+ *
+ * The import replaces `getUserMedia`, once, however often it is imported. Behind a bundler the page names the
+ * server: `p2pcamera.server = "https://server/"`. Outside a secure context there is no camera, and
+ * `p2pcamera` is undefined.
+ */
+
+import "./main.js";
+
+export const p2pcamera = window.p2pcamera;
+
+// A script tag's server takes precedence. A bundle may have no address of its own.
+if (p2pcamera && !p2pcamera.server && import.meta.url) p2pcamera.server = new URL(".", import.meta.url).href;
+
+export default p2pcamera;

@@ -1,0 +1,206 @@
+/**
+ * `window.p2pcamera`, and what stands behind the replaced `getUserMedia`.
+ */
+
+import { runningContext } from "./audio_context.js";
+import { CameraSession } from "./camera_session.js";
+import { namesCamera } from "./device_ids.js";
+import { deviceIds } from "./devices.js";
+import { Fault } from "./fault.js";
+import { isObject } from "./json.js";
+import { getTrackSettings, stopTrack } from "./natives.js";
+import { privateFilters } from "./private_filters.js";
+import { checkedAudio, checkedOutage, serverFromText } from "./settings.js";
+import { newSignaling } from "./signaling.js";
+import { Sound } from "./sound.js";
+import { rawFace, rawFaces } from "./track_face.js";
+
+/**
+ * @import { P2PCamera } from "./api.js"
+ * @import { Place } from "./place.js"
+ * @import { Settings } from "./settings.js"
+ */
+
+/** @implements {P2PCamera} */
+export class Page extends EventTarget {
+  #settings;
+  #browser;
+  /** @type {Set<CameraSession>} */
+  #sessions = new Set();
+  /** Those that have ended with the raw camera in the page's tracks. @type {Set<CameraSession>} */
+  #raw = new Set();
+  /** @type {Set<Sound>} */
+  #sounds = new Set();
+
+  /**
+   * @param {Settings} settings
+   * @param {{getUserMedia: (constraints?: MediaStreamConstraints) => Promise<MediaStream>, restore: () => void}} browser
+   *   its own function, and what puts all of its functions back
+   */
+  constructor(settings, browser) {
+    super();
+    this.#settings = settings;
+    this.#browser = browser;
+  }
+
+  get sessions() {
+    return Object.freeze([...this.#sessions]);
+  }
+  get server() {
+    return this.#settings.server;
+  }
+  set server(server) {
+    this.#settings.server = serverFromText(server, "", document.baseURI);
+  }
+  get filter() {
+    return this.#settings.filter;
+  }
+  set filter(filter) {
+    this.#settings.filter = filter;
+  }
+  get params() {
+    return this.#settings.params;
+  }
+  set params(params) {
+    if (!isObject(params)) throw new TypeError("params is an object");
+    this.#settings.params = params;
+  }
+  get outage() {
+    return this.#settings.outage;
+  }
+  set outage(outage) {
+    this.#settings.outage = checkedOutage(outage);
+    for (const session of this.#sessions) session.setOutage(outage);
+  }
+  get audio() {
+    return this.#settings.audio;
+  }
+  set audio(audio) {
+    this.#settings.audio = checkedAudio(audio);
+  }
+  /** @returns {string | undefined} */
+  get token() {
+    return undefined;
+  }
+  set token(token) {
+    this.#settings.token = token || undefined;
+    for (const session of this.#sessions) session.setToken(this.#settings.token);
+  }
+
+  /** @param {string | string[]} name @param {object} [params] @throws {Fault} */
+  async setFilter(name, params = {}) {
+    const { filter, params: paramsBefore } = this;
+    // Before the answers, so that a camera asked for meanwhile never shows the filter that is given up.
+    this.filter = name;
+    this.params = params;
+    if (privateFilters.includes(name)) this.#endRaw();
+    try {
+      await Promise.all([...this.#sessions].map((session) => session.setFilter(name, params)));
+    } catch (error) {
+      if (this.params === params) [this.filter, this.params] = [filter, paramsBefore];
+      throw error;
+    }
+  }
+
+  /** Ends tracks in which the camera cannot be hidden any more, as if it were unplugged. */
+  #endRaw() {
+    for (const session of this.#raw) session.close();
+    this.#raw.clear();
+    for (const face of rawFaces) face.end();
+  }
+
+  /** @param {MediaStreamConstraints} [constraints] */
+  originalGetUserMedia(constraints) {
+    return this.#browser.getUserMedia(constraints);
+  }
+
+  uninstall() {
+    this.#browser.restore();
+    this.closeAll();
+    for (const sound of this.#sounds) sound.end();
+  }
+
+  /**
+   * @param {Place} place
+   * @param {MediaStreamConstraints} asked with video
+   * @param {(constraints: MediaStreamConstraints) => Promise<MediaStream>} openCamera the browser's own call, made here
+   *   once
+   */
+  async filteredStream(place, asked, openCamera) {
+    const findIceServers = () => newSignaling({ ...this.#settings }).iceServers();
+    // Before the camera, so that a new session does not wait for them then.
+    const foundEarly = this.#sessions.size === 0 ? findIceServers() : null;
+    const video = /** @type {MediaTrackConstraints} */ (asked.video);
+    const stream = await openCamera(
+      namesCamera(video) ? { ...asked, video: deviceIds.widened(video) } : asked,
+    );
+    const [camera] = stream.getVideoTracks();
+    if (deviceIds.asksForRaw(video, getTrackSettings.call(camera))) return stream;
+    const session = this.#sessionFor(camera);
+    const microphones = stream.getAudioTracks();
+    const context = this.audio === "sync" && microphones.length > 0 ? runningContext() : null;
+    try {
+      if (!place.isInstalled) throw new Fault("closed", "p2pcamera was uninstalled");
+      const filtered = await session.open(camera, place, () => foundEarly ?? findIceServers());
+      const running = await context;
+      const sound = running && this.#soundOf(session, running);
+      return new place.window.MediaStream([
+        ...microphones.map((track) => sound?.add(track) ?? track),
+        filtered,
+      ]);
+    } catch (error) {
+      context?.then((unused) => unused?.close());
+      const { message } = /** @type {Fault} */ (error);
+      console.warn(`p2pcamera: ${message}`);
+      if (session.state === "raw") {
+        rawFace(camera, place);
+        return stream;
+      }
+      for (const track of stream.getTracks()) stopTrack.call(track);
+      const text = `The filtered camera could not start: ${message}`;
+      throw new place.window.DOMException(text, "NotReadableError");
+    }
+  }
+
+  /** @param {CameraSession} session @param {AudioContext} context that runs */
+  #soundOf(session, context) {
+    const sound = new Sound(session, context, () => this.#sounds.delete(sound));
+    this.#sounds.add(sound);
+    return sound;
+  }
+
+  /** @param {MediaStreamTrack} camera @returns {CameraSession} one for all tracks of one camera */
+  #sessionFor(camera) {
+    // Read only now: the filter may have been changed while the browser asked the user for permission.
+    const settings = { ...this.#settings };
+    const open = [...this.#sessions].find((session) => session.serves(camera, settings));
+    if (open) return open;
+    const session = new CameraSession(camera, settings, (type, detail) =>
+      this.#notify(session, type, detail),
+    );
+    this.#sessions.add(session);
+    return session;
+  }
+
+  closeAll() {
+    for (const session of this.#sessions) session.close();
+  }
+
+  /** @param {Place} place that goes away */
+  leave(place) {
+    for (const session of this.#sessions) session.leave(place);
+  }
+
+  /** Looks at all connections after something may have brought the network back, or taken it away. */
+  lookAtAll() {
+    for (const session of this.#sessions) session.lookNow();
+  }
+
+  /** @param {CameraSession} session @param {string} type @param {object} detail */
+  #notify(session, type, detail) {
+    if (!session.isOpen) this.#sessions.delete(session);
+    if (session.state === "raw") this.#raw.add(session);
+    else this.#raw.delete(session);
+    this.dispatchEvent(new CustomEvent(type, { detail: { session, ...detail } }));
+  }
+}

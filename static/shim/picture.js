@@ -1,0 +1,145 @@
+/**
+ * What the page sees: filtered frames of the newest connection, or the raw camera where the session says so.
+ */
+
+import { pause } from "./pause.js";
+import { newSurface } from "./surface.js";
+
+/** @import { Shape } from "./surface.js" */
+
+/** How often the last frame is shown again in an outage. */
+const REPEAT_MS = 1_000;
+/** How long a private filter's first frame is waited for; the server has sent it before it answered. */
+const NEW_FRAME_TIMEOUT_MS = 2_000;
+/** The page's own element has drawn what it holds within this time. */
+const ON_SCREEN_MS = 100;
+/** Where frames carry no timestamp: what was sent before the answer has been shown by then. */
+const FLUSH_MS = 500;
+
+export class Picture {
+  #surface = newSurface();
+  #endFiltered = () => {};
+  /** @type {(() => void) | null} */
+  #endRaw = null;
+  #filteredAt_ms = performance.now();
+  #repeatedAt_ms = 0;
+  /** Whether the last frame shown is the camera's. */
+  #isRaw = false;
+  /** Frames older than `first` are not shown. @type {{first: number, opened: () => void} | null} */
+  #gate = null;
+  /** Whether frames carry their RTP timestamps. */
+  #tellsTimestamps = false;
+
+  get outlivesItsConnection() {
+    return this.#surface.outlivesItsSource;
+  }
+  get seesFrames() {
+    return this.#surface.seesFrames;
+  }
+  get showsRaw() {
+    return this.#endRaw !== null;
+  }
+  get isRaw() {
+    return this.#isRaw;
+  }
+
+  /** @param {Window} place @param {() => Shape} shape */
+  newTrack(place, shape) {
+    return this.#surface.newTrack(place, shape);
+  }
+
+  /** @param {MediaStreamTrack} track */
+  endTrack(track) {
+    this.#surface.end(track);
+  }
+
+  /**
+   * @param {number} now_ms
+   * @returns {number} for how long no filtered frame has come, as far as the surface sees frames
+   */
+  silence_ms(now_ms) {
+    return now_ms - this.#filteredAt_ms;
+  }
+
+  /** @param {MediaStreamTrack} filtered of a new connection */
+  show(filtered) {
+    this.#endFiltered();
+    // A new connection numbers its frames anew, and all of them show what it was opened for.
+    this.#openGate();
+    this.#endFiltered = this.#surface.feed(filtered, (rtpTimestamp) => {
+      this.#filteredAt_ms = performance.now();
+      this.#tellsTimestamps = rtpTimestamp !== undefined;
+      if (this.#gate && rtpTimestamp !== undefined) {
+        if (isBefore(rtpTimestamp, this.#gate.first)) return false;
+        this.#openGate();
+      }
+      this.#isRaw = false;
+      this.hideRaw();
+      return true;
+    });
+  }
+
+  /**
+   * Returns when the page sees no frame of the connection any more that is older than a certain one.
+   * @param {number | null} first RTP timestamp of that frame, null where it is unknown
+   */
+  async showFrom(first) {
+    if (first === null || !this.#tellsTimestamps) return pause(FLUSH_MS);
+    this.#openGate();
+    let isOpen = false;
+    const opened = new Promise((resolve) => {
+      const open = () => {
+        isOpen = true;
+        resolve(undefined);
+      };
+      this.#gate = { first, opened: open };
+    });
+    await Promise.race([opened, pause(NEW_FRAME_TIMEOUT_MS)]);
+    if (!isOpen) this.#surface.cover();
+    return pause(ON_SCREEN_MS);
+  }
+
+  /** Hides what is shown until the next frame comes. */
+  cover() {
+    this.hideRaw();
+    this.#isRaw = false;
+    this.#surface.cover();
+  }
+
+  #openGate() {
+    this.#gate?.opened();
+    this.#gate = null;
+  }
+
+  /** @param {MediaStreamTrack} camera */
+  showRaw(camera) {
+    this.#endRaw ??= this.#surface.feed(camera, () => {
+      this.#isRaw = true;
+      return true;
+    });
+  }
+
+  hideRaw() {
+    this.#endRaw?.();
+    this.#endRaw = null;
+  }
+
+  /** Shows the last frame again, for those who join a call in an outage. @param {number} now_ms */
+  repeat(now_ms) {
+    if (this.#isRaw || now_ms - Math.max(this.#filteredAt_ms, this.#repeatedAt_ms) < REPEAT_MS) return;
+    this.#repeatedAt_ms = now_ms;
+    this.#surface.repeat();
+  }
+
+  close() {
+    this.#endFiltered();
+    this.#openGate();
+    this.hideRaw();
+    this.#surface.close();
+  }
+}
+
+/** @param {number} timestamp @param {number} other both modulo 2^32 @returns {boolean} */
+function isBefore(timestamp, other) {
+  return ((timestamp - other) | 0) < 0;
+}

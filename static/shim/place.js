@@ -1,0 +1,171 @@
+/**
+ * A window whose functions are replaced: the page's, or one of a frame in it.
+ */
+
+import { DelayedMicrophone } from "./delayed_microphone.js";
+import { DeviceFace, withFilteredCameras } from "./devices.js";
+import { embedder, mark } from "./embedder.js";
+import { faces } from "./faces.js";
+import { FrameWatch } from "./frame_watch.js";
+import { cloneTrack } from "./natives.js";
+import { Replacements } from "./replacements.js";
+import { TrackFace } from "./track_face.js";
+
+/** @import { Page } from "./page.js" */
+
+export class Place {
+  #page;
+  #frames;
+  #replacements = new Replacements();
+  #isInstalled = false;
+
+  /**
+   * @param {Window & typeof globalThis} own the window
+   * @param {Page} page that answers for the replaced functions
+   * @param {(frame: HTMLIFrameElement, content: Window & typeof globalThis) => void} reached takes its frames
+   */
+  constructor(own, page, reached) {
+    this.window = own;
+    this.#page = page;
+    this.#frames = new FrameWatch((frame, content) => {
+      if (this.#isInstalled) reached(frame, content);
+    });
+  }
+
+  get isInstalled() {
+    return this.#isInstalled;
+  }
+
+  async #isOn() {
+    return this.#isInstalled && (!embedder || (await embedder.isOn()));
+  }
+
+  install() {
+    this.#isInstalled = true;
+    const { MediaDevices, MediaDeviceInfo, InputDeviceInfo, MediaStream, MediaStreamTrack } = this.window;
+    this.#replaceCalls(MediaDevices.prototype);
+    this.#replaceOldCalls();
+    this.#askFaces(MediaStreamTrack.prototype, TrackFace);
+    this.#askFaces(MediaDeviceInfo.prototype, DeviceFace);
+    if (InputDeviceInfo) this.#askFaces(InputDeviceInfo.prototype, DeviceFace);
+    this.#replaceStreamClone(MediaStream);
+    this.#replaceFrameAccess();
+    this.#replaceSetter(MediaStreamTrack.prototype);
+    this.watch(this.window.document);
+    const value = embedder ? true : this.#page;
+    Object.defineProperty(this.window, mark, { value, enumerable: !embedder, configurable: true });
+    this.window.navigator.mediaDevices?.dispatchEvent(new Event("devicechange"));
+  }
+
+  uninstall() {
+    this.#isInstalled = false;
+    this.#frames.stop();
+    this.#replacements.undo();
+    Reflect.deleteProperty(this.window, mark);
+    this.window.navigator.mediaDevices?.dispatchEvent(new Event("devicechange"));
+  }
+
+  /** Looks for frames. @param {Document} document of this place */
+  watch(document) {
+    this.#frames.watch(document);
+  }
+
+  /** Takes a frame of this place whose page has changed. @param {HTMLIFrameElement} frame */
+  reach(frame) {
+    if (this.#isInstalled) this.#frames.reach(frame);
+  }
+
+  /** @param {MediaDevices} prototype */
+  #replaceCalls(prototype) {
+    const place = this;
+    const page = this.#page;
+    this.#replacements.replace(prototype, "getUserMedia", (native) => ({
+      /** @this {MediaDevices} @param {[MediaStreamConstraints?]} asked */
+      async getUserMedia(...asked) {
+        const [constraints] = asked;
+        if (!constraints?.video || !(await place.#isOn())) return native.apply(this, asked);
+        return page.filteredStream(place, constraints, (widened) => native.call(this, widened));
+      },
+    }));
+    this.#replacements.replace(prototype, "enumerateDevices", (native) => ({
+      /** @this {MediaDevices} */
+      async enumerateDevices() {
+        const devices = await native.call(this);
+        return (await place.#isOn()) ? withFilteredCameras(devices) : devices;
+      },
+    }));
+  }
+
+  /** The callback forms would give out the raw camera. */
+  #replaceOldCalls() {
+    for (const name of ["getUserMedia", "webkitGetUserMedia"]) {
+      this.#replacements.replace(this.window.Navigator.prototype, name, () => ({
+        /**
+         * @this {Navigator} @param {MediaStreamConstraints} constraints
+         * @param {(stream: MediaStream) => void} onStream @param {(error: DOMException) => void} onError
+         */
+        [name](constraints, onStream, onError) {
+          this.mediaDevices.getUserMedia(constraints).then(onStream, onError);
+        },
+      }));
+    }
+  }
+
+  /** @param {typeof globalThis.MediaStream} Stream */
+  #replaceStreamClone(Stream) {
+    this.#replacements.replace(Stream.prototype, "clone", (native) => ({
+      /** @this {MediaStream} */
+      clone() {
+        const tracks = this.getTracks();
+        if (!tracks.some((track) => faces.has(track))) return native.call(this);
+        return new Stream(tracks.map((track) => faces.get(track)?.clone() ?? cloneTrack.call(track)));
+      },
+    }));
+  }
+
+  /** Replaces the functions of a frame's window before the page gets hold of it. */
+  #replaceFrameAccess() {
+    const place = this;
+    for (const name of ["contentWindow", "contentDocument"]) {
+      this.#replacements.replace(this.window.HTMLIFrameElement.prototype, name, (native) => ({
+        /** @this {HTMLIFrameElement} */
+        [name]() {
+          place.reach(this);
+          return native.call(this);
+        },
+      }));
+    }
+  }
+
+  /** Switches a delayed sound off at its beginning, too. @param {object} prototype of tracks */
+  #replaceSetter(prototype) {
+    const make = (/** @type {Function} */ native) => ({
+      /** @this {MediaStreamTrack} @param {unknown} isEnabled */
+      enabled(isEnabled) {
+        native.call(this, isEnabled);
+        const face = faces.get(this);
+        if (face instanceof DelayedMicrophone) face.enable(Boolean(isEnabled));
+      },
+    });
+    this.#replacements.replace(prototype, "enabled", make, "set");
+  }
+
+  /**
+   * Lets members answer by the face of an object that has one.
+   * @param {object} prototype of the objects
+   * @param {{prototype: object}} Face
+   */
+  #askFaces(prototype, Face) {
+    for (const name of Object.getOwnPropertyNames(prototype)) {
+      if (name === "constructor" || !(name in Face.prototype)) continue;
+      this.#replacements.replace(prototype, name, (native) => ({
+        /** @this {object} @param {any[]} given */
+        [name](...given) {
+          const face = faces.get(this);
+          if (!face) return native.apply(this, given);
+          return typeof face[name] === "function" ? face[name](...given) : face[name];
+        },
+      }));
+    }
+  }
+}

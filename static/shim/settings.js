@@ -1,0 +1,93 @@
+/**
+ * What the page wants: the attributes of the script tag, and what the page sets later.
+ */
+
+import { Fault, faultFrom } from "./fault.js";
+import { isObject, parsedJson } from "./json.js";
+
+/**
+ * @typedef {object} Settings
+ * @property {string} server a URL that ends with a slash
+ * @property {string | string[] | null} filter null: the server's default
+ * @property {object} params
+ * @property {'closed' | 'open'} outage
+ * @property {string | undefined} token
+ * @property {'untouched' | 'sync'} audio
+ * @property {Fault | null} fault of the script tag
+ */
+
+/**
+ * Reads the script tag.
+ *
+ * A page with a wrong attribute must not get another picture than it asked for. The fault is kept, and calls
+ * for video fail with it.
+ * @param {{src?: string, dataset: DOMStringMap} | null} script null: the shim was imported as a module
+ * @param {string} baseUrl of the page
+ * @returns {Settings}
+ */
+export function readSettings(script, baseUrl) {
+  const { filter, params, outage, token, server, audio } = script?.dataset ?? {};
+  /** @type {Settings} */
+  const settings = {
+    server: "",
+    filter: null,
+    params: {},
+    outage: "closed",
+    token: token || undefined,
+    audio: "untouched",
+    fault: null,
+  };
+  try {
+    settings.outage = checkedOutage(outage ?? "closed");
+    settings.audio = checkedAudio(audio ?? "untouched");
+    settings.filter = filterFromText(filter ?? "");
+    settings.params = paramsFromText(params ?? "{}");
+    // An imported module has no tag. The page names the server later.
+    settings.server = script ? serverFromText(server ?? "", script.src ?? "", baseUrl) : "";
+  } catch (error) {
+    settings.fault = faultFrom(error, "bad_settings");
+    console.error(`p2pcamera: ${settings.fault.message}`);
+  }
+  return settings;
+}
+
+/** @param {string} text @returns {string | string[] | null} */
+export function filterFromText(text) {
+  const names = text
+    .split(",")
+    .map((name) => name.trim())
+    .filter(Boolean);
+  return names.length > 1 ? names : (names[0] ?? null);
+}
+
+/** @param {string} text @returns {object} @throws {Fault} */
+function paramsFromText(text) {
+  const value = parsedJson(text);
+  if (isObject(value)) return value;
+  throw new Fault("bad_settings", `data-params is a JSON object, not ${text}`);
+}
+
+/**
+ * @param {string} text of `data-server`
+ * @param {string} source where the script came from
+ * @param {string} baseUrl of the page
+ * @returns {string} a URL that ends with a slash
+ * @throws {Fault}
+ */
+export function serverFromText(text, source, baseUrl) {
+  if (text) return new URL(text.replace(/\/*$/, "/"), baseUrl).href;
+  if (source) return new URL(".", source).href;
+  throw new Fault("bad_settings", "the script tag needs src or data-server, or p2pcamera.server an address");
+}
+
+/** @param {string} value @returns {'closed' | 'open'} @throws {Fault} */
+export function checkedOutage(value) {
+  if (value === "closed" || value === "open") return value;
+  throw new Fault("bad_settings", `outage is closed or open, not ${value}`);
+}
+
+/** @param {string} value @returns {'untouched' | 'sync'} @throws {Fault} */
+export function checkedAudio(value) {
+  if (value === "untouched" || value === "sync") return value;
+  throw new Fault("bad_settings", `audio is untouched or sync, not ${value}`);
+}

@@ -1,0 +1,155 @@
+/**
+ * The HTTP calls to the signaling service.
+ */
+
+import { embedder } from "./embedder.js";
+import { Fault, faultFromError } from "./fault.js";
+import { fetchNative } from "./natives.js";
+
+/** @import { Settings } from "./settings.js" */
+
+const ICE_SERVERS_TIMEOUT_MS = 3_000;
+const CHECK_TIMEOUT_MS = 2_000;
+const CHANGE_TIMEOUT_MS = 20_000;
+/** How long a call for the list of filters may take. */
+export const FILTERS_TIMEOUT_MS = 3_000;
+
+const JSON_TYPE = { "Content-Type": "application/json" };
+const fetchFromServer = embedder?.fetch ?? fetchNative;
+
+/**
+ * What a session calls; an extension stands in for these.
+ * @typedef {Pick<Signaling, 'iceServers' | 'iceServersOrFault' | 'privateFilters' | 'check'>} SignalingCalls
+ */
+
+/**
+ * What the server applies. `first` is the RTP timestamp of the first frame of it; null where it is unknown or
+ * need not be known.
+ * @typedef {{filters: string[], isPrivate: boolean, first: number | null}} Applied
+ */
+
+export class Signaling {
+  #settings;
+
+  /** @param {Settings} settings as they were when the camera was asked for */
+  constructor(settings) {
+    this.#settings = settings;
+  }
+
+  /** @returns {Promise<RTCIceServer[]>} none where the server does not answer, since a direct path may do */
+  iceServers() {
+    return this.iceServersOrFault().catch(() => []);
+  }
+
+  /** @returns {Promise<RTCIceServer[]>} @throws {Fault} */
+  async iceServersOrFault() {
+    const signal = AbortSignal.timeout(ICE_SERVERS_TIMEOUT_MS);
+    const response = await this.#call("ice-servers", { signal });
+    const { iceServers } = await response.json().catch(() => ({}));
+    return Array.isArray(iceServers) ? iceServers : [];
+  }
+
+  /**
+   * @param {RTCSessionDescription} description
+   * @param {AbortSignal} signal
+   * @returns {Promise<{id: string, sdp: string, filters: string[], isPrivate: boolean}>}
+   * @throws {Fault}
+   */
+  async offer({ type, sdp }, signal) {
+    const { filter, params, outage, server } = this.#settings;
+    const body = JSON.stringify({ type, sdp, filter: filter ?? undefined, params, outage });
+    const response = await this.#call("offer", { method: "POST", headers: JSON_TYPE, body, signal });
+    const answer = await response.json().catch(() => null);
+    if (typeof answer?.sdp !== "string" || typeof answer.session !== "string") {
+      throw new Fault("bad_answer", `what answers at ${server} is not a p2pcamera server`);
+    }
+    const filters = [answer.filter ?? []].flat();
+    return { id: answer.session, sdp: answer.sdp, filters, isPrivate: answer.private === true };
+  }
+
+  /**
+   * @returns {Promise<(string | null)[]>} the private filters, and null where the default is one of them; empty where the
+   *   server does not tell
+   */
+  async privateFilters() {
+    try {
+      const response = await this.#call("filters", { signal: AbortSignal.timeout(FILTERS_TIMEOUT_MS) });
+      /** @type {{filters: {name: string, private?: boolean}[], default: string}} */
+      const { filters, default: preset } = await response.json();
+      const names = filters.filter((filter) => filter.private).map(({ name }) => name);
+      return names.includes(preset) ? [...names, null] : names;
+    } catch {
+      return [];
+    }
+  }
+
+  /** @param {string} id @param {string} body an SDP fragment @throws {Fault} */
+  async trickle(id, body) {
+    const headers = { "Content-Type": "application/trickle-ice-sdpfrag" };
+    await this.#call(`sessions/${id}`, { method: "PATCH", headers, body });
+  }
+
+  /**
+   * Asks for a session without a change.
+   * @param {string} id
+   * @throws {Fault} where the session does not exist any more
+   */
+  async check(id) {
+    const signal = AbortSignal.timeout(CHECK_TIMEOUT_MS);
+    await this.#call(`sessions/${id}`, { method: "PATCH", headers: JSON_TYPE, body: "{}", signal });
+  }
+
+  /** @param {string} id @param {string} body JSON @returns {Promise<Applied>} @throws {Fault} */
+  async change(id, body) {
+    const signal = AbortSignal.timeout(CHANGE_TIMEOUT_MS);
+    const response = await this.#call(`sessions/${id}`, {
+      method: "PATCH",
+      headers: JSON_TYPE,
+      body,
+      signal,
+    });
+    return applied(await response.json().catch(() => ({})));
+  }
+
+  /** @param {string} id */
+  async end(id) {
+    // The page may be going away.
+    await this.#call(`sessions/${id}`, { method: "DELETE", keepalive: true });
+  }
+
+  /** @param {string} path @param {RequestInit} init @returns {Promise<Response>} @throws {Fault} */
+  async #call(path, init) {
+    const { server, token } = this.#settings;
+    const headers = new Headers(init.headers);
+    if (token) headers.set("Authorization", `Bearer ${token}`);
+    const response = await fetchFromServer(new URL(path, server), {
+      credentials: "omit",
+      cache: "no-store",
+      ...init,
+      headers,
+    }).catch((error) => {
+      throw new Fault("unreachable", `the server at ${server} cannot be reached (${error.message})`);
+    });
+    if (response.ok) return response;
+    const body = await response.json().catch(() => null);
+    const fault = faultFromError(body?.error);
+    fault.status = response.status;
+    const retryAfter = response.headers.get("Retry-After");
+    if (retryAfter !== null) fault.retryAfterS = Number.parseFloat(retryAfter);
+    throw fault;
+  }
+}
+
+/** @param {Settings} settings @returns {SignalingCalls} */
+export function newSignaling(settings) {
+  return embedder?.newSignaling?.(settings) ?? new Signaling(settings);
+}
+
+/** @param {any} said about a change, which may be anything @returns {Applied} */
+export function applied({ filter, private: isPrivate, first_rtp_timestamp: first }) {
+  return {
+    filters: [filter ?? []].flat(),
+    isPrivate: isPrivate === true,
+    first: Number.isSafeInteger(first) ? first : null,
+  };
+}
