@@ -69,9 +69,9 @@ class Runner:
     def record(self, size: tuple[int, int], max_batch: int, max_people: int) -> None:
         """Record graphs for pictures of `size` (height, width), for up to so many of them and of people.
 
-        Needs a network on a GPU. Call it once, before the first `see`. There are two memory pools: `pool` reads
-        what `decode` wrote, and people are needed until the picture is painted. So nothing recorded for a
-        crowd may lie where those do.
+        Needs a network on a GPU. Call it once, before the first `see`. There are two memory pools: `pool`
+        reads what `decode` wrote, and people are needed until the picture is painted. So nothing recorded for
+        a crowd may lie where those do.
         """
         finder, segmenter = Recorder(self._device), Recorder(self._device)
         for batch in BATCHES:
