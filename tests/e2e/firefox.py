@@ -21,8 +21,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from harness.deadline import eventually
 from tests.needs import FIREFOX
 
-START_S = 60.0
-ANSWER_S = 30.0
+START_S = 90.0
+ANSWER_S = 60.0
 END_S = 20.0
 PREFERENCES = {
     "media.navigator.streams.fake": True,
@@ -52,7 +52,8 @@ class Firefox:
         """Send a command and return its result; raises AssertionError with what Firefox says against it."""
         number = next(self._ids)
         await self.socket.send(json.dumps({"id": number, "method": method, "params": params}))
-        async with asyncio.timeout(ANSWER_S):
+        # The first one waits for Firefox to have started.
+        async with asyncio.timeout(START_S if method == "session.new" else ANSWER_S):
             reply: dict[str, Any] = {}
             # Others are events, or answers that came too late.
             while reply.get("id") != number:

@@ -56,7 +56,7 @@ async def subjects(
     """A page without the shim and one with it, of one origin, so that the cameras have the same ids."""
     folder = tmp_path_factory.mktemp("manners")
     async with Services(folder) as services:
-        await services.start("invert")
+        await services.start_light("invert")
         (folder / "manners.js").write_text(MANNERS)
         shim = f'<script src="{services.url}/p2pcamera.js" data-filter="invert"></script>'
         for name, tag in (("plain", ""), ("shim", shim)):
@@ -111,7 +111,7 @@ async def test_firefox_shows_the_filtered_camera_and_its_track_survives_a_restar
     services: Services, site: tuple[Path, str], tmp_path: Path
 ) -> None:
     folder, url = site
-    await services.start("invert")
+    await services.start_light("invert")
     (folder / "index.html").write_text(PAGE.format(server=services.url))
     async with running_firefox(tmp_path) as firefox:
         page = await firefox.open()

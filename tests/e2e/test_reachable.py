@@ -55,7 +55,7 @@ async def start(services: Services, *flags: str) -> None:
         *("--ice-addresses", PRIVATE, "--udp-port-range", f"{FIRST}-{LAST}"),
         *("--default-filter", "passthrough", *flags),
     )
-    services.start_worker("passthrough")
+    services.start_light_worker("passthrough")
     await services.ready({"passthrough": 1})
 
 
@@ -117,7 +117,7 @@ async def test_ten_ports_carry_ten_sessions_eight_of_them_at_once_and_refuse_the
         *("--udp-port-range", f"{FIRST}-{LAST}", "--max-sessions", "20"),
         *("--default-filter", "passthrough", "--ice-addresses", "127.0.0.1"),
     )
-    services.start_worker("passthrough")
+    services.start_light_worker("passthrough")
     await services.ready({"passthrough": 1})
     async with AsyncExitStack() as stack:
 

@@ -14,6 +14,7 @@ from inference_service.worker import Worker
 from shared import wire
 from shared.wire import FilterState, LoopState, ResultKind
 from tests.inference_service.doubles import (
+    DEADLINE_S,
     Brittle,
     Counting,
     Flipped,
@@ -219,12 +220,13 @@ def test_first_use_is_answered_by_progress_and_others_go_on(service):
         assert {f.name: f.state for f in loading.filters}["gated"] is FilterState.LOADING
         started_s = time.monotonic()
         before = one.metrics.answers["progress"]
-        while (passed_s := time.monotonic() - started_s) < 0.8:
+        while (told := one.metrics.answers["progress"] - before) < 3:
+            assert time.monotonic() < started_s + DEADLINE_S
             service.send(status, session=waiting, filters=("gated",))
             head, _ = service.ask(status, session=other)
             assert head.kind is ResultKind.FRAME
-        told = one.metrics.answers["progress"] - before
-        assert 2 <= told <= passed_s * 4 + 1
+        # At most four a second, however many frames ask.
+        assert told <= (time.monotonic() - started_s) * 4 + 1
         slow.go.set()
         service.status(is_loaded("gated"))
         head, planes = service.ask(status, session=waiting, filters=("gated",))

@@ -1,7 +1,7 @@
 """H264: libx264 in the calling thread, or the GPU's encoder where there is one.
 
-aiortc's own takes 16 ms for a picture of 640x480 (no preset, as many threads as there are cores) and begins
-anew, with a key frame, at each change of the bitrate over 10 %. libx264 takes a new bitrate while it runs.
+aiortc's own encoder takes 16 ms for a picture of 640x480: it sets no preset and as many threads as there are
+cores. At each change of the bitrate over 10 % it starts over, with a key frame. libx264 takes a new bitrate while it runs.
 """
 
 from __future__ import annotations

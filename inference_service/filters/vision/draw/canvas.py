@@ -7,8 +7,8 @@ written.
     key of marks that lie on top of each other   shape << 8 | cover
     key of marks that run into each other        cover << 16 | shape
 
-Of two shapes that cover half a pixel each, the first kind shows the upper one and what is below both, so it
-is for shapes with straight edges; the second shows the one that covers more, for lines that cross.
+Take two shapes that cover half a pixel each. The first kind shows the upper one and what is below both, so it
+is for shapes with straight edges. The second shows the one that covers more, for lines that cross.
 """
 
 from __future__ import annotations

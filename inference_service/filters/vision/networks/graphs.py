@@ -1,8 +1,8 @@
 """CUDA graphs: work recorded once and started by one call, where hundreds of launches would hold up the host.
 
 Graphs that are recorded one after the other may share memory for what is in between. That is safe here
-because graphs of one `Recorder` run one after the other on one stream, results are held by their `Recorded`,
-and what one graph takes from another it takes before any third one runs.
+for three reasons. Graphs of one `Recorder` run one after the other on one stream. Results are held by their
+`Recorded`. What one graph takes from another it takes before any third one runs.
 
 All recording happens while a filter is loaded. A capture that fails leaves torch (up to 2.11) believing that
 it goes on, so a filter whose recording fails is not loaded; and one that is recorded in the middle of a call

@@ -41,8 +41,9 @@ class Heads(NamedTuple):
 def heads_of(place: Tensor, score: Tensor, boxes: Tensor, min_point_score: float) -> Heads:
     """Return the head of each person, from `place` (N, K, 17, 2), `score` (N, K, 17) and `boxes` (N, K, 4).
 
-    A point counts where its score is higher than `min_point_score`. Without a point of the face (seen from
-    behind, or hidden) the head is taken to be above the shoulders, and without these at the top of the box.
+    A point counts where its score is higher than `min_point_score`. A face may
+    have none: it is hidden, or seen from behind. Then the head is taken to be above the shoulders, and without
+    shoulders at the top of the box.
     """
     is_seen = score > min_point_score
     sides = boxes[..., 2:] - boxes[..., :2]

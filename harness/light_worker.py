@@ -3,7 +3,7 @@
 For tests of all that lies in front of a worker. It keeps what a lane relies on: it drains its PULL at all
 times, takes the newest frame of each session into a batch, and says how it is every 250 ms, in a batch too.
 
-    python -m tests.e2e.light_worker --signaling tcp://127.0.0.1:5556 --filters invert,passthrough
+    python -m harness.light_worker --signaling tcp://127.0.0.1:5556 --filters invert,passthrough
 """
 
 from __future__ import annotations
@@ -72,6 +72,8 @@ class LightWorker:
 
     filters: tuple[str, ...]
     signaling: list[str]
+    slow_ms: float = 0.0
+    """Each batch lasts at least so long."""
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     is_draining: bool = False
     _waiting: dict[bytes, Waiting] = field(default_factory=dict)
@@ -102,7 +104,7 @@ class LightWorker:
             if self._waiting and not self._batch:
                 self._batch, self._began_s = list(self._waiting.values()), now_s
                 self._waiting.clear()
-                self._ends_s = now_s + max(one.busy_ms for one in self._batch) / 1000
+                self._ends_s = now_s + max(self.slow_ms, *(one.busy_ms for one in self._batch)) / 1000
                 continue
             due_s = min(status_due_s, self._ends_s) if self._batch else status_due_s
             if not pull.poll(max(0, int((due_s - now_s) * 1000) + 1)):
@@ -181,8 +183,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--signaling", required=True)
     parser.add_argument("--filters", required=True)
+    parser.add_argument("--slow-ms", type=float, default=0.0)
     given = parser.parse_args()
-    worker = LightWorker(tuple(given.filters.split(",")), given.signaling.split(","))
+    worker = LightWorker(tuple(given.filters.split(",")), given.signaling.split(","), given.slow_ms)
 
     def drain(number: int, frame: object) -> None:
         worker.is_draining = True
