@@ -94,11 +94,6 @@ class Registry:
         self._loader.end()
 
     @property
-    def is_loading(self) -> bool:
-        """The thread is loading a filter."""
-        return self._loader.loading_since_ns is not None
-
-    @property
     def loading_since_ns(self) -> int | None:
         """Monotonic clock at which the present loading began; None while nothing is loaded."""
         return self._loader.loading_since_ns

@@ -26,7 +26,7 @@ NO_PLANES = memoryview(b"")
 class Result:
     """What a worker answered; `planes` views the message's own memory.
 
-    They are empty unless it is a frame, and also of a frame that a newer one overtook on its way here: its
+    They are empty unless it is a frame. They are also empty for a frame that a newer one has overtaken: its
     times still tell the lane about the worker.
     """
 
@@ -156,10 +156,6 @@ class ResultListener:
         if header.session != topic:
             raise WireError("malformed", "topic and session differ")
         return Result(header, planes)
-
-    def _sink(self, result: Result) -> None:
-        if sink := self._sinks.get(result.header.session):
-            sink(result)
 
 
 def _put_newer(newest: dict[bytes, Result], result: Result) -> Result | None:
