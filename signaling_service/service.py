@@ -107,7 +107,7 @@ class Service:
         return generate_latest(self.metrics.registry)
 
     def _rtc_configuration(self) -> RTCConfiguration:
-        # Where the public address is known, every page can reach it, through its own relay if need be: there
-        # is nothing to ask a server, and nothing to wait for.
+        # Every page can reach a known public address, through its own relay if need be. So there is nothing
+        # to ask a server, and nothing to wait for.
         servers = () if self.settings.public_ip else self.settings.ice_servers
         return RTCConfiguration(iceServers=ice_servers_for_aiortc(servers))

@@ -1,6 +1,6 @@
 """Which device a worker runs on.
 
-Workers of one host share their GPUs by lock files: a worker holds one slot of its GPU while it lives, and
+Workers of one host share their GPUs by lock files. A worker holds one slot of its GPU while it lives, and
 `auto` takes the GPU with the fewest held slots. `flock` locks vanish with their process, also a killed one.
 """
 

@@ -31,7 +31,6 @@ class Reception:
     def __init__(self, estimate: ReceiveEstimate) -> None:
         self.buffer = JitterBuffer()
         self._estimate = estimate
-        self._lost_its_way = False
 
     def hear(self, sent: int | None, number: int | None, size_bytes: int) -> None:
         """Note that something came, for the estimate; see ReceiveEstimate.add."""

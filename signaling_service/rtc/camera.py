@@ -59,9 +59,6 @@ class Camera:
         self._rate = FrameRate(max_fps)
         self._newest: av.VideoFrame | None = None
         self._has_frame = asyncio.Event()
-        self.frames_received = 0
-        self.last_frame_s = 0.0
-        """Monotonic clock of the last frame that arrived; 0 before the first."""
 
     async def run(self) -> None:
         """Read until the track ends."""
@@ -77,8 +74,6 @@ class Camera:
             except MediaStreamError:
                 return
             if isinstance(frame, av.VideoFrame):
-                self.frames_received += 1
-                self.last_frame_s = time.monotonic()
                 self._newest = frame
                 self._has_frame.set()
 

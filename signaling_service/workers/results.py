@@ -31,7 +31,7 @@ NO_PLANES = memoryview(b"")
 class Result:
     """What a worker answered; `planes` views the message's own memory.
 
-    They are empty unless it is a frame, and also of a frame that a newer one overtook on its way here: its
+    They are empty unless it is a frame. They are also empty for a frame that a newer one has overtaken: its
     times still tell the lane about the worker.
     """
 
