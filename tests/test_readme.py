@@ -31,7 +31,7 @@ def test_the_filter_in_ten_lines_is_a_filter(monkeypatch: pytest.MonkeyPatch) ->
     registry = Registry({point.name: point}, torch.device("cpu"), {}, Path("/nowhere"), _warm, lambda: None)
     registry.open([point.name])
     try:
-        (made,) = until(lambda: not isinstance(chain := registry.chain([point.name]), Progress) and chain)
+        (made,) = until(lambda: not isinstance(got := registry.chain([point.name]), Progress) and got)
     finally:
         registry.close()
     batch = torch.arange(0, 256, dtype=torch.uint8).reshape(1, 1, 16, 16).expand(1, 3, 16, 16)

@@ -122,7 +122,7 @@ async def test_firefox_shows_the_filtered_camera_and_its_track_survives_a_restar
 
         async def is_inverted() -> bool:
             camera, shown = await page.evaluate("colours()")
-            return sum(abs(255 - a - b) for a, b in zip(camera, shown, strict=True)) < 90
+            return bool(sum(abs(255 - a - b) for a, b in zip(camera, shown, strict=True)) < 90)
 
         # Colours change all the time, and the page's are older, by much on a busy machine.
         await eventually(is_inverted, 10, "the page's colour is the inverse of the camera's")
