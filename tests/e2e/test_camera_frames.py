@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Frame, Page
 
 from harness.deadline import eventually
-from tests.e2e.stage import HOME, SERVER, SESSION, STRICT, Stage, stage_browser
+from tests.e2e.stage import HOME, SERVER, SESSION, STRICT, Stage
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 # The first thing that runs in a frame.
 ASK = """window.early = navigator.mediaDevices.getUserMedia({ video: true }).then((stream) => {
@@ -28,10 +25,9 @@ FILES = {
 FILTERED = ["fake_device_0 (filtered)", True, True]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with stage_browser() as browser:
-        yield browser
+@pytest.fixture(scope="module")
+def browser(stage_chromium: Browser) -> Browser:
+    return stage_chromium
 
 
 async def _frame(page: Page, url: str) -> Frame:
