@@ -138,12 +138,21 @@ window.RTCPeerConnection = class extends RTCPeerConnection {
 
 /** Bytes of the video of all connections of this page, both ways; the size sent, the frames received. */
 /** @type {any} */ (window).traffic = async () => {
-  const sum = { sentBytes: 0, receivedBytes: 0, sentWidth: 0, sentHeight: 0, keyFrames: 0, frames: 0 };
+  const sum = {
+    sentBytes: 0,
+    sentFrames: 0,
+    receivedBytes: 0,
+    sentWidth: 0,
+    sentHeight: 0,
+    keyFrames: 0,
+    frames: 0,
+  };
   for (const connection of connections) {
     for (const report of (await connection.getStats()).values()) {
       if (report.kind !== "video") continue;
       if (report.type === "outbound-rtp") {
         sum.sentBytes += report.bytesSent;
+        sum.sentFrames += report.framesSent ?? 0;
         sum.sentWidth = Math.max(sum.sentWidth, report.frameWidth ?? 0);
         sum.sentHeight = Math.max(sum.sentHeight, report.frameHeight ?? 0);
       } else if (report.type === "inbound-rtp") {

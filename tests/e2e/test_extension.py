@@ -396,7 +396,7 @@ async def test_site_is_filtered_once_the_user_adds_it(ready: Extended) -> None:
         await sees(page, is_inverted=False)
         popup = await ready.popup(page)
         await popup.check("#is-on")
-        await eventually(lambda: _says(popup, "#message", "once the page is loaded"), 10, "the advice")
+        await eventually(lambda: _says(popup, "#message", "after you reload the page"), 10, "the advice")
         await popup.click("#reload")
         await eventually(lambda: _opens(page, is_inverted=True), 20, "the site's camera is filtered")
         await popup.close()

@@ -12,7 +12,8 @@ from harness.peer import Peer, Returned, shown_per_s
 from harness.picture import Picture
 from harness.services import Services
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+# Rates, which a machine must have time for.
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
 SIZE = (192, 144)
 """Small, since what is measured here are workers, not codecs."""

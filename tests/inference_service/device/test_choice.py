@@ -58,17 +58,18 @@ def test_the_lock_of_a_killed_worker_vanishes(tmp_path):
             signal.pause()
         finally:
             os._exit(1)
+    is_there = True
     try:
         assert os.read(reading, 1) == b"1"
         assert choice.take("auto", GPUS[:2], tmp_path).torch.index == 0
         os.kill(other, signal.SIGKILL)
         os.waitpid(other, 0)
-        other = 0
+        is_there = False
         assert choice.take("auto", GPUS[:2], tmp_path).torch.index == 1
     finally:
         os.close(reading)
         os.close(writing)
-        if other is not None:
+        if is_there:
             os.kill(other, signal.SIGKILL)
             os.waitpid(other, 0)
 

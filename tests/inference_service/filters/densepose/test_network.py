@@ -55,6 +55,7 @@ def test_no_stage_waits_for_a_gpu(weights: Path, is_half: bool) -> None:
     assert drawn.dtype == one.dtype
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_half", [False, True])
 def test_stages_compile_without_a_break(weights: Path, is_half: bool) -> None:
     one = network(weights, is_half=is_half)
