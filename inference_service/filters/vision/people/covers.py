@@ -12,8 +12,9 @@ from torch import Tensor
 
 from inference_service.filters.vision.people.heads import Heads
 
-X, Y, RADIUS, AXIS_X, AXIS_Y, SPEED_X, SPEED_Y, AGE, IS_THERE = range(9)
-COLUMNS = 9
+X, Y, RADIUS, AXIS_X, AXIS_Y, TURN, NOD, MOUTH, SPEED_X, SPEED_Y, AGE, IS_THERE = range(12)
+"""TURN, NOD and MOUTH are those of `Heads.mimic`."""
+COLUMNS = 12
 HOLD_FRAMES = 15
 """Half a second of a camera's 30 frames."""
 SHRINKING = 0.4
@@ -76,12 +77,14 @@ def _new(heads: Heads, is_real: Tensor, partner: Tensor, has_match: Tensor, elap
     slow = torch.maximum(radius, torch.lerp(partner[..., RADIUS : RADIUS + 1], radius, SHRINKING))
     axis = torch.lerp(partner[..., AXIS_X : AXIS_Y + 1], heads.axis, TURNING)
     axis = axis / torch.linalg.vector_norm(axis, dim=-1, keepdim=True).clamp(min=1e-3)
+    mimic = torch.lerp(partner[..., TURN : MOUTH + 1], heads.mimic, TURNING)
     there = is_real[..., None].to(radius.dtype)
     rows = torch.cat(
         (
             heads.centre,
             torch.where(matched, slow, radius),
             torch.where(matched, axis, heads.axis),
+            torch.where(matched, mimic, heads.mimic),
             torch.where(matched, speed, 0),
             torch.zeros_like(radius),
             there,
