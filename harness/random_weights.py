@@ -111,6 +111,5 @@ _MAKERS: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "background": _segmenter,
     "detection": _detector,
     "pose": _keypoints,
-    "face": _keypoints,
     "img2img": _diffusion,
 }

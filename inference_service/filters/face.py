@@ -106,7 +106,9 @@ class Face(Filter):
         with lap("paint"):
             size = (batch.shape[2], batch.shape[3])
             hidden = hiding.hide(sight, items, before, size)
-            drawn = covered(batch, hidden.covers, hidden.areas, hidden.is_all, wishes_of(items, rows, size[0]))
+            drawn = covered(
+                batch, hidden.covers, hidden.areas, hidden.is_all, wishes_of(items, rows, size[0])
+            )
         if drawn.device.type == "cpu" and bool(sight.poison.isfinite().all()):
             return drawn
         return drawn.float() + sight.poison[:, None, None, None]

@@ -12,7 +12,17 @@ from torch.nn import functional as nnf
 
 from inference_service.filters.vision.draw.masks import COVER, REACH, Places, Style, drawn
 from inference_service.filters.vision.draw.pixelate import LEVELS, pixelated, squares
-from inference_service.filters.vision.people.covers import AXIS_X, AXIS_Y, IS_THERE, MOUTH, NOD, RADIUS, TURN, X, Y
+from inference_service.filters.vision.people.covers import (
+    AXIS_X,
+    AXIS_Y,
+    IS_THERE,
+    MOUTH,
+    NOD,
+    RADIUS,
+    TURN,
+    X,
+    Y,
+)
 
 SQUARES_ACROSS = 8
 """Most squares across a cover: with more of them somebody may be known by their face."""
@@ -92,7 +102,9 @@ def _apart(boxes: list[list[int]]) -> list[list[int]]:
     """Return boxes that do not meet and hold all of `boxes`; each is (left, right, top, bottom)."""
     done: list[list[int]] = []
     for box in boxes:
-        while meets := [one for one in done if one[0] < box[1] and box[0] < one[1] and one[2] < box[3] and box[2] < one[3]]:
+        while meets := [
+            one for one in done if one[0] < box[1] and box[0] < one[1] and one[2] < box[3] and box[2] < one[3]
+        ]:
             done = [one for one in done if one not in meets]
             lows = [min(one[side] for one in (box, *meets)) for side in (0, 2)]
             highs = [max(one[side] for one in (box, *meets)) for side in (1, 3)]

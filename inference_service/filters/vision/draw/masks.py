@@ -88,7 +88,7 @@ class _Sheet:
         self.side = self.u.abs()
 
     def opening(self, top: float, half_width: float) -> Tensor:
-        """Return a mouth that opens downwards from `top` as the head's own does; nothing while it is closed."""
+        """Return a mouth that opens downwards from `top` as the head's own does; nothing where closed."""
         mouth = self._places.mouth
         half = (0.16 * mouth).clamp(min=1e-3)
         away = torch.hypot(self.u / half_width, (self.v - top - half) / half)

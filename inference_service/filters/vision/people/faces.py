@@ -65,7 +65,7 @@ class Sight(NamedTuple):
 
 
 class Faces:
-    """The networks, and what each session's state keeps of faces: `regions`, `is_tracked`, `cells`, `looked`."""
+    """The networks, and what a session's state keeps of faces: `regions`, `is_tracked`, `cells`, `looked`."""
 
     def __init__(self, device: torch.device) -> None:
         """Load the weights. Raises WeightsError if they are not those of this version."""
@@ -135,7 +135,7 @@ class Faces:
     def _look(
         self, pictures: Tensor, items: Sequence[Item], looked: Sequence[int], least: Tensor
     ) -> tuple[Found, Tensor]:
-        """Return the faces of all pictures, none in those not looked at, and the persons of those that are."""
+        """Return the faces of all pictures, none in those not `looked` at, and the persons of those."""
         n = len(items)
         if not self._is_cpu:
             found = both(self._looker.faces(pictures, least), self._looker.turned_faces(pictures, least))
@@ -179,7 +179,8 @@ def _is_near(some: Heads, known: Heads, is_known: Tensor) -> Tensor:
     """Return (N, F) bool: the middle of a head lies on one that is known."""
     away = torch.linalg.vector_norm(some.centre[:, :, None] - known.centre[:, None], dim=-1)
     is_alike = known.radius[:, None] > 0.6 * some.radius[:, :, None]
-    return ((away < 0.5 * known.radius[:, None]) & is_alike & is_known[:, None]).any(-1)
+    is_near: Tensor = (away < 0.5 * known.radius[:, None]) & is_alike & is_known[:, None]
+    return is_near.any(-1)
 
 
 def _is_under(covers: Tensor, cells: Tensor) -> Tensor:

@@ -66,8 +66,10 @@ def hide(sight: Sight, items: Sequence[Item], before: Tensor, size: tuple[int, i
     if device.type != "cpu" or bool(areas.any()):
         areas = areas * ~explained(kept.covers, size)[:, None]
     is_all = kept.has_overflown | (~has_found & (times[1] > 0)) | is_wary | sight.is_blind
-    parts = (kept.covers, has_found, areas, is_wary, sight.poison.isfinite().tolist()) if device.type == "cpu" else (
-        kept.covers, has_found, areas, is_wary, [True] * len(items)
+    parts = (
+        (kept.covers, has_found, areas, is_wary, sight.poison.isfinite().tolist())
+        if device.type == "cpu"
+        else (kept.covers, has_found, areas, is_wary, [True] * len(items))
     )
     for item, covers, found, area, wary, is_sane in zip(items, *parts, strict=True):
         item.state.setdefault("first", item.sequence)

@@ -67,7 +67,10 @@ def explained(covers: Tensor, size: tuple[int, int]) -> Tensor:
     steps = (torch.arange(GRID, device=device) + 0.5) / GRID
     rows = covers[:, :, :, None, None]
     radius = rows[:, :, RADIUS].clamp(min=1)
-    to_x, to_y = (steps * size[1] - rows[:, :, X]) / radius, (steps[:, None] * size[0] - rows[:, :, Y]) / radius
+    to_x, to_y = (
+        (steps * size[1] - rows[:, :, X]) / radius,
+        (steps[:, None] * size[0] - rows[:, :, Y]) / radius,
+    )
     u = to_x * rows[:, :, AXIS_X] + to_y * rows[:, :, AXIS_Y]
     v = to_y * rows[:, :, AXIS_X] - to_x * rows[:, :, AXIS_Y]
     # A body hangs down whichever way the head is tilted.
