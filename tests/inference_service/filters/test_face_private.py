@@ -67,7 +67,9 @@ def placed(
 
 
 def lit(frame: Frame, share: float) -> Frame:
-    return Frame((frame.picture * share).astype(np.uint8), frame.is_feature)
+    """The same in less light, with a camera's noise on top, since dark pixels are equal by chance."""
+    noise = np.random.default_rng(2).integers(0, 8, frame.picture.shape)
+    return Frame((frame.picture * share + noise).clip(0, 255).astype(np.uint8), frame.is_feature)
 
 
 def occluded(frame: Frame, left: int, width: int) -> Frame:
@@ -88,11 +90,8 @@ def beside(one: Frame, other: Frame) -> Frame:
 
 def seen_share(frame: Frame, shown: Picture) -> float:
     """How much of eyes, nose and mouth is still the camera's."""
-    is_raw = np.abs(frame.picture.astype(int) - shown).max(-1) <= 1
-    # What is black is no more than black.
-    is_plain = frame.picture.max(-1) > 4
-    is_feature = frame.is_feature & is_plain
-    return float(is_raw[is_feature].mean()) if is_feature.any() else 0.0
+    is_raw = np.abs(frame.picture.astype(int) - shown).max(-1) == 0
+    return float(is_raw[frame.is_feature].mean()) if frame.is_feature.any() else 0.0
 
 
 NAMES = tuple(FEATURES)
@@ -123,26 +122,13 @@ STEP = 2
 """A camera of 15 frames a second: eleven frames go on for longer than a new state covers everything."""
 
 
-@pytest.fixture(scope="module")
-def shares(face: Face) -> dict[tuple[str, str], list[float]]:
-    """How much is seen in each frame of every sequence, all of them cameras of one worker."""
-    films = {(name, what): make(name) for what, make in SEQUENCES.items() for name in FEATURES}
-    states: dict[tuple[str, str], dict[str, Any]] = {key: {} for key in films}
-    found: dict[tuple[str, str], list[float]] = {key: [] for key in films}
-    for number in range(max(map(len, films.values()))):
-        keys = [key for key, film in films.items() if number < len(film)]
-        batch = torch.from_numpy(np.stack([films[key][number].picture for key in keys])).permute(0, 3, 1, 2)
-        items = [Item(bytes(16), number * STEP, Face.Params(), states[key]) for key in keys]
-        shown = face.apply(batch.clone(), items).permute(0, 2, 3, 1).numpy()
-        for key, picture in zip(keys, shown, strict=True):
-            found[key].append(seen_share(films[key][number], picture))
-    return found
-
-
 @pytest.mark.parametrize("what", SEQUENCES)
-@pytest.mark.parametrize("name", FEATURES)
-def test_no_frame_shows_eye_nose_or_mouth(
-    shares: dict[tuple[str, str], list[float]], name: str, what: str
-) -> None:
-    seen = shares[name, what]
-    assert max(seen) < MOST_SEEN, [round(share, 2) for share in seen]
+def test_no_frame_shows_eye_nose_or_mouth(face: Face, what: str) -> None:
+    films = [SEQUENCES[what](name) for name in FEATURES]
+    states: list[dict[str, Any]] = [{} for _ in films]
+    for number, frames in enumerate(zip(*films, strict=True)):
+        batch = torch.from_numpy(np.stack([frame.picture for frame in frames])).permute(0, 3, 1, 2)
+        items = [Item(bytes(16), number * STEP, Face.Params(), state) for state in states]
+        shown = face.apply(batch.clone(), items).permute(0, 2, 3, 1).numpy()
+        seen = [seen_share(*pair) for pair in zip(frames, shown, strict=True)]
+        assert max(seen) < MOST_SEEN, (number, dict(zip(FEATURES, seen, strict=True)))

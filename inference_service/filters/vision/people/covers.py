@@ -21,6 +21,8 @@ SHRINKING = 0.4
 """Share of the way that a cover goes per frame to a head that is smaller; to a larger one it goes at once."""
 TURNING = 0.6
 SPEEDING = 0.6
+CLAIM = 0.5
+"""A cover goes on beside a head that is farther away than this share of the larger one's radius."""
 LEAD = 0.5
 """Most that a cover moves per frame by itself, against its radius."""
 
@@ -49,7 +51,8 @@ def follow(heads: Heads, is_real: Tensor, before: Tensor, elapsed: Tensor) -> Ke
     has_match = nearest.isfinite()
     partner = before.gather(1, place[..., None].expand(-1, -1, COLUMNS))
     new = _new(heads, is_real, partner, has_match, elapsed)
-    is_claimed = away.isfinite().any(dim=1)
+    # A mesh that has slipped off a hidden face must not take the cover along.
+    is_claimed = (away <= CLAIM * gate).any(dim=1)
     old = torch.cat((old[..., :IS_THERE], (is_old & ~is_claimed)[..., None].to(old.dtype)), dim=-1)
     rows = torch.cat((new, old), dim=1)
     order = (rows[..., IS_THERE] * (2 * HOLD_FRAMES - rows[..., AGE])).topk(before.shape[1], dim=1).indices

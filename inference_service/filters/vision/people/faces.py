@@ -179,7 +179,7 @@ def _is_near(some: Heads, known: Heads, is_known: Tensor) -> Tensor:
     """Return (N, F) bool: the middle of a head lies on one that is known."""
     away = torch.linalg.vector_norm(some.centre[:, :, None] - known.centre[:, None], dim=-1)
     is_alike = known.radius[:, None] > 0.6 * some.radius[:, :, None]
-    is_near: Tensor = (away < 0.5 * known.radius[:, None]) & is_alike & is_known[:, None]
+    is_near: Tensor = (away < 0.3 * known.radius[:, None]) & is_alike & is_known[:, None]
     return is_near.any(-1)
 
 
