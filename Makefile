@@ -14,7 +14,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PIP_FLAGS ?=
 
-export PORT HOST FILTER RESULTS DETECTRON2
+export PORT HOST FILTER DETECTRON2
 ifeq ($(PORT),)
 unexport PORT
 endif
@@ -23,9 +23,6 @@ unexport HOST
 endif
 ifeq ($(FILTER),)
 unexport FILTER
-endif
-ifeq ($(RESULTS),)
-unexport RESULTS
 endif
 ifeq ($(DETECTRON2),)
 unexport DETECTRON2
@@ -48,7 +45,7 @@ models: $(VENV)/.models
 # Replaced by the services' launcher, so that Ctrl-C and signals reach it and nothing else. An environment that has more
 # than the services need is left as it is: the torch that goes with torchvision is another one.
 run: $(firstword $(wildcard $(VENV)/.test $(VENV)/.models) $(VENV)/.run)
-	@exec $(python) deploy/launch.py
+	@exec $(python) -m deploy.launch
 
 # One run: while the tests with a browser wait, others compute (tests/order.py). A test that fails is tried once more,
 # since a neighbour on a shared machine can take all of it for seconds; more than three such tests fail the run

@@ -87,8 +87,8 @@ class LightWorker:
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         pull, pub = sockets.pull_frames(context), sockets.pub_results(context)
         endpoint = self._bind(pull)
-        for one in self.signaling:
-            pub.connect(one)
+        for address in self.signaling:
+            pub.connect(address)
         connected = set(self.signaling)
         status_due_s = 0.0
         while not self.is_draining or self._batch:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -110,7 +111,9 @@ class Services:
     def __init__(self, folder: Path, *, certificate: tuple[Path, Path] | None = None) -> None:
         self._folder = folder
         self.port = free_port()
-        self._results = f"tcp://127.0.0.1:{free_port()}"
+        # Not in `folder`, whose path can be longer than a socket's may be.
+        self._sockets = tempfile.TemporaryDirectory(prefix="p2p")
+        self._results = f"ipc://{self._sockets.name}/results.ipc"
         scheme = "https" if certificate else "http"
         self.url = f"{scheme}://127.0.0.1:{self.port}"
         self._tls: list[str] = []
@@ -129,6 +132,7 @@ class Services:
         await self.http.aclose()
         for process in filter(None, [*self.workers, self.signaling]):
             await process.stop()
+        self._sockets.cleanup()
 
     def start_signaling(self, *flags: str) -> Process:
         """Start the signaling service; it listens once `ready` returns."""

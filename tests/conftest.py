@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import tempfile
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
 
 from harness.services import in_namespace
+from shared.run_dir import VARIABLE as RUN_DIR_VARIABLE
 from tests import needs, order, report
 from tests.absent.absence import Absence
 
@@ -27,6 +29,14 @@ def pytest_report_header() -> str:
     """Name the route in the report's head, since a failure may show on one of them alone."""
     route = "a network namespace of its own" if in_namespace() else "loopback (--ice-addresses 127.0.0.1)"
     return f"p2pcamera: WebRTC peers use {route}"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_run_dir() -> Iterator[None]:
+    """Services of these tests meet in a folder of their own, not where the user's run."""
+    with tempfile.TemporaryDirectory(prefix="p2p") as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(RUN_DIR_VARIABLE, folder)
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,8 +1,8 @@
 """A stage for the shim by itself, in Chromium, whatever the server is.
 
-No service of this project runs here. The page and the shim are answered from files. A second page of the browser
-stands in for the signaling service, and its connection returns a plain red picture. Chromium's made-up camera
-is green. Nothing but that connection, on the loopback, touches a network.
+No service of this project runs here. The page and the shim are answered from files. A second page of the
+browser stands in for the signaling service, and its connection returns a plain red picture. Chromium's
+made-up camera is green. Nothing but that connection, on the loopback, touches a network.
 """
 
 from __future__ import annotations

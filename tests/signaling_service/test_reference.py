@@ -116,15 +116,15 @@ def calls() -> dict[str, str]:
     return {row[0].strip("`"): row[1] for row in rows(section("HTTP calls"))}
 
 
-async def test_the_calls_are_those_of_the_application(free_port: int) -> None:
-    async with running(free_port) as made:
+async def test_the_calls_are_those_of_the_application(results: str) -> None:
+    async with running(results) as made:
         routes = create_app(made.service).routes
     served = {(method, one.path) for one in iter_route_contexts(routes) for method in one.methods or ()}
     assert set(calls()) == {f"{method} {path}" for method, path in served}
 
 
-async def test_the_calls_marked_with_a_key_need_it(free_port: int) -> None:
-    async with running(free_port, api_key="secret") as service:
+async def test_the_calls_marked_with_a_key_need_it(results: str) -> None:
+    async with running(results, api_key="secret") as service:
         for call, needs_key in calls().items():
             answer = await service.http.request(*call.split(" "))
             assert (answer.status_code == 401) == (needs_key == "yes"), call
@@ -136,9 +136,9 @@ def example(title: str, number: int = 0) -> set[str]:
     return set(re.findall(r'^ +"(\w+)":', text, re.M))
 
 
-async def test_answers_have_the_documented_members(free_port: int) -> None:
-    async with running(free_port) as service, page() as caller:
-        with WireWorker(f"tcp://127.0.0.1:{free_port}"):
+async def test_answers_have_the_documented_members(results: str) -> None:
+    async with running(results) as service, page() as caller:
+        with WireWorker(results):
             await service.has_worker()
             served = (await service.http.get("/filters")).json()
             offer = {"type": "offer", "sdp": await caller.offer()}
