@@ -70,6 +70,7 @@ lint: $(VENV)/.test
 
 types: $(VENV)/.test
 	$(python) -m mypy
+	$(python) -m mypy examples/afterglow
 
 imports: $(VENV)/.test
 	$(VENV)/bin/lint-imports

@@ -16,7 +16,7 @@ BROWSER_SHARE = 2 / 3
 """Of the workers, as long as there are files of both kinds."""
 
 
-class ByKind(LoadScopeScheduling):
+class ByKind(LoadScopeScheduling):  # type: ignore[misc]
     """Gives each worker file after file, of its own kind first."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -19,7 +19,8 @@ class Report:
         self._tried_twice: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.outcome == "rerun":  # type: ignore[comparison-overlap]
+        # An outcome of pytest-rerunfailures.
+        if str(report.outcome) == "rerun":
             self._tried_twice.append(report.nodeid)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

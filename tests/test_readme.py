@@ -35,7 +35,7 @@ def test_the_filter_in_ten_lines_is_a_filter(monkeypatch: pytest.MonkeyPatch) ->
     finally:
         registry.close()
     batch = torch.arange(0, 256, dtype=torch.uint8).reshape(1, 1, 16, 16).expand(1, 3, 16, 16)
-    items = [Item(session=bytes(16), sequence=0, params=made.Params(levels=2))]
+    items = [Item(session=bytes(16), sequence=0, params=made.Params.model_validate({"levels": 2}))]
     result = made.apply(batch, items)
     assert result.unique().tolist() == [64, 192]
     assert torch.equal(result[0, 0] == 192, batch[0, 0] >= 128)

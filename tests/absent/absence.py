@@ -37,7 +37,7 @@ class Absence:
 
     def install(self) -> None:
         """Take the place of the finder in this process."""
-        sys.meta_path[sys.meta_path.index(PathFinder)] = self  # type: ignore[call-overload]
+        sys.meta_path[sys.meta_path.index(PathFinder)] = self
 
     @contextmanager
     def lifted(self, names: frozenset[str]) -> Iterator[None]:

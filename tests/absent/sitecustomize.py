@@ -2,6 +2,6 @@
 
 import os
 
-from absence import VARIABLE, Absence
+from absence import VARIABLE, Absence  # type: ignore[import-not-found]
 
 Absence(filter(None, os.environ.get(VARIABLE, "").split(","))).install()

@@ -285,7 +285,7 @@ async def test_sessions_outlive_the_service_worker(ready: Extended, services: Se
     await services.has_sessions(0, within_s=20)
 
     async def forgotten() -> bool:
-        return (await ready.stored("session"))["sessions"] == []
+        return bool((await ready.stored("session"))["sessions"] == [])
 
     await eventually(forgotten, 20, "the worker has ended the session of the page that went away")
 

@@ -60,7 +60,9 @@ async def start(services: Services, *flags: str) -> None:
 
 
 async def outcome(peer: FarPeer) -> str:
-    return await eventually(lambda: peer.outcome, CALLS_S, "the far peer says how its call went")
+    await eventually(lambda: peer.outcome is not None, CALLS_S, "the far peer says how its call went")
+    assert peer.outcome is not None
+    return peer.outcome
 
 
 @pytest.mark.namespace

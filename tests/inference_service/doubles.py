@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -189,23 +189,30 @@ def points(*classes: type[base.Filter]) -> dict[str, Any]:
     return {**installed(), **{cls.name: Point(cls.name, cls) for cls in classes}}
 
 
-def gated(name: str = "gated") -> type[base.Filter]:
-    """Return a filter whose loading begins (`begun`) and then waits for the test (`go`)."""
+class Gated(base.Filter):
+    """Its loading begins (`begun`) and then waits for the test (`go`)."""
 
-    class Gated(base.Filter):
-        title = "Gated"
+    title = "Gated"
+    begun: ClassVar[threading.Event]
+    go: ClassVar[threading.Event]
+
+    def load(self, device: torch.device) -> None:
+        self.begun.set()
+        assert self.go.wait(DEADLINE_S)
+
+    def apply(self, batch: torch.Tensor, items: Sequence[base.Item]) -> torch.Tensor:
+        return batch
+
+
+def gated(name: str = "gated") -> type[Gated]:
+    """Return such a filter with events of its own."""
+
+    class Fresh(Gated):
         begun = threading.Event()
         go = threading.Event()
 
-        def load(self, device: torch.device) -> None:
-            self.begun.set()
-            assert self.go.wait(DEADLINE_S)
-
-        def apply(self, batch: torch.Tensor, items: Sequence[base.Item]) -> torch.Tensor:
-            return batch
-
-    Gated.name = name
-    return Gated
+    Fresh.name = name
+    return Fresh
 
 
 class Recorder(base.Filter):
@@ -218,7 +225,7 @@ class Recorder(base.Filter):
         apart: int = 0
         together: int = 0
 
-    equal_params = frozenset({"apart"})
+    equal_params: ClassVar[frozenset[str] | None] = frozenset({"apart"})
 
     def __init__(self) -> None:
         self.batches: list[list[bytes]] = []

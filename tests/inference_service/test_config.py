@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
 import pytest
 from pydantic import Field
@@ -89,7 +90,7 @@ def test_an_empty_variable_means_the_default(monkeypatch):
 
 def test_settings_never_change():
     with pytest.raises(ValueError, match="frozen"):
-        read_settings([]).device = "cpu"
+        read_settings([]).device = "cpu"  # type: ignore[misc]
 
 
 def test_all_faults_are_reported_at_once_by_flag_and_variable(capsys):
@@ -153,7 +154,7 @@ def test_settings_of_filters_are_checked_by_the_filters_own_model():
 
 
 def test_a_filter_that_cannot_be_imported_is_named_with_its_settings():
-    made = {"broken": Point("broken", ImportError("no such module"))}
+    made: Any = {"broken": Point("broken", ImportError("no such module"))}
     settings = read_settings(["--filters", "broken", "--filter-settings", '{"broken": {}}'])
     (line,) = faults_of_filters(settings, made)
     assert "broken cannot be imported (ImportError: no such module)" in line

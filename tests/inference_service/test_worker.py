@@ -133,7 +133,7 @@ def test_newest_frame_is_filtered_when_the_loop_is_free(service):
         assert gate.begun.acquire(timeout=20)
         for number in range(1, 6):
             last = service.send(status, session=who, filters=("gate",))
-            until(lambda count=number: one.metrics.frames_received == 1 + count)
+            until(lambda count=number: one.metrics.frames_received == 1 + count)  # type: ignore[misc]
         gate.go.release(10)
         got = [head.sequence for head, _ in service.results(2)]
         assert got == [first.sequence, last.sequence]

@@ -18,7 +18,7 @@ def test_a_lane_keeps_the_newest_frame_alone(context: zmq.Context[zmq.Socket[byt
     frames = [bytes([i]) * 2_000_000 for i in range(50)]
     for frame in frames:
         push.send(frame)
-    received = []
+    received: list[int] = []
     while not received or received[-1] != 49:
         assert pull.poll(POLL_MS)
         received.append(pull.recv()[0])

@@ -63,7 +63,7 @@ def test_the_lock_of_a_killed_worker_vanishes(tmp_path):
         assert choice.take("auto", GPUS[:2], tmp_path).torch.index == 0
         os.kill(other, signal.SIGKILL)
         os.waitpid(other, 0)
-        other = None
+        other = 0
         assert choice.take("auto", GPUS[:2], tmp_path).torch.index == 1
     finally:
         os.close(reading)

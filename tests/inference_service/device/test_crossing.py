@@ -106,7 +106,7 @@ class Stream:
 
 class Event:
     def __init__(self, streams):
-        self.streams, self.stream = streams, None
+        self.streams, self.stream = streams, streams.current
 
     def record(self, stream=None):
         self.stream = stream or self.streams.current
@@ -137,13 +137,18 @@ def test_on_a_gpu_each_stream_waits_for_the_one_before_it_and_the_host_for_the_l
     assert arrived.spoiled.tolist() == [False, False, True]
 
 
+def pinned(crossing):
+    """Return the memory that it holds."""
+    return crossing._pinned
+
+
 def test_on_a_gpu_memory_is_used_again_only_after_both_ways_are_over(monkeypatch):
     streams = Streams(monkeypatch)
     crossings = GpuCrossings(torch.device("cpu"))
     first = cross(crossings, planes())
-    memory = first._pinned
-    assert crossings.begin()._pinned is not memory
+    memory = pinned(first)
+    assert pinned(crossings.begin()) is not memory
     streams.log.clear()
     first.close()
     assert streams.log == [("host", "waits for", "uploading"), ("host", "waits for", "downloading")]
-    assert crossings.begin()._pinned is memory
+    assert pinned(crossings.begin()) is memory

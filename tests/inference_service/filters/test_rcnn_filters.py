@@ -36,7 +36,12 @@ KEYPOINTS = {
     "rpn_post_nms_top_n_test": 40,
     "box_detections_per_img": 3,
 }
-KEYPOINTS_AS_SETTINGS = {"short_side": 128, "proposals_per_level": 100, "proposals": 40, "max_people": 3}
+KEYPOINTS_AS_SETTINGS: dict[str, Any] = {
+    "short_side": 128,
+    "proposals_per_level": 100,
+    "proposals": 40,
+    "max_people": 3,
+}
 DETECTION = {"min_size": 160, "max_size": 320, "box_detections_per_img": 30}
 
 
@@ -298,7 +303,12 @@ def test_people_and_their_points_are_torchvisions_in_every_picture(
 
 
 def test_pose_batched_equals_single(pose: Pose, pictures: Tensor) -> None:
-    wishes = [{}, {"camera": 0.0, "line_width": 4.0}, {"has_face": False}, {"min_point_score": -5.0}]
+    wishes: list[dict[str, Any]] = [
+        {},
+        {"camera": 0.0, "line_width": 4.0},
+        {"has_face": False},
+        {"min_point_score": -5.0},
+    ]
     chosen = [Item(bytes(16), 0, Pose.Params.model_validate({"min_score": 0.6} | wish)) for wish in wishes]
     together = pose.apply(pictures.clone(), chosen)
     assert (together != pictures).flatten(1).any(1).tolist().count(True) >= 3
@@ -308,7 +318,7 @@ def test_pose_batched_equals_single(pose: Pose, pictures: Tensor) -> None:
 
 
 def test_face_batched_equals_single_over_several_frames(face: Face, pictures: Tensor) -> None:
-    wishes = [{}, {"mode": "blur"}, {"mode": "mask"}, {"mode": "mask", "mask": "smile"}]
+    wishes: list[dict[str, Any]] = [{}, {"mode": "blur"}, {"mode": "mask"}, {"mode": "mask", "mask": "smile"}]
     states: list[dict[str, Any]] = [{} for _ in wishes]
     alone: list[dict[str, Any]] = [{} for _ in wishes]
     for sequence in range(2):

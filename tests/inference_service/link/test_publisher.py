@@ -155,7 +155,12 @@ def test_a_dns_name_that_hangs_holds_up_nobody(opened, myself, metrics):
         publisher = Publisher(
             [parse(service.endpoint), parse("tcp://slow.invalid:1")], myself.status, metrics
         )
-        publisher._look_up._resolve = lambda endpoint: hangs.wait(20) and []
+
+        def resolve(endpoint):
+            hangs.wait(20)
+            return []
+
+        publisher._look_up._resolve = resolve
         publisher.open()
         try:
             service.status()

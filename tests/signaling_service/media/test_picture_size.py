@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -14,7 +15,7 @@ from signaling_service.media.picture_size import LARGEST, Size, UnreadableSize, 
 
 def encoded(codec: str, width: int, height: int, options: dict[str, str], frames: int = 1) -> list[bytes]:
     """Frames as a page would send them."""
-    made = av.CodecContext.create(codec, "w")
+    made: Any = av.CodecContext.create(codec, "w")
     made.width, made.height, made.time_base = width, height, Fraction(1, 30)
     made.pix_fmt, made.options = options.pop("pix_fmt", "yuv420p"), options
     picture = np.zeros((height, width, 3), np.uint8)

@@ -54,7 +54,9 @@ class OneFrame(VideoStreamTrack):
     async def recv(self) -> av.VideoFrame:
         await self.may.wait()
         self.may.clear()
-        return await super().recv()
+        frame = await super().recv()
+        assert isinstance(frame, av.VideoFrame)
+        return frame
 
 
 @dataclass
@@ -172,6 +174,7 @@ class Unsteady(VideoStreamTrack):
 
     async def recv(self) -> av.VideoFrame:
         frame = await super().recv()
+        assert isinstance(frame, av.VideoFrame)
         frame.pts = (self.pts[-1] if self.pts else 0) + 2500 + self._rng.randrange(1000)
         self.pts.append(frame.pts)
         return frame

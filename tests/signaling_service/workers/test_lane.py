@@ -10,7 +10,6 @@ import zmq
 from shared import sockets
 from shared.wire import FilterState, FrameHeader, ResultKind, unpack_frame
 from signaling_service.media.frame import CameraFrame
-from signaling_service.workers import lane as lane_module
 from signaling_service.workers import sent
 from signaling_service.workers.choice import Choice
 from signaling_service.workers.lane import PROBE_EVERY_S, Lane
@@ -88,7 +87,7 @@ class World:
         self.time = VirtualTime()
         self.workers = [VirtualWorker(f"w{i}", work_s, self.time) for i, work_s in enumerate(works_s)]
         to_connect = iter(self.workers)
-        monkeypatch.setattr(lane_module.sockets, "push_frames", lambda context, keys: next(to_connect))
+        monkeypatch.setattr(sockets, "push_frames", lambda context, keys: next(to_connect))
         self.lane = Lane(None, SESSION, "tcp://127.0.0.1:5556", clock=self.time)  # type: ignore[arg-type]
         self.lane.set_workers([seen(w.id) for w in self.workers], keeps_state=keeps_state)
         self.shown: list[int] = []

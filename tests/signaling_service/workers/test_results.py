@@ -49,7 +49,7 @@ class Listening:
     def send(self, *parts: bytes) -> None:
         self.pub.send_multipart(list(parts))
 
-    async def until(self, is_so: Callable[[], bool], meanwhile: Callable[[], None] = lambda: None) -> None:
+    async def until(self, is_so: Callable[[], bool], meanwhile: Callable[[], object] = lambda: None) -> None:
         async with asyncio.timeout(5):
             while not is_so():
                 meanwhile()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from tests.inference_service.filters.densepose import narrow
 from tests.inference_service.filters.densepose.narrow import Arrays, NarrowDensePose
 from tests.inference_service.filters.densepose.reference import Reference
 
-LIMITS = {"short_side": 256, "proposals_per_level": 256, "proposals": 100, "max_people": 8}
+LIMITS: dict[str, Any] = {"short_side": 256, "proposals_per_level": 256, "proposals": 100, "max_people": 8}
 
 
 @pytest.fixture(scope="session")
@@ -35,8 +36,8 @@ def loaded(weights: Path) -> NarrowDensePose:
     return load(weights)
 
 
-def load(weights: Path, **settings: object) -> NarrowDensePose:
+def load(weights: Path, **settings: Any) -> NarrowDensePose:
     one = NarrowDensePose()
-    one.settings = one.Settings(**{**LIMITS, "weights": weights, **settings})
+    one.settings = one.Settings(**(LIMITS | {"weights": weights} | settings))
     one.load(torch.device("cpu"))
     return one

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,7 +75,7 @@ def test_every_picture_of_a_batch_has_its_own_parameters(
 ) -> None:
     picture = scene(SIZE, 2)
     scores = reference.instances(picture).scores
-    wishes = [
+    wishes: list[dict[str, Any]] = [
         {},
         {"colour_map": "jet"},
         {"over_camera": True, "alpha": 0.5},

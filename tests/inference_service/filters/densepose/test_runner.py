@@ -78,8 +78,8 @@ def test_recordings_see_what_is_seen_without(network: Network, monkeypatch: pyte
         assert got.maps is not None
         assert (expected.maps.argmax(1) == got.maps[:count].argmax(1)).float().mean() > 0.999
     assert {id(one.grid) for one in recorded._findings.values()} == {id(recorded._grids[SIZE])}
-    replays = [one.find.replays + one.decode.replays for one in recorded._findings.values()]
-    assert sum(replays) == 8, "each batch runs two recordings"
+    made: list[Any] = list(recorded._findings.values())
+    assert sum(one.find.replays + one.decode.replays for one in made) == 8, "each batch runs two recordings"
 
 
 @torch.no_grad()

@@ -44,7 +44,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return a file for each network, with weights whose output differs from place to place."""
     folder = tmp_path_factory.mktemp("weights")
     torch.manual_seed(0)
-    found = {}
+    found: dict[str, Path] = {}
     for name in NETWORKS:
         model = build(name)
         for layer in model.modules():
@@ -140,7 +140,7 @@ def test_downloaded_weights_are_those_of_torchvisions_zoo(cls: type[Filter]) -> 
 
     one = cls()
     assert one.needed_weights() == (WEIGHTS[NETWORKS[0]],)
-    one.settings = cls.Settings(network=NETWORKS[1])
+    one.settings = cls.Settings.model_validate({"network": NETWORKS[1]})
     assert one.needed_weights() == (WEIGHTS[NETWORKS[1]],)
     for name, file in WEIGHTS.items():
         assert file.url == get_model_weights(name)["DEFAULT"].url
