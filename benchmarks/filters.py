@@ -29,7 +29,7 @@ from inference_service.weights.folder import default_folder
 
 FILTERS = tuple(name for name in BUILT_IN if name not in ("passthrough", "invert", "densepose"))
 GOALS = {
-    "cpu": {"background": 15},
+    "cpu": {"background": 60},
     "cuda": {"background": 1000, "segmentation": 1000, "detection": 400, "pose": 200, "img2img": 60},
 }
 """Frames a second at any number of cameras: on two CPU cores, and on an H100."""

@@ -1,9 +1,9 @@
 """`background`: the person stays, what is behind is blurred, or becomes a colour, a picture, or green.
 
-    picture ── network's size ── PersonMask ──┐
-       └── small (240 lines) ── luma ── steadied, guided ── matte as lines over luma
-              └── tiny (120 lines) ── blur, edge colours, light        │
-    picture ── luma ──────────────────────────────────────────── alpha ┴── mixed, in bytes
+picture ── network's size ── PersonMask ──┐
+   └── small (240 lines) ── luma ── steadied, guided ── matte as lines over luma
+          └── tiny (120 lines) ── blur, edge colours, light        │
+picture ── luma ──────────────────────────────────────────── alpha ┴── mixed, in bytes
 """
 
 from __future__ import annotations
@@ -163,7 +163,9 @@ class Background(Filter):
             return shown
         return shown + poison[:, None, None, None].to(torch.float32)
 
-    def _composed(self, batch: Tensor, tiny: Tensor, alpha: Tensor, tiny_alpha: Tensor, wish: _Wish) -> Tensor:
+    def _composed(
+        self, batch: Tensor, tiny: Tensor, alpha: Tensor, tiny_alpha: Tensor, wish: _Wish
+    ) -> Tensor:
         """Return uint8 pictures: those whose room is blurred, and those with a new one, each in one go."""
         parts = []
         if wish.is_blurred:
@@ -255,9 +257,12 @@ def _steadied(person: Tensor, tiny: Tensor, items: Sequence[Item], kept: Tensor)
     last, seen = [], []
     for item, one, its_levels in zip(items, person, tiny, strict=True):
         before = item.state.get("matte")
-        is_same = before is not None and before.shape == one.shape
-        last.append(before.float() if is_same else one)
-        seen.append(item.state["levels"] if is_same else its_levels)
+        if before is None or before.shape != one.shape:
+            last.append(one)
+            seen.append(its_levels)
+        else:
+            last.append(before.float())
+            seen.append(item.state["levels"])
     still = matte.stillness(tiny, torch.stack(seen))
     return matte.steadied(person, torch.stack(last), enlarged(still, levels.size_of(person)), kept)
 

@@ -86,7 +86,7 @@ def _mean_of(levels: Tensor, share: Tensor) -> Tensor:
 
 
 def wrapped_light(room: Tensor, alpha: Tensor, strength: Tensor) -> Tensor:
-    """Return tiny levels: the light of a tiny new `room` that falls on a person's edge; strength (N, 1, 1, 1).
+    """Return tiny levels: the light of a tiny new `room` on a person's edge; strength (N, 1, 1, 1).
 
     Half of the room's at the edge, and less inside, where less of the neighbourhood is room.
     """

@@ -52,7 +52,7 @@ def luma(pictures: Tensor) -> Tensor:
 
 
 def mixed(below: Tensor, above: Tensor, share: Tensor) -> Tensor:
-    """Return uint8 pictures: `share`, (N, 1, H, W) float32 in 0..1, of those above, the rest of those below."""
+    """Return uint8 pictures: `share`, (N, 1, H, W) float32 in 0..1, of `above`, the rest of `below`."""
     if not below.is_cpu:
         return _bytes(torch.lerp(below.float(), above.float(), share))
     rest = (1 - share).numpy()

@@ -23,11 +23,14 @@ from inference_service.filters.vision.enlarge import enlarged
 
 RADIUS = 4
 """Of a neighbourhood, in pixels of the small picture: about two pixels of the network's map."""
-EVENNESS = 1e-3
-"""The variance of luma (0..1) below which a neighbourhood counts as even: the paper's epsilon."""
+EVENNESS = 6e-3
+"""The variance of luma (0..1) below which a neighbourhood counts as even: the paper's epsilon.
+
+Mattes of photographs are as good at a sixth of it, but then a camera's noise makes edges flicker.
+"""
 FRAMES_PER_S = 30.0
 """What `sequence` counts, at most."""
-MEMORY_S = 0.2
+MEMORY_S = 0.12
 """Time in which a pixel of a still picture forgets all but 1/e, at the highest steadiness."""
 FORGOTTEN_S = 0.5
 """After so long without a frame nothing of the last one is used."""
@@ -37,6 +40,8 @@ NOISE = 2.5
 """Of a camera's levels, averaged over many pixels: this much of a change is none."""
 CHANGE_REACH = 2
 """What changes makes the matte new so many pixels around it too: edges of the map move before colours do."""
+CHANGE_OF_MIND = 0.6
+"""The change of the matte at which a still pixel keeps only 1/e of that share: noise changes it less."""
 LEAST_EXPONENT = -30.0
 """Of an exponential: what is less has no effect, and numbers near zero make a CPU slow."""
 
@@ -98,12 +103,17 @@ def stillness(levels: Tensor, last: Tensor) -> Tensor:
     change = (levels.float() - last.float()).abs_().amax(1, keepdim=True)
     change = box_mean(change, 1).sub_(NOISE).clamp_(min=0)
     change = nnf.max_pool2d(change, 2 * CHANGE_REACH + 1, stride=1, padding=CHANGE_REACH)
-    return (change / CHANGE).square_().neg_().clamp_(min=LEAST_EXPONENT).exp_()
+    return _likeness(change, CHANGE)
 
 
 def steadied(matte: Tensor, last: Tensor, still: Tensor, kept: Tensor) -> Tensor:
     """Return `matte` with the share `kept`, (N, 1, 1, 1), of the last one as far as the picture is `still`.
 
-    All others (N, 1, h, w) float32. Where somebody moves the new matte holds, so that no ghost stays behind.
+    All others (N, 1, h, w) float32. Where somebody moves, or the network is of quite another opinion, the new
+    matte holds, so that no ghost stays behind.
     """
-    return torch.lerp(matte, last, still * kept)
+    return torch.lerp(matte, last, still * kept * _likeness(matte - last, CHANGE_OF_MIND))
+
+
+def _likeness(change: Tensor, scale: float) -> Tensor:
+    return (change / scale).square_().neg_().clamp_(min=LEAST_EXPONENT).exp_()
