@@ -133,7 +133,7 @@ def _free(device: torch.device) -> None:
 
 
 def _bench(device: torch.device, weights: Path, settings: dict[str, Any], max_batch: int) -> Any:
-    from inference_service.engine.memory_cameras import Bench
+    from inference_service.engine.measuring import Bench
 
     point = EntryPoint("densepose", "benchmarks.densepose.crowd:BenchDensePose", "p2pcamera.filters")
     chosen = {"densepose": {"weights": str(weights), **settings}}

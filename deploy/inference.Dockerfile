@@ -1,12 +1,12 @@
-# The inference service, for two kinds of host. `--target gpu`, which is also the last stage and so the default,
-# has torch with CUDA and detectron2; `--target cpu` has neither.
+# The inference service, for two kinds of host. `--target gpu` has torch with CUDA and detectron2. It is the last stage,
+# and so the default. `--target cpu` has neither.
 #
 # TORCH_SPEC and TORCH_INDEX_URL choose another torch, for instance one built for an older CUDA:
 #   --build-arg TORCH_INDEX_URL=https://download.pytorch.org/whl/cu126
 
 FROM python:3.11.14-slim-bookworm AS base
 
-# HOME is the volume for weights: torch, diffusers and compiled kernels all cache below it.
+# HOME is the volume for weights, because torch, diffusers and compiled kernels all cache below it.
 ENV PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     PIP_NO_CACHE_DIR=1 \
@@ -14,7 +14,7 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
     PIP_ROOT_USER_ACTION=ignore \
     HOME=/var/lib/p2pcamera
 
-# The number is the contract with docker-compose.yml and the other image: both share a folder of sockets. A new
+# docker-compose.yml and the other image use the same number, because both services share a folder of sockets. A new
 # volume takes its owner from the folder here.
 RUN groupadd --gid 10001 p2pcamera \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/p2pcamera --shell /usr/sbin/nologin p2pcamera \
@@ -26,7 +26,7 @@ COPY pyproject.toml constraints.txt deploy/requirements.py ./
 
 FROM base AS cpu-packages
 ARG TORCH_SPEC=torch
-# The version comes from constraints.txt; its local part, +cpu, sorts above the plain one of PyPI.
+# constraints.txt names the version. Its local part, +cpu, sorts above PyPI's plain version.
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
 RUN python requirements.py inference models > requirements.txt \
     && pip install --only-binary :all: ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} \
@@ -35,18 +35,18 @@ RUN python requirements.py inference models > requirements.txt \
 
 FROM base AS gpu-packages
 ARG TORCH_SPEC=torch
-# Without an index of its own: PyPI's torch for Linux is built with CUDA.
+# This needs no index of its own: PyPI's torch for Linux is built with CUDA.
 ARG TORCH_INDEX_URL
 RUN python requirements.py inference models > requirements.txt \
     && pip install --only-binary :all: ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} \
         -c constraints.txt "$TORCH_SPEC" -r requirements.txt
-# What detectron2 and DensePose need at run time besides. Two of these come as source, but are plain Python.
+# detectron2 and DensePose need these at run time. Two of them come as source, but are plain Python.
 COPY deploy/detectron2-needs.txt ./
 RUN pip install ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} \
         -c constraints.txt "$TORCH_SPEC" -r detectron2-needs.txt
 
 
-# Compilers and git stay in this stage. It starts from the torch that will import what is compiled.
+# Compilers and git stay in this stage. It starts from the torch that will import the compiled code.
 FROM gpu-packages AS detectron2
 # Of Debian's packages a release has one version each, so none is pinned.
 # hadolint ignore=DL3008
@@ -64,11 +64,11 @@ COPY pyproject.toml README.md LICENSE /app/
 COPY shared /app/shared
 COPY inference_service /app/inference_service
 COPY deploy/inference_health.py /app/deploy/inference_health.py
-# Installed where it lies, so that the worker knows its version.
+# The project is installed in place, so that the worker knows its version.
 RUN pip install --no-deps --editable . \
     && pip check
 USER 10001:10001
-# A package that is missing, or a file that this user may not read, ends the build and not the first call.
+# A missing package, or a file that this user may not read, fails here and not in the first call.
 RUN python -m inference_service --help > /dev/null
 ENTRYPOINT ["python", "-m", "inference_service"]
 

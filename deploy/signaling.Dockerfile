@@ -1,5 +1,4 @@
-# The signaling service: WebRTC and HTTP. Every package of it comes as a wheel, so no compiler is needed, and
-# torch is no part of it.
+# The signaling service: WebRTC and HTTP. All its packages come as wheels, so no compiler is needed. It has no torch.
 FROM python:3.11.14-slim-bookworm
 
 ENV PYTHONDONTWRITEBYTECODE=1 \
@@ -8,12 +7,12 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_ROOT_USER_ACTION=ignore
 
-# The number is the contract with docker-compose.yml and the other image: both share a folder of sockets.
+# docker-compose.yml and the other image use the same number, because both services share a folder of sockets.
 RUN groupadd --gid 10001 p2pcamera \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/p2pcamera --shell /usr/sbin/nologin p2pcamera \
     && install --directory --owner=10001 --group=10001 --mode=0700 /run/p2pcamera
 
-# Before the code, so that a change of code installs nothing anew.
+# This comes before the code, so that a change of code installs nothing again.
 WORKDIR /build
 COPY pyproject.toml constraints.txt deploy/requirements.py ./
 RUN python requirements.py signaling > requirements.txt \
@@ -27,11 +26,11 @@ COPY signaling_service /app/signaling_service
 COPY static /app/static
 COPY deploy/signaling_health.py /app/deploy/signaling_health.py
 
-# Installed where it lies, so that the service knows its version.
+# The project is installed in place, so that the service knows its version.
 RUN pip install --no-deps --editable . \
     && pip check
 
 USER 10001:10001
-# A package that is missing, or a file that this user may not read, ends the build and not the first call.
+# A missing package, or a file that this user may not read, fails here and not in the first call.
 RUN python -m signaling_service --help > /dev/null
 ENTRYPOINT ["python", "-m", "signaling_service"]

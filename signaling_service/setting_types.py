@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 VideoCodec = Literal["h264", "vp8"]
 VIDEO_CODECS: tuple[VideoCodec, ...] = ("h264", "vp8")
-"""At like quality H264 takes less CPU than VP8 on both ways: ARCHITECTURE.md, "The returned picture"."""
+"""At like quality H264 takes less CPU than VP8 in both directions: docs/decisions/0009-h264-before-vp8.md."""
 
 
 def _bits_per_s(value: Any) -> Any:

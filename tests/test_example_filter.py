@@ -37,7 +37,8 @@ def environ(tmp_path_factory) -> dict[str, str]:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index"]
     subprocess.run([*pip, "--no-deps", "--no-build-isolation", "--target", target, EXAMPLE], check=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("INFERENCE_")}
-    return {**kept, "PYTHONPATH": os.pathsep.join((str(target), str(ROOT)))}
+    folders = (str(target), str(ROOT), os.environ["PYTHONPATH"])
+    return {**kept, "PYTHONPATH": os.pathsep.join(folders)}
 
 
 @contextmanager

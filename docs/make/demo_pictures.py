@@ -54,11 +54,16 @@ def moved() -> Iterator[npt.NDArray[np.uint8]]:
         yield np.asarray(cv2.cvtColor(frame_bgr, cv2.COLOR_BGR2YUV_I420), np.uint8)
 
 
+def write_camera(path: Path) -> None:
+    """Write a loop for Chromium's camera."""
+    write_y4m(path, (WIDTH, HEIGHT), FPS, moved())
+
+
 async def take() -> None:
     """Take all of SHOTS into docs/images."""
     with tempfile.TemporaryDirectory() as scratch:
         camera = Path(scratch) / "camera.y4m"
-        write_y4m(camera, (WIDTH, HEIGHT), FPS, moved())
+        write_camera(camera)
         async with Services(Path(scratch)) as services, chromium(camera) as browser:
             await services.start("ink,invert,passthrough")
             for name, options in SHOTS.items():

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from inference_service.commands.chain import Chain, add_worker_flags, fail, prepare, worker_flags
-from inference_service.engine.memory_cameras import Bench, Load, Measured
+from inference_service.engine.measuring import Bench, Measured
+from inference_service.engine.memory_cameras import Load
 from inference_service.errors import SessionError
 from inference_service.filters.registry import installed
 from shared.frame import MAX_SIDE, MIN_SIDE, is_usable_size

@@ -1,10 +1,10 @@
 """`face`: every face covered, by squares, a blur or a drawn mask, with torchvision's Keypoint R-CNN resnet50.
 
-What hides a face must not show one that has just been missed. So covers stay for half a second where a head
-is no longer found, moving on as it moved; and as long as no face was found since a session's state is new (at
-its first frame, after a change of size, or on another worker) the whole picture is in squares, for half a
-second at most. So it is where there are more people than can be followed. What the network never finds is not
-covered.
+What hides a face must not show one that has just been missed. So a cover stays for half a second where a
+head is no longer found, and moves on as the head moved. While a session's state is new, the whole picture is
+in squares until a face is found, for half a second at most. It is new at the first frame, after a change of
+size, and on another worker. The picture is also in squares where there are more people than can be followed.
+What the network never finds is not covered.
 """
 
 from __future__ import annotations

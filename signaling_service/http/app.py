@@ -54,7 +54,15 @@ def create_app(service: Serving) -> FastAPI:
         finally:
             await service.close()
 
-    app = FastAPI(title="p2pcamera signaling service", lifespan=lifespan)
+    # FastAPI's interactive pages load scripts from a CDN, so they are not served: people have docs/.
+    # Its own schema would be open to everybody, so `routes` serves that to callers who may use the API.
+    app = FastAPI(
+        title="p2pcamera signaling service",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
     app.include_router(create_routes(service.settings, service.sessions, service.exposition))
     app.mount("/", StaticPages(), name="static")
     app.add_exception_handler(SignalingError, _on_signaling_error)

@@ -77,6 +77,12 @@ def create_routes(
         """STUN and TURN servers for the browser, with short-lived credentials where there is a secret."""
         return {"iceServers": ice_servers_for_browser(settings.ice_servers)}
 
+    @guarded.get("/openapi.json", include_in_schema=False)
+    async def openapi(request: Request) -> dict[str, Any]:
+        """The calls and their bodies as OpenAPI 3.1."""
+        schema: dict[str, Any] = request.app.openapi()
+        return schema
+
     @router.get("/healthz")
     async def healthz() -> dict[str, str]:
         """The process answers."""

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import zmq
 
@@ -9,13 +7,6 @@ from shared import sockets
 from shared.wire import MAX_MESSAGE_BYTES, STATUS_TOPIC
 
 POLL_MS = 5000
-
-
-@pytest.fixture
-def context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    yield context
-    context.destroy(linger=0)
 
 
 def test_a_lane_keeps_the_newest_frame_alone(context: zmq.Context[zmq.Socket[bytes]]) -> None:

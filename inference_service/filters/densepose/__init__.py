@@ -7,9 +7,7 @@ torchvision are needed by `load` alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
-from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -20,7 +18,8 @@ from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.densepose.paint import draw
 from inference_service.filters.densepose.palette import ColourMap, Look, Palette, Part
-from inference_service.filters.vision.networks.precision import Precision, is_half
+from inference_service.filters.vision.networks.precision import is_half
+from inference_service.filters.vision.settings.recorded import RecordedSettings, on_device
 from inference_service.weights.folder import WeightsFile
 
 
@@ -61,7 +60,7 @@ class DensePose(Filter):
             description="How sure the network must be that something is a person.",
         )
 
-    class Settings(base.Settings):
+    class Settings(RecordedSettings):
         """What an operator may set, once."""
 
         short_side: int = Field(
@@ -88,38 +87,12 @@ class DensePose(Filter):
             title="Proposals",
             description="Candidates of a picture that are looked at closely.",
         )
-        precision: Precision = Field(
-            default="auto",
-            title="Precision",
-            description="Of the network's numbers; auto is float16 on a GPU and float32 on a CPU.",
-        )
-        weights: Path | None = Field(
-            default=None,
-            title="Weights",
-            description="A file with the model's weights, instead of the downloaded one.",
-        )
-        cuda_graphs: bool = Field(
-            default=True,
-            title="CUDA graphs",
-            description="Record a GPU's work once, then replay it.",
-        )
-        recorded_sizes: tuple[Annotated[str, Field(pattern=r"^\d{2,4}x\d{2,4}$")], ...] = Field(
-            default=("640x480",),
-            max_length=4,
-            title="Recorded sizes",
-            description="Sizes of pictures for which that is done; others are served without it.",
-        )
         warm_batch: int = Field(
             default=16,
             ge=1,
             le=64,
             title="Recorded batch",
-            description="Pictures in one batch up to which that is done; each more holds 23 MB of the GPU.",
-        )
-        compile: bool = Field(
-            default=False,
-            title="Compile",
-            description="Use torch.compile too; the first batch of each size then takes long.",
+            description="Most pictures of a recorded batch; each more holds 23 MB of the GPU.",
         )
 
     name: ClassVar[str] = "densepose"
@@ -159,20 +132,15 @@ class DensePose(Filter):
         limits = Limits(
             settings.short_side, settings.proposals_per_level, settings.proposals, settings.max_people
         )
-        is_gpu = device.type == "cuda"
         half = is_half(settings.precision, device)
-        # This thread's own device may be another GPU, where recording would take memory too.
-        with torch.cuda.device(device) if is_gpu else nullcontext(), torch.inference_mode():
+        with on_device(device):
             network = Network(made, limits, device, is_half=half)
             if settings.compile:
                 network.compile()
             runner = Runner(network)
-            if is_gpu and settings.cuda_graphs:
-                for text in settings.recorded_sizes:
-                    width, height = map(int, text.split("x"))
-                    runner.record(
-                        (height, width), settings.warm_batch, settings.warm_batch * settings.max_people
-                    )
+            for width, height in settings.sizes_to_record(device):
+                most_people = settings.warm_batch * settings.max_people
+                runner.record((height, width), settings.warm_batch, most_people)
         self._palette = Palette(device, network.dtype)
         self._upsample = network.upsample
         self._runner = runner

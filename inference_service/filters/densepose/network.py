@@ -13,78 +13,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as nnf
 
 from inference_service.filters.densepose import halving
+from inference_service.filters.densepose.grid import Grid, network_size
 from inference_service.filters.densepose.paint import enlargement
+from inference_service.filters.densepose.people import PERSON_COLUMNS, Found, People
 from inference_service.filters.densepose.resize import Blend, resize
 from inference_service.filters.vision.networks.boxes import clip, decode, is_nonempty, suppress
 from inference_service.filters.vision.networks.folding import flatten_channels_last
 from inference_service.filters.vision.networks.graphs import CROWDS, bucket
 from inference_service.filters.vision.networks.pooling import Levels, align_exactly, gather
+from inference_service.filters.vision.networks.proposals import Selection
 
-LONGEST_SIDE = 1333
-"""As detectron2's INPUT.MAX_SIZE_TEST: a wide picture is made smaller than its short side asks for."""
 PROPOSAL_ROUNDS, PERSON_ROUNDS = 24, 12
 """Of suppression on a GPU. Measured chains: among proposals 9 where they crowd round people and 16 where they
 lie as anchors do under scores that change slowly; among people 7."""
 MAX_COMPILED = 64
 """Numbers and sizes of pictures for which backbone and decoder are compiled."""
-PERSON_COLUMNS = 10
-"""Box for the network, box in the picture, number of the picture, rank."""
-
-
-class People(NamedTuple):
-    """One row per person, unused ones last."""
-
-    network_boxes: Tensor
-    """(M, 4) float32, in pixels of the network's input."""
-    boxes: Tensor
-    """(M, 4) float32, in pixels of the picture, within it."""
-    picture: Tensor
-    """(M,) int64."""
-    rank: Tensor
-    """(M,) int64: 0 is the best of its picture; -1 for one that is not to be drawn."""
-
-    @classmethod
-    def unpack(cls, rows: Tensor) -> People:
-        """Read (M, PERSON_COLUMNS) float32 as `find` makes them."""
-        return cls(rows[:, :4], rows[:, 4:8], rows[:, 8].to(torch.int64), rows[:, 9].to(torch.int64))
-
-
-class Found(NamedTuple):
-    """What `find` returns, all of it on the device."""
-
-    features: tuple[Tensor, ...]
-    people: Tensor
-    """(at least N * max_people, PERSON_COLUMNS) float32; see `People`."""
-    summary: Tensor
-    """(2,) int32: number of people, number of suppressions that have not settled."""
-    poison: Tensor
-    """(N,) float32: 0, or NaN for a picture for which the network's output is not finite."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """What depends on the size of the pictures alone, (height, width), made once per size."""
-
-    picture: tuple[int, int]
-    network: tuple[int, int]
-    """The size to which the picture is brought, along rows and along columns."""
-    across: Blend | None
-    down: Blend | None
-    padding: tuple[int, int]
-    """Rows below and columns at the right that make it a multiple of the largest stride."""
-    anchors: tuple[Tensor, ...]
-    """Per level (cells * 3, 4) float32."""
-    levels: Levels
-    """Those that people are pooled from."""
-    finest: Levels
-    """The one that `decode` returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +57,21 @@ class Network:
         self.is_half = is_half
         self.dtype = torch.float16 if is_half else torch.float32
         is_gpu = device.type == "cuda"
-        self.rounds = (PROPOSAL_ROUNDS, PERSON_ROUNDS) if is_gpu else (None, None)
-        """Of suppression; None: until it has settled, which is only asked where asking is free."""
         heads, rpn = model.roi_heads, model.proposal_generator
         self._rpn_names, self._heads_names = tuple(rpn.in_features), tuple(heads.in_features)
         self._strides = tuple(rpn.anchor_generator.strides)
         self._divisor = model.backbone.size_divisibility
         self._anchor_generator = rpn.anchor_generator
-        self._rpn_threshold, self._box_threshold = rpn.nms_thresh, heads.box_predictor.test_nms_thresh
-        self._rpn_weights = _pair(rpn.box2box_transform.weights)
+        self.rounds = (PROPOSAL_ROUNDS, PERSON_ROUNDS) if is_gpu else (None, None)
+        """Of suppression; None: until it has settled, which is only asked where asking is free."""
+        self._selection = Selection(
+            limits.proposals_per_level,
+            limits.proposals,
+            _pair(rpn.box2box_transform.weights),
+            rpn.nms_thresh,
+            lambda boxes, logits: is_nonempty(boxes),
+        )
+        self._box_threshold = heads.box_predictor.test_nms_thresh
         self._box_weights = _pair(heads.box_predictor.box2box_transform.weights)
         self._box_side = heads.box_pooler.output_size[0]
         self._person_side = heads.densepose_pooler.output_size[0]
@@ -181,7 +137,9 @@ class Network:
         by_name = self.backbone(self._input(pictures, grid))
         features = [by_name[name] for name in self._rpn_names]
         logits, deltas = self._rpn_head(features)
-        proposals, is_real, rpn_settled = self._propose(logits, deltas, grid)
+        proposals, is_real, rpn_settled = self._selection.propose(
+            logits, deltas, grid.anchors, grid.network, self.rounds[0]
+        )
         # Anything that is not finite makes a sum so, and nothing else does.
         poison = sum(level.flatten(1).sum(1, dtype=torch.float32) * 0 for level in logits)
         features = [by_name[name] for name in self._heads_names]
@@ -234,38 +192,6 @@ class Network:
         form = torch.channels_last if self.is_half else torch.contiguous_format
         return values.to(self.dtype, memory_format=form)
 
-    def _propose(
-        self, logits: Sequence[Tensor], deltas: Sequence[Tensor], grid: Grid
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return (N, P, 4) boxes in pixels of the network's input, which are real (N, P), and if settled."""
-        each = self.limits.proposals_per_level
-        boxes, scores = [], []
-        for level_logits, level_deltas, anchors in zip(logits, deltas, grid.anchors, strict=True):
-            n = len(level_logits)
-            # Channels are (anchor, coordinate); anchors vary fastest, then columns, then rows.
-            level_scores = level_logits.permute(0, 2, 3, 1).reshape(n, -1)
-            moves = level_deltas.permute(0, 2, 3, 1).reshape(n, -1, 4)
-            best, place = level_scores.topk(min(each, level_scores.shape[1]), dim=1)
-            chosen = moves.gather(1, place[..., None].expand(-1, -1, 4))
-            missing = each - best.shape[1]
-            boxes.append(nnf.pad(decode(chosen, anchors[place], self._rpn_weights), (0, 0, 0, missing)))
-            scores.append(nnf.pad(best.float(), (0, missing), value=-torch.inf))
-        candidates, logit = torch.stack(boxes, dim=1), torch.stack(scores, dim=1)
-        is_finite = candidates.isfinite().all(dim=-1) & logit.isfinite()
-        candidates = clip(torch.where(is_finite[..., None], candidates, 0), grid.network)
-        is_valid = is_finite & is_nonempty(candidates)
-        n = len(candidates)
-        kept, is_settled = suppress(
-            candidates.flatten(0, 1),
-            is_valid.flatten(0, 1),
-            self._rpn_threshold,
-            self.rounds[0],
-        )
-        logit = torch.where(kept.view_as(logit), logit, -torch.inf).flatten(1)
-        best, place = logit.topk(min(self.limits.proposals, logit.shape[1]), dim=1)
-        proposals = candidates.flatten(1, 2).gather(1, place[..., None].expand(-1, -1, 4))
-        return proposals, best > -torch.inf, is_settled.view(n, -1).all(dim=1)
-
     def _judge(self, features: Sequence[Tensor], proposals: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
         """Return logits (N, P, 2), person and not, and deltas (N, P, 4), float32."""
         n, count = proposals.shape[:2]
@@ -301,7 +227,7 @@ class Network:
         kept, is_settled = suppress(boxes, is_valid, self._box_threshold, self.rounds[1])
         rank = kept.cumsum(dim=1) - 1
         kept = kept & (rank < self.limits.max_people)
-        in_picture = self._to_picture(boxes, grid)
+        in_picture = grid.to_picture(boxes)
         rank = torch.where(is_nonempty(in_picture), rank, -1)
         picture = torch.arange(len(boxes), device=boxes.device)[:, None].expand_as(rank)
         columns = torch.stack((picture, rank), dim=-1).to(torch.float32)
@@ -315,25 +241,6 @@ class Network:
         people[:, -1] = -1
         people = people.index_copy(0, place, rows)[:capacity]
         return people, flat.sum(), is_settled
-
-    def _to_picture(self, boxes: Tensor, grid: Grid) -> Tensor:
-        (height, width), (network_height, network_width) = grid.picture, grid.network
-        across, down = (
-            boxes[..., 0::2] * (width / network_width),
-            boxes[..., 1::2] * (height / network_height),
-        )
-        return clip(torch.stack((across, down), dim=-1).flatten(-2), grid.picture)
-
-
-def network_size(size: tuple[int, int], short_side: int) -> tuple[int, int]:
-    """Return (height, width) for a picture of `size`: short side as asked for, the other in proportion."""
-    height, width = size
-    scale = short_side / min(height, width)
-    new_height, new_width = (short_side, scale * width) if height < width else (scale * height, short_side)
-    longest = max(new_height, new_width)
-    if longest > LONGEST_SIDE:
-        new_height, new_width = (side * (LONGEST_SIDE / longest) for side in (new_height, new_width))
-    return int(new_height + 0.5), int(new_width + 0.5)
 
 
 def _pair(weights: Sequence[float]) -> tuple[float, float]:

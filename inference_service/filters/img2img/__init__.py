@@ -7,10 +7,9 @@ different sessions, prompts and strengths share a batch. Both packages are impor
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -30,7 +29,8 @@ from inference_service.filters.img2img.schedule import LEAST_STRENGTH, MAX_STEPS
 from inference_service.filters.img2img.size import MULTIPLE, working_size
 from inference_service.filters.img2img.words import Words
 from inference_service.filters.vision.networks import packages
-from inference_service.filters.vision.networks.precision import Precision, is_half
+from inference_service.filters.vision.networks.precision import is_half
+from inference_service.filters.vision.settings.recorded import RecordedSettings, on_device
 from inference_service.weights.folder import WeightsFile
 
 
@@ -95,7 +95,7 @@ class Img2Img(Filter):
             description="0 shows the camera, 1 the painting.",
         )
 
-    class Settings(base.Settings):
+    class Settings(RecordedSettings):
         """What an operator may set, once."""
 
         model: Model = Field(
@@ -116,33 +116,12 @@ class Img2Img(Filter):
             title="Weights",
             description="A folder as diffusers' save_pretrained writes it, instead of the downloaded files.",
         )
-        precision: Precision = Field(
-            default="auto",
-            title="Precision",
-            description="Of the networks' numbers; auto is float16 on a GPU and float32 on a CPU.",
-        )
-        cuda_graphs: bool = Field(
-            default=True,
-            title="CUDA graphs",
-            description="Record a GPU's work once, then replay it.",
-        )
-        recorded_sizes: tuple[Annotated[str, Field(pattern=r"^\d{2,4}x\d{2,4}$")], ...] = Field(
-            default=("640x480",),
-            max_length=4,
-            title="Recorded sizes",
-            description="Sizes of pictures for which that is done; others are served without it.",
-        )
         warm_batch: int = Field(
             default=4,
             ge=1,
             le=64,
             title="Recorded batch",
-            description="Pictures in one batch up to which that is done; a guided one counts twice.",
-        )
-        compile: bool = Field(
-            default=False,
-            title="Compile",
-            description="Use torch.compile too; the first batch of each size then takes minutes.",
+            description="Most pictures of a recorded batch; a guided one counts twice.",
         )
 
     name: ClassVar[str] = "img2img"
@@ -169,23 +148,19 @@ class Img2Img(Filter):
         """
         settings = self.settings
         packages.require(self.name, "diffusers", "transformers")
-        is_gpu = device.type == "cuda"
         dtype = torch.float16 if is_half(settings.precision, device) else torch.float32
         parts = self._parts()
         paths = self.weights_folder.get_all([part.file for part in parts])
         with TemporaryDirectory(prefix="p2pcamera-img2img-") as name:
             lay_out(Path(name), parts, paths, settings.weights)
             read = checkpoint.load(Path(name), settings.model, dtype)
-        # This thread's own device may be another GPU, where recording would take memory too.
-        with torch.cuda.device(device) if is_gpu else nullcontext(), torch.inference_mode():
+        with on_device(device):
             networks = Networks(read.unet, read.autoencoder, device, dtype)
             words = Words(read.tokenizer, read.text_encoder.to(device), settings.model)
             if settings.compile:
                 networks.compile()
-            if is_gpu and settings.cuda_graphs:
-                for size in settings.recorded_sizes:
-                    width, height = map(int, size.split("x"))
-                    networks.record(*working_size(width, height, settings.side), settings.warm_batch)
+            for width, height in settings.sizes_to_record(device):
+                networks.record(*working_size(width, height, settings.side), settings.warm_batch)
         self._schedule = Schedule(settings.model, read.noising)
         self._painter = Painter(networks, Prompts(words.encode), Noise(device))
 

@@ -10,7 +10,6 @@ from inference_service.device import crossing as module
 from inference_service.device.crossing import CpuCrossings, GpuCrossings
 
 ROWS, WIDTH = 72, 64
-gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
 
 def planes(count=3):
@@ -24,7 +23,7 @@ def cross(crossings, sent, spoiled=None):
     return one
 
 
-@pytest.fixture(params=["cpu", pytest.param("cuda", marks=[pytest.mark.gpu, gpu])])
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 def crossings(request):
     if request.param == "cpu":
         return CpuCrossings()

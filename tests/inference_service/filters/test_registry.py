@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from inference_service.errors import FilterFailed, UnknownFilter, WeightsError
-from inference_service.filters import base
-from inference_service.filters import registry as module
+from inference_service.filters import base, loader
 from inference_service.filters.entry import Progress
 from inference_service.filters.invert import Invert
 from inference_service.filters.registry import BUILT_IN, Registry, installed
@@ -135,7 +134,7 @@ def test_the_progress_of_a_download_is_shown_while_it_lasts(opened):
 
 
 def test_a_filter_without_its_weights_is_tried_again(opened, monkeypatch):
-    monkeypatch.setattr(module, "TRY_AGAIN_AFTER_S", 0.05)
+    monkeypatch.setattr(loader, "TRY_AGAIN_AFTER_S", 0.05)
     tries = []
 
     class Lacking(Recorder):
@@ -153,7 +152,7 @@ def test_a_filter_without_its_weights_is_tried_again(opened, monkeypatch):
 
 
 def test_a_filter_that_failed_otherwise_is_not_tried_again(opened, monkeypatch):
-    monkeypatch.setattr(module, "TRY_AGAIN_AFTER_S", 0.05)
+    monkeypatch.setattr(loader, "TRY_AGAIN_AFTER_S", 0.05)
     tries = []
 
     class Broken(Recorder):

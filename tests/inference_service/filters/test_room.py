@@ -8,8 +8,7 @@ import weakref
 import pytest
 import torch
 
-from inference_service.filters import base
-from inference_service.filters import registry as module
+from inference_service.filters import base, loader
 from inference_service.filters.entry import Progress
 from inference_service.filters.registry import Registry
 from inference_service.filters.room import Space
@@ -50,7 +49,7 @@ class MadeMemory:
 def made(tmp_path, monkeypatch):
     """Make a registry of filters `a` to `d` that all hold SIZE_BYTES."""
     registries = []
-    monkeypatch.setattr(module, "ROOM_AGAIN_AFTER_S", 0.05)
+    monkeypatch.setattr(loader, "ROOM_AGAIN_AFTER_S", 0.05)
 
     def make(memory_mib, limit_mib=None, idle_s=0.0, load=()):
         memory = MadeMemory(memory_mib * MIB)

@@ -89,7 +89,7 @@ def test_what_needs_to_be_looked_up():
     assert needs_look_up(parse("tcp://localhost:1"))
     assert not needs_look_up(parse("tcp://10.0.0.1:1"))
     assert not needs_look_up(parse("tcp://[::1]:1"))
-    assert not needs_look_up(parse("ipc://signaling"))
+    assert not needs_look_up(parse("ipc:///signaling"))
 
 
 def test_names_are_looked_up_again_and_again():

@@ -39,16 +39,16 @@ def covered(pictures: Tensor, covers: Tensor, is_all: Tensor, wishes: Wishes) ->
     """
     places, share = nearest(covers, wishes.scale, (pictures.shape[2], pictures.shape[3]))
     hidden = _hidden(pictures, places, wishes)
-    made = torch.lerp(pictures.to(torch.float32), hidden, share[:, None])
+    result = torch.lerp(pictures.to(torch.float32), hidden, share[:, None])
     masks = [
         style if mode == "mask" else None for style, mode in zip(wishes.styles, wishes.modes, strict=True)
     ]
     for style in sorted({mask for mask in masks if mask is not None}):
         colours, cover = drawn(style, places, wishes.colour)
         has_it = [mask == style for mask in masks]
-        made = _only(has_it, torch.lerp(made, colours, cover), made)
+        result = _only(has_it, torch.lerp(result, colours, cover), result)
     height = pictures.shape[2]
-    return torch.where(is_all[:, None, None, None], squares(pictures, max(1, height // ROWS_OF_ALL)), made)
+    return torch.where(is_all[:, None, None, None], squares(pictures, max(1, height // ROWS_OF_ALL)), result)
 
 
 def nearest(covers: Tensor, scale: Tensor, size: tuple[int, int]) -> tuple[Places, Tensor]:

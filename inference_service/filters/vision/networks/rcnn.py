@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -21,7 +20,9 @@ from torch.nn import functional as nnf
 
 from inference_service.filters.vision.networks.boxes import clip, decode, suppress
 from inference_service.filters.vision.networks.folding import flatten_channels_last, fold_norm
-from inference_service.filters.vision.networks.pooling import Levels, align_exactly, gather
+from inference_service.filters.vision.networks.pooling import align_exactly, gather
+from inference_service.filters.vision.networks.proposals import Selection
+from inference_service.filters.vision.networks.rcnn_grid import Grid
 
 PROPOSAL_ROUNDS, THING_ROUNDS = 24, 12
 """Of suppression on a GPU; even, so that one that is cut short shows a thing twice rather than not at all."""
@@ -60,21 +61,6 @@ class Found(NamedTuple):
     """(N,) float32: 0, or NaN for a picture for which the network's output is not finite."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """What depends on the size of the pictures alone, (height, width), made once per size."""
-
-    picture: tuple[int, int]
-    network: tuple[int, int]
-    """The size to which the picture is brought."""
-    padding: tuple[int, int]
-    """Rows below and columns at the right that make it a multiple of the largest stride."""
-    anchors: tuple[Tensor, ...]
-    """Per level (cells * anchors of a cell, 4) float32."""
-    levels: Levels
-    """Those that regions are pooled from."""
-
-
 class Network:
     """The model's stages; half precision with channels last, and norms folded into their convolutions."""
 
@@ -88,8 +74,14 @@ class Network:
         self.asks = not is_gpu
         """Asking how many there are costs nothing."""
         self._rpn, self._heads, self._transform = model.rpn, model.roi_heads, model.transform
-        self._per_level, self._proposals = self._rpn.pre_nms_top_n(), self._rpn.post_nms_top_n()
-        self._rpn_weights = _pair(self._rpn.box_coder.weights)
+        least_side, least_score = self._rpn.min_size, self._rpn.score_thresh
+        self._selection = Selection(
+            self._rpn.pre_nms_top_n(),
+            self._rpn.post_nms_top_n(),
+            _pair(self._rpn.box_coder.weights),
+            self._rpn.nms_thresh,
+            lambda boxes, logits: _is_at_least(boxes, least_side) & (logits.sigmoid() >= least_score),
+        )
         self._box_weights = _pair(self._heads.box_coder.weights)
         self._side = self._heads.box_roi_pool.output_size[0]
         statistics = torch.tensor((self._transform.image_mean, self._transform.image_std))
@@ -119,7 +111,9 @@ class Network:
         """Return what belongs to pictures of `size` (height, width); a new one copies to the device."""
         grid = self._grids.get(size)
         if grid is None:
-            grid = self._grids[size] = self._new_grid(size)
+            grid = self._grids[size] = Grid.of(
+                size, self._rpn, self._transform, self._strides, self._pooled, self.device
+            )
             if len(self._grids) > MAX_GRIDS:
                 self._grids.popitem(last=False)
         else:
@@ -136,7 +130,9 @@ class Network:
         logits, deltas = self._rpn_head(list(levels))
         # Anything that is not finite makes a sum so, and nothing else does.
         poison = sum(level.flatten(1).sum(1, dtype=torch.float32) * 0 for level in (*logits, *deltas))
-        proposals, is_real = self._propose(logits, deltas, grid)
+        proposals, is_real, _ = self._selection.propose(
+            logits, deltas, grid.anchors, grid.network, self._rounds[0]
+        )
         features = tuple(levels[number] for number in self._pooled)
         scores, moves = self._judge(features, proposals, is_real, grid)
         poison = poison + torch.where(is_real, scores.sum(-1) + moves.sum(-1), 0).sum(1) * 0
@@ -152,29 +148,6 @@ class Network:
         strides = [self._strides[number] for number in self._pooled]
         return align_exactly(features, picture, boxes, strides, side)
 
-    def _new_grid(self, size: tuple[int, int]) -> Grid:
-        from torchvision.models.detection.image_list import ImageList
-
-        network = network_size(size, self._transform.min_size[-1], self._transform.max_size)
-        divisor = self._transform.size_divisible
-        padding = (-network[0] % divisor, -network[1] % divisor)
-        padded = (network[0] + padding[0], network[1] + padding[1])
-        # Each level halves the one before, rounding up where that is odd.
-        shapes = [(-(-padded[0] // stride), -(-padded[1] // stride)) for stride in self._strides]
-        images = ImageList(torch.empty(1).expand(1, 3, *padded), [network])
-        (anchors,) = self._rpn.anchor_generator(images, [torch.empty(1).expand(1, 1, *one) for one in shapes])
-        each = self._rpn.anchor_generator.num_anchors_per_location()
-        counts = [height * width * many for (height, width), many in zip(shapes, each, strict=True)]
-        pooled = [shapes[number] for number in self._pooled]
-        strides = [self._strides[number] for number in self._pooled]
-        return Grid(
-            size,
-            network,
-            padding,
-            tuple(anchors.to(self.device).split(counts)),
-            Levels.of(pooled, strides, self.device),
-        )
-
     def _input(self, pictures: Tensor, grid: Grid) -> Tensor:
         values = pictures.to(torch.float32)
         if grid.network != grid.picture:
@@ -184,34 +157,6 @@ class Network:
         if below or right:
             values = nnf.pad(values, (0, right, 0, below))
         return values.to(self.dtype, memory_format=torch.channels_last)
-
-    def _propose(
-        self, logits: Sequence[Tensor], deltas: Sequence[Tensor], grid: Grid
-    ) -> tuple[Tensor, Tensor]:
-        """Return (N, P, 4) boxes in pixels of the network's input, and which of them are real, (N, P)."""
-        boxes, scores = [], []
-        for level_logits, level_deltas, anchors in zip(logits, deltas, grid.anchors, strict=True):
-            n = len(level_logits)
-            # Channels are (anchor, coordinate); anchors vary fastest, then columns, then rows.
-            level_scores = level_logits.permute(0, 2, 3, 1).reshape(n, -1)
-            moves = level_deltas.permute(0, 2, 3, 1).reshape(n, -1, 4)
-            best, place = level_scores.topk(min(self._per_level, level_scores.shape[1]), dim=1)
-            chosen = moves.gather(1, place[..., None].expand(-1, -1, 4))
-            missing = self._per_level - best.shape[1]
-            boxes.append(nnf.pad(decode(chosen, anchors[place], self._rpn_weights), (0, 0, 0, missing)))
-            scores.append(nnf.pad(best.float(), (0, missing), value=-torch.inf))
-        candidates, logit = torch.stack(boxes, dim=1), torch.stack(scores, dim=1)
-        is_finite = candidates.isfinite().all(dim=-1) & logit.isfinite()
-        candidates = clip(torch.where(is_finite[..., None], candidates, 0), grid.network)
-        is_valid = is_finite & _is_at_least(candidates, self._rpn.min_size)
-        is_valid &= logit.sigmoid() >= self._rpn.score_thresh
-        kept, _ = suppress(
-            candidates.flatten(0, 1), is_valid.flatten(0, 1), self._rpn.nms_thresh, self._rounds[0]
-        )
-        logit = torch.where(kept.view_as(logit), logit, -torch.inf).flatten(1)
-        best, place = logit.topk(min(self._proposals, logit.shape[1]), dim=1)
-        proposals = candidates.flatten(1, 2).gather(1, place[..., None].expand(-1, -1, 4))
-        return proposals, best > -torch.inf
 
     def _judge(
         self, features: Sequence[Tensor], proposals: Tensor, is_real: Tensor, grid: Grid
@@ -261,11 +206,7 @@ class Network:
         is_real = scores > 0
         boxes = boxes.gather(1, order[..., None].expand(-1, -1, 4)) * is_real[..., None]
         labels = labels.gather(1, order) * is_real
-        (height, width), (network_height, network_width) = grid.picture, grid.network
-        in_picture = torch.stack(
-            (boxes[..., 0::2] * (width / network_width), boxes[..., 1::2] * (height / network_height)), dim=-1
-        ).flatten(-2)
-        return Things(clip(in_picture, grid.picture), boxes, labels, scores, is_real, kept.sum(dim=1))
+        return Things(grid.to_picture(boxes), boxes, labels, scores, is_real, kept.sum(dim=1))
 
 
 def fold_norms(model: nn.Module) -> None:
@@ -280,12 +221,6 @@ def fold_norms(model: nn.Module) -> None:
                 setattr(parent, name, nn.Identity())
     left = [name for name, module in model.named_modules() if isinstance(module, FrozenBatchNorm2d)]
     assert not left, f"norms that follow no convolution: {left}"
-
-
-def network_size(size: tuple[int, int], short_side: int, long_side: int) -> tuple[int, int]:
-    """Return (height, width) for a picture of `size`, as torchvision's GeneralizedRCNNTransform scales it."""
-    scale = min(short_side / min(size), long_side / max(size))
-    return int(size[0] * scale), int(size[1] * scale)
 
 
 def _strides(backbone: nn.Module) -> tuple[list[str], list[int]]:

@@ -1,8 +1,8 @@
 """Where heads are, from the points of people: middle, size and tilt, rather too large than too small.
 
-Proportions are those of a grown head (22 cm from chin to crown, 15 between the ears, 6.3 between the eyes)
-and of shoulder joints 36 cm apart; each distance that is seen gives a size, and the largest counts, since a
-head that is turned shows its distances shortened and never lengthened.
+Proportions are those of an adult: 22 cm from chin to crown, 15 between the ears, 6.3 between the eyes, 36
+between the shoulder joints. Each visible distance gives a size. The largest counts, since a turned head
+shows its distances shortened and never lengthened.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Heads(NamedTuple):
 def heads_of(place: Tensor, score: Tensor, boxes: Tensor, min_point_score: float) -> Heads:
     """Return the head of each person, from `place` (N, K, 17, 2), `score` (N, K, 17) and `boxes` (N, K, 4).
 
-    A point counts where its score is higher than `min_point_score`. Without a point of the face (seen from
-    behind, or hidden) the head is taken to be above the shoulders, and without these at the top of the box.
+    A point counts where its score is higher than `min_point_score`. A head from behind, or hidden, shows no
+    point of the face: it is assumed above the shoulders. Without these it is assumed at the top of the box.
     """
     is_seen = score > min_point_score
     sides = boxes[..., 2:] - boxes[..., :2]

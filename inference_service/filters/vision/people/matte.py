@@ -1,8 +1,8 @@
 """From a network's rough map to the share of a person in each pixel: soft along edges, steady over time.
 
 Edges: the guided filter (K. He, J. Sun, X. Tang, "Guided Image Filtering", TPAMI 2013), which explains the
-map in each neighbourhood as a linear function of the picture's luma; that is found in a small picture and
-applied to the large one (K. He, J. Sun, "Fast Guided Filter", arXiv:1505.00996).
+map in each neighbourhood as a linear function of the picture's luma. The function is found in a small picture
+and applied to the large one (K. He, J. Sun, "Fast Guided Filter", arXiv:1505.00996).
 
 Time: each pixel keeps a share of its last value, as far as the picture did not change there. The share is so
 small that half a second of frames leaves next to nothing of whatever was before.

@@ -19,7 +19,7 @@ from tests.inference_service.filters.densepose.narrow import Arrays
 
 KEY = "roi_heads.densepose_head.body_conv_fcn1.weight"
 
-pytestmark = pytest.mark.usefixtures("detectron2")
+pytestmark = pytest.mark.detectron2
 
 
 def load(path: Path) -> Any:

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pydantic import ValidationError
 
 from harness import counting
 from inference_service.errors import WeightsError
@@ -15,6 +14,8 @@ from tests.inference_service.filters.densepose.conftest import LIMITS, load
 from tests.inference_service.filters.densepose.narrow import Arrays, NarrowDensePose
 from tests.inference_service.filters.densepose.reference import Reference
 from tests.inference_service.filters.densepose.scenes import batch_of, filtered, image, items, scene
+
+pytestmark = pytest.mark.detectron2
 
 SIZE = (256, 320)
 
@@ -151,21 +152,6 @@ def test_a_person_that_is_not_finite_spoils_its_own_picture(weights: Path) -> No
     result = one.apply(batch_of(scene(SIZE, 1), scene(SIZE, 2)), items(*[one.Params()] * 2))
     assert result[0].isfinite().all()
     assert result[1].isnan().all()
-
-
-def test_parameters_are_checked_and_described() -> None:
-    for wrong in (
-        {"alpha": 1.1},
-        {"colour_map": "puce"},
-        {"parts": ["tail"]},
-        {"min_score": -0.1},
-        {"unknown": 1},
-    ):
-        with pytest.raises(ValidationError):
-            DensePose.Params.model_validate(wrong)
-    schema = DensePose.Params.model_json_schema()["properties"]
-    assert all({"title", "description", "default"} <= set(one) for one in schema.values())
-    assert DensePose.Params.model_validate({"parts": ["head"]}).parts == ("head",)
 
 
 def test_no_more_people_than_the_operator_allows(weights: Path, reference: Reference) -> None:

@@ -12,10 +12,7 @@ from tests.inference_service.filters.densepose.conftest import LIMITS
 from tests.inference_service.filters.densepose.narrow import NarrowDensePose
 from tests.inference_service.filters.densepose.scenes import batch_of, image, items, scene
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
-]
+pytestmark = [pytest.mark.gpu, pytest.mark.detectron2]
 
 SIZE = (256, 320)
 

@@ -10,14 +10,11 @@ import torch
 from torch import Tensor
 
 from inference_service.filters.densepose import checkpoint, model, runner
+from inference_service.filters.densepose.network import Limits, Network
 from tests.inference_service.filters.densepose import narrow
 from tests.inference_service.filters.densepose.scenes import batch_of, scene
 
-pytest.importorskip("torchvision", reason="needs the package torchvision, as only the filter densepose does")
-pytest.importorskip("detectron2", reason="needs the package detectron2, as only the filter densepose does")
-pytest.importorskip("densepose", reason="needs the package densepose, as only the filter densepose does")
-
-from inference_service.filters.densepose.network import Limits, Network
+pytestmark = pytest.mark.detectron2
 
 SIZE = (256, 320)
 

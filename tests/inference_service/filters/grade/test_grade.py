@@ -59,7 +59,6 @@ def test_a_gpu_would_show_the_same_to_within_2(look: str) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_shows_the_same_to_within_2() -> None:
     batch = noise(2)
     wishes = items({"look": "film"}, {"look": "vintage"})

@@ -1,0 +1,53 @@
+"""What an operator may set of a network whose work a GPU records and replays (CUDA graphs)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Annotated
+
+import torch
+from pydantic import Field
+
+from inference_service.filters.vision.settings.network import NetworkSettings
+
+
+class RecordedSettings(NetworkSettings):
+    """Base of the settings of such a filter; each has a `warm_batch` of its own."""
+
+    cuda_graphs: bool = Field(
+        default=True,
+        title="CUDA graphs",
+        description="Record a GPU's work once, then replay it.",
+    )
+    recorded_sizes: tuple[Annotated[str, Field(pattern=r"^\d{2,4}x\d{2,4}$")], ...] = Field(
+        default=("640x480",),
+        max_length=4,
+        title="Recorded sizes",
+        description="Sizes of pictures for which that is done; others are served without it.",
+    )
+    compile: bool = Field(
+        default=False,
+        title="Compile",
+        description="Use torch.compile too; the first batch of each size then takes minutes.",
+    )
+
+    def sizes_to_record(self, device: torch.device) -> list[tuple[int, int]]:
+        """Return (width, height) of the pictures to record for on this device; none on a CPU."""
+        if device.type != "cuda" or not self.cuda_graphs:
+            return []
+        sizes = []
+        for text in self.recorded_sizes:
+            width, height = map(int, text.split("x"))
+            sizes.append((width, height))
+        return sizes
+
+
+@contextmanager
+def on_device(device: torch.device) -> Iterator[None]:
+    """Build and record a network for `device`, in inference mode.
+
+    A GPU becomes this thread's own: recording would take memory of another one too otherwise.
+    """
+    with torch.cuda.device(device) if device.type == "cuda" else nullcontext(), torch.inference_mode():
+        yield
