@@ -1,5 +1,6 @@
 # make run     both services on this machine, and a page that shows the camera filtered
-# make test    every test, headless Chromium included
+# make test    the tests, headless Chromium and Firefox included; DETECTRON2=folder of a clone adds DensePose's
+# make test-all  these, and those that take long
 # make models  what the filters made of known models need besides: torchvision, diffusers (some GB; docs/gallery.md)
 # make check   lint, types, import rule; those of the JavaScript too where npm is installed (make js)
 # make shim    static/p2pcamera.* from static/shim (needs npm; the results are committed)
@@ -12,11 +13,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 PIP_FLAGS ?=
-# The tests of the filters that need torchvision or diffusers have an environment of their own, so that all others show
-# that nothing else needs them.
-MODELS_VENV ?= .venv-models
 
-export PORT HOST FILTER RESULTS
+export PORT HOST FILTER DETECTRON2
 ifeq ($(PORT),)
 unexport PORT
 endif
@@ -26,40 +24,42 @@ endif
 ifeq ($(FILTER),)
 unexport FILTER
 endif
-ifeq ($(RESULTS),)
-unexport RESULTS
+ifeq ($(DETECTRON2),)
+unexport DETECTRON2
 endif
 
 python := $(VENV)/bin/python
 pip := $(python) -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
 
-.PHONY: help install models run test check lint types imports js shim shim-check format bench bench-fastrtc extension clean
+.PHONY: help install models run test test-all check lint types imports js shim shim-check format bench bench-fastrtc \
+	extension clean
 .DEFAULT_GOAL := help
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
-install: $(VENV)/.test $(MODELS_VENV)/.test-models
+install: $(VENV)/.test
 
 models: $(VENV)/.models
 
-# Replaced by the services' launcher, so that Ctrl-C and signals reach it and nothing else.
-run: $(VENV)/.run
-	@exec $(python) deploy/launch.py
+# Replaced by the services' launcher, so that Ctrl-C and signals reach it and nothing else. An environment that has more
+# than the services need is left as it is: the torch that goes with torchvision is another one.
+run: $(firstword $(wildcard $(VENV)/.test $(VENV)/.models) $(VENV)/.run)
+	@exec $(python) -m deploy.launch
 
-# Three at a time, mostly waiting; files of tests/e2e two, for what their tests share. Once more where one fails, since a
-# neighbour on a shared machine can take all of it for seconds: a fault of ours fails again.
-pytest := sh tests/in_namespace.sh $(python) -m pytest
-ifeq ($(PYTEST_FLAGS),)
-tests := $(pytest) --numprocesses 3 --reruns 1 --ignore tests/e2e && \
-	$(pytest) --numprocesses 2 --dist loadfile tests/e2e && \
-	sh tests/in_namespace.sh $(MODELS_VENV)/bin/python -m pytest -m models --numprocesses 2 --dist loadfile --reruns 1
-else
-tests := $(pytest) $(PYTEST_FLAGS)
-endif
+# One run: while the tests with a browser wait, others compute (tests/order.py). A test that fails is tried once more,
+# since a neighbour on a shared machine can take all of it for seconds; more than three such tests fail the run
+# (tests/report.py).
+pytest = CHROMIUM="$$(sh tests/find_chromium.sh)" && FIREFOX="$$(sh tests/find_firefox.sh)" && \
+	export CHROMIUM FIREFOX && sh tests/in_namespace.sh $(python) -m pytest
+every := --numprocesses 3 --reruns 1
+PYTEST_FLAGS ?=
 
-test: $(VENV)/.test $(MODELS_VENV)/.test-models
-	@CHROMIUM="$$(sh tests/find_chromium.sh)" && export CHROMIUM && $(tests)
+test: $(VENV)/.test $(if $(DETECTRON2),$(VENV)/.detectron2)
+	@$(pytest) $(or $(PYTEST_FLAGS),$(every) -m "not slow")
+
+test-all: $(VENV)/.test $(if $(DETECTRON2),$(VENV)/.detectron2)
+	@$(pytest) $(every)
 
 check: lint types imports js
 
@@ -70,6 +70,7 @@ lint: $(VENV)/.test
 
 types: $(VENV)/.test
 	$(python) -m mypy
+	$(python) -m mypy examples/afterglow
 
 imports: $(VENV)/.test
 	$(VENV)/bin/lint-imports
@@ -104,14 +105,14 @@ extension:
 	@$(PYTHON) deploy/extension.py
 
 clean:
-	rm -rf $(VENV) $(MODELS_VENV) .venv-fastrtc node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-fastrtc node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
 node_modules/.installed: package.json package-lock.json
 	@test -n "$(npm)" || { echo "npm is needed for this (node 20 or newer)" >&2; exit 1; }
 	npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-$(VENV)/bin/python $(MODELS_VENV)/bin/python:
+$(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	{ echo "Python 3.11 or newer is needed: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(@D:/bin=)
@@ -121,22 +122,33 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(python)
 	$(pip) -e '.[signaling,inference]'
 	@touch $@
 
-$(VENV)/.test: pyproject.toml constraints.txt | $(python)
-	@echo "Installing what the services and the tests need (once; a few minutes) ..."
-	$(pip) -e '.[signaling,inference,test,dev]'
-	@touch $@ $(VENV)/.run
-
 # constraints.txt, but for the torch that goes with torchvision.
 define with_models
-	@echo "Installing torchvision and diffusers (once; some GB) ..."
-	sed '/^torch\(vision\)\?==/d' constraints.txt | cat - constraints-models.txt > $(@D)/constraints.txt
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile $(PIP_FLAGS) -c $(@D)/constraints.txt
+	sed '/^torch\(vision\)\?==/d' constraints.txt | cat - constraints-models.txt > $(VENV)/constraints.txt
+	$(python) -m pip install --quiet --disable-pip-version-check --no-compile $(PIP_FLAGS) -c $(VENV)/constraints.txt
+endef
+
+# Compiled here, on all cores: some environments forbid Python to keep what it compiles, and then each process that
+# imports torch compiles it anew for 4 s. Not what one or two processes import. Templates that some packages bring are not
+# Python, so the exit status says nothing.
+define compile
+	$(python) -m compileall -q -j 0 -x '/site-packages/(transformers|diffusers)/' $(VENV)/lib/python3*/site-packages || true
 endef
 
 $(VENV)/.models: pyproject.toml constraints.txt constraints-models.txt | $(VENV)/.run
+	@echo "Installing torchvision and diffusers (once; some GB) ..."
 	$(with_models) -e '.[signaling,inference,models]'
+	@$(compile)
 	@touch $@
 
-$(MODELS_VENV)/.test-models: pyproject.toml constraints.txt constraints-models.txt | $(MODELS_VENV)/bin/python
-	$(with_models) -e '.[signaling,inference,models,test]'
+$(VENV)/.test: pyproject.toml constraints.txt constraints-models.txt | $(python)
+	@echo "Installing what the services and the tests need (once; a few minutes, some GB) ..."
+	$(with_models) -e '.[signaling,inference,models,test,dev]'
+	@$(compile)
+	@touch $@ $(VENV)/.run $(VENV)/.models
+
+# detectron2 itself is not on PyPI: the tests import it from the clone's folder.
+$(VENV)/.detectron2: deploy/detectron2-needs.txt | $(VENV)/.test
+	@echo "Installing what detectron2 needs (once) ..."
+	$(with_models) -r deploy/detectron2-needs.txt
 	@touch $@

@@ -17,6 +17,8 @@ import urllib.request
 from collections.abc import Mapping
 from types import FrameType
 
+from shared import run_dir
+
 END_LIMIT_S = 2.5
 """Both services leave on their own long before; after this they are killed."""
 DIED_EARLY_S = 10.0
@@ -44,7 +46,8 @@ def _environment(given: Mapping[str, str]) -> dict[str, str]:
     environment = dict(given)
     port = given.get("PORT", "7860")
     filter_ = given.get("FILTER", "ink")
-    results = given.get("RESULTS", "tcp://127.0.0.1:5556")
+    # Named after the port, so that a second start needs another PORT alone.
+    results = f"ipc://{run_dir.run_dir(given) / f'results-{port}.ipc'}"
     environment.setdefault("SIGNALING_PORT", port)
     environment.setdefault("SIGNALING_HOST", given.get("HOST", "127.0.0.1"))
     environment.setdefault("SIGNALING_DEFAULT_FILTER", filter_)

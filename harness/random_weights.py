@@ -108,7 +108,6 @@ def _written(folder: Path, model: torch.nn.Module) -> dict[str, Any]:
 
 _MAKERS: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "segmentation": _segmenter,
-    "background": _segmenter,
     "detection": _detector,
     "pose": _keypoints,
     "img2img": _diffusion,

@@ -7,7 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -44,6 +45,8 @@ class Process:
     ) -> None:
         self.name, self.log = name, log
         self._argv, self._env = argv, {**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})}
+        if (folders := os.environ.get("PYTHONPATH")) and env and "PYTHONPATH" in env:
+            self._env["PYTHONPATH"] = os.pathsep.join((env["PYTHONPATH"], folders))
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -108,7 +111,9 @@ class Services:
     def __init__(self, folder: Path, *, certificate: tuple[Path, Path] | None = None) -> None:
         self._folder = folder
         self.port = free_port()
-        self._results = f"tcp://127.0.0.1:{free_port()}"
+        # Not in `folder`, whose path can be longer than a socket's may be.
+        self._sockets = tempfile.TemporaryDirectory(prefix="p2p")
+        self._results = f"ipc://{self._sockets.name}/results.ipc"
         scheme = "https" if certificate else "http"
         self.url = f"{scheme}://127.0.0.1:{self.port}"
         self._tls: list[str] = []
@@ -127,6 +132,7 @@ class Services:
         await self.http.aclose()
         for process in filter(None, [*self.workers, self.signaling]):
             await process.stop()
+        self._sockets.cleanup()
 
     def start_signaling(self, *flags: str) -> Process:
         """Start the signaling service; it listens once `ready` returns."""
@@ -141,20 +147,35 @@ class Services:
 
     def start_worker(self, filters: str, *flags: str, env: Mapping[str, str] | None = None) -> Process:
         """Start one more worker with `filters` loaded."""
-        argv = [sys.executable, "-m", "inference_service", "--filters", filters, "--device", "cpu"]
-        argv += ["--signaling", self._results, *flags]
-        name = f"worker-{len(self.workers)}"
         # One thread each: workers share the cores with a browser and with one another.
         threads = {"OMP_NUM_THREADS": "1", **(env or {})}
-        worker = Process(name, argv, self._folder / f"{name}.log", threads)
+        return self._start_worker(
+            "inference_service", "--device", "cpu", "--filters", filters, *flags, env=threads
+        )
+
+    def start_light_worker(self, filters: str, *flags: str) -> Process:
+        """Start one more worker without torch, for `invert` and `passthrough`: harness/light_worker.py."""
+        return self._start_worker("harness.light_worker", "--filters", filters, *flags)
+
+    def _start_worker(self, module: str, *flags: str, env: Mapping[str, str] | None = None) -> Process:
+        name = f"worker-{len(self.workers)}"
+        argv = [sys.executable, "-m", module, "--signaling", self._results, *flags]
+        worker = Process(name, argv, self._folder / f"{name}.log", env)
         worker.start()
         self.workers.append(worker)
         return worker
 
     async def start(self, filters: str, workers: int = 1) -> list[Process]:
         """Start the signaling service and so many workers, with `filters` loaded; wait until they serve."""
+        return await self._start(self.start_worker, filters, workers)
+
+    async def start_light(self, filters: str, workers: int = 1) -> list[Process]:
+        """Do the same with workers without torch."""
+        return await self._start(self.start_light_worker, filters, workers)
+
+    async def _start(self, start: Callable[[str], Process], filters: str, workers: int) -> list[Process]:
         self.start_signaling()
-        started = [self.start_worker(filters) for _ in range(workers)]
+        started = [start(filters) for _ in range(workers)]
         await self.ready(dict.fromkeys(filters.split(","), workers))
         return started
 

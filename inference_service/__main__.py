@@ -32,8 +32,8 @@ def main() -> int:
     """
     # Before the imports, which take seconds: until the worker is open there is nothing to drain.
     _on_signals(_leave_at_once)
-    # Read when torch is imported. On a CPU that others use too, threads that spin while they wait take the
-    # time from those that work: ink took 215 ms a frame on a busy host, and 52 so; alone it is the same.
+    # Read when torch is imported. Threads that spin while they wait take time from those that work. On a
+    # busy host ink took 215 ms a frame with them and 52 without; on an idle one there is no difference.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if sys.argv[1:] and not sys.argv[1].startswith("-"):
         # What a command does may be ended like any other program.
@@ -45,22 +45,21 @@ def main() -> int:
         except KeyboardInterrupt:
             return EXIT_INTERRUPTED
     from inference_service.config import read_settings
+    from shared import log_lines
 
     settings = read_settings(sys.argv[1:])
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    log_lines.configure(settings.log_level)
     return _work(settings)
 
 
 def _work(settings: Settings) -> int:
-    import zmq
-
     from inference_service.config import fault, faults_of_filters, refuse
-    from inference_service.device.choice import list_gpus, run_dir, take
+    from inference_service.device.choice import list_gpus, take
     from inference_service.errors import DeviceError
     from inference_service.filters.registry import installed
     from inference_service.worker import Worker
+    from shared.errors import BindError
+    from shared.run_dir import run_dir
 
     points = installed()
     faults = faults_of_filters(settings, points)
@@ -85,8 +84,8 @@ def _work(settings: Settings) -> int:
         )
         try:
             worker.open()
-        except zmq.ZMQError as exc:
-            refuse([fault("frames_bind", f"{settings.frames_bind} cannot be bound ({exc.strerror})")])
+        except BindError as exc:
+            refuse([fault("frames_bind", str(exc))])
         # What torch leaves would hold up a batch whenever the collector went through all of it.
         gc.freeze()
         code = reasons.get()

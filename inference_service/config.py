@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,12 +15,18 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, CliApp, NoDecode, SettingsConfigDict, SettingsError
 
 from inference_service.weights.folder import default_folder
-from shared import endpoints
-from shared.errors import EndpointError
+from shared import endpoints, link_keys
+from shared.errors import EndpointError, KeysError
+from shared.link_keys import LinkKeys
+from shared.run_dir import RESULTS_NAME, run_dir
 
 PREFIX = "INFERENCE_"
 MAX_BATCH = 256
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
+NEEDS_KEYS = (
+    "expected with tcp:// endpoints, the loopback's too, since whoever reaches them could take part; "
+    "`python -m signaling_service keys DIR` makes them (on one host leave the endpoints out)"
+)
 _ANY_HOST = {"*", "0.0.0.0", "::"}  # noqa: S104 - compared with, never bound
 
 
@@ -45,14 +52,22 @@ class Settings(BaseSettings):
         description="auto (the GPU that fewest workers of this host have, else cpu), cpu, cuda or cuda:N",
     )
     signaling: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("tcp://127.0.0.1:5556",),
-        description="where results and status go, comma-separated; a DNS name means all its addresses",
+        default_factory=lambda: (f"ipc://{run_dir(os.environ) / RESULTS_NAME}",),
+        description="where results and status go, comma-separated; a DNS name means all its addresses "
+        f"(default: {RESULTS_NAME} in this user's run folder)",
     )
     frames_bind: str = Field(
-        "tcp://127.0.0.1:*", description="endpoint for frames; a * in an ipc path becomes the worker's id"
+        "",
+        description="endpoint for frames; a * in an ipc path becomes the worker's id (default: a socket of "
+        "its own beside that of the first --signaling)",
     )
     frames_advertise: str | None = Field(
         None, description="how signaling services reach it (default: the bound endpoint)"
+    )
+    link_keys: Path | None = Field(
+        None,
+        description="folder of the link's keys, which tcp:// endpoints need; "
+        "`python -m signaling_service keys DIR` makes them",
     )
     max_batch: int = Field(32, ge=1, le=MAX_BATCH, description="most frames in one batch")
     max_wait_ms: float = Field(
@@ -114,13 +129,49 @@ class Settings(BaseSettings):
     @field_validator("frames_bind", "frames_advertise")
     @classmethod
     def _frames(cls, value: str | None) -> str | None:
-        if value is not None:
+        if value:
             _endpoint(value)
         return value
 
+    @field_validator("link_keys")
+    @classmethod
+    def _link_keys(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            try:
+                link_keys.load(value, "worker")
+            except KeysError as exc:
+                raise ValueError(str(exc)) from exc
+        return value
+
+    @property
+    def keys(self) -> LinkKeys | None:
+        """What this worker proves itself with, and knows signaling services by; reads the files."""
+        return None if self.link_keys is None else link_keys.load(self.link_keys, "worker")
+
+    @property
+    def frames(self) -> str:
+        """`frames_bind`, or the default for it."""
+        if self.frames_bind:
+            return self.frames_bind
+        folder = endpoints.parse(self.signaling[0]).host.rpartition("/")[0]
+        return f"ipc://{folder}/worker-*.ipc"
+
+    @model_validator(mode="after")
+    def _one_transport(self) -> Settings:
+        transports = {endpoints.parse(text).transport for text in self.signaling}
+        if len(transports) > 1:
+            raise ValueError(fault("signaling", "expected tcp:// alone or ipc:// alone"))
+        if not self.frames_bind and "tcp" in transports:
+            raise ValueError(fault("frames_bind", "expected with a tcp:// signaling, as tcp://ADDRESS:*"))
+        if self.frames_bind and endpoints.parse(self.frames_bind).transport not in transports:
+            raise ValueError(fault("frames_bind", "expected the transport of --signaling"))
+        if "tcp" in transports and self.link_keys is None:
+            raise ValueError(fault("link_keys", NEEDS_KEYS))
+        return self
+
     @model_validator(mode="after")
     def _reachable(self) -> Settings:
-        bound = endpoints.parse(self.frames_bind)
+        bound = endpoints.parse(self.frames)
         if self.frames_advertise is None:
             if bound.host in _ANY_HOST:
                 raise ValueError(

@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import EntryPoint, PackageNotFoundError, version
+from pathlib import Path
 
 import torch
 
@@ -21,7 +22,7 @@ from inference_service.engine.engine import Engine, Limits, Outputs
 from inference_service.link.publisher import Publisher
 from inference_service.link.receiver import Receiver
 from inference_service.metrics import Metrics
-from shared import endpoints
+from shared import binding, endpoints
 from shared.wire import PROTOCOL_VERSION, FrameHeader, LoopState, StatusHeader
 
 logger = logging.getLogger(__name__)
@@ -55,9 +56,9 @@ class Worker:
             Outputs(self._publish, self._announce, self._leave, on_hang),
         )
         self._publisher = Publisher(
-            [endpoints.parse(text) for text in settings.signaling], self._status, self.metrics
+            [endpoints.parse(text) for text in settings.signaling], self._status, self.metrics, settings.keys
         )
-        self._receiver = Receiver(self._engine.mailbox, self.metrics, self._on_frame)
+        self._receiver = Receiver(self._engine.mailbox, self.metrics, self._on_frame, settings.keys)
 
     @property
     def metrics(self) -> Metrics:
@@ -65,8 +66,11 @@ class Worker:
         return self._engine.metrics
 
     def open(self) -> None:
-        """Bind, start all threads, and say so to the signaling services. Raises zmq.ZMQError of the bind."""
-        bound = self._receiver.open(_with_id(self._settings.frames_bind, self.id))
+        """Bind, start all threads, and say so to the signaling services. Raises BindError."""
+        frames = self._settings.frames
+        if frames.startswith("ipc://") and "*" in frames.rpartition("/")[2]:
+            binding.sweep(Path(frames.removeprefix("ipc://")))
+        bound = self._receiver.open(_with_id(frames, self.id))
         self.frames_endpoint = self._advertised(bound)
         self._engine.open(self._settings.filters)
         self._publisher.open()
@@ -128,7 +132,7 @@ class Worker:
         )
 
     def _advertised(self, bound: str) -> str:
-        wish = _with_id(self._settings.frames_advertise or self._settings.frames_bind, self.id)
+        wish = _with_id(self._settings.frames_advertise or self._settings.frames, self.id)
         # Not `bound` as it is: libzmq writes an IPv4 address as [::ffff:127.0.0.1].
         return wish[:-1] + bound.rpartition(":")[2] if wish.endswith(":*") else wish
 

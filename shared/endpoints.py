@@ -46,8 +46,11 @@ def parse(text: str) -> Endpoint:
     if not separator or not rest:
         raise EndpointError(text, _EXPECTED)
     if transport == "ipc":
-        if len(rest.encode()) > IPC_PATH_BYTES:
-            raise EndpointError(text, f"a path of at most {IPC_PATH_BYTES} bytes")
+        # Neither one that depends on where a process was started, nor ipc://@name, which everybody may open.
+        if not rest.startswith("/"):
+            raise EndpointError(text, "an absolute path")
+        if (size := len(rest.encode())) > IPC_PATH_BYTES:
+            raise EndpointError(text, f"a path of at most {IPC_PATH_BYTES} bytes (unix(7)), not {size}")
         return Endpoint("ipc", rest)
     if transport != "tcp":
         raise EndpointError(text, _EXPECTED)

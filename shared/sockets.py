@@ -1,5 +1,8 @@
 """The four sockets of the design, each with every option set before it is bound or connected.
 
+Those that are bound (PULL, SUB) take a gate (gate.py), which says who may connect; those that connect take
+the keys with which they prove who they are.
+
 An option set later is silently ignored by libzmq, so nothing outside this file sets one. A socket belongs to
 the thread that uses it: ZeroMQ sockets are not thread-safe.
 """
@@ -8,6 +11,8 @@ from __future__ import annotations
 
 import zmq
 
+from shared.gate import Gate, present
+from shared.link_keys import LinkKeys
 from shared.wire import MAX_MESSAGE_BYTES
 
 FRAMES_RECEIVE_HIGH_WATER = 64
@@ -23,33 +28,39 @@ RECONNECT_MS = 100
 RECONNECT_MAX_MS = 1000
 
 
-def push_frames(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
+def push_frames(context: zmq.Context[zmq.Socket[bytes]], keys: LinkKeys | None = None) -> zmq.Socket[bytes]:
     """A lane's PUSH: keeps the newest frame alone, and takes none while no worker is connected."""
     socket = _socket(context, zmq.PUSH)
+    present(socket, keys)
     socket.setsockopt(zmq.CONFLATE, 1)
     socket.setsockopt(zmq.IMMEDIATE, 1)
     return socket
 
 
-def pull_frames(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
+def pull_frames(context: zmq.Context[zmq.Socket[bytes]], gate: Gate | None = None) -> zmq.Socket[bytes]:
     """A worker's PULL, to be drained without pause by one thread."""
     socket = _socket(context, zmq.PULL)
+    if gate is not None:
+        gate.guard(socket)
     socket.setsockopt(zmq.RCVHWM, FRAMES_RECEIVE_HIGH_WATER)
     socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
     return socket
 
 
-def pub_results(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
+def pub_results(context: zmq.Context[zmq.Socket[bytes]], keys: LinkKeys | None = None) -> zmq.Socket[bytes]:
     """A worker's PUB of results and status, touched by its publisher thread alone."""
     socket = _socket(context, zmq.PUB)
+    present(socket, keys)
     socket.setsockopt(zmq.SNDHWM, RESULTS_HIGH_WATER)
     socket.setsockopt(zmq.MAXMSGSIZE, SUBSCRIPTION_BYTES)
     return socket
 
 
-def sub_results(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
+def sub_results(context: zmq.Context[zmq.Socket[bytes]], gate: Gate | None = None) -> zmq.Socket[bytes]:
     """A signaling process's SUB of results and status, drained by its event loop."""
     socket = _socket(context, zmq.SUB)
+    if gate is not None:
+        gate.guard(socket)
     socket.setsockopt(zmq.RCVHWM, RESULTS_HIGH_WATER)
     socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
     return socket

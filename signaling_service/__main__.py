@@ -1,4 +1,7 @@
-"""`python -m signaling_service`: read settings, bind, serve until a signal."""
+"""`python -m signaling_service`: read settings, bind, serve until a signal.
+
+With the command `keys`: make the keys of the link to workers.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,15 @@ def main() -> int:
     # closed, and finds these again.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
+    if sys.argv[1:2] == ["keys"]:
+        from signaling_service.keys_command import main as make_keys
+
+        return make_keys(sys.argv[2:])
     import uvicorn
 
-    from shared import endpoints
     from signaling_service.config import AUTO, read_settings
     from signaling_service.http.app import Serving, create_app
+    from signaling_service.http.listening import PortNotTaken, listen
     from signaling_service.logs import configure_logs
     from signaling_service.processes.front import Front
     from signaling_service.rtc.public_address import NoPublicAddress, public_address
@@ -37,20 +44,16 @@ def main() -> int:
             settings = settings.model_copy(update={"public_ip": found})
             logger.info("browsers are told the address %s", settings.public_ip)
         service: Serving
+        # The port first: a start that cannot have it touches no socket of the service that has.
+        listening = listen(settings.host, settings.port)
         service = Front(settings) if settings.processes > 1 else Service(settings)
         service.bind()
-    except (NoPublicAddress, ResultsNotBound) as exc:
+    except (NoPublicAddress, PortNotTaken, ResultsNotBound) as exc:
         logger.error("%s", exc)
         return 1
-    if not endpoints.parse(settings.results_bind).is_loopback_only:
-        logger.warning(
-            "results are bound to %s without encryption: keep that network private", settings.results_bind
-        )
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(service),
-            host=settings.host,
-            port=settings.port,
             loop="asyncio",  # The datagram hooks of aioice's patches differ on uvloop.
             log_level=settings.log_level,
             access_log=settings.log_level == "debug",
@@ -63,7 +66,7 @@ def main() -> int:
     # A full collection of what the imports leave takes longer than a frame: take that out of its sight.
     gc.collect()
     gc.freeze()
-    server.run()
+    server.run(sockets=listening)
     return 0 if server.started else 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
@@ -18,10 +19,14 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, CliApp, NoDecode, SettingsConfigDict, SettingsError
 
-from shared import endpoints
-from shared.errors import EndpointError
+from shared import endpoints, link_keys
+from shared.errors import EndpointError, KeysError
+from shared.frame import MAX_SIDE, MIN_SIDE
+from shared.link_keys import LinkKeys
+from shared.run_dir import RESULTS_NAME, run_dir
 from signaling_service.cores import usable_cores
 from signaling_service.media.bitrate import LEAST_BITS_PER_S, START_BITS_PER_S, BitrateProfile
+from signaling_service.media.picture_size import LARGEST
 from signaling_service.setting_types import VIDEO_CODECS, Bitrate, IceServer, VideoCodec
 
 PREFIX = "SIGNALING_"
@@ -53,7 +58,14 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address of the HTTP server")
     port: int = Field(7860, ge=1, le=65535, description="port of the HTTP server")
     results_bind: str = Field(
-        "tcp://127.0.0.1:5556", description="endpoint to which workers send results and status"
+        default_factory=lambda: f"ipc://{run_dir(os.environ) / RESULTS_NAME}",
+        description="endpoint to which workers send results and status "
+        f"(default: {RESULTS_NAME} in this user's run folder)",
+    )
+    link_keys: Path | None = Field(
+        None,
+        description="folder of the link's keys, which a tcp:// endpoint needs; "
+        "`python -m signaling_service keys DIR` makes them",
     )
     ice_addresses: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="addresses to offer as candidates, comma-separated (default: every interface's)"
@@ -92,6 +104,11 @@ class Settings(BaseSettings):
     max_sessions: int | None = Field(
         None, ge=1, le=1000, description="sessions at a time (default: as many as the measured load allows)"
     )
+    max_width: int = Field(
+        LARGEST.width, ge=MIN_SIDE, le=MAX_SIDE, description="pixels of a camera's picture, either way round"
+    )
+    max_height: int = Field(LARGEST.height, ge=MIN_SIDE, le=MAX_SIDE, description="the other side of it")
+    max_fps: float = Field(60, ge=1, le=240, description="frames a second of one camera that go to workers")
     default_filter: str = Field("ink", min_length=1, description="filter of an offer that names none")
     api_key: str | None = Field(None, min_length=1, description="token that every caller must bring")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")
@@ -105,6 +122,16 @@ class Settings(BaseSettings):
             raise ValueError(str(exc)) from exc
         if endpoint.transport == "tcp" and not endpoint.port:
             raise ValueError("expected a fixed port, since workers are told it")
+        return value
+
+    @field_validator("link_keys")
+    @classmethod
+    def _link_keys(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            try:
+                link_keys.load(value, "service")
+            except KeysError as exc:
+                raise ValueError(str(exc)) from exc
         return value
 
     @field_validator("ice_addresses", mode="before")
@@ -168,6 +195,11 @@ class Settings(BaseSettings):
         return value
 
     @property
+    def keys(self) -> LinkKeys | None:
+        """What this service proves itself with, and knows workers by; reads the files."""
+        return None if self.link_keys is None else link_keys.load(self.link_keys, "service")
+
+    @property
     def udp_ports(self) -> range | None:
         """Ports for media; None leaves them to the system."""
         if self.udp_port_range is None:
@@ -192,6 +224,16 @@ class Settings(BaseSettings):
             if low_rate > high_rate:
                 name = f"--{high.replace('_', '-')} / {PREFIX}{high.upper()}"
                 raise ValueError(f"{name}: {high_rate} is less than --{low.replace('_', '-')}, {low_rate}")
+        return self
+
+    @model_validator(mode="after")
+    def _tcp_has_keys(self) -> Settings:
+        if self.results_bind.startswith("tcp://") and self.link_keys is None:
+            raise ValueError(
+                f"--link-keys / {PREFIX}LINK_KEYS: expected with --results-bind {self.results_bind}, the "
+                "loopback's too, since whoever reaches it could take part; `python -m signaling_service "
+                "keys DIR` makes them (on one host leave the endpoint out)"
+            )
         return self
 
     @model_validator(mode="after")

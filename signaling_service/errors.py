@@ -66,6 +66,13 @@ class TokenWrong(SignalingError):
         super().__init__("the token is not valid here")
 
 
+class PictureTooLarge(SignalingError):
+    """The camera's picture is over the limit; said on the control channel."""
+
+    status = 413
+    code = "picture_too_large"
+
+
 class UnknownSession(SignalingError):
     """No such session, or it has ended."""
 
@@ -177,6 +184,10 @@ class NoMediaProcess(SignalingError):
 
     def __init__(self) -> None:
         super().__init__("the part of this service that carries media is starting again; try again shortly")
+
+
+class MediaProcessLost(NoMediaProcess):
+    """The process was gone, or did not answer in time, while it did this."""
 
 
 class UdpPortsTaken(SignalingError):

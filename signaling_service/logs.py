@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 
+from shared import log_lines
+
 
 def configure_logs(level: str, prefix: str = "") -> None:
     """Log to standard error from `level` on; `prefix` tells one process from another."""
-    logging.basicConfig(
-        level=level.upper(), format=f"%(asctime)s %(levelname)s {prefix}%(name)s: %(message)s"
-    )
+    log_lines.configure(level, prefix)
     # Both log every connection check and packet at their own levels.
     logging.getLogger("aioice").setLevel(logging.WARNING)
     logging.getLogger("aiortc").setLevel(logging.WARNING)

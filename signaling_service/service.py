@@ -13,6 +13,7 @@ from prometheus_client import generate_latest
 from signaling_service.config import AUTO, Settings
 from signaling_service.cores import usable_cores
 from signaling_service.media.encoding import Encoding
+from signaling_service.media.picture_size import Size
 from signaling_service.metrics import Metrics
 from signaling_service.rtc import aiortc_patches
 from signaling_service.rtc.card import Card
@@ -46,11 +47,14 @@ class Service:
         self.metrics = Metrics()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.workers = Workers(self.metrics)
-        self.listener = ResultListener(self._context, share.results_bind, self.metrics, self.workers.update)
+        self.listener = ResultListener(
+            self._context, share.results_bind, self.metrics, self.workers.update, settings.keys
+        )
         # As many threads as cores: with more, frames that come together share the cores and are all late.
         self._encoding = Encoding(max(1, round(share.cores)), has_h264="h264" in settings.video_codecs)
         around = Surroundings(
             context=self._context,
+            keys=settings.keys,
             workers=self.workers,
             listener=self.listener,
             metrics=self.metrics,
@@ -58,9 +62,11 @@ class Service:
             terms=Terms(
                 video_codecs=settings.video_codecs,
                 bitrates=settings.bitrates,
+                largest=Size(settings.max_width, settings.max_height),
                 encoders=self._encoding.executor,
                 public_ip=settings.public_ip,
             ),
+            max_fps=settings.max_fps,
             rtc=self._rtc_configuration,
         )
         self.load = Load(share.cores)
@@ -101,7 +107,7 @@ class Service:
         return generate_latest(self.metrics.registry)
 
     def _rtc_configuration(self) -> RTCConfiguration:
-        # Where the public address is known, every page can reach it, through its own relay if need be: there
-        # is nothing to ask a server, and nothing to wait for.
+        # Every page can reach a known public address, through its own relay if need be. So there is nothing
+        # to ask a server, and nothing to wait for.
         servers = () if self.settings.public_ip else self.settings.ice_servers
         return RTCConfiguration(iceServers=ice_servers_for_aiortc(servers))

@@ -1,14 +1,28 @@
-"""Says which route the peers of this run take, and leaves out what the installed packages do not allow."""
+"""Runs each test with what its markers allow, and without the rest."""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+import tempfile
+from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
 
 from harness.services import in_namespace
+from shared.run_dir import VARIABLE as RUN_DIR_VARIABLE
+from tests import needs, order, report
+from tests.absent.absence import Absence
 
-MODELS = ("torchvision", "diffusers", "transformers")
+# From here on, so that the modules of the tests are imported without these packages too.
+absence = Absence(needs.ALL_PACKAGES)
+absence.install()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    needs.find_clone()
+    config.pluginmanager.register(report.Report(), "p2pcamera-report")
+    if config.pluginmanager.hasplugin("xdist"):
+        config.pluginmanager.register(order, "p2pcamera-order")
 
 
 def pytest_report_header() -> str:
@@ -17,12 +31,23 @@ def pytest_report_header() -> str:
     return f"p2pcamera: WebRTC peers use {route}"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the tests marked `models` where one of their packages is missing."""
-    missing = [name for name in MODELS if find_spec(name) is None]
-    if not missing:
-        return
-    skip = pytest.mark.skip(reason=f"needs {', '.join(missing)}: make test has an environment for these")
-    for item in items:
-        if item.get_closest_marker("models") is not None:
-            item.add_marker(skip)
+@pytest.fixture(autouse=True, scope="session")
+def _own_run_dir() -> Iterator[None]:
+    """Services of these tests meet in a folder of their own, not where the user's run."""
+    with tempfile.TemporaryDirectory(prefix="p2p") as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(RUN_DIR_VARIABLE, folder)
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Let a test import the packages that it is marked for."""
+    with absence.lifted(needs.allowed(item)):
+        return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test that lacks what it is marked for."""
+    if lacking := needs.missing(item):
+        pytest.skip(lacking)

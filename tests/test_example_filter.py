@@ -37,7 +37,8 @@ def environ(tmp_path_factory) -> dict[str, str]:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index"]
     subprocess.run([*pip, "--no-deps", "--no-build-isolation", "--target", target, EXAMPLE], check=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("INFERENCE_")}
-    return {**kept, "PYTHONPATH": os.pathsep.join((str(target), str(ROOT)))}
+    folders = (str(target), str(ROOT), os.environ["PYTHONPATH"])
+    return {**kept, "PYTHONPATH": os.pathsep.join(folders)}
 
 
 @contextmanager
@@ -95,7 +96,7 @@ def frame(who: bytes, step: int, **params: Any) -> dict[str, Any]:
 def ask(service: Signaling, status, who: bytes, step: int, planes: bytes, **params) -> bytes:
     head, back = service.ask(status, planes, **frame(who, step, **params))
     assert head.kind is ResultKind.FRAME, head
-    return back
+    return bytes(back)
 
 
 def ask_together(service: Signaling, status, step: int, planes, looks) -> dict[bytes, bytes]:
@@ -114,7 +115,7 @@ def test_two_sessions_have_their_own_trails(tmp_path, environ):
     with signaling() as service, worker(tmp_path, environ, service) as (process, log):
         status = service.status(is_loaded)
         red, green = session(), session()
-        looks = {
+        looks: dict[bytes, dict[str, Any]] = {
             red: {"tint": "#ff0000", "decay": 0.7, "strength": 0.8},
             green: {"tint": "#00ff00", "decay": 0.9, "strength": 0.6},
         }
@@ -174,9 +175,9 @@ def test_a_setting_out_of_bounds_is_named_at_the_start(environ):
 
 
 def test_the_packages_own_tests_pass(environ, tmp_path):
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", EXAMPLE]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(EXAMPLE)]
     done = subprocess.run(
-        [*command, "-c", EXAMPLE / "pyproject.toml", EXAMPLE / "tests"],
+        [*command, "-c", str(EXAMPLE / "pyproject.toml"), str(EXAMPLE / "tests")],
         env=environ,
         cwd=tmp_path,
         capture_output=True,

@@ -132,7 +132,7 @@ def test_exposure_keeps_as_much_as_the_text_says(filters: dict[str, Filter]) -> 
 
 def test_pixels_are_as_large_as_the_operator_says(filters: dict[str, Filter]) -> None:
     one = filters["pixels"]
-    one.settings = one.Settings(side=8)
+    one.settings = one.Settings.model_validate({"side": 8})
     batch = noise(1, 3, 44, 64)
     result = shown(one, batch)
     assert result.shape == batch.shape

@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from inference_service.filters.base import Filter, Item
+from inference_service.filters.entry import Progress
 from inference_service.filters.registry import BUILT_IN, Registry
+from tests.inference_service.doubles import until
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -27,10 +29,13 @@ def test_the_filter_in_ten_lines_is_a_filter(monkeypatch: pytest.MonkeyPatch) ->
     exec(compile(source, "my_filters.py", "exec"), module.__dict__)
     point = EntryPoint(entry[0], entry[1], "p2pcamera.filters")
     registry = Registry({point.name: point}, torch.device("cpu"), {}, Path("/nowhere"), _warm, lambda: None)
-    registry._load(point.name)
-    (made,) = registry.chain([point.name])  # type: ignore[misc]
+    registry.open([point.name])
+    try:
+        (made,) = until(lambda: not isinstance(got := registry.chain([point.name]), Progress) and got)
+    finally:
+        registry.close()
     batch = torch.arange(0, 256, dtype=torch.uint8).reshape(1, 1, 16, 16).expand(1, 3, 16, 16)
-    items = [Item(session=bytes(16), sequence=0, params=made.Params(levels=2))]
+    items = [Item(session=bytes(16), sequence=0, params=made.Params.model_validate({"levels": 2}))]
     result = made.apply(batch, items)
     assert result.unique().tolist() == [64, 192]
     assert torch.equal(result[0, 0] == 192, batch[0, 0] >= 128)

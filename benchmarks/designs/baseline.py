@@ -2,10 +2,10 @@
 
     python -m benchmarks.designs.baseline --port 7861 --busy-ms 90 [--ice-addresses 127.0.0.1]
 
-`recv()` of the returned track waits for a camera frame, puts it before the worker as a PIL image, and returns
-the newest result that lies in the other queue at that moment. Where the article leaves a choice, the one with
-less delay is taken here: a frame that the worker has not begun is replaced by the newer one. aiortc is as it
-comes, without this project's patches.
+`recv()` of the returned track waits for a camera frame and puts it into the worker's queue as a PIL image. It
+returns the newest result that lies in the other queue at that moment. Where the article leaves a choice, the
+one with less delay is taken here: a frame that the worker has not begun is replaced by the newer one. aiortc
+is as it comes, without this project's patches.
 """
 
 from __future__ import annotations

@@ -126,7 +126,8 @@ def _alone(design: Design, folder: Path, load: Load) -> Running:
 
 
 def _service(design: Design, folder: Path, load: Load) -> Running:
-    port, results = free_port(), f"tcp://127.0.0.1:{free_port()}"
+    port = free_port()
+    results = f"ipc://{folder}/results-{port}.ipc"
     stages = folder / f"{design.name}-stages.json"
     argv = [sys.executable, "-m", "signaling_service"]
     if design.is_staged:

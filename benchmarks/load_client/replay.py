@@ -1,7 +1,7 @@
 """A camera's stream, encoded and packetised once, to be replayed by many sessions at no cost.
 
-The loop shows `harness/picture.py` (a texture with a sensor's noise, a moving third, a counter) and begins
-with its only key frame, so it can be begun anew at any time: that is the answer to a picture-loss report.
+The loop shows `harness/picture.py`: a texture with a sensor's noise, a moving third, a counter. It begins
+with its only key frame, so it can start over at any time. That is the answer to a picture-loss report.
 """
 
 from __future__ import annotations

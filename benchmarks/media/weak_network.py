@@ -33,7 +33,7 @@ from harness.picture import Picture, write_camera
 from harness.services import Process
 
 NEAR, FAR = "10.99.0.1", "10.99.0.2"
-PORT, RESULTS = 7860, "tcp://127.0.0.1:5556"
+PORT = 7860
 FREEZE_S = 0.2
 """Longer without a new picture is what a person calls a freeze."""
 _START_S = 40.0
@@ -177,7 +177,8 @@ async def main() -> None:
         folder = Path(folder_name)
         camera = folder / "camera.y4m"
         write_camera(camera, Picture(noise=2.0))
-        flags = ["--host", FAR, "--port", str(PORT), "--results-bind", RESULTS, "--ice-addresses", FAR]
+        results = f"ipc://{folder}/results.ipc"
+        flags = ["--host", FAR, "--port", str(PORT), "--results-bind", results, "--ice-addresses", FAR]
         services = [
             Process(
                 "signaling",
@@ -188,7 +189,7 @@ async def main() -> None:
                 "worker",
                 far.command(
                     *(sys.executable, "-m", "inference_service", "--filters", "passthrough"),
-                    *("--device", "cpu", "--signaling", RESULTS),
+                    *("--device", "cpu", "--signaling", results),
                 ),
                 folder / "worker.log",
                 {"OMP_NUM_THREADS": "1"},

@@ -1,7 +1,7 @@
 """Measure the ink filter and draw the README's picture: `python -m docs.make.ink`.
 
-Prints how near the network comes to its teacher on a photograph that neither was made with, how
-restless it is before a noisy sensor, how much it changes, and what a frame costs on this CPU.
+Prints how near the network comes to its teacher, on a photograph that neither was made with. Prints also how
+much it flickers behind a noisy sensor, how much it changes, and what a frame costs on this CPU.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import torch
 
 from inference_service.config import Settings, fault, faults_of_filters, read_settings, refuse
-from inference_service.device.choice import list_gpus, run_dir, take
+from inference_service.device.choice import list_gpus, take
 from inference_service.engine.params import ChainParams, CheckedParams
 from inference_service.errors import BadParams, DeviceError, InferenceError
 from inference_service.filters.base import Filter
@@ -21,6 +21,7 @@ from inference_service.filters.entry import checked
 from inference_service.filters.loading import load
 from inference_service.filters.registry import installed
 from shared import wire
+from shared.run_dir import run_dir
 
 EXIT_FAILED = 1
 WORKER_FLAGS = ("device", "max-batch", "weights-dir", "filter-settings")

@@ -32,8 +32,8 @@ EXIT_STOPPED = 130
 def main(argv: Sequence[str]) -> int:
     """Download what the named filters need.
 
-    Returns 0 when every file is there and checked, 1 when one is not, 2 when nothing was begun: a filter is
-    unknown or needs no weights; 130 when it was stopped. Exits with 2 for a flag that cannot be used.
+    Returns 0 when every file is there and checked, and 1 when one is not. 2: nothing was begun, since a
+    filter is unknown or needs no weights. 130: it was stopped. Exits with 2 for a flag that cannot be used.
     """
     arguments = _parser().parse_args(argv)
     points = installed()

@@ -1,6 +1,6 @@
 """Which device a worker runs on.
 
-Workers of one host share their GPUs by lock files: a worker holds one slot of its GPU while it lives, and
+Workers of one host share their GPUs by lock files. A worker holds one slot of its GPU while it lives, and
 `auto` takes the GPU with the fewest held slots. `flock` locks vanish with their process, also a killed one.
 """
 
@@ -9,8 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,8 +18,9 @@ from typing import Self
 import torch
 
 from inference_service.errors import DeviceError
+from shared import run_dir
+from shared.errors import RunDirError
 
-RUN_DIR_VARIABLE = "P2PCAMERA_RUN_DIR"
 MAX_SLOTS = 64
 
 
@@ -67,12 +67,6 @@ def list_gpus() -> list[Gpu]:
     return gpus
 
 
-def run_dir(environ: Mapping[str, str]) -> Path:
-    """Return the folder of the lock files: the variable's, or one of the user's own under the temp folder."""
-    chosen = environ.get(RUN_DIR_VARIABLE)
-    return Path(chosen) if chosen else Path(tempfile.gettempdir()) / f"p2pcamera-{os.getuid()}"
-
-
 def take(wish: str, gpus: Sequence[Gpu], folder: Path) -> Device:
     """Take a device: `auto`, `cpu`, `cuda` or `cuda:N`. Raises DeviceError, which says what there is."""
     if wish == "cpu" or (wish == "auto" and not gpus):
@@ -88,9 +82,11 @@ def take(wish: str, gpus: Sequence[Gpu], folder: Path) -> Device:
             raise DeviceError(f"{wish} was asked for, but there are only {', '.join(map(_torch_name, gpus))}")
     try:
         gpu, lock_fd = _take_least_used(candidates, folder)
+    except RunDirError as exc:
+        raise DeviceError(f"lock files: {exc}") from exc
     except OSError as exc:
         raise DeviceError(
-            f"lock files cannot be kept in {folder} ({exc.strerror}); set {RUN_DIR_VARIABLE} to a folder of "
+            f"lock files cannot be kept in {folder} ({exc.strerror}); set {run_dir.VARIABLE} to a folder of "
             "this user"
         ) from exc
     return Device(torch.device("cuda", gpu.index), f"{_torch_name(gpu)} ({gpu.name})", lock_fd)
@@ -101,7 +97,7 @@ def _torch_name(gpu: Gpu) -> str:
 
 
 def _take_least_used(gpus: Sequence[Gpu], folder: Path) -> tuple[Gpu, int]:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    run_dir.make(folder)
     # One worker chooses at a time, else two that start together would count alike.
     choosing = _open(folder / "device.lock")
     try:

@@ -9,8 +9,8 @@ Limited range: Y = 16 + 219 y, C = 128 + 224 c. Full range: Y = 255 y, C = 128 +
 for BT.601 the JPEG of ITU-T T.871).
 
 On a CPU OpenCV converts BT.601 limited range, 8 to 20 times as fast as torch. The torch path does as OpenCV
-does, so that workers on different devices agree to within 1: one chroma sample for 2 x 2 pixels, spread
-without interpolation, and taken from the upper left pixel.
+does, so that workers on different devices agree to within 1. One chroma sample stands for 2 x 2 pixels. It
+is taken from the upper left pixel, and spread without interpolation.
 """
 
 from __future__ import annotations

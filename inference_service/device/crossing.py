@@ -1,7 +1,7 @@
 """The way of a batch to the device and back.
 
-On a GPU three streams work at once: while one batch is computed, the next is uploaded and the last one is
-downloaded, all three by copies from and to page-locked memory of their own.
+On a GPU three streams work at once: one batch is computed, the next is uploaded, and the last one is
+downloaded. Each copies from or to page-locked memory of its own.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ _KEPT_BYTES = 31 << 20
 def keep_large_blocks() -> None:
     """Let the blocks of a frame be kept when they are freed.
 
-    Once glibc has seen so large a block freed, it keeps those of a frame; else each frame's come fresh from
-    the system, with a page fault every 4 KiB: a quarter of the time of a frame of `ink`.
+    Once glibc has seen so large a block freed, it keeps the blocks of a frame. Otherwise the system hands
+    out new ones for each frame, with a page fault every 4 KiB. That is a quarter of the time of a frame of
+    `ink`.
     """
     torch.empty(_KEPT_BYTES, dtype=torch.uint8)

@@ -1,9 +1,8 @@
 """Newest frames of all sessions -> the next batch.
 
 Frames share a batch where their chain, size, colour and parameters allow it. Sessions take turns: who was
-served longest ago comes first. (By the time for which a frame has waited it would not be fair: of two cameras
-of 30 fps on a worker that carries 20, the one whose frames come just after a batch has begun would win each
-time.)
+served longest ago comes first. The order of waiting times would not be fair. Take two cameras of 30 fps on a
+worker that carries 20 frames. The one whose frames come just after a batch has begun would win each time.
 """
 
 from __future__ import annotations

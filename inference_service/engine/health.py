@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 HOPELESS_FAILURES = 30
 HOPELESS_AFTER_S = 5.0
-"""Both must be over, without a single frame that was filtered in between: one session whose frames break its
-filter while others are served ends nothing, a GPU that has died does."""
+"""Both must be exceeded, without one filtered frame in between. So one session whose frames break its filter
+ends nothing while others are served. A GPU that has died ends the worker."""
 
 
 class Health:

@@ -93,11 +93,12 @@ class Filter(ABC):
     def apply(self, batch: torch.Tensor, items: Sequence[Item]) -> torch.Tensor:
         """Return the filtered batch: same length, order and shape, on the same device.
 
-        `batch` is uint8 in [0, 255] on the device given to `load`; RGB in (N, 3, H, W) (its memory
-        may be channels-last), or I420 planes in (N, H * 3 / 2, W). It may be overwritten.
+        `batch` is uint8 in [0, 255] on the device given to `load`. It is RGB in (N, 3, H, W), whose memory
+        may be channels-last, or I420 planes in (N, H * 3 / 2, W). It may be overwritten.
 
-        The result is uint8, or floating point in [0, 255], which the worker rounds and clamps; there a
-        picture with a NaN or an infinity in it is not shown, and its session is told that the filter failed.
+        The result is uint8, or floating point in [0, 255], which the worker rounds and clamps. A
+        floating-point picture with a NaN or an infinity is not shown, and its session is told that the
+        filter failed.
 
         On a GPU all work belongs on the current stream. Whatever waits for the GPU (`.item()`, `.cpu()`,
         `nonzero`, printing) holds up every session of the worker.

@@ -15,6 +15,7 @@ from inference_service.link.peers import LookUp, Peers
 from inference_service.metrics import Metrics
 from shared import sockets, wire
 from shared.endpoints import Endpoint
+from shared.link_keys import LinkKeys
 from shared.wire import STATUS_TOPIC, FrameHeader, StatusHeader
 
 logger = logging.getLogger(__name__)
@@ -30,9 +31,17 @@ class Publisher:
     """Results and status to all signaling services."""
 
     def __init__(
-        self, signaling: Sequence[Endpoint], status: Callable[[], StatusHeader], metrics: Metrics
+        self,
+        signaling: Sequence[Endpoint],
+        status: Callable[[], StatusHeader],
+        metrics: Metrics,
+        keys: LinkKeys | None = None,
     ) -> None:
-        """`status` is called in the publisher's thread and must be quick."""
+        """`status` is called in the publisher's thread and must be quick.
+
+        With `keys` only signaling services that have theirs are told anything.
+        """
+        self._keys = keys
         self._peers = Peers(signaling)
         self._look_up = LookUp(self._peers, self.announce)
         self._status = status
@@ -91,7 +100,7 @@ class Publisher:
                 )
 
     def _run(self) -> None:
-        socket = sockets.pub_results(self._context)
+        socket = sockets.pub_results(self._context, self._keys)
         connected: set[str] = set()
         metrics_due_s = time.monotonic() + METRICS_EVERY_S
         metrics_line = ""

@@ -6,21 +6,21 @@ in the mailbox is replaced.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import zmq
 
 from inference_service.engine.mailbox import Mailbox
 from inference_service.metrics import Metrics
-from shared import sockets, wire
+from shared import binding, sockets, wire
+from shared.binding import Binding
 from shared.errors import WireError
+from shared.gate import Gate
+from shared.link_keys import LinkKeys
 from shared.wire import FrameHeader
 
 logger = logging.getLogger(__name__)
@@ -29,36 +29,46 @@ logger = logging.getLogger(__name__)
 class Receiver:
     """The worker's end of all lanes."""
 
-    def __init__(self, mailbox: Mailbox, metrics: Metrics, on_frame: Callable[[FrameHeader], None]) -> None:
-        """`on_frame` is called in the receiving thread with each header, and must be quick."""
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        metrics: Metrics,
+        on_frame: Callable[[FrameHeader], None],
+        keys: LinkKeys | None = None,
+    ) -> None:
+        """`on_frame` is called in the receiving thread with each header, and must be quick.
+
+        With `keys` only signaling services that have theirs can connect.
+        """
         self._mailbox = mailbox
         self._metrics = metrics
         self._on_frame = on_frame
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._gate = Gate(self._context, keys)
         self._thread: threading.Thread | None = None
-        self._file: _File | None = None
+        self._binding: Binding | None = None
 
     def open(self, bind: str) -> str:
-        """Bind and start to drain; return the endpoint with its true port. Raises zmq.ZMQError."""
-        socket = sockets.pull_frames(self._context)
+        """Bind and start to drain; return the endpoint with its true port. Raises BindError."""
+        self._gate.open()
+        socket = sockets.pull_frames(self._context, self._gate)
         try:
-            socket.bind(bind)
-        except zmq.ZMQError:
+            self._binding = binding.bind(socket, bind)
+        except BaseException:
             socket.close()
             raise
-        endpoint = socket.getsockopt_string(zmq.LAST_ENDPOINT)
-        self._file = _File.of(endpoint)
         self._thread = threading.Thread(target=self._drain, args=(socket,), name="receiver", daemon=True)
         self._thread.start()
-        return endpoint
+        return self._binding.endpoint
 
     def close(self) -> None:
         """Stop to receive; safe to call twice."""
+        self._gate.close()
         self._context.term()
         if self._thread is not None:
             self._thread.join()
-        if self._file is not None:
-            self._file.remove()
+        if self._binding is not None:
+            self._binding.release()
 
     def _drain(self, socket: zmq.Socket[bytes]) -> None:
         while True:
@@ -90,27 +100,3 @@ class Receiver:
             self._metrics.frames_dropped["unexpected"] += 1
             return
         self._mailbox.put(header, planes, arrived_ns)
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """The file of an ipc endpoint, which libzmq leaves behind."""
-
-    path: Path
-    inode: int
-
-    @classmethod
-    def of(cls, endpoint: str) -> Self | None:
-        if not endpoint.startswith("ipc://"):
-            return None
-        path = Path(endpoint.removeprefix("ipc://"))
-        try:
-            return cls(path, path.stat().st_ino)
-        except OSError:  # An abstract socket (ipc://@name) has no file.
-            return None
-
-    def remove(self) -> None:
-        with contextlib.suppress(OSError):
-            # Another worker may have bound the same path meanwhile.
-            if self.path.stat().st_ino == self.inode:
-                self.path.unlink()

@@ -1,8 +1,8 @@
 """How fast the page may send: what it is told (REMB, draft-alvestrand-rmcat-remb-03) from what arrives.
 
-The estimate begins high and stays there while the network is good: a browser paces its packets by it, and
-with 4 Mbit/s or more allowed nothing of a frame of 1.5 Mbit/s waits in its pacer. It does not follow what is
-received, as aiortc's does, so a camera that shows a still scene is not held to a still scene's bitrate.
+The estimate begins high and stays there while the network is good. A browser paces its packets by it: with 4
+Mbit/s or more, nothing of a frame of 1.5 Mbit/s waits in its pacer. It does not follow what is received, as
+aiortc's does, so a camera that shows a still scene is not held to a still scene's bitrate.
 
 It falls for two reasons alone:
 

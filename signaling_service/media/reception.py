@@ -15,7 +15,8 @@ from signaling_service.media.receive_estimate import ReceiveEstimate
 class Replies(Protocol):
     """Where the answers to packets go: to the decoder, and to the page."""
 
-    def decode(self, frame: EncodedFrame) -> None: ...
+    def decode(self, frame: EncodedFrame) -> bool:
+        """Give it to the decoder; False where that cannot be, and so no frame before the next key frame."""
 
     async def ask_for_packets(self, numbers: list[int]) -> None: ...
 
@@ -30,7 +31,6 @@ class Reception:
     def __init__(self, estimate: ReceiveEstimate) -> None:
         self.buffer = JitterBuffer()
         self._estimate = estimate
-        self._lost_its_way = False
 
     def hear(self, sent: int | None, number: int | None, size_bytes: int) -> None:
         """Note that something came, for the estimate; see ReceiveEstimate.add."""
@@ -46,7 +46,9 @@ class Reception:
         if decoder_failed:
             self.buffer.need_key_frame(now_s)
         for frame in self.buffer.take(now_s):
-            to.decode(frame)
+            if not to.decode(frame):
+                self.buffer.need_key_frame(now_s)
+                break
         if numbers := self.buffer.packets_to_ask_for(now_s):
             await to.ask_for_packets(numbers)
         if self.buffer.should_ask_for_key_frame(now_s):

@@ -3,14 +3,15 @@
 Two reports bound it, as in draft-ietf-rmcat-gcc-02:
 
     REMB    what the page's own estimate of its link allows. It is made from what arrives, and never above 1.5
-            times that, so it says little while less is sent than the target: a still scene, or the beginning.
-            When the scene moves again, the estimate runs behind by 8 % a second. So it counts where the
-            target is sent and fits in; where it falls; and where more is sent than it allows and it stays.
+            times that. So it says little while less is sent than the target: in a still scene, or at the
+            beginning. When the scene moves again, the estimate runs behind by 8 % a second. So it counts in
+            three cases: the target is sent and fits in; it falls; more is sent than it allows and it stays.
     loss    of packets, in receiver reports: over 10 % it takes half the loss off the rate, under 2 % it adds
             5 % (section 6).
 
-The encoder's target follows in steps, since each one costs a VP8 stream a new encoder and a key frame: a
-real fall at once, a small one when it lasts, a rise when it is worth it. Times: seconds of a rising clock.
+The encoder's target follows in steps, since each step costs a VP8 stream a new encoder and a key frame. It
+follows a real fall at once, a small one when it lasts, and a rise when it is worth it. Times are seconds of a
+rising clock.
 """
 
 from __future__ import annotations

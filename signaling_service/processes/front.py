@@ -12,6 +12,7 @@ Media goes by UDP to the process that has the session, and each process has a SU
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -23,16 +24,19 @@ from shared.wire import SESSION_BYTES, StatusHeader
 from signaling_service.config import Settings
 from signaling_service.cores import usable_cores
 from signaling_service.errors import (
+    MediaProcessLost,
     NoMediaProcess,
     NoWorker,
     ServiceFull,
     ShuttingDown,
     SignalingError,
     UnknownSession,
+    UnusableOffer,
 )
 from signaling_service.metrics import Metrics
 from signaling_service.processes.exposition import merged
 from signaling_service.processes.kept_process import KeptProcess
+from signaling_service.rtc.sdp_limits import check_offer
 from signaling_service.session.requests import Change, Offer
 from signaling_service.session.sessions import Described
 from signaling_service.workers.results import ResultListener
@@ -40,6 +44,7 @@ from signaling_service.workers.table import ServedFilter, Workers
 
 OPEN_LIMIT_S = 15.0
 METRICS_LIMIT_S = 2.0
+MAX_COSTLY = 256
 
 
 class DealtSessions:
@@ -50,14 +55,26 @@ class DealtSessions:
         self._processes = processes
         self._workers = workers
         self._is_shutting_down = False
+        self._costly: dict[bytes, None] = {}
+        """Hashes of the last offers over which a process was lost."""
 
     async def open(self, offer: Offer, client: str) -> Described:
         """Give the session to the least loaded process that takes it."""
         self._check_limit()
+        check_offer(offer.sdp)
+        digest = hashlib.blake2b(offer.sdp.encode(errors="replace"), digest_size=16).digest()
+        if digest in self._costly:
+            raise UnusableOffer("a media process was lost over this offer before")
         refusal: SignalingError = NoMediaProcess()
         for process in sorted(self._processes, key=lambda process: process.load):
             try:
                 return await self._open_at(process, offer, client)
+            except MediaProcessLost:
+                # Perhaps by this very offer: dealt to the next one, it would take all of them.
+                self._costly[digest] = None
+                if len(self._costly) > MAX_COSTLY:
+                    del self._costly[next(iter(self._costly))]
+                raise
             except SignalingError as exc:
                 if exc.code not in (ServiceFull.code, NoMediaProcess.code):
                     raise
@@ -124,7 +141,9 @@ class Front:
         self.metrics = Metrics()
         self.workers = Workers(self.metrics)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._listener = ResultListener(self._context, settings.results_bind, self.metrics, self._on_status)
+        self._listener = ResultListener(
+            self._context, settings.results_bind, self.metrics, self._on_status, settings.keys
+        )
         cores = usable_cores() / settings.processes
         self.processes = [
             KeptProcess(place, cores, settings, self._introduce_workers)

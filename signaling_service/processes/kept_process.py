@@ -26,6 +26,7 @@ START_LIMIT_S = 30.0
 END_LIMIT_S = 2.0
 HANG_LIMIT_S = 10.0
 """A media process says its load twice a second; after so long without a word it is killed."""
+WATCH_EVERY_S = 1.0
 CALL_LIMIT_S = 5.0
 RESTART_AFTER_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Pauses before a process that keeps dying is started again; one that lived for a minute begins anew."""
@@ -132,7 +133,10 @@ class KeptProcess:
     async def _watch(self, process: asyncio.subprocess.Process, reading: asyncio.Task[None]) -> None:
         """Return when the process has ended, hangs, or cannot be understood."""
         while not reading.done():
-            await asyncio.wait([reading], timeout=1.0)
+            began_s = time.monotonic()
+            await asyncio.wait([reading], timeout=WATCH_EVERY_S)
+            # A front that stood still has heard nothing, whoever spoke: that time does not count.
+            self._heard_s += max(0.0, time.monotonic() - began_s - WATCH_EVERY_S)
             if time.monotonic() - self._heard_s > HANG_LIMIT_S:
                 logger.error("media process %d hangs", self.place)
                 process.kill()

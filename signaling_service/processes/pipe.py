@@ -22,7 +22,7 @@ from typing import Any
 
 import msgpack
 
-from signaling_service.errors import NoMediaProcess, PassedOn, SignalingError
+from signaling_service.errors import MediaProcessLost, NoMediaProcess, PassedOn, SignalingError
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Pipe:
         self._reader, self._writer = await asyncio.open_unix_connection(sock=self._socket)
 
     async def run(self) -> None:
-        """Read until the stream ends; what still waits for an answer then raises NoMediaProcess."""
+        """Read until the stream ends; what still waits for an answer then raises MediaProcessLost."""
         reader = self._reader
         assert reader is not None
         try:
@@ -71,7 +71,9 @@ class Pipe:
             await self._close()
 
     async def call(self, name: str, value: Any, limit_s: float) -> Any:
-        """Return the other end's answer; raises what it refused with, or NoMediaProcess."""
+        """Return the other end's answer; raises what it refused with, NoMediaProcess where it is away, or
+        MediaProcessLost where it was asked and left without an answer.
+        """
         if self._writer is None or len(self._waiting) >= MAX_CALLS:
             raise NoMediaProcess
         number = next(self._numbers)
@@ -81,7 +83,7 @@ class Pipe:
             async with asyncio.timeout(limit_s):
                 return await answer
         except TimeoutError as exc:
-            raise NoMediaProcess from exc
+            raise MediaProcessLost from exc
         finally:
             self._waiting.pop(number, None)
 
@@ -121,7 +123,7 @@ class Pipe:
         writer, self._writer = self._writer, None
         for answer in self._waiting.values():
             if not answer.done():
-                answer.set_exception(NoMediaProcess())
+                answer.set_exception(MediaProcessLost())
         for task in list(self._serving):
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)

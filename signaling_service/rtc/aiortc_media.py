@@ -16,6 +16,7 @@ from aiortc.rtp import (
     RTCP_PSFB_APP,
     RTCP_PSFB_FIR,
     RTCP_PSFB_PLI,
+    RTP_HISTORY_SIZE,
     AnyRtcpPacket,
     RtcpPsfbPacket,
     RtcpRrPacket,
@@ -25,21 +26,29 @@ from aiortc.rtp import (
     unpack_remb_fci,
 )
 
+from signaling_service.media.decoder_queue import DecoderQueue
 from signaling_service.media.jitter_buffer import EncodedFrame, Packet
 from signaling_service.media.payloads import marks
+from signaling_service.media.picture_size import LARGEST, Size, UnreadableSize, sizes_of
 from signaling_service.media.reception import Reception
+from signaling_service.media.repeats import Repeats
 from signaling_service.media.send_rate import SendRate
 from signaling_service.rtc.returned_track import ReturnedTrack
 
 
 def receive_through(
-    receiver: RTCRtpReceiver, reception: Reception, on_frame: Callable[[int], None] = lambda _: None
+    receiver: RTCRtpReceiver,
+    reception: Reception,
+    on_frame: Callable[[int], None] = lambda _: None,
+    largest: Size = LARGEST,
+    on_too_large: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Let `reception` replace aiortc's jitter buffer, its NACKs, its PLIs and its estimate.
 
-    `on_frame` is told the pts of each frame that goes to the decoder.
+    `on_frame` is told the pts of each frame that goes to the decoder. A frame with a picture larger than
+    `largest` does not go there, and `on_too_large` is told why.
     """
-    Receiving(receiver, reception, on_frame).take_over()
+    Receiving(receiver, reception, on_frame, largest, on_too_large).take_over()
 
 
 def send_at(
@@ -59,12 +68,20 @@ class Receiving:
     """Stands before one receiver's packets; what `reception` replies goes out by that receiver."""
 
     def __init__(
-        self, receiver: RTCRtpReceiver, reception: Reception, on_frame: Callable[[int], None]
+        self,
+        receiver: RTCRtpReceiver,
+        reception: Reception,
+        on_frame: Callable[[int], None],
+        largest: Size,
+        on_too_large: Callable[[str], None],
     ) -> None:
         of: Any = receiver
         self._receiver = of
         self._reception = reception
         self._on_frame = on_frame
+        self._largest = largest
+        self._on_too_large = on_too_large
+        self._queue = DecoderQueue()
         self._codecs: dict[int, Any] = of._RTCRtpReceiver__codecs
         self._handle = of._handle_rtp_packet
         self._media_ssrc = 0
@@ -76,13 +93,28 @@ class Receiving:
         receiver._RTCRtpReceiver__nack_generator = None
         receiver._RTCRtpReceiver__remote_bitrate_estimator = None
         receiver._handle_rtp_packet = self._handle_rtp_packet
+        receiver._RTCRtpReceiver__decoder_queue = self._queue
+        receiver._RTCRtpReceiver__stop_decoder = self._stop_decoder
 
     # What a Reception calls (reception.Replies)
 
-    def decode(self, frame: EncodedFrame) -> None:
-        if self._receiver._RTCRtpReceiver__decoder_thread is not None:
-            self._on_frame(frame.timestamp)
-            self._receiver._RTCRtpReceiver__decoder_queue.put((self._codecs[frame.payload_type], frame))
+    def decode(self, frame: EncodedFrame) -> bool:
+        if self._receiver._RTCRtpReceiver__decoder_thread is None:
+            return True
+        codec = self._codecs[frame.payload_type]
+        try:
+            sizes = sizes_of(codec.name, frame.data)
+        except UnreadableSize:
+            return False
+        for size in sizes:
+            if not size.fits(self._largest):
+                width, height = self._largest
+                self._on_too_large(
+                    f"a picture of {size.width}x{size.height}; this service takes up to {width}x{height}"
+                )
+                return False
+        self._on_frame(frame.timestamp)
+        return self._queue.put((codec, frame))
 
     async def ask_for_packets(self, numbers: list[int]) -> None:
         await self._receiver._send_rtcp_nack(self._media_ssrc, numbers)
@@ -98,6 +130,13 @@ class Receiving:
             )
 
     # What the receiver calls
+
+    def _stop_decoder(self) -> None:
+        # Without a join, which would hold up every session until the frame in work is decoded: the thread
+        # ends by itself behind that one.
+        if self._receiver._RTCRtpReceiver__decoder_thread is not None:
+            self._receiver._RTCRtpReceiver__decoder_thread = None
+            self._queue.end()
 
     async def _handle_rtp_packet(self, packet: RtpPacket, arrival_time_ms: int) -> None:
         codec = self._codecs.get(packet.payload_type)
@@ -153,12 +192,15 @@ class Sending:
         self._on_encoded = on_encoded
         self._handle = of._handle_rtcp_packet
         self._next_encoded_frame = of._next_encoded_frame
+        self._retransmit = of._retransmit
+        self._repeats = Repeats()
         self._begun_s = 0.0
 
     def take_over(self) -> None:
         """Set our parts in the sender, and what the track needs of it in the track."""
         self._sender._handle_rtcp_packet = self._handle_rtcp_packet
         self._sender._next_encoded_frame = self._encode_next
+        self._sender._retransmit = self._repeat
         self._track.before_encoding = self._before_encoding
         self._track.begin_anew = self._sender._send_keyframe
         self._track.forget_older = self._forget_older
@@ -173,6 +215,13 @@ class Sending:
         if encoded is not None:
             self._on_encoded(time.monotonic() - self._begun_s)
         return encoded
+
+    async def _repeat(self, sequence_number: int) -> None:
+        packet = self._sender._RTCRtpSender__rtp_history.get(sequence_number % RTP_HISTORY_SIZE)
+        if packet is None or packet.sequence_number != sequence_number:
+            return
+        if self._repeats.allows(len(packet.payload), self._rate.target, time.monotonic()):
+            await self._retransmit(sequence_number)
 
     async def _handle_rtcp_packet(self, packet: AnyRtcpPacket) -> None:
         now_s = time.monotonic()

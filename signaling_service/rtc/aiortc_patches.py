@@ -19,11 +19,14 @@ import aioice
 import aioice.ice
 import aiortc
 import aiortc.codecs
+import aiortc.rtcrtpreceiver
 
 from signaling_service.media.decoders import H264Decoder, Vp8Decoder
 from signaling_service.media.encoders.h264 import H264Encoder
 from signaling_service.media.encoders.nvenc import Nvenc
 from signaling_service.media.encoders.vp8 import Vp8Encoder
+from signaling_service.rtc import arrivals
+from signaling_service.rtc.decoder_thread import decode_all
 
 logger = logging.getLogger(__name__)
 
@@ -49,17 +52,19 @@ def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
     if not _is_read(installed):
         logger.warning(
             "%s are not the versions that the patches were written for (%s): latency will be higher, "
-            "pictures smaller at first, a lost page noticed late, and ICE takes any address and port",
+            "pictures smaller at first, a lost page noticed late, ICE takes any address and port, and any "
+            "datagram from anybody may end a call",
             ", ".join(f"{name} {version}" for name, version in installed.items()),
             ", ".join(f"{name} {version}x" for name, version in READ_FOR.items()),
         )
         return
     aiortc.codecs.Vp8Encoder = Vp8Encoder  # type: ignore[attr-defined]
     aiortc.codecs.Vp8Decoder, aiortc.codecs.H264Decoder = Vp8Decoder, H264Decoder  # type: ignore[attr-defined]
+    _replace(aiortc.rtcrtpreceiver, "decoder_worker", lambda original: decode_all)
     _take_large_h264()
     aiortc.codecs.H264Encoder = partial(H264Encoder, nvenc)  # type: ignore[attr-defined, assignment]
     _replace(aioice.ice, "get_host_addresses", partial(_host_addresses, tuple(ice_addresses)))
-    _replace(aioice.ice.StunProtocol, "datagram_received", _noting)
+    _replace(aioice.ice.StunProtocol, "datagram_received", arrivals.guarded)
     _replace(aioice.ice.StunProtocol, "request", _patient)
     _replace(Connection, "get_component_candidates", _limited)
 
@@ -99,9 +104,14 @@ def ice_connections(pc: aiortc.RTCPeerConnection) -> set[Connection]:
 
 
 def heard_s(connection: Connection) -> float:
-    """Return time.monotonic() of the last datagram of any kind; now, where that is not noted."""
+    """Return time.monotonic() of the page's last datagram of any kind; now, where that is not noted."""
     noted: float = getattr(connection, "heard_s", None) or time.monotonic()
     return noted
+
+
+def own_addresses() -> list[str]:
+    """Return this host's addresses that become candidates of each session."""
+    return list(aioice.ice.get_host_addresses(use_ipv4=True, use_ipv6=True))
 
 
 def lacks_port(connection: Connection) -> bool:
@@ -200,14 +210,6 @@ def _replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
     made = make(original)
     made.original = original
     setattr(owner, name, made)
-
-
-def _noting(original: Any) -> Callable[..., None]:
-    def noting(self: aioice.ice.StunProtocol, data: bytes, addr: tuple[Any, ...]) -> None:
-        self.receiver.heard_s = time.monotonic()  # type: ignore[attr-defined]
-        original(self, data, addr)
-
-    return noting
 
 
 def _patient(original: Any) -> Callable[..., Any]:

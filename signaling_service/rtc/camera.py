@@ -6,6 +6,7 @@ aiortc queues received frames without bound, so a reader that waits for anything
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 
@@ -22,17 +23,42 @@ _BT709 = int(Colorspace.ITU709)
 _FULL = int(ColorRange.JPEG)
 
 
+BURST = 3
+"""Frames that may come at once, as after a hold-up on the way."""
+
+
+class FrameRate:
+    """Lets through so many frames a second, evenly but for short bursts."""
+
+    def __init__(self, max_fps: float) -> None:
+        self._max_fps = max_fps
+        self._credit = float(BURST)
+        self._at_s = 0.0
+
+    def allows(self, now_s: float) -> bool:
+        """One more frame may pass at this moment of a clock that only rises."""
+        if math.isinf(self._max_fps):
+            return True
+        self._credit = min(BURST, self._credit + (now_s - self._at_s) * self._max_fps)
+        self._at_s = now_s
+        if self._credit < 1:
+            return False
+        self._credit -= 1
+        return True
+
+
 class Camera:
     """Reads one remote track and hands each newest frame to `on_frame`, on the event loop."""
 
-    def __init__(self, track: MediaStreamTrack, on_frame: Callable[[CameraFrame], None]) -> None:
+    def __init__(
+        self, track: MediaStreamTrack, on_frame: Callable[[CameraFrame], None], max_fps: float = math.inf
+    ) -> None:
+        """Of more frames a second than `max_fps` the rest is left out."""
         self._track = track
         self._on_frame = on_frame
+        self._rate = FrameRate(max_fps)
         self._newest: av.VideoFrame | None = None
         self._has_frame = asyncio.Event()
-        self.frames_received = 0
-        self.last_frame_s = 0.0
-        """Monotonic clock of the last frame that arrived; 0 before the first."""
 
     async def run(self) -> None:
         """Read until the track ends."""
@@ -48,8 +74,6 @@ class Camera:
             except MediaStreamError:
                 return
             if isinstance(frame, av.VideoFrame):
-                self.frames_received += 1
-                self.last_frame_s = time.monotonic()
                 self._newest = frame
                 self._has_frame.set()
 
@@ -58,7 +82,9 @@ class Camera:
             await self._has_frame.wait()
             self._has_frame.clear()
             frame, self._newest = self._newest, None
-            if frame is not None and (ready := to_camera_frame(frame)) is not None:
+            if frame is None or not self._rate.allows(time.monotonic()):
+                continue
+            if (ready := to_camera_frame(frame)) is not None:
                 self._on_frame(ready)
 
 

@@ -9,11 +9,19 @@ from aiortc import RTCIceCandidate
 from aiortc.sdp import candidate_from_sdp
 
 from signaling_service.errors import UnusableCandidates
+from signaling_service.rtc.sdp_limits import MAX_CANDIDATES
 
-MAX_CANDIDATES = 64
+MAX_CHECKED = 16
+"""Addresses of one page that this service sends checks to before anything has come from them."""
 
+_PUBLIC, _NEVER = "public", "never"
 _CANDIDATE = "a=candidate:"
 _END = "a=end-of-candidates"
+_PRIVATE = tuple(
+    map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
+)
+"""RFC 1918, RFC 6598, RFC 4193."""
+_BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 _ADDRESS, _PORT = 4, 5
 """Fields of a candidate (RFC 8839 section 5.1)."""
 
@@ -26,9 +34,15 @@ class PageCandidates:
     service's candidates in any case, and by its checks it is found (RFC 8445 section 7.3.1.3). For the same
     reason aioice learns that candidates have ended only where none was left out and one can be checked. It
     would give up at once otherwise, before the page's first check has come.
+
+    An offer may name any address, and each would be sent datagrams. So only so many are passed on, and
+    loopback, link-local and private ones only where this service itself has a candidate of that kind.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, own_addresses: Collection[str] = ()) -> None:
+        """`own_addresses` are this host's that its answers will name."""
+        self._own_kinds = {_kind(address) for address in own_addresses}
+        self._addresses: set[tuple[str, str]] = set()
         self._trickled = 0
         self._is_hidden = False
         self._can_check = False
@@ -76,8 +90,12 @@ class PageCandidates:
         if len(fields) <= _PORT:
             return False  # The parser says what is wrong.
         try:
-            ipaddress.ip_address(fields[_ADDRESS])
+            kind = _kind(fields[_ADDRESS])
         except ValueError:
+            self._is_hidden = True
+            return True
+        self._addresses.add((fields[_ADDRESS], fields[_PORT]))
+        if len(self._addresses) > MAX_CHECKED or not (kind == _PUBLIC or kind in self._own_kinds):
             self._is_hidden = True
             return True
         # aioice checks no TCP candidate, and ignores it by itself.
@@ -120,6 +138,19 @@ def _announced(line: str, public_ip: str) -> str:
 def _is_mapped(host: str) -> bool:
     address = ipaddress.ip_address(host)
     return address.version == 4 and not address.is_loopback and not address.is_unspecified
+
+
+def _kind(text: str) -> str:
+    """Of which part of the network an address is; raises ValueError for what is none."""
+    address = ipaddress.ip_address(text)
+    address = getattr(address, "ipv4_mapped", None) or address
+    if address.is_multicast or address.is_unspecified or address == _BROADCAST:
+        return _NEVER
+    if address.is_loopback:
+        return "loopback"
+    if address.is_link_local:
+        return "link-local"
+    return "private" if any(address in network for network in _PRIVATE) else _PUBLIC
 
 
 def _is_candidate(line: str) -> bool:

@@ -1,8 +1,8 @@
 """Tells when a picture that a private choice would have hidden has left the page's screen.
 
 The frame sent last stays on the screen until the next one. It is bare where its choice hides nothing. A bare
-frame must be covered when the new choice is private: by the first frame of the new choice or, where none
-comes at once, by the card.
+frame must be covered when the new choice is private. The first frame of the new choice covers it or, where
+none comes at once, the card.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import suppress
 from typing import Any
 
 from aiortc.rtcdatachannel import RTCDataChannel
@@ -32,11 +33,13 @@ class Control:
         self._channel: RTCDataChannel | None = None
         self._waiting: asyncio.Queue[str] = asyncio.Queue(MAX_WAITING)
         self._told_error_s: dict[str, float] = {}
+        self._is_attached = asyncio.Event()
 
     def attach(self, channel: RTCDataChannel) -> None:
         """Take a channel that the page has opened; `ping` is answered on any, the rest on `control`."""
         if channel.label == LABEL:
             self._channel = channel
+            self._is_attached.set()
 
         def on_message(message: str | bytes) -> None:
             if isinstance(message, str):
@@ -49,6 +52,13 @@ class Control:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._answer_changes())
             group.create_task(self._push_stats())
+
+    async def tell_end(self, error: SignalingError, limit_s: float) -> None:
+        """Say why the session is about to end; waits for the page's channel, which opens after the media."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._is_attached.wait()
+        self._say_error(error)
 
     def tell_error(self, code: str, text: str, field: str = "") -> None:
         """Pass a worker's error on, each code at most once a second."""

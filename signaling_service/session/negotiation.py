@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ from aiortc.exceptions import OperationError
 
 from signaling_service.errors import SignalingError, UdpPortsTaken, UnusableOffer
 from signaling_service.media.bitrate import BitrateProfile
+from signaling_service.media.picture_size import Size
 from signaling_service.media.receive_estimate import ReceiveEstimate
 from signaling_service.media.reception import Reception
 from signaling_service.media.send_rate import SendRate
@@ -21,10 +22,12 @@ from signaling_service.rtc.aiortc_patches import (
     ice_connections,
     is_known,
     lacks_port,
+    own_addresses,
     with_start_bitrate,
 )
 from signaling_service.rtc.candidates import PageCandidates, with_public_address
 from signaling_service.rtc.returned_track import ReturnedTrack
+from signaling_service.rtc.sdp_limits import check_offer
 from signaling_service.rtc.video_codecs import preferences
 from signaling_service.session.latency import LatencyWindow
 from signaling_service.setting_types import VideoCodec
@@ -39,6 +42,8 @@ class Terms:
     video_codecs: Sequence[VideoCodec]
     """The codecs that a session may use, the preferred one first."""
     bitrates: BitrateProfile
+    largest: Size
+    """Of a camera's picture, either way round."""
     encoders: Executor
     """Its threads encode the returned pictures."""
     public_ip: str | None
@@ -49,19 +54,28 @@ class Negotiation:
     """Answers the offer on a peer connection, and takes the candidates that follow it."""
 
     def __init__(
-        self, pc: RTCPeerConnection, terms: Terms, returned: ReturnedTrack, latency: LatencyWindow
+        self,
+        pc: RTCPeerConnection,
+        terms: Terms,
+        returned: ReturnedTrack,
+        latency: LatencyWindow,
+        on_too_large: Callable[[str], None],
     ) -> None:
+        """`on_too_large` is told why the camera's picture is not taken."""
         self._pc = pc
         self._terms = terms
         self._returned = returned
         self._latency = latency
-        self._candidates = PageCandidates()
+        self._on_too_large = on_too_large
+        # Where an address is announced for this host's own, its network is none of the page's.
+        self._candidates = PageCandidates(() if terms.public_ip else own_addresses())
 
     async def answer(self, offer_sdp: str) -> str:
         """Return the answer's SDP; raises UnusableOffer or UdpPortsTaken.
 
         The caller closes the connection, also after an error.
         """
+        check_offer(offer_sdp)
         try:
             async with asyncio.timeout(LIMIT_S):
                 return await self._answer(offer_sdp)
@@ -125,6 +139,12 @@ class Negotiation:
         bitrates = self._terms.bitrates
         if is_known():
             reception = Reception(ReceiveEstimate(bitrates))
-            receive_through(video.receiver, reception, self._latency.note_arrived)
+            receive_through(
+                video.receiver,
+                reception,
+                self._latency.note_arrived,
+                self._terms.largest,
+                self._on_too_large,
+            )
             send_at(video.sender, SendRate(bitrates), self._returned, self._latency.note_encoded)
         encode_in(video.sender, self._terms.encoders)

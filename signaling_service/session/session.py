@@ -13,6 +13,7 @@ from aiortc import RTCPeerConnection
 from aiortc.rtcrtpreceiver import RemoteStreamTrack
 
 from shared.wire import ResultHeader, ResultKind
+from signaling_service.errors import PictureTooLarge, SignalingError
 from signaling_service.media.frame import CameraFrame
 from signaling_service.rtc.camera import Camera
 from signaling_service.rtc.outage import Outage
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 CONNECT_LIMIT_S = 20.0
 SILENCE_LIMIT_S = 5.0
 CLOSE_LIMIT_S = 2.0
+TELL_LIMIT_S = 2.0
 BAD_PARAMS = "bad_params"
 """A worker's code for parameters that the filter's own model refuses."""
 
@@ -56,11 +58,14 @@ class Session:
         self._pc = RTCPeerConnection(around.rtc())
         self._returned = ReturnedTrack(around.metrics, around.card, Outage.CLOSED)
         self._statistics = Statistics(self._returned)
-        self._lane = Lane(around.context, id_, around.listener.reply_to)
+        self._lane = Lane(around.context, id_, around.listener.reply_to, around.keys)
         self.wish = Wish(choice, outage, around.workers, self._lane, self._returned)
-        self._negotiation = Negotiation(self._pc, around.terms, self._returned, self._statistics.latency)
+        self._negotiation = Negotiation(
+            self._pc, around.terms, self._returned, self._statistics.latency, self._on_too_large
+        )
         self._control = Control(self.name, self.wish, self._statistics)
         self._camera: Camera | None = None
+        self._is_refused = False
         self._tasks: set[asyncio.Task[None]] = set()
         loop = asyncio.get_running_loop()
         self._settled: asyncio.Future[None] = loop.create_future()  # Connected, or ended before.
@@ -129,7 +134,7 @@ class Session:
 
     def _on_track(self, track: RemoteStreamTrack) -> None:
         if track.kind == "video" and self._camera is None:
-            self._camera = Camera(track, self._on_camera_frame)
+            self._camera = Camera(track, self._on_camera_frame, self._around.max_fps)
             self._start(self._watch_camera(self._camera))
 
     def _on_connection_state(self) -> None:
@@ -151,6 +156,16 @@ class Session:
         await Silence(self._pc).lasts(SILENCE_LIMIT_S)
         self._finish("page fell silent")
 
+    def _on_too_large(self, why: str) -> None:
+        if not self._is_refused:
+            self._is_refused = True
+            logger.warning("session %s: %s", self.name, why)
+            self._start(self._refuse(PictureTooLarge(why), "picture too large"))
+
+    async def _refuse(self, error: SignalingError, reason: str) -> None:
+        await self._control.tell_end(error, TELL_LIMIT_S)
+        self._finish(reason)
+
     def _finish(self, reason: str) -> None:
         _resolve(self._end, reason)
         _resolve(self._settled, None)
@@ -170,7 +185,10 @@ class Session:
 
     def _on_result(self, result: Result) -> None:
         header = result.header
-        self._lane.note_result(header)
+        if not self._lane.note_result(header):
+            self._around.metrics.results_dropped.labels("not_asked").inc()
+            return
+        self._around.workers.note_answer(header.worker)
         if header.kind is ResultKind.FRAME:
             if self._returned.offer_result(result):
                 self._note_shown(header)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import zmq
 from aiortc import RTCConfiguration
 
+from shared.link_keys import LinkKeys
 from signaling_service.metrics import Metrics
 from signaling_service.rtc.card import Card
 from signaling_service.session.negotiation import Terms
@@ -20,10 +21,13 @@ class Surroundings:
     """The parts of a service that its sessions share."""
 
     context: zmq.Context[zmq.Socket[bytes]]
+    keys: LinkKeys | None
     workers: Workers
     listener: ResultListener
     metrics: Metrics
     card: Card
     terms: Terms
+    max_fps: float
+    """Frames a second of one camera that go to workers."""
     rtc: Callable[[], RTCConfiguration]
     """Makes one for each session, since the credentials of a TURN server may end."""

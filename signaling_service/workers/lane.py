@@ -25,10 +25,12 @@ from dataclasses import dataclass, field, replace
 import zmq
 
 from shared import sockets
+from shared.link_keys import LinkKeys
 from shared.wire import FrameHeader, ResultHeader, ResultKind, frame_message
 from signaling_service.media.frame import CameraFrame, Planes
 from signaling_service.workers.choice import Choice
 from signaling_service.workers.route import WORK_AT_FIRST_S, Route
+from signaling_service.workers.sent import SentFrames
 from signaling_service.workers.table import Worker
 
 AS_FAST = 1.25
@@ -45,6 +47,7 @@ class Lane:
     context: zmq.Context[zmq.Socket[bytes]]
     session: bytes
     reply_to: str
+    keys: LinkKeys | None = None
     clock: Callable[[], float] = time.monotonic
     """Seconds; the clock of `CameraFrame.captured_ns`."""
     _routes: dict[str, Route] = field(default_factory=dict)
@@ -52,6 +55,7 @@ class Lane:
     _chosen: str | None = None
     _chosen_s: float = 0.0
     _sequence: int = 0
+    _sent: SentFrames = field(default_factory=SentFrames)
 
     @property
     def workers(self) -> list[str]:
@@ -94,12 +98,15 @@ class Lane:
             self._probe(taken_by, header, choice, frame.planes, now_s)
         return taken_by
 
-    def note_result(self, header: ResultHeader) -> None:
-        """Learn from a result of any kind how fast its worker is."""
+    def note_result(self, header: ResultHeader) -> bool:
+        """Learn from a result of any kind how fast its worker is; tell whether it may be believed."""
+        if not self._sent.has(header):
+            return False
         if route := self._routes.get(header.worker):
             route.note_result(header, self.clock())
             if header.kind is ResultKind.MISSING:
                 route.wants_params = True
+        return True
 
     def close(self) -> None:
         """Disconnect from all workers; safe to call twice."""
@@ -108,7 +115,7 @@ class Lane:
         self._routes.clear()
 
     def _connect(self, worker: Worker) -> Route:
-        socket = sockets.push_frames(self.context)
+        socket = sockets.push_frames(self.context, self.keys)
         socket.connect(worker.status.frames_endpoint)
         usual_s = worker.status.loop_usual_ms / 1000
         return Route(worker.id, socket, worker.status.busy, False, usual_s or WORK_AT_FIRST_S)
@@ -182,4 +189,5 @@ class Lane:
             return False  # No connection now: another worker takes this frame.
         route.wants_params = False
         route.note_sent(header.sequence, now_s)
+        self._sent.note(header, route.worker)
         return True

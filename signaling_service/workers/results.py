@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import zmq
 
-from shared import endpoints, sockets
-from shared.errors import P2PCameraError, WireError
+from shared import binding, endpoints, sockets
+from shared.binding import Binding
+from shared.errors import BindError, P2PCameraError, WireError
+from shared.gate import Gate
+from shared.link_keys import LinkKeys
 from shared.wire import STATUS_TOPIC, ResultHeader, ResultKind, StatusHeader, unpack_result, unpack_status
 from signaling_service.metrics import Metrics
+from signaling_service.workers.senders import Peer, Senders
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +31,7 @@ NO_PLANES = memoryview(b"")
 class Result:
     """What a worker answered; `planes` views the message's own memory.
 
-    They are empty unless it is a frame, and also of a frame that a newer one overtook on its way here: its
+    They are empty unless it is a frame. They are also empty for a frame that a newer one has overtaken: its
     times still tell the lane about the worker.
     """
 
@@ -50,15 +55,20 @@ class ResultListener:
         bind: str,
         metrics: Metrics,
         on_status: Callable[[StatusHeader], None],
+        keys: LinkKeys | None = None,
     ) -> None:
+        """With `keys` only workers that have theirs can connect; without, only ipc should be bound."""
         self.reply_to = ""
         """Endpoint that frames name for their results, once bound."""
         self._context = context
         self._bind = bind
         self._metrics = metrics
         self._on_status = on_status
+        self._gate = Gate(context, keys)
+        self._senders = Senders(endpoints.parse(bind))
         self._sinks: dict[bytes, Callable[[Result], None]] = {}
         self._results: zmq.Socket[bytes] | None = None
+        self._binding: Binding | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._descriptor = -1
 
@@ -66,14 +76,15 @@ class ResultListener:
         """Bind the endpoint; raises ResultsNotBound, with the reason."""
         if self._results is not None:
             return
-        results = sockets.sub_results(self._context)
+        self._gate.open()
+        results = sockets.sub_results(self._context, self._gate)
         try:
-            results.bind(self._bind)
-        except zmq.ZMQError as exc:
+            self._binding = binding.bind(results, self._bind)
+        except BindError as exc:
             results.close()
-            raise ResultsNotBound(f"cannot bind {self._bind} for results: {exc.strerror}") from exc
+            raise ResultsNotBound(f"results: {exc}") from exc
         results.subscribe(STATUS_TOPIC)
-        self.reply_to = _reachable(self._bind, results.get_string(zmq.LAST_ENDPOINT))
+        self.reply_to = _reachable(self._bind, self._binding.endpoint)
         self._results = results
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -93,6 +104,10 @@ class ResultListener:
         if self._results is not None:
             self._results.close()
             self._results = None
+        self._gate.close()
+        if self._binding is not None:
+            self._binding.release()
+            self._binding = None
 
     def subscribe(self, session: bytes, sink: Callable[[Result], None]) -> None:
         """Deliver results of `session` to `sink`."""
@@ -151,15 +166,15 @@ class ResultListener:
             raise WireError("malformed", f"{1 + len(parts)} parts, expected 2")
         message = parts[0].buffer
         if topic == STATUS_TOPIC:
-            return unpack_status(message)
+            status = unpack_status(message)
+            peer = Peer(str(parts[0].get("User-Id")), str(parts[0].get("Peer-Address")))
+            if reason := self._senders.why_refused(status, peer, time.monotonic()):
+                raise WireError(reason, f"worker {status.worker!r} from {peer.address!r}")
+            return status
         header, planes = unpack_result(message)
         if header.session != topic:
             raise WireError("malformed", "topic and session differ")
         return Result(header, planes)
-
-    def _sink(self, result: Result) -> None:
-        if sink := self._sinks.get(result.header.session):
-            sink(result)
 
 
 def _put_newer(newest: dict[bytes, Result], result: Result) -> Result | None:

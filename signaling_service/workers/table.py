@@ -6,11 +6,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from shared import endpoints
-from shared.errors import EndpointError
 from shared.wire import FilterState, FilterStatus, LoopState, StatusHeader
 from signaling_service.errors import InvalidParams, NoWorker, UnknownFilter
 from signaling_service.metrics import Metrics
@@ -24,6 +22,7 @@ BATCH_LIMIT_FACTOR = 3.0
 LOADING_LIMIT_S = 600.0
 CHECK_EVERY_S = 0.1
 MAX_WORKERS = 256
+"""A further one takes the place of the one that has been here longest without an answer to any frame."""
 MAX_FILTERS_KNOWN = 1024
 
 
@@ -33,6 +32,8 @@ class Worker:
 
     status: StatusHeader
     seen_at_s: float
+    has_answered: bool = False
+    """A frame of some session of this process."""
 
     @property
     def id(self) -> str:
@@ -102,15 +103,20 @@ class Workers:
         """Take a status; `now_s` is the monotonic clock."""
         now_s = time.monotonic() if now_s is None else now_s
         if status.worker not in self._workers:
-            if len(self._workers) >= MAX_WORKERS or not _is_endpoint(status.frames_endpoint):
-                self._metrics.wire_errors.labels("worker_refused").inc()
-                return
+            self._make_room()
             logger.info("worker %s joined: %s on %s", status.worker, status.frames_endpoint, status.device)
         self._show_memory(self._workers.get(status.worker), status)
-        self._workers[status.worker] = Worker(status, now_s)
+        known = self._workers.get(status.worker)
+        self._workers[status.worker] = Worker(status, now_s, known is not None and known.has_answered)
         for served in status.filters:
             self._note(served)
         self._refresh(now_s)
+
+    def note_answer(self, worker_id: str) -> None:
+        """Take note that this worker filters, and does not only say so."""
+        worker = self._workers.get(worker_id)
+        if worker is not None and not worker.has_answered:
+            self._workers[worker_id] = replace(worker, has_answered=True)
 
     def live(self, filters: Sequence[str] = ()) -> list[Worker]:
         """Live workers that serve all of these filters."""
@@ -158,6 +164,16 @@ class Workers:
         error = schema.first_fault(params, self._ever_served[name].schema)
         if error is not None:
             raise InvalidParams(prefix + ".".join(str(part) for part in error.path), error.message[:300])
+
+    def _make_room(self) -> None:
+        if len(self._workers) < MAX_WORKERS:
+            return
+        self._metrics.wire_errors.labels("worker_replaced").inc()
+        # Dicts keep the order of joining.
+        longest = next((w for w in self._workers.values() if not w.has_answered), None)
+        gone = longest or next(iter(self._workers.values()))
+        del self._workers[gone.id]
+        self._show_memory(gone, None)
 
     def _note(self, served: FilterStatus) -> None:
         known = self._ever_served.get(served.name)
@@ -207,11 +223,3 @@ def _memory(status: StatusHeader | None) -> dict[str, int]:
 
 def _serves(worker: Worker) -> tuple[tuple[str, FilterState, bool], ...]:
     return tuple((f.name, f.state, f.is_private) for f in worker.status.filters)
-
-
-def _is_endpoint(text: str) -> bool:
-    try:
-        endpoints.parse(text)
-    except EndpointError:
-        return False
-    return True

@@ -46,6 +46,8 @@ export interface P2PCameraStats {
   readonly type: "stats";
   readonly session: string;
   readonly filters: string[];
+  /** Rises with every change of filter or parameters. */
+  readonly generation: number;
   /**
    * What the server's picture is now: filtered, waiting for the first result, a still card, or the raw
    * camera.

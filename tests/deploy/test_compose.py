@@ -12,14 +12,17 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from inference_service.config import Settings as InferenceSettings
 from inference_service.config import read_settings as read_inference_settings
-from inference_service.device.choice import RUN_DIR_VARIABLE
 from shared import endpoints
+from shared.run_dir import VARIABLE as RUN_DIR_VARIABLE
 from signaling_service.config import Settings as SignalingSettings
 from signaling_service.config import read_settings as read_signaling_settings
 from tests.deploy.compose import BASE, CPU, RUN_DIR, load, load_cpu_variant
 
 NOT_HANDED_ON = {
-    "INFERENCE_FRAMES_ADVERTISE",  # The bound endpoint is the one to advertise.
+    "INFERENCE_FRAMES_BIND",  # Each worker takes a socket of its own in the shared volume.
+    "INFERENCE_FRAMES_ADVERTISE",
+    "INFERENCE_LINK_KEYS",  # For links between hosts; here there is none.
+    "SIGNALING_LINK_KEYS",
 }
 
 VARIANTS = pytest.mark.parametrize("variant", [load(BASE), load_cpu_variant()], ids=["gpu", "cpu"])
@@ -102,7 +105,8 @@ def test_inference_can_be_scaled(variant: dict[str, Any]) -> None:
         "network_mode",
         "networks",
     }
-    assert "*" in inference["environment"]["INFERENCE_FRAMES_BIND"]
+    # Without one each worker takes a socket of its own.
+    assert "INFERENCE_FRAMES_BIND" not in inference["environment"]
 
 
 @VARIANTS
@@ -119,7 +123,7 @@ def test_zeromq_has_no_port_and_every_socket_lies_in_the_shared_volume(variant: 
         for value in fixed(variant, service).values()
         if "://" in value
     ]
-    assert len(texts) == 3
+    assert len(texts) == 2
     for text in texts:
         endpoint = endpoints.parse(text)
         assert endpoint.transport == "ipc"
@@ -206,7 +210,7 @@ def test_fixed_values_are_ones_that_the_services_accept(
             monkeypatch.setenv(name, value)
     assert read_signaling_settings([]).results_bind == "ipc:///run/p2pcamera/results.ipc"
     inference = read_inference_settings([])
-    assert inference.frames_bind == "ipc:///run/p2pcamera/*.ipc"
+    assert inference.frames == "ipc:///run/p2pcamera/worker-*.ipc"
     assert inference.signaling == ("ipc:///run/p2pcamera/results.ipc",)
     assert str(inference.weights_dir) == environment(variant, "inference")["INFERENCE_WEIGHTS_DIR"]
     assert environment(variant, "inference")[RUN_DIR_VARIABLE] == RUN_DIR

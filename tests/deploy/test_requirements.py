@@ -19,7 +19,7 @@ inference = ["torch>=2"]
 
 def printed(folder: Path, *extras: str) -> subprocess.CompletedProcess[str]:
     (folder / "pyproject.toml").write_text(PYPROJECT)
-    argv = [sys.executable, ROOT / "deploy" / "requirements.py", *extras]
+    argv = [sys.executable, str(ROOT / "deploy" / "requirements.py"), *extras]
     return subprocess.run(argv, cwd=folder, capture_output=True, text=True)
 
 

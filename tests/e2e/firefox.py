@@ -1,52 +1,71 @@
-"""Firefox, driven over WebDriver BiDi by `firefox.mjs`, where there is one to be driven.
+"""Firefox, driven over WebDriver BiDi (https://w3c.github.io/webdriver-bidi/), which it speaks itself.
 
-Needed are Firefox (`apt-get install firefox-esr`, or `FIREFOX`), Node.js, and in `PUPPETEER_CORE` a folder in
-which `npm install puppeteer-core` was run.
+Needed is Firefox alone: Debian's `firefox-esr`, or the path in `FIREFOX`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
-import os
-import shutil
+import re
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
+from websockets.asyncio.client import ClientConnection, connect
 
-from harness.services import in_namespace
+from harness.deadline import eventually
+from tests.needs import FIREFOX
 
-DRIVER = Path(__file__).parent / "firefox.mjs"
-FIREFOX = os.environ.get("FIREFOX") or shutil.which("firefox-esr") or shutil.which("firefox")
-NODE = shutil.which("node")
-PUPPETEER_CORE = os.environ.get("PUPPETEER_CORE")
-LEASH_S = 90.0
+START_S = 90.0
+ANSWER_S = 60.0
+END_S = 20.0
+PREFERENCES = {
+    "media.navigator.streams.fake": True,
+    "media.navigator.permission.disabled": True,
+    "media.autoplay.default": 0,
+    # Peers that may ask no name service.
+    "media.peerconnection.ice.obfuscate_host_addresses": False,
+    "network.proxy.type": 0,
+    # No page of its own, no question and no message home at the first start.
+    "browser.startup.page": 0,
+    "browser.aboutwelcome.enabled": False,
+    "app.normandy.enabled": False,
+    "datareporting.policy.dataSubmissionEnabled": False,
+    "toolkit.telemetry.reportingpolicy.firstRun": False,
+}
 
 
 @dataclass
 class Firefox:
-    """A running Firefox; it answers one question after the other."""
+    """A running Firefox; it is told one command after the other."""
 
-    process: asyncio.subprocess.Process
+    socket: ClientConnection
     version: str = ""
+    _ids: Iterator[int] = field(default_factory=itertools.count)
 
-    async def ask(self, wanted: dict[str, str] | None = None) -> Any:
-        """Send a line, where there is one, and return what comes back."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        if wanted is not None:
-            self.process.stdin.write(json.dumps(wanted).encode() + b"\n")
-            await self.process.stdin.drain()
-        async with asyncio.timeout(LEASH_S):
-            line = await self.process.stdout.readline()
-        reply = json.loads(line)
-        assert "error" not in reply, reply["error"]
-        return reply["value"]
+    async def tell(self, method: str, **params: Any) -> dict[str, Any]:
+        """Send a command and return its result; raises AssertionError with what Firefox says against it."""
+        number = next(self._ids)
+        await self.socket.send(json.dumps({"id": number, "method": method, "params": params}))
+        # The first one waits for Firefox to have started.
+        async with asyncio.timeout(START_S if method == "session.new" else ANSWER_S):
+            reply: dict[str, Any] = {}
+            # Others are events, or answers that came too late.
+            while reply.get("id") != number:
+                reply = json.loads(await self.socket.recv())
+        assert reply["type"] == "success", f"{method}: {reply['error']}: {reply['message']}"
+        result: dict[str, Any] = reply["result"]
+        return result
+
+    async def open(self) -> FirefoxPage:
+        """Return a new page, in a tab of its own."""
+        made = await self.tell("browsingContext.create", type="tab")
+        return FirefoxPage(self, made["context"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,32 +73,37 @@ class FirefoxPage:
     """One of its pages."""
 
     firefox: Firefox
-    name: str = "page"
+    context: str
 
     async def goto(self, url: str) -> None:
-        await self.firefox.ask({"page": self.name, "goto": url})
+        await self._show()
+        await self.firefox.tell("browsingContext.navigate", context=self.context, url=url, wait="complete")
 
     async def evaluate(self, expression: str) -> Any:
-        """Return what the expression is, or what its promise brings."""
-        return await self.firefox.ask({"page": self.name, "evaluate": expression})
+        """Return what the expression is, or what its promise brings, as JSON tells it."""
+        await self._show()
+        found = await self.firefox.tell(
+            "script.evaluate",
+            # What JSON has no word for is null.
+            expression=f"(async () => JSON.stringify((await ({expression})) ?? null))()",
+            target={"context": self.context},
+            awaitPromise=True,
+            userActivation=True,
+        )
+        assert found["type"] == "success", found["exceptionDetails"]["text"]
+        return json.loads(found["result"]["value"])
+
+    async def _show(self) -> None:
+        # A page that is hidden paints nothing.
+        await self.firefox.tell("browsingContext.activate", context=self.context)
 
 
 @contextmanager
-def firefox_can_connect() -> Iterator[None]:
-    """Skip where Firefox cannot be driven; give this namespace a default route.
+def default_route() -> Iterator[None]:
+    """Give this namespace a default route.
 
     Without one Firefox finds no address of its own, and makes no connection.
     """
-    for what, found in [
-        ("Firefox (apt-get install firefox-esr, or FIREFOX)", FIREFOX),
-        ("Node.js", NODE),
-        ("PUPPETEER_CORE, a folder with puppeteer-core", PUPPETEER_CORE),
-    ]:
-        if not found:
-            pytest.skip(f"{what} is missing")
-    if not in_namespace():
-        # It makes no connection to the loopback, where the services are without one.
-        pytest.skip("tests/in_namespace.sh can make no network namespace here")
     subprocess.run(["ip", "route", "replace", "default", "dev", "p2pcamera0"], check=True)
     try:
         yield
@@ -88,22 +112,33 @@ def firefox_can_connect() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def running_firefox() -> AsyncIterator[Firefox]:
-    """Start Firefox."""
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        str(NODE), str(DRIVER), str(PUPPETEER_CORE), str(FIREFOX), stdin=pipe, stdout=pipe
-    )
-    firefox = Firefox(process)
+async def running_firefox(folder: Path) -> AsyncIterator[Firefox]:
+    """Start Firefox with a new profile in `folder`, and write there what it says."""
+    profile = folder / "profile"
+    profile.mkdir()
+    lines = (f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in PREFERENCES.items())
+    (profile / "user.js").write_text("\n".join(lines))
+    flags = ["--headless", "--no-remote", "--profile", str(profile), "--remote-debugging-port", "0"]
+    log = folder / "firefox.log"
+    with log.open("wb") as said:
+        process = await asyncio.create_subprocess_exec(str(FIREFOX), *flags, stdout=said, stderr=said)
     try:
-        firefox.version = await firefox.ask()
-        yield firefox
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        try:
-            async with asyncio.timeout(20):
+        endpoint = await eventually(lambda: _endpoint(log), START_S, "Firefox can be driven")
+        async with connect(f"{endpoint}/session", max_size=None, proxy=None) as socket:
+            firefox = Firefox(socket)
+            made = await firefox.tell("session.new", capabilities={})
+            firefox.version = f"Firefox {made['capabilities']['browserVersion']}"
+            yield firefox
+            await firefox.tell("browser.close")
+            async with asyncio.timeout(END_S):
                 await process.wait()
-        except TimeoutError:
+    finally:
+        if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+def _endpoint(log: Path) -> str:
+    """Return the address that Firefox says it listens on, or nothing yet."""
+    found = re.search(r"WebDriver BiDi listening on (ws://\S+)\n", log.read_text(errors="replace"))
+    return found[1] if found else ""

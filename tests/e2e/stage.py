@@ -1,7 +1,7 @@
 """A stage for the shim by itself, in Chromium, whatever the server is.
 
-No service of this project runs here. The page and the shim are answered from files, and the signaling service
-is stood in for by a second page of the browser, whose connection returns a plain red picture; Chromium's
+No service of this project runs here. The page and the shim are answered from files. A second page of the
+browser stands in for the signaling service, and its connection returns a plain red picture. Chromium's
 made-up camera is green. Nothing but that connection, on the loopback, touches a network.
 """
 

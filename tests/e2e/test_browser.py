@@ -81,7 +81,7 @@ async def test_a_service_of_vp8_alone_shows_the_camera_by_it(
 ) -> None:
     folder, url = site
     services.start_signaling("--video-codecs", "vp8")
-    services.start_worker("invert")
+    services.start_light_worker("invert")
     await services.ready({"invert": 1})
     write_pages(folder, services.url, {"data-filter": "invert"})
     async with opened(browser, url) as page:

@@ -12,9 +12,9 @@ from playwright.async_api import Browser, Page
 
 from harness.deadline import eventually
 from signaling_service.media.bitrate import default_bitrate
-from tests.e2e.stage import COUNT_CONNECTIONS, SERVER, SESSION, THREE_CAMERAS, Stage, stage_browser, staged
+from tests.e2e.stage import COUNT_CONNECTIONS, SERVER, SESSION, Stage, staged
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 LABELS = """navigator.mediaDevices.enumerateDevices().then((devices) =>
   devices.filter(({ kind }) => kind === "videoinput").map(({ label }) => label))"""
@@ -33,10 +33,9 @@ HELPERS = """async () => {
 }"""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with stage_browser(THREE_CAMERAS) as browser:
-        yield browser
+@pytest.fixture(scope="module")
+def browser(three_cameras_chromium: Browser) -> Browser:
+    return three_cameras_chromium
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ class Chooser:
         return told, len(self.stage.sent("POST", "/offer")) - offers
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def chooser(browser: Browser) -> AsyncIterator[Chooser]:
     async with staged(browser) as stage:
         yield Chooser(stage, await _opened(stage))
@@ -313,7 +312,7 @@ async def test_largest_picture_that_is_asked_for_is_sent_and_the_camera_is_opene
 
     async def sends(width: int) -> None:
         async def is_sent() -> bool:
-            return await page.evaluate(SENT) == width
+            return bool(await page.evaluate(SENT) == width)
 
         await eventually(is_sent, 15, f"frames of {width} pixels are sent")
 

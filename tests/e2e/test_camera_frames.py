@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Frame, Page
 
 from harness.deadline import eventually
-from tests.e2e.stage import HOME, SERVER, SESSION, STRICT, Stage, stage_browser
+from tests.e2e.stage import HOME, SERVER, SESSION, STRICT, Stage
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 # The first thing that runs in a frame.
 ASK = """window.early = navigator.mediaDevices.getUserMedia({ video: true }).then((stream) => {
@@ -28,23 +25,19 @@ FILES = {
 FILTERED = ["fake_device_0 (filtered)", True, True]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with stage_browser() as browser:
-        yield browser
+@pytest.fixture(scope="module")
+def browser(stage_chromium: Browser) -> Browser:
+    return stage_chromium
 
 
 async def _frame(page: Page, url: str) -> Frame:
     """Wait for a frame that shows `url` and has asked for its camera."""
 
-    async def asked() -> Frame | None:
-        for frame in page.frames[1:]:
-            if frame.url == url and await frame.evaluate("'early' in window"):
-                return frame
-        return None
+    async def asked() -> list[Frame]:
+        frames = [frame for frame in page.frames[1:] if frame.url == url]
+        return [frame for frame in frames if await frame.evaluate("'early' in window")]
 
-    found: Frame = await eventually(asked, 10, f"a frame of {url} that asks")
-    return found
+    return (await eventually(asked, 10, f"a frame of {url} that asks"))[0]
 
 
 @pytest.mark.parametrize(

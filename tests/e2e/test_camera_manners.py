@@ -10,17 +10,18 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import Browser
 
 from tests.e2e.manners import MANNERS, SAME, Subject, answers
-from tests.e2e.stage import STRICT, THREE_CAMERAS, stage_browser, staged
+from tests.e2e.stage import STRICT, staged
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def subjects() -> AsyncIterator[tuple[Subject, Subject]]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def subjects(three_cameras_chromium: Browser) -> AsyncIterator[tuple[Subject, Subject]]:
     """A page without the shim and one with it, of one origin, so that the cameras have the same ids."""
-    async with stage_browser(THREE_CAMERAS) as browser, staged(browser) as stage:
+    async with staged(three_cameras_chromium) as stage:
         files = {"/manners.js": MANNERS}
         script = '<script src="/manners.js"></script>'
         strict = {"Content-Security-Policy": STRICT}

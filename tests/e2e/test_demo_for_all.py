@@ -13,7 +13,6 @@ from playwright.async_api import Browser, expect
 from harness.services import ROOT, Services
 from tests.e2e.conftest import CALM_FILTERS
 from tests.e2e.demo_page import Demo, demo
-from tests.e2e.stage import THREE_CAMERAS, stage_browser
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -231,8 +230,10 @@ async def test_the_camera_is_started_and_the_filter_changed_by_keys_alone(
         await expect(page.page.locator("#message")).to_have_text(re.compile("^Choose a filter"))
 
 
-async def test_the_camera_that_was_chosen_is_the_one_that_is_opened(calm: Services) -> None:
-    async with stage_browser(THREE_CAMERAS) as browser, demo(browser, calm.url) as page:
+async def test_the_camera_that_was_chosen_is_the_one_that_is_opened(
+    calm: Services, three_cameras_chromium: Browser
+) -> None:
+    async with demo(three_cameras_chromium, calm.url) as page:
         await page.start("invert")
         choice = page.page.get_by_role("combobox", name="Camera", exact=True)
         names = [f"fake_device_{index} (filtered)" for index in range(3)]

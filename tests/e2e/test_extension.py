@@ -59,7 +59,7 @@ async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Se
     async with Services(tmp_path_factory.mktemp("services")) as services:
         services.start_signaling("--api-key", TOKEN, "--default-filter", "invert")
         services.http.headers["Authorization"] = f"Bearer {TOKEN}"
-        services.start_worker("invert,passthrough")
+        services.start_light_worker("invert,passthrough")
         await services.ready({"invert": 1, "passthrough": 1})
         yield services
     print(services.output())
@@ -285,7 +285,7 @@ async def test_sessions_outlive_the_service_worker(ready: Extended, services: Se
     await services.has_sessions(0, within_s=20)
 
     async def forgotten() -> bool:
-        return (await ready.stored("session"))["sessions"] == []
+        return bool((await ready.stored("session"))["sessions"] == [])
 
     await eventually(forgotten, 20, "the worker has ended the session of the page that went away")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from statistics import median
 
 import pytest
@@ -12,7 +11,6 @@ from harness.deadline import eventually
 from harness.peer import Peer, Returned, shown_per_s
 from harness.picture import Picture
 from harness.services import Services
-from tests.e2e.slow_filter import install
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -24,16 +22,14 @@ WINDOWS = 15
 """A busy machine may starve the camera itself: one window of steady work is what has to be seen."""
 
 
-async def assert_fps_with_workers_of(
-    services: Services, package: str, *workers_ms: int, at_least: float
-) -> None:
+async def assert_fps_with_workers_of(services: Services, *workers_ms: int, at_least: float) -> None:
     """See a camera of 30 fps get back so many different pictures a second for WINDOW_S."""
     services.start_signaling()
     for worker_ms in workers_ms:
-        services.start_worker("slow", env={"PYTHONPATH": package, "SLOW_FILTER_MS": str(worker_ms)})
-    await services.ready({"slow": len(workers_ms)})
+        services.start_light_worker("passthrough", "--slow-ms", str(worker_ms))
+    await services.ready({"passthrough": len(workers_ms)})
     async with Peer(services.http, Picture(*SIZE)) as peer:
-        await peer.call(filter="slow")
+        await peer.call(filter="passthrough")
         await peer.frames(SETTLE_FRAMES)
         seen: list[float] = []
         while len(seen) < WINDOWS and (not seen or seen[-1] < at_least):
@@ -43,16 +39,16 @@ async def assert_fps_with_workers_of(
         assert seen[-1] >= at_least, f"fps in {len(seen)} windows: {seen}"
 
 
-async def test_a_slow_worker_does_not_hold_back_a_fast_one(services: Services, tmp_path: Path) -> None:
-    await assert_fps_with_workers_of(services, install(tmp_path / "package"), 30, 90, at_least=28)
+async def test_a_slow_worker_does_not_hold_back_a_fast_one(services: Services) -> None:
+    await assert_fps_with_workers_of(services, 30, 90, at_least=28)
 
 
-async def test_two_slow_workers_share_one_camera(services: Services, tmp_path: Path) -> None:
-    await assert_fps_with_workers_of(services, install(tmp_path / "package"), 90, 90, at_least=20)
+async def test_two_slow_workers_share_one_camera(services: Services) -> None:
+    await assert_fps_with_workers_of(services, 90, 90, at_least=20)
 
 
 async def test_frames_do_not_grow_older_with_a_worker_of_90_ms(services: Services) -> None:
-    await services.start("invert")
+    await services.start_light("invert")
     async with Peer(services.http, Picture(*SIZE)) as peer:
         await peer.call(filter="invert", params={"busy_ms": 90})
         began_s = (await peer.frames(10))[-1].at_s

@@ -20,7 +20,6 @@ from harness.peer import Peer
 from harness.picture import Picture
 from harness.services import Services
 from tests.e2e.far_peer import far_peer
-from tests.e2e.marks import needs_namespace
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -58,7 +57,7 @@ async def test_session_of_a_killed_browser_is_freed_within_six_seconds(
     services: Services, camera: Path, site: tuple[Path, str], tmp_path: Path
 ) -> None:
     folder, url = site
-    await services.start("passthrough")
+    await services.start_light("passthrough")
     write_pages(folder, services.url, {"data-filter": "passthrough"})
     own_camera = tmp_path / "own.y4m"
     own_camera.symlink_to(camera)
@@ -76,12 +75,12 @@ async def test_session_of_a_killed_browser_is_freed_within_six_seconds(
     assert "page fell silent" in services.output()
 
 
-@needs_namespace
+@pytest.mark.namespace
 async def test_session_survives_a_short_gap_of_the_network_and_not_its_loss(services: Services) -> None:
     with network() as far:
         cable((HERE, "leaving0", f"{HOST}/24"), (far, "leaving1", f"{FAR}/24"))
         services.start_signaling("--ice-addresses", HOST, "--default-filter", "passthrough")
-        services.start_worker("passthrough")
+        services.start_light_worker("passthrough")
         await services.ready({"passthrough": 1})
         async with far_peer(far, services.http) as peer:
             await eventually(lambda: peer.frames > 10, FIRST_FRAMES_S, "frames come back")
@@ -101,7 +100,7 @@ async def test_session_survives_a_short_gap_of_the_network_and_not_its_loss(serv
 
 
 async def test_service_that_stood_still_for_longer_than_the_limit_lets_nobody_go(services: Services) -> None:
-    await services.start("passthrough")
+    await services.start_light("passthrough")
     signaling = services.signaling
     assert signaling is not None
     async with Peer(services.http, Picture(320, 240), fps=10) as peer:
@@ -119,7 +118,7 @@ async def test_muted_page_without_a_data_channel_keeps_its_session(
     services: Services, browser: Browser, site: tuple[Path, str]
 ) -> None:
     folder, url = site
-    await services.start("invert")
+    await services.start_light("invert")
     write_pages(folder, services.url)
     query = urlencode({"server": services.url, "query": "?filter=invert"})
     async with opened(browser, f"{url}/article.html?{query}") as page:

@@ -12,12 +12,12 @@ from playwright.async_api import Browser, Page
 from harness.deadline import eventually
 from tests.e2e.stage import SESSION, STRICT, THREE_CAMERAS, Stage, stage_browser
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 PAGES = Path(__file__).parent / "pages"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     # A screen is chosen without asking.
     async with stage_browser(THREE_CAMERAS, "--use-fake-ui-for-media-stream") as browser:

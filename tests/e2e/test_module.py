@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, Route
 
-from tests.e2e.stage import HOME, SERVER, SHIM, Stage, stage_browser, staged
+from tests.e2e.stage import HOME, SERVER, SHIM, Stage, staged
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 READY = (
     "new Promise((resolve) => { const look = () => window.p2p ? resolve() : setTimeout(look, 10); look(); })"
@@ -25,13 +25,12 @@ async def _file(route: Route) -> None:
     await route.fulfill(path=SHIM.parent / name, content_type="text/javascript", headers=cors)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with stage_browser() as browser:
-        yield browser
+@pytest.fixture(scope="module")
+def browser(stage_chromium: Browser) -> Browser:
+    return stage_chromium
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def stage(browser: Browser) -> AsyncIterator[Stage]:
     async with staged(browser) as stage:
         await stage.context.route("**/p2pcamera.mjs*", _file)

@@ -150,7 +150,12 @@ async def test_a_switch_to_a_filter_that_is_not_loaded_tells_its_progress_and_ke
         await peer.control_open()
         await peer.frames(FPS)
         peer.send({"type": "filter", "name": ["late", "passthrough"], "params": {"passthrough": {}}})
-        await eventually(lambda: peer.readable()[-1].reading.is_inverted, 20, "the filter")  # type: ignore[union-attr]
+
+        def is_filtered() -> bool:
+            reading = peer.readable()[-1].reading
+            return reading is not None and reading.is_inverted
+
+        await eventually(is_filtered, 20, "the filter")
         assert [m["filter"] for m in told(peer, "progress") if "late" in m["filter"]]
         assert told(peer, "error") == []
         assert all(one.reading for one in peer.returned)

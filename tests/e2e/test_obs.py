@@ -59,7 +59,7 @@ async def test_obs_page_waits_for_a_service_without_workers_and_paints_nothing_m
     async with opened(browser, f"{services.url}/obs.html") as page:
         await _is_in_state(page, "waiting")
         assert await page.evaluate("getComputedStyle(document.querySelector('video')).visibility") == "hidden"
-        services.start_worker("invert")
+        services.start_light_worker("invert")
         await services.ready({"invert": 1})
         await page.evaluate("p2pcamera.filter = 'invert'")
         await _is_in_state(page, "live")

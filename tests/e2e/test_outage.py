@@ -38,7 +38,7 @@ async def wait_ms(page: Page, since_ms: float, duration_ms: float) -> None:
 async def test_closed_session_shows_its_last_frame_then_the_card_and_never_the_camera(
     services: Services, browser: Browser, site: tuple[Path, str]
 ) -> None:
-    (worker,) = await services.start("invert")
+    (worker,) = await services.start_light("invert")
     folder, url = site
     write_pages(folder, services.url, {"data-filter": "invert"})
     async with opened(browser, url) as page:
@@ -71,7 +71,7 @@ async def test_closed_session_shows_its_last_frame_then_the_card_and_never_the_c
 async def test_open_session_gets_the_raw_camera_after_half_a_second_and_a_closed_one_never(
     services: Services,
 ) -> None:
-    (worker,) = await services.start("invert")
+    (worker,) = await services.start_light("invert")
     picture = Picture(320, 240)
     async with Peer(services.http, picture, fps=15) as peer, Peer(services.http, picture, fps=15) as closed:
         await peer.call(filter="invert", outage="open")

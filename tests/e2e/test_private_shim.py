@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from harness.deadline import eventually
-from tests.e2e.stage import COUNT_CONNECTIONS, Stage, stage_browser
+from tests.e2e.stage import COUNT_CONNECTIONS, Stage
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 REFUSED = (422, "unusable_offer", "no")
 RAW_SURELY_AFTER_MS = 1_500
@@ -41,10 +38,9 @@ window.standingFor = async (duration_ms) => {
 """
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with stage_browser() as browser:
-        yield browser
+@pytest.fixture(scope="module")
+def browser(stage_chromium: Browser) -> Browser:
+    return stage_chromium
 
 
 async def is_on(page: Page) -> bool:

@@ -20,7 +20,7 @@ ENDS_WITHIN_S = 3.0
 async def started(services: Services) -> list[psutil.Process]:
     """Start a front of two, and one worker for both; return the media processes in their order."""
     services.start_signaling("--processes", "2")
-    services.start_worker("invert")
+    services.start_light_worker("invert")
     await services.ready({"invert": 1})
     assert services.signaling is not None
     children = psutil.Process(services.signaling.pid).children()

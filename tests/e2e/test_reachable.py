@@ -16,7 +16,6 @@ from harness.peer import Peer
 from harness.picture import Picture
 from harness.services import Services
 from tests.e2e.far_peer import STUN_PORT, FarPeer, far_peer, far_stun_server
-from tests.e2e.marks import needs_namespace
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -56,15 +55,17 @@ async def start(services: Services, *flags: str) -> None:
         *("--ice-addresses", PRIVATE, "--udp-port-range", f"{FIRST}-{LAST}"),
         *("--default-filter", "passthrough", *flags),
     )
-    services.start_worker("passthrough")
+    services.start_light_worker("passthrough")
     await services.ready({"passthrough": 1})
 
 
 async def outcome(peer: FarPeer) -> str:
-    return await eventually(lambda: peer.outcome, CALLS_S, "the far peer says how its call went")
+    await eventually(lambda: peer.outcome is not None, CALLS_S, "the far peer says how its call went")
+    assert peer.outcome is not None
+    return peer.outcome
 
 
-@needs_namespace
+@pytest.mark.namespace
 @pytest.mark.parametrize("public_ip", [PUBLIC, "auto"])
 async def test_service_behind_nat_is_reached_under_its_public_address(
     services: Services, public_ip: str
@@ -85,7 +86,7 @@ async def test_service_behind_nat_is_reached_under_its_public_address(
         assert FIRST <= port <= LAST
 
 
-@needs_namespace
+@pytest.mark.namespace
 async def test_without_a_public_address_a_service_behind_nat_is_not_reached(services: Services) -> None:
     with behind_nat() as far:
         await start(services)
@@ -118,7 +119,7 @@ async def test_ten_ports_carry_ten_sessions_eight_of_them_at_once_and_refuse_the
         *("--udp-port-range", f"{FIRST}-{LAST}", "--max-sessions", "20"),
         *("--default-filter", "passthrough", "--ice-addresses", "127.0.0.1"),
     )
-    services.start_worker("passthrough")
+    services.start_light_worker("passthrough")
     await services.ready({"passthrough": 1})
     async with AsyncExitStack() as stack:
 

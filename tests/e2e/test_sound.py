@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from playwright.async_api import Browser, Page
 
 from harness.deadline import eventually
-from tests.e2e.stage import SESSION, Stage, stage_browser, staged
+from tests.e2e.stage import SESSION, Stage, staged
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 TOLERANCE_MS = 20.0
 """What the issue allows between the picture's latency and the sound's."""
@@ -108,13 +108,12 @@ async def tell_latency(stage: Stage, batch_ms: float) -> None:
     await stage.far_end.evaluate("message => control.send(JSON.stringify(message))", message)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with stage_browser() as browser:
-        yield browser
+@pytest.fixture(scope="module")
+def browser(stage_chromium: Browser) -> Browser:
+    return stage_chromium
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def stage(browser: Browser) -> AsyncIterator[Stage]:
     async with staged(browser) as stage:
         await stage.context.add_init_script(COUNT_CONTEXTS)

@@ -9,21 +9,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from harness.deadline import eventually
-from tests.e2e.stage import COUNT_CONNECTIONS, SERVER, SESSION, Stage, stage_browser
+from tests.e2e.stage import COUNT_CONNECTIONS, SERVER, SESSION, Stage
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 RAW_SURELY_AFTER_MS = 1_500
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with stage_browser() as browser:
-        yield browser
+@pytest.fixture(scope="module")
+def browser(stage_chromium: Browser) -> Browser:
+    return stage_chromium
 
 
 @pytest.fixture

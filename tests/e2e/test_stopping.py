@@ -25,9 +25,9 @@ LONGEST_GAP_S = 0.5
 
 async def test_ctrl_c_ends_both_services_within_three_seconds_in_the_middle_of_a_call(tmp_path: Path) -> None:
     port = free_port()
-    env = {"PORT": str(port), "RESULTS": f"tcp://127.0.0.1:{free_port()}", "FILTER": "passthrough"}
+    env = {"PORT": str(port), "FILTER": "passthrough"}
     env |= {"INFERENCE_DEVICE": "cpu"} | ({} if in_namespace() else {"SIGNALING_ICE_ADDRESSES": "127.0.0.1"})
-    launcher = Process("launcher", [sys.executable, "deploy/launch.py"], tmp_path / "launcher.log", env)
+    launcher = Process("launcher", [sys.executable, "-m", "deploy.launch"], tmp_path / "launcher.log", env)
     launcher.start()
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:

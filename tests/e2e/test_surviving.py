@@ -43,7 +43,7 @@ p2pcamera.addEventListener("statechange", ({ detail }) => {
 async def started(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Services]:
     """One worker for all tests here, and a signaling service that each may kill."""
     async with Services(tmp_path_factory.mktemp("surviving")) as services:
-        services.start_worker("invert")
+        services.start_light_worker("invert")
         yield services
     print(services.output())
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -17,8 +18,9 @@ from inference_service.engine.batcher import Ready
 from inference_service.engine.mailbox import Received
 from inference_service.engine.params import CheckedParams
 from inference_service.filters import base
-from shared import sockets, wire
+from shared import gate, sockets, wire
 from shared.frame import i420_size_bytes
+from shared.link_keys import LinkKeys
 from shared.wire import STATUS_TOPIC, FrameHeader, ResultHeader, StatusHeader
 
 DEADLINE_S = 20.0
@@ -77,18 +79,27 @@ def ready(chain: Sequence[base.Filter], planes: bytes | None = None, **changes: 
 class Signaling:
     """What a signaling process has of ZeroMQ: a bound SUB, and a PUSH for each session."""
 
-    def __init__(self, bind: str = "tcp://127.0.0.1:*") -> None:
+    def __init__(self, bind: str = "", keys: LinkKeys | None = None) -> None:
+        """Bind in a folder of its own by default."""
+        self._folder = tempfile.TemporaryDirectory(prefix="p2p")
         self._context: Any = zmq.Context()
-        self._sub = sockets.sub_results(self._context)
+        self._keys = keys
+        self._gate = gate.Gate(self._context, keys)
+        self._gate.open()
+        self._sub = sockets.sub_results(self._context, self._gate)
         self._sub.setsockopt(zmq.SUBSCRIBE, b"")
-        self._sub.bind(bind)
-        port = self._sub.getsockopt_string(zmq.LAST_ENDPOINT).rpartition(":")[2]
-        self.endpoint = bind.replace("*", port)
+        self.endpoint = bind or f"ipc://{self._folder.name}/results.ipc"
+        self._sub.bind(self.endpoint)
+        if self.endpoint.startswith("tcp://"):
+            port = self._sub.getsockopt_string(zmq.LAST_ENDPOINT).rpartition(":")[2]
+            self.endpoint = self.endpoint.replace("*", port)
         self._lanes: dict[bytes, Any] = {}
         self._sequence = 0
 
     def close(self) -> None:
+        self._gate.close()
         self._context.destroy(linger=0)
+        self._folder.cleanup()
 
     def next(self, deadline_s: float = DEADLINE_S) -> StatusHeader | tuple[ResultHeader, bytes]:
         """Return the next status or result."""
@@ -133,7 +144,7 @@ class Signaling:
     def send_raw(self, worker: StatusHeader, message: bytes, session: bytes = bytes(16)) -> None:
         lane = self._lanes.get(session)
         if lane is None:
-            lane = self._lanes[session] = sockets.push_frames(self._context)
+            lane = self._lanes[session] = sockets.push_frames(self._context, self._keys)
             lane.connect(worker.frames_endpoint)
         assert lane.poll(int(DEADLINE_S * 1000), zmq.POLLOUT), "the worker is not to be reached"
         lane.send(message)
@@ -145,8 +156,8 @@ class Signaling:
 
 
 @contextmanager
-def signaling(bind: str = "tcp://127.0.0.1:*") -> Iterator[Signaling]:
-    one = Signaling(bind)
+def signaling(bind: str = "", keys: LinkKeys | None = None) -> Iterator[Signaling]:
+    one = Signaling(bind, keys)
     try:
         yield one
     finally:
@@ -178,23 +189,30 @@ def points(*classes: type[base.Filter]) -> dict[str, Any]:
     return {**installed(), **{cls.name: Point(cls.name, cls) for cls in classes}}
 
 
-def gated(name: str = "gated") -> type[base.Filter]:
-    """Return a filter whose loading begins (`begun`) and then waits for the test (`go`)."""
+class Gated(base.Filter):
+    """Its loading begins (`begun`) and then waits for the test (`go`)."""
 
-    class Gated(base.Filter):
-        title = "Gated"
+    title = "Gated"
+    begun: ClassVar[threading.Event]
+    go: ClassVar[threading.Event]
+
+    def load(self, device: torch.device) -> None:
+        self.begun.set()
+        assert self.go.wait(DEADLINE_S)
+
+    def apply(self, batch: torch.Tensor, items: Sequence[base.Item]) -> torch.Tensor:
+        return batch
+
+
+def gated(name: str = "gated") -> type[Gated]:
+    """Return such a filter with events of its own."""
+
+    class Fresh(Gated):
         begun = threading.Event()
         go = threading.Event()
 
-        def load(self, device: torch.device) -> None:
-            self.begun.set()
-            assert self.go.wait(DEADLINE_S)
-
-        def apply(self, batch: torch.Tensor, items: Sequence[base.Item]) -> torch.Tensor:
-            return batch
-
-    Gated.name = name
-    return Gated
+    Fresh.name = name
+    return Fresh
 
 
 class Recorder(base.Filter):
@@ -207,7 +225,7 @@ class Recorder(base.Filter):
         apart: int = 0
         together: int = 0
 
-    equal_params = frozenset({"apart"})
+    equal_params: ClassVar[frozenset[str] | None] = frozenset({"apart"})
 
     def __init__(self) -> None:
         self.batches: list[list[bytes]] = []

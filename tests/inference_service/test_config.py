@@ -1,22 +1,30 @@
 from __future__ import annotations
 
 import json
+import os
+from typing import Any
 
 import pytest
 from pydantic import Field
 
 from inference_service.config import Settings, faults_of_filters, read_settings
 from inference_service.filters import base
+from shared import link_keys
+from shared.run_dir import run_dir
 from tests.inference_service.doubles import Point, Recorder, points
 
 
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch):
-    import os
-
     for name in list(os.environ):
         if name.startswith("INFERENCE_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def keys(tmp_path):
+    link_keys.make(tmp_path)
+    return tmp_path
 
 
 def faults(capsys, *arguments):
@@ -30,25 +38,27 @@ def test_defaults_are_those_of_the_design():
     settings = read_settings([])
     assert settings.filters == ("ink",)
     assert settings.device == "auto"
-    assert settings.signaling == ("tcp://127.0.0.1:5556",)
-    assert settings.frames_bind == "tcp://127.0.0.1:*"
+    assert settings.signaling == (f"ipc://{run_dir(os.environ)}/results.ipc",)
+    assert settings.frames == f"ipc://{run_dir(os.environ)}/worker-*.ipc"
+    assert settings.link_keys is None
     assert settings.frames_advertise is None
     assert settings.max_batch == 32
 
 
 def test_lists_are_separated_by_commas_without_repeats():
-    settings = read_settings(["--filters", "a, b,,a", "--signaling", "tcp://one:1,ipc:///run/two.ipc"])
+    settings = read_settings(["--filters", "a, b,,a", "--signaling", "ipc:///run/one.ipc,ipc:///run/two.ipc"])
     assert settings.filters == ("a", "b")
-    assert settings.signaling == ("tcp://one:1", "ipc:///run/two.ipc")
+    assert settings.signaling == ("ipc:///run/one.ipc", "ipc:///run/two.ipc")
 
 
-def test_every_flag_is_a_variable_as_well(monkeypatch):
+def test_every_flag_is_a_variable_as_well(monkeypatch, keys):
     values = {
         "filters": "invert",
         "device": "cpu",
         "signaling": "tcp://one:1",
         "frames_bind": "tcp://10.0.0.1:*",
         "frames_advertise": "tcp://worker:*",
+        "link_keys": str(keys),
         "max_batch": "7",
         "max_wait_ms": "500.0",
         "hang_s": "30.0",
@@ -80,7 +90,7 @@ def test_an_empty_variable_means_the_default(monkeypatch):
 
 def test_settings_never_change():
     with pytest.raises(ValueError, match="frozen"):
-        read_settings([]).device = "cpu"
+        read_settings([]).device = "cpu"  # type: ignore[misc]
 
 
 def test_all_faults_are_reported_at_once_by_flag_and_variable(capsys):
@@ -109,13 +119,14 @@ def test_a_signaling_endpoint_names_a_host_and_a_port(endpoint, capsys):
 
 
 @pytest.mark.parametrize("bind", ["tcp://*:*", "tcp://0.0.0.0:7000", "tcp://[::]:7000"])
-def test_a_bind_to_every_address_needs_the_one_to_advertise(bind, capsys):
-    assert "INFERENCE_FRAMES_ADVERTISE" in faults(capsys, "--frames-bind", bind)[0]
-    assert read_settings(["--frames-bind", bind, "--frames-advertise", "tcp://worker:*"]).frames_bind == bind
+def test_a_bind_to_every_address_needs_the_one_to_advertise(bind, capsys, keys):
+    flags = ["--signaling", "tcp://one:1", "--link-keys", str(keys), "--frames-bind", bind]
+    assert "INFERENCE_FRAMES_ADVERTISE" in faults(capsys, *flags)[0]
+    assert read_settings([*flags, "--frames-advertise", "tcp://worker:*"]).frames_bind == bind
 
 
 def test_an_advertised_endpoint_that_cannot_be_the_bound_one_is_refused(capsys):
-    lines = faults(capsys, "--frames-advertise", "ipc:///run/frames.ipc")
+    lines = faults(capsys, "--frames-advertise", "tcp://10.0.0.1:7000")
     assert "INFERENCE_FRAMES_ADVERTISE" in lines[0]
 
 
@@ -143,7 +154,7 @@ def test_settings_of_filters_are_checked_by_the_filters_own_model():
 
 
 def test_a_filter_that_cannot_be_imported_is_named_with_its_settings():
-    made = {"broken": Point("broken", ImportError("no such module"))}
+    made: Any = {"broken": Point("broken", ImportError("no such module"))}
     settings = read_settings(["--filters", "broken", "--filter-settings", '{"broken": {}}'])
     (line,) = faults_of_filters(settings, made)
     assert "broken cannot be imported (ImportError: no such module)" in line
@@ -151,3 +162,34 @@ def test_a_filter_that_cannot_be_imported_is_named_with_its_settings():
 
 def test_an_unknown_flag_is_refused(capsys):
     assert "--unknown" in faults(capsys, "--unknown", "1")[-1]
+
+
+def test_without_a_frames_endpoint_a_worker_takes_a_socket_beside_that_of_the_first_signaling():
+    settings = read_settings(["--signaling", "ipc:///run/a/results.ipc,ipc:///run/b/results.ipc"])
+    assert settings.frames == "ipc:///run/a/worker-*.ipc"
+
+
+def test_tcp_needs_keys_the_loopbacks_too(capsys, keys):
+    flags = ["--signaling", "tcp://127.0.0.1:5556", "--frames-bind", "tcp://127.0.0.1:*"]
+    (line,) = faults(capsys, *flags)
+    assert line.startswith("--link-keys / INFERENCE_LINK_KEYS: expected with tcp:// endpoints")
+    settings = read_settings([*flags, "--link-keys", str(keys)])
+    assert settings.keys == link_keys.load(keys, "worker")
+    (keys / "service.public").unlink()
+    (line,) = faults(capsys, *flags, "--link-keys", str(keys))
+    assert line.startswith("--link-keys / INFERENCE_LINK_KEYS: ")
+    assert "service.public" in line
+
+
+@pytest.mark.parametrize(
+    ("flags", "variable"),
+    [
+        (["--signaling", "tcp://one:1"], "INFERENCE_FRAMES_BIND"),
+        (["--signaling", "tcp://one:1,ipc:///run/two.ipc"], "INFERENCE_SIGNALING"),
+        (["--signaling", "tcp://one:1", "--frames-bind", "ipc:///run/a.ipc"], "INFERENCE_FRAMES_BIND"),
+        (["--frames-bind", "tcp://127.0.0.1:*"], "INFERENCE_FRAMES_BIND"),
+    ],
+)
+def test_frames_and_results_go_by_the_same_transport(flags, variable, capsys, keys):
+    (line,) = faults(capsys, *flags, "--link-keys", str(keys))
+    assert variable in line

@@ -12,6 +12,7 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ COMMAND = [sys.executable, "-m", "inference_service"]
 def process(tmp_path, *arguments):
     log = (tmp_path / "log").open("w+")
     environ = {k: v for k, v in os.environ.items() if not k.startswith("INFERENCE_")}
-    one = subprocess.Popen([*COMMAND, *arguments], stderr=log, stdout=log, env=environ)
+    one: Any = subprocess.Popen([*COMMAND, *arguments], stderr=log, stdout=log, env=environ)
     one.log = lambda: (tmp_path / "log").read_text()
     try:
         yield one
@@ -199,7 +200,7 @@ def test_settings_of_filters_reach_them(tmp_path, plugged):
 @pytest.fixture
 def signals(monkeypatch):
     """Signals are left to pytest; returns the handlers that would be set."""
-    handlers = {}
+    handlers: dict[int, Any] = {}
     monkeypatch.setattr(signal, "signal", handlers.__setitem__)
     return handlers
 

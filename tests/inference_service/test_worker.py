@@ -3,17 +3,20 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import torch
+import zmq
 
 from inference_service.config import Settings
 from inference_service.device.choice import Device
 from inference_service.link import publisher
 from inference_service.worker import Worker
-from shared import wire
+from shared import link_keys, wire
 from shared.wire import FilterState, LoopState, ResultKind
 from tests.inference_service.doubles import (
+    DEADLINE_S,
     Brittle,
     Counting,
     Flipped,
@@ -70,7 +73,7 @@ def test_the_status_says_what_the_design_says(service):
     with worker(service) as one:
         status = service.status(is_loaded("passthrough", "invert"))
         assert status.worker == one.id
-        assert status.frames_endpoint.startswith("tcp://127.0.0.1:")
+        assert status.frames_endpoint.startswith("ipc:///")
         assert status.device == "cpu"
         assert {f.name for f in status.filters} >= {"ink", "passthrough", "invert"}
         (invert,) = (f for f in status.filters if f.name == "invert")
@@ -130,7 +133,7 @@ def test_newest_frame_is_filtered_when_the_loop_is_free(service):
         assert gate.begun.acquire(timeout=20)
         for number in range(1, 6):
             last = service.send(status, session=who, filters=("gate",))
-            until(lambda count=number: one.metrics.frames_received == 1 + count)
+            until(lambda count=number: one.metrics.frames_received == 1 + count)  # type: ignore[misc]
         gate.go.release(10)
         got = [head.sequence for head, _ in service.results(2)]
         assert got == [first.sequence, last.sequence]
@@ -219,12 +222,13 @@ def test_first_use_is_answered_by_progress_and_others_go_on(service):
         assert {f.name: f.state for f in loading.filters}["gated"] is FilterState.LOADING
         started_s = time.monotonic()
         before = one.metrics.answers["progress"]
-        while (passed_s := time.monotonic() - started_s) < 0.8:
+        while (told := one.metrics.answers["progress"] - before) < 3:
+            assert time.monotonic() < started_s + DEADLINE_S
             service.send(status, session=waiting, filters=("gated",))
             head, _ = service.ask(status, session=other)
             assert head.kind is ResultKind.FRAME
-        told = one.metrics.answers["progress"] - before
-        assert 2 <= told <= passed_s * 4 + 1
+        # At most four a second, however many frames ask.
+        assert told <= (time.monotonic() - started_s) * 4 + 1
         slow.go.set()
         service.status(is_loaded("gated"))
         head, planes = service.ask(status, session=waiting, filters=("gated",))
@@ -306,7 +310,8 @@ def test_state_stays_with_its_session(service):
 
 
 def test_a_result_goes_where_the_frame_asks_on_the_same_host(service):
-    with signaling() as media, worker(service) as one:
+    beside = service.endpoint.replace("results", "results-0")
+    with signaling(beside) as media, worker(service) as one:
         status = service.status(is_loaded("passthrough"))
         head = service.send(status, reply_to=media.endpoint)
         media.status(lambda s: s.worker == one.id)
@@ -383,16 +388,33 @@ def test_a_fault_of_the_loop_itself_is_told_to_the_owner(service):
         assert failed.wait(20)
 
 
-def test_a_star_in_an_ipc_endpoint_becomes_the_workers_id(tmp_path):
-    with (
-        signaling(f"ipc://{tmp_path}/results.ipc") as service,
-        worker(service, frames_bind=f"ipc://{tmp_path}/frames-*.ipc") as one,
-    ):
+@pytest.mark.parametrize("bind", [None, "frames-*.ipc"])
+def test_a_worker_has_a_socket_of_its_own_beside_that_of_the_signaling_service(service, bind):
+    folder = Path(service.endpoint.removeprefix("ipc://")).parent
+    # What a killed worker left.
+    killed = [folder / f"{(bind or 'worker-*.ipc').replace('*', 'dead')}{suffix}" for suffix in ("", ".lock")]
+    with zmq.Context() as context, context.socket(zmq.PULL) as gone:
+        gone.bind(f"ipc://{killed[0]}")
+    killed[1].touch()
+    own = {} if bind is None else {"frames_bind": f"ipc://{folder}/{bind}"}
+    with worker(service, **own) as one:
         status = service.status(is_loaded("passthrough"))
-        assert status.frames_endpoint == f"ipc://{tmp_path}/frames-{one.id}.ipc"
-        head, _ = service.ask(status, reply_to=service.endpoint)
+        assert status.frames_endpoint == f"ipc://{folder}/{(bind or 'worker-*.ipc').replace('*', one.id)}"
+        head, _ = service.ask(status)
         assert head.kind is ResultKind.FRAME
-    assert not list(tmp_path.glob("frames-*"))
+        assert not [path for path in killed if path.exists()]
+    assert {path.name for path in folder.iterdir()} == {"results.ipc"}
+
+
+def test_between_hosts_frames_go_round_by_keys(tmp_path):
+    link_keys.make(tmp_path)
+    settings = {"link_keys": tmp_path, "frames_bind": "tcp://127.0.0.1:*"}
+    with (
+        signaling("tcp://127.0.0.1:*", link_keys.load(tmp_path, "service")) as service,
+        worker(service, **settings),
+    ):
+        head, _ = service.ask(service.status(is_loaded("passthrough")))
+        assert head.kind is ResultKind.FRAME
 
 
 @pytest.mark.parametrize(
@@ -403,8 +425,12 @@ def test_a_star_in_an_ipc_endpoint_becomes_the_workers_id(tmp_path):
         ("tcp://127.0.0.1:*", "tcp://localhost:7000", "tcp://localhost:7000"),
     ],
 )
-def test_the_advertised_endpoint(service, bind, advertise, expected):
-    with worker(service, frames_bind=bind, frames_advertise=advertise):
+def test_the_advertised_endpoint(tmp_path, bind, advertise, expected):
+    link_keys.make(tmp_path)
+    with (
+        signaling("tcp://127.0.0.1:*", link_keys.load(tmp_path, "service")) as service,
+        worker(service, frames_bind=bind, frames_advertise=advertise, link_keys=tmp_path),
+    ):
         endpoint = service.status().frames_endpoint
         assert endpoint.startswith(expected)
         assert 0 < int(endpoint.rpartition(":")[2]) < 65536

@@ -17,7 +17,8 @@ def test_a_good_endpoint_reads_back_the_same(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "127.0.0.1:5556", "udp://a:1", "tcp://a", "tcp://:1", "tcp://a:0", "tcp://a:65536", "tcp://a:x",
-     "tcp://a b:1", "tcp://a/b:1", "tcp://e;a:1", "ipc://", "ipc://" + "x" * 108, "inproc://a", "tcp://a:²"],
+     "tcp://a b:1", "tcp://a/b:1", "tcp://e;a:1", "ipc://", "ipc:///" + "x" * 107, "ipc://relative", "ipc://@name",
+     "inproc://a", "tcp://a:²"],
 )  # fmt: skip
 def test_anything_else_is_refused_with_what_was_expected(text: str) -> None:
     with pytest.raises(EndpointError, match="expected"):
@@ -35,7 +36,7 @@ def test_a_place_is_a_host_or_a_folder() -> None:
     assert not same_place(parse("tcp://10.0.0.1:1"), parse("tcp://10.0.0.2:1"))
     assert same_place(parse("ipc:///run/a"), parse("ipc:///run/b"))
     assert not same_place(parse("ipc:///run/a"), parse("ipc:///tmp/a"))
-    assert not same_place(parse("tcp://a:1"), parse("ipc://a"))
+    assert not same_place(parse("tcp://a:1"), parse("ipc:///a"))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import zmq
 
@@ -9,13 +7,6 @@ from shared import sockets
 from shared.wire import MAX_MESSAGE_BYTES, STATUS_TOPIC
 
 POLL_MS = 5000
-
-
-@pytest.fixture
-def context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    yield context
-    context.destroy(linger=0)
 
 
 def test_a_lane_keeps_the_newest_frame_alone(context: zmq.Context[zmq.Socket[bytes]]) -> None:
@@ -27,7 +18,7 @@ def test_a_lane_keeps_the_newest_frame_alone(context: zmq.Context[zmq.Socket[byt
     frames = [bytes([i]) * 2_000_000 for i in range(50)]
     for frame in frames:
         push.send(frame)
-    received = []
+    received: list[int] = []
     while not received or received[-1] != 49:
         assert pull.poll(POLL_MS)
         received.append(pull.recv()[0])

@@ -103,7 +103,7 @@ def header_of(message: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def message_of(header: Any, rest: bytes) -> bytes:
-    packed = msgpack.packb(header)
+    packed: bytes = msgpack.packb(header)
     return struct.pack(">I", len(packed)) + packed + rest
 
 

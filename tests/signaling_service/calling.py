@@ -44,10 +44,10 @@ class Running:
 
 
 @asynccontextmanager
-async def running(results_port: int, **settings: Any) -> AsyncIterator[Running]:
+async def running(results: str, **settings: Any) -> AsyncIterator[Running]:
     # A number, since by measured load a busy machine would refuse what these tests are not about.
     own = {"ice_addresses": ("127.0.0.1",), "max_sessions": 10, **settings}
-    service = Service(Settings(results_bind=f"tcp://127.0.0.1:{results_port}", **own))
+    service = Service(Settings(results_bind=results, **own))
     app = create_app(service)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -13,6 +14,14 @@ from harness import services
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody has at this moment."""
     return services.free_port()
+
+
+@pytest.fixture
+def results() -> Iterator[str]:
+    """An endpoint for results, in a folder for this test's sockets alone."""
+    # Not below tmp_path, which can be longer than a socket's path may be.
+    with tempfile.TemporaryDirectory(prefix="p2p") as folder:
+        yield f"ipc://{folder}/results.ipc"
 
 
 @pytest.fixture

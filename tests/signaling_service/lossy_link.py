@@ -13,8 +13,8 @@ from typing import Any
 import av
 import numpy as np
 from aiortc.codecs import h264, vpx
-from aiortc.codecs import h264_depayload as depayload_h264
-from aiortc.codecs import vp8_depayload as depayload_vp8
+from aiortc.codecs.h264 import h264_depayload as depayload_h264
+from aiortc.codecs.vpx import vp8_depayload as depayload_vp8
 from aiortc.jitterbuffer import JitterFrame
 
 from signaling_service.media.jitter_buffer import JitterBuffer, Packet

@@ -55,7 +55,7 @@ def status(
     return StatusHeader(
         **{
             "worker": worker,
-            "frames_endpoint": "tcp://127.0.0.1:9",
+            "frames_endpoint": "ipc:///nowhere/frames.ipc",
             "device": "cpu",
             "filters": (served("ink"), served("invert")) if filters is None else filters,
             "busy": 0.0,
@@ -146,10 +146,11 @@ class WireWorker:
     def _run(self) -> None:
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         pull, pub = sockets.pull_frames(context), sockets.pub_results(context)
-        port = pull.bind_to_random_port("tcp://127.0.0.1")
+        folder = self._results_endpoint.rpartition("/")[0]
+        pull.bind(f"{folder}/{id(self)}.ipc")
         connected = {self._results_endpoint}
         pub.connect(self._results_endpoint)
-        own = status(**{"frames_endpoint": f"tcp://127.0.0.1:{port}", **self._status_values})
+        own = status(**{"frames_endpoint": f"{folder}/{id(self)}.ipc", **self._status_values})
         said_s = 0.0
         while not self._stop.is_set():
             if time.monotonic() - said_s > 0.1:

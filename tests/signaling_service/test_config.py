@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from shared import link_keys
+from shared.run_dir import run_dir
 from signaling_service.config import Settings, read_settings
 
 
@@ -18,7 +20,8 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_defaults_serve_this_machine_alone() -> None:
     settings = read_settings([])
     assert (settings.host, settings.port) == ("127.0.0.1", 7860)
-    assert settings.results_bind == "tcp://127.0.0.1:5556"
+    assert settings.results_bind == f"ipc://{run_dir(os.environ)}/results.ipc"
+    assert settings.link_keys is None
     assert settings.ice_servers == ()
     assert settings.default_filter == "ink"
 
@@ -68,6 +71,13 @@ def test_where_media_is_reached_can_be_said() -> None:
     assert [url for server in asking.ice_servers for url in server.stun_urls] == ["stun:b.example"]
 
 
+def test_a_port_for_results_is_taken_with_keys(tmp_path: Path) -> None:
+    link_keys.make(tmp_path)
+    settings = read_settings(["--results-bind", "tcp://10.0.0.1:5556", "--link-keys", str(tmp_path)])
+    assert settings.keys == link_keys.load(tmp_path, "service")
+    assert Settings.model_validate(settings.model_dump(mode="json")).keys == settings.keys
+
+
 @pytest.mark.parametrize(
     ("text", "urls"),
     [
@@ -87,6 +97,9 @@ def test_ice_servers_are_urls_or_json(text: str, urls: list[str]) -> None:
         (["--port", "x"], "--port / SIGNALING_PORT"),
         (["--results-bind", "udp://a"], "--results-bind / SIGNALING_RESULTS_BIND"),
         (["--results-bind", "tcp://127.0.0.1:*"], "--results-bind / SIGNALING_RESULTS_BIND"),
+        (["--results-bind", "ipc:///" + "x" * 107], "at most 107 bytes"),
+        (["--results-bind", "tcp://127.0.0.1:5556"], "--link-keys / SIGNALING_LINK_KEYS: expected with"),
+        (["--link-keys", "/no/such/folder"], "--link-keys / SIGNALING_LINK_KEYS: /no/such/folder/service"),
         (["--ice-addresses", "localhost"], "--ice-addresses / SIGNALING_ICE_ADDRESSES"),
         (["--ice-servers", "http://a"], "--ice-servers / SIGNALING_ICE_SERVERS"),
         (["--ice-servers", "[{]"], "--ice-servers / SIGNALING_ICE_SERVERS"),
@@ -147,7 +160,7 @@ def test_a_certificate_needs_its_key(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_settings_never_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        Settings().port = 1
+        Settings.model_validate({}).port = 1  # type: ignore[misc]
 
 
 def test_video_codecs_are_read_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 import torch
-from p2pcamera_afterglow import Afterglow, Item
+from p2pcamera_afterglow import Afterglow
 from pydantic import ValidationError
+
+from inference_service.filters.base import Item
 
 GREY = 100
 SIDE = 16
-NO_ROUNDING = {"rtol": 0, "atol": 0.01}
+NO_ROUNDING: dict[str, Any] = {"rtol": 0, "atol": 0.01}
 
 
 def filter_with(**settings: Any) -> Afterglow:
@@ -87,7 +89,7 @@ def test_frames_that_never_came_fade_the_trail_too():
 
 def test_sessions_of_different_looks_share_a_batch():
     one = filter_with()
-    looks = [
+    looks: list[dict[str, Any]] = [
         {"tint": "#ff0000"},
         {"tint": "#00ff00", "decay": 0.5},
         {"strength": 0.3},

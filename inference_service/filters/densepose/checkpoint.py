@@ -1,7 +1,8 @@
 """Weights from a file into detectron2's model; nothing is loaded that does not fit, and no code is run.
 
-detectron2's own loader does the matching. Here is what it leaves open: a pickle may hold nothing but arrays,
-and a key too few, too many or of another shape is an error where the library only logs it.
+detectron2's own loader does the matching. This module adds what the library leaves open. A pickle may hold
+nothing but arrays. A missing key, a key too many or another shape is an error, where the library only logs
+it.
 """
 
 from __future__ import annotations

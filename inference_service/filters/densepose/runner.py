@@ -1,8 +1,8 @@
 """Runs the network's stages for one batch, with CUDA graphs where there are any and one wait for the device.
 
 The host must know how many people there are before it can start what is done for each of them. It asks for
-the number right after `find`, starts `decode`, and only then waits for the answer, which is there by that
-time while the device is still decoding.
+the number right after `find`, starts `decode`, and only then waits for the answer. By then the answer is
+there, and the device is still decoding.
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ class Runner:
     def record(self, size: tuple[int, int], max_batch: int, max_people: int) -> None:
         """Record graphs for pictures of `size` (height, width), for up to so many of them and of people.
 
-        Needs a network on a GPU. Once, before the first `see`: what is recorded in two pools, as `pool` reads
-        what `decode` wrote and people are needed until the picture is painted, so that nothing recorded for
-        a crowd lies where those do.
+        Needs a network on a GPU. Call it before the first `see`. There are two memory pools, since `pool`
+        reads what `decode` wrote, and people are needed until the picture is painted: nothing recorded for a
+        crowd may lie there.
         """
         finder, segmenter = Recorder(self._device), Recorder(self._device)
         for batch in BATCHES:

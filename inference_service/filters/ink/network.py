@@ -17,8 +17,8 @@ noise came through instead of all of it). Paint and ink leave the last convoluti
 how dark the lines are is a matter of its weights alone, and costs nothing per frame.
 
 A channels-last picture is already half of a pixel-unshuffle: two neighbours in a row are six values
-side by side, so (H, W, 3) is read as (H, W / 2, 6) without a copy and a convolution that steps two
-rows down and one pair along does the rest. Copying instead would take as long as a convolution.
+side by side. So (H, W, 3) is read as (H, W / 2, 6) without a copy, and a convolution that steps two
+rows down and one pair along does the rest. A copy would take as long as a convolution.
 """
 
 from __future__ import annotations

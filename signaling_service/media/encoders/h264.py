@@ -1,7 +1,8 @@
 """H264: libx264 in the calling thread, or the GPU's encoder where there is one.
 
-aiortc's own takes 16 ms for a picture of 640x480 (no preset, as many threads as there are cores) and begins
-anew, with a key frame, at each change of the bitrate over 10 %. libx264 takes a new bitrate while it runs.
+aiortc's own takes 16 ms for a picture of 640x480, since it sets no preset and takes as many threads as there
+are cores. It begins anew, with a key frame, at each change of the bitrate over 10 %. libx264 takes a new
+bitrate while it runs.
 """
 
 from __future__ import annotations
@@ -98,8 +99,8 @@ class H264Encoder(h264.H264Encoder):
 def _software(frame: Any, highest_bits_per_s: int) -> Any:
     """Return an open encoder whose `bit_rate` may be set to anything up to this at any time.
 
-    x264 keeps what was opened with equal average and maximum at a constant bitrate, and takes any average up
-    to that maximum; the maximum itself cannot be changed from Python.
+    Opened with equal average and maximum, x264 keeps a constant bitrate, and takes any average up to that
+    maximum. Python cannot change the maximum itself.
     """
     codec: Any = av.CodecContext.create("libx264", "w")
     codec.width, codec.height = frame.width, frame.height

@@ -63,7 +63,7 @@ async def test_what_is_thrown_into_a_measured_coroutine_arrives() -> None:
             seen.append("cancelled")
             raise
 
-    task = asyncio.create_task(stages.timed_async("waits", waits)())  # type: ignore[arg-type]
+    task: asyncio.Task[None] = asyncio.create_task(stages.timed_async("waits", waits)())  # type: ignore[arg-type]
     await began.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

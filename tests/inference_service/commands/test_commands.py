@@ -336,6 +336,7 @@ def test_a_command_that_is_interrupted_ends_quietly_and_leaves_nothing(video, tm
     until(lambda: list(tmp_path.glob(".out.part*")))
     one.send_signal(signal.SIGINT)
     assert one.wait(20) == 130
+    assert one.stderr is not None
     assert "Traceback" not in one.stderr.read()
     assert not out.exists()
     assert not list(tmp_path.glob(".out*"))

@@ -49,7 +49,6 @@ def test_a_lap_outside_of_a_batch_only_does_its_work():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpus_own_time_is_counted():
     stages = Stages(torch.device("cuda", 0))
     with stages.lap("spin"):

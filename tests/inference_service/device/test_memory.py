@@ -72,7 +72,7 @@ def test_a_lack_of_memory_is_known_by_its_error():
     assert not is_shortage(RuntimeError("shapes differ"))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.gpu
 def test_a_gpu_says_what_is_free_and_what_tensors_hold():
     memory = of_device(torch.device("cuda", 0))
     free_bytes, held_bytes = memory.free_bytes(), memory.held_bytes()

@@ -4,6 +4,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import torch
@@ -20,9 +21,9 @@ class Running:
     """An engine, and what it has said."""
 
     def __init__(self, tmp_path, classes, limits):
-        self.results = []
+        self.results: list[Any] = []
         self.is_broken = False
-        self.finished = []
+        self.finished: list[Any] = []
         self.failed, self.hung = threading.Event(), threading.Event()
         self.engine = Engine(
             "worker",
@@ -124,6 +125,7 @@ def test_a_frame_that_waited_for_too_long_is_answered_with_the_reason(run):
 def test_a_batch_that_does_not_fit_makes_the_next_ones_smaller(run):
     class Hungry(Recorder):
         name = "hungry"
+        made: Any = None
 
         def __init__(self):
             super().__init__()
@@ -137,7 +139,6 @@ def test_a_batch_that_does_not_fit_makes_the_next_ones_smaller(run):
                 raise MemoryError
             return super().apply(batch, items)
 
-    Hungry.made = None
     pre = threading.Thread(target=lambda: until(lambda: Hungry.made).go.release(1))
     pre.start()
     with run(Hungry) as one:
@@ -147,7 +148,7 @@ def test_a_batch_that_does_not_fit_makes_the_next_ones_smaller(run):
             for _ in range(8):
                 one.put(session(), filters=("hungry",))
             Hungry.made.go.release()
-            until(lambda count=9 * batches: len(one.results) == count)
+            until(lambda count=9 * batches: len(one.results) == count)  # type: ignore[misc]
         assert {head.kind for head in one.results} == {ResultKind.FRAME}
         # One batch of 8 was tried, and its halves; after that none was over 2.
         assert one.engine.metrics.batches_split == 3
@@ -211,7 +212,7 @@ def test_a_filter_that_ends_its_thread_is_told(run):
         assert one.failed.wait(10)
 
 
-def test_a_session_that_always_fails_splits_no_batch_of_the_others_again(run):
+def test_a_session_that_always_fails_splits_no_batch_of_the_others_again(run, monkeypatch):
     with run(Gate, max_batch=8) as one:
         gate = Gate.made
 
@@ -223,13 +224,13 @@ def test_a_session_that_always_fails_splits_no_batch_of_the_others_again(run):
         bad, good = session(), [session() for _ in range(5)]
         one.put(session(), filters=("gate",))
         assert gate.begun.acquire(timeout=20)
-        gate.apply = fails
+        monkeypatch.setattr(gate, "apply", fails)
         for number in range(4):
             for who in (bad, *good):
                 one.put(who, filters=("gate",))
             if not number:
                 gate.go.release()
-            until(lambda count=1 + 6 * (number + 1): len(one.results) >= count)
+            until(lambda count=1 + 6 * (number + 1): len(one.results) >= count)  # type: ignore[misc]
         splits = one.engine.metrics.batches_split
         # The first batch is halved down to the one; after that it has batches of its own.
         assert 1 <= splits <= 3

@@ -16,7 +16,12 @@ def flight():
 def waiting(flight):
     """Return an event that is set once `wait` has returned."""
     done = threading.Event()
-    threading.Thread(target=lambda: (flight.wait(), done.set()), daemon=True).start()
+
+    def wait():
+        flight.wait()
+        done.set()
+
+    threading.Thread(target=wait, daemon=True).start()
     return done
 
 

@@ -44,7 +44,12 @@ def test_bytes_are_counted_anew_after_a_take(mailbox, metrics, monkeypatch):
 
 def test_waiting_ends_with_a_frame(mailbox):
     done = threading.Event()
-    threading.Thread(target=lambda: (mailbox.wait(), done.set()), daemon=True).start()
+
+    def wait():
+        mailbox.wait()
+        done.set()
+
+    threading.Thread(target=wait, daemon=True).start()
     assert not done.wait(0.05)
     put(mailbox)
     assert done.wait(5)

@@ -457,7 +457,6 @@ def test_passthrough_never_sees_a_picture(pipeline):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("matrix", ColourMatrix)
 @pytest.mark.parametrize("count", [1, 5])
 def test_a_gpu_gives_the_picture_of_the_cpu_to_within_two(pipeline, metrics, matrix, count):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import threading
 import time
 
@@ -41,7 +42,7 @@ def test_batches_that_end_and_an_idle_loop_are_no_hang():
 
 def test_a_hang_is_told_also_where_no_traceback_can_be_written(monkeypatch):
     gauge, hung = LoopGauge(time.monotonic_ns()), threading.Event()
-    monkeypatch.setattr(module.sys, "stderr", io.StringIO())
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
     monkeypatch.setattr(threading, "excepthook", lambda arguments: None)
     gauge.begin(time.monotonic_ns())
     watchdog = Watchdog(gauge, 0.05, hung.set)

@@ -54,7 +54,7 @@ def test_built_in_filters_are_described_at_once_and_not_loaded(opened):
 
 
 def test_a_filter_asked_for_is_loaded_and_warmed_up(opened):
-    warmed = []
+    warmed: list[base.Filter] = []
     registry = opened(installed(), ["invert"], warmed.append)
     until(lambda: state(registry, "invert") is FilterState.LOADED)
     (one,) = registry.chain(["invert"])
@@ -82,7 +82,7 @@ def test_first_use_loads_without_making_anyone_wait(opened):
 def test_a_filter_is_loaded_once_however_often_it_is_asked_for(opened):
     slow, made = gated(), []
 
-    class Once(slow):
+    class Once(slow):  # type: ignore[valid-type,misc]
         def load(self, device):
             made.append(device)
             super().load(device)
@@ -120,7 +120,7 @@ def test_settings_that_a_filter_refuses_make_its_loading_fail(opened):
 def test_the_progress_of_a_download_is_shown_while_it_lasts(opened):
     slow = gated()
 
-    class Downloads(slow):
+    class Downloads(slow):  # type: ignore[valid-type,misc]
         def load(self, device):
             self.weights_folder.on_progress("downloading big.pkl", 0.5)
             super().load(device)
@@ -185,7 +185,7 @@ class NoSuchParameter(Recorder):
 
 class Untitled(Recorder):
     name = "broken"
-    title = None
+    title = None  # type: ignore[assignment]
 
 
 class Abstract(base.Filter):

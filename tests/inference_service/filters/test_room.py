@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from typing import Any
 
 import pytest
 import torch
@@ -27,8 +28,8 @@ class MadeMemory:
 
     def __init__(self, size_bytes):
         self.size_bytes = size_bytes
-        self.alive = weakref.WeakSet()
-        self.unloaded = []
+        self.alive: weakref.WeakSet[base.Filter] = weakref.WeakSet()
+        self.unloaded: list[str] = []
 
     def take(self, one):
         if self.free_bytes() < SIZE_BYTES:
@@ -66,10 +67,10 @@ def made(tmp_path, monkeypatch):
             def apply(self, batch, items):
                 return batch
 
-        points = {name: Point(name, type(name, (Sized,), {"name": name})) for name in "abcd"}
+        points: Any = {name: Point(name, type(name, (Sized,), {"name": name})) for name in "abcd"}
         space = Space(memory, None if limit_mib is None else limit_mib * MIB, idle_s)
-        forgotten = []
-        registry = Registry(
+        forgotten: list[str] = []
+        registry: Any = Registry(
             points, CPU, {}, tmp_path, lambda one: None, lambda: None, space, forgotten.append
         )
         registry.memory, registry.forgotten = memory, forgotten

@@ -4,7 +4,6 @@ import threading
 
 import pytest
 
-from inference_service.link import peers as module
 from inference_service.link.peers import REPLY_SILENCE_NS, LookUp, Peers, needs_look_up
 from shared.endpoints import Endpoint, parse
 from tests.inference_service.doubles import until
@@ -89,7 +88,7 @@ def test_what_needs_to_be_looked_up():
     assert needs_look_up(parse("tcp://localhost:1"))
     assert not needs_look_up(parse("tcp://10.0.0.1:1"))
     assert not needs_look_up(parse("tcp://[::1]:1"))
-    assert not needs_look_up(parse("ipc://signaling"))
+    assert not needs_look_up(parse("ipc:///signaling"))
 
 
 def test_names_are_looked_up_again_and_again():
@@ -111,5 +110,5 @@ def test_names_are_looked_up_again_and_again():
 
 
 def test_nothing_is_looked_up_where_there_is_no_name(monkeypatch):
-    monkeypatch.setattr(module.threading, "Thread", None)
+    monkeypatch.setattr(threading, "Thread", None)
     LookUp(peers("tcp://10.0.0.1:1"), lambda: None).open()

@@ -13,6 +13,8 @@ from shared.endpoints import Endpoint, parse
 from shared.wire import LoopState, StatusHeader
 from tests.inference_service.doubles import header, noise, session, signaling, until
 
+TCP = "tcp://127.0.0.1:*"
+
 
 class Self:
     """A worker's own account of itself."""
@@ -68,7 +70,7 @@ def picture(who, sequence=0):
 
 
 def test_status_comes_four_times_a_second(opened):
-    with signaling() as service:
+    with signaling(TCP) as service:
         opened(service.endpoint)
         service.status()
         started_s = time.monotonic()
@@ -78,14 +80,14 @@ def test_status_comes_four_times_a_second(opened):
 
 
 def test_status_goes_to_every_configured_service(opened):
-    with signaling() as one, signaling() as two:
+    with signaling(TCP) as one, signaling(TCP) as two:
         opened(one.endpoint, two.endpoint)
         assert one.status()
         assert two.status()
 
 
 def test_results_are_published_at_once_and_in_order(opened, metrics):
-    with signaling() as service:
+    with signaling(TCP) as service:
         publisher = opened(service.endpoint)
         service.status()
         who = session()
@@ -98,7 +100,7 @@ def test_results_are_published_at_once_and_in_order(opened, metrics):
 
 def test_an_announcement_does_not_wait_for_its_turn(opened, myself, monkeypatch):
     monkeypatch.setattr(module, "STATUS_EVERY_S", 3600.0)
-    with signaling() as service:
+    with signaling(TCP) as service:
         publisher = opened(service.endpoint)
         # The first status may be gone before the subscription came.
         until(lambda: publisher.announce() or service._sub.poll(50))
@@ -109,7 +111,7 @@ def test_an_announcement_does_not_wait_for_its_turn(opened, myself, monkeypatch)
 
 
 def test_closing_publishes_what_is_left_and_a_last_status(opened, myself):
-    with signaling() as service:
+    with signaling(TCP) as service:
         publisher = opened(service.endpoint)
         service.status()
         myself.draining = True
@@ -121,7 +123,7 @@ def test_closing_publishes_what_is_left_and_a_last_status(opened, myself):
 
 
 def test_a_frame_from_the_host_of_a_configured_service_is_answered_where_it_asks(opened, metrics):
-    with signaling() as front, signaling() as media:
+    with signaling(TCP) as front, signaling(TCP) as media:
         publisher = opened(front.endpoint)
         publisher.saw(header(reply_to=media.endpoint))
         assert media.status()
@@ -129,7 +131,7 @@ def test_a_frame_from_the_host_of_a_configured_service_is_answered_where_it_asks
 
 
 def test_a_frame_that_asks_for_a_foreign_host_is_counted_and_not_answered_there(opened, metrics):
-    with signaling() as front, signaling("tcp://127.0.0.2:*") as foreign:
+    with signaling(TCP) as front, signaling("tcp://127.0.0.2:*") as foreign:
         publisher = opened(front.endpoint)
         for _ in range(2):
             publisher.saw(header(reply_to=foreign.endpoint))
@@ -140,7 +142,7 @@ def test_a_frame_that_asks_for_a_foreign_host_is_counted_and_not_answered_there(
 
 
 def test_a_service_that_starts_later_is_found(opened):
-    with signaling() as first:
+    with signaling(TCP) as first:
         endpoint = first.endpoint
     opened(endpoint)
     with signaling(endpoint) as again:
@@ -149,11 +151,16 @@ def test_a_service_that_starts_later_is_found(opened):
 
 def test_a_dns_name_that_hangs_holds_up_nobody(opened, myself, metrics):
     hangs = threading.Event()
-    with signaling() as service:
+    with signaling(TCP) as service:
         publisher = Publisher(
             [parse(service.endpoint), parse("tcp://slow.invalid:1")], myself.status, metrics
         )
-        publisher._look_up._resolve = lambda endpoint: hangs.wait(20) and []
+
+        def resolve(endpoint):
+            hangs.wait(20)
+            return []
+
+        publisher._look_up._resolve = resolve
         publisher.open()
         try:
             service.status()
@@ -164,7 +171,7 @@ def test_a_dns_name_that_hangs_holds_up_nobody(opened, myself, metrics):
 
 
 def test_a_name_is_all_its_addresses(opened, myself, metrics):
-    with signaling() as one, signaling("tcp://127.0.0.2:*") as two:
+    with signaling(TCP) as one, signaling("tcp://127.0.0.2:*") as two:
         publisher = Publisher([parse("tcp://signaling.invalid:1")], myself.status, metrics)
         publisher._look_up._resolve = lambda endpoint: [parse(one.endpoint), parse(two.endpoint)]
         publisher.open()
@@ -186,7 +193,7 @@ def test_a_service_that_reads_nothing_does_not_make_the_outbox_grow(myself, metr
 
 
 def test_a_status_that_cannot_be_made_does_not_end_the_thread(opened, myself):
-    with signaling() as service:
+    with signaling(TCP) as service:
         usual, myself.status = myself.status, lambda: 1 / 0
         publisher = opened(service.endpoint)
         publisher._status = lambda: 1 / 0

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import zmq
@@ -11,6 +13,7 @@ from inference_service.engine.mailbox import Mailbox
 from inference_service.link.receiver import Receiver
 from inference_service.metrics import Metrics
 from shared import sockets, wire
+from shared.errors import BindError
 from tests.inference_service.doubles import header, noise, session, until
 
 
@@ -215,7 +218,7 @@ def test_a_lane_that_conflates_is_understood(mailbox, receiver):
 def test_an_endpoint_in_use_is_refused_and_closes_cleanly(receiver, metrics):
     endpoint = receiver.open("tcp://127.0.0.1:*")
     second = Receiver(Mailbox(metrics), metrics, lambda head: None)
-    with pytest.raises(zmq.ZMQError):
+    with pytest.raises(BindError, match="already in use"):
         second.open(endpoint)
     second.close()
 
@@ -226,15 +229,20 @@ def test_close_twice_is_safe(receiver):
     receiver.close()
 
 
-def test_the_file_of_an_ipc_endpoint_is_removed_unless_it_is_anothers(metrics, tmp_path):
-    path = tmp_path / "frames.ipc"
-    one, two = (
-        Receiver(Mailbox(metrics), metrics, lambda head: None),
-        Receiver(Mailbox(metrics), metrics, lambda head: None),
-    )
-    one.open(f"ipc://{path}")
-    two.open(f"ipc://{path}")
-    one.close()
-    assert path.exists()
-    two.close()
-    assert not path.exists()
+def test_a_path_in_use_is_refused_and_left_to_its_owner_who_removes_it(metrics, mailbox, receiver):
+    with tempfile.TemporaryDirectory(prefix="p2p") as folder:
+        endpoint = f"ipc://{folder}/frames.ipc"
+        assert receiver.open(endpoint) == endpoint
+        second = Receiver(Mailbox(metrics), metrics, lambda head: None)
+        with pytest.raises(BindError, match="another process has it"):
+            second.open(endpoint)
+        second.close()
+        context = zmq.Context()
+        lane = sockets.push_frames(context)
+        lane.connect(endpoint)
+        assert lane.poll(5000, zmq.POLLOUT)
+        lane.send(packed())
+        assert len(taken(mailbox)) == 1
+        context.destroy(linger=0)
+        receiver.close()
+        assert not list(Path(folder).iterdir())

@@ -15,16 +15,16 @@ from tests.signaling_service.making import WireWorker, served
 
 
 @pytest.fixture
-async def bare(free_port: int) -> AsyncIterator[Running]:
+async def bare(results: str) -> AsyncIterator[Running]:
     """A service without a worker."""
-    async with running(free_port) as made:
+    async with running(results) as made:
         yield made
 
 
 @pytest.fixture
-async def service(free_port: int) -> AsyncIterator[Running]:
-    async with running(free_port) as made:
-        with WireWorker(f"tcp://127.0.0.1:{free_port}"):
+async def service(results: str) -> AsyncIterator[Running]:
+    async with running(results) as made:
+        with WireWorker(results):
             await made.has_worker()
             yield made
 
@@ -39,21 +39,19 @@ def error_of(response: httpx.Response, status: int) -> dict[str, Any]:
     return dict(body["error"])
 
 
-async def test_the_service_is_alive_at_once_and_ready_with_a_worker(bare: Running, free_port: int) -> None:
+async def test_the_service_is_alive_at_once_and_ready_with_a_worker(bare: Running, results: str) -> None:
     assert (await bare.http.get("/healthz")).json() == {"status": "ok"}
     response = await bare.http.get("/readyz")
     assert error_of(response, 503)["code"] == "no_worker"
     assert response.headers["retry-after"]
-    with WireWorker(f"tcp://127.0.0.1:{free_port}"):
+    with WireWorker(results):
         await bare.has_worker()
         assert (await bare.http.get("/readyz")).status_code == 200
 
 
-async def test_filters_are_what_live_workers_serve(bare: Running, free_port: int) -> None:
+async def test_filters_are_what_live_workers_serve(bare: Running, results: str) -> None:
     assert (await bare.http.get("/filters")).json() == {"filters": [], "default": "ink"}
-    with WireWorker(
-        f"tcp://127.0.0.1:{free_port}", filters=(served("ink", keeps_state=True, is_private=True),)
-    ):
+    with WireWorker(results, filters=(served("ink", keeps_state=True, is_private=True),)):
         await bare.has_worker()
         (ink,) = (await bare.http.get("/filters")).json()["filters"]
     assert (ink["name"], ink["title"], ink["workers"]) == ("ink", "Ink", 1)
@@ -144,9 +142,9 @@ async def test_without_a_worker_an_offer_is_told_to_come_back(bare: Running) -> 
     assert int(response.headers["retry-after"]) >= 1
 
 
-async def test_a_full_service_answers_503_with_retry_after(free_port: int) -> None:
-    async with running(free_port, max_sessions=1) as service:
-        with WireWorker(f"tcp://127.0.0.1:{free_port}"):
+async def test_a_full_service_answers_503_with_retry_after(results: str) -> None:
+    async with running(results, max_sessions=1) as service:
+        with WireWorker(results):
             await service.has_worker()
             async with page() as first, page() as second:
                 answer = await service.http.post("/offer", json={"type": "offer", "sdp": await first.offer()})
@@ -202,8 +200,8 @@ async def test_other_paths_get_the_same_shape_of_error(
     assert error_of(await service.http.request(method, path), status)["code"] == code
 
 
-async def test_the_api_key_guards_all_calls_but_health_and_pages(free_port: int) -> None:
-    async with running(free_port, api_key="secret") as service:
+async def test_the_api_key_guards_all_calls_but_health_and_pages(results: str) -> None:
+    async with running(results, api_key="secret") as service:
         for method, path in [
             ("POST", "/offer"), ("PATCH", "/sessions/x"), ("DELETE", "/sessions/x"), ("GET", "/filters"),
             ("GET", "/ice-servers"), ("GET", "/openapi.json"),
@@ -226,9 +224,9 @@ async def test_the_schema_describes_the_calls_and_no_page_needs_another_host(ser
         assert error_of(await service.http.get(path), 404)["code"] == "not_found"
 
 
-async def test_ice_servers_are_the_configured_ones(free_port: int) -> None:
+async def test_ice_servers_are_the_configured_ones(results: str) -> None:
     servers = [{"urls": "turn:turn.example", "secret": "shared"}]
-    async with running(free_port, ice_servers=json.dumps(servers)) as service:
+    async with running(results, ice_servers=json.dumps(servers)) as service:
         (made,) = (await service.http.get("/ice-servers")).json()["iceServers"]
     assert made["urls"] == "turn:turn.example"
     assert set(made) == {"urls", "username", "credential"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
+import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -15,8 +16,12 @@ import pytest
 import pytest_asyncio
 
 from signaling_service.config import Settings
+from signaling_service.errors import MediaProcessLost, UnusableOffer
 from signaling_service.http.app import create_app
-from signaling_service.processes.front import Front
+from signaling_service.metrics import Metrics
+from signaling_service.processes.front import MAX_COSTLY, DealtSessions, Front
+from signaling_service.session.requests import Offer
+from signaling_service.workers.table import Workers
 from tests.signaling_service.calling import Page, page, until
 from tests.signaling_service.making import WireWorker
 
@@ -24,10 +29,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @asynccontextmanager
-async def front_of_two(results_port: int, **settings: Any) -> AsyncIterator[tuple[Front, httpx.AsyncClient]]:
+async def front_of_two(results: str, **settings: Any) -> AsyncIterator[tuple[Front, httpx.AsyncClient]]:
     front = Front(
         Settings(
-            results_bind=f"tcp://127.0.0.1:{results_port}",
+            results_bind=results,
             ice_addresses=("127.0.0.1",),
             processes=2,
             **settings,
@@ -39,22 +44,16 @@ async def front_of_two(results_port: int, **settings: Any) -> AsyncIterator[tupl
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://service") as http,
     ):
-        with WireWorker(f"tcp://127.0.0.1:{results_port}"):
+        with WireWorker(results):
             await until(lambda: bool(front.workers.live()))
             yield front, http
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def fronted(unused_port_of_module: int) -> AsyncIterator[tuple[Front, httpx.AsyncClient]]:
-    async with front_of_two(unused_port_of_module, max_sessions=6) as fronted:
-        yield fronted
-
-
-@pytest.fixture(scope="module")
-def unused_port_of_module() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+async def fronted() -> AsyncIterator[tuple[Front, httpx.AsyncClient]]:
+    with tempfile.TemporaryDirectory(prefix="p2p") as folder:
+        async with front_of_two(f"ipc://{folder}/results.ipc", max_sessions=6) as fronted:
+            yield fronted
 
 
 def pids(front: Front) -> list[int]:
@@ -171,9 +170,64 @@ async def test_a_process_that_hangs_is_killed_and_started_again(
         await caller.shows(3)
 
 
-async def test_closing_ends_the_processes_and_tells_the_pages(free_port: int) -> None:
+async def test_a_front_that_stood_still_kills_no_process_for_it(
+    fronted: tuple[Front, httpx.AsyncClient],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    front, _ = fronted
+    monkeypatch.setattr("signaling_service.processes.kept_process.HANG_LIMIT_S", 2.0)
+    before = pids(front)
+    # Together these are the loop's own standstill, with nothing of it left to read the processes' words in.
+    for _ in range(3):
+        time.sleep(3.0)  # noqa: ASYNC251 - the standstill itself
+        await asyncio.sleep(0)
+    heard_s = [process._heard_s for process in front.processes]
+    await until(lambda: all(p._heard_s > s for p, s in zip(front.processes, heard_s, strict=True)))
+    assert pids(front) == before
+    assert "hangs" not in caplog.text
+
+
+class Losing:
+    """A media process that is lost over whatever it is asked."""
+
+    load, room, is_ready = (0, 0.0), 1, True
+
+    def __init__(self, place: int) -> None:
+        self.place = place
+        self.sessions: set[str] = set()
+        self.asked = 0
+
+    async def call(self, name: str, value: Any, limit_s: float = 0.0) -> Any:
+        self.asked += 1
+        raise MediaProcessLost
+
+
+async def test_an_offer_that_cost_a_process_is_never_dealt_again() -> None:
+    processes = [Losing(place) for place in range(3)]
+    sessions = DealtSessions(Settings(), processes, Workers(Metrics()))  # type: ignore[arg-type]
+    with pytest.raises(MediaProcessLost):
+        await sessions.open(Offer(sdp="v=0 the one", type="offer"), "client")
+    with pytest.raises(UnusableOffer, match="lost over this offer"):
+        await sessions.open(Offer(sdp="v=0 the one", type="offer"), "client")
+    assert [process.asked for process in processes] == [1, 0, 0]
+    for number in range(2 * MAX_COSTLY):
+        with pytest.raises(MediaProcessLost):
+            await sessions.open(Offer(sdp=f"v=0 {number}", type="offer"), "client")
+    assert len(sessions._costly) == MAX_COSTLY
+
+
+async def test_an_offer_over_a_limit_reaches_no_process() -> None:
+    processes = [Losing(0)]
+    sessions = DealtSessions(Settings(), processes, Workers(Metrics()))  # type: ignore[arg-type]
+    with pytest.raises(UnusableOffer, match="bytes"):
+        await sessions.open(Offer(sdp="a=ssrc:1 x\r\n" * 40_000, type="offer"), "client")
+    assert processes[0].asked == 0
+
+
+async def test_closing_ends_the_processes_and_tells_the_pages(results: str) -> None:
     caller = Page()
-    async with front_of_two(free_port) as (front, http):
+    async with front_of_two(results) as (front, http):
         processes = pids(front)
         await caller.call(http)
         await caller.shows(3)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -19,6 +20,7 @@ from aiortc.rtp import (
     RtcpReceiverInfo,
     RtcpRrPacket,
     RtcpRtpfbPacket,
+    RtpPacket,
     pack_remb_fci,
     unpack_remb_fci,
 )
@@ -27,6 +29,7 @@ from shared.wire import FrameHeader
 from signaling_service.media.bitrate import BitrateProfile, default_bitrate
 from signaling_service.media.payloads import marks
 from signaling_service.media.receive_estimate import CEILING_BITS_PER_S
+from signaling_service.media.repeats import SHARE
 from signaling_service.media.send_rate import SendRate
 from signaling_service.metrics import Metrics
 from signaling_service.rtc.aiortc_media import send_at
@@ -51,7 +54,9 @@ class OneFrame(VideoStreamTrack):
     async def recv(self) -> av.VideoFrame:
         await self.may.wait()
         self.may.clear()
-        return await super().recv()
+        frame = await super().recv()
+        assert isinstance(frame, av.VideoFrame)
+        return frame
 
 
 @dataclass
@@ -105,10 +110,10 @@ class Calling:
 
 
 @pytest.fixture
-async def calling(free_port: int) -> AsyncIterator[Calling]:
-    async with running(free_port) as service:
+async def calling(results: str) -> AsyncIterator[Calling]:
+    async with running(results) as service:
         gated = Gated()
-        with WireWorker(f"tcp://127.0.0.1:{free_port}", gated):
+        with WireWorker(results, gated):
             await service.has_worker()
             yield Calling(service, gated)
             gated.may_go_on.set()
@@ -169,6 +174,7 @@ class Unsteady(VideoStreamTrack):
 
     async def recv(self) -> av.VideoFrame:
         frame = await super().recv()
+        assert isinstance(frame, av.VideoFrame)
         frame.pts = (self.pts[-1] if self.pts else 0) + 2500 + self._rng.randrange(1000)
         self.pts.append(frame.pts)
         return frame
@@ -285,3 +291,28 @@ async def test_losses_in_a_receiver_report_lower_the_target(sending: Any) -> Non
         )
         await sender._handle_rtcp_packet(RtcpRrPacket(ssrc=1, reports=[report]))
     assert encoder.target_bitrate == pytest.approx(0.75 * FULL, rel=0.01)
+
+
+async def test_repeats_are_bounded_however_many_are_asked_for() -> None:
+    packets = [RtpPacket(sequence_number=number, payload=bytes(1200)) for number in range(100)]
+    repeated: list[int] = []
+
+    async def retransmit(number: int) -> None:
+        repeated.append(number)
+
+    sender = SimpleNamespace(
+        _handle_rtcp_packet=None,
+        _next_encoded_frame=None,
+        _send_keyframe=None,
+        _retransmit=retransmit,
+        _RTCRtpSender__rtp_history={packet.sequence_number: packet for packet in packets},
+    )
+    rate = SendRate(BitrateProfile(300_000, 300_000, 300_000))
+    send_at(sender, rate, SimpleNamespace())  # type: ignore[arg-type]
+    for _ in range(20):
+        for packet in packets:
+            await sender._retransmit(packet.sequence_number)
+    assert 0 < 1200 * len(repeated) < 1.5 * SHARE * 300_000 / 8
+    had = len(repeated)
+    await sender._retransmit(5000)  # Never sent: it takes nothing off the budget.
+    assert len(repeated) == had

@@ -23,7 +23,7 @@ from signaling_service.media.encoders.vp8 import Vp8Encoder
 from signaling_service.rtc import aiortc_patches
 from tests.signaling_service.calling import until
 
-VP8_ENCODER = aiortc.codecs.Vp8Encoder
+VP8_ENCODER = vars(aiortc.codecs)["Vp8Encoder"]
 GET_COMPONENT_CANDIDATES = Connection.get_component_candidates
 DATAGRAM_RECEIVED = StunProtocol.datagram_received
 REQUEST = StunProtocol.request
@@ -90,28 +90,9 @@ async def test_another_version_is_left_alone_and_said(
         patched(())
         aiortc_patches.bind_within(range(50_000, 50_001))
     assert "99.0.1" in caplog.text
-    assert aiortc.codecs.Vp8Encoder is VP8_ENCODER
+    assert vars(aiortc.codecs)["Vp8Encoder"] is VP8_ENCODER
     assert StunProtocol.datagram_received is DATAGRAM_RECEIVED
     assert not hasattr(asyncio.get_running_loop().create_datagram_endpoint, "original")
-
-
-@pytest.mark.parametrize("applied", [1, 2])
-async def test_every_datagram_is_noted(patched: Callable[..., None], applied: int) -> None:
-    for _ in range(applied):
-        patched(["127.0.0.1"])
-    connection = Connection(ice_controlling=False)
-    await connection.gather_candidates()
-    before_s = aiortc_patches.heard_s(connection)
-    assert time.monotonic() - before_s < 0.1  # Nothing yet: as if now.
-    (candidate,) = connection.local_candidates
-    for data in (b"\x80 no STUN", bytes(stun.Message(stun.Method.BINDING, stun.Class.RESPONSE))):
-        was_s = getattr(connection, "heard_s", 0.0)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.sendto(data, (candidate.host, candidate.port))
-        await until(lambda was_s=was_s: getattr(connection, "heard_s", 0.0) > was_s)
-        assert connection.heard_s <= time.monotonic()
-    assert connection._queue.qsize() == 1
-    await connection.close()
 
 
 async def test_a_stun_server_that_does_not_answer_costs_a_second_and_not_five(

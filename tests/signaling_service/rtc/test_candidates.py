@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signaling_service.errors import UnusableCandidates
-from signaling_service.rtc.candidates import MAX_CANDIDATES, PageCandidates, with_public_address
+from signaling_service.rtc.candidates import MAX_CHECKED, PageCandidates, with_public_address
+from signaling_service.rtc.sdp_limits import MAX_CANDIDATES
 
 HIDDEN = "a=candidate:1 1 udp 2113937151 6b6c5d1e-4d7c-4e1d-9c38-0123456789ab.local 50000 typ host"
 HOST = "a=candidate:2 1 udp 2113937151 192.0.2.7 50001 typ host generation 0"
@@ -126,3 +127,37 @@ async def test_aiortc_reads_what_is_announced() -> None:
     RTCSessionDescription(sdp, "answer")
     await offerer.close()
     await answerer.close()
+
+
+def at(*addresses: str) -> list[str]:
+    return [f"a=candidate:{i} 1 udp 1 {address} {50000 + i} typ host" for i, address in enumerate(addresses)]
+
+
+@pytest.mark.parametrize(
+    ("own", "said", "passed_on"),
+    [
+        (["203.0.113.1"], ["127.0.0.1", "10.0.0.9", "169.254.1.1", "198.51.100.1"], ["198.51.100.1"]),
+        (["203.0.113.1"], ["::1", "fe80::1", "fc00::1", "2001:db8::1"], ["2001:db8::1"]),
+        (["10.0.0.5"], ["192.168.1.1", "127.0.0.1"], ["192.168.1.1"]),
+        (["10.0.0.5"], ["::ffff:172.16.0.1", "::ffff:127.0.0.1"], ["::ffff:172.16.0.1"]),
+        (["127.0.0.1"], ["127.0.0.1", "10.0.0.9"], ["127.0.0.1"]),
+        (["10.0.0.5", "127.0.0.1"], ["224.0.0.1", "ff02::1", "0.0.0.0", "::", "255.255.255.255"], []),
+        ([], ["10.0.0.9", "198.51.100.1"], ["198.51.100.1"]),
+    ],
+)  # fmt: skip
+def test_an_offer_makes_no_checks_to_networks_where_this_service_is_not(
+    own: list[str], said: list[str], passed_on: list[str]
+) -> None:
+    lines = PageCandidates(own).from_offer(offer(*at(*said), END)).split("\r\n")
+    assert [line.split()[4] for line in lines if "candidate:" in line] == passed_on
+    # The page may still be found by its own checks, so aioice must not give up.
+    assert (END in lines) == (said == passed_on)
+
+
+def test_few_addresses_of_a_page_are_checked() -> None:
+    page = PageCandidates()
+    many = [f"198.51.100.{number}" for number in range(1, 60)]
+    passed_on = page.from_offer(offer(*at(*many[:10]))).count("candidate:")
+    candidates, is_end = page.from_fragment(fragment(*at(*many[10:50]), END), {"0"})
+    assert passed_on + len(candidates) == MAX_CHECKED
+    assert not is_end

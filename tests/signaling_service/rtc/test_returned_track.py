@@ -43,7 +43,7 @@ def raw(pts: int) -> CameraFrame:
 
 
 def level(frame: av.VideoFrame) -> int:
-    return int(memoryview(frame.planes[0])[0])  # type: ignore[call-overload]
+    return int(memoryview(frame.planes[0])[0])
 
 
 async def received(waiting: Coroutine[Any, Any, av.VideoFrame], limit_s: float = 5.0) -> av.VideoFrame:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ import zmq
 from shared import sockets
 from shared.wire import FilterState, FrameHeader, ResultKind, unpack_frame
 from signaling_service.media.frame import CameraFrame
-from signaling_service.workers import lane as lane_module
+from signaling_service.workers import sent
 from signaling_service.workers.choice import Choice
 from signaling_service.workers.lane import PROBE_EVERY_S, Lane
 from signaling_service.workers.table import Worker
@@ -87,7 +87,7 @@ class World:
         self.time = VirtualTime()
         self.workers = [VirtualWorker(f"w{i}", work_s, self.time) for i, work_s in enumerate(works_s)]
         to_connect = iter(self.workers)
-        monkeypatch.setattr(lane_module.sockets, "push_frames", lambda context: next(to_connect))
+        monkeypatch.setattr(sockets, "push_frames", lambda context, keys: next(to_connect))
         self.lane = Lane(None, SESSION, "tcp://127.0.0.1:5556", clock=self.time)  # type: ignore[arg-type]
         self.lane.set_workers([seen(w.id) for w in self.workers], keeps_state=keeps_state)
         self.shown: list[int] = []
@@ -103,7 +103,7 @@ class World:
                 self.lane.send(frame(self.time.now_s), INK)
             for worker in self.workers:
                 if (done := worker.step()) is not None:
-                    self.lane.note_result(done)
+                    assert self.lane.note_result(done)
                     if done.kind is not ResultKind.FRAME:
                         continue
                     if not self.shown or done.sequence > self.shown[-1]:
@@ -327,3 +327,40 @@ def test_frames_reach_a_real_pull_and_stop_when_the_worker_is_let_go(
     lane.set_workers([], keeps_state=False)
     assert lane.workers == []
     assert lane.send(frame(), INK) is None
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [{"worker": "w1"}, {"worker": "unknown"}, {"sequence": 2**40}, {"sequence": 0}, {"captured_ns": 7}],
+)
+def test_a_result_is_taken_only_from_the_worker_that_was_sent_the_frame(
+    forged: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(monkeypatch, [0.03, 0.5])
+    # Of the first frame both get one, which shows how fast they are; of the second only one does.
+    for _ in range(2):
+        world.time.now_s += 0.03
+        assert world.lane.send(frame(world.time.now_s), INK) == "w0"
+    header = world.workers[0].received[-1]
+    assert header.sequence == 1
+    assert not world.lane.note_result(replace(answer(header, "w0"), **forged))
+    # The forged one has taught the lane nothing: the true one is still waited for, and taken.
+    assert world.lane._routes["w0"].waiting is not None
+    assert world.lane.note_result(answer(header, "w0"))
+    assert world.lane._routes["w0"].waiting is None
+
+
+def test_a_worker_that_has_left_may_still_answer_what_it_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, [0.03])
+    world.lane.send(frame(world.time.now_s), INK)
+    header = world.workers[0].waiting
+    assert header is not None
+    world.lane.set_workers([])
+    assert world.lane.note_result(answer(header, "w0"))
+
+
+def test_what_was_sent_is_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, [0.001])
+    for _ in range(sent.KEPT + 10):
+        world.lane.send(frame(), INK)
+    assert len(world.lane._sent._frames) == sent.KEPT

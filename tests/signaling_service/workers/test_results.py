@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 import zmq
@@ -21,6 +23,7 @@ class Listening:
     pub: zmq.Socket[bytes]
     context: zmq.Context[zmq.Socket[bytes]]
     metrics: Metrics
+    frames: str
     statuses: list[StatusHeader] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
 
@@ -31,17 +34,22 @@ class Listening:
 
     async def joined(self) -> None:
         """Send until the subscription has reached the PUB."""
-        await self.until(lambda: bool(self.statuses), lambda: self.send(STATUS_TOPIC, pack_status(status())))
+        await self.until(
+            lambda: bool(self.statuses), lambda: self.send(STATUS_TOPIC, pack_status(self.status()))
+        )
         before = len(self.results)
         await self.until(
             lambda: len(self.results) > before, lambda: self.send(SESSION, pack_result(result(), planes()))
         )
         self.results.clear()
 
+    def status(self, worker: str = "w1", **values: Any) -> StatusHeader:
+        return status(worker, **{"frames_endpoint": self.frames, **values})
+
     def send(self, *parts: bytes) -> None:
         self.pub.send_multipart(list(parts))
 
-    async def until(self, is_so: Callable[[], bool], meanwhile: Callable[[], None] = lambda: None) -> None:
+    async def until(self, is_so: Callable[[], bool], meanwhile: Callable[[], object] = lambda: None) -> None:
         async with asyncio.timeout(5):
             while not is_so():
                 meanwhile()
@@ -49,15 +57,14 @@ class Listening:
 
 
 @pytest.fixture
-async def listening(free_port: int) -> AsyncIterator[Listening]:
+async def listening(results: str) -> AsyncIterator[Listening]:
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     metrics = Metrics()
-    endpoint = f"tcp://127.0.0.1:{free_port}"
     pub = sockets.pub_results(context)
-    pub.connect(endpoint)
+    pub.connect(results)
     statuses: list[StatusHeader] = []
-    listener = ResultListener(context, endpoint, metrics, statuses.append)
-    made = Listening(listener, pub, context, metrics, statuses)
+    listener = ResultListener(context, results, metrics, statuses.append)
+    made = Listening(listener, pub, context, metrics, results.replace("results", "frames"), statuses)
     listener.start(asyncio.get_running_loop())
     listener.subscribe(SESSION, made.results.append)
     await made.joined()
@@ -113,17 +120,74 @@ async def test_after_unsubscribing_nothing_is_delivered(listening: Listening) ->
     listening.listener.unsubscribe(SESSION)
     listening.send(SESSION, pack_result(result(1), planes()))
     count = len(listening.statuses)
-    listening.send(STATUS_TOPIC, pack_status(status()))
+    listening.send(STATUS_TOPIC, pack_status(listening.status()))
     await listening.until(lambda: len(listening.statuses) > count)
     assert not listening.results
 
 
-async def test_an_endpoint_that_is_taken_is_reported(listening: Listening) -> None:
-    other = ResultListener(
-        listening.context, listening.listener.reply_to, listening.metrics, lambda status: None
-    )
-    with pytest.raises(ResultsNotBound, match=r"cannot bind tcp://127\.0\.0\.1"):
+async def test_a_second_start_on_the_same_path_is_refused_and_takes_nothing_away(
+    listening: Listening,
+) -> None:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    other = ResultListener(context, listening.listener.reply_to, listening.metrics, lambda status: None)
+    with pytest.raises(ResultsNotBound, match=r"cannot bind ipc://.* another process has it"):
         other.bind()
+    other.close()
+    context.destroy(linger=0)
+    again = sockets.pub_results(listening.context)
+    again.connect(listening.listener.reply_to)
+    count = len(listening.statuses)
+    await listening.until(
+        lambda: any(one.worker == "w2" for one in listening.statuses[count:]),
+        lambda: again.send_multipart([STATUS_TOPIC, pack_status(listening.status("w2"))]),
+    )
+
+
+def test_a_port_that_is_taken_is_reported(free_port: int) -> None:
+    with socket.create_server(("127.0.0.1", free_port)):
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        listener = ResultListener(context, f"tcp://127.0.0.1:{free_port}", Metrics(), lambda status: None)
+        with pytest.raises(ResultsNotBound, match=r"cannot bind tcp://127\.0\.0\.1"):
+            listener.bind()
+        listener.close()
+        context.destroy(linger=0)
+
+
+async def test_nobody_else_can_say_that_a_worker_drains(listening: Listening) -> None:
+    liar = sockets.pub_results(listening.context)
+    liar.connect(listening.listener.reply_to)
+    forged = pack_status(listening.status(draining=True))
+    listening.statuses.clear()
+
+    def both_say() -> None:
+        liar.send_multipart([STATUS_TOPIC, forged])
+        listening.send(STATUS_TOPIC, pack_status(listening.status()))
+
+    await listening.until(lambda: listening.dropped("foreign_worker") > 5, both_say)
+    assert listening.statuses
+    assert not any(one.draining for one in listening.statuses)
+
+
+async def test_one_connection_speaks_for_one_worker(listening: Listening) -> None:
+    listening.statuses.clear()
+    for i in range(20):
+        listening.send(STATUS_TOPIC, pack_status(listening.status(f"made-up-{i}")))
+    listening.send(STATUS_TOPIC, pack_status(listening.status()))
+    await listening.until(lambda: bool(listening.statuses))
+    assert {one.worker for one in listening.statuses} == {"w1"}
+    assert listening.dropped("foreign_worker") == 20
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["tcp://127.0.0.1:9", "tcp://192.0.2.1:9", "ipc:///elsewhere/frames.ipc", "inproc://x"]
+)
+async def test_no_frame_goes_to_where_the_workers_sockets_are_not(
+    listening: Listening, endpoint: str
+) -> None:
+    listening.statuses.clear()
+    listening.send(STATUS_TOPIC, pack_status(listening.status(frames_endpoint=endpoint)))
+    await listening.until(lambda: listening.dropped("frames_endpoint") == 1)
+    assert not listening.statuses
 
 
 @pytest.mark.parametrize("host", ["*", "0.0.0.0"])

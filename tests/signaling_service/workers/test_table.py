@@ -149,12 +149,23 @@ def test_served_filters_are_counted_over_workers(workers: Workers) -> None:
     assert found == {"ink": (2, FilterState.LOADED), "pose": (1, FilterState.LOADED)}
 
 
-def test_a_worker_whose_endpoint_cannot_be_is_refused_and_the_table_is_bounded(workers: Workers) -> None:
-    workers.update(status("bad", frames_endpoint="inproc://x"), 100.0)
-    assert ids(workers) == []
+def test_made_up_workers_keep_no_real_one_out(workers: Workers) -> None:
+    workers.update(status("working"), 100.0)
+    workers.note_answer("working")
     for i in range(MAX_WORKERS + 5):
-        workers.update(status(f"w{i}"), 100.0)
+        workers.update(status(f"made-up-{i}"), 100.0)
     assert len(ids(workers)) == MAX_WORKERS
+    workers.update(status("joins"), 100.0)
+    assert len(ids(workers)) == MAX_WORKERS
+    assert {"working", "joins"} <= set(ids(workers))
+
+
+def test_a_status_does_not_forget_that_a_worker_has_answered(workers: Workers) -> None:
+    workers.update(status("w1"), 100.0)
+    workers.note_answer("w1")
+    workers.note_answer("nobody")
+    workers.update(status("w1"), 100.2)
+    assert [worker.has_answered for worker in workers.live()] == [True]
 
 
 def test_a_filter_stays_private_whatever_another_worker_says_of_it(workers: Workers) -> None:

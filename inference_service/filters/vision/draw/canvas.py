@@ -1,14 +1,14 @@
 """Shapes drawn on a whole batch of pictures at once, on the device, from tensors that nobody waits for.
 
-Every shape is a list of marks: a pixel and a key. The largest key of a pixel wins, whatever the order in
-which a GPU writes them; what a key says (which shape, how much of the pixel it covers) is read when all are
+Every shape is a list of marks: a pixel and a key. The largest key of a pixel wins, in whatever order a GPU
+writes them. A key says which shape it is and how much of the pixel it covers; it is read when all are
 written.
 
     key of marks that lie on top of each other   shape << 8 | cover
     key of marks that run into each other        cover << 16 | shape
 
-Of two shapes that cover half a pixel each, the first kind shows the upper one and what is below both, so it
-is for shapes with straight edges; the second shows the one that covers more, for lines that cross.
+Take two shapes that cover half a pixel each. The first kind shows the upper one and what is below both: it
+is for shapes with straight edges. The second shows the one that covers more: it is for lines that cross.
 """
 
 from __future__ import annotations

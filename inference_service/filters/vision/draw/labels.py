@@ -1,7 +1,7 @@
 """Labels: a word and a number on a filled ground, composed on the device from strips of text.
 
-A strip for each word and for each number from 0.00 to 1.00 is drawn once for a height of text; a label is
-gathered from two of them, so that nobody needs to know on the host what was found.
+A strip for each word and for each number from 0.00 to 1.00 is drawn once for a height of text. The device
+gathers a label from two of them, so the host need not know what was found.
 """
 
 from __future__ import annotations

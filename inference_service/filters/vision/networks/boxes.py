@@ -59,11 +59,11 @@ def suppress(
 
     `boxes` (B, K, 4) are sorted, best first; only those of `is_valid` (B, K) count. Greedy suppression keeps
     a box where no better kept one, of the same group if there are `groups` (B, K), overlaps it by more than
-    `threshold`. Applied to all boxes at once, again and again, that rule settles: after n rounds it is right
-    for every box that hangs on a chain of up to n others, each overlapping the next. Rounds are fixed in
-    number where asking whether they are done would wait for a GPU, and the second result then tells which
-    rows have not settled: after an even number of rounds these keep too many boxes and never too few, since
-    whatever keeps too many in one round keeps too few in the next. None: until they have.
+    `threshold`. Applied to all boxes at once, again and again, that rule settles. After n rounds it is right
+    for every box at the end of a chain of up to n others, each overlapping the next. Their number is fixed
+    where asking whether they are done would wait for a GPU. The second result then tells which rows have not
+    settled. After an even number of rounds these keep too many boxes and never too few, since too many in
+    one round make too few in the next. None: until they have.
     """
     count = boxes.shape[1]
     is_better = torch.ones(count, count, dtype=torch.bool, device=boxes.device).triu(1)

@@ -1,12 +1,12 @@
 """CUDA graphs: work recorded once and started by one call, where hundreds of launches would hold up the host.
 
-Graphs that are recorded one after the other may share memory for what is in between. That is safe here
-because graphs of one `Recorder` run one after the other on one stream, results are held by their `Recorded`,
-and what one graph takes from another it takes before any third one runs.
+Graphs that are recorded one after the other may share memory for what is in between. That is safe here for
+three reasons. Graphs of one `Recorder` run one after the other on one stream. Their `Recorded` holds the
+results. What one graph takes from another it takes before any third one runs.
 
-All recording happens while a filter is loaded. A capture that fails leaves torch (up to 2.11) believing that
-it goes on, so a filter whose recording fails is not loaded; and one that is recorded in the middle of a call
-would stop every session for as long as cuDNN tries its algorithms.
+All recording happens while a filter is loaded. After a capture that fails, torch (up to 2.11) believes that
+it still captures, so a filter whose recording fails is not loaded. Recording in the middle of a call would
+stop every session while cuDNN tries its algorithms.
 """
 
 from __future__ import annotations

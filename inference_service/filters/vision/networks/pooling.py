@@ -1,10 +1,10 @@
 """Features of a region, resampled to a fixed grid (ROIAlign: He et al., "Mask R-CNN", 2017, section 3).
 
 Two ways that differ in rounding only. `align_exactly` calls torchvision's operator, bit for bit what
-detectron2 does; it must pool every region on every level and keep a quarter, wants features channels-first,
-and in half precision computes coordinates in half precision too, an eighth of a cell at worst. `gather` reads
-channels-last features as rows of a table and sums 16 weighted rows per output in one kernel: all levels at
-once, coordinates in single precision.
+detectron2 does. It must pool every region on every level and keep a quarter, and it wants features
+channels-first. In half precision it computes coordinates in half precision too, with an error of an eighth
+of a cell at worst. `gather` reads channels-last features as rows of a table and sums 16 weighted rows per
+output in one kernel: all levels at once, coordinates in single precision.
 """
 
 from __future__ import annotations

@@ -75,10 +75,10 @@ def peaks(maps: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
     """Return the place (R, P, 2), x and y, and the height (R, P, 1) of each map's peak.
 
     `maps`: (R, P, s, s) float32, each over one of `boxes` (R, 4), in whose units the places are. torchvision
-    (`heatmaps_to_keypoints`) enlarges each map to whole pixels of its box, bicubically, and takes the highest
-    pixel. Here the same pixels are computed round the highest cell alone, for all maps at once: the same one,
-    but where another cell is about as high, or a box is so large that there are more than REACH pixels to a
-    cell, of which then only each second, third and so on is looked at.
+    (`heatmaps_to_keypoints`) enlarges each map to whole pixels of its box, bicubically, and takes the
+    highest pixel. Here the same pixels are computed round the highest cell alone, for all maps at once. The
+    result is the same pixel, with two exceptions: another cell is about as high, or a box is so large that a
+    cell has more than REACH pixels. Of these only each second, third and so on is looked at.
     """
     cells = maps.shape[-1]
     size = (boxes[:, 2:] - boxes[:, :2]).clamp(min=1)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,19 +10,11 @@ from tests.inference_service.filters.densepose import narrow
 from tests.inference_service.filters.densepose.narrow import Arrays, NarrowDensePose
 from tests.inference_service.filters.densepose.reference import Reference
 
-NEEDED = "needs the package {}, which only the filter densepose uses"
-LIMITS = {"short_side": 256, "proposals_per_level": 256, "proposals": 100, "max_people": 8}
+LIMITS: dict[str, Any] = {"short_side": 256, "proposals_per_level": 256, "proposals": 100, "max_people": 8}
 
 
 @pytest.fixture(scope="session")
-def detectron2() -> None:
-    """Skip, by name, where the model's packages cannot be imported."""
-    for package in ("torchvision", "detectron2", "densepose"):
-        pytest.importorskip(package, reason=NEEDED.format(package))
-
-
-@pytest.fixture(scope="session")
-def narrow_arrays(detectron2: None) -> Arrays:
+def narrow_arrays() -> Arrays:
     return narrow.arrays(seed=1)
 
 
@@ -43,8 +36,8 @@ def loaded(weights: Path) -> NarrowDensePose:
     return load(weights)
 
 
-def load(weights: Path, **settings: object) -> NarrowDensePose:
+def load(weights: Path, **settings: Any) -> NarrowDensePose:
     one = NarrowDensePose()
-    one.settings = one.Settings(**{**LIMITS, "weights": weights, **settings})
+    one.settings = one.Settings(**(LIMITS | {"weights": weights} | settings))
     one.load(torch.device("cpu"))
     return one

@@ -6,6 +6,9 @@ with these never waits for a GPU.
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -27,7 +30,7 @@ def move_to_pretended_gpu(network: Network) -> None:
                 _replace(module._buffers)
 
 
-def _replace(tensors: dict[str, Tensor | None]) -> None:
+def _replace(tensors: MutableMapping[str, Any]) -> None:
     for name, value in tensors.items():
         if value is not None and value.device != CUDA:
             tensors[name] = _pretended(value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +32,7 @@ def items(*params: DensePose.Params) -> list[Item]:
     return [Item(session=bytes([number]), sequence=0, params=one) for number, one in enumerate(params)]
 
 
-def filtered(one: DensePose, *images: Image, **params: object) -> list[Image]:
+def filtered(one: DensePose, *images: Image, **params: Any) -> list[Image]:
     """Return the RGB pictures that the filter makes, all with the same parameters."""
     result = one.apply(batch_of(*images), items(*[one.Params(**params)] * len(images)))
     return [image(picture) for picture in result]

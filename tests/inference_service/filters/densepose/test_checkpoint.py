@@ -19,7 +19,7 @@ from tests.inference_service.filters.densepose.narrow import Arrays
 
 KEY = "roi_heads.densepose_head.body_conv_fcn1.weight"
 
-pytestmark = pytest.mark.usefixtures("detectron2")
+pytestmark = pytest.mark.detectron2
 
 
 def load(path: Path) -> Any:
@@ -182,7 +182,7 @@ def test_a_package_that_a_package_needs_is_named(monkeypatch: pytest.MonkeyPatch
 
 def test_the_configuration_is_the_zoos() -> None:
     cfg = model.configuration()
-    built = model.build(cfg)
+    built: Any = model.build(cfg)
     # Counted from the architecture of the paper and the zoo's page, not from this code.
     parameters = sum(value.numel() for value in built.parameters())
     assert parameters == pytest.approx(64e6, rel=0.1)

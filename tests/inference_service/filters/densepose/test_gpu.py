@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,18 +13,15 @@ from tests.inference_service.filters.densepose.conftest import LIMITS
 from tests.inference_service.filters.densepose.narrow import NarrowDensePose
 from tests.inference_service.filters.densepose.scenes import batch_of, image, items, scene
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
-]
+pytestmark = [pytest.mark.gpu, pytest.mark.detectron2]
 
 SIZE = (256, 320)
 
 
-def load(weights: Path, **settings: object) -> NarrowDensePose:
+def load(weights: Path, **settings: Any) -> NarrowDensePose:
     one = NarrowDensePose()
     one.settings = one.Settings(
-        **{**LIMITS, "weights": weights, "warm_batch": 2, "recorded_sizes": (), **settings}
+        **(LIMITS | {"weights": weights, "warm_batch": 2, "recorded_sizes": ()} | settings)
     )
     one.load(torch.device("cuda"))
     return one

@@ -8,21 +8,16 @@ from torch import Tensor
 
 from harness import counting
 from inference_service.filters.densepose import checkpoint, model
+from inference_service.filters.densepose.grid import Grid, network_size
+from inference_service.filters.densepose.network import PERSON_ROUNDS, PROPOSAL_ROUNDS, Limits, Network
 from inference_service.filters.densepose.paint import draw
+from inference_service.filters.densepose.people import People
 from tests.inference_service.filters.densepose import narrow
+from tests.inference_service.filters.densepose.pretended import CUDA, move_to_pretended_gpu
 from tests.inference_service.filters.densepose.reference import Reference
 from tests.inference_service.filters.densepose.scenes import batch_of, scene
 
-pytest.importorskip(
-    "torchvision", reason="needs the package torchvision, which only the filter densepose uses"
-)
-pytest.importorskip("detectron2", reason="needs the package detectron2, which only the filter densepose uses")
-pytest.importorskip("densepose", reason="needs the package densepose, which only the filter densepose uses")
-
-from inference_service.filters.densepose.grid import Grid, network_size
-from inference_service.filters.densepose.network import PERSON_ROUNDS, PROPOSAL_ROUNDS, Limits, Network
-from inference_service.filters.densepose.people import People
-from tests.inference_service.filters.densepose.pretended import CUDA, move_to_pretended_gpu
+pytestmark = pytest.mark.detectron2
 
 LIMITS = Limits(short_side=256, proposals_per_level=256, proposals=100, max_people=8)
 SIZE = (256, 320)

@@ -10,14 +10,11 @@ import torch
 from torch import Tensor
 
 from inference_service.filters.densepose import checkpoint, model, runner
+from inference_service.filters.densepose.network import Limits, Network
 from tests.inference_service.filters.densepose import narrow
 from tests.inference_service.filters.densepose.scenes import batch_of, scene
 
-pytest.importorskip("torchvision", reason="needs the package torchvision, as only the filter densepose does")
-pytest.importorskip("detectron2", reason="needs the package detectron2, as only the filter densepose does")
-pytest.importorskip("densepose", reason="needs the package densepose, as only the filter densepose does")
-
-from inference_service.filters.densepose.network import Limits, Network
+pytestmark = pytest.mark.detectron2
 
 SIZE = (256, 320)
 
@@ -81,8 +78,8 @@ def test_recordings_see_what_is_seen_without(network: Network, monkeypatch: pyte
         assert got.maps is not None
         assert (expected.maps.argmax(1) == got.maps[:count].argmax(1)).float().mean() > 0.999
     assert {id(one.grid) for one in recorded._findings.values()} == {id(recorded._grids[SIZE])}
-    replays = [one.find.replays + one.decode.replays for one in recorded._findings.values()]
-    assert sum(replays) == 8, "each batch runs two recordings"
+    made: list[Any] = list(recorded._findings.values())
+    assert sum(one.find.replays + one.decode.replays for one in made) == 8, "each batch runs two recordings"
 
 
 @torch.no_grad()

@@ -17,7 +17,6 @@ from inference_service.filters.loading import load
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.models,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
 ]
 
 SIZE = 128

@@ -21,6 +21,7 @@ from inference_service.errors import WeightsError
 from inference_service.filters import img2img
 from inference_service.filters.base import Item
 from inference_service.filters.img2img import Img2Img, files
+from inference_service.filters.img2img.schedule import Model
 from inference_service.filters.loading import load
 from tests.inference_service.hub_server import COMMIT
 
@@ -114,7 +115,7 @@ def by_pipeline(folder: Path, model: str, picture: Tensor, params: Img2Img.Param
         generator=torch.Generator().manual_seed(params.seed),
         output_type="pt",
     ).images[0]
-    return image * 255
+    return torch.as_tensor(image * 255)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +145,7 @@ def test_painting_is_that_of_diffusers_own_pipeline(
 def test_sessions_that_wish_different_things_get_in_a_batch_what_each_gets_alone(
     filters: dict[str, Img2Img], model: str
 ) -> None:
-    wishes = [
+    wishes: list[dict[str, Any]] = [
         {"prompt": "the red hat", "strength": 0.3},
         {"prompt": "oil", "strength": 0.9, "seed": 5, "guidance": 4.0, "negative_prompt": "hat"},
         {"prompt": "oil", "strength": 1.0, "seed": 5, "mix": 0.25},
@@ -230,6 +231,7 @@ def test_state_is_small_and_what_is_not_finite_spoils_its_own_picture_alone(fold
         "cells": torch.float32,
     }
     kept = items[1].state["painted"].clone()
+    assert turbo._painter is not None
     known = turbo._painter._prompts._known
     known["hat"] = known["hat"] * math.inf
     second = painted(turbo, batch, items)
@@ -261,10 +263,11 @@ def test_what_is_downloaded_paints_as_the_folder_does_and_later_without_a_networ
     filters: dict[str, Img2Img],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    model: str,
+    model: Model,
 ) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    batch, wish = pictures(1), {"prompt": "red hat", "guidance": 3.0}
+    wish: dict[str, Any] = {"prompt": "red hat", "guidance": 3.0}
+    batch = pictures(1)
     expected = painted(filters[model], batch, [item(**wish)])
     with model_hub(folders[model]) as url:
         monkeypatch.setattr(
@@ -273,10 +276,12 @@ def test_what_is_downloaded_paints_as_the_folder_does_and_later_without_a_networ
         told: list[tuple[str, float]] = []
         settings = {"model": model, "side": 128}
         one = load(Img2Img, CPU, settings, tmp_path, lambda text, fraction: told.append((text, fraction)))
+    assert isinstance(one, Img2Img)
     assert torch.equal(painted(one, batch, [item(**wish)]), expected)
     fractions = [fraction for text, fraction in told if not text.startswith("asking")]
     assert fractions == sorted(fractions)
     again = load(Img2Img, CPU, settings, tmp_path)
+    assert isinstance(again, Img2Img)
     assert torch.equal(painted(again, batch, [item(**wish)]), expected)
 
 
@@ -386,6 +391,7 @@ def test_text_encoders_of_older_transformers_are_read_alike(folders: dict[str, P
 def test_prompts_are_encoded_once(folders: dict[str, Path]) -> None:
     turbo = made(folders["sd-turbo"])
     asked: list[list[str]] = []
+    assert turbo._painter is not None
     prompts = turbo._painter._prompts
     encode = prompts._encode
     prompts._encode = lambda texts: asked.append(texts) or encode(texts)  # type: ignore[func-returns-value]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import logging
+from fractions import Fraction
+from typing import Any
 
 import av
 import pytest
@@ -69,7 +71,7 @@ def test_a_key_frame_is_made_when_asked_for_and_once(pictures):
     key, _ = encoder.encode(frame, force_keyframe=True)
     # A browser that has just come needs the settings too.
     assert {SETTINGS, KEY_SLICE} <= {unit[0] & 31 for unit in units(key)}
-    frame.pts += 3000
+    frame.pts = (frame.pts or 0) + 3000
     assert not is_key(encoder.encode(frame)[0])
 
 
@@ -154,7 +156,7 @@ class GpuCodec:
         self._left = frames
         self._codec = av.CodecContext.create("libx264", "w")
         self._codec.width, self._codec.height, self._codec.pix_fmt = 320, 240, "yuv420p"
-        self._codec.framerate, self._codec.options = 30, {"tune": "zerolatency"}
+        self._codec.framerate, self._codec.options = Fraction(30), {"tune": "zerolatency"}
 
     def encode(self, frame):
         self._left -= 1
@@ -168,15 +170,16 @@ def test_the_gpu_encodes_where_there_is_one(pictures):
     encoder = H264Encoder(gpu)
     encoder.target_bitrate = 1_000_000
     frames = encode(encoder, pictures[:5])
-    assert isinstance(encoder.codec, GpuCodec)
+    codec: Any = encoder.codec
+    assert type(codec) is GpuCodec
     assert len(decoded(h264.H264Decoder(), map(data_of, frames))) == 5
     # FFmpeg makes a key frame of each new bitrate there, so a small change is kept from it.
     encoder.target_bitrate = 1_050_000
     encode(encoder, pictures[5:6], first=5)
-    assert encoder.codec.bit_rate == 1_000_000
+    assert codec.bit_rate == 1_000_000
     encoder.target_bitrate = 1_200_000
     encode(encoder, pictures[6:7], first=6)
-    assert (encoder.codec.bit_rate, gpu.opened) == (1_200_000, 1)
+    assert (codec.bit_rate, gpu.opened) == (1_200_000, 1)
 
 
 def test_a_session_beyond_what_the_gpu_takes_is_encoded_by_software(pictures, caplog):
@@ -185,6 +188,7 @@ def test_a_session_beyond_what_the_gpu_takes_is_encoded_by_software(pictures, ca
     encode(first, pictures[:1])
     with caplog.at_level(logging.WARNING):
         frames = encode(second, pictures[:3])
+    assert second.codec is not None
     assert second.codec.name == "libx264"
     assert "out of memory" in caplog.text
     assert len(decoded(h264.H264Decoder(), map(data_of, frames))) == 3
@@ -200,6 +204,7 @@ def test_a_gpu_that_fails_in_the_middle_loses_no_frame(pictures, caplog):
     assert all(luma_psnr_db(*pair) > 30 for pair in zip(pictures[:8], shown, strict=True))
     # For good, also when the size changes.
     encoder.encode(frame_of(panning((160, 120), 1)[0], 8))
+    assert encoder.codec is not None
     assert encoder.codec.name == "libx264"
 
 

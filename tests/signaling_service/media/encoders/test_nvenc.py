@@ -45,7 +45,9 @@ def test_a_gpu_that_encodes_is_used_and_the_log_says_so(monkeypatch, caplog):
         found.look()
     assert found.is_usable
     assert "H264 is encoded by the GPU" in caplog.text
-    assert found.open(640, 480, 1_000_000).bit_rate == 1_000_000
+    codec = found.open(640, 480, 1_000_000)
+    assert codec is not None
+    assert codec.bit_rate == 1_000_000
 
 
 def test_one_that_holds_frames_back_is_not_used(monkeypatch):

@@ -59,7 +59,7 @@ def test_a_key_frame_is_made_when_asked_for_and_once(pictures):
     encode(encoder, pictures[:3])
     frame = frame_of(pictures[3], 3)
     assert is_key(encoder.encode(frame, force_keyframe=True)[0])
-    frame.pts += 3000
+    frame.pts = (frame.pts or 0) + 3000
     assert not is_key(encoder.encode(frame)[0])
 
 
@@ -71,6 +71,7 @@ def test_a_new_bitrate_or_size_begins_anew_and_a_small_change_does_not(pictures)
     assert not is_key(encoder.encode(frame_of(pictures[2], 2))[0])
     encoder.target_bitrate = 1_300_000
     assert is_key(encoder.encode(frame_of(pictures[3], 3))[0])
+    assert encoder.codec is not None
     assert encoder.codec.bit_rate == 1_300_000
     smaller = np.ascontiguousarray(pictures[4][: 120 * 3 // 2 * 2, :160][: 120 * 3 // 2])
     assert is_key(encoder.encode(frame_of(smaller, 4))[0])

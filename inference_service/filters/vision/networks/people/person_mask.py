@@ -17,7 +17,7 @@ class PersonMask:
     """Person masks of a batch.
 
     `general` sees 256x256 pixels and is the better one at every shape of picture that was measured; `wide`
-    sees 256x144 and takes 60 % of the time (docs/networks.md). Both see the picture stretched: that was
+    sees 256x144 and takes less time (docs/networks.md). Both see the picture stretched: that was
     better than black or repeated borders in all but one of twelve cases.
     """
 

@@ -84,8 +84,10 @@ def test_boxes_without_area_neither_suppress_nor_are_suppressed() -> None:
     assert kept.all()
 
 
+@pytest.mark.models
 def test_suppression_equals_torchvision() -> None:
-    ops = pytest.importorskip("torchvision.ops", reason="compares with torchvision's operator")
+    from torchvision import ops
+
     for seed in range(20):
         boxes = crowd(seed, 300, 1 + seed % 6, 0.05 + 0.02 * seed)
         scores = torch.linspace(1, 0, len(boxes))

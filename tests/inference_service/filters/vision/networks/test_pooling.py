@@ -5,9 +5,7 @@ import torch
 
 from inference_service.filters.vision.networks.pooling import Levels, align_exactly, gather, level_of
 
-pytest.importorskip(
-    "torchvision", reason="needs the package torchvision, which only the filter densepose uses"
-)
+pytestmark = pytest.mark.models
 
 STRIDES = (4, 8, 16, 32)
 SHAPES = [(64, 96), (32, 48), (16, 24), (8, 12)]

@@ -236,7 +236,6 @@ def test_heatmap_is_looked_at_near_the_point_and_inside_alone() -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 def test_gpu_gives_what_the_cpu_gives_also_as_a_graph(dtype: torch.dtype) -> None:
     device = torch.device("cuda")

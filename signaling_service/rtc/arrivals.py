@@ -1,0 +1,97 @@
+"""Which datagrams reach a call: those of its page, and of no one else.
+
+A call's UDP ports are open to everybody. aioice hands on whatever is not STUN, from any address, and aiortc
+reads its first byte without a look at its length: one empty datagram ended a call. So a datagram is looked at
+here before either of them sees it:
+
+- STUN (RFC 8489) goes on where it can be parsed. It makes its sender's address known where its integrity was
+  made with the passwords that page and service told each other in offer and answer.
+- DTLS, RTP and RTCP, told apart by their first byte (RFC 7983), go on from known addresses.
+- All else is dropped.
+
+Only what goes on and was sent by the page counts as heard from it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import aioice.ice
+from aioice import stun
+
+MAX_KNOWN = 64
+"""Addresses of one page. The one known first is forgotten; its next check makes it known again."""
+MAX_REMOTE = 32
+"""Addresses of one page that are sent checks: those it names, and those that its own checks come from."""
+_STUN = range(4)
+_DTLS = range(20, 64)
+_RTP = range(128, 192)
+
+Address = tuple[str, int]
+
+
+def guarded(original: Any) -> Callable[..., None]:
+    """Return `StunProtocol.datagram_received` behind the look described above; `original` is not called."""
+
+    def datagram_received(self: aioice.ice.StunProtocol, data: bytes, addr: tuple[Any, ...]) -> None:
+        address = (addr[0], addr[1])  # Of IPv6 there are four parts.
+        first = data[0] if data else -1
+        if first in _STUN:
+            _take_stun(self, data, address)
+        elif (first in _RTP or first in _DTLS) and address in _known(self):
+            _hear(self)
+            self.receiver.data_received(data, self.local_candidate.component)
+
+    return datagram_received
+
+
+def _take_stun(protocol: aioice.ice.StunProtocol, data: bytes, address: Address) -> None:
+    connection = protocol.receiver
+    try:
+        message = stun.parse_message(data)
+        is_request = message.message_class is stun.Class.REQUEST
+        transaction = None if is_request else protocol.transactions.get(message.transaction_id)
+        if not is_request and transaction is None:
+            return
+        if _is_of_the_page(connection, message, is_request):
+            known = _known(protocol)
+            known.pop(address, None)
+            known[address] = None
+            if len(known) > MAX_KNOWN:
+                del known[next(iter(known))]
+            _hear(protocol)
+        if is_request and not _has_room(connection, address):
+            return
+        if transaction is not None:
+            transaction.response_received(message, address)
+        else:
+            connection.request_received(message, address, protocol)
+    except Exception:
+        # Whatever a stranger makes of a STUN message, the event loop must not log a traceback for it.
+        return
+
+
+def _is_of_the_page(connection: aioice.ice.Connection, message: stun.Message, is_request: bool) -> bool:
+    password = connection.local_password if is_request else connection.remote_password
+    return password is not None and message.check_message_integrity(password.encode())
+
+
+def _has_room(connection: aioice.ice.Connection, address: Address) -> bool:
+    """Each address from which a check comes is sent checks, and whoever has the password may forge many."""
+    remote = connection._remote_candidates
+    if len(remote) + len(connection._early_checks) < MAX_REMOTE:
+        return True
+    return any((one._network_host, one.port) == address for one in remote)
+
+
+def _known(protocol: aioice.ice.StunProtocol) -> dict[Address, None]:
+    """Addresses that the page has proved at this socket, the last proved last."""
+    if (known := getattr(protocol, "known_addresses", None)) is None:
+        known = protocol.known_addresses = {}  # type: ignore[attr-defined]
+    return known
+
+
+def _hear(protocol: aioice.ice.StunProtocol) -> None:
+    protocol.receiver.heard_s = time.monotonic()  # type: ignore[attr-defined]

@@ -1,0 +1,60 @@
+"""The real process, at its start."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared import link_keys
+from signaling_service.http.listening import PortNotTaken, listen
+
+COMMAND = [sys.executable, "-m", "signaling_service"]
+END_S = 60.0
+
+
+def start(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a start that fails, to its end."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("SIGNALING_")} | variables
+    return subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, timeout=END_S, env=environment
+    )
+
+
+def test_a_start_whose_port_is_taken_touches_no_socket_of_the_service_that_runs(
+    free_port: int, results: str
+) -> None:
+    path = Path(results.removeprefix("ipc://"))
+    with (
+        socket.create_server(("127.0.0.1", free_port)),
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as theirs,
+    ):
+        theirs.bind(str(path))
+        inode = path.stat().st_ino
+        ended = start("--port", str(free_port), "--results-bind", results)
+        assert ended.returncode == 1
+        assert f"cannot listen on 127.0.0.1, port {free_port}" in ended.stdout + ended.stderr
+        assert "Traceback" not in ended.stdout + ended.stderr
+        assert path.stat().st_ino == inode
+
+
+def test_two_sockets_cannot_listen_on_one_port(free_port: int) -> None:
+    (first,) = listen("127.0.0.1", free_port)
+    with first, pytest.raises(PortNotTaken, match=f"port {free_port}"):
+        listen("127.0.0.1", free_port)
+    for one in listen("localhost", free_port):
+        one.close()
+
+
+def test_the_command_keys_makes_them_once(tmp_path: Path) -> None:
+    made = start("keys", str(tmp_path / "keys"))
+    assert (made.returncode, made.stderr) == (0, "")
+    assert "worker.secret and service.public" in made.stdout
+    link_keys.load(tmp_path / "keys", "service")
+    again = start("keys", str(tmp_path / "keys"))
+    assert again.returncode == 1
+    assert "already" in again.stderr
