@@ -15,7 +15,6 @@ from torch import Tensor
 from inference_service.filters.vision.networks.people import regions
 from inference_service.filters.vision.networks.people.face_finder import FaceFinder
 from inference_service.filters.vision.networks.people.person_mask import PersonMask
-from inference_service.filters.vision.people.matte import luminance
 
 MOST_FACES = 8
 TURNS = (-0.85, 0.85)
@@ -25,6 +24,8 @@ TURNED_REACH = 1.1
 """Side of the turned square against the picture's longer side."""
 SAME = 0.25
 """Two found faces are one whose middles are nearer than this share of the larger one's square."""
+LUMA = (0.299, 0.587, 0.114)
+"""ITU-R BT.601-7, 2.5.1."""
 SAMPLING = 8
 """Every eighth pixel of every eighth row tells how bright a picture is."""
 CONTRAST, MOST_GAIN = 0.16, 12.0
@@ -97,7 +98,9 @@ def both(one: Found, other: Found) -> Found:
 
 def sampled(pictures: Tensor) -> Tensor:
     """Return (N, 1, h, w) float32 luminance in 0..1 of some of the pixels."""
-    return luminance(pictures[:, :, ::SAMPLING, ::SAMPLING])
+    some = pictures[:, :, ::SAMPLING, ::SAMPLING].to(torch.float32)
+    red, green, blue = (some[:, channel : channel + 1] * (share / 255) for channel, share in enumerate(LUMA))
+    return red + green + blue
 
 
 def stretched(pictures: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
