@@ -12,7 +12,7 @@ from PIL import Image
 
 from harness.deadline import eventually
 from harness.peer import Peer
-from harness.picture import Picture
+from harness.picture import Bytes, Picture
 from harness.services import Services
 from shared.wire import INLINE_PARAMS_BYTES
 
@@ -56,6 +56,14 @@ class Watcher(Peer):
             raise AssertionError(f"{exc}; it is {self.quarters[-1:]}") from exc
 
 
+class Wall(Picture):
+    """A camera before an even wall: in the usual texture the network sees a person now and then."""
+
+    def frame(self, counter: int) -> Bytes:
+        del counter
+        return np.full((self.height * 3 // 2, self.width), 128, np.uint8)
+
+
 def own_picture(*colours: tuple[int, int, int]) -> str:
     """Return a JPEG whose quarters have these colours, with noise that makes it long, as a data URL."""
     levels = np.empty((480, 640, 3))
@@ -75,7 +83,7 @@ async def test_own_picture_is_set_by_patch_and_seen_in_the_returned_frames(servi
     colours = ((200, 40, 40), (40, 60, 200), (220, 210, 60), (60, 60, 60))
     picture = own_picture(*colours)
     assert INLINE_PARAMS_BYTES < 64 * 1024 < len(picture) < 700_000
-    async with Watcher(services.http, Picture(320, 240, 1), FPS) as peer:
+    async with Watcher(services.http, Wall(320, 240), FPS) as peer:
         await peer.call(filter="background", params={"mode": "green"})
         await peer.sees(*[GREEN] * 4)
 
