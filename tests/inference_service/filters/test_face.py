@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -199,7 +200,12 @@ def test_a_tilted_head_is_covered_along_its_tilt() -> None:
 
 
 def test_sessions_in_one_batch_have_what_each_has_alone() -> None:
-    wishes = [{"mode": "mask"}, {"mode": "blur", "mosaic": 6.0}, {"mode": "mask", "mask": "smile"}, {}]
+    wishes: list[dict[str, Any]] = [
+        {"mode": "mask"},
+        {"mode": "blur", "mosaic": 6.0},
+        {"mode": "mask", "mask": "smile"},
+        {},
+    ]
     items = [session(**wish) for wish in wishes]
     found, is_real = heads((80.0, 60.0, 20.0))
     many = Heads(*(one.expand(4, *one.shape[1:]) for one in found))

@@ -55,7 +55,7 @@ def placed(
     scale = width * SIZE[0] / (right - left)
     middle = ((left + right) / 2, (top + bottom) / 2)
     matrix = cv2.getRotationMatrix2D(middle, -turn, scale)
-    matrix[:, 2] += np.array(at) * SIZE - middle
+    matrix[:, 2] = matrix[:, 2] + np.array(at) * SIZE - middle
     features = np.zeros(photo.shape[:2], np.uint8)
     features[top:bottom, left:right] = 255
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
