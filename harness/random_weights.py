@@ -108,9 +108,7 @@ def _written(folder: Path, model: torch.nn.Module) -> dict[str, Any]:
 
 _MAKERS: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "segmentation": _segmenter,
-    "background": _segmenter,
     "detection": _detector,
     "pose": _keypoints,
-    "face": _keypoints,
     "img2img": _diffusion,
 }

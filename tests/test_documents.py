@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PLACES = ("*.md", "docs/**/*.md", "benchmarks/**/*.md", "deploy/**/*.md", "examples/**/*.md")
+PLACES = ("*.md", "docs/**/*.md", "benchmarks/**/*.md", "examples/**/*.md", "*_service/**/*.md")
 DOCUMENTS = sorted(str(path.relative_to(ROOT)) for place in PLACES for path in ROOT.glob(place))
 FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()}
 

@@ -1,16 +1,18 @@
-"""`face`: every face covered, by squares, a blur or a drawn mask, with torchvision's Keypoint R-CNN resnet50.
+"""`face`: every face covered, by squares, a blur or a drawn mask, with the networks of the project.
 
-What hides a face must not show one that has just been missed. So a cover stays for half a second where a
-head is no longer found, and moves on as the head moved. While a session's state is new, the whole picture is
-in squares until a face is found, for half a second at most. It is new at the first frame, after a change of
-size, and on another worker. The picture is also in squares where there are more people than can be followed.
-What the network never finds is not covered.
+What hides a face must not show one that has just been missed. So
+
+- a cover stays for half a second where a face is no longer found, moving on as it moved;
+- where a person is seen (by the person mask) but no face on them, the upper part of them is covered;
+- all of the picture is, while that is not certain: until a face was found since a session's state is new (its
+  first frame, a change of size, another worker), for half a second at most; in a picture that is too flat to
+  tell; where there are more faces than can be followed; where much of it may or may not be a person.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -22,22 +24,13 @@ from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.vision.draw.covers import Wishes, covered
 from inference_service.filters.vision.draw.masks import Style
-from inference_service.filters.vision.networks.rcnn_models import KEYPOINT_WEIGHTS
-from inference_service.filters.vision.people.covers import COLUMNS, HOLD_FRAMES, follow
-from inference_service.filters.vision.people.heads import Heads, heads_of
-from inference_service.filters.vision.rows import Rows, upload
-from inference_service.filters.vision.settings.keypoints import KeypointSettings, load_keypoint_network
-from inference_service.weights.folder import WeightsFile
-
-LEAST_POINT_SCORE = 1.0
-"""Of a point of the face that counts: a wrong one makes a cover larger, a lacking one makes it rougher."""
-OVERLAP = 0.7
-"""Of two people's boxes: more than for other filters, since whoever stands behind another has a face too."""
-COVERS_PER_PERSON = 2
+from inference_service.filters.vision.people import hiding
+from inference_service.filters.vision.people.faces import Faces
+from inference_service.filters.vision.rows import Rows
 
 
 class Face(Filter):
-    """Finds people, reckons their heads and covers these; see `vision.heads`, `covers`, `draw_covers`."""
+    """Finds faces (`vision.people.faces`), decides what to hide (`hiding`) and draws it (`draw.covers`)."""
 
     class Params(base.Params):
         """What a page may set, live; frames with different values share a batch."""
@@ -45,7 +38,7 @@ class Face(Filter):
         mode: Literal["mosaic", "blur", "mask"] = Field(
             default="mosaic",
             title="Cover",
-            description="Squares, a blur, or a drawn mask that tilts with the head.",
+            description="Squares, a blur, or a drawn mask that follows turn, tilt and mouth.",
         )
         mask: Style = Field(default="fox", title="Mask", description="Which mask is drawn.")
         mask_colour: str = Field(
@@ -71,99 +64,54 @@ class Face(Filter):
             "large face they are larger, so that there are never more than eight across.",
         )
         min_score: float = Field(
-            default=0.2,
+            default=0.3,
             ge=0.05,
             le=0.9,
             title="Lowest score",
-            description="How sure the network must be that something is a person. The lower, the fewer faces "
+            description="How sure the networks must be that something is a face. The lower, the fewer faces "
             "are missed, and the more is covered that is none.",
         )
-
-    class Settings(KeypointSettings):
-        """What an operator may set, once."""
 
     name: ClassVar[str] = "face"
     title: ClassVar[str] = "Faces covered"
     description: ClassVar[str] = (
-        "Covers every face that is found. Needs a GPU to keep up. The whole picture is covered until a face "
-        "was found, or for half a second."
+        "Covers every face, and whoever's face is not found. The whole picture is covered until a face was "
+        "found, or for half a second."
     )
     keeps_state: ClassVar[bool] = True
     is_private: ClassVar[bool] = True
     equal_params: ClassVar[frozenset[str] | None] = frozenset()
-    weights: ClassVar[tuple[WeightsFile, ...]] = (KEYPOINT_WEIGHTS,)
 
     def __init__(self) -> None:
-        self._network: Any = None
+        self._faces: Faces | None = None
         self._rows: Any = None
 
     def load(self, device: torch.device) -> None:
-        """Build the model and fill it.
-
-        Raises MissingPackage and WeightsError, which tell the operator what to do.
-        """
-        path = self.settings.weights or self.weights_folder.get(self.weights[0])
+        """Load the networks. Raises WeightsError if their files are not those of this version."""
         self._rows = Rows(row, device)
-        self._network = load_keypoint_network(self.name, path, self.settings, device, box_nms_thresh=OVERLAP)
+        self._faces = Faces(device)
 
     @torch.inference_mode()
     def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor:
-        """Return (N, 3, H, W) float32 pictures of uint8 RGB frames; see `Filter.apply`.
+        """Return (N, 3, H, W) pictures of uint8 RGB frames, uint8 on a CPU; see `Filter.apply`.
 
-        All of a picture is NaN where the network's output for it is not finite.
+        All of a picture is NaN where a network's answer for it is not finite.
         """
-        if self._network is None:
+        if self._faces is None:
             raise RuntimeError("face is not loaded")
         rows = self._rows.stack([item.params for item in items])
         with lap("network"):
-            found, points = self._network.see(batch, rows[:, 0])
-        poison = found.poison + points.poison
-        people = found.things
+            before = hiding.covers_of(items, batch.device)
+            sight = self._faces.see(batch, items, rows[:, 0], before)
         with lap("paint"):
-            is_real = people.is_real & poison.isfinite()[:, None]
-            heads = heads_of(
-                torch.where(is_real[..., None, None], points.place, 0),
-                points.score,
-                people.boxes,
-                LEAST_POINT_SCORE,
+            size = (batch.shape[2], batch.shape[3])
+            hidden = hiding.hide(sight, items, before, size)
+            drawn = covered(
+                batch, hidden.covers, hidden.areas, hidden.is_all, wishes_of(items, rows, size[0])
             )
-            seen = see(heads, is_real, items)
-            is_all = seen.is_all | (people.found > people.is_real.shape[1])
-            drawn = covered(batch, seen.covers, is_all, wishes_of(items, rows, batch.shape[2]))
-        drawn += poison[:, None, None, None]
-        seen.keep(items)
-        return drawn
-
-
-class Seen(NamedTuple):
-    """The covers of N pictures."""
-
-    covers: Tensor
-    """(N, M, COLUMNS) float32, see `vision.covers`."""
-    has_found: Tensor
-    """(N,) bool: a face was found in this picture or an earlier one of its session's state."""
-    is_all: Tensor
-    """(N,) bool: the whole picture is to be covered."""
-
-    def keep(self, items: Sequence[Item]) -> None:
-        """Write the state of each session."""
-        for item, covers, has_found in zip(items, self.covers, self.has_found, strict=True):
-            item.state.setdefault("first", item.sequence)
-            item.state.update(covers=covers.clone(), has_found=has_found.clone(), last=item.sequence)
-
-
-def see(heads: Heads, is_real: Tensor, items: Sequence[Item]) -> Seen:
-    """Return the covers of the heads found now, where `is_real` (N, K), and of those found before."""
-    count, device = is_real.shape[1], is_real.device
-    none = torch.zeros(COVERS_PER_PERSON * count, COLUMNS, device=device)
-    never = torch.zeros((), dtype=torch.bool, device=device)
-    before = torch.stack([item.state.get("covers", none) for item in items])
-    has_found = torch.stack([item.state.get("has_found", never) for item in items]) | is_real.any(dim=1)
-    elapsed = [max(1, item.sequence - item.state.get("last", item.sequence)) for item in items]
-    is_new = [item.sequence - item.state.get("first", item.sequence) < HOLD_FRAMES for item in items]
-    times = upload(np.array((elapsed, is_new), np.float32), device)
-    kept = follow(heads, is_real, before, times[0])
-    return Seen(kept.covers, has_found, kept.has_overflown | (~has_found & (times[1] > 0)))
+        if drawn.device.type == "cpu" and bool(sight.poison.isfinite().all()):
+            return drawn
+        return drawn.float() + sight.poison[:, None, None, None]
 
 
 def wishes_of(items: Sequence[Item], rows: Tensor, height: int) -> Wishes:

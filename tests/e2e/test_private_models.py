@@ -1,4 +1,4 @@
-"""The real `background`, on random weights, through both services; see test_private.py."""
+"""The real `background` through both services, before a camera that sees nobody; see test_private.py."""
 
 from __future__ import annotations
 
@@ -11,30 +11,16 @@ import pytest_asyncio
 from harness.services import Services
 from tests.e2e.test_private import Caller, passes
 
-pytestmark = [pytest.mark.models, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-LOADED_WITHIN_S = 90.0
-"""Importing torchvision takes most of it when two cores are busy."""
-
-
-def write_weights(path: Path) -> None:
-    """Write a file for a network that sees no person anywhere."""
-    import torch
-    from torchvision.models.segmentation import lraspp_mobilenet_v3_large
-
-    network = lraspp_mobilenet_v3_large(weights=None, weights_backbone=None)
-    state = network.state_dict()
-    state["classifier.high_classifier.bias"][0] += 1e4
-    torch.save(state, path)
+LOADED_WITHIN_S = 60.0
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def served(tmp_path: Path) -> AsyncIterator[Services]:
-    write_weights(tmp_path / "weights.pth")
-    settings = f'{{"background": {{"weights": "{tmp_path / "weights.pth"}"}}}}'
     async with Services(tmp_path) as services:
         services.start_signaling()
-        services.start_worker("passthrough", "--filter-settings", settings)
+        services.start_worker("passthrough")
         await services.ready({"passthrough": 1})
         yield services
     print(services.output())

@@ -1,32 +1,34 @@
-"""`background`: its own drawing of the photograph, and a person's mask by hand in place of the network's."""
+"""`background`: before its blurred room, before another one, and before green."""
 
 from __future__ import annotations
 
-import numpy as np
-import torch
+import base64
 
-from docs.make.gallery import _person
+import cv2
+import numpy as np
+
+from docs.make.gallery import through
 from docs.make.jpeg import beside
 from harness.photograph import Image, read_photo
 from inference_service.filters.background import Background
-from inference_service.filters.base import Item
-from inference_service.filters.vision.networks.segmenter import reduced
-
-SHORT_SIDE = 256
 
 
 def picture() -> Image:
-    """Return the photograph, blurred surroundings, and green ones, (480, 1920, 3) uint8 RGB."""
+    """Return the photograph and three other backgrounds, (480, 2560, 3) uint8 RGB."""
     photo = read_photo()
-    return beside(photo, drawn(photo), drawn(photo, mode="green"))
+    height, width = photo.shape[:2]
+    _, packed = cv2.imencode(".png", evening(height, width)[..., ::-1])
+    own = base64.b64encode(packed.tobytes()).decode()
+    wishes: list[dict[str, object]] = [{}, {"mode": "picture", "picture": own}, {"mode": "green"}]
+    return beside(photo, *(through(Background(), photo, **one) for one in wishes))
 
 
-def drawn(photo: Image, **params: object) -> Image:
-    """Return what the filter makes of a first frame where the network sees what the mask says."""
-    batch = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None]
-    seen = reduced(batch, SHORT_SIDE, torch.float32)
-    said = _person.logits(_person.mask(photo), (seen.shape[2], seen.shape[3]))
-    item = Item(bytes(16), 0, Background.Params.model_validate(params))
-    with torch.inference_mode():
-        shown = Background().drawn(batch, seen, said, [item])[0]
-    return np.asarray(shown.permute(1, 2, 0).numpy(), np.uint8)
+def evening(height: int, width: int) -> Image:
+    """Return a sky after sunset over two ranges of hills, (height, width, 3) uint8 RGB."""
+    row, column = np.mgrid[0:height, 0:width] / height
+    high, low = np.array([70.0, 90.0, 160.0]), np.array([255.0, 170.0, 110.0])
+    levels = high + (low - high) * np.clip(row / 0.7, 0, 1)[..., None]
+    for top, colour in ((0.68, (120, 80, 110)), (0.82, (60, 45, 75))):
+        ridge = top + 0.04 * np.sin(5 * column + 9 * top) + 0.015 * np.sin(17 * column)
+        levels[row > ridge] = colour
+    return np.asarray(levels, np.uint8)

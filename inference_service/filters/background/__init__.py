@@ -1,4 +1,10 @@
-"""`background`: the person stays, what is behind is blurred, or becomes a colour, a picture, or green."""
+"""`background`: the person stays, what is behind is blurred, or becomes a colour, a picture, or green.
+
+picture ── network's size ── PersonMask ──┐
+   └── small (240 lines) ── luma ── steadied, guided ── matte as lines over luma
+          └── tiny (120 lines) ── blur, edge colours, light        │
+picture ── luma ──────────────────────────────────────────── alpha ┴── mixed, in bytes
+"""
 
 from __future__ import annotations
 
@@ -8,22 +14,22 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from pydantic import AfterValidator, Field
 from torch import Tensor
-from torch.nn import functional as nnf
 
+from inference_service.device.heap import keep_large_blocks
 from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.background import compose
 from inference_service.filters.background.own_picture import MAX_CHARS, OwnPictures, decoded
 from inference_service.filters.base import Filter, Item
+from inference_service.filters.vision import levels
 from inference_service.filters.vision.enlarge import enlarged
-from inference_service.filters.vision.networks.segmenter import PERSON, WEIGHTS, Segmenter
+from inference_service.filters.vision.networks.people.person_mask import Kind, PersonMask
+from inference_service.filters.vision.networks.precision import Precision, is_half
 from inference_service.filters.vision.people import matte
-from inference_service.filters.vision.settings.segmenter import SegmenterSettings, load_segmenter
-from inference_service.weights.folder import WeightsFile
 
 GREEN = "#00ff00"
-SMALLER = 2
-"""The matte and the blur are made in a picture of half the sides of the network's input."""
+SMALL_LINES = 240
+"""Lines of the picture in which edges are found, about; it is a whole number of times as small."""
 LEAST_BLUR, MOST_BLUR = 0.008, 0.07
 """Deviations of the blur, as shares of the picture's short side."""
 
@@ -62,6 +68,13 @@ class Background(Filter):
             description="JPEG, PNG or WebP of at most 2560 x 2560 pixels; cut to the camera's shape.",
             json_schema_extra={"contentMediaType": "image/*", "contentEncoding": "base64"},
         )
+        light_wrap: float = Field(
+            default=0.3,
+            ge=0.0,
+            le=1.0,
+            title="Light of the new room",
+            description="How much of a colour's or picture's light falls on your edges.",
+        )
         edge_softness: float = Field(
             default=0.4,
             ge=0.0,
@@ -84,16 +97,18 @@ class Background(Filter):
             description="Calms edges that flicker while the picture stands still.",
         )
 
-    class Settings(SegmenterSettings):
+    class Settings(base.Settings):
         """What an operator may set, once."""
 
-        short_side: int | None = Field(
-            default=None,
-            ge=96,
-            le=1024,
-            title="Short side",
-            description="Pixels to which a picture's short side is brought for the network; left out, 192 on "
-            "a CPU and 384 on a GPU.",
+        network: Kind = Field(
+            default="general",
+            title="Network",
+            description="general is the better one at every shape of picture; wide takes 60 % of its time.",
+        )
+        precision: Precision = Field(
+            default="auto",
+            title="Precision",
+            description="Of the network's numbers; auto is float16 on a GPU and float32 on a CPU.",
         )
 
     name: ClassVar[str] = "background"
@@ -102,91 +117,93 @@ class Background(Filter):
     keeps_state: ClassVar[bool] = True
     is_private: ClassVar[bool] = True
     equal_params: ClassVar[frozenset[str] | None] = frozenset()
-    weights: ClassVar[tuple[WeightsFile, ...]] = tuple(WEIGHTS.values())
 
     def __init__(self) -> None:
-        self._segmenter: Segmenter | None = None
+        self._network: PersonMask | None = None
         self._pictures = OwnPictures()
-        self._dtype = torch.float32
-
-    def needed_weights(self) -> tuple[WeightsFile, ...]:
-        """Return the file of the chosen network, unless the operator has named another one."""
-        needed: tuple[WeightsFile, ...] = self.settings.needed_weights
-        return needed
 
     def load(self, device: torch.device) -> None:
-        """Build the network and fill it; raises MissingPackage and WeightsError, which say what to do."""
-        short_side = self.settings.short_side or (384 if device.type == "cuda" else 192)
-        self._segmenter = load_segmenter(self.name, self.settings, self.weights_folder, device, short_side)
-        self._dtype = self._segmenter.dtype
+        """Load the network, which lies in the project; raises WeightsError where it is damaged."""
+        if device.type == "cpu":
+            keep_large_blocks()
+        dtype = torch.float16 if is_half(self.settings.precision, device) else torch.float32
+        self._network = PersonMask(self.settings.network, device, dtype)
 
     @torch.inference_mode()
     def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor:
-        """Return (N, 3, H, W) uint8 RGB frames before other backgrounds, as floating-point numbers.
+        """Return (N, 3, H, W) uint8 RGB frames before other backgrounds.
 
-        All of a picture is NaN where the network's output for it is not finite.
+        Where the network's output for a picture is not finite, all of that picture is NaN, and the result is
+        floating point.
         """
-        if self._segmenter is None:
+        if self._network is None:
             raise RuntimeError("background is not loaded")
         with lap("network"):
-            reduced = self._segmenter.reduced(batch)
-            logits = self._segmenter.logits(reduced).float()
-        return self.drawn(batch, reduced, logits, items)
+            person = self._network(levels.stretched(batch, self._network.size))
+        return self.drawn(batch, person, items)
 
-    def drawn(self, batch: Tensor, reduced: Tensor, logits: Tensor, items: Sequence[Item]) -> Tensor:
-        """Return what `apply` does where the network saw `reduced`, (N, 3, h, w), and said `logits`."""
-        poison = logits.flatten(1).sum(1) * 0
-        person = logits.softmax(dim=1)[:, PERSON : PERSON + 1]
+    def drawn(self, batch: Tensor, person: Tensor, items: Sequence[Item]) -> Tensor:
+        """Return what `apply` does where the network says `person`, (N, 1, h, w) in 0..1, of any size."""
+        wish = _Wish(items, batch.device)
         with lap("matte"):
-            small = _halved(reduced)
-            small_luminance = matte.luminance(small)
-            wish = _Wish(items, batch.device)
-            person = enlarged(person, (small.shape[2], small.shape[3])).contiguous()
-            person = _steadied(person, small_luminance, items, wish.kept)
-            lines = matte.guided(small, person)
-            # Channels first, since the matte has one value for all three.
-            pictures = batch.contiguous().to(self._dtype)
-            alpha = compose.alpha_of(lines.at(pictures), wish.softness, wish.margin)
-            small_alpha = compose.alpha_of(lines.at(small), wish.softness, wish.margin)
+            small = levels.shrunk(batch, small_size(levels.size_of(batch)))
+            tiny = levels.shrunk(small, _halved(levels.size_of(small)))
+            steady = _steadied(enlarged(person, levels.size_of(small)), tiny, items, wish.kept)
+            small_luma = levels.luma(small)
+            lines = matte.guided(small_luma, steady)
+            alpha = compose.alpha_of(lines.at(levels.luma(batch)), wish.softness, wish.margin)
+            small_alpha = compose.alpha_of(lines.at(small_luma), wish.softness, wish.margin)
+            tiny_alpha = enlarged(small_alpha, levels.size_of(tiny))
         with lap("draw"):
-            shown = self._composed(pictures, small, alpha, small_alpha, wish)
-        _remember(person, small_luminance, items)
-        if not shown.is_cuda and bool(poison.isfinite().all()):
+            shown = self._composed(batch, tiny.float().contiguous(), alpha, tiny_alpha, wish)
+        _remember(steady, tiny, items)
+        poison = person.flatten(1).sum(1) * 0
+        if shown.is_cpu and bool(poison.isfinite().all()):
             # A CPU is not waited for, and the worker has no numbers to look through.
-            return shown.add_(0.5).to(torch.uint8)
-        return shown + poison[:, None, None, None].to(shown.dtype)
+            return shown
+        return shown + poison[:, None, None, None].to(torch.float32)
 
     def _composed(
-        self, pictures: Tensor, small: Tensor, alpha: Tensor, small_alpha: Tensor, wish: _Wish
+        self, batch: Tensor, tiny: Tensor, alpha: Tensor, tiny_alpha: Tensor, wish: _Wish
     ) -> Tensor:
-        dtype, size = pictures.dtype, (pictures.shape[2], pictures.shape[3])
-        alpha = alpha.to(dtype)
-        behind = self._behind(pictures, small, small_alpha, wish)
-        if wish.has_new_room:
-            person, around = (
-                enlarged(colours.to(dtype), size) for colours in compose.edge_colours(small, small_alpha)
+        """Return uint8 pictures: those whose room is blurred, and those with a new one, each in one go."""
+        parts = []
+        if wish.is_blurred:
+            seen, small, share, small_share, blur = _chosen(
+                wish.is_blurred, batch, tiny, alpha, tiny_alpha, wish.blur
             )
-            own = compose.cleaned(pictures, alpha, person, around)
-            # Before its own room, only blurred, a person's edges are right as they are.
-            pictures = torch.lerp(pictures, own, wish.new_room.to(dtype))
-        return torch.lerp(behind, pictures, alpha).clamp_(0, 255)
+            room = compose.surroundings(small, small_share, blur * min(small.shape[2:]))
+            # Before its own room a person's edges are right as they are, and lit as they should be.
+            parts.append(levels.mixed(_stretched(room, seen), seen, share))
+        if wish.is_new:
+            seen, small, share, small_share, light = _chosen(
+                wish.is_new, batch, tiny, alpha, tiny_alpha, wish.light
+            )
+            own = _stretched(compose.edge_colours(small, small_share), seen)
+            person = levels.mixed(own, seen, share)
+            params = [wish.params[place] for place in wish.is_new]
+            if any(one.light_wrap and one.mode != "green" for one in params):
+                lights = self._rooms(params, small)
+                wrapped = compose.wrapped_light(lights.float(), small_share, light)
+                person = levels.lit(person, _stretched(wrapped, seen))
+            parts.append(levels.mixed(self._rooms(params, seen), person, share))
+        if len(parts) == 1:
+            return parts[0]
+        by_place = dict(zip((*wish.is_blurred, *wish.is_new), (*parts[0], *parts[1]), strict=True))
+        return torch.stack([by_place[place] for place in range(len(batch))])
 
-    def _behind(self, pictures: Tensor, small: Tensor, small_alpha: Tensor, wish: _Wish) -> Tensor:
-        """Return (N, 3, H, W) levels: what is shown instead of each room."""
-        height, width = pictures.shape[2:]
-        if wish.has_blur:
-            deviation = wish.blur * min(small.shape[2:])
-            room = compose.surroundings(small, small_alpha, deviation)
-            behind = enlarged(room.to(pictures.dtype), (height, width))
-        else:
-            behind = torch.empty_like(pictures)
-        for one, params in zip(behind, wish.params, strict=True):
-            if params.mode == "picture" and params.picture:
-                one.copy_(self._pictures.get(params.picture, height, width, pictures.device))
-            elif params.mode != "blur":
-                for channel, level in zip(one, _rgb(params), strict=True):
+    def _rooms(self, params: Sequence[Background.Params], like: Tensor) -> Tensor:
+        """Return uint8 pictures of the new rooms in the size of `like`, channels last."""
+        height, width = levels.size_of(like)
+        rooms = torch.empty((len(params), height, width, 3), dtype=torch.uint8, device=like.device)
+        rooms = rooms.permute(0, 3, 1, 2)
+        for room, one in zip(rooms, params, strict=True):
+            if one.mode == "picture" and one.picture:
+                room.copy_(self._pictures.get(one.picture, height, width, like.device))
+            else:
+                for channel, level in zip(room, _rgb(one), strict=True):
                     channel.fill_(level)
-        return behind
+        return rooms
 
 
 class _Wish:
@@ -194,44 +211,68 @@ class _Wish:
 
     def __init__(self, items: Sequence[Item], device: torch.device) -> None:
         self.params: list[Background.Params] = [item.params for item in items]
-        self.has_blur = any(one.mode == "blur" for one in self.params)
-        self.has_new_room = any(one.mode != "blur" for one in self.params)
+        self.is_blurred = [place for place, one in enumerate(self.params) if one.mode == "blur"]
+        self.is_new = [place for place, one in enumerate(self.params) if one.mode != "blur"]
         rows = [
             (
                 one.edge_softness,
                 one.margin,
                 matte.kept_share(one.steadiness, item.sequence - item.state.get("sequence", item.sequence)),
-                float(one.mode != "blur"),
+                # Green is to be taken out again, so none of it may be on a person.
+                0.0 if one.mode == "green" else one.light_wrap,
                 LEAST_BLUR + (MOST_BLUR - LEAST_BLUR) * one.blur,
             )
             for item, one in zip(items, self.params, strict=True)
         ]
         host = torch.tensor(rows, pin_memory=device.type == "cuda")
         per_picture = host.to(device, non_blocking=True).T[..., None, None, None]
-        self.softness, self.margin, self.kept, self.new_room = per_picture[:4]
+        self.softness, self.margin, self.kept, self.light = per_picture[:4]
         self.blur = per_picture[4].flatten()
 
 
-def _halved(reduced: Tensor) -> Tensor:
-    """Return (N, 3, h / 2, w / 2) float32: the mean of each four pixels."""
-    size = (reduced.shape[2] // SMALLER, reduced.shape[3] // SMALLER)
-    return nnf.interpolate(reduced, size, mode="bilinear", align_corners=False).float().contiguous()
+def small_size(size: levels.Size) -> levels.Size:
+    """Return (height, width) of the picture in which edges are found."""
+    times = max(1, round(min(size) / SMALL_LINES))
+    height, width = (max(1, round(side / times)) for side in size)
+    return height, width
 
 
-def _steadied(person: Tensor, luminance: Tensor, items: Sequence[Item], kept: Tensor) -> Tensor:
-    if not any("matte" in item.state for item in items):
-        return person
-    last = [item.state.get("matte", one) for item, one in zip(items, person, strict=True)]
-    seen = [item.state.get("luminance", one) for item, one in zip(items, luminance, strict=True)]
-    return matte.steadied(person, luminance, torch.stack(last).float(), torch.stack(seen).float(), kept)
+def _halved(size: levels.Size) -> levels.Size:
+    height, width = (max(1, side // 2) for side in size)
+    return height, width
 
 
-def _remember(person: Tensor, luminance: Tensor, items: Sequence[Item]) -> None:
-    # In half precision: 43 kB each for a picture of 640x480 on a CPU.
-    person, luminance = person.half(), luminance.half()
+def _stretched(tiny: Tensor, like: Tensor) -> Tensor:
+    return levels.stretched(tiny.round().to(torch.uint8), levels.size_of(like))
+
+
+def _chosen(places: Sequence[int], *batches: Tensor) -> list[Tensor]:
+    """Return the rows of each batch at these places; no index is moved up to a device, all is no copy."""
+    if len(places) == len(batches[0]):
+        return list(batches)
+    return [torch.stack([batch[place] for place in places]) for batch in batches]
+
+
+def _steadied(person: Tensor, tiny: Tensor, items: Sequence[Item], kept: Tensor) -> Tensor:
+    last, seen = [], []
+    for item, one, its_levels in zip(items, person, tiny, strict=True):
+        before = item.state.get("matte")
+        if before is None or before.shape != one.shape:
+            last.append(one)
+            seen.append(its_levels)
+        else:
+            last.append(before.float())
+            seen.append(item.state["levels"])
+    still = matte.stillness(tiny, torch.stack(seen))
+    return matte.steadied(person, torch.stack(last), enlarged(still, levels.size_of(person)), kept)
+
+
+def _remember(person: Tensor, tiny: Tensor, items: Sequence[Item]) -> None:
+    # In half precision: 212 kB in all for a picture of 640x480.
+    person = person.half()
     for place, item in enumerate(items):
         item.state["matte"] = person[place].clone()
-        item.state["luminance"] = luminance[place].clone()
+        item.state["levels"] = tiny[place].clone()
         item.state["sequence"] = item.sequence
 
 

@@ -1,4 +1,8 @@
-"""A person before another background: blurred surroundings, and the person's own colour along soft edges."""
+"""A person before another background: blurred surroundings, a person's own colour at edges, the room's light.
+
+What is called tiny here is (N, 3, h, w) float32 levels of a picture of some 120 lines, in which all that is
+soft is made.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
-from inference_service.filters.vision.people.matte import LEAST_EXPONENT
+from inference_service.filters.vision.people.matte import LEAST_EXPONENT, box_mean
 
 SHARPEST, SOFTEST = 0.06, 0.45
 """Half the width of the ramp of the matte (0..1) that becomes an edge, at edge softness 0 and 1."""
+MIDDLE = 0.45
+"""Of that ramp: a finger that is lost is worse than a little of the room that stays."""
 MARGIN_REACH = 0.35
-"""How far the middle of that ramp moves at a margin of 1 or -1."""
+"""How far the middle moves at a margin of 1 or -1."""
 LEAST_SHARE = 2e-3
 """With which the person counts in the blur, so that there is a colour where a neighbourhood is all person."""
-EDGE_RADIUS = 2.5
-"""Deviation, in pixels of the small picture, of the blur that guesses a colour beside an edge."""
+EDGE_RADIUS = 2
+"""Of the square, in tiny pixels, whose mean guesses a colour beside an edge."""
+WRAP_RADIUS = 0.033
+"""How far the room's light reaches over the edge, against the picture's short side."""
 
 
 def alpha_of(matte: Tensor, softness: Tensor, margin: Tensor) -> Tensor:
@@ -24,7 +32,8 @@ def alpha_of(matte: Tensor, softness: Tensor, margin: Tensor) -> Tensor:
     A smooth step, whose both ends are level, so that an edge begins nowhere.
     """
     half_width = SHARPEST + (SOFTEST - SHARPEST) * softness
-    middle = 0.5 - MARGIN_REACH * margin
+    # Neither end may leave 0..1, where sure pixels are.
+    middle = torch.minimum(torch.maximum(MIDDLE - MARGIN_REACH * margin, half_width), 1 - half_width)
     ramp = torch.addcmul((half_width - middle) / (2 * half_width), matte, 1 / (2 * half_width)).clamp_(0, 1)
     return (3 - 2 * ramp).mul_(ramp).mul_(ramp)
 
@@ -50,28 +59,36 @@ def blurred(levels: Tensor, share: Tensor, deviation: Tensor) -> Tensor:
     return spread[:, :3] / spread[:, 3:].clamp_(min=1e-6)
 
 
-def surroundings(small: Tensor, alpha: Tensor, deviation: Tensor) -> Tensor:
-    """Return (N, 3, h, w): the small picture (levels) blurred without its person.
+def surroundings(tiny: Tensor, alpha: Tensor, deviation: Tensor) -> Tensor:
+    """Return (N, 3, h, w): the tiny picture blurred without its person.
 
     In squares of the levels, nearer to light, so that lamps spread as they do in a lens.
     """
     # The pixels beside a person hold some of its colour too.
     person = nnf.max_pool2d(alpha, 3, stride=1, padding=1)
-    return blurred(small.square(), (1 - person).clamp_(min=LEAST_SHARE), deviation).sqrt_()
+    return blurred(tiny.square(), (1 - person).clamp_(min=LEAST_SHARE), deviation).sqrt_()
 
 
-def edge_colours(small: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
-    """Return two (N, 3, h, w): the colour of the person and of its surroundings, near to each pixel."""
-    deviation = torch.full((len(small),), EDGE_RADIUS, device=small.device)
-    person = blurred(small, alpha.clamp(min=LEAST_SHARE), deviation)
-    return person, blurred(small, (1 - alpha).clamp_(min=LEAST_SHARE), deviation)
+def edge_colours(tiny: Tensor, alpha: Tensor) -> Tensor:
+    """Return tiny levels which, mixed with the picture by its alpha, give the person's own colour.
 
-
-def cleaned(pictures: Tensor, alpha: Tensor, person: Tensor, around: Tensor) -> Tensor:
-    """Return the person's own colour where the picture shows a mixture with what is behind; all of one size.
-
-    M. Forte, "Approximate Fast Foreground Colour Estimation" (arXiv:2006.14970), equation 5: what the
-    mixture of both guesses leaves unexplained belongs to the person.
+    M. Forte, "Approximate Fast Foreground Colour Estimation" (arXiv:2006.14970), equation 5, for guesses P of
+    the person and A of its surroundings: F = P + a (I - a P - (1 - a) A) = a I + (1 - a) (P + a (P - A)).
     """
-    guess = around + alpha * (person - around)
-    return torch.addcmul(person, alpha, pictures - guess)
+    person = _mean_of(tiny, alpha.clamp(min=LEAST_SHARE))
+    around = _mean_of(tiny, (1 - alpha).clamp_(min=LEAST_SHARE))
+    return torch.addcmul(person, alpha, person - around).clamp_(0, 255)
+
+
+def _mean_of(levels: Tensor, share: Tensor) -> Tensor:
+    spread = box_mean(box_mean(torch.cat((levels * share, share), dim=1), EDGE_RADIUS), EDGE_RADIUS)
+    return spread[:, :3] / spread[:, 3:].clamp(min=1e-6)
+
+
+def wrapped_light(room: Tensor, alpha: Tensor, strength: Tensor) -> Tensor:
+    """Return tiny levels: the light of a tiny new `room` on a person's edge; strength (N, 1, 1, 1).
+
+    Half of the room's at the edge, and less inside, where less of the neighbourhood is room.
+    """
+    radius = max(1, round(WRAP_RADIUS * min(room.shape[-2:])))
+    return box_mean(box_mean(room * (1 - alpha), radius), radius).mul_(strength).clamp_(0, 255)

@@ -19,9 +19,9 @@ MAX_CHARS = 700_000
 MAX_SIDE = 2560
 """Pixels. What a picture has is known from its head, before anything is decoded."""
 FORMATS = ("JPEG", "PNG", "WEBP")
-MAX_KEPT = 16
+MAX_KEPT = 32
 MAX_KEPT_BYTES = 64 << 20
-"""Of pictures on the device, in the cameras' sizes."""
+"""Of pictures on the device, each in its camera's size and in a tiny one."""
 
 _DATA_URL = re.compile(r"data:image/(?:jpeg|png|webp);base64,", re.ASCII)
 

@@ -1,4 +1,4 @@
-"""`detection`, `pose` and `face` with torchvision's own models, from files of random weights."""
+"""`detection` and `pose` with torchvision's own models, from files of random weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from harness import counting
 from inference_service.errors import WeightsError
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.detection import Detection
-from inference_service.filters.face import Face
 from inference_service.filters.pose import Pose
 from inference_service.filters.vision.networks import rcnn_keypoints, rcnn_models
 from inference_service.filters.vision.networks.rcnn import (
@@ -78,14 +77,6 @@ def keypoint_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pose(keypoint_weights: Path) -> Pose:
     one = Pose()
     one.settings = Pose.Settings(**KEYPOINTS_AS_SETTINGS, weights=keypoint_weights)
-    one.load(CPU)
-    return one
-
-
-@pytest.fixture(scope="module")
-def face(keypoint_weights: Path) -> Face:
-    one = Face()
-    one.settings = Face.Settings(**KEYPOINTS_AS_SETTINGS, weights=keypoint_weights)
     one.load(CPU)
     return one
 
@@ -315,54 +306,3 @@ def test_pose_batched_equals_single(pose: Pose, pictures: Tensor) -> None:
     for number, item in enumerate(chosen):
         alone = pose.apply(pictures[number : number + 1].clone(), [item])
         assert ((alone[0] - together[number]).abs() > 2).float().mean() < 1e-3
-
-
-def test_face_batched_equals_single_over_several_frames(face: Face, pictures: Tensor) -> None:
-    wishes: list[dict[str, Any]] = [{}, {"mode": "blur"}, {"mode": "mask"}, {"mode": "mask", "mask": "smile"}]
-    states: list[dict[str, Any]] = [{} for _ in wishes]
-    alone: list[dict[str, Any]] = [{} for _ in wishes]
-    for sequence in range(2):
-        frames = pictures.roll(sequence * 4, dims=3)
-        chosen = [Face.Params.model_validate({"min_score": 0.6} | wish) for wish in wishes]
-        items = [Item(bytes(16), sequence, *pair) for pair in zip(chosen, states, strict=True)]
-        together = face.apply(frames.clone(), items)
-        for number, params in enumerate(chosen):
-            single = face.apply(
-                frames[number : number + 1].clone(), [Item(bytes(16), sequence, params, alone[number])]
-            )
-            assert ((single[0] - together[number]).abs() > 2).float().mean() < 2e-3
-    assert all(state["has_found"] for state in (states[0], states[1], states[3]))
-
-
-def test_a_face_filter_that_sees_no_one_shows_nothing_at_first(
-    face: Face, pictures: Tensor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    judge = face._network._box_predictor
-
-    def blind(rows: Tensor) -> tuple[Tensor, Tensor]:
-        scores, deltas = judge(rows)
-        return torch.tensor([20.0, 0.0]).expand_as(scores), deltas
-
-    monkeypatch.setattr(face._network, "_box_predictor", blind)
-    items = [Item(bytes(16), 7, Face.Params()) for _ in range(2)]
-    frames = torch.stack((pictures[2], pictures[2])).clone()
-    frames[:, :, ::2] = 255
-    shown = face.apply(frames.clone(), items)
-    assert not any(item.state["has_found"] for item in items)
-    assert (shown - frames).abs().amin(1).min() > 20
-
-
-def test_what_is_not_finite_leaves_no_trace_in_a_session(
-    face: Face, pictures: Tensor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    through = face._network._point_head
-
-    def spoilt(pooled: Tensor) -> Tensor:
-        return torch.where(torch.arange(len(pooled))[:, None, None, None] == 0, torch.nan, through(pooled))
-
-    monkeypatch.setattr(face._network, "_point_head", spoilt)
-    items = [Item(bytes(16), 7, Face.Params(min_score=0.6)) for _ in range(2)]
-    shown = face.apply(pictures[:2].clone(), items)
-    assert shown[0].isnan().all()
-    assert shown[1].isfinite().all()
-    assert all(item.state["covers"].isfinite().all() for item in items)

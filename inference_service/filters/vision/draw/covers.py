@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as nnf
 
-from inference_service.filters.vision.draw.masks import COVER, Places, Style, drawn
+from inference_service.filters.vision.draw.masks import COVER, REACH, Places, Style, drawn
 from inference_service.filters.vision.draw.pixelate import LEVELS, pixelated, squares
-from inference_service.filters.vision.people.covers import AXIS_X, AXIS_Y, IS_THERE, RADIUS, X, Y
+from inference_service.filters.vision.people.covers import (
+    AXIS_X,
+    AXIS_Y,
+    IS_THERE,
+    MOUTH,
+    NOD,
+    RADIUS,
+    TURN,
+    X,
+    Y,
+)
 
 SQUARES_ACROSS = 8
 """Most squares across a cover: with more of them somebody may be known by their face."""
@@ -31,12 +43,77 @@ class Wishes(NamedTuple):
     colour: Tensor
     """(N, 3) float32, RGB in [0, 255], of a mask."""
 
+    def of(self, number: int) -> Wishes:
+        """Return those of one picture."""
+        one = slice(number, number + 1)
+        return Wishes(self.modes[one], self.styles[one], self.sides[one], self.scale[one], self.colour[one])
 
-def covered(pictures: Tensor, covers: Tensor, is_all: Tensor, wishes: Wishes) -> Tensor:
-    """Return (N, 3, H, W) float32: uint8 RGB `pictures` with `covers` (N, M, COLUMNS, see `covers`) on them.
 
-    Where `is_all`, (N,) bool, nothing but large squares is left of the picture.
+def covered(pictures: Tensor, covers: Tensor, areas: Tensor, is_all: Tensor, wishes: Wishes) -> Tensor:
+    """Return (N, 3, H, W) of uint8 RGB `pictures` with `covers` (N, M, COLUMNS, see `covers`) on them.
+
+    `areas` (N, 1, h, w) bool, stretched over each picture: there nothing but large squares is left of it; nor
+    is it anywhere in pictures that are `is_all`, (N,) bool. uint8 on a CPU, where only what is covered is
+    touched, and float32 elsewhere.
     """
+    side = max(1, pictures.shape[2] // ROWS_OF_ALL)
+    if pictures.device.type != "cpu":
+        shown = _with_covers(pictures, covers, wishes)
+        is_hidden = nnf.interpolate(areas.float(), pictures.shape[2:], mode="nearest") > 0
+        return torch.where(is_hidden | is_all[:, None, None, None], squares(pictures, side), shown)
+    result = pictures.clone()
+    for number, whole in enumerate(is_all.tolist()):
+        one = slice(number, number + 1)
+        if whole:
+            result[one] = _levels(squares(pictures[one], side))
+            continue
+        _cover_pieces(result[one], pictures[one], covers[one], wishes.of(number))
+        if areas[one].any():
+            is_hidden = nnf.interpolate(areas[one].float(), pictures.shape[2:], mode="nearest") > 0
+            result[one] = torch.where(is_hidden, _levels(squares(pictures[one], side)), result[one])
+    return result
+
+
+def _cover_pieces(result: Tensor, picture: Tensor, covers: Tensor, wishes: Wishes) -> None:
+    """Draw `covers` on a picture (1, 3, H, W), in the pieces of it that they reach."""
+    reach = REACH if wishes.modes[0] == "mask" else 1.0
+    rows = covers[0, covers[0, :, IS_THERE] > 0]
+    # Whole squares of the coarsest level, so that these are the same wherever the piece begins.
+    grid = wishes.sides[0] * 2 ** (LEVELS - 1)
+    sizes = picture.shape[3], picture.shape[2]
+    boxes = []
+    for x, y, radius in rows[:, : RADIUS + 1].tolist():
+        far = max(1.0, radius * float(wishes.scale)) * reach + 2
+        box = []
+        for middle, size in zip((x, y), sizes, strict=True):
+            low = min(max(math.floor((middle - far) / grid) * grid, 0), size)
+            box += [low, max(low, min(math.ceil((middle + far) / grid) * grid, size))]
+        if box[0] < box[1] and box[2] < box[3]:
+            boxes.append(box)
+    for left, right, top, bottom in _apart(boxes):
+        moved = covers.clone()
+        moved[..., X] -= left
+        moved[..., Y] -= top
+        piece = picture[:, :, top:bottom, left:right]
+        result[:, :, top:bottom, left:right] = _levels(_with_covers(piece, moved, wishes))
+
+
+def _apart(boxes: list[list[int]]) -> list[list[int]]:
+    """Return boxes that do not meet and hold all of `boxes`; each is (left, right, top, bottom)."""
+    done: list[list[int]] = []
+    for box in boxes:
+        while meets := [
+            one for one in done if one[0] < box[1] and box[0] < one[1] and one[2] < box[3] and box[2] < one[3]
+        ]:
+            done = [one for one in done if one not in meets]
+            lows = [min(one[side] for one in (box, *meets)) for side in (0, 2)]
+            highs = [max(one[side] for one in (box, *meets)) for side in (1, 3)]
+            box = [lows[0], highs[0], lows[1], highs[1]]
+        done.append(box)
+    return done
+
+
+def _with_covers(pictures: Tensor, covers: Tensor, wishes: Wishes) -> Tensor:
     places, share = nearest(covers, wishes.scale, (pictures.shape[2], pictures.shape[3]))
     hidden = _hidden(pictures, places, wishes)
     result = torch.lerp(pictures.to(torch.float32), hidden, share[:, None])
@@ -47,8 +124,11 @@ def covered(pictures: Tensor, covers: Tensor, is_all: Tensor, wishes: Wishes) ->
         colours, cover = drawn(style, places, wishes.colour)
         has_it = [mask == style for mask in masks]
         result = _only(has_it, torch.lerp(result, colours, cover), result)
-    height = pictures.shape[2]
-    return torch.where(is_all[:, None, None, None], squares(pictures, max(1, height // ROWS_OF_ALL)), result)
+    return result
+
+
+def _levels(values: Tensor) -> Tensor:
+    return values.add(0.5).clamp_(0, 255).to(torch.uint8)
 
 
 def nearest(covers: Tensor, scale: Tensor, size: tuple[int, int]) -> tuple[Places, Tensor]:
@@ -59,10 +139,11 @@ def nearest(covers: Tensor, scale: Tensor, size: tuple[int, int]) -> tuple[Place
     across = torch.arange(width, device=device) + 0.5
     down = (torch.arange(height, device=device) + 0.5)[:, None]
     best = torch.full((n, height, width), torch.inf, device=device)
-    u, v, radius = (torch.zeros(n, height, width, device=device) for _ in range(3))
+    shown = [torch.zeros(n, height, width, device=device) for _ in Places._fields]
     for cover in _columns(covers):
-        x, y, own, axis_x, axis_y, is_there = (
-            cover[:, column, None, None] for column in (X, Y, RADIUS, AXIS_X, AXIS_Y, IS_THERE)
+        x, y, own, axis_x, axis_y, turn, nod, mouth, is_there = (
+            cover[:, column, None, None]
+            for column in (X, Y, RADIUS, AXIS_X, AXIS_Y, TURN, NOD, MOUTH, IS_THERE)
         )
         own = (own * scale[:, None, None]).clamp(min=1)
         to_x, to_y = (across - x) / own, (down - y) / own
@@ -70,10 +151,11 @@ def nearest(covers: Tensor, scale: Tensor, size: tuple[int, int]) -> tuple[Place
         away = torch.hypot(own_u / COVER[0], own_v / COVER[1])
         is_nearer = (away < best) & (is_there > 0)
         best = torch.where(is_nearer, away, best)
-        u, v = torch.where(is_nearer, own_u, u), torch.where(is_nearer, own_v, v)
-        radius = torch.where(is_nearer, own, radius)
-    share = ((1 - best) * min(COVER) * radius + 0.5).nan_to_num(0).clamp(0, 1)
-    return Places(u, v, radius), share * (radius > 0)
+        mine = (own_u, own_v, own, turn, nod, mouth)
+        shown = [torch.where(is_nearer, new, old) for new, old in zip(mine, shown, strict=True)]
+    places = Places(*shown)
+    share = ((1 - best) * min(COVER) * places.radius + 0.5).nan_to_num(0).clamp(0, 1)
+    return places, share * (places.radius > 0)
 
 
 def _columns(covers: Tensor) -> Sequence[Tensor]:

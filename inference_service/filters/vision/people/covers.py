@@ -12,14 +12,17 @@ from torch import Tensor
 
 from inference_service.filters.vision.people.heads import Heads
 
-X, Y, RADIUS, AXIS_X, AXIS_Y, SPEED_X, SPEED_Y, AGE, IS_THERE = range(9)
-COLUMNS = 9
+X, Y, RADIUS, AXIS_X, AXIS_Y, TURN, NOD, MOUTH, SPEED_X, SPEED_Y, AGE, IS_THERE = range(12)
+"""TURN, NOD and MOUTH are those of `Heads.mimic`."""
+COLUMNS = 12
 HOLD_FRAMES = 15
 """Half a second of a camera's 30 frames."""
 SHRINKING = 0.4
 """Share of the way that a cover goes per frame to a head that is smaller; to a larger one it goes at once."""
 TURNING = 0.6
 SPEEDING = 0.6
+CLAIM = 0.5
+"""A cover goes on beside a head that is farther away than this share of the larger one's radius."""
 LEAD = 0.5
 """Most that a cover moves per frame by itself, against its radius."""
 
@@ -48,7 +51,8 @@ def follow(heads: Heads, is_real: Tensor, before: Tensor, elapsed: Tensor) -> Ke
     has_match = nearest.isfinite()
     partner = before.gather(1, place[..., None].expand(-1, -1, COLUMNS))
     new = _new(heads, is_real, partner, has_match, elapsed)
-    is_claimed = away.isfinite().any(dim=1)
+    # A mesh that has slipped off a hidden face must not take the cover along.
+    is_claimed = (away <= CLAIM * gate).any(dim=1)
     old = torch.cat((old[..., :IS_THERE], (is_old & ~is_claimed)[..., None].to(old.dtype)), dim=-1)
     rows = torch.cat((new, old), dim=1)
     order = (rows[..., IS_THERE] * (2 * HOLD_FRAMES - rows[..., AGE])).topk(before.shape[1], dim=1).indices
@@ -76,12 +80,14 @@ def _new(heads: Heads, is_real: Tensor, partner: Tensor, has_match: Tensor, elap
     slow = torch.maximum(radius, torch.lerp(partner[..., RADIUS : RADIUS + 1], radius, SHRINKING))
     axis = torch.lerp(partner[..., AXIS_X : AXIS_Y + 1], heads.axis, TURNING)
     axis = axis / torch.linalg.vector_norm(axis, dim=-1, keepdim=True).clamp(min=1e-3)
+    mimic = torch.lerp(partner[..., TURN : MOUTH + 1], heads.mimic, TURNING)
     there = is_real[..., None].to(radius.dtype)
     rows = torch.cat(
         (
             heads.centre,
             torch.where(matched, slow, radius),
             torch.where(matched, axis, heads.axis),
+            torch.where(matched, mimic, heads.mimic),
             torch.where(matched, speed, 0),
             torch.zeros_like(radius),
             there,

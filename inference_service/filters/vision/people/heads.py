@@ -1,8 +1,8 @@
-"""Where heads are, from the points of people: middle, size and tilt, rather too large than too small.
+"""Where heads are, from face meshes and from found faces: middle, size, tilt and turn, rather too large.
 
-Proportions are those of an adult: 22 cm from chin to crown, 15 between the ears, 6.3 between the eyes, 36
-between the shoulder joints. Each visible distance gives a size. The largest counts, since a turned head
-shows its distances shortened and never lengthened.
+A head is an ellipse of half the height `radius`; `draw.masks.COVER` has its width. Proportions were measured
+on photographs: a mesh ends at the hair line, a found face at the brows, and a cover has to hide the hair
+line too.
 """
 
 from __future__ import annotations
@@ -12,19 +12,21 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-NOSE, EYES, EARS, SHOULDERS = 0, (1, 2), (3, 4), (5, 6)
-"""Left (the person's own), then right."""
-BY_EARS, BY_EYES, BY_NOSE_AND_EYES = 0.73, 1.7, 2.0
-BY_EYE_AND_EAR, BY_NOSE_AND_EAR, BY_SHOULDERS = 1.2, 0.95, 0.25
-"""Radius against a distance."""
-POINT_MARGIN = 1.25
-"""Every point of a face lies so far inside."""
-SHOULDERS_RADIUS, SHOULDERS_RISE = 0.36, 0.68
-"""Of a head without a face, against the distance between its shoulders: radius, and height above them."""
-BOX_RADIUS = 0.5
-"""Of a head of which nothing is seen, against the shorter side of the person's box, at whose top it lies."""
-LEAST, MOST = 0.15, 0.75
-"""Radius against the shorter and the longer side of the box, whatever the points say."""
+from inference_service.filters.vision.networks.people import face_topology as face
+from inference_service.filters.vision.networks.people.regions import FACE_SCALE, MESH_EYE_CORNERS
+
+HALF_WIDTH = 0.88
+"""Of a cover, against its radius."""
+MESH_MARGIN = 1.18
+"""Radius against what just holds the mesh: hair line, ears and the lower side of the chin lie outside."""
+MESH_RISE = 0.14
+"""How far a cover's middle lies above the mesh's, against the radius."""
+BOX_RADIUS, BOX_RISE = 0.80, 0.22
+"""Of a head of which only the box is known, against the box's side."""
+
+
+CLOSED, OPEN = 0.04, 0.5
+"""Opening of the mouth against its width, when it counts as closed and as wide open."""
 
 
 class Heads(NamedTuple):
@@ -33,94 +35,70 @@ class Heads(NamedTuple):
     centre: Tensor
     """(N, K, 2), x and y."""
     radius: Tensor
-    """(N, K), half the height from chin to crown."""
+    """(N, K), half the cover's height at a size of 1."""
     axis: Tensor
     """(N, K, 2), of length 1: from the left to the right of the upright head as one sees it."""
+    mimic: Tensor
+    """(N, K, 3): turn, the sine of the angle to the right as one sees it; nod, the same downwards; mouth,
+    from 0 (closed) to 1 (wide open)."""
 
 
-def heads_of(place: Tensor, score: Tensor, boxes: Tensor, min_point_score: float) -> Heads:
-    """Return the head of each person, from `place` (N, K, 17, 2), `score` (N, K, 17) and `boxes` (N, K, 4).
-
-    A point counts where its score is higher than `min_point_score`. A head from behind, or hidden, shows no
-    point of the face: it is assumed above the shoulders. Without these it is assumed at the top of the box.
-    """
-    is_seen = score > min_point_score
-    sides = boxes[..., 2:] - boxes[..., :2]
-    shorter, longer = sides.amin(-1), sides.amax(-1)
-    eyes, has_eye = _middle(place, is_seen, EYES)
-    ears, has_ear = _middle(place, is_seen, EARS)
-    nose, has_nose = place[..., NOSE, :], is_seen[..., NOSE]
-    # Seen from the side, the ear is nearest to the middle; of a face that looks this way, it is not.
-    has_one_ear = has_ear & ~is_seen[..., _both(EARS)].all(-1)
-    is_front = is_seen[..., _both(EYES)].all(-1)
-    eyes_share = torch.where(has_one_ear & ~is_front, 0.5, 1.0) * has_eye
-    ears_share = torch.where(has_one_ear & is_front, 0.25, 1.0) * has_ear
-    nose_share = torch.where(has_eye | has_ear, 0.25, 1.0) * has_nose
-    shares = torch.stack((eyes_share, ears_share, nose_share), dim=-1)
-    middles = torch.stack((eyes, ears, nose), dim=-2)
-    total = shares.sum(-1)
-    face = (shares[..., None] * middles).sum(-2) / total.clamp(min=1e-3)[..., None]
-    has_face = total > 0
-    radius = _face_radius(place, is_seen, eyes, has_eye, face)
-    # Above the shoulders, on the side that is up.
-    across = _between(place, *SHOULDERS)
-    has_shoulders = is_seen[..., _both(SHOULDERS)].all(-1)
-    rise = torch.stack((across[..., 1], -across[..., 0]), dim=-1)
-    rise = torch.where(rise[..., 1:] > 0, -rise, rise)
-    above = place[..., _both(SHOULDERS), :].mean(-2) + SHOULDERS_RISE * rise
-    width = torch.linalg.vector_norm(across, dim=-1)
-    radius = torch.where(has_face & has_shoulders, torch.maximum(radius, BY_SHOULDERS * width), radius)
-    blind = BOX_RADIUS * shorter
-    top = torch.stack((boxes[..., 0] + sides[..., 0] / 2, boxes[..., 1] + blind), dim=-1)
-    centre = torch.where(has_shoulders[..., None], above, top)
-    other = torch.where(has_shoulders, SHOULDERS_RADIUS * width, blind)
-    radius = torch.where(has_face, radius, other).clamp(min=1)
-    radius = torch.minimum(torch.maximum(radius, LEAST * shorter), MOST * longer.clamp(min=1))
-    return Heads(torch.where(has_face[..., None], face, centre), radius, _axis(place, is_seen))
+def of_meshes(points: Tensor) -> Heads:
+    """Return the heads of meshes (N, K, 468, 3) in pixels."""
+    flat = points[..., :2]
+    right, left = (flat[..., corner, :] for corner in MESH_EYE_CORNERS)
+    axis = _unit(left - right)
+    down = torch.stack((-axis[..., 1], axis[..., 0]), -1)
+    across = (flat * axis[..., None, :]).sum(-1)
+    along = (flat * down[..., None, :]).sum(-1)
+    half_u, middle_u = _extent(across)
+    half_v, middle_v = _extent(along)
+    radius = MESH_MARGIN * torch.maximum(half_v, half_u / HALF_WIDTH)
+    middle_v = middle_v - MESH_RISE * radius
+    centre = middle_u[..., None] * axis + middle_v[..., None] * down
+    return Heads(centre, radius, axis, _mimic(points, across, along))
 
 
-def _face_radius(place: Tensor, is_seen: Tensor, eyes: Tensor, has_eye: Tensor, face: Tensor) -> Tensor:
-    """Return the largest of the radii (N, K) that the distances between points of the face give."""
-    nose, has_nose = place[..., NOSE, :], is_seen[..., NOSE]
-    pairs = [(BY_EARS, *EARS), (BY_EYES, *EYES)]
-    pairs += [(BY_EYE_AND_EAR, eye, ear) for eye, ear in zip(EYES, EARS, strict=True)]
-    pairs += [(BY_NOSE_AND_EAR, NOSE, ear) for ear in EARS]
-    radii = [
-        share
-        * torch.linalg.vector_norm(_between(place, one, other), dim=-1)
-        * (is_seen[..., one] & is_seen[..., other])
-        for share, one, other in pairs
-    ]
-    radii.append(BY_NOSE_AND_EYES * torch.linalg.vector_norm(nose - eyes, dim=-1) * (has_nose & has_eye))
-    away = torch.linalg.vector_norm(place[..., : EARS[1] + 1, :] - face[..., None, :], dim=-1)
-    radii.append(POINT_MARGIN * (away * is_seen[..., : EARS[1] + 1]).amax(-1))
-    return torch.stack(radii).amax(0)
+def of_found(regions: Tensor) -> Heads:
+    """Return the heads of found faces, whose turned squares (N, K, 4) are those of `regions.py`."""
+    x, y, side, angle = regions.unbind(-1)
+    axis = torch.stack((torch.cos(angle), torch.sin(angle)), -1)
+    down = torch.stack((-axis[..., 1], axis[..., 0]), -1)
+    box = side / FACE_SCALE
+    centre = torch.stack((x, y), -1) - BOX_RISE * box[..., None] * down
+    mimic = torch.zeros(*side.shape, 3, device=regions.device)
+    return Heads(centre, BOX_RADIUS * box, axis, mimic)
 
 
-def _axis(place: Tensor, is_seen: Tensor) -> Tensor:
-    axis = torch.zeros_like(place[..., 0, :])
-    for left, right in (EYES, EARS):
-        # Seen from behind, left and right are exchanged; nobody stands on their head.
-        across = _between(place, left, right)
-        across = torch.where(across[..., :1] < 0, -across, across)
-        axis = axis + across * (is_seen[..., left] & is_seen[..., right])[..., None]
-    length = torch.linalg.vector_norm(axis, dim=-1, keepdim=True)
-    upright = torch.cat((torch.ones_like(length), torch.zeros_like(length)), dim=-1)
-    return torch.where(length > 1e-3, axis / length.clamp(min=1e-3), upright)
+def joined(one: Heads, other: Heads) -> Heads:
+    """Return the heads of both, those of `one` first."""
+    return Heads(*(torch.cat(pair, 1) for pair in zip(one, other, strict=True)))
 
 
-def _both(pair: tuple[int, int]) -> slice:
-    # A list of places would be moved up to the device each time.
-    return slice(pair[0], pair[1] + 1)
+def _mimic(points: Tensor, across: Tensor, along: Tensor) -> Tensor:
+    # The face's own plane, by points that do not move with the mimic: temples, forehead and chin.
+    depth = points[..., 2]
+    width = (across[..., 454] - across[..., 234]).abs().clamp(min=1e-3)
+    height = (along[..., face.CHIN] - along[..., face.FOREHEAD]).abs().clamp(min=1e-3)
+    rise_u = depth[..., 454] - depth[..., 234]
+    rise_v = depth[..., face.CHIN] - depth[..., face.FOREHEAD]
+    turn = rise_u / torch.hypot(rise_u, width)
+    nod = rise_v / torch.hypot(rise_v, height)
+    upper, lower = face.LIP_MIDDLES
+    first, last = face.MOUTH_CORNERS
+    gap = torch.linalg.vector_norm(points[..., upper, :] - points[..., lower, :], dim=-1)
+    wide = torch.linalg.vector_norm(points[..., first, :] - points[..., last, :], dim=-1).clamp(min=1e-3)
+    mouth = ((gap / wide - CLOSED) / (OPEN - CLOSED)).clamp(0, 1)
+    return torch.stack((turn, nod, mouth), -1)
 
 
-def _between(place: Tensor, left: int, right: int) -> Tensor:
-    return place[..., left, :] - place[..., right, :]
+def _extent(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Return half the extent of (N, K, P) and its middle, (N, K) each."""
+    low, high = values.amin(-1), values.amax(-1)
+    return (high - low) / 2, (high + low) / 2
 
 
-def _middle(place: Tensor, is_seen: Tensor, pair: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Return the mean of those of two points that are seen, (N, K, 2), and whether one is."""
-    share = is_seen[..., _both(pair)].to(torch.float32)
-    total = share.sum(-1)
-    mean = (place[..., _both(pair), :] * share[..., None]).sum(-2) / total.clamp(min=1)[..., None]
-    return mean, total > 0
+def _unit(vectors: Tensor) -> Tensor:
+    length = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
+    upright = torch.cat((torch.ones_like(length), torch.zeros_like(length)), -1)
+    return torch.where(length > 1e-3, vectors / length.clamp(min=1e-3), upright)

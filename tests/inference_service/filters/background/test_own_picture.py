@@ -121,5 +121,5 @@ def test_picture_is_decoded_once_per_size_and_the_unused_are_forgotten() -> None
     assert pictures.get(first, 30, 40, CPU) is kept
     assert pictures.get(first, 40, 30, CPU) is not kept
     for shade in range(MAX_KEPT):
-        pictures.get(in_base64(encoded((20, 20), colour=(10 * shade, 0, 0))), 30, 40, CPU)
+        pictures.get(in_base64(encoded((20, 20), colour=(5 * shade, 0, 0))), 30, 40, CPU)
     assert pictures.get(first, 30, 40, CPU) is not kept

@@ -11,8 +11,7 @@ import torch
 from torch import nn
 
 from inference_service.errors import WeightsError
-from inference_service.filters.background import Background
-from inference_service.filters.base import Filter, Item
+from inference_service.filters.base import Item
 from inference_service.filters.segmentation import Segmentation
 from inference_service.filters.vision.networks.segmenter import (
     CLASSES,
@@ -62,9 +61,11 @@ def pictures(count: int) -> torch.Tensor:
     return nn.functional.interpolate(coarse, (96, 128), mode="bilinear").to(torch.uint8)
 
 
-def loaded(cls: type[Filter], path: Path, network: NetworkName = NETWORKS[0]) -> Filter:
-    one = cls()
-    one.settings = cls.Settings.model_validate({"weights": path, "network": network, "short_side": SIDE})
+def loaded(path: Path, network: NetworkName = NETWORKS[0]) -> Segmentation:
+    one = Segmentation()
+    one.settings = Segmentation.Settings.model_validate(
+        {"weights": path, "network": network, "short_side": SIDE}
+    )
     one.load(CPU)
     return one
 
@@ -85,10 +86,9 @@ def test_folded_network_says_what_torchvisions_own_does(name: NetworkName, files
     torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
 
 
-@pytest.mark.parametrize("cls", [Background, Segmentation])
-def test_batched_equals_single(cls: type[Filter], files: dict[str, Path]) -> None:
-    one = loaded(cls, files[NETWORKS[0]])
-    together, alone = ([Item(bytes([n] * 16), 0, cls.Params()) for n in range(3)] for _ in range(2))
+def test_batched_equals_single(files: dict[str, Path]) -> None:
+    one = loaded(files[NETWORKS[0]])
+    together, alone = ([Item(bytes([n] * 16), 0, Segmentation.Params()) for n in range(3)] for _ in range(2))
     for frame in range(2):
         batch = pictures(3).roll(8 * frame, dims=3)
         for item in (*together, *alone):
@@ -100,47 +100,38 @@ def test_batched_equals_single(cls: type[Filter], files: dict[str, Path]) -> Non
         torch.testing.assert_close(at_once.float(), singly.float(), atol=1, rtol=0)
 
 
-@pytest.mark.parametrize("cls", [Background, Segmentation])
 @pytest.mark.parametrize("size", [(64, 64), (90, 160), (200, 64)])
-def test_pictures_of_any_shape_are_taken(
-    cls: type[Filter], size: tuple[int, int], files: dict[str, Path]
-) -> None:
+def test_pictures_of_any_shape_are_taken(size: tuple[int, int], files: dict[str, Path]) -> None:
     batch = torch.randint(0, 256, (1, 3, *size), dtype=torch.uint8)
-    shown = loaded(cls, files[NETWORKS[0]]).apply(batch, [Item(bytes(16), 0, cls.Params())])
+    shown = loaded(files[NETWORKS[0]]).apply(batch, [Item(bytes(16), 0, Segmentation.Params())])
     assert shown.shape == batch.shape
 
 
-@pytest.mark.parametrize("cls", [Background, Segmentation])
-def test_other_network_is_one_setting(cls: type[Filter], files: dict[str, Path]) -> None:
-    one = loaded(cls, files[NETWORKS[1]], NETWORKS[1])
-    shown = one.apply(pictures(1), [Item(bytes(16), 0, cls.Params())])
+def test_other_network_is_one_setting(files: dict[str, Path]) -> None:
+    one = loaded(files[NETWORKS[1]], NETWORKS[1])
+    shown = one.apply(pictures(1), [Item(bytes(16), 0, Segmentation.Params())])
     assert shown.shape == (1, 3, 96, 128)
 
 
-@pytest.mark.parametrize("cls", [Background, Segmentation])
-def test_weights_of_the_other_network_are_refused(cls: type[Filter], files: dict[str, Path]) -> None:
+def test_weights_of_the_other_network_are_refused(files: dict[str, Path]) -> None:
     with pytest.raises(WeightsError, match="made for another model than this LRASPP: it lacks"):
-        loaded(cls, files[NETWORKS[1]], NETWORKS[0])
+        loaded(files[NETWORKS[1]], NETWORKS[0])
 
 
-@pytest.mark.parametrize("cls", [Background, Segmentation])
-def test_weights_that_make_no_numbers_show_nothing(
-    cls: type[Filter], files: dict[str, Path], tmp_path: Path
-) -> None:
+def test_weights_that_make_no_numbers_show_nothing(files: dict[str, Path], tmp_path: Path) -> None:
     state = torch.load(files[NETWORKS[0]], weights_only=True)
     state["classifier.high_classifier.bias"][3] = float("nan")
     torch.save(state, tmp_path / "spoiled.pth")
-    one = loaded(cls, tmp_path / "spoiled.pth")
-    assert one.apply(pictures(1), [Item(bytes(16), 0, cls.Params())]).isnan().all()
+    one = loaded(tmp_path / "spoiled.pth")
+    assert one.apply(pictures(1), [Item(bytes(16), 0, Segmentation.Params())]).isnan().all()
 
 
-@pytest.mark.parametrize("cls", [Background, Segmentation])
-def test_downloaded_weights_are_those_of_torchvisions_zoo(cls: type[Filter]) -> None:
+def test_downloaded_weights_are_those_of_torchvisions_zoo() -> None:
     from torchvision.models import get_model_weights
 
-    one = cls()
+    one = Segmentation()
     assert one.needed_weights() == (WEIGHTS[NETWORKS[0]],)
-    one.settings = cls.Settings.model_validate({"network": NETWORKS[1]})
+    one.settings = Segmentation.Settings.model_validate({"network": NETWORKS[1]})
     assert one.needed_weights() == (WEIGHTS[NETWORKS[1]],)
     for name, file in WEIGHTS.items():
         assert file.url == get_model_weights(name)["DEFAULT"].url

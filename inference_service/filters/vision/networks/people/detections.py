@@ -105,7 +105,7 @@ def _is_overlapping(boxes: Tensor, overlap: float) -> Tensor:
     return common > overlap * (area[:, :, None] + area[:, None] - common)
 
 
-def probabilities(logits: Tensor, threshold: float) -> Tensor:
+def probabilities(logits: Tensor, threshold: float | Tensor) -> Tensor:
     """Return the sigmoid of `logits` as float32, 0 where it is below `threshold`."""
     scores = logits.float().clamp(-MAX_LOGIT, MAX_LOGIT).sigmoid_()
     return scores * (scores >= threshold)

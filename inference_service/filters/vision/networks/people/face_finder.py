@@ -65,12 +65,13 @@ class FaceFinder:
             self._parts.append((network, detector, centres))
 
     @torch.inference_mode()
-    def __call__(self, pictures: Tensor, threshold: float | None = None) -> Detections:
+    def __call__(self, pictures: Tensor, threshold: float | Tensor | None = None) -> Detections:
         """Return faces of (N, 3, H, W) RGB pictures in [0, 255], uint8 or floating; they stay as they are.
 
-        Faces whose score is below `threshold` are left out; None: 0.5 near, 0.6 far, as MediaPipe has it. A
-        face has six points: the person's right eye, left eye, tip of the nose, middle of the mouth, right
-        ear, left ear. Its box reaches from the brows to the chin, and leaves out the hair.
+        Faces whose score is below `threshold` are left out: a number, (N, 1) for one per picture, or None:
+        0.5 near, 0.6 far, as MediaPipe has it. A face has six points: the person's right eye, left eye, tip
+        of the nose, middle of the mouth, right ear, left ear. Its box reaches from the brows to the chin, and
+        leaves out the hair.
         """
         scores, boxes, points = [], [], []
         for network, detector, centres in self._parts:

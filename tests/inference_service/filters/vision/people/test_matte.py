@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional as nnf
 
 from inference_service.filters.vision.enlarge import enlarged
 from inference_service.filters.vision.people.matte import (
@@ -15,20 +16,17 @@ from inference_service.filters.vision.people.matte import (
     box_mean,
     guided,
     kept_share,
-    luminance,
     steadied,
+    stillness,
 )
 
 HALF_SECOND = int(FORGOTTEN_S * FRAMES_PER_S)
 
 
 def two_halves(height: int, width: int, edge: float) -> torch.Tensor:
-    """Return (1, 3, h, w) levels: a dark red left of `edge` (0..1), a light blue right of it."""
+    """Return (1, 1, h, w) luma: dark left of `edge` (0..1), light right of it."""
     is_left = (torch.arange(width) + 0.5) / width < edge
-    colours = torch.where(
-        is_left, torch.tensor([90, 20, 30])[:, None], torch.tensor([120, 170, 220])[:, None]
-    )
-    return colours[None, :, None].expand(1, 3, height, width).float().contiguous()
+    return torch.where(is_left, 40.0, 170.0).expand(1, 1, height, width).contiguous()
 
 
 def test_edge_of_the_matte_moves_to_the_edge_of_the_picture() -> None:
@@ -44,30 +42,25 @@ def test_edge_of_the_matte_moves_to_the_edge_of_the_picture() -> None:
 
 
 def test_matte_of_an_even_picture_is_the_map_smoothed() -> None:
-    even = torch.full((1, 3, 32, 32), 100.0)
+    even = torch.full((1, 1, 32, 32), 100.0)
     matte = torch.rand((1, 1, 32, 32), generator=torch.Generator().manual_seed(0))
     expected = box_mean(box_mean(matte, 4), 4)
     torch.testing.assert_close(guided(even, matte).at(even), expected, atol=2e-3, rtol=0)
 
 
 def test_lines_in_another_size_are_those_between() -> None:
-    lines = Lines(torch.full((1, 3, 4, 4), 0.001), torch.full((1, 1, 4, 4), 0.2))
-    levels = torch.full((1, 3, 16, 20), 100.0)
-    torch.testing.assert_close(lines.at(levels), torch.full((1, 1, 16, 20), 0.5))
+    lines = Lines(torch.full((1, 1, 4, 4), 0.003), torch.full((1, 1, 4, 4), 0.2))
+    luma = torch.full((1, 1, 16, 20), 100.0)
+    torch.testing.assert_close(lines.at(luma), torch.full((1, 1, 16, 20), 0.5))
 
 
 @pytest.mark.parametrize("radius", [1, 4])
-def test_box_mean_counts_only_what_lies_in_the_picture(radius: int) -> None:
-    maps = torch.rand((2, 3, 12, 17), generator=torch.Generator().manual_seed(1))
-    row, column = 1, 15
-    near = maps[:, :, max(0, row - radius) : row + radius + 1, column - radius : column + radius + 1]
-    torch.testing.assert_close(box_mean(maps, radius)[:, :, row, column], near.mean(dim=(2, 3)))
-
-
-def test_luminance_is_that_of_bt_601() -> None:
-    levels = torch.tensor([[255, 0, 0, 255], [0, 255, 0, 255], [0, 0, 255, 255]], dtype=torch.uint8)
-    found = luminance(levels[None, :, :, None]).flatten().tolist()
-    assert found == pytest.approx([0.299, 0.587, 0.114, 1.0])
+@pytest.mark.parametrize("size", [(12, 17), (2, 1)])
+def test_box_mean_repeats_the_last_pixel_beyond_a_border(radius: int, size: tuple[int, int]) -> None:
+    maps = torch.rand((2, 3, *size), generator=torch.Generator().manual_seed(1))
+    padded = nnf.pad(maps, (radius,) * 4, mode="replicate")
+    expected = nnf.avg_pool2d(padded, 2 * radius + 1, stride=1)
+    torch.testing.assert_close(box_mean(maps, radius), expected)
 
 
 def test_enlarging_on_a_cpu_is_what_torch_does() -> None:
@@ -80,24 +73,37 @@ def still(value: float) -> torch.Tensor:
     return torch.full((1, 1, 24, 32), value)
 
 
-def test_matte_of_a_still_picture_keeps_its_share() -> None:
+def grey(noise: float = 0.0, seed: int = 0) -> torch.Tensor:
+    """Return (1, 3, 24, 32) uint8."""
+    random = torch.Generator().manual_seed(seed)
+    return (128 + noise * torch.randn((1, 3, 24, 32), generator=random)).round().to(torch.uint8)
+
+
+def test_matte_of_a_still_picture_keeps_most_of_its_share() -> None:
     kept = torch.tensor(0.7).view(1, 1, 1, 1)
-    found = steadied(still(0.2), still(0.5), still(1.0), still(0.5), kept)
-    torch.testing.assert_close(found, still(0.2 + 0.7 * 0.8))
+    assert stillness(grey(), grey()).min() == 1
+    found = steadied(still(0.4), still(0.5), stillness(grey(), grey()), kept)
+    torch.testing.assert_close(found, still(0.4 + 0.7 * 0.1), atol=0.003, rtol=0)
+
+
+def test_quite_another_opinion_is_taken_at_once() -> None:
+    found = steadied(still(1.0), still(0.0), still(1.0), torch.tensor(0.7).view(1, 1, 1, 1))
+    assert found.min() > 0.95
 
 
 def test_noise_of_a_camera_is_no_movement() -> None:
-    noisy = still(0.5) + 0.005 * torch.randn((1, 1, 24, 32), generator=torch.Generator().manual_seed(3))
-    found = steadied(still(0.0), noisy, still(1.0), still(0.5), torch.tensor(0.7).view(1, 1, 1, 1))
-    assert found.mean() > 0.65
+    # What is left in a quarter of the picture's sides of noise with a deviation of 3.
+    assert stillness(grey(0.75, seed=1), grey(0.75, seed=2)).mean() > 0.95
 
 
-def test_where_somebody_moves_nothing_of_the_last_matte_stays() -> None:
-    moved = still(0.5)
-    moved[..., 12:20] = 0.7
-    found = steadied(still(0.0), moved, still(1.0), still(0.5), torch.tensor(0.7).view(1, 1, 1, 1))
-    assert found[..., 12:20].max() < 0.01
-    assert found[..., 24:].min() > 0.69
+@pytest.mark.parametrize("colour", [0, 1, 2])
+def test_what_moves_is_seen_in_each_colour_and_a_little_around(colour: int) -> None:
+    moved = grey()
+    moved[:, colour, :, 12:20] += 20
+    found = stillness(moved, grey())
+    assert found[..., 10:22].max() < 0.01
+    assert found[..., :8].min() == 1
+    assert found[..., 24:].min() == 1
 
 
 @pytest.mark.parametrize("steadiness", [0.3, 1.0])

@@ -1,0 +1,119 @@
+"""Looking at whole pictures: which faces are there, and which persons.
+
+Faces are looked for upright, and in copies that are turned, as the detectors find faces turned by up to about
+45 degrees. A picture with little contrast (dark, in fog, fading in) is stretched first, so that what people
+can make out the networks can too.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from inference_service.filters.vision.networks.people import regions
+from inference_service.filters.vision.networks.people.face_finder import FaceFinder
+from inference_service.filters.vision.networks.people.person_mask import PersonMask
+
+MOST_FACES = 8
+TURNS = (-0.85, 0.85)
+"""Radians: about 49 degrees either way."""
+TURNED_SIDE = 256
+TURNED_REACH = 1.1
+"""Side of the turned square against the picture's longer side."""
+SAME = 0.25
+"""Two found faces are one whose middles are nearer than this share of the larger one's square."""
+LUMA = (0.299, 0.587, 0.114)
+"""ITU-R BT.601-7, 2.5.1."""
+SAMPLING = 8
+"""Every eighth pixel of every eighth row tells how bright a picture is."""
+CONTRAST, MOST_GAIN = 0.16, 12.0
+"""Standard deviation of the luminance (0..1) to which a flat picture is stretched, by so much at most."""
+BLIND = 0.008
+"""Standard deviation of the luminance below which a picture is too flat to tell what is in it."""
+
+
+class Found(NamedTuple):
+    """Faces of N pictures, best first."""
+
+    regions: Tensor
+    """(N, F, 4) float32 turned squares, see `regions.py`."""
+    scores: Tensor
+    """(N, F) float32; 0 where there is none."""
+
+
+class Looker:
+    """The networks that see whole pictures."""
+
+    def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Load the weights. Raises WeightsError if they are not those of this version."""
+        self._find = FaceFinder(device, limit=MOST_FACES + 1, dtype=dtype)
+        self._find_turned = FaceFinder(device, ("near",), limit=MOST_FACES, dtype=dtype)
+        self._mask = PersonMask("general", device, dtype)
+
+    def faces(self, pictures: Tensor, least: Tensor) -> Found:
+        """Return up to `MOST_FACES + 1` faces of each of (N, 3, H, W); `least` (N,): their lowest score."""
+        found = self._find(pictures, least[:, None])
+        return Found(regions.of_found_faces(found.boxes, found.points), found.scores)
+
+    def turned_faces(self, pictures: Tensor, least: Tensor) -> Found:
+        """Return the faces that are seen in turned copies of the pictures, best first; as `faces`."""
+        n, _, height, width = pictures.shape
+        side = max(height, width) * TURNED_REACH
+        owners = torch.arange(n, device=pictures.device)
+        parts = []
+        for angle in TURNS:
+            where = pictures.new_zeros((n, 4), dtype=torch.float32)
+            for column, value in enumerate((width / 2, height / 2, side, angle)):
+                where[:, column].fill_(value)
+            cuts = regions.cut(pictures, where, owners, TURNED_SIDE)
+            found = self._find_turned(cuts, least[:, None])
+            own = regions.of_found_faces(found.boxes, found.points)
+            middle = regions.to_picture(own[..., :2] / TURNED_SIDE, where)
+            own = torch.cat(
+                (middle, own[..., 2:3] * (side / TURNED_SIDE), own[..., 3:] + where[:, None, 3:]), -1
+            )
+            parts.append(Found(own, found.scores))
+        return both(*parts)
+
+    def persons(self, pictures: Tensor) -> Tensor:
+        """Return the probability of a person, (N, 1, h, w) float32, stretched over each picture."""
+        return self._mask(pictures)
+
+
+def both(one: Found, other: Found) -> Found:
+    """Return the faces of both, each once, best first, as many as the larger of both can hold."""
+    count = max(one.scores.shape[1], other.scores.shape[1])
+    squares, scores = torch.cat((one.regions, other.regions), 1), torch.cat((one.scores, other.scores), 1)
+    scores, order = scores.sort(dim=1, descending=True, stable=True)
+    squares = squares.gather(1, order[..., None].expand(-1, -1, 4))
+    away = torch.linalg.vector_norm(squares[:, :, None, :2] - squares[:, None, :, :2], dim=-1)
+    side = torch.maximum(squares[:, :, None, 2], squares[:, None, :, 2])
+    is_earlier = torch.ones_like(away[0], dtype=torch.bool).tril(-1)
+    is_again = ((away < SAME * side) & is_earlier & (scores > 0)[:, None]).any(-1)
+    scores, order = (scores * ~is_again).topk(count, 1)
+    return Found(squares.gather(1, order[..., None].expand(-1, -1, 4)), scores)
+
+
+def sampled(pictures: Tensor) -> Tensor:
+    """Return (N, 1, h, w) float32 luminance in 0..1 of some of the pixels."""
+    some = pictures[:, :, ::SAMPLING, ::SAMPLING].to(torch.float32)
+    red, green, blue = (some[:, channel : channel + 1] * (share / 255) for channel, share in enumerate(LUMA))
+    return red + green + blue
+
+
+def stretched(pictures: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the pictures with enough contrast, and (N,) bool, which of them are too flat to tell.
+
+    `samples` are those of `sampled`. On a CPU pictures that have it are returned as they are, uint8.
+    """
+    spread, mean = torch.std_mean(samples.flatten(1), dim=1, correction=0)
+    is_blind = spread < BLIND
+    gain = (CONTRAST / spread.clamp(min=1e-4)).clamp(1, MOST_GAIN)
+    if pictures.device.type == "cpu" and bool((gain <= 1).all()):
+        return pictures, is_blind
+    # A dark picture becomes as bright as one that is well lit, the middle of others stays.
+    middle = torch.where(gain > 1, torch.maximum(mean, torch.full_like(mean, 0.4)), mean)
+    gain, mean, middle = (value[:, None, None, None] for value in (gain, mean * 255, middle * 255))
+    return (pictures.float() - mean).mul_(gain).add_(middle).clamp_(0, 255), is_blind
