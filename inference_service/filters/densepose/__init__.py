@@ -19,6 +19,7 @@ from inference_service.filters.base import Filter, Item
 from inference_service.filters.densepose.paint import draw
 from inference_service.filters.densepose.palette import ColourMap, Look, Palette, Part
 from inference_service.filters.vision.networks.precision import is_half
+from inference_service.filters.vision.settings.proposals import ProposalSettings
 from inference_service.filters.vision.settings.recorded import RecordedSettings, on_device
 from inference_service.weights.folder import WeightsFile
 
@@ -60,7 +61,7 @@ class DensePose(Filter):
             description="How sure the network must be that something is a person.",
         )
 
-    class Settings(RecordedSettings):
+    class Settings(RecordedSettings, ProposalSettings):
         """What an operator may set, once."""
 
         short_side: int = Field(
@@ -72,20 +73,6 @@ class DensePose(Filter):
         )
         max_people: int = Field(
             default=8, ge=1, le=100, title="People", description="Most people painted in one picture."
-        )
-        proposals_per_level: int = Field(
-            default=256,
-            ge=16,
-            le=1000,
-            title="Candidates",
-            description="Best candidates of each of five sizes that are compared with each other.",
-        )
-        proposals: int = Field(
-            default=100,
-            ge=8,
-            le=1000,
-            title="Proposals",
-            description="Candidates of a picture that are looked at closely.",
         )
         warm_batch: int = Field(
             default=16,

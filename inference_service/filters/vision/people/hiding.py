@@ -66,17 +66,17 @@ def hide(sight: Sight, items: Sequence[Item], before: Tensor, size: tuple[int, i
     if device.type != "cpu" or bool(areas.any()):
         areas = areas * ~explained(kept.covers, size)[:, None]
     is_all = kept.has_overflown | (~has_found & (times[1] > 0)) | is_wary | sight.is_blind
-    parts = (
-        (kept.covers, has_found, areas, is_wary, sight.poison.isfinite().tolist())
-        if device.type == "cpu"
-        else (kept.covers, has_found, areas, is_wary, [True] * len(items))
-    )
-    for item, covers, found, area, wary, is_sane in zip(items, *parts, strict=True):
+    # On a GPU asking would hold up the host; there the worker withholds a picture that is not finite.
+    is_sane = sight.poison.isfinite().tolist() if device.type == "cpu" else [True] * len(items)
+    for number, item in enumerate(items):
         item.state.setdefault("first", item.sequence)
         item.state["last"] = item.sequence
-        if is_sane:
+        if is_sane[number]:
             item.state.update(
-                covers=covers.clone(), has_found=found.clone(), areas=area.clone(), is_wary=wary.clone()
+                covers=kept.covers[number].clone(),
+                has_found=has_found[number].clone(),
+                areas=areas[number].clone(),
+                is_wary=is_wary[number].clone(),
             )
     return Hidden(kept.covers, areas > 0, is_all)
 

@@ -10,14 +10,14 @@ from pydantic import Field
 
 from inference_service.filters.vision.networks.precision import is_half
 from inference_service.filters.vision.networks.rcnn_models import keypoint_detector
-from inference_service.filters.vision.settings.network import NetworkSettings
+from inference_service.filters.vision.settings.proposals import ProposalSettings
 
 SHORT_SIDE_GPU, SHORT_SIDE_CPU = 480, 320
 LONG_TO_SHORT = 1333 / 800
 """The longest the other side may be, as torchvision's builder has it."""
 
 
-class KeypointSettings(NetworkSettings):
+class KeypointSettings(ProposalSettings):
     """What an operator may set, once."""
 
     short_side: int | None = Field(
@@ -27,20 +27,6 @@ class KeypointSettings(NetworkSettings):
         title="Short side",
         description="Pixels to which a picture's short side is brought for the network; by default "
         f"{SHORT_SIDE_GPU} on a GPU and {SHORT_SIDE_CPU} on a CPU.",
-    )
-    proposals_per_level: int = Field(
-        default=256,
-        ge=16,
-        le=1000,
-        title="Candidates",
-        description="Best candidates of each of five sizes that are compared with each other.",
-    )
-    proposals: int = Field(
-        default=100,
-        ge=8,
-        le=1000,
-        title="Proposals",
-        description="Candidates of a picture that are looked at closely.",
     )
     max_people: int = Field(
         default=8, ge=1, le=50, title="People", description="Most people looked for in one picture."
