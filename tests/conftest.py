@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -19,6 +20,8 @@ absence.install()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # The processes of a run share the cores; torch, which is imported later, would give each of them all.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     needs.find_clone()
     config.pluginmanager.register(report.Report(), "p2pcamera-report")
     if config.pluginmanager.hasplugin("xdist"):

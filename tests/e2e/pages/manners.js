@@ -104,6 +104,7 @@
       while (performance.now() < until_ms) {
         const { mediaTime } = await new Promise((resolve) => {
           video.requestVideoFrameCallback((_, metadata) => resolve(metadata));
+          setTimeout(() => resolve({ mediaTime: video.currentTime }), 1_000);
         });
         const [displayWidth, displayHeight] = size();
         if (isWanted({ displayWidth, displayHeight, timestamp: mediaTime * 1e6 })) return size();
@@ -125,7 +126,11 @@
       return intervals.toSorted((a, b) => a - b)[intervals.length >> 1];
     },
 
-    /** @param {MediaStreamTrack} track @returns {Promise<boolean>} whether a frame without any light comes */
+    /**
+     * By the clock, since Firefox may call back for no frame of a track that is off.
+     * @param {MediaStreamTrack} track
+     * @returns {Promise<boolean>} whether the picture is without any light, once it is as `enabled` says or after 8 s
+     */
     async isDark(track) {
       const video = document.createElement("video");
       Object.assign(video, { srcObject: new MediaStream([track]), muted: true });
@@ -133,16 +138,14 @@
       const pen = /** @type {OffscreenCanvasRenderingContext2D} */ (
         new OffscreenCanvas(1, 1).getContext("2d")
       );
-      for (let count = 0; count < 60; count += 1) {
-        await new Promise((resolve) => video.requestVideoFrameCallback(resolve));
+      const until_ms = performance.now() + 8_000;
+      for (;;) {
         pen.drawImage(video, 0, 0, 1, 1);
-        const isDark = pen
-          .getImageData(0, 0, 1, 1)
-          .data.slice(0, 3)
-          .every((light) => light < 20);
-        if (isDark !== track.enabled) return isDark;
+        const [red, green, blue, opacity] = pen.getImageData(0, 0, 1, 1).data;
+        const isDark = Math.max(red, green, blue) < 20;
+        if ((opacity && isDark !== track.enabled) || performance.now() > until_ms) return isDark;
+        await new Promise((resolve) => setTimeout(resolve, 30));
       }
-      return track.enabled;
     },
 
     /** @param {object} prototype */
