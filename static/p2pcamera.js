@@ -53,8 +53,11 @@
    */
   /** Taken at once, so that no script of the page sees it. @type {Embedder | null} */
   var embedder = takeEmbedder();
-  /** The name that marks a window as ours. With an extension, a page sees no name of it. */
-  var mark = embedder ? /* @__PURE__ */ Symbol.for("p2pcamera.embedded") : "p2pcamera";
+  /**
+   * The key that marks a window as ours. No element, variable or frame of a page is called so by chance. Its value is
+   * `window.p2pcamera`, or `true` with an extension.
+   */
+  var mark = /* @__PURE__ */ Symbol.for(embedder ? "p2pcamera.embedded" : "p2pcamera.installed");
   /** @returns {Embedder | null} */
   function takeEmbedder() {
     const key = /* @__PURE__ */ Symbol.for("p2pcamera.embedder");
@@ -3207,6 +3210,8 @@
         namesCamera(video) ? { ...asked, video: deviceIds.widened(video) } : asked
       );
       const [camera] = stream.getVideoTracks();
+      // The page's own function has come here before.
+      if (faces.has(camera)) return stream;
       if (deviceIds.asksForRaw(video, getTrackSettings.call(camera))) return stream;
       const session = this.#sessionFor(camera);
       const microphones = stream.getAudioTracks();
@@ -3369,6 +3374,7 @@
   /**
    * A window whose functions are replaced: the page's, or one of a frame in it.
    */
+  var NAME = "p2pcamera";
   var Place = class {
     #page;
     #frames;
@@ -3394,8 +3400,10 @@
     }
     install() {
       this.#isInstalled = true;
-      const { MediaDevices: MediaDevices2, MediaDeviceInfo, InputDeviceInfo, MediaStream: MediaStream2, MediaStreamTrack } = this.window;
-      this.#replaceCalls(MediaDevices2.prototype);
+      const value = embedder ? true : this.#page;
+      Object.defineProperty(this.window, mark, { value, configurable: true });
+      const { MediaDeviceInfo, InputDeviceInfo, MediaStream: MediaStream2, MediaStreamTrack } = this.window;
+      for (const calls of this.#whereCallsStand()) this.#replaceCalls(calls);
       this.#replaceOldCalls();
       this.#askFaces(MediaStreamTrack.prototype, TrackFace);
       this.#askFaces(MediaDeviceInfo.prototype, DeviceFace);
@@ -3404,8 +3412,7 @@
       this.#replaceFrameAccess();
       this.#replaceSetter(MediaStreamTrack.prototype);
       this.watch(this.window.document);
-      const value = embedder ? true : this.#page;
-      Object.defineProperty(this.window, mark, { value, enumerable: !embedder, configurable: true });
+      if (!embedder) this.#takeName();
       this.window.navigator.mediaDevices?.dispatchEvent(new Event("devicechange"));
     }
     uninstall() {
@@ -3413,6 +3420,7 @@
       this.#frames.stop();
       this.#replacements.undo();
       Reflect.deleteProperty(this.window, mark);
+      if (Reflect.get(this.window, NAME) === this.#page) Reflect.deleteProperty(this.window, NAME);
       this.window.navigator.mediaDevices?.dispatchEvent(new Event("devicechange"));
     }
     /** Looks for frames. @param {Document} document of this place */
@@ -3422,6 +3430,37 @@
     /** Takes a frame of this place whose page has changed. @param {HTMLIFrameElement} frame */
     reach(frame) {
       if (this.#isInstalled) this.#frames.reach(frame);
+    }
+    /** Gives the page `window.p2pcamera`, before an element or a frame of that name, unless it has its own variable. */
+    #takeName() {
+      if (Object.hasOwn(this.window, NAME)) {
+        console.warn("p2pcamera: the page has a variable p2pcamera, so window.p2pcamera is not ours to set");
+        return;
+      }
+      Object.defineProperty(this.window, NAME, { value: this.#page, enumerable: true, configurable: true });
+    }
+    /**
+     * The browser's functions stand in the prototype. A script before this one may have put its own into the object, or
+     * have frozen the prototype; then the object gets functions of its own.
+     * @returns {MediaDevices[]}
+     * @throws {TypeError} if the object is frozen too
+     */
+    #whereCallsStand() {
+      const { prototype } = this.window.MediaDevices;
+      const devices = this.window.navigator.mediaDevices;
+      if (!devices) return [prototype];
+      if (Object.getOwnPropertyDescriptor(prototype, "getUserMedia")?.configurable) {
+        return Object.hasOwn(devices, "getUserMedia") ? [prototype, devices] : [prototype];
+      }
+      const about = { writable: true, enumerable: true, configurable: true };
+      for (
+        const name of
+        /** @type {const} */
+        ["getUserMedia", "enumerateDevices"]
+      ) {
+        Object.defineProperty(devices, name, { ...about, value: devices[name] });
+      }
+      return [devices];
     }
     /** @param {MediaDevices} prototype */
     #replaceCalls(prototype) {
@@ -3567,8 +3606,11 @@
   };
 
   // shim/main.js
-  // Where the script is loaded twice, the first keeps the camera. Outside a secure context there is no camera.
-  if (!(mark in window) && navigator.mediaDevices) {
+  if (mark in window) {
+    console.warn("p2pcamera: the page loads the script twice; the first one keeps the camera");
+  } else if (!navigator.mediaDevices) {
+    console.warn("p2pcamera: the browser gives no camera to this page; it needs https, or localhost");
+  } else {
     if (embedder?.connect) embedder.connect({ Link, Signaling });
     else install(embedder?.settings ?? readSettings(scriptTag(), document.baseURI));
   }
@@ -3590,7 +3632,14 @@
       }
     });
     Object.freeze(page);
-    places.install(window, page);
+    try {
+      places.install(window, page);
+    } catch (error) {
+      // Calls for video fail with the reason, where they could be replaced.
+      const reason = `a script of the page has fixed what is to be replaced (${error})`;
+      settings.fault = new Fault("page_fixed", reason);
+      console.error(`p2pcamera: the camera cannot be filtered in this page: ${reason}`);
+    }
     embedder?.begin(page, Fault);
     const { signal } = listening;
     addEventListener("pagehide", () => page.closeAll(), { signal });

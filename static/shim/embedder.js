@@ -27,8 +27,11 @@
 /** Taken at once, so that no script of the page sees it. @type {Embedder | null} */
 export const embedder = takeEmbedder();
 
-/** The name that marks a window as ours. With an extension, a page sees no name of it. */
-export const mark = embedder ? Symbol.for("p2pcamera.embedded") : "p2pcamera";
+/**
+ * The key that marks a window as ours. No element, variable or frame of a page is called so by chance. Its value is
+ * `window.p2pcamera`, or `true` with an extension.
+ */
+export const mark = Symbol.for(embedder ? "p2pcamera.embedded" : "p2pcamera.installed");
 
 /** @returns {Embedder | null} */
 function takeEmbedder() {

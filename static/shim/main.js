@@ -41,8 +41,11 @@ import { Signaling } from "./signaling.js";
 
 /** @import { Settings } from "./settings.js" */
 
-// Where the script is loaded twice, the first keeps the camera. Outside a secure context there is no camera.
-if (!(mark in window) && navigator.mediaDevices) {
+if (mark in window) {
+  console.warn("p2pcamera: the page loads the script twice; the first one keeps the camera");
+} else if (!navigator.mediaDevices) {
+  console.warn("p2pcamera: the browser gives no camera to this page; it needs https, or localhost");
+} else {
   if (embedder?.connect) embedder.connect({ Link, Signaling });
   // Read here, while the script runs: later there is no current script.
   else install(embedder?.settings ?? readSettings(scriptTag(), document.baseURI));
@@ -67,7 +70,14 @@ function install(settings) {
     },
   });
   Object.freeze(page);
-  places.install(window, page);
+  try {
+    places.install(window, page);
+  } catch (error) {
+    // Calls for video fail with the reason, where they could be replaced.
+    const reason = `a script of the page has fixed what is to be replaced (${error})`;
+    settings.fault = new Fault("page_fixed", reason);
+    console.error(`p2pcamera: the camera cannot be filtered in this page: ${reason}`);
+  }
   embedder?.begin(page, Fault);
   const { signal } = listening;
   addEventListener("pagehide", () => page.closeAll(), { signal });

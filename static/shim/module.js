@@ -11,7 +11,10 @@
 
 import "./main.js";
 
-export const p2pcamera = window.p2pcamera;
+import { mark } from "./embedder.js";
+
+/** @type {import("./api.js").P2PCamera | undefined} */
+export const p2pcamera = Reflect.get(window, mark);
 
 // A script tag's server takes precedence. A bundle may have no address of its own.
 if (p2pcamera && !p2pcamera.server && import.meta.url) p2pcamera.server = new URL(".", import.meta.url).href;

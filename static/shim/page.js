@@ -6,6 +6,7 @@ import { runningContext } from "./audio_context.js";
 import { CameraSession } from "./camera_session.js";
 import { namesCamera } from "./device_ids.js";
 import { deviceIds } from "./devices.js";
+import { faces } from "./faces.js";
 import { Fault } from "./fault.js";
 import { isObject } from "./json.js";
 import { getTrackSettings, stopTrack } from "./natives.js";
@@ -135,6 +136,8 @@ export class Page extends EventTarget {
       namesCamera(video) ? { ...asked, video: deviceIds.widened(video) } : asked,
     );
     const [camera] = stream.getVideoTracks();
+    // The page's own function has come here before.
+    if (faces.has(camera)) return stream;
     if (deviceIds.asksForRaw(video, getTrackSettings.call(camera))) return stream;
     const session = this.#sessionFor(camera);
     const microphones = stream.getAudioTracks();

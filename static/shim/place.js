@@ -13,6 +13,8 @@ import { TrackFace } from "./track_face.js";
 
 /** @import { Page } from "./page.js" */
 
+const NAME = "p2pcamera";
+
 export class Place {
   #page;
   #frames;
@@ -42,8 +44,10 @@ export class Place {
 
   install() {
     this.#isInstalled = true;
-    const { MediaDevices, MediaDeviceInfo, InputDeviceInfo, MediaStream, MediaStreamTrack } = this.window;
-    this.#replaceCalls(MediaDevices.prototype);
+    const value = embedder ? true : this.#page;
+    Object.defineProperty(this.window, mark, { value, configurable: true });
+    const { MediaDeviceInfo, InputDeviceInfo, MediaStream, MediaStreamTrack } = this.window;
+    for (const calls of this.#whereCallsStand()) this.#replaceCalls(calls);
     this.#replaceOldCalls();
     this.#askFaces(MediaStreamTrack.prototype, TrackFace);
     this.#askFaces(MediaDeviceInfo.prototype, DeviceFace);
@@ -52,8 +56,7 @@ export class Place {
     this.#replaceFrameAccess();
     this.#replaceSetter(MediaStreamTrack.prototype);
     this.watch(this.window.document);
-    const value = embedder ? true : this.#page;
-    Object.defineProperty(this.window, mark, { value, enumerable: !embedder, configurable: true });
+    if (!embedder) this.#takeName();
     this.window.navigator.mediaDevices?.dispatchEvent(new Event("devicechange"));
   }
 
@@ -62,6 +65,7 @@ export class Place {
     this.#frames.stop();
     this.#replacements.undo();
     Reflect.deleteProperty(this.window, mark);
+    if (Reflect.get(this.window, NAME) === this.#page) Reflect.deleteProperty(this.window, NAME);
     this.window.navigator.mediaDevices?.dispatchEvent(new Event("devicechange"));
   }
 
@@ -73,6 +77,35 @@ export class Place {
   /** Takes a frame of this place whose page has changed. @param {HTMLIFrameElement} frame */
   reach(frame) {
     if (this.#isInstalled) this.#frames.reach(frame);
+  }
+
+  /** Gives the page `window.p2pcamera`, before an element or a frame of that name, unless it has its own variable. */
+  #takeName() {
+    if (Object.hasOwn(this.window, NAME)) {
+      console.warn("p2pcamera: the page has a variable p2pcamera, so window.p2pcamera is not ours to set");
+      return;
+    }
+    Object.defineProperty(this.window, NAME, { value: this.#page, enumerable: true, configurable: true });
+  }
+
+  /**
+   * The browser's functions stand in the prototype. A script before this one may have put its own into the object, or
+   * have frozen the prototype; then the object gets functions of its own.
+   * @returns {MediaDevices[]}
+   * @throws {TypeError} if the object is frozen too
+   */
+  #whereCallsStand() {
+    const { prototype } = this.window.MediaDevices;
+    const devices = this.window.navigator.mediaDevices;
+    if (!devices) return [prototype];
+    if (Object.getOwnPropertyDescriptor(prototype, "getUserMedia")?.configurable) {
+      return Object.hasOwn(devices, "getUserMedia") ? [prototype, devices] : [prototype];
+    }
+    const about = { writable: true, enumerable: true, configurable: true };
+    for (const name of /** @type {const} */ (["getUserMedia", "enumerateDevices"])) {
+      Object.defineProperty(devices, name, { ...about, value: devices[name] });
+    }
+    return [devices];
   }
 
   /** @param {MediaDevices} prototype */
