@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -22,6 +23,9 @@ absence.install()
 def pytest_configure(config: pytest.Config) -> None:
     # The processes of a run share the cores; torch, which is imported later, would give each of them all.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # A shell's background jobs ignore Ctrl-C, and so would the processes that tests interrupt.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     needs.find_clone()
     config.pluginmanager.register(report.Report(), "p2pcamera-report")
     if config.pluginmanager.hasplugin("xdist"):

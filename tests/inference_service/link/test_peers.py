@@ -97,7 +97,8 @@ def test_names_are_looked_up_again_and_again():
 
     def resolve(endpoint):
         asked.append(endpoint)
-        return [Endpoint("tcp", f"10.0.1.{len(asked)}", endpoint.port)] if len(asked) > 1 else []
+        # The third answer stays: another thread may see no other.
+        return [Endpoint("tcp", f"10.0.1.{min(len(asked), 3)}", endpoint.port)] if len(asked) > 1 else []
 
     look_up = LookUp(one, found.set, resolve, every_s=0.01)
     look_up.open()
