@@ -1,4 +1,4 @@
-"""The shim in a page that uses the name `p2pcamera`, or has changed the camera's functions, before it comes."""
+"""The shim where a page uses the name `p2pcamera`, or has changed the functions of the camera, before it comes."""
 
 from __future__ import annotations
 
