@@ -1,25 +1,26 @@
 """Newest frames of all sessions -> the next batch.
 
-Frames share a batch where their chain, size, colour and parameters allow it. Sessions take turns: who was
-served longest ago comes first. The order of waiting times would not be fair. Take two cameras of 30 fps on a
-worker that carries 20 frames. The one whose frames come just after a batch has begun would win each time.
+Frames share a batch where their chain, size, colour and parameters allow it. Sessions take turns, by the pixels that
+they were served (`turns.py`): one large camera takes no more of a worker than each of the others. The order of
+waiting times would not be fair. Take two cameras of 30 fps on a worker that carries 20 frames. The one whose frames
+come just after a batch has begun would win each time.
 """
 
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 
 from inference_service.device.colour import Colour
 from inference_service.engine.mailbox import MAX_SESSIONS, Received
 from inference_service.engine.params import ChainParams
+from inference_service.engine.turns import Turns
 from inference_service.filters.base import Filter
 from inference_service.metrics import Metrics
 
-MAX_TURNS = 1024
-"""Sessions whose last turn is remembered; one that is forgotten counts as new."""
+PIXELS_PER_PLACE = 1280 * 720
+"""A batch has `max_batch` times so many pixels at most, and at least one frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,9 @@ class Batcher:
         self._max_wait_ns = int(max_wait_ms * 1e6)
         self._metrics = metrics
         self._waiting: dict[bytes, Ready] = {}
-        self._turns: OrderedDict[bytes, int] = OrderedDict()
-        self._turn = 0
+        # A frame that replaces another keeps its place.
+        self._start_tags: dict[bytes, int] = {}
+        self._turns = Turns()
 
     @property
     def is_empty(self) -> bool:
@@ -75,11 +77,14 @@ class Batcher:
         elif len(self._waiting) >= MAX_SESSIONS:
             self._metrics.frames_dropped["full"] += 1
             return
+        else:
+            self._start_tags[session] = self._turns.start_tag(session)
         self._waiting[session] = ready
 
     def discard(self, session: bytes) -> None:
         """Forget a session's frame, since a newer one of it cannot be filtered."""
         if self._waiting.pop(session, None) is not None:
+            del self._start_tags[session]
             self._metrics.frames_replaced += 1
 
     def late(self, now_ns: int) -> list[Ready]:
@@ -87,12 +92,13 @@ class Batcher:
         late = [r for r in self._waiting.values() if now_ns - r.received.arrived_ns > self._max_wait_ns]
         for ready in late:
             del self._waiting[ready.received.header.session]
+            del self._start_tags[ready.received.header.session]
         if late:
             self._metrics.frames_dropped["late"] += len(late)
         return late
 
     def next(self, most: int | None = None) -> list[Ready]:
-        """Return the next batch: the session served longest ago, and those that go with it; [] when empty.
+        """Return the next batch: the session whose turn it is, and those that go with it; [] when empty.
 
         `most` is a limit below `max_batch`, where there is one.
         A group over the limit is cut into equal parts, since 17 + 16 frames end earlier than 32 + 1. No
@@ -101,27 +107,28 @@ class Batcher:
         if not self._waiting:
             return []
         # New ones in the order in which they came, which is that of the dictionary.
-        waiting = sorted(self._waiting, key=self._last_turn)
+        waiting = sorted(self._waiting, key=self._turn)
         key = self._waiting[waiting[0]].batch_key
         group: list[bytes] = []
         others: list[bytes] = []
         for session in waiting:
             (group if self._waiting[session].batch_key == key else others).append(session)
         if others:
-            others_turn = self._last_turn(others[0])
-            group = [session for session in group if self._last_turn(session) <= others_turn]
-        limit = min(self._max_batch, most or self._max_batch)
+            others_turn = self._turn(others[0])
+            group = [session for session in group if self._turn(session) <= others_turn]
+        places = self._max_batch * PIXELS_PER_PLACE // _pixels(self._waiting[group[0]])
+        limit = max(1, min(self._max_batch, most or self._max_batch, places))
         size = math.ceil(len(group) / math.ceil(len(group) / limit))
         return [self._served(session) for session in group[:size]]
 
-    def _last_turn(self, session: bytes) -> int:
-        return self._turns.get(session, 0)
+    def _turn(self, session: bytes) -> tuple[int, int]:
+        return self._start_tags[session], self._turns.served_at(session)
 
     def _served(self, session: bytes) -> Ready:
-        # A number of its own: of two that were served together, one would else come first each time.
-        self._turn += 1
-        self._turns[session] = self._turn
-        self._turns.move_to_end(session)
-        if len(self._turns) > MAX_TURNS:
-            self._turns.popitem(last=False)
-        return self._waiting.pop(session)
+        ready = self._waiting.pop(session)
+        self._turns.serve(session, self._start_tags.pop(session), _pixels(ready))
+        return ready
+
+
+def _pixels(ready: Ready) -> int:
+    return ready.received.header.width * ready.received.header.height

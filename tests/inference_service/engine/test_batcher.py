@@ -155,7 +155,7 @@ def test_cameras_of_any_phase_get_the_same_rate(metrics, cameras, max_batch, bat
     next_ms = random.uniform(0, 1000 / 30, cameras)
     counts = dict.fromkeys(who, 0)
     now_ms = 0.0
-    while now_ms < 20_000:
+    while now_ms < 6_000:
         now_ms += batch_ms
         order = []
         for number in range(cameras):
@@ -167,6 +167,52 @@ def test_cameras_of_any_phase_get_the_same_rate(metrics, cameras, max_batch, bat
         for served in batcher.next():
             counts[served.received.header.session] += 1
     assert max(counts.values()) <= 1.1 * min(counts.values())
+
+
+def test_a_large_camera_takes_no_more_than_its_share_of_the_pixels(metrics):
+    batcher = Batcher(4, 10_000, metrics)
+    large, small = session(), [session() for _ in range(4)]
+    pixels = dict.fromkeys((large, *small), 0)
+    now_s, frame = 0.0, 0
+    # Each sends 30 frames a second to a worker that carries 60 small ones.
+    while now_s < 60:
+        while frame / 30 <= now_s:
+            frame += 1
+            batcher.add(one(session=large, width=384, height=216))
+            for who in small:
+                batcher.add(one(session=who, width=64, height=48))
+        for served in batcher.next():
+            header = served.received.header
+            pixels[header.session] += header.width * header.height
+            now_s += header.width * header.height / (60 * 64 * 48)
+    assert max(pixels.values()) < 1.2 * min(pixels.values())
+
+
+def test_a_silent_camera_saves_nothing_up(metrics):
+    batcher = Batcher(1, 10_000, metrics)
+    busy, silent = session(), session()
+    batcher.add(one(session=silent))
+    batcher.next()
+    for _ in range(20):
+        batcher.add(one(session=busy))
+        batcher.next()
+    served = []
+    for _ in range(6):
+        batcher.add(one(session=busy))
+        batcher.add(one(session=silent))
+        served += [ready.received.header.session for ready in batcher.next()]
+    assert served.count(busy) == served.count(silent) == 3
+
+
+def test_a_batch_is_no_larger_than_its_pixels_allow(metrics, monkeypatch):
+    monkeypatch.setattr(module, "PIXELS_PER_PLACE", 64 * 48)
+    batcher = Batcher(8, 1000, metrics)
+    for _ in range(8):
+        batcher.add(one(width=128, height=96))
+    assert len(batcher.next()) == 2
+    alone = Batcher(1, 1000, metrics)
+    alone.add(one(width=128, height=96))
+    assert len(alone.next()) == 1
 
 
 def test_a_session_whose_frames_fail_has_batches_of_its_own(batcher):
