@@ -1,9 +1,9 @@
 """Newest frames of all sessions -> the next batch.
 
-Frames share a batch where their chain, size, colour and parameters allow it. Sessions take turns, by the pixels that
-they were served (`turns.py`): one large camera takes no more of a worker than each of the others. The order of
-waiting times would not be fair. Take two cameras of 30 fps on a worker that carries 20 frames. The one whose frames
-come just after a batch has begun would win each time.
+Frames share a batch where their chain, size, colour and parameters allow it. Sessions take turns, by the
+pixels that they were served (`turns.py`): one large camera takes no more of a worker than each of the
+others. The order of waiting times would not be fair. Take two cameras of 30 fps on a worker that carries 20
+frames. The one whose frames come just after a batch has begun would win each time.
 """
 
 from __future__ import annotations

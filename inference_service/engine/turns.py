@@ -1,8 +1,9 @@
 """Whose frame is next, so that each session gets the same number of pixels filtered, whatever their sizes.
 
-Start-time fair queueing (Goyal, Vin, Cheng, "Start-Time Fair Queueing", SIGCOMM 1996), with pixels as the cost. A
-frame's start tag is the finish tag of its session's last frame, and never less than the virtual time. The virtual
-time is the start tag of the frame that was served last. So a session that was silent saves nothing up.
+Start-time fair queueing (Goyal, Vin, Cheng, "Start-Time Fair Queueing", SIGCOMM 1996), with pixels as the
+cost. A frame's start tag is the finish tag of its session's last frame, and never less than the virtual
+time. The virtual time is the start tag of the frame that was served last. So a session that was silent
+saves nothing up.
 """
 
 from __future__ import annotations
