@@ -29,7 +29,8 @@ def main() -> int:
 
     from signaling_service.config import AUTO, read_settings
     from signaling_service.http.app import Serving, create_app
-    from signaling_service.http.listening import PortNotTaken, listen
+    from signaling_service.http.connections import BoundedConnection, EventLoop, raise_descriptor_limit
+    from signaling_service.http.listening import BACKLOG, PortNotTaken, listen
     from signaling_service.logs import configure_logs
     from signaling_service.processes.front import Front
     from signaling_service.rtc.public_address import NoPublicAddress, public_address
@@ -38,6 +39,7 @@ def main() -> int:
 
     settings = read_settings(sys.argv[1:])
     configure_logs(settings.log_level)
+    raise_descriptor_limit()
     try:
         if settings.public_ip == AUTO:
             found = public_address(settings.ice_servers, settings.ice_addresses)
@@ -54,7 +56,10 @@ def main() -> int:
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(service),
-            loop="asyncio",  # The datagram hooks of aioice's patches differ on uvloop.
+            # asyncio's: the datagram hooks of aioice's patches differ on uvloop.
+            loop=f"{EventLoop.__module__}:{EventLoop.__name__}",
+            http=BoundedConnection,
+            backlog=BACKLOG,
             log_level=settings.log_level,
             access_log=settings.log_level == "debug",
             log_config=None,

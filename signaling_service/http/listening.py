@@ -6,7 +6,8 @@ import socket
 
 from shared.errors import P2PCameraError
 
-BACKLOG = 2048
+BACKLOG = 128
+"""Connections that wait for the event loop. It accepts so many at a time, or says as often that it cannot."""
 
 
 class PortNotTaken(P2PCameraError):

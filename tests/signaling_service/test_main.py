@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -48,6 +51,38 @@ def test_two_sockets_cannot_listen_on_one_port(free_port: int) -> None:
         listen("127.0.0.1", free_port)
     for one in listen("localhost", free_port):
         one.close()
+
+
+def test_half_requests_take_neither_the_port_nor_the_disk(
+    free_port: int, results: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    command = ["prlimit", "--nofile=256", *COMMAND, "--port", str(free_port), "--results-bind", results]
+    with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as service:
+        try:
+            deadline_s = time.monotonic() + END_S
+            while not alive(free_port):
+                assert time.monotonic() < deadline_s, log.read_text()
+                time.sleep(0.2)
+            half = [socket.create_connection(("127.0.0.1", free_port)) for _ in range(300)]
+            for one in half:
+                with contextlib.suppress(OSError):
+                    one.sendall(b"POST /offer HTTP/1.1\r\nHost: localhost\r\n")
+            assert alive(free_port)
+            for one in half:
+                one.close()
+        finally:
+            service.terminate()
+    assert log.stat().st_size < 10_000
+
+
+def alive(port: int) -> bool:
+    """Return whether the service at this port answers."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def test_the_command_keys_makes_them_once(tmp_path: Path) -> None:

@@ -1,0 +1,105 @@
+"""HTTP connections with bounds: how many there are, and how long each may take to send a request.
+
+uvicorn has limits for neither. Half requests would be held until the process has no descriptor left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from functools import cache
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from signaling_service.http.listening import BACKLOG
+
+HEADERS_S = 10.0
+BODY_S = 30.0
+"""A request's headers, and its body, must be there within these times. A user's own picture has 1 MB."""
+TLS_S = 10.0
+MOST = 1_000
+DESCRIPTORS_BESIDE = 64
+"""What a process without any session has open, and some more."""
+
+
+class BoundedConnection(H11Protocol):
+    """Closes a connection that sends half a request, and the oldest waiting one where there are too many."""
+
+    _phase = ""
+    _timer: asyncio.TimerHandle | None = None
+    _since_s = 0.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Make room for this one, or close it where everybody else is being answered."""
+        super().connection_made(transport)
+        self._since_s = self.loop.time()
+        self._look()
+        if len(self.connections) <= most_connections():
+            return
+        waiting = [one for one in self.connections if isinstance(one, BoundedConnection) and one._is_waiting]
+        min(waiting, key=lambda one: one._since_s, default=self)._abort()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._look()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._since_s = self.loop.time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._enter("")
+        super().connection_lost(exc)
+
+    @property
+    def _is_waiting(self) -> bool:
+        """Whether it is the client's turn: half a request or nothing has come since the last answer."""
+        return self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
+
+    def _look(self) -> None:
+        is_kept_alive = self.timeout_keep_alive_task is not None
+        if self.conn.their_state is h11.SEND_BODY:
+            self._enter("body", BODY_S)
+        elif self.conn.their_state is h11.IDLE and not is_kept_alive:
+            self._enter("headers", HEADERS_S)
+        else:
+            self._enter("")
+
+    def _enter(self, phase: str, limit_s: float = 0.0) -> None:
+        if phase == self._phase:
+            return
+        self._phase = phase
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_later(limit_s, self._abort) if phase else None
+
+    def _abort(self) -> None:
+        self.transport.abort()
+        # At once, and not when the loop comes to it: who connects next counts those that are left.
+        self.connections.discard(self)
+
+
+class EventLoop(asyncio.SelectorEventLoop):
+    """asyncio's own, with a shorter limit for a TLS handshake than its 60 s."""
+
+    async def create_server(self, *args: Any, ssl: Any = None, **given: Any) -> asyncio.Server:  # type: ignore[override]
+        """Listen as the base class does."""
+        if ssl is not None:
+            given.setdefault("ssl_handshake_timeout", TLS_S)
+        return await super().create_server(*args, ssl=ssl, **given)
+
+
+@cache
+def most_connections() -> int:
+    """Return how many there may be: half of the descriptors that are free, or `MOST`."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # So many are accepted before the first of them can be closed.
+    return max(16, min(MOST, (soft - DESCRIPTORS_BESIDE - BACKLOG) // 2))
+
+
+def raise_descriptor_limit() -> None:
+    """Take as many descriptors as the system lets this user have; a call needs several."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

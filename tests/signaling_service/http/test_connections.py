@@ -1,0 +1,147 @@
+"""Connections that send half a request, and more of them than there is room for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+
+from signaling_service.http import connections
+from signaling_service.http.connections import BoundedConnection
+from signaling_service.http.listening import listen
+
+pytestmark = pytest.mark.asyncio
+
+REQUEST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n"
+SHORT_S = 0.2
+END_S = 20.0
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[tuple[Callable[[], Any], asyncio.Event]]:
+    """Serve an application that answers with the body once the event is set; gives what connects to it."""
+    may_answer = asyncio.Event()
+    may_answer.set()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        body, has_more = b"", True
+        while has_more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body, has_more = body + message["body"], message.get("more_body", False)
+        await may_answer.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+        await send({"type": "http.response.body", "body": body})
+
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app, http=BoundedConnection, lifespan="off", log_config=None, timeout_graceful_shutdown=1
+        )
+    )
+    listening = listen("127.0.0.1", 0)
+    port = listening[0].getsockname()[1]
+    task = asyncio.create_task(server._serve(listening))
+    try:
+        yield lambda: asyncio.open_connection("127.0.0.1", port), may_answer
+    finally:
+        may_answer.set()
+        server.should_exit = True
+        await task
+
+
+async def ended(reader: asyncio.StreamReader) -> bool:
+    """Wait until the server has closed the connection; returns whether it had sent nothing."""
+    try:
+        return await asyncio.wait_for(reader.read(), END_S) == b""
+    except ConnectionResetError:
+        return True
+
+
+async def answered(reader: asyncio.StreamReader) -> bool:
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), END_S)
+    return head.startswith(b"HTTP/1.1 200") and await reader.readexactly(4) == b"done"
+
+
+@pytest.mark.parametrize("half", [b"", b"POST / HT", REQUEST[:-2], REQUEST, REQUEST + b"don"])
+async def test_half_a_request_is_not_held(monkeypatch: pytest.MonkeyPatch, half: bytes) -> None:
+    monkeypatch.setattr(connections, "HEADERS_S", SHORT_S)
+    monkeypatch.setattr(connections, "BODY_S", SHORT_S)
+    async with serving() as (connect, _):
+        reader, writer = await connect()
+        writer.write(half)
+        assert await ended(reader)
+        writer.close()
+
+
+async def test_bytes_that_trickle_in_do_not_extend_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEADERS_S", SHORT_S)
+    async with serving() as (connect, _):
+        reader, writer = await connect()
+        ending = asyncio.create_task(ended(reader))
+        for byte in b"POST / HTTP/1.1\r\nX: " + b"y" * 2_000:
+            writer.write(bytes([byte]))
+            await asyncio.sleep(SHORT_S / 10)
+            if ending.done():
+                break
+        assert ending.done()
+        assert ending.result()
+        writer.close()
+
+
+async def test_an_answer_may_take_its_time_and_the_connection_is_used_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "HEADERS_S", SHORT_S)
+    monkeypatch.setattr(connections, "BODY_S", SHORT_S)
+    async with serving() as (connect, may_answer):
+        may_answer.clear()
+        reader, writer = await connect()
+        writer.write(REQUEST + b"done")
+        await asyncio.sleep(3 * SHORT_S)
+        may_answer.set()
+        assert await answered(reader)
+        writer.write(REQUEST + b"done")
+        assert await answered(reader)
+        # The next one is half again.
+        writer.write(REQUEST)
+        assert await ended(reader)
+        writer.close()
+
+
+async def test_of_too_many_the_one_that_waits_longest_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "most_connections", lambda: 3)
+    async with serving() as (connect, _):
+        half = [await connect() for _ in range(3)]
+        for _, writer in half:
+            writer.write(REQUEST)
+            await writer.drain()
+        reader, writer = await connect()
+        writer.write(REQUEST + b"done")
+        assert await answered(reader)
+        assert await ended(half[0][0])
+        assert not half[1][0].at_eof()
+        for _, each in (*half, (reader, writer)):
+            each.close()
+
+
+async def test_a_newcomer_goes_where_all_are_being_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "most_connections", lambda: 2)
+    async with serving() as (connect, may_answer):
+        may_answer.clear()
+        busy = [await connect() for _ in range(2)]
+        for _, writer in busy:
+            writer.write(REQUEST + b"done")
+            await writer.drain()
+        await asyncio.sleep(SHORT_S)
+        reader, writer = await connect()
+        assert await ended(reader)
+        may_answer.set()
+        for one, _ in busy:
+            assert await answered(one)
+        for _, each in (*busy, (reader, writer)):
+            each.close()
