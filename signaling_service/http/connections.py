@@ -84,7 +84,7 @@ class BoundedConnection(H11Protocol):
 class EventLoop(asyncio.SelectorEventLoop):
     """asyncio's own, with a shorter limit for a TLS handshake than its 60 s."""
 
-    async def create_server(self, *args: Any, ssl: Any = None, **given: Any) -> asyncio.Server:  # type: ignore[override]
+    async def create_server(self, *args: Any, ssl: Any = None, **given: Any) -> asyncio.Server:
         """Listen as the base class does."""
         if ssl is not None:
             given.setdefault("ssl_handshake_timeout", TLS_S)

@@ -55,7 +55,7 @@ def test_a_flood_of_lines_is_cut_and_the_next_says_how_much(monkeypatch: pytest.
     logger = logging.Logger("test")  # noqa: LOG001 - one that nothing else hears
     logger.addHandler(handler)
     now_s = 0.0
-    monkeypatch.setattr(log_lines.time, "monotonic", lambda: now_s)
+    monkeypatch.setattr("shared.log_lines.time.monotonic", lambda: now_s)
 
     def flood(count: int) -> None:
         for number in range(count):
