@@ -7,12 +7,14 @@
 # make extension  the browser extension, ready to load: build/p2pcamera-extension and .zip (docs/extension.md)
 # make bench   latency, sessions per core and CPU, beside other designs (benchmarks/README.md)
 #
+# CPU=1 with run, models or test installs PyTorch's small build for hosts without a GPU.
 # PORT, HOST, FILTER and every SIGNALING_... and INFERENCE_... variable reach the services:
 #   make run PORT=8000 FILTER=invert
 
 PYTHON ?= python3
 VENV ?= .venv
 PIP_FLAGS ?=
+comma := ,
 
 export PORT HOST FILTER DETECTRON2
 ifeq ($(PORT),)
@@ -29,7 +31,12 @@ unexport DETECTRON2
 endif
 
 python := $(VENV)/bin/python
-pip := $(python) -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
+# pip, with the build of torch that this environment takes: flags for deploy/torch_build.py, then what is installed.
+define pip
+	@flags="$$($(python) deploy/torch_build.py $(if $(CPU),--cpu) $(1) $(VENV)/constraints.txt)" && set -x && \
+	$(python) -m pip install --quiet --disable-pip-version-check --no-compile $(PIP_FLAGS) $$flags \
+		-c $(VENV)/constraints.txt $(2)
+endef
 
 .PHONY: help install models run test test-all check lint types imports js shim shim-check format bench bench-fastrtc \
 	extension clean
@@ -117,17 +124,6 @@ $(VENV)/bin/python:
 	{ echo "Python 3.11 or newer is needed: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(@D:/bin=)
 
-$(VENV)/.run: pyproject.toml constraints.txt | $(python)
-	@echo "Installing what the services need (once; a few minutes) ..."
-	$(pip) -e '.[signaling,inference]'
-	@touch $@
-
-# constraints.txt, but for the torch that goes with torchvision.
-define with_models
-	sed '/^torch\(vision\)\?==/d' constraints.txt | cat - constraints-models.txt > $(VENV)/constraints.txt
-	$(python) -m pip install --quiet --disable-pip-version-check --no-compile $(PIP_FLAGS) -c $(VENV)/constraints.txt
-endef
-
 # Compiled here, on all cores: some environments forbid Python to keep what it compiles, and then each process that
 # imports torch compiles it anew for 4 s. Not what one or two processes import. Templates that some packages bring are not
 # Python, so the exit status says nothing.
@@ -135,20 +131,26 @@ define compile
 	$(python) -m compileall -q -j 0 -x '/site-packages/(transformers|diffusers)/' $(VENV)/lib/python3*/site-packages || true
 endef
 
+$(VENV)/.run: pyproject.toml constraints.txt | $(python)
+	@echo "Installing what the services need (once; a few minutes) ..."
+	$(call pip,,-e '.[signaling$(comma)inference]')
+	@$(compile)
+	@touch $@
+
 $(VENV)/.models: pyproject.toml constraints.txt constraints-models.txt | $(VENV)/.run
 	@echo "Installing torchvision and diffusers (once; some GB) ..."
-	$(with_models) -e '.[signaling,inference,models]'
+	$(call pip,--models,-e '.[signaling$(comma)inference$(comma)models]')
 	@$(compile)
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt constraints-models.txt | $(python)
 	@echo "Installing what the services and the tests need (once; a few minutes, some GB) ..."
-	$(with_models) -e '.[signaling,inference,models,test,dev]'
+	$(call pip,--models,-e '.[signaling$(comma)inference$(comma)models$(comma)test$(comma)dev]')
 	@$(compile)
 	@touch $@ $(VENV)/.run $(VENV)/.models
 
 # detectron2 itself is not on PyPI: the tests import it from the clone's folder.
 $(VENV)/.detectron2: deploy/detectron2-needs.txt | $(VENV)/.test
 	@echo "Installing what detectron2 needs (once) ..."
-	$(with_models) -r deploy/detectron2-needs.txt
+	$(call pip,--models,-r deploy/detectron2-needs.txt)
 	@touch $@
