@@ -3,8 +3,8 @@
     python deploy/torch_build.py [--models] [--cpu] CONSTRAINTS
 
 Writes the versions to the file CONSTRAINTS. With `--models` these are of a pair with torchvision. The default
-build for Linux has CUDA, some GB of it. `--cpu` takes PyTorch's own build for CPUs, and so does an environment
-that has it already.
+build for Linux has CUDA, some GB of it. `--cpu` takes PyTorch's own build for CPUs. An environment that has
+that already keeps it.
 """
 
 from __future__ import annotations
