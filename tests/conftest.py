@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Generator, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 
 from harness.services import in_namespace
@@ -18,6 +19,10 @@ from tests.absent.absence import Absence
 # From here on, so that the modules of the tests are imported without these packages too.
 absence = Absence(needs.ALL_PACKAGES)
 absence.install()
+
+# A time limit for each example would watch the clock of a shared machine.
+hypothesis.settings.register_profile("p2pcamera", deadline=None)
+hypothesis.settings.load_profile("p2pcamera")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -117,6 +117,7 @@ def test_a_worker_that_is_loading_leaves_at_once(tmp_path, plugged):
         assert "Traceback" not in one.log()
 
 
+@pytest.mark.slow
 def test_a_worker_whose_filters_fail_and_fail_says_so_and_leaves_with_1(tmp_path, plugged):
     plugged("def apply(self, batch, items):\n    return batch.nothing if batch.shape[2] != 480 else batch\n")
     with (
