@@ -1,4 +1,4 @@
-"""The shim where a page uses the name `p2pcamera`, or has changed the functions of the camera, before it comes."""
+"""The shim where a page uses the name `p2pcamera`, or where other functions than the browser's are found."""
 
 from __future__ import annotations
 
