@@ -18,7 +18,7 @@ SHADE_STEP = 25.0
 """Lightness (CIELAB, 0 to 100) from one shade of paint to the next."""
 SHADE_SHARE = 0.75
 """1 makes shades quite flat; below it a hint of the light remains, and noise grows less between shades."""
-SATURATION = 1.5
+SATURATION = 1.4
 LINE_SIGMA_PX = 1.6
 LINE_RATIO = 1.7
 LINE_FAINTEST, LINE_FULL = 0.008, 0.035

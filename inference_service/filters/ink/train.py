@@ -35,7 +35,7 @@ class TrainingSettings:
     seed: int = 2006
     pictures: int = 200
     picture_size: int = 256
-    steps: int = 14000
+    steps: int = 18000
     batch: int = 4
     crop: int = 64
     learning_rate: float = 2e-3

@@ -23,9 +23,9 @@ from inference_service.filters.ink.train import TrainingSettings, train
 
 Draw = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]
 NOISE_SIGMA = 3.0
-LEAST_PSNR_DB = 27.0
-LEAST_CHANGE = 6.0
-"""Mean change of the picture, in levels, below which nobody would notice that the filter is on."""
+LEAST_PSNR_DB = 25.5
+LEAST_CHANGE = 15.0
+"""Mean change of the picture, in levels. At 10 people asked whether the filter was on."""
 
 
 def image_batch(*pictures_rgb: npt.NDArray[np.uint8]) -> torch.Tensor:
@@ -75,11 +75,19 @@ def photo() -> npt.NDArray[np.uint8]:
 def test_a_photograph_is_drawn_as_the_teacher_would(draw: Draw, photo: npt.NDArray[np.uint8]) -> None:
     wanted = stylise(photo)
     assert psnr_db(draw(photo), wanted) >= LEAST_PSNR_DB
-    assert psnr_db(draw(photo), wanted) >= psnr_db(photo, wanted) + 3
+    assert psnr_db(draw(photo), wanted) >= psnr_db(photo, wanted) + 5
 
 
 def test_a_still_scene_is_changed_and_no_more_restless(draw: Draw, photo: npt.NDArray[np.uint8]) -> None:
     assert_draws_calmly(draw, photo)
+
+
+def test_a_small_picture_is_changed_as_plainly(draw: Draw, photo: npt.NDArray[np.uint8]) -> None:
+    small = np.ascontiguousarray(cv2.resize(photo, (320, 240), interpolation=cv2.INTER_AREA), np.uint8)
+    drawn = draw(small)
+    assert np.abs(drawn.astype(int) - small).mean() >= LEAST_CHANGE
+    is_ink = (small.astype(int) - drawn > 60).all(axis=2)
+    assert is_ink.mean() > 0.01
 
 
 def test_an_identity_would_fail_the_check(photo: npt.NDArray[np.uint8]) -> None:
