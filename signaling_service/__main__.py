@@ -63,6 +63,7 @@ def main() -> int:
             log_level=settings.log_level,
             access_log=settings.log_level == "debug",
             log_config=None,
+            proxy_headers=False,  # The application does it, for the proxies that are named.
             ssl_certfile=settings.ssl_certfile,
             ssl_keyfile=settings.ssl_keyfile,
             timeout_graceful_shutdown=1,

@@ -66,6 +66,37 @@ class TokenWrong(SignalingError):
         super().__init__("the token is not valid here")
 
 
+class OriginRefused(SignalingError):
+    """Pages of this origin may not call."""
+
+    status = 403
+    code = "origin_refused"
+
+    def __init__(self, origin: str) -> None:
+        super().__init__(f"pages of {origin[:200]!r} may not call; the operator can name them in --origins")
+
+
+class HostRefused(SignalingError):
+    """The request names a host that is none of this service's."""
+
+    status = 403
+    code = "host_refused"
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"{host[:200]!r} is no host of this service; the operator can name it in --origins")
+
+
+class FilterNotAllowed(SignalingError):
+    """This service, or this caller's token, does not allow a filter."""
+
+    status = 403
+    code = "filter_not_allowed"
+
+    def __init__(self, filters: Sequence[str], allowed: Sequence[str]) -> None:
+        wanted = ", ".join(repr(name[:64]) for name in filters)
+        super().__init__(f"{wanted} may not be used here; allowed are: {', '.join(allowed) or 'none'}")
+
+
 class PictureTooLarge(SignalingError):
     """The camera's picture is over the limit; said on the control channel."""
 

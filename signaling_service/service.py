@@ -65,6 +65,7 @@ class Service:
                 largest=Size(settings.max_width, settings.max_height),
                 encoders=self._encoding.executor,
                 public_ip=settings.public_ip,
+                tells_loopback_alone=not (settings.public_ip or settings.ice_addresses),
             ),
             max_fps=settings.max_fps,
             rtc=self._rtc_configuration,

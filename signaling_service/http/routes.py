@@ -11,14 +11,16 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from signaling_service.access.caller import Caller
+from signaling_service.access.origins import is_on_loopback
 from signaling_service.config import Settings
 from signaling_service.errors import (
     MalformedRequest,
-    SignalingError,
     TokenMissing,
     TokenWrong,
     UnsupportedMediaType,
 )
+from signaling_service.http.gate import check_origin
 from signaling_service.rtc.ice_servers import ice_servers_for_browser
 from signaling_service.session.requests import Change, Offer, change_from_query, parsed
 from signaling_service.session.sessions import Described, SessionHost
@@ -31,9 +33,9 @@ TRICKLE = "application/trickle-ice-sdpfrag"
 def create_routes(
     settings: Settings, sessions: SessionHost, exposition: Callable[[], Awaitable[bytes]]
 ) -> APIRouter:
-    """Return the calls of the service; those behind the API key check it before anything else."""
+    """Return the calls of the service; guarded ones check origin and key before anything else."""
     router = APIRouter()
-    guarded = APIRouter(dependencies=[Depends(_token_check(settings.api_key))])
+    guarded = APIRouter(dependencies=[Depends(check_origin), Depends(_token_check(settings.key))])
 
     @guarded.post("/offer", openapi_extra=_body_schema({JSON: Offer}))
     async def offer(
@@ -42,7 +44,7 @@ def create_routes(
         """Open a session: answer an SDP offer that sends and receives video."""
         body = await _json_body(request)
         query = change_from_query(filter, params, outage).model_dump(exclude_none=True)
-        made = await sessions.open(parsed(Offer, {**query, **body}), _client(request))
+        made = await sessions.open(parsed(Offer, {**query, **body}), _caller(request))
         return {"sdp": made.answer_sdp, "type": "answer", **_described(made)}
 
     @guarded.patch(
@@ -103,14 +105,6 @@ def create_routes(
     return router
 
 
-def error_response(error: SignalingError) -> JSONResponse:
-    """The one shape of every error."""
-    body: dict[str, Any] = {"code": error.code, "message": str(error)}
-    if field := getattr(error, "field", ""):
-        body["field"] = field
-    return JSONResponse({"error": body}, error.status, headers=error.headers)
-
-
 def _token_check(api_key: str | None) -> Any:
     async def check(request: Request) -> None:
         if api_key is None:
@@ -151,8 +145,9 @@ def _filter(served: ServedFilter) -> dict[str, Any]:
     }
 
 
-def _client(request: Request) -> str:
-    return request.client.host if request.client else "unknown"
+def _caller(request: Request) -> Caller:
+    address = request.client.host if request.client else "unknown"
+    return Caller(address, is_on_loopback=is_on_loopback(request.headers.get("origin")))
 
 
 def _content_type(request: Request) -> str:

@@ -56,6 +56,8 @@ class StaticPages(StaticFiles):
         response = await super().get_response(path, scope)
         headers = response.headers
         headers.setdefault("Cache-Control", "no-cache")
+        # Files are the same for everybody, and other sites import the shim.
+        headers.setdefault("Access-Control-Allow-Origin", "*")
         headers.setdefault("X-Content-Type-Options", "nosniff")
         if (declared := DECLARED_TYPES.get(Path(path).suffix)) and "content-type" in headers:
             headers["Content-Type"] = declared

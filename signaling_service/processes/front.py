@@ -21,6 +21,7 @@ import zmq
 from prometheus_client import generate_latest
 
 from shared.wire import SESSION_BYTES, StatusHeader
+from signaling_service.access.caller import Caller
 from signaling_service.config import Settings
 from signaling_service.cores import usable_cores
 from signaling_service.errors import (
@@ -58,7 +59,7 @@ class DealtSessions:
         self._costly: dict[bytes, None] = {}
         """Hashes of the last offers over which a process was lost."""
 
-    async def open(self, offer: Offer, client: str) -> Described:
+    async def open(self, offer: Offer, caller: Caller) -> Described:
         """Give the session to the least loaded process that takes it."""
         self._check_limit()
         check_offer(offer.sdp)
@@ -68,7 +69,7 @@ class DealtSessions:
         refusal: SignalingError = NoMediaProcess()
         for process in sorted(self._processes, key=lambda process: process.load):
             try:
-                return await self._open_at(process, offer, client)
+                return await self._open_at(process, offer, caller)
             except MediaProcessLost:
                 # Perhaps by this very offer: dealt to the next one, it would take all of them.
                 self._costly[digest] = None
@@ -115,9 +116,13 @@ class DealtSessions:
         if limit is not None and sum(len(process.sessions) for process in self._processes) >= limit:
             raise ServiceFull(limit)
 
-    async def _open_at(self, process: KeptProcess, offer: Offer, client: str) -> Described:
+    async def _open_at(self, process: KeptProcess, offer: Offer, caller: Caller) -> Described:
         session_id = (bytes([process.place]) + secrets.token_bytes(SESSION_BYTES - 1)).hex()
-        value = {"session": session_id, "client": client, "offer": offer.model_dump(mode="json")}
+        value = {
+            "session": session_id,
+            "caller": caller.as_map(),
+            "offer": offer.model_dump(mode="json"),
+        }
         # Counted before the first wait, so that limit and dealing hold among offers that come together.
         process.sessions.add(session_id)
         try:

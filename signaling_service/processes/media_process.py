@@ -19,6 +19,7 @@ from typing import Any
 from prometheus_client import generate_latest
 
 from shared.wire import unpack_status
+from signaling_service.access.caller import Caller
 from signaling_service.config import Settings
 from signaling_service.errors import SignalingError
 from signaling_service.logs import configure_logs
@@ -59,8 +60,8 @@ class MediaProcess:
         assert self._service is not None
         sessions = self._service.sessions
         if name == "open":
-            offer = Offer.model_validate(value["offer"])
-            return (await sessions.open(offer, value["client"], bytes.fromhex(value["session"]))).as_map()
+            offer, caller = Offer.model_validate(value["offer"]), Caller.from_map(value["caller"])
+            return (await sessions.open(offer, caller, bytes.fromhex(value["session"]))).as_map()
         if name == "change":
             change = Change.model_validate(value["change"])
             return (await sessions.change(value["session"], change)).as_map()

@@ -10,7 +10,7 @@ import errno
 import logging
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from typing import Any
@@ -26,6 +26,7 @@ from signaling_service.media.encoders.h264 import H264Encoder
 from signaling_service.media.encoders.nvenc import Nvenc
 from signaling_service.media.encoders.vp8 import Vp8Encoder
 from signaling_service.rtc import arrivals
+from signaling_service.rtc.candidates import LOOPBACK
 from signaling_service.rtc.decoder_thread import decode_all
 
 logger = logging.getLogger(__name__)
@@ -109,6 +110,12 @@ def heard_s(connection: Connection) -> float:
     return noted
 
 
+def gather_on_loopback(connections: Iterable[Connection]) -> None:
+    """Let connections that have not gathered yet have a candidate of 127.0.0.1 besides."""
+    for connection in connections:
+        connection.has_loopback = True
+
+
 def own_addresses() -> list[str]:
     """Return this host's addresses that become candidates of each session."""
     return list(aioice.ice.get_host_addresses(use_ipv4=True, use_ipv6=True))
@@ -190,7 +197,7 @@ def _host_addresses(chosen: tuple[str, ...], original: Any) -> Callable[[bool, b
         if chosen:
             return [a for a in chosen if (use_ipv6 if ":" in a else use_ipv4)]
         # A machine without a network still serves its own browser.
-        return list(original(use_ipv4, use_ipv6)) or ["127.0.0.1"]
+        return list(original(use_ipv4, use_ipv6)) or [LOOPBACK]
 
     return get_host_addresses
 
@@ -225,6 +232,8 @@ def _patient(original: Any) -> Callable[..., Any]:
 
 def _limited(original: Any) -> Callable[..., Any]:
     def limited(self: Connection, component: int, addresses: list[str]) -> Any:
+        if getattr(self, "has_loopback", False) and LOOPBACK not in addresses:
+            addresses = [*addresses, LOOPBACK]
         return original(self, component, addresses, timeout=GATHER_LIMIT_S)
 
     return limited

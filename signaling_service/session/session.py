@@ -13,6 +13,7 @@ from aiortc import RTCPeerConnection
 from aiortc.rtcrtpreceiver import RemoteStreamTrack
 
 from shared.wire import ResultHeader, ResultKind
+from signaling_service.access.caller import Caller
 from signaling_service.errors import PictureTooLarge, SignalingError
 from signaling_service.media.frame import CameraFrame
 from signaling_service.rtc.camera import Camera
@@ -50,6 +51,7 @@ class Session:
         choice: Choice,
         outage: Outage,
         on_end: Callable[[Session], None],
+        caller: Caller,
     ) -> None:
         self.id = id_
         self.connected_s: float | None = None
@@ -61,7 +63,12 @@ class Session:
         self._lane = Lane(around.context, id_, around.listener.reply_to, around.keys)
         self.wish = Wish(choice, outage, around.workers, self._lane, self._returned)
         self._negotiation = Negotiation(
-            self._pc, around.terms, self._returned, self._statistics.latency, self._on_too_large
+            self._pc,
+            around.terms,
+            self._returned,
+            self._statistics.latency,
+            self._on_too_large,
+            is_local=caller.is_on_loopback,
         )
         self._control = Control(self.name, self.wish, self._statistics)
         self._camera: Camera | None = None

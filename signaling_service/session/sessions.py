@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from shared.wire import SESSION_BYTES
+from signaling_service.access.caller import Caller
 from signaling_service.errors import (
     NoWorker,
     ServiceFull,
@@ -61,8 +62,8 @@ class Described:
 class SessionHost(Protocol):
     """What the routes need of sessions, wherever these live; raises SignalingError only."""
 
-    async def open(self, offer: Offer, client: str) -> Described:
-        """Answer an offer; `client` is the caller's address."""
+    async def open(self, offer: Offer, caller: Caller) -> Described:
+        """Answer an offer."""
 
     async def change(self, session_id: str, change: Change) -> Described:
         """Change a session; returns when nothing of the old choice can leave any more."""
@@ -102,13 +103,13 @@ class LocalSessions:
         self._ended: deque[str] = deque(maxlen=REMEMBERED)
         self._is_shutting_down = False
 
-    async def open(self, offer: Offer, client: str, id_: bytes | None = None) -> Described:
+    async def open(self, offer: Offer, caller: Caller, id_: bytes | None = None) -> Described:
         """As SessionHost has it; the front chooses the ids of what it deals to its processes."""
         try:
-            described = await self._open(offer, client, id_)
+            described = await self._open(offer, caller, id_)
         except SignalingError as exc:
             self._around.metrics.offers.labels(exc.code).inc()
-            logger.info("offer of %s refused: %s", client, exc)
+            logger.info("an offer is refused: %s", exc.code)
             raise
         self._around.metrics.offers.labels("answered").inc()
         return described
@@ -118,7 +119,7 @@ class LocalSessions:
         try:
             first_rtp_timestamp = await session.wish.change(change)
         except SignalingError as exc:
-            logger.info("session %s: change refused: %s", session_id, exc)
+            logger.info("session %s: a change is refused: %s", session_id, exc.code)
             raise
         return _describe(session, first_rtp_timestamp=first_rtp_timestamp)
 
@@ -144,14 +145,14 @@ class LocalSessions:
         if not self._around.workers.live():
             raise NoWorker([self._default_filter])
 
-    async def _open(self, offer: Offer, client: str, id_: bytes | None) -> Described:
+    async def _open(self, offer: Offer, caller: Caller, id_: bytes | None) -> Described:
         filters = tuple(offer.filter or (self._default_filter,))
         params = offer.params or {}
         if self._is_shutting_down:
             raise ShuttingDown
         self._around.workers.check_choice(filters, params)
         self._check_room()
-        if self._connecting(client) >= MAX_CONNECTING_PER_CLIENT:
+        if self._connecting(caller.address) >= MAX_CONNECTING_PER_CLIENT:
             raise TooManyConnecting(MAX_CONNECTING_PER_CLIENT)
         session = Session(
             id_ or secrets.token_bytes(SESSION_BYTES),
@@ -159,17 +160,18 @@ class LocalSessions:
             Choice.of(filters, params, generation=0),
             offer.outage or Outage.CLOSED,
             self._forget,
+            caller,
         )
         # Kept before the first wait, so that the limits hold among offers that come together.
         self._sessions[session.name] = session
-        self._clients[session.name] = client
+        self._clients[session.name] = caller.address
         self._around.metrics.sessions.set(len(self._sessions))
         try:
             answer_sdp = await session.open(offer.sdp)
         except BaseException:
             await session.close("offer refused")
             raise
-        logger.info("session %s of %s opened: %s", session.name, client, ", ".join(filters))
+        logger.info("session %s opened: %s", session.name, ", ".join(filters))
         return _describe(session, answer_sdp=answer_sdp)
 
     def room(self) -> int:

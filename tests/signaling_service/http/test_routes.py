@@ -232,32 +232,6 @@ async def test_ice_servers_are_the_configured_ones(results: str) -> None:
     assert set(made) == {"urls", "username", "credential"}
 
 
-async def test_a_page_of_another_origin_may_call(service: Running) -> None:
-    preflight = await service.http.options(
-        "/offer",
-        headers={
-            "origin": "https://meet.example",
-            "access-control-request-method": "POST",
-            "access-control-request-headers": "content-type,authorization",
-            "access-control-request-private-network": "true",
-        },
-    )
-    assert preflight.status_code == 200
-    assert preflight.headers["access-control-allow-origin"] == "*"
-    assert "authorization" in preflight.headers["access-control-allow-headers"].lower()
-    assert preflight.headers["access-control-allow-private-network"] == "true"
-    module = await service.http.get("/p2pcamera.mjs", headers={"origin": "https://meet.example"})
-    assert module.headers["access-control-allow-origin"] == "*"
-    assert module.headers["content-type"].startswith("text/javascript")
-    refused = await service.http.post("/offer", json={}, headers={"origin": "https://meet.example"})
-    assert refused.headers["access-control-allow-origin"] == "*"
-    too_large = await service.http.post(
-        "/offer", content=b"x" * (MAX_BODY_BYTES + 1), headers={"origin": "https://meet.example"}
-    )
-    assert too_large.status_code == 413
-    assert too_large.headers["access-control-allow-origin"] == "*"
-
-
 async def test_a_body_that_grows_past_the_limit_is_cut_off(service: Running) -> None:
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(MAX_BODY_BYTES // 8192 + 2):

@@ -15,6 +15,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from signaling_service.access.caller import Caller
 from signaling_service.config import Settings
 from signaling_service.errors import MediaProcessLost, UnusableOffer
 from signaling_service.http.app import create_app
@@ -24,6 +25,8 @@ from signaling_service.session.requests import Offer
 from signaling_service.workers.table import Workers
 from tests.signaling_service.calling import Page, page, until
 from tests.signaling_service.making import WireWorker
+
+CALLER = Caller("192.0.2.1")
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -207,13 +210,13 @@ async def test_an_offer_that_cost_a_process_is_never_dealt_again() -> None:
     processes = [Losing(place) for place in range(3)]
     sessions = DealtSessions(Settings(), processes, Workers(Metrics()))  # type: ignore[arg-type]
     with pytest.raises(MediaProcessLost):
-        await sessions.open(Offer(sdp="v=0 the one", type="offer"), "client")
+        await sessions.open(Offer(sdp="v=0 the one", type="offer"), CALLER)
     with pytest.raises(UnusableOffer, match="lost over this offer"):
-        await sessions.open(Offer(sdp="v=0 the one", type="offer"), "client")
+        await sessions.open(Offer(sdp="v=0 the one", type="offer"), CALLER)
     assert [process.asked for process in processes] == [1, 0, 0]
     for number in range(2 * MAX_COSTLY):
         with pytest.raises(MediaProcessLost):
-            await sessions.open(Offer(sdp=f"v=0 {number}", type="offer"), "client")
+            await sessions.open(Offer(sdp=f"v=0 {number}", type="offer"), CALLER)
     assert len(sessions._costly) == MAX_COSTLY
 
 
@@ -221,7 +224,7 @@ async def test_an_offer_over_a_limit_reaches_no_process() -> None:
     processes = [Losing(0)]
     sessions = DealtSessions(Settings(), processes, Workers(Metrics()))  # type: ignore[arg-type]
     with pytest.raises(UnusableOffer, match="bytes"):
-        await sessions.open(Offer(sdp="a=ssrc:1 x\r\n" * 40_000, type="offer"), "client")
+        await sessions.open(Offer(sdp="a=ssrc:1 x\r\n" * 40_000, type="offer"), CALLER)
     assert processes[0].asked == 0
 
 

@@ -1,0 +1,99 @@
+"""The settings of who may call: origins, proxies, the key, tokens, filters."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode
+
+from signaling_service.access.origins import checked, is_loopback
+from signaling_service.setting_types import named, split
+
+MAX_SECRET_BYTES = 64 * 1024
+
+
+class AccessSettings(BaseSettings):
+    """The part of `config.Settings` that says who may call, and what for."""
+
+    host: str = Field("127.0.0.1", description="address of the HTTP server")
+    origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="other sites whose pages may call, comma-separated, as https://meet.example; * for all. "
+        "Without a key, else only this service's own pages, those on loopback and the extension may",
+    )
+    open: bool = Field(
+        False, description="let everybody who reaches this service use it: beyond loopback without a key"
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="addresses or networks of proxies whose X-Forwarded-For is believed, comma-separated"
+    )
+    api_key: str | None = Field(
+        None, min_length=1, repr=False, description="token that every caller must bring"
+    )
+    api_key_file: Path | None = Field(None, description="file with that token")
+
+    @field_validator("origins", mode="before")
+    @classmethod
+    def _origins(cls, value: Any) -> Any:
+        return tuple(checked(origin) for origin in (split(value) if isinstance(value, str) else value))
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _trusted_proxies(cls, value: Any) -> Any:
+        networks = split(value) if isinstance(value, str) else value
+        for network in networks:
+            ipaddress.ip_network(network)
+        return networks
+
+    @field_validator("api_key_file")
+    @classmethod
+    def _api_key_file(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            secret_in(value)
+        return value
+
+    @model_validator(mode="after")
+    def _one_key(self) -> AccessSettings:
+        if self.api_key is not None and self.api_key_file is not None:
+            raise ValueError(named("api_key_file", "expected alone, or --api-key alone"))
+        return self
+
+    @model_validator(mode="after")
+    def _is_open_on_purpose(self) -> AccessSettings:
+        if not (self.is_guarded or self.open or is_loopback(self.host.lower())):
+            raise ValueError(
+                named(
+                    "host",
+                    f"whoever reaches {self.host} could use this service: expected --api-key-file or a token "
+                    "key with it, or --open, which lets everybody",
+                )
+            )
+        return self
+
+    @property
+    def key(self) -> str | None:
+        """The token that every caller must bring, wherever it was said; reads the file."""
+        return self.api_key if self.api_key_file is None else secret_in(self.api_key_file)
+
+    @property
+    def is_guarded(self) -> bool:
+        """Callers must prove who they are."""
+        return self.api_key is not None or self.api_key_file is not None
+
+
+def secret_in(path: Path) -> str:
+    """Return a file's one line of text; raises ValueError without what is in it."""
+    try:
+        text = path.read_bytes()[: MAX_SECRET_BYTES + 1].decode().strip()
+    except OSError as exc:
+        raise ValueError(f"{path} cannot be read: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise ValueError(f"{path} is not text") from exc
+    if not text:
+        raise ValueError(f"{path} is empty")
+    if len(text) > MAX_SECRET_BYTES:
+        raise ValueError(f"{path} is over {MAX_SECRET_BYTES} bytes")
+    return text
