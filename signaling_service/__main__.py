@@ -12,6 +12,8 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
+from signaling_service.hidden_secrets import hide
+
 logger = logging.getLogger("signaling_service")
 
 
@@ -21,6 +23,7 @@ def main() -> int:
     # closed, and finds these again.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
+    hide(sys.argv[1:])
     if sys.argv[1:2] == ["keys"]:
         from signaling_service.keys_command import main as make_keys
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -71,6 +72,8 @@ def create_app(service: Serving) -> FastAPI:
     app.add_exception_handler(SignalingError, _on_signaling_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
+    app.add_exception_handler(Exception, _on_fault)
     app.add_middleware(_BodyLimit)
     app.add_middleware(Gate, origins=_origins(service.settings), checks_host=not service.settings.is_guarded)
     if service.settings.trusted_proxies:
@@ -119,6 +122,16 @@ async def _on_signaling_error(_: Request, error: Exception) -> Response:
 async def _on_invalid_request(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     return error_response(MalformedRequest(explain(error.errors()[0])))
+
+
+async def _on_disconnect(_: Request, error: Exception) -> Response:
+    # Nobody reads it: the caller has gone away in the middle of its body.
+    return error_response(MalformedRequest("the body has broken off"))
+
+
+async def _on_fault(_: Request, error: Exception) -> Response:
+    # What it was stands in the log alone.
+    return error_response(SignalingError("internal error"))
 
 
 async def _on_http_exception(_: Request, error: Exception) -> Response:

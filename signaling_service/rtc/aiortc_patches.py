@@ -19,7 +19,9 @@ import aioice
 import aioice.ice
 import aiortc
 import aiortc.codecs
+import aiortc.rtcdtlstransport
 import aiortc.rtcrtpreceiver
+import aiortc.rtcsctptransport
 
 from signaling_service.media.decoders import H264Decoder, Vp8Decoder
 from signaling_service.media.encoders.h264 import H264Encoder
@@ -28,6 +30,7 @@ from signaling_service.media.encoders.vp8 import Vp8Encoder
 from signaling_service.rtc import arrivals
 from signaling_service.rtc.candidates import LOOPBACK
 from signaling_service.rtc.decoder_thread import decode_all
+from signaling_service.rtc.unreadable import survived
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +71,10 @@ def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
     _replace(aioice.ice.StunProtocol, "datagram_received", arrivals.guarded)
     _replace(aioice.ice.StunProtocol, "request", _patient)
     _replace(Connection, "get_component_candidates", _limited)
+    for name in ("_handle_data", "_receive"):
+        _replace(aiortc.rtcsctptransport.RTCSctpTransport, name, survived)
+    for name in ("_handle_rtcp_data", "_handle_rtp_data"):
+        _replace(aiortc.rtcdtlstransport.RTCDtlsTransport, name, survived)
 
 
 def is_known() -> bool:

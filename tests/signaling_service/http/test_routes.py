@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from signaling_service.http.app import MAX_BODY_BYTES
+from signaling_service.http.app import MAX_BODY_BYTES, create_app
 from signaling_service.http.static_files import accepts_gzip
 from signaling_service.session.requests import MAX_PARAMS_BYTES
 from tests.signaling_service.calling import Page, Running, page, running
@@ -64,6 +64,14 @@ def bad_offers() -> Iterator[Any]:
     yield pytest.param({"content": "{"}, 400, "malformed", id="no JSON")
     yield pytest.param({"content": b"\xff"}, 400, "malformed", id="no UTF-8")
     yield pytest.param({"content": "[" * 30000}, 400, "malformed", id="nested deep")
+    for depth in (33, 300, 600, 900):
+        deep = '{"a":' * depth + "1" + "}" * depth
+        body = f'{{"type": "offer", "sdp": "v=0", "params": {deep}}}'
+        yield pytest.param({"content": body}, 400, "malformed", id=f"params nested {depth} deep")
+        if depth == 300:
+            yield pytest.param(
+                {"json": good, "params": {"params": deep}}, 400, "malformed", id="query nested deep"
+            )
     yield pytest.param({"json": []}, 400, "malformed", id="a list")
     yield pytest.param({"json": {"type": "offer"}}, 400, "malformed", id="no sdp")
     yield pytest.param({"json": {**good, "sdp": 5}}, 400, "malformed", id="sdp a number")
@@ -99,6 +107,43 @@ async def test_a_bad_offer_gets_its_error_and_leaves_nothing(
     response = await service.http.post("/offer", headers=headers, **request_)
     assert error_of(response, status)["code"] == code
     await service.is_free()
+
+
+async def test_a_body_that_breaks_off_leaves_no_traceback(
+    service: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = create_app(service.service)
+    coming = [
+        {"type": "http.request", "body": b'{"type": "offer", ', "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return coming.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/offer", "raw_path": b"/offer", "query_string": b"",
+        "scheme": "http", "http_version": "1.1", "server": ("127.0.0.1", 1), "client": ("127.0.0.1", 2),
+        "headers": [(b"host", b"localhost"), (b"content-type", b"application/json")],
+    }  # fmt: skip
+    await app(scope, receive, send)
+    assert sent[0]["status"] == 400
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_a_fault_of_the_service_is_told_without_what_it_was(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError("of the inside")
+
+    monkeypatch.setattr(service.service.sessions, "served_filters", broken)
+    response = await service.http.get("/filters")
+    assert error_of(response, 500) == {"code": "internal", "message": "internal error"}
 
 
 async def test_every_broken_line_of_an_offer_is_refused_or_answered(service: Running) -> None:
@@ -191,6 +236,9 @@ async def test_an_unknown_session_is_404(service: Running, method: str) -> None:
     [
         ("GET", "/nothing", 404, "not_found"),
         ("GET", "/../pyproject.toml", 404, "not_found"),
+        ("GET", "/a%00b", 404, "not_found"),
+        ("GET", "/" + "x" * 5000, 404, "not_found"),
+        ("GET", "/%ff", 404, "not_found"),
         ("DELETE", "/filters", 405, "method_not_allowed"),
     ],
 )
