@@ -233,6 +233,19 @@ class Settings(AccessSettings):
                 raise ValueError(named(high, than))
         return self
 
+    @model_validator(mode="before")
+    @classmethod
+    def _default_of_those_allowed(cls, values: Any) -> Any:
+        allowed = values.get("allowed_filters") if isinstance(values, dict) else None
+        names = split(allowed) if isinstance(allowed, str) else allowed
+        return {"default_filter": names[0], **values} if names else values
+
+    @model_validator(mode="after")
+    def _default_is_allowed(self) -> Settings:
+        if self.allowed is not None and self.default_filter not in self.allowed:
+            raise ValueError(named("default_filter", f"{self.default_filter!r} is none of --allowed-filters"))
+        return self
+
     @model_validator(mode="after")
     def _tcp_has_keys(self) -> Settings:
         if self.results_bind.startswith("tcp://") and self.link_keys is None:

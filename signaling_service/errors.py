@@ -170,15 +170,25 @@ class InvalidParams(SignalingError):
         self.field = field
 
 
-class TooManyConnecting(SignalingError):
-    """One client has opened many sessions without connecting them."""
+class TooManySessions(SignalingError):
+    """A token's subject has as many sessions as its token allows."""
 
     status = 429
-    code = "too_many_requests"
+    code = "too_many_sessions"
     retry_after_s = 5
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"at most {limit} sessions of one client may be connecting at a time")
+        super().__init__(f"the token allows {limit} sessions at a time, and as many are connected")
+
+
+class SessionTimeOver(SignalingError):
+    """A session has lasted as long as its token allows; said on the control channel."""
+
+    status = 403
+    code = "time_over"
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"the token allows sessions of {limit_s:g} s")
 
 
 class NoWorker(SignalingError):
@@ -197,7 +207,7 @@ class ServiceFull(SignalingError):
 
     status = 503
     code = "full"
-    retry_after_s = 10
+    retry_after_s = 5
 
     def __init__(self, limit: int | None) -> None:
         if limit is None:

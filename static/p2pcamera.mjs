@@ -1006,6 +1006,14 @@ var ReconnectPolicy = class {
   }
 };
 /**
+ * @param {Pick<Fault, 'retryAfterS'>} fault @param {() => number} [random] from 0 to 1
+ * @returns {number | null} the pause that the server asks for, in milliseconds; null where it asks for none
+ */
+function pauseAskedFor({ retryAfterS }, random = Math.random) {
+  if (retryAfterS === null || !(retryAfterS >= 0)) return null;
+  return Math.max(1e3 * retryAfterS, SHORTEST_PAUSE_MS) * (1 + LARGEST_JITTER * random());
+}
+/**
  * @param {Pick<Fault, 'status' | 'code'>} fault
  * @returns {boolean} whether another attempt would be of no use
  */
@@ -1198,6 +1206,8 @@ var Watch = class {
  */
 var CONNECT_TIMEOUT_MS = 1e4;
 var RECONNECT_TIMEOUT_MS = 5e3;
+/** With less time left, another attempt is of no use. */
+var SHORTEST_ATTEMPT_MS = 1e3;
 /**
  * The session that is kept connected. `opened` is called before `changed` tells of the new state. `takeBack`
  * gives up a choice that was refused in an outage, where there is one. `refused` and `gone` end the session:
@@ -1227,6 +1237,9 @@ var KeptConnection = class {
   #watch = null;
   /** The newest outage. @type {Reconnection | null} */
   #reconnection = null;
+  /** Ends the pause before another first attempt. */
+  #endPause = () => {
+  };
   /** Who waits for the end of an outage. @type {((fault: Fault | null) => void)[]} */
   #waiting = [];
   /** @param {Settings} settings of the session @param {SignalingCalls} signaling @param {Subscriber} on */
@@ -1246,7 +1259,7 @@ var KeptConnection = class {
   }
   /** @param {Picture} picture of the session @param {Promise<RTCIceServer[]>} iceServers @throws {Fault} */
   async open(picture, iceServers) {
-    await this.#connect(picture, iceServers, CONNECT_TIMEOUT_MS);
+    await this.#connectFirst(picture, iceServers);
     if (this.#isClosed || !picture.outlivesItsConnection) return;
     this.#watch = new Watch(picture, this.#signaling, {
       isReconnecting: () => this.#state === "reconnecting",
@@ -1256,6 +1269,38 @@ var KeptConnection = class {
       lose: (link) => this.#lose(link, picture)
     });
     this.#watch.start();
+  }
+  /**
+   * Tries again where the server asks for that, as long as the time limit lasts.
+   * @param {Picture} picture @param {Promise<RTCIceServer[]>} iceServers @throws {Fault}
+   */
+  async #connectFirst(picture, iceServers) {
+    const startedAt_ms = performance.now();
+    let left_ms = CONNECT_TIMEOUT_MS;
+    while (true) {
+      try {
+        return await this.#connect(picture, iceServers, left_ms);
+      } catch (error) {
+        const fault = (
+          /** @type {Fault} */
+          error
+        );
+        const pause_ms = pauseAskedFor(fault);
+        left_ms = Math.round(startedAt_ms + CONNECT_TIMEOUT_MS - performance.now() - (pause_ms ?? 0));
+        if (this.#isClosed || pause_ms === null || left_ms < SHORTEST_ATTEMPT_MS) throw error;
+        this.#fault = fault;
+        this.#on.changed();
+        await this.#pauseOrEnd(pause_ms);
+        if (this.#isClosed) throw error;
+      }
+    }
+  }
+  /** @param {number} pause_ms @returns {Promise<void>} */
+  #pauseOrEnd(pause_ms) {
+    return new Promise((resolve) => {
+      this.#endPause = resolve;
+      setTimeout(resolve, pause_ms);
+    });
   }
   /** Sends the camera's track, or its new size, where there is a connection. */
   send() {
@@ -1281,6 +1326,7 @@ var KeptConnection = class {
     this.#watch?.stop();
     this.#link?.close(reason);
     this.#reconnection?.wake();
+    this.#endPause();
     this.#settleWaiting(reason);
   }
   /**

@@ -47,8 +47,13 @@ class Caller:
         return cls(**{**said, "grant": Grant(**grant)})
 
 
+def preset(default: str, allowed: Collection[str] | None) -> str:
+    """Return the filter of a call that names none: the service's default, or one that is allowed."""
+    return default if allowed is None or default in allowed or not allowed else min(allowed)
+
+
 def both(one: Collection[str] | None, other: Collection[str] | None) -> frozenset[str] | None:
     """Return the names in both, where None stands for every name."""
-    if one is None or other is None:
-        return None if one is other else frozenset(one if other is None else other or ())
-    return frozenset(one) & frozenset(other)
+    if one is None:
+        return None if other is None else frozenset(other)
+    return frozenset(one) if other is None else frozenset(one) & frozenset(other)

@@ -35,6 +35,25 @@ class AccessSettings(BaseSettings):
     )
     api_key_file: Path | None = Field(None, description="file with that token")
 
+    allowed_filters: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="filters that callers may use, comma-separated, the default one first "
+        "(default: all that workers serve)",
+    )
+
+    max_connecting_per_address: int = Field(
+        16,
+        ge=1,
+        le=1000,
+        description="offers of one address that may wait to be connected; a newer one takes the turn of the "
+        "oldest",
+    )
+
+    @field_validator("allowed_filters", mode="before")
+    @classmethod
+    def _allowed_filters(cls, value: Any) -> Any:
+        return split(value) if isinstance(value, str) else value
+
     @field_validator("origins", mode="before")
     @classmethod
     def _origins(cls, value: Any) -> Any:
@@ -77,6 +96,11 @@ class AccessSettings(BaseSettings):
     def key(self) -> str | None:
         """The token that every caller must bring, wherever it was said; reads the file."""
         return self.api_key if self.api_key_file is None else secret_in(self.api_key_file)
+
+    @property
+    def allowed(self) -> frozenset[str] | None:
+        """Filters that callers may use; None: all that workers serve."""
+        return frozenset(self.allowed_filters) or None
 
     @property
     def is_guarded(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -11,15 +10,13 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from signaling_service.access.caller import Caller
-from signaling_service.access.origins import is_on_loopback
+from signaling_service.access.caller import both, preset
 from signaling_service.config import Settings
 from signaling_service.errors import (
     MalformedRequest,
-    TokenMissing,
-    TokenWrong,
     UnsupportedMediaType,
 )
+from signaling_service.http.access import Access, caller_of
 from signaling_service.http.gate import check_origin
 from signaling_service.rtc.ice_servers import ice_servers_for_browser
 from signaling_service.session.requests import Change, Offer, change_from_query, parsed
@@ -35,7 +32,7 @@ def create_routes(
 ) -> APIRouter:
     """Return the calls of the service; guarded ones check origin and key before anything else."""
     router = APIRouter()
-    guarded = APIRouter(dependencies=[Depends(check_origin), Depends(_token_check(settings.key))])
+    guarded = APIRouter(dependencies=[Depends(check_origin), Depends(Access(settings.key).check)])
 
     @guarded.post("/offer", openapi_extra=_body_schema({JSON: Offer}))
     async def offer(
@@ -44,7 +41,7 @@ def create_routes(
         """Open a session: answer an SDP offer that sends and receives video."""
         body = await _json_body(request)
         query = change_from_query(filter, params, outage).model_dump(exclude_none=True)
-        made = await sessions.open(parsed(Offer, {**query, **body}), _caller(request))
+        made = await sessions.open(parsed(Offer, {**query, **body}), caller_of(request))
         return {"sdp": made.answer_sdp, "type": "answer", **_described(made)}
 
     @guarded.patch(
@@ -54,24 +51,27 @@ def create_routes(
     )
     async def change(session_id: str, request: Request) -> Response:
         """Change filter, parameters or outage policy, or add trickled ICE candidates (RFC 8840)."""
+        subject = caller_of(request).subject
         if _content_type(request) == TRICKLE:
-            await sessions.add_candidates(session_id, await _text_body(request))
+            await sessions.add_candidates(session_id, await _text_body(request), subject)
             return Response(status_code=204)
         wanted = parsed(Change, await _json_body(request, also=TRICKLE))
-        return JSONResponse(_described(await sessions.change(session_id, wanted)))
+        return JSONResponse(_described(await sessions.change(session_id, wanted, subject)))
 
     @guarded.delete("/sessions/{session_id}")
-    async def end(session_id: str) -> dict[str, str]:
+    async def end(session_id: str, request: Request) -> dict[str, str]:
         """End a session and free all that belongs to it."""
-        await sessions.close(session_id)
+        await sessions.close(session_id, caller_of(request).subject)
         return {"session": session_id}
 
     @guarded.get("/filters")
-    async def filters() -> dict[str, Any]:
-        """Every filter that a live worker serves."""
+    async def filters(request: Request) -> dict[str, Any]:
+        """Every filter that a live worker serves and the caller may use."""
+        allowed = both(settings.allowed, caller_of(request).grant.filters)
+        served = [one for one in sessions.served_filters() if allowed is None or one.status.name in allowed]
         return {
-            "filters": [_filter(served) for served in sessions.served_filters()],
-            "default": settings.default_filter,
+            "filters": [_filter(one) for one in served],
+            "default": preset(settings.default_filter, allowed),
         }
 
     @guarded.get("/ice-servers")
@@ -105,19 +105,6 @@ def create_routes(
     return router
 
 
-def _token_check(api_key: str | None) -> Any:
-    async def check(request: Request) -> None:
-        if api_key is None:
-            return
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise TokenMissing
-        if not hmac.compare_digest(token.strip().encode(), api_key.encode()):
-            raise TokenWrong
-
-    return check
-
-
 def _described(made: Described) -> dict[str, Any]:
     filters = list(made.filters)
     return {
@@ -143,11 +130,6 @@ def _filter(served: ServedFilter) -> dict[str, Any]:
         "state": status.state.value,
         "workers": served.workers,
     }
-
-
-def _caller(request: Request) -> Caller:
-    address = request.client.host if request.client else "unknown"
-    return Caller(address, is_on_loopback=is_on_loopback(request.headers.get("origin")))
 
 
 def _content_type(request: Request) -> str:

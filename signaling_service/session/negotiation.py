@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiortc import RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
 from aiortc.exceptions import OperationError
@@ -56,6 +56,12 @@ class Terms:
     """Announced in place of this host's own IPv4 addresses."""
     tells_loopback_alone: bool = False
     """To pages on loopback, which reach it there: nobody has chosen what they are told."""
+
+    def within(self, max_width: int | None, max_height: int | None) -> Terms:
+        """Return these terms for a page whose picture is limited further; None: as it is."""
+        width = min(self.largest.width, max_width or self.largest.width)
+        height = min(self.largest.height, max_height or self.largest.height)
+        return replace(self, largest=Size(width, height))
 
 
 class Negotiation:

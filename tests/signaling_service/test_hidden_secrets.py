@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -9,7 +7,7 @@ import psutil
 import pytest
 
 from harness.deadline import eventually
-from harness.services import ROOT
+from harness.services import Process
 from signaling_service.hidden_secrets import without_secrets
 
 
@@ -33,8 +31,8 @@ def test_secrets_are_told_apart(given: list[str], kept: list[str], secrets: dict
 async def test_the_list_of_processes_shows_no_secret(tmp_path: Path, free_port: int, results: str) -> None:
     argv = [sys.executable, "-m", "signaling_service", "--api-key", "VERYSECRET", "--port", str(free_port)]
     argv += ["--results-bind", results, "--ice-servers", "turn:u@t.example", "--processes", "1"]
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(argv, cwd=ROOT, stdout=log, stderr=log, env={**os.environ})
+    process = Process("signaling", argv, tmp_path / "log")
+    process.start()
     try:
         seen = psutil.Process(process.pid)
         await eventually(lambda: "VERYSECRET" not in " ".join(seen.cmdline()), 20, "the secret is gone")
@@ -43,5 +41,4 @@ async def test_the_list_of_processes_shows_no_secret(tmp_path: Path, free_port: 
             *("--results-bind", results, "--processes", "1"),
         ]
     finally:
-        process.terminate()
-        process.wait(20)
+        await process.stop(20)

@@ -135,7 +135,8 @@ async def test_only_proxies_that_are_named_say_whose_call_it_is(results: str) ->
                 body = {"type": "offer", "sdp": await page.offer()}
                 answer = await service.http.post("/offer", json=body, headers=forwarded)
                 assert answer.status_code == 200
-                assert list(service.service.sessions._clients.values()) == [expected]
+                (place,) = service.service.sessions._places._places.values()
+                assert place.address == expected
                 await page.close()
 
 

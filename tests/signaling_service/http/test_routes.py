@@ -10,7 +10,7 @@ import pytest
 from signaling_service.http.app import MAX_BODY_BYTES, create_app
 from signaling_service.http.static_files import accepts_gzip
 from signaling_service.session.requests import MAX_PARAMS_BYTES
-from tests.signaling_service.calling import Page, Running, page, running
+from tests.signaling_service.calling import Page, Running, page, running, until
 from tests.signaling_service.making import WireWorker, served
 
 
@@ -57,6 +57,29 @@ async def test_filters_are_what_live_workers_serve(bare: Running, results: str) 
     assert (ink["name"], ink["title"], ink["workers"]) == ("ink", "Ink", 1)
     assert (ink["keeps_state"], ink["private"]) == (True, True)
     assert ink["schema"]["properties"]["strength"]["maximum"] == 1
+
+
+async def test_filters_that_are_not_allowed_are_neither_listed_nor_taken(results: str) -> None:
+    async with running(results, allowed_filters=("invert", "face"), default_filter="invert") as service:
+        with WireWorker(results), WireWorker(results, worker="w2", filters=(served("face"),)):
+            await until(lambda: len(service.service.workers.live()) == 2)
+            listed = (await service.http.get("/filters")).json()
+            assert [one["name"] for one in listed["filters"]] == ["face", "invert"]
+            assert listed["default"] == "invert"
+            for filters in ("ink", "never served", ["invert", "ink"]):
+                body = {"type": "offer", "sdp": "v=0", "filter": filters}
+                error = error_of(await service.http.post("/offer", json=body), 403)
+                assert error["code"] == "filter_not_allowed"
+                assert "allowed are: face, invert" in error["message"]
+            async with page() as caller:
+                await caller.call(service.http)
+                assert caller.answer["filter"] == "invert"
+                path = f"/sessions/{caller.answer['session']}"
+                refused = await service.http.patch(path, json={"filter": "ink"})
+                assert error_of(refused, 403)["code"] == "filter_not_allowed"
+                caller.say({"type": "filter", "name": "ink"})
+                assert (await caller.hears("error"))["error"]["code"] == "filter_not_allowed"
+                assert (await service.http.patch(path, json={})).json()["filter"] == "invert"
 
 
 def bad_offers() -> Iterator[Any]:
@@ -192,30 +215,52 @@ async def test_a_full_service_answers_503_with_retry_after(results: str) -> None
         with WireWorker(results):
             await service.has_worker()
             async with page() as first, page() as second:
-                answer = await service.http.post("/offer", json={"type": "offer", "sdp": await first.offer()})
-                assert answer.status_code == 200
+                await first.call(service.http)
                 response = await service.http.post(
                     "/offer", json={"type": "offer", "sdp": await second.offer()}
                 )
                 assert error_of(response, 503)["code"] == "full"
                 assert response.headers["retry-after"]
                 assert error_of(await service.http.get("/readyz"), 503)["code"] == "full"
-                await service.http.delete(f"/sessions/{answer.json()['session']}")
+                await service.http.delete(f"/sessions/{first.answer['session']}")
                 assert (await service.http.get("/readyz")).status_code == 200
 
 
-async def test_one_client_cannot_hold_all_places_by_never_connecting(
-    service: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("signaling_service.session.sessions.MAX_CONNECTING_PER_CLIENT", 2)
-    body = {"type": "offer", "sdp": await _an_offer()}
-    opened = [(await service.http.post("/offer", json=body)).json()["session"] for _ in range(2)]
-    response = await service.http.post("/offer", json=body)
-    assert error_of(response, 429)["code"] == "too_many_requests"
-    assert response.headers["retry-after"]
-    for session in opened:
-        await service.http.delete(f"/sessions/{session}")
-    await service.is_free()
+async def test_offers_that_never_connect_keep_nobody_out(results: str) -> None:
+    async with running(results, max_sessions=2, max_connecting_per_address=4) as service:
+        with WireWorker(results):
+            await service.has_worker()
+            body = {"type": "offer", "sdp": await _an_offer()}
+            opened = [(await service.http.post("/offer", json=body)).json()["session"] for _ in range(6)]
+            await until(lambda: service.metric("sessions") == 4)
+            for name, status in zip(opened, (404, 404, 200, 200, 200, 200), strict=True):
+                assert (await service.http.patch(f"/sessions/{name}", json={})).status_code == status
+            assert (await service.http.get("/readyz")).status_code == 200
+            async with page() as caller:
+                await caller.call(service.http)
+                assert service.metric("sessions") == 4
+            for name in opened[2:]:
+                await service.http.delete(f"/sessions/{name}")
+            await service.is_free()
+
+
+async def test_of_more_offers_than_places_the_last_to_connect_hears_that_it_is_full(results: str) -> None:
+    async with running(results, max_sessions=1) as service:
+        with WireWorker(results):
+            await service.has_worker()
+            async with page() as first, page() as second:
+                answers = [
+                    (
+                        await service.http.post("/offer", json={"type": "offer", "sdp": await one.offer()})
+                    ).json()
+                    for one in (first, second)
+                ]
+                await first.take(answers[0])
+                await second.take(answers[1])
+                heard = await second.hears("error")
+                assert heard["error"]["code"] == "full"
+                await until(lambda: service.metric("sessions") == 1)
+                await first.shows(3)
 
 
 async def _an_offer() -> str:

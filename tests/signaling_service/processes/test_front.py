@@ -55,7 +55,7 @@ async def front_of_two(results: str, **settings: Any) -> AsyncIterator[tuple[Fro
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def fronted() -> AsyncIterator[tuple[Front, httpx.AsyncClient]]:
     with tempfile.TemporaryDirectory(prefix="p2p") as folder:
-        async with front_of_two(f"ipc://{folder}/results.ipc", max_sessions=6) as fronted:
+        async with front_of_two(f"ipc://{folder}/results.ipc", max_sessions=4) as fronted:
             yield fronted
 
 
@@ -100,20 +100,39 @@ async def test_a_session_that_never_was_is_404(fronted: tuple[Front, httpx.Async
 
 async def test_the_limit_holds_for_all_processes_together(fronted: tuple[Front, httpx.AsyncClient]) -> None:
     front, http = fronted
-    async with page() as caller:
-        body = {"type": "offer", "sdp": await caller.offer()}
-        answers = await asyncio.gather(*(http.post("/offer", json=body) for _ in range(8)))
-        codes = sorted(answer.status_code for answer in answers)
-        assert codes == [200] * 6 + [503] * 2
-        refused = next(answer for answer in answers if answer.status_code == 503)
-        assert refused.json()["error"]["code"] == "full"
+    async with AsyncExitStack() as stack:
+        *first, last, late = [await stack.enter_async_context(page()) for _ in range(5)]
+        for caller in first:
+            await caller.call(http)
+        # Offers that wait have no place yet: both are answered, and the second to connect is one too many.
+        answers = [
+            (await http.post("/offer", json={"type": "offer", "sdp": await one.offer()})).json()
+            for one in (last, late)
+        ]
+        await last.take(answers[0])
+        await until(lambda: front.sessions._places.connected == 4)
+        refused = await http.post("/offer", json={"type": "offer", "sdp": "v=0"})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "full")
         assert refused.headers["retry-after"]
         assert (await http.get("/readyz")).status_code == 503
-        assert dealt(front) == [3, 3]
-        for answer in answers:
-            if answer.status_code == 200:
-                await http.delete(f"/sessions/{answer.json()['session']}")
+        await late.take(answers[1])
+        assert (await late.hears("error"))["error"]["code"] == "full"
+        await until(lambda: sum(dealt(front)) == 4)
+        for caller in (*first, last):
+            await http.delete(f"/sessions/{caller.answer['session']}")
     assert (await http.get("/readyz")).status_code == 200
+
+
+async def test_offers_that_wait_have_one_budget_in_all_processes(results: str) -> None:
+    async with (
+        front_of_two(results, max_connecting_per_address=2, max_sessions=2) as (front, http),
+        page() as caller,
+    ):
+        body = {"type": "offer", "sdp": await caller.offer(candidates=False)}
+        names = [(await http.post("/offer", json=body)).json()["session"] for _ in range(4)]
+        await until(lambda: sum(dealt(front)) == 2)
+        codes = [(await http.patch(f"/sessions/{name}", json={})).status_code for name in names]
+        assert codes == [404, 404, 200, 200]
 
 
 async def test_an_offer_that_is_refused_leaves_nothing(fronted: tuple[Front, httpx.AsyncClient]) -> None:
