@@ -43,7 +43,7 @@ class MalformedRequest(SignalingError):
 
 
 class TokenMissing(SignalingError):
-    """The service has an API key and the request brings none."""
+    """The service asks for a key or a token, and the request brings none."""
 
     status = 401
     code = "unauthorized"
@@ -56,14 +56,39 @@ class TokenMissing(SignalingError):
         return {"WWW-Authenticate": "Bearer"}
 
 
+class TokenExpired(SignalingError):
+    """The token was valid; the caller's own server can mint another one."""
+
+    status = 401
+    code = "token_expired"
+
+    def __init__(self) -> None:
+        super().__init__("the token has expired")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+
+
 class TokenWrong(SignalingError):
-    """The token is not the service's API key."""
+    """The token is neither the service's API key nor one that its keys have signed for it."""
 
     status = 403
     code = "forbidden"
 
+    def __init__(self, why: str = "") -> None:
+        super().__init__(f"the token is not valid here{': ' if why else ''}{why}")
+
+
+class TokenKeysAway(SignalingError):
+    """The keys that tokens are checked with cannot be fetched at present."""
+
+    status = 503
+    code = "token_keys_away"
+    retry_after_s = 5
+
     def __init__(self) -> None:
-        super().__init__("the token is not valid here")
+        super().__init__("the keys that tokens are checked with cannot be fetched; try again shortly")
 
 
 class OriginRefused(SignalingError):

@@ -333,9 +333,35 @@ var Signaling = class {
     // The page may be going away.
     await this.#call(`sessions/${id}`, { method: "DELETE", keepalive: true });
   }
-  /** @param {string} path @param {RequestInit} init @returns {Promise<Response>} @throws {Fault} */
+  /**
+   * Only the refusal of a fresh token is final: one that has been used may have expired.
+   * @param {string} path @param {RequestInit} init @returns {Promise<Response>} @throws {Fault}
+   */
   async #call(path, init) {
-    const { server, token } = this.#settings;
+    const source = this.#settings.token;
+    // Without a wait where there is one: the page may be going away.
+    const used = source?.kept ?? null;
+    if (!source?.canRenew || init.keepalive) return this.#callWith(used, path, init);
+    const token = used ?? await source.token();
+    try {
+      return await this.#callWith(token, path, init);
+    } catch (error) {
+      const { status, code } = (
+        /** @type {Fault} */
+        error
+      );
+      const isOfTheToken = status === 401 || code === "forbidden";
+      if (used === null || !isOfTheToken) throw error;
+      source.forget(used);
+      return this.#callWith(await source.token(), path, init);
+    }
+  }
+  /**
+   * @param {string | null} token @param {string} path @param {RequestInit} init
+   * @returns {Promise<Response>} @throws {Fault}
+   */
+  async #callWith(token, path, init) {
+    const { server } = this.#settings;
     const headers = new Headers(init.headers);
     if (token) headers.set("Authorization", `Bearer ${token}`);
     const response = await fetchFromServer(new URL(path, server), {
@@ -1360,6 +1386,8 @@ var KeptConnection = class {
     if (!picture.outlivesItsConnection) return this.#on.gone(fault);
     this.#fault = fault;
     this.#state = "reconnecting";
+    // It may have expired in the call, which it does not end.
+    this.#settings.token?.forget();
     link.close(fault);
     this.#on.changed();
     this.#reconnection = new Reconnection({
@@ -2426,7 +2454,7 @@ var CameraSession = class {
     this.#connection.link?.control?.changeOutage(outage).catch(() => {
     });
   }
-  /** @param {string | undefined} token */
+  /** @param {TokenSource | undefined} token */
   setToken(token) {
     this.#settings.token = token;
   }
@@ -2529,6 +2557,97 @@ function sourceOf(camera, { server, filter, params }) {
   return JSON.stringify([getTrackSettings.call(camera).deviceId, server, filter, params]);
 }
 
+// shim/token_source.js
+/**
+ * Where the token comes from: the page has it, or asks for it, by a function or an address of its own server.
+ */
+var TIMEOUT_MS = 1e4;
+/**
+ * A token, or what is asked for one each time that one is needed.
+ * @typedef {string | (() => string | Promise<string>)} GivenToken
+ */
+var TokenSource = class {
+  /** @type {(() => string | Promise<string>) | null} */
+  #ask = null;
+  /** The token at hand. @type {string | null} */
+  #kept = null;
+  /** While one is asked for, whoever needs one waits for the same. @type {Promise<string> | null} */
+  #asking = null;
+  /** @param {GivenToken} given */
+  constructor(given) {
+    if (typeof given === "function") this.#ask = given;
+    else this.#kept = given;
+  }
+  /** @returns {boolean} whether another token can be had */
+  get canRenew() {
+    return this.#ask !== null;
+  }
+  /** @returns {string | null} the token at hand */
+  get kept() {
+    return this.#kept;
+  }
+  /** @returns {Promise<string>} the token at hand, or one that is asked for now @throws {Fault} */
+  async token() {
+    return this.#kept ?? (this.#asking ??= this.#renew().finally(() => this.#asking = null));
+  }
+  /**
+   * Forgets a token, so that the next one is asked for; one that cannot be replaced stays.
+   * @param {string | null} [old] the one that was of no use; any, where it is left out
+   */
+  forget(old = this.#kept) {
+    if (this.#ask !== null && old === this.#kept) this.#kept = null;
+  }
+  async #renew() {
+    const ask = (
+      /** @type {() => string | Promise<string>} */
+      this.#ask
+    );
+    /** @type {unknown} */
+    let token;
+    try {
+      token = await withinLimit(ask());
+    } catch (error) {
+      throw new Fault("token_unavailable", `no token could be had (${/** @type {any} */
+      error?.message})`);
+    }
+    if (typeof token !== "string" || !token) throw new Fault("token_unavailable", "the token is no text");
+    this.#kept = token;
+    return token;
+  }
+};
+/** @param {string | undefined} token @param {string | undefined} url @param {string} baseUrl of the page */
+function tokenSource(token, url, baseUrl) {
+  if (url) {
+    const address = new URL(url, baseUrl).href;
+    return new TokenSource(() => fetchToken(address));
+  }
+  return token ? new TokenSource(token) : void 0;
+}
+/**
+ * Asks the page's own server, with the user's cookies.
+ * @param {string} url which answers with `{"token": "..."}` or the token alone
+ */
+async function fetchToken(url) {
+  const response = await fetchNative(url, { credentials: "same-origin", cache: "no-store" });
+  if (!response.ok) throw new Error(`${response.status}`);
+  const text = (await response.text()).trim();
+  return text.startsWith("{") ? JSON.parse(text).token : text;
+}
+/** @param {string | Promise<string>} asked @returns {Promise<string>} */
+async function withinLimit(asked) {
+  /** @type {number | undefined} */
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = window.setTimeout(() => reject(new Error("no answer")), TIMEOUT_MS);
+  });
+  try {
+    return await /** @type {Promise<string>} */
+    Promise.race([asked, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 // shim/settings.js
 /**
  * What the page wants: the attributes of the script tag, and what the page sets later.
@@ -2539,7 +2658,7 @@ function sourceOf(camera, { server, filter, params }) {
  * @property {string | string[] | null} filter null: the server's default
  * @property {object} params
  * @property {'closed' | 'open'} outage
- * @property {string | undefined} token
+ * @property {TokenSource | undefined} token
  * @property {'untouched' | 'sync'} audio
  * @property {Fault | null} fault of the script tag
  */
@@ -2553,20 +2672,21 @@ function sourceOf(camera, { server, filter, params }) {
  * @returns {Settings}
  */
 function readSettings(script, baseUrl) {
-  const { filter, params, outage, token, server, audio } = script?.dataset ?? {};
+  const { filter, params, outage, token, tokenUrl, server, audio } = script?.dataset ?? {};
   /** @type {Settings} */
   const settings = {
     server: "",
     filter: null,
     params: {},
     outage: "closed",
-    token: token || void 0,
+    token: void 0,
     audio: "untouched",
     fault: null
   };
   try {
     settings.outage = checkedOutage(outage ?? "closed");
     settings.audio = checkedAudio(audio ?? "untouched");
+    settings.token = tokenSource(token, tokenUrl, baseUrl);
     settings.filter = filterFromText(filter ?? "");
     settings.params = paramsFromText(params ?? "{}");
     // An imported module has no tag. The page names the server later.
@@ -3177,12 +3297,13 @@ var Page = class extends EventTarget {
   set audio(audio) {
     this.#settings.audio = checkedAudio(audio);
   }
-  /** @returns {string | undefined} */
+  /** @returns {undefined} */
   get token() {
     return void 0;
   }
+  /** @param {GivenToken | undefined} token */
   set token(token) {
-    this.#settings.token = token || void 0;
+    this.#settings.token = token ? new TokenSource(token) : void 0;
     for (const session of this.#sessions) session.setToken(this.#settings.token);
   }
   /** @param {string | string[]} name @param {object} [params] @throws {Fault} */
@@ -3639,7 +3760,8 @@ var Places = class {
  * | `data-filter` | name of a filter, or several applied in order: `a,b`; by default the server's own       |
  * | `data-params` | JSON object of the filter's parameters                                                 |
  * | `data-outage` | `closed` (default): never a raw frame; `open`: the raw camera where there is no other   |
- * | `data-token`  | the key that the server checks against its `--api-key`                                 |
+ * | `data-token`  | the server's `--api-key`, or a token that the site's own server has minted              |
+ * | `data-token-url` | address of the site's own server that mints one whenever one is needed               |
  * | `data-audio`  | `untouched` (default); `sync`: delayed with the picture, so that lips match             |
  *
  * `getUserMedia` then answers a call for video with the filtered track and the untouched audio tracks. A call

@@ -9,10 +9,12 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode
 
-from signaling_service.access.origins import checked, is_loopback
+from signaling_service.access.jwks import Jwks
+from signaling_service.access.origins import checked, host_of, is_loopback
+from signaling_service.access.secret_files import secret_in
+from signaling_service.access.token_keys import key_from_setting
+from signaling_service.access.tokens import Keys, OneKey, Tokens
 from signaling_service.setting_types import named, split
-
-MAX_SECRET_BYTES = 64 * 1024
 
 
 class AccessSettings(BaseSettings):
@@ -41,6 +43,22 @@ class AccessSettings(BaseSettings):
         "(default: all that workers serve)",
     )
 
+    token_key: str | None = Field(
+        None,
+        min_length=1,
+        repr=False,
+        description="key that tokens are checked with: a secret of 32 bytes or more, a public key (PEM), or "
+        "the path of a file with either",
+    )
+    token_jwks: str | None = Field(
+        None, description="https:// address of a JWK set with the public keys that tokens are checked with"
+    )
+    token_issuer: str | None = Field(None, min_length=1, description="the only iss of tokens that is taken")
+    token_audience: str = Field(
+        "p2pcamera",
+        min_length=1,
+        description="what this service is called in the aud of tokens; with token-jwks they must name it",
+    )
     max_connecting_per_address: int = Field(
         16,
         ge=1,
@@ -74,6 +92,31 @@ class AccessSettings(BaseSettings):
             secret_in(value)
         return value
 
+    @field_validator("token_key")
+    @classmethod
+    def _token_key(cls, value: str | None) -> str | None:
+        if value is not None:
+            key_from_setting(value)
+        return value
+
+    @field_validator("token_jwks")
+    @classmethod
+    def _token_jwks(cls, value: str | None) -> str | None:
+        if value is not None:
+            scheme, _, rest = value.partition("://")
+            is_local = scheme == "http" and is_loopback(host_of(rest.partition("/")[0]))
+            if not rest or not (scheme == "https" or is_local):
+                raise ValueError("expected an https:// address")
+        return value
+
+    @model_validator(mode="after")
+    def _one_token_key(self) -> AccessSettings:
+        if self.token_key is not None and self.token_jwks is not None:
+            raise ValueError(named("token_jwks", "expected alone, or --token-key alone"))
+        if self.token_issuer is not None and not self.has_tokens:
+            raise ValueError(named("token_issuer", "expected with --token-key or --token-jwks"))
+        return self
+
     @model_validator(mode="after")
     def _one_key(self) -> AccessSettings:
         if self.api_key is not None and self.api_key_file is not None:
@@ -105,19 +148,22 @@ class AccessSettings(BaseSettings):
     @property
     def is_guarded(self) -> bool:
         """Callers must prove who they are."""
-        return self.api_key is not None or self.api_key_file is not None
+        return self.api_key is not None or self.api_key_file is not None or self.has_tokens
 
+    @property
+    def has_tokens(self) -> bool:
+        return self.token_key is not None or self.token_jwks is not None
 
-def secret_in(path: Path) -> str:
-    """Return a file's one line of text; raises ValueError without what is in it."""
-    try:
-        text = path.read_bytes()[: MAX_SECRET_BYTES + 1].decode().strip()
-    except OSError as exc:
-        raise ValueError(f"{path} cannot be read: {exc.strerror}") from exc
-    except UnicodeDecodeError as exc:
-        raise ValueError(f"{path} is not text") from exc
-    if not text:
-        raise ValueError(f"{path} is empty")
-    if len(text) > MAX_SECRET_BYTES:
-        raise ValueError(f"{path} is over {MAX_SECRET_BYTES} bytes")
-    return text
+    @property
+    def tokens(self) -> Tokens | None:
+        """What checks tokens, where they are taken; reads the file of the key."""
+        keys: Keys
+        if self.token_jwks is not None:
+            keys = Jwks(self.token_jwks)
+        elif self.token_key is not None:
+            keys = OneKey(key_from_setting(self.token_key))
+        else:
+            return None
+        # The keys of a set sign for other services too.
+        needs_audience = self.token_jwks is not None or "token_audience" in self.model_fields_set
+        return Tokens(keys, self.token_issuer, self.token_audience, needs_audience=needs_audience)

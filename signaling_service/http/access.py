@@ -6,24 +6,39 @@ import hmac
 
 from fastapi import Request
 
-from signaling_service.access.caller import Caller
+from signaling_service.access.caller import Caller, Grant
 from signaling_service.access.origins import is_on_loopback
+from signaling_service.access.tokens import Tokens
 from signaling_service.errors import TokenMissing, TokenWrong
 
 
 class Access:
-    """Knows the key; without one every caller may call."""
+    """Knows the key and what checks tokens; without either every caller may call."""
 
-    def __init__(self, key: str | None) -> None:
+    def __init__(self, key: str | None, tokens: Tokens | None) -> None:
         self._key = key
+        self._tokens = tokens
 
     async def check(self, request: Request) -> None:
-        """Raise TokenMissing or TokenWrong; else `caller_of` knows the caller from now on."""
-        if self._key is not None and not hmac.compare_digest(bearer(request).encode(), self._key.encode()):
-            raise TokenWrong
+        """Raise TokenMissing or what `Tokens.claims` raises; else `caller_of` knows the caller."""
+        request.state.caller = await self._caller(request, may_be_over=False)
+
+    async def check_for_session(self, request: Request) -> None:
+        """Do the same for a call on a session, where the token that opened it may have expired since."""
+        request.state.caller = await self._caller(request, may_be_over=True)
+
+    async def _caller(self, request: Request, *, may_be_over: bool) -> Caller:
+        origin = request.headers.get("origin")
+        subject, grant = "", Grant()
+        if self._key is not None or self._tokens is not None:
+            token = bearer(request)
+            if self._key is None or not hmac.compare_digest(token.encode(), self._key.encode()):
+                if self._tokens is None:
+                    raise TokenWrong
+                claims = await self._tokens.claims(token, origin, may_be_over=may_be_over)
+                subject, grant = claims.sub, claims.grant
         address = request.client.host if request.client else "unknown"
-        is_local = is_on_loopback(request.headers.get("origin"))
-        request.state.caller = Caller(address, is_on_loopback=is_local)
+        return Caller(address, subject, grant, is_on_loopback(origin))
 
 
 def caller_of(request: Request) -> Caller:

@@ -32,7 +32,9 @@ def create_routes(
 ) -> APIRouter:
     """Return the calls of the service; guarded ones check origin and key before anything else."""
     router = APIRouter()
-    guarded = APIRouter(dependencies=[Depends(check_origin), Depends(Access(settings.key).check)])
+    access = Access(settings.key, settings.tokens)
+    guarded = APIRouter(dependencies=[Depends(check_origin), Depends(access.check)])
+    of_sessions = APIRouter(dependencies=[Depends(check_origin), Depends(access.check_for_session)])
 
     @guarded.post("/offer", openapi_extra=_body_schema({JSON: Offer}))
     async def offer(
@@ -44,7 +46,7 @@ def create_routes(
         made = await sessions.open(parsed(Offer, {**query, **body}), caller_of(request))
         return {"sdp": made.answer_sdp, "type": "answer", **_described(made)}
 
-    @guarded.patch(
+    @of_sessions.patch(
         "/sessions/{session_id}",
         openapi_extra=_body_schema({JSON: Change, TRICKLE: None}),
         responses={204: {"description": "candidates added"}},
@@ -58,7 +60,7 @@ def create_routes(
         wanted = parsed(Change, await _json_body(request, also=TRICKLE))
         return JSONResponse(_described(await sessions.change(session_id, wanted, subject)))
 
-    @guarded.delete("/sessions/{session_id}")
+    @of_sessions.delete("/sessions/{session_id}")
     async def end(session_id: str, request: Request) -> dict[str, str]:
         """End a session and free all that belongs to it."""
         await sessions.close(session_id, caller_of(request).subject)
@@ -102,6 +104,7 @@ def create_routes(
         return Response(await exposition(), media_type=CONTENT_TYPE_LATEST)
 
     router.include_router(guarded)
+    router.include_router(of_sessions)
     return router
 
 

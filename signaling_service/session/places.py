@@ -1,7 +1,7 @@
 """Who has a place: sessions that are connected, and offers that wait to be.
 
-Anybody can make offers that never connect. They have a budget of their own, so they take no place of a call: a
-newer offer takes the turn of the oldest of its address, or of the address that has most of them.
+Anybody can make offers that never connect. They have a budget of their own, so they take no place of a call.
+A newer offer takes the turn of the oldest of its address, or of the address that has most of them.
 """
 
 from __future__ import annotations

@@ -181,6 +181,8 @@ export class KeptConnection {
     if (!picture.outlivesItsConnection) return this.#on.gone(fault);
     this.#fault = fault;
     this.#state = "reconnecting";
+    // It may have expired in the call, which it does not end.
+    this.#settings.token?.forget();
     link.close(fault);
     this.#on.changed();
     this.#reconnection = new Reconnection({

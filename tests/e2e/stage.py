@@ -178,6 +178,8 @@ class Stage:
     """Status, code and message that answer an offer; None: a session is made."""
     retry_after_s: int = 30
     """What a refusal by 503 asks for: by default longer than the shim tries to connect for the first time."""
+    takes_tokens: Sequence[str] | None = None
+    """The tokens that are valid; None: any, and none."""
     wrong_params: Mapping[str, Any] | None = None
     """Parameters for which an offer is refused as the service does it."""
     is_silent: bool = False
@@ -265,6 +267,9 @@ class Stage:
     def _refusal_of(self, offer: Request) -> tuple[int, str, str] | None:
         if self.wrong_params and offer.body["params"] == self.wrong_params:
             return 422, "invalid_params", "At most 1."
+        token = offer.headers.get("authorization", "").removeprefix("Bearer ")
+        if self.takes_tokens is not None and token not in self.takes_tokens:
+            return 401, "token_expired", "The token has expired."
         return self.refusal
 
     def sent(self, method: str, path: str) -> list[Request]:

@@ -66,7 +66,22 @@ def test_the_key_comes_from_a_file_too(key_file: Path) -> None:
 
 
 def test_no_setting_shows_a_key(key_file: Path) -> None:
-    assert "secret" not in repr(read_settings(["--api-key", "secret"]))
+    assert "secret" not in repr(read_settings(["--api-key", "secret", "--token-key", "secret" * 6]))
+
+
+def test_tokens_guard_a_service_as_a_key_does() -> None:
+    for flags in (["--token-key", "x" * 32], ["--token-jwks", "https://site.example/keys"]):
+        settings = read_settings(["--host", "0.0.0.0", *flags])
+        assert settings.is_guarded
+        assert settings.tokens is not None
+    assert read_settings(["--token-jwks", "http://127.0.0.1:8000/keys"]).has_tokens
+
+
+def test_the_first_filter_that_is_allowed_is_the_default() -> None:
+    assert read_settings(["--allowed-filters", "invert,ink"]).default_filter == "invert"
+    settings = read_settings(["--allowed-filters", "invert,ink", "--default-filter", "ink"])
+    assert (settings.default_filter, settings.allowed) == ("ink", {"invert", "ink"})
+    assert Settings.model_validate(settings.model_dump(mode="json")) == settings
 
 
 @pytest.mark.parametrize(
@@ -77,6 +92,20 @@ def test_no_setting_shows_a_key(key_file: Path) -> None:
         (["--api-key-file", "/no/such"], "--api-key-file / SIGNALING_API_KEY_FILE: /no/such cannot be read"),
         (["--api-key-file", "/dev/null"], "/dev/null is empty"),
         (["--api-key", "a", "--api-key-file", __file__], "expected alone"),
+        (["--token-key", "short"], "--token-key / SIGNALING_TOKEN_KEY: a secret has at least 32 bytes"),
+        (
+            ["--token-jwks", "http://site.example/keys"],
+            "--token-jwks / SIGNALING_TOKEN_JWKS: expected an https",
+        ),
+        (
+            ["--token-jwks", "https://a", "--token-key", "x" * 32],
+            "--token-jwks / SIGNALING_TOKEN_JWKS: expected a",
+        ),
+        (["--token-issuer", "a"], "--token-issuer / SIGNALING_TOKEN_ISSUER: expected with"),
+        (
+            ["--allowed-filters", "a,b", "--default-filter", "c"],
+            "--default-filter / SIGNALING_DEFAULT_FILTER: 'c'",
+        ),
     ],
 )
 def test_a_fault_is_reported_by_its_names(

@@ -257,7 +257,7 @@ async def test_of_more_offers_than_places_the_last_to_connect_hears_that_it_is_f
                 ]
                 await first.take(answers[0])
                 await second.take(answers[1])
-                heard = await second.hears("error")
+                heard = await second.has_heard("error")
                 assert heard["error"]["code"] == "full"
                 await until(lambda: service.metric("sessions") == 1)
                 await first.shows(3)

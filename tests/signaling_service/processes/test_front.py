@@ -23,6 +23,7 @@ from signaling_service.metrics import Metrics
 from signaling_service.processes.front import MAX_COSTLY, DealtSessions, Front
 from signaling_service.session.requests import Offer
 from signaling_service.workers.table import Workers
+from tests.signaling_service.access.minting import SECRET, minted
 from tests.signaling_service.calling import Page, page, until
 from tests.signaling_service.making import WireWorker
 
@@ -116,11 +117,32 @@ async def test_the_limit_holds_for_all_processes_together(fronted: tuple[Front, 
         assert refused.headers["retry-after"]
         assert (await http.get("/readyz")).status_code == 503
         await late.take(answers[1])
-        assert (await late.hears("error"))["error"]["code"] == "full"
+        assert (await late.has_heard("error"))["error"]["code"] == "full"
         await until(lambda: sum(dealt(front)) == 4)
         for caller in (*first, last):
             await http.delete(f"/sessions/{caller.answer['session']}")
     assert (await http.get("/readyz")).status_code == 200
+
+
+async def test_a_token_holds_in_all_processes(results: str) -> None:
+    def bearing(subject: str) -> dict[str, str]:
+        token = minted(sub=subject, filters=["invert"], max_sessions=1)
+        return {"authorization": f"Bearer {token}"}
+
+    async with front_of_two(results, token_key=SECRET) as (_, http), page() as caller, page() as second:
+        offer = {"type": "offer", "sdp": await caller.offer()}
+        opened = await http.post("/offer", json=offer, headers=bearing("anna"))
+        await caller.take(opened.json())
+        assert opened.json()["filter"] == "invert"
+        path = f"/sessions/{opened.json()['session']}"
+        assert (await http.patch(path, json={}, headers=bearing("ben"))).status_code == 404
+        ink = await http.patch(path, json={"filter": "ink"}, headers=bearing("anna"))
+        assert (ink.status_code, ink.json()["error"]["code"]) == (403, "filter_not_allowed")
+        offer = {"type": "offer", "sdp": await second.offer()}
+        refused = await http.post("/offer", json=offer, headers=bearing("anna"))
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_sessions")
+        assert (await http.delete(path, headers=bearing("ben"))).status_code == 404
+        assert (await http.delete(path, headers=bearing("anna"))).status_code == 200
 
 
 async def test_offers_that_wait_have_one_budget_in_all_processes(results: str) -> None:
