@@ -96,10 +96,14 @@ class Page:
         await self.take(response.json())
 
     async def take(self, answer: dict[str, Any]) -> None:
-        self.answer = answer
-        await self.connection.setRemoteDescription(RTCSessionDescription(answer["sdp"], "answer"))
+        await self.begin(answer)
         await until(lambda: self.connection.connectionState == "connected")
         await until(lambda: self.control.readyState == "open")
+
+    async def begin(self, answer: dict[str, Any]) -> None:
+        """Begin to connect, without waiting for it."""
+        self.answer = answer
+        await self.connection.setRemoteDescription(RTCSessionDescription(answer["sdp"], "answer"))
 
     def say(self, message: Any) -> None:
         self.control.send(message if isinstance(message, str) else json.dumps(message))

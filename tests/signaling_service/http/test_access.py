@@ -109,7 +109,8 @@ async def test_a_session_lasts_as_long_as_its_token_says_and_the_page_is_told(gu
 
 async def test_a_picture_over_the_token_s_size_ends_its_session(guarded: Running) -> None:
     async with page() as caller:
-        await caller.take((await offered(guarded, caller, minted(max_width=320, max_height=240))).json())
+        opened = await offered(guarded, caller, minted(max_width=320, max_height=240))
+        await caller.begin(opened.json())
         assert (await caller.has_heard("error"))["error"]["code"] == "picture_too_large"
 
 

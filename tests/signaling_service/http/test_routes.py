@@ -256,7 +256,7 @@ async def test_of_more_offers_than_places_the_last_to_connect_hears_that_it_is_f
                     for one in (first, second)
                 ]
                 await first.take(answers[0])
-                await second.take(answers[1])
+                await second.begin(answers[1])
                 heard = await second.has_heard("error")
                 assert heard["error"]["code"] == "full"
                 await until(lambda: service.metric("sessions") == 1)

@@ -116,7 +116,7 @@ async def test_the_limit_holds_for_all_processes_together(fronted: tuple[Front, 
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "full")
         assert refused.headers["retry-after"]
         assert (await http.get("/readyz")).status_code == 503
-        await late.take(answers[1])
+        await late.begin(answers[1])
         assert (await late.has_heard("error"))["error"]["code"] == "full"
         await until(lambda: sum(dealt(front)) == 4)
         for caller in (*first, last):
