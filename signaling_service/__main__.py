@@ -64,7 +64,7 @@ def main() -> int:
             http=BoundedConnection,
             backlog=BACKLOG,
             log_level=settings.log_level,
-            access_log=settings.log_level == "debug",
+            access_log=False,  # It would name addresses, and parameters in queries.
             log_config=None,
             proxy_headers=False,  # The application does it, for the proxies that are named.
             ssl_certfile=settings.ssl_certfile,

@@ -14,4 +14,5 @@ def error_response(error: SignalingError) -> JSONResponse:
     body: dict[str, Any] = {"code": error.code, "message": str(error)}
     if field := getattr(error, "field", ""):
         body["field"] = field
-    return JSONResponse({"error": body}, error.status, headers=error.headers)
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **error.headers}
+    return JSONResponse({"error": body}, error.status, headers=headers)

@@ -44,6 +44,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        send = _guarded(send)
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
         is_exempt = scope["path"] in EXEMPT
@@ -97,6 +98,20 @@ def check_origin(request: Request) -> None:
     """Raise OriginRefused for a call that a page of a foreign origin has made."""
     if not request.state.takes_origin:
         raise OriginRefused(request.headers["origin"])
+
+
+def _guarded(send: Send) -> Send:
+    """Add what every answer has: nobody keeps it, guesses its type, or embeds it elsewhere."""
+
+    async def send_guarded(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers.setdefault("Cache-Control", "no-store")
+            headers.setdefault("X-Content-Type-Options", "nosniff")
+            headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        await send(message)
+
+    return send_guarded
 
 
 def _reached_at(scope: Scope) -> str:

@@ -406,6 +406,30 @@ async def test_the_page_has_a_policy_that_lets_nothing_in_from_elsewhere(service
     assert "content-security-policy" not in (await service.http.get("/p2pcamera.js")).headers
 
 
+@pytest.mark.parametrize("path", ["/", "/obs.html"])
+async def test_pages_are_left_alone_by_others(service: Running, path: str) -> None:
+    headers = (await service.http.get(path)).headers
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+    assert headers["x-frame-options"] == "SAMEORIGIN"
+    assert "frame-ancestors 'self'" in headers["content-security-policy"]
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["permissions-policy"].startswith("camera=(self), microphone=(self), display-capture=()")
+
+
+async def test_answers_are_kept_by_nobody_and_files_may_be_loaded_by_isolated_pages(service: Running) -> None:
+    for path in ("/filters", "/ice-servers", "/nothing", "/healthz", "/metrics", "/sessions/x"):
+        headers = (await service.http.get(path)).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cross-origin-resource-policy"] in ("same-origin", "cross-origin")
+        if path != "/nothing":
+            assert headers["cache-control"] == "no-store"
+            assert headers["cross-origin-resource-policy"] == "same-origin"
+    for path in ("/p2pcamera.js", "/p2pcamera.mjs", "/p2pcamera.min.js"):
+        headers = (await service.http.get(path)).headers
+        assert headers["cross-origin-resource-policy"] == "cross-origin"
+        assert headers["x-content-type-options"] == "nosniff"
+
+
 async def test_metrics_name_their_units(service: Running) -> None:
     text = (await service.http.get("/metrics")).text
     assert "p2pcamera_workers 1.0" in text
