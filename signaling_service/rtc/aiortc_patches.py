@@ -120,7 +120,7 @@ def heard_s(connection: Connection) -> float:
 def gather_on_loopback(connections: Iterable[Connection]) -> None:
     """Let connections that have not gathered yet have a candidate of 127.0.0.1 besides."""
     for connection in connections:
-        connection.has_loopback = True
+        connection.has_loopback = True  # type: ignore[attr-defined]
 
 
 def own_addresses() -> list[str]:

@@ -19,7 +19,7 @@ DOCUMENT = (Path(__file__).parents[3] / "docs" / "access.md").read_text()
 
 
 def example(language: str, number: int = 0) -> str:
-    return re.findall(rf"```{language}\n(.*?)```", DOCUMENT, re.S)[number]
+    return str(re.findall(rf"```{language}\n(.*?)```", DOCUMENT, re.S)[number])
 
 
 async def check(token: str) -> None:

@@ -80,7 +80,7 @@ def test_tokens_guard_a_service_as_a_key_does() -> None:
 def test_the_first_filter_that_is_allowed_is_the_default() -> None:
     assert read_settings(["--allowed-filters", "invert,ink"]).default_filter == "invert"
     settings = read_settings(["--allowed-filters", "invert,ink", "--default-filter", "ink"])
-    assert (settings.default_filter, settings.allowed) == ("ink", {"invert", "ink"})
+    assert (settings.default_filter, settings.allowed) == ("ink", frozenset({"invert", "ink"}))
     assert Settings.model_validate(settings.model_dump(mode="json")) == settings
 
 
