@@ -7,6 +7,7 @@ start failed (a port that is taken, say) or that somebody wanted it.
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -18,10 +19,14 @@ from collections.abc import Mapping
 from types import FrameType
 
 from shared import run_dir
+from signaling_service.access.origins import is_loopback
 
 END_LIMIT_S = 2.5
 """Both services leave on their own long before; after this they are killed."""
 DIED_EARLY_S = 10.0
+EVERY_ADDRESS = ("0.0.0.0", "::")
+CHOSEN = tuple(f"SIGNALING_{name}" for name in ("API_KEY", "API_KEY_FILE", "TOKEN_KEY", "TOKEN_JWKS", "OPEN"))
+"""With one of these somebody has said who may call. Else a service beyond loopback gets a key of its own."""
 
 
 def main() -> int:
@@ -35,7 +40,9 @@ def main() -> int:
     signal.signal(signal.SIGINT, on_signal)
     signal.signal(signal.SIGTERM, on_signal)
     processes = {name: _start(name, environment) for name in ("signaling_service", "inference_service")}
-    threading.Thread(target=_announce, args=(environment, stop), daemon=True).start()
+    is_made = "SIGNALING_API_KEY" not in os.environ and "SIGNALING_API_KEY" in environment
+    made_key = environment["SIGNALING_API_KEY"] if is_made else ""
+    threading.Thread(target=_announce, args=(environment, made_key, stop), daemon=True).start()
     code = _watch(processes, environment, stop)
     _end(list(processes.values()))
     return code
@@ -54,6 +61,8 @@ def _environment(given: Mapping[str, str]) -> dict[str, str]:
     environment.setdefault("SIGNALING_RESULTS_BIND", results)
     environment.setdefault("INFERENCE_SIGNALING", environment["SIGNALING_RESULTS_BIND"])
     environment.setdefault("INFERENCE_FILTERS", filter_)
+    if not is_loopback(environment["SIGNALING_HOST"].lower()) and not any(map(given.get, CHOSEN)):
+        environment["SIGNALING_API_KEY"] = secrets.token_urlsafe(24)
     return environment
 
 
@@ -93,19 +102,25 @@ def _end(processes: list[subprocess.Popen[bytes]]) -> None:
             process.wait()
 
 
-def _announce(environment: Mapping[str, str], stop: threading.Event) -> None:
-    """Print the page's address when an offer would be accepted."""
+def _announce(environment: Mapping[str, str], made_key: str, stop: threading.Event) -> None:
+    """Print the page's address when an offer would be accepted.
+
+    A key that was made for this start goes behind `#`: browsers send that part to nobody.
+    """
     scheme = "https" if environment.get("SIGNALING_SSL_CERTFILE") else "http"
     host = environment["SIGNALING_HOST"]
-    shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::", "::1") else host
+    shown = "localhost" if host in ("127.0.0.1", "::1", *EVERY_ADDRESS) else host
     url = f"{scheme}://{shown}:{environment['SIGNALING_PORT']}/"
+    link = f"{url}#token={made_key}" if made_key else url
+    if host in EVERY_ADDRESS:
+        link += "\n  (on other devices with this host's address in place of localhost)"
     if scheme == "https":
-        print(f"\n  p2pcamera: open {url}\n", flush=True)
+        print(f"\n  p2pcamera: open {link}\n", flush=True)
         return
     while not stop.wait(0.2):
         try:
             with urllib.request.urlopen(f"{url}readyz", timeout=1):
-                print(f"\n  p2pcamera is ready: open {url}   (Ctrl-C ends it)\n", flush=True)
+                print(f"\n  p2pcamera is ready: open {link}   (Ctrl-C ends it)\n", flush=True)
                 return
         except (urllib.error.URLError, OSError):
             continue

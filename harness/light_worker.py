@@ -33,14 +33,14 @@ from shared.wire import (
 
 STATUS_EVERY_S = 0.25
 MAX_BUSY_MS = 2000
-SCHEMA = {
-    "type": "object",
+SCHEMA = {"type": "object", "title": "Params", "additionalProperties": False, "properties": {}}
+BUSY_SCHEMA = SCHEMA | {
     "title": "BusyParams",
-    "additionalProperties": False,
     "properties": {
         "busy_ms": {"type": "number", "title": "Busy", "default": 0, "minimum": 0, "maximum": MAX_BUSY_MS}
     },
 }
+"""With `--test-params`, as at a worker with torch."""
 _LEVELS = np.arange(256)
 LUMA = {
     ColourRange.LIMITED: np.clip(16 + 235 - _LEVELS, 0, 255).astype(np.uint8),
@@ -74,6 +74,7 @@ class LightWorker:
     signaling: list[str]
     slow_ms: float = 0.0
     """Each batch lasts at least so long."""
+    has_test_params: bool = False
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     is_draining: bool = False
     _waiting: dict[bytes, Waiting] = field(default_factory=dict)
@@ -104,7 +105,7 @@ class LightWorker:
             if self._waiting and not self._batch:
                 self._batch, self._began_s = list(self._waiting.values()), now_s
                 self._waiting.clear()
-                self._ends_s = now_s + max(self.slow_ms, *(one.busy_ms for one in self._batch)) / 1000
+                self._ends_s = now_s + max(self.slow_ms, *map(self._busy_ms, self._batch)) / 1000
                 continue
             due_s = min(status_due_s, self._ends_s) if self._batch else status_due_s
             if not pull.poll(max(0, int((due_s - now_s) * 1000) + 1)):
@@ -118,6 +119,9 @@ class LightWorker:
         pub.send_multipart([STATUS_TOPIC, wire.pack_status(self._status(endpoint, time.monotonic()))])
         pub.close(linger=300)
         context.destroy()
+
+    def _busy_ms(self, one: Waiting) -> float:
+        return one.busy_ms if self.has_test_params else 0.0
 
     def _bind(self, pull: zmq.Socket[bytes]) -> str:
         first = self.signaling[0]
@@ -152,9 +156,10 @@ class LightWorker:
         return wire.pack_result(ResultHeader(kind=ResultKind.FRAME, **values), planes)
 
     def _status(self, endpoint: str, now_s: float) -> StatusHeader:
+        schema = BUSY_SCHEMA if self.has_test_params else SCHEMA
         offered = tuple(
             FilterStatus(
-                name=name, title=name.title(), state=FilterState.LOADED, keeps_state=False, schema=SCHEMA
+                name=name, title=name.title(), state=FilterState.LOADED, keeps_state=False, schema=schema
             )
             for name in self.filters
         )
@@ -184,8 +189,11 @@ def main() -> None:
     parser.add_argument("--signaling", required=True)
     parser.add_argument("--filters", required=True)
     parser.add_argument("--slow-ms", type=float, default=0.0)
+    parser.add_argument("--test-params", action="store_true")
     given = parser.parse_args()
-    worker = LightWorker(tuple(given.filters.split(",")), given.signaling.split(","), given.slow_ms)
+    worker = LightWorker(
+        tuple(given.filters.split(",")), given.signaling.split(","), given.slow_ms, given.test_params
+    )
 
     def drain(number: int, frame: object) -> None:
         worker.is_draining = True

@@ -146,16 +146,16 @@ class Services:
         return self.signaling
 
     def start_worker(self, filters: str, *flags: str, env: Mapping[str, str] | None = None) -> Process:
-        """Start one more worker with `filters` loaded."""
+        """Start one more worker with `filters` loaded, and with `busy_ms`."""
         # One thread each: workers share the cores with a browser and with one another.
         threads = {"OMP_NUM_THREADS": "1", **(env or {})}
         return self._start_worker(
-            "inference_service", "--device", "cpu", "--filters", filters, *flags, env=threads
+            "inference_service", "--device", "cpu", "--test-params", "--filters", filters, *flags, env=threads
         )
 
     def start_light_worker(self, filters: str, *flags: str) -> Process:
         """Start one more worker without torch, for `invert` and `passthrough`: harness/light_worker.py."""
-        return self._start_worker("harness.light_worker", "--filters", filters, *flags)
+        return self._start_worker("harness.light_worker", "--test-params", "--filters", filters, *flags)
 
     def _start_worker(self, module: str, *flags: str, env: Mapping[str, str] | None = None) -> Process:
         name = f"worker-{len(self.workers)}"

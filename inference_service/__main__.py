@@ -61,7 +61,7 @@ def _work(settings: Settings) -> int:
     from shared.errors import BindError
     from shared.run_dir import run_dir
 
-    points = installed()
+    points = installed(has_test_params=settings.test_params)
     faults = faults_of_filters(settings, points)
     try:
         device = take(settings.device, list_gpus(), run_dir(os.environ))

@@ -42,6 +42,7 @@ class Settings(BaseSettings):
         cli_kebab_case=True,
         cli_hide_none_type=True,
         cli_avoid_json=True,
+        cli_implicit_flags=True,
     )
 
     filters: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -87,6 +88,9 @@ class Settings(BaseSettings):
     )
     filter_settings: Annotated[dict[str, dict[str, Any]], NoDecode] = Field(
         {}, description='a JSON object of filters and their settings: {"densepose": {"short_side": 800}}'
+    )
+    test_params: bool = Field(
+        False, description="give invert and passthrough busy_ms, by which any caller makes this worker slow"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")
 

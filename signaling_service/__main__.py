@@ -12,6 +12,8 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
+from signaling_service.hidden_secrets import hide
+
 logger = logging.getLogger("signaling_service")
 
 
@@ -21,6 +23,7 @@ def main() -> int:
     # closed, and finds these again.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
+    hide(sys.argv[1:])
     if sys.argv[1:2] == ["keys"]:
         from signaling_service.keys_command import main as make_keys
 
@@ -61,8 +64,9 @@ def main() -> int:
             http=BoundedConnection,
             backlog=BACKLOG,
             log_level=settings.log_level,
-            access_log=settings.log_level == "debug",
+            access_log=False,  # It would name addresses, and parameters in queries.
             log_config=None,
+            proxy_headers=False,  # The application does it, for the proxies that are named.
             ssl_certfile=settings.ssl_certfile,
             ssl_keyfile=settings.ssl_keyfile,
             timeout_graceful_shutdown=1,

@@ -17,19 +17,27 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, CliApp, NoDecode, SettingsConfigDict, SettingsError
+from pydantic_settings import CliApp, NoDecode, SettingsConfigDict, SettingsError
 
 from shared import endpoints, link_keys
 from shared.errors import EndpointError, KeysError
 from shared.frame import MAX_SIDE, MIN_SIDE
 from shared.link_keys import LinkKeys
 from shared.run_dir import RESULTS_NAME, run_dir
+from signaling_service.access.settings import AccessSettings
 from signaling_service.cores import usable_cores
 from signaling_service.media.bitrate import LEAST_BITS_PER_S, START_BITS_PER_S, BitrateProfile
 from signaling_service.media.picture_size import LARGEST
-from signaling_service.setting_types import VIDEO_CODECS, Bitrate, IceServer, VideoCodec
+from signaling_service.setting_types import (
+    PREFIX,
+    VIDEO_CODECS,
+    Bitrate,
+    IceServer,
+    VideoCodec,
+    named,
+    split,
+)
 
-PREFIX = "SIGNALING_"
 AUTO = "auto"
 MAX_PROCESSES = 32
 """Half of the places to which a worker sends results."""
@@ -41,7 +49,7 @@ def _sensible_processes() -> int:
     return max(1, min(MAX_PROCESSES, int(usable_cores() / CORES_PER_PROCESS)))
 
 
-class Settings(BaseSettings):
+class Settings(AccessSettings):
     """Everything that an operator can choose."""
 
     model_config = SettingsConfigDict(
@@ -53,9 +61,9 @@ class Settings(BaseSettings):
         cli_kebab_case=True,
         cli_hide_none_type=True,
         cli_avoid_json=True,
+        cli_implicit_flags=True,
     )
 
-    host: str = Field("127.0.0.1", description="address of the HTTP server")
     port: int = Field(7860, ge=1, le=65535, description="port of the HTTP server")
     results_bind: str = Field(
         default_factory=lambda: f"ipc://{run_dir(os.environ) / RESULTS_NAME}",
@@ -110,7 +118,6 @@ class Settings(BaseSettings):
     max_height: int = Field(LARGEST.height, ge=MIN_SIDE, le=MAX_SIDE, description="the other side of it")
     max_fps: float = Field(60, ge=1, le=240, description="frames a second of one camera that go to workers")
     default_filter: str = Field("ink", min_length=1, description="filter of an offer that names none")
-    api_key: str | None = Field(None, min_length=1, description="token that every caller must bring")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")
 
     @field_validator("results_bind")
@@ -137,7 +144,7 @@ class Settings(BaseSettings):
     @field_validator("ice_addresses", mode="before")
     @classmethod
     def _ice_addresses(cls, value: Any) -> Any:
-        addresses = _split(value) if isinstance(value, str) else value
+        addresses = split(value) if isinstance(value, str) else value
         for address in addresses:
             ipaddress.ip_address(address)
         return addresses
@@ -150,7 +157,7 @@ class Settings(BaseSettings):
         if value.lstrip().startswith(("[", "{")):
             servers = json.loads(value)
             return servers if isinstance(servers, list) else [servers]
-        return [{"urls": url} for url in _split(value)]
+        return [{"urls": url} for url in split(value)]
 
     @field_validator("public_ip")
     @classmethod
@@ -178,7 +185,7 @@ class Settings(BaseSettings):
     @field_validator("video_codecs", mode="before")
     @classmethod
     def _video_codecs(cls, value: Any) -> Any:
-        names = _split(value) if isinstance(value, str) else value
+        names = split(value) if isinstance(value, str) else value
         known = get_args(VideoCodec)
         for name in names:
             if name not in known:
@@ -222,17 +229,33 @@ class Settings(BaseSettings):
         chosen = [(name, getattr(self, name)) for name in names if getattr(self, name) is not None]
         for (low, low_rate), (high, high_rate) in pairwise(chosen):
             if low_rate > high_rate:
-                name = f"--{high.replace('_', '-')} / {PREFIX}{high.upper()}"
-                raise ValueError(f"{name}: {high_rate} is less than --{low.replace('_', '-')}, {low_rate}")
+                than = f"{high_rate} is less than --{low.replace('_', '-')}, {low_rate}"
+                raise ValueError(named(high, than))
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_of_those_allowed(cls, values: Any) -> Any:
+        allowed = values.get("allowed_filters") if isinstance(values, dict) else None
+        names = split(allowed) if isinstance(allowed, str) else allowed
+        return {"default_filter": names[0], **values} if names else values
+
+    @model_validator(mode="after")
+    def _default_is_allowed(self) -> Settings:
+        if self.allowed is not None and self.default_filter not in self.allowed:
+            raise ValueError(named("default_filter", f"{self.default_filter!r} is none of --allowed-filters"))
         return self
 
     @model_validator(mode="after")
     def _tcp_has_keys(self) -> Settings:
         if self.results_bind.startswith("tcp://") and self.link_keys is None:
             raise ValueError(
-                f"--link-keys / {PREFIX}LINK_KEYS: expected with --results-bind {self.results_bind}, the "
-                "loopback's too, since whoever reaches it could take part; `python -m signaling_service "
-                "keys DIR` makes them (on one host leave the endpoint out)"
+                named(
+                    "link_keys",
+                    f"expected with --results-bind {self.results_bind}, the loopback's too, since whoever "
+                    "reaches it could take part; `python -m signaling_service keys DIR` makes them (on one "
+                    "host leave the endpoint out)",
+                )
             )
         return self
 
@@ -245,8 +268,8 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _can_ask(self) -> Settings:
         if self.public_ip == AUTO and not any(server.stun_urls for server in self.ice_servers):
-            name = f"--public-ip / {PREFIX}PUBLIC_IP"
-            raise ValueError(f"{name}: {AUTO} needs a stun: server in ice-servers; no other is asked")
+            text = f"{AUTO} needs a stun: server in ice-servers; no other is asked"
+            raise ValueError(named("public_ip", text))
         return self
 
 
@@ -266,9 +289,4 @@ def _fault(error: Any) -> str:
     message = str(error["msg"]).removeprefix("Value error, ")
     if not error["loc"]:
         return message
-    name = str(error["loc"][0])
-    return f"--{name.replace('_', '-')} / {PREFIX}{name.upper()}: {message}"
-
-
-def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+    return named(str(error["loc"][0]), message)

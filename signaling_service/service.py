@@ -20,7 +20,7 @@ from signaling_service.rtc.card import Card
 from signaling_service.rtc.ice_servers import ice_servers_for_aiortc
 from signaling_service.session.load import Load
 from signaling_service.session.negotiation import Terms
-from signaling_service.session.sessions import LocalSessions
+from signaling_service.session.sessions import Limits, LocalSessions
 from signaling_service.session.surroundings import Surroundings
 from signaling_service.workers.results import ResultListener
 from signaling_service.workers.table import Workers
@@ -33,7 +33,8 @@ class Share:
     results_bind: str
     cores: float
     """How many of them it may use up."""
-    on_session_end: Callable[[str], None] = lambda name: None
+    on_session: Callable[[str, str], None] = lambda what, name: None
+    """Told of each session that is `connected` or has `ended`."""
 
 
 class Service:
@@ -65,13 +66,18 @@ class Service:
                 largest=Size(settings.max_width, settings.max_height),
                 encoders=self._encoding.executor,
                 public_ip=settings.public_ip,
+                tells_loopback_alone=not (settings.public_ip or settings.ice_addresses),
             ),
             max_fps=settings.max_fps,
+            allowed=settings.allowed,
             rtc=self._rtc_configuration,
         )
         self.load = Load(share.cores)
         self.sessions = LocalSessions(
-            around, settings.default_filter, settings.max_sessions, self.load, share.on_session_end
+            around,
+            Limits(settings.default_filter, settings.max_sessions, settings.max_connecting_per_address),
+            self.load,
+            share.on_session,
         )
         self.metrics.cores_busy.set_function(lambda: self.load.busy_cores)
         self.metrics.loop_late.set_function(lambda: self.load.late_s)

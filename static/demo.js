@@ -11,6 +11,7 @@ import { CAMERA_ONLY, FilterList } from "./demo/filter_list.js";
 import { tokenFailure } from "./demo/failures.js";
 import { Gallery } from "./demo/gallery.js";
 import { LANGUAGES, PageLanguage } from "./demo/language.js";
+import { keepToken, takeToken } from "./demo/kept_token.js";
 import { readLink } from "./demo/link.js";
 import { MeasuredPanel } from "./demo/measured_panel.js";
 import { Sharing } from "./demo/sharing.js";
@@ -71,6 +72,7 @@ class Demo {
       follow: (filter, params) => this.#follow(filter, params),
     });
     this.#call = new Call(shim, () => this.#wanted);
+    this.#bringToken(takeToken());
   }
 
   run() {
@@ -89,6 +91,9 @@ class Demo {
     tokenForm.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#useToken(token.value);
+    });
+    addEventListener("hashchange", () => {
+      if (location.hash.includes("token=")) this.#useToken(takeToken());
     });
     this.#followCall();
     this.#list.addEventListener("answer", () => this.#listed());
@@ -266,11 +271,17 @@ class Demo {
 
   /** @param {string} token */
   #useToken(token) {
-    this.#list.token = token;
-    this.#shim.token = token;
+    keepToken(token);
+    this.#bringToken(token);
     this.#view.tokenForm.hidden = true;
     this.#listKey = "";
     this.#list.follow();
+  }
+
+  /** @param {string} token */
+  #bringToken(token) {
+    this.#list.token = token;
+    this.#shim.token = token;
   }
 
   /** @param {Mood} mood @param {Phrase} said */

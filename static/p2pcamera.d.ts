@@ -128,8 +128,11 @@ export interface P2PCamera extends EventTarget {
   params: object;
   /** Holds for open sessions too. */
   outage: P2PCameraOutage;
-  /** Can be set, and reads as undefined. Holds for open sessions too. */
-  token: string | undefined;
+  /**
+   * The server's key, a token, or a function that is asked for a token whenever one is needed. Can be set, and
+   * reads as undefined. Holds for open sessions too.
+   */
+  token: string | (() => string | Promise<string>) | undefined;
   /** Holds for later calls. */
   audio: P2PCameraAudio;
   /**

@@ -333,9 +333,35 @@ var Signaling = class {
     // The page may be going away.
     await this.#call(`sessions/${id}`, { method: "DELETE", keepalive: true });
   }
-  /** @param {string} path @param {RequestInit} init @returns {Promise<Response>} @throws {Fault} */
+  /**
+   * Only the refusal of a fresh token is final: one that has been used may have expired.
+   * @param {string} path @param {RequestInit} init @returns {Promise<Response>} @throws {Fault}
+   */
   async #call(path, init) {
-    const { server, token } = this.#settings;
+    const source = this.#settings.token;
+    // Without a wait where there is one: the page may be going away.
+    const used = source?.kept ?? null;
+    if (!source?.canRenew || init.keepalive) return this.#callWith(used, path, init);
+    const token = used ?? await source.token();
+    try {
+      return await this.#callWith(token, path, init);
+    } catch (error) {
+      const { status, code } = (
+        /** @type {Fault} */
+        error
+      );
+      const isOfTheToken = status === 401 || code === "forbidden";
+      if (used === null || !isOfTheToken) throw error;
+      source.forget(used);
+      return this.#callWith(await source.token(), path, init);
+    }
+  }
+  /**
+   * @param {string | null} token @param {string} path @param {RequestInit} init
+   * @returns {Promise<Response>} @throws {Fault}
+   */
+  async #callWith(token, path, init) {
+    const { server } = this.#settings;
     const headers = new Headers(init.headers);
     if (token) headers.set("Authorization", `Bearer ${token}`);
     const response = await fetchFromServer(new URL(path, server), {
@@ -1006,6 +1032,14 @@ var ReconnectPolicy = class {
   }
 };
 /**
+ * @param {Pick<Fault, 'retryAfterS'>} fault @param {() => number} [random] from 0 to 1
+ * @returns {number | null} the pause that the server asks for, in milliseconds; null where it asks for none
+ */
+function pauseAskedFor({ retryAfterS }, random = Math.random) {
+  if (retryAfterS === null || !(retryAfterS >= 0)) return null;
+  return Math.max(1e3 * retryAfterS, SHORTEST_PAUSE_MS) * (1 + LARGEST_JITTER * random());
+}
+/**
  * @param {Pick<Fault, 'status' | 'code'>} fault
  * @returns {boolean} whether another attempt would be of no use
  */
@@ -1198,6 +1232,8 @@ var Watch = class {
  */
 var CONNECT_TIMEOUT_MS = 1e4;
 var RECONNECT_TIMEOUT_MS = 5e3;
+/** With less time left, another attempt is of no use. */
+var SHORTEST_ATTEMPT_MS = 1e3;
 /**
  * The session that is kept connected. `opened` is called before `changed` tells of the new state. `takeBack`
  * gives up a choice that was refused in an outage, where there is one. `refused` and `gone` end the session:
@@ -1227,6 +1263,9 @@ var KeptConnection = class {
   #watch = null;
   /** The newest outage. @type {Reconnection | null} */
   #reconnection = null;
+  /** Ends the pause before another first attempt. */
+  #endPause = () => {
+  };
   /** Who waits for the end of an outage. @type {((fault: Fault | null) => void)[]} */
   #waiting = [];
   /** @param {Settings} settings of the session @param {SignalingCalls} signaling @param {Subscriber} on */
@@ -1246,7 +1285,7 @@ var KeptConnection = class {
   }
   /** @param {Picture} picture of the session @param {Promise<RTCIceServer[]>} iceServers @throws {Fault} */
   async open(picture, iceServers) {
-    await this.#connect(picture, iceServers, CONNECT_TIMEOUT_MS);
+    await this.#connectFirst(picture, iceServers);
     if (this.#isClosed || !picture.outlivesItsConnection) return;
     this.#watch = new Watch(picture, this.#signaling, {
       isReconnecting: () => this.#state === "reconnecting",
@@ -1256,6 +1295,38 @@ var KeptConnection = class {
       lose: (link) => this.#lose(link, picture)
     });
     this.#watch.start();
+  }
+  /**
+   * Tries again where the server asks for that, as long as the time limit lasts.
+   * @param {Picture} picture @param {Promise<RTCIceServer[]>} iceServers @throws {Fault}
+   */
+  async #connectFirst(picture, iceServers) {
+    const startedAt_ms = performance.now();
+    let left_ms = CONNECT_TIMEOUT_MS;
+    while (true) {
+      try {
+        return await this.#connect(picture, iceServers, left_ms);
+      } catch (error) {
+        const fault = (
+          /** @type {Fault} */
+          error
+        );
+        const pause_ms = pauseAskedFor(fault);
+        left_ms = Math.round(startedAt_ms + CONNECT_TIMEOUT_MS - performance.now() - (pause_ms ?? 0));
+        if (this.#isClosed || pause_ms === null || left_ms < SHORTEST_ATTEMPT_MS) throw error;
+        this.#fault = fault;
+        this.#on.changed();
+        await this.#pauseOrEnd(pause_ms);
+        if (this.#isClosed) throw error;
+      }
+    }
+  }
+  /** @param {number} pause_ms @returns {Promise<void>} */
+  #pauseOrEnd(pause_ms) {
+    return new Promise((resolve) => {
+      this.#endPause = resolve;
+      setTimeout(resolve, pause_ms);
+    });
   }
   /** Sends the camera's track, or its new size, where there is a connection. */
   send() {
@@ -1281,6 +1352,7 @@ var KeptConnection = class {
     this.#watch?.stop();
     this.#link?.close(reason);
     this.#reconnection?.wake();
+    this.#endPause();
     this.#settleWaiting(reason);
   }
   /**
@@ -1314,6 +1386,8 @@ var KeptConnection = class {
     if (!picture.outlivesItsConnection) return this.#on.gone(fault);
     this.#fault = fault;
     this.#state = "reconnecting";
+    // It may have expired in the call, which it does not end.
+    this.#settings.token?.forget();
     link.close(fault);
     this.#on.changed();
     this.#reconnection = new Reconnection({
@@ -2380,7 +2454,7 @@ var CameraSession = class {
     this.#connection.link?.control?.changeOutage(outage).catch(() => {
     });
   }
-  /** @param {string | undefined} token */
+  /** @param {TokenSource | undefined} token */
   setToken(token) {
     this.#settings.token = token;
   }
@@ -2483,6 +2557,97 @@ function sourceOf(camera, { server, filter, params }) {
   return JSON.stringify([getTrackSettings.call(camera).deviceId, server, filter, params]);
 }
 
+// shim/token_source.js
+/**
+ * Where the token comes from: the page has it, or asks for it, by a function or an address of its own server.
+ */
+var TIMEOUT_MS = 1e4;
+/**
+ * A token, or what is asked for one each time that one is needed.
+ * @typedef {string | (() => string | Promise<string>)} GivenToken
+ */
+var TokenSource = class {
+  /** @type {(() => string | Promise<string>) | null} */
+  #ask = null;
+  /** The token at hand. @type {string | null} */
+  #kept = null;
+  /** While one is asked for, whoever needs one waits for the same. @type {Promise<string> | null} */
+  #asking = null;
+  /** @param {GivenToken} given */
+  constructor(given) {
+    if (typeof given === "function") this.#ask = given;
+    else this.#kept = given;
+  }
+  /** @returns {boolean} whether another token can be had */
+  get canRenew() {
+    return this.#ask !== null;
+  }
+  /** @returns {string | null} the token at hand */
+  get kept() {
+    return this.#kept;
+  }
+  /** @returns {Promise<string>} the token at hand, or one that is asked for now @throws {Fault} */
+  async token() {
+    return this.#kept ?? (this.#asking ??= this.#renew().finally(() => this.#asking = null));
+  }
+  /**
+   * Forgets a token, so that the next one is asked for; one that cannot be replaced stays.
+   * @param {string | null} [old] the one that was of no use; any, where it is left out
+   */
+  forget(old = this.#kept) {
+    if (this.#ask !== null && old === this.#kept) this.#kept = null;
+  }
+  async #renew() {
+    const ask = (
+      /** @type {() => string | Promise<string>} */
+      this.#ask
+    );
+    /** @type {unknown} */
+    let token;
+    try {
+      token = await withinLimit(ask());
+    } catch (error) {
+      throw new Fault("token_unavailable", `no token could be had (${/** @type {any} */
+      error?.message})`);
+    }
+    if (typeof token !== "string" || !token) throw new Fault("token_unavailable", "the token is no text");
+    this.#kept = token;
+    return token;
+  }
+};
+/** @param {string | undefined} token @param {string | undefined} url @param {string} baseUrl of the page */
+function tokenSource(token, url, baseUrl) {
+  if (url) {
+    const address = new URL(url, baseUrl).href;
+    return new TokenSource(() => fetchToken(address));
+  }
+  return token ? new TokenSource(token) : void 0;
+}
+/**
+ * Asks the page's own server, with the user's cookies.
+ * @param {string} url which answers with `{"token": "..."}` or the token alone
+ */
+async function fetchToken(url) {
+  const response = await fetchNative(url, { credentials: "same-origin", cache: "no-store" });
+  if (!response.ok) throw new Error(`${response.status}`);
+  const text = (await response.text()).trim();
+  return text.startsWith("{") ? JSON.parse(text).token : text;
+}
+/** @param {string | Promise<string>} asked @returns {Promise<string>} */
+async function withinLimit(asked) {
+  /** @type {number | undefined} */
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = window.setTimeout(() => reject(new Error("no answer")), TIMEOUT_MS);
+  });
+  try {
+    return await /** @type {Promise<string>} */
+    Promise.race([asked, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 // shim/settings.js
 /**
  * What the page wants: the attributes of the script tag, and what the page sets later.
@@ -2493,7 +2658,7 @@ function sourceOf(camera, { server, filter, params }) {
  * @property {string | string[] | null} filter null: the server's default
  * @property {object} params
  * @property {'closed' | 'open'} outage
- * @property {string | undefined} token
+ * @property {TokenSource | undefined} token
  * @property {'untouched' | 'sync'} audio
  * @property {Fault | null} fault of the script tag
  */
@@ -2507,20 +2672,21 @@ function sourceOf(camera, { server, filter, params }) {
  * @returns {Settings}
  */
 function readSettings(script, baseUrl) {
-  const { filter, params, outage, token, server, audio } = script?.dataset ?? {};
+  const { filter, params, outage, token, tokenUrl, server, audio } = script?.dataset ?? {};
   /** @type {Settings} */
   const settings = {
     server: "",
     filter: null,
     params: {},
     outage: "closed",
-    token: token || void 0,
+    token: void 0,
     audio: "untouched",
     fault: null
   };
   try {
     settings.outage = checkedOutage(outage ?? "closed");
     settings.audio = checkedAudio(audio ?? "untouched");
+    settings.token = tokenSource(token, tokenUrl, baseUrl);
     settings.filter = filterFromText(filter ?? "");
     settings.params = paramsFromText(params ?? "{}");
     // An imported module has no tag. The page names the server later.
@@ -3131,12 +3297,13 @@ var Page = class extends EventTarget {
   set audio(audio) {
     this.#settings.audio = checkedAudio(audio);
   }
-  /** @returns {string | undefined} */
+  /** @returns {undefined} */
   get token() {
     return void 0;
   }
+  /** @param {GivenToken | undefined} token */
   set token(token) {
-    this.#settings.token = token || void 0;
+    this.#settings.token = token ? new TokenSource(token) : void 0;
     for (const session of this.#sessions) session.setToken(this.#settings.token);
   }
   /** @param {string | string[]} name @param {object} [params] @throws {Fault} */
@@ -3593,7 +3760,8 @@ var Places = class {
  * | `data-filter` | name of a filter, or several applied in order: `a,b`; by default the server's own       |
  * | `data-params` | JSON object of the filter's parameters                                                 |
  * | `data-outage` | `closed` (default): never a raw frame; `open`: the raw camera where there is no other   |
- * | `data-token`  | the key that the server checks against its `--api-key`                                 |
+ * | `data-token`  | the server's `--api-key`, or a token that the site's own server has minted              |
+ * | `data-token-url` | address of the site's own server that mints one whenever one is needed               |
  * | `data-audio`  | `untouched` (default); `sync`: delayed with the picture, so that lips match             |
  *
  * `getUserMedia` then answers a call for video with the filtered track and the untouched audio tracks. A call

@@ -48,6 +48,7 @@ def worker(tmp_path, environ, service: Signaling) -> Iterator[tuple[subprocess.P
         sys.executable,
         "-m",
         "inference_service",
+        "--test-params",
         "--device",
         "cpu",
         "--filters",

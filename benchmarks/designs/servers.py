@@ -101,10 +101,10 @@ async def running(design: Design, folder: Path, load: Load) -> AsyncIterator[Run
 
 
 @cache
-def takes_processes() -> bool:
-    """Tell whether the service of this checkout has the flag --processes."""
-    argv = [sys.executable, "-m", "signaling_service", "--help"]
-    return "--processes" in subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+def takes(flag: str, service: str = "signaling_service") -> bool:
+    """Tell whether a service of this checkout has a flag."""
+    argv = [sys.executable, "-m", service, "--help"]
+    return flag in subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 def _alone(design: Design, folder: Path, load: Load) -> Running:
@@ -134,12 +134,13 @@ def _service(design: Design, folder: Path, load: Load) -> Running:
         argv = [sys.executable, "-m", "benchmarks.designs.staged_service", "--stages", str(stages)]
     argv += ["--host", "127.0.0.1", "--port", str(port), "--results-bind", results]
     argv += ["--max-sessions", str(MANY), *_on_loopback()]
-    if takes_processes():
+    if takes("--processes"):
         argv += ["--processes", str(design.processes)]
     elif design.processes > 1:
         raise NotInstalled("the service of this checkout has no --processes")
     media = Process(design.name, argv, folder / f"{design.name}.log")
     argv = [sys.executable, "-m", "inference_service", "--filters", load.filter, "--device", "cpu"]
+    argv += ["--test-params"] if takes("--test-params", "inference_service") else []
     argv += ["--signaling", results]
     argv += [] if load.max_batch is None else ["--max-batch", str(load.max_batch)]
     # One thread each: workers share the cores with the service, the client, and one another.

@@ -29,7 +29,7 @@ def table(cls: type[Filter]) -> str:
         for name, described in schema.get("properties", {}).items()
         for one in (resolved(schema, described),)
     ]
-    return markdown(HEAD, rows)
+    return markdown(HEAD, rows) if rows else "No parameters."
 
 
 def resolved(schema: dict[str, Any], described: dict[str, Any]) -> dict[str, Any]:

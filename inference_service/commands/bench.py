@@ -35,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
     bench = Bench(
         chain.names,
         chain.device,
-        installed(),
+        installed(has_test_params=True),
         settings.filter_settings,
         settings.weights_dir,
         settings.max_batch,

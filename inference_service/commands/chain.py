@@ -51,7 +51,7 @@ def prepare(names: str, params: str, flags: Sequence[str]) -> Chain:
     Exits with 2 for names, flags or `params` (a JSON object) that cannot be used, and says why.
     """
     settings = read_settings(["--filters", names, *flags])
-    points = installed()
+    points = installed(has_test_params=True)  # Here nobody else waits.
     faults = faults_of_filters(settings, points)
     if not settings.filters:
         faults.append(fault("filters", "expected a filter"))

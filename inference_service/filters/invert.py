@@ -1,4 +1,4 @@
-"""The negative of every frame: 255 - RGB. With `busy_ms` as slow as wanted."""
+"""The negative of every frame: 255 - RGB."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 
 from inference_service.filters import base
-from inference_service.filters.passthrough import BusyParams
+from inference_service.filters.passthrough import Busy
 
 
 class Invert(base.Filter):
@@ -17,11 +17,11 @@ class Invert(base.Filter):
     name = "invert"
     title = "Invert"
     description = "The negative of the picture."
-    Params = BusyParams
     equal_params: ClassVar[frozenset[str] | None] = frozenset()
 
     def apply(self, batch: torch.Tensor, items: Sequence[base.Item]) -> torch.Tensor:
         return 255 - batch
 
-    def least_batch_ms(self, items: Sequence[base.Item]) -> float:
-        return max(float(item.params.busy_ms) for item in items)
+
+class BusyInvert(Busy, Invert):
+    """With `busy_ms`."""

@@ -40,18 +40,27 @@ BUILT_IN = {
     "passthrough": "inference_service.filters.passthrough:Passthrough",
     "invert": "inference_service.filters.invert:Invert",
 }
+FOR_TESTS = {
+    "passthrough": "inference_service.filters.passthrough:BusyPassthrough",
+    "invert": "inference_service.filters.invert:BusyInvert",
+}
+"""In the place of those of their name, where `--test-params` asks for them."""
 MAX_NAME = 64
 
 
-def installed() -> dict[str, EntryPoint]:
-    """Return every filter that can be had, by name, without importing any; a built-in one wins."""
+def installed(*, has_test_params: bool = False) -> dict[str, EntryPoint]:
+    """Return every filter that can be had, by name, without importing any; a built-in one wins.
+
+    `has_test_params`: those that can be made slow, for tests of capacity, are.
+    """
     found: dict[str, EntryPoint] = {}
     for point in entry_points(group=GROUP):
         if point.name in BUILT_IN or point.name in found:
             logger.warning("filter %s of %s is left out: the name is taken", point.name, point.value)
         elif 0 < len(point.name) <= MAX_NAME:
             found[point.name] = point
-    return {name: EntryPoint(name, value, GROUP) for name, value in BUILT_IN.items()} | found
+    built_in = BUILT_IN | (FOR_TESTS if has_test_params else {})
+    return {name: EntryPoint(name, value, GROUP) for name, value in built_in.items()} | found
 
 
 class Registry:

@@ -8,13 +8,17 @@ from typing import Protocol
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from signaling_service.access.origins import ANY, Origins
 from signaling_service.config import Settings
 from signaling_service.errors import BodyTooLarge, MalformedRequest, SignalingError
-from signaling_service.http.routes import create_routes, error_response
+from signaling_service.http.answers import error_response
+from signaling_service.http.gate import Gate
+from signaling_service.http.routes import create_routes
 from signaling_service.http.static_files import StaticPages
 from signaling_service.session.requests import explain
 from signaling_service.session.sessions import SessionHost
@@ -68,18 +72,19 @@ def create_app(service: Serving) -> FastAPI:
     app.add_exception_handler(SignalingError, _on_signaling_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
+    app.add_exception_handler(Exception, _on_fault)
     app.add_middleware(_BodyLimit)
-    # Any page may use the service: what protects it is the token, not the origin.
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=["*"],
-        allow_methods=["GET", "POST", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type"],
-        expose_headers=["Retry-After"],
-        allow_private_network=True,  # A public page asks the browser's leave for a private address.
-        max_age=600,
-    )
+    app.add_middleware(Gate, origins=_origins(service.settings), checks_host=not service.settings.is_guarded)
+    if service.settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(service.settings.trusted_proxies))
     return app
+
+
+def _origins(settings: Settings) -> Origins:
+    # Where a key or a token protects the calls, pages of every site may bring one, unless sites are named.
+    named = settings.origins or ((ANY,) if settings.is_guarded else ())
+    return Origins(named, [host for host in (settings.host, settings.public_ip) if host])
 
 
 class _BodyLimit:
@@ -117,6 +122,16 @@ async def _on_signaling_error(_: Request, error: Exception) -> Response:
 async def _on_invalid_request(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     return error_response(MalformedRequest(explain(error.errors()[0])))
+
+
+async def _on_disconnect(_: Request, error: Exception) -> Response:
+    # Nobody reads it: the caller has gone away in the middle of its body.
+    return error_response(MalformedRequest("the body has broken off"))
+
+
+async def _on_fault(_: Request, error: Exception) -> Response:
+    # What it was stands in the log alone.
+    return error_response(SignalingError("internal error"))
 
 
 async def _on_http_exception(_: Request, error: Exception) -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -11,14 +10,14 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from signaling_service.access.caller import both, preset
 from signaling_service.config import Settings
 from signaling_service.errors import (
     MalformedRequest,
-    SignalingError,
-    TokenMissing,
-    TokenWrong,
     UnsupportedMediaType,
 )
+from signaling_service.http.access import Access, caller_of
+from signaling_service.http.gate import check_origin
 from signaling_service.rtc.ice_servers import ice_servers_for_browser
 from signaling_service.session.requests import Change, Offer, change_from_query, parsed
 from signaling_service.session.sessions import Described, SessionHost
@@ -31,9 +30,11 @@ TRICKLE = "application/trickle-ice-sdpfrag"
 def create_routes(
     settings: Settings, sessions: SessionHost, exposition: Callable[[], Awaitable[bytes]]
 ) -> APIRouter:
-    """Return the calls of the service; those behind the API key check it before anything else."""
+    """Return the calls of the service; guarded ones check origin and key before anything else."""
     router = APIRouter()
-    guarded = APIRouter(dependencies=[Depends(_token_check(settings.api_key))])
+    access = Access(settings.key, settings.tokens)
+    guarded = APIRouter(dependencies=[Depends(check_origin), Depends(access.check)])
+    of_sessions = APIRouter(dependencies=[Depends(check_origin), Depends(access.check_for_session)])
 
     @guarded.post("/offer", openapi_extra=_body_schema({JSON: Offer}))
     async def offer(
@@ -42,34 +43,37 @@ def create_routes(
         """Open a session: answer an SDP offer that sends and receives video."""
         body = await _json_body(request)
         query = change_from_query(filter, params, outage).model_dump(exclude_none=True)
-        made = await sessions.open(parsed(Offer, {**query, **body}), _client(request))
+        made = await sessions.open(parsed(Offer, {**query, **body}), caller_of(request))
         return {"sdp": made.answer_sdp, "type": "answer", **_described(made)}
 
-    @guarded.patch(
+    @of_sessions.patch(
         "/sessions/{session_id}",
         openapi_extra=_body_schema({JSON: Change, TRICKLE: None}),
         responses={204: {"description": "candidates added"}},
     )
     async def change(session_id: str, request: Request) -> Response:
         """Change filter, parameters or outage policy, or add trickled ICE candidates (RFC 8840)."""
+        subject = caller_of(request).subject
         if _content_type(request) == TRICKLE:
-            await sessions.add_candidates(session_id, await _text_body(request))
+            await sessions.add_candidates(session_id, await _text_body(request), subject)
             return Response(status_code=204)
         wanted = parsed(Change, await _json_body(request, also=TRICKLE))
-        return JSONResponse(_described(await sessions.change(session_id, wanted)))
+        return JSONResponse(_described(await sessions.change(session_id, wanted, subject)))
 
-    @guarded.delete("/sessions/{session_id}")
-    async def end(session_id: str) -> dict[str, str]:
+    @of_sessions.delete("/sessions/{session_id}")
+    async def end(session_id: str, request: Request) -> dict[str, str]:
         """End a session and free all that belongs to it."""
-        await sessions.close(session_id)
+        await sessions.close(session_id, caller_of(request).subject)
         return {"session": session_id}
 
     @guarded.get("/filters")
-    async def filters() -> dict[str, Any]:
-        """Every filter that a live worker serves."""
+    async def filters(request: Request) -> dict[str, Any]:
+        """Every filter that a live worker serves and the caller may use."""
+        allowed = both(settings.allowed, caller_of(request).grant.filters)
+        served = [one for one in sessions.served_filters() if allowed is None or one.status.name in allowed]
         return {
-            "filters": [_filter(served) for served in sessions.served_filters()],
-            "default": settings.default_filter,
+            "filters": [_filter(one) for one in served],
+            "default": preset(settings.default_filter, allowed),
         }
 
     @guarded.get("/ice-servers")
@@ -100,28 +104,8 @@ def create_routes(
         return Response(await exposition(), media_type=CONTENT_TYPE_LATEST)
 
     router.include_router(guarded)
+    router.include_router(of_sessions)
     return router
-
-
-def error_response(error: SignalingError) -> JSONResponse:
-    """The one shape of every error."""
-    body: dict[str, Any] = {"code": error.code, "message": str(error)}
-    if field := getattr(error, "field", ""):
-        body["field"] = field
-    return JSONResponse({"error": body}, error.status, headers=error.headers)
-
-
-def _token_check(api_key: str | None) -> Any:
-    async def check(request: Request) -> None:
-        if api_key is None:
-            return
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise TokenMissing
-        if not hmac.compare_digest(token.strip().encode(), api_key.encode()):
-            raise TokenWrong
-
-    return check
 
 
 def _described(made: Described) -> dict[str, Any]:
@@ -149,10 +133,6 @@ def _filter(served: ServedFilter) -> dict[str, Any]:
         "state": status.state.value,
         "workers": served.workers,
     }
-
-
-def _client(request: Request) -> str:
-    return request.client.host if request.client else "unknown"
 
 
 def _content_type(request: Request) -> str:

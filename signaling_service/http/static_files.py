@@ -33,6 +33,16 @@ PAGE_POLICY = "; ".join(
 """As strict as a policy gets (W3C CSP level 3): a page like this is what the shim has to work on."""
 
 
+PAGE_HEADERS = {
+    "Content-Security-Policy": PAGE_POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(self), display-capture=(), geolocation=(), payment=(), "
+    "usb=(), serial=(), hid=(), bluetooth=(), midi=()",
+    "Referrer-Policy": "no-referrer",
+    # What `frame-ancestors` says, for browsers that do not know it.
+    "X-Frame-Options": "SAMEORIGIN",
+}
+
 TEXT_TYPES = ("text/", "application/json", "application/javascript", "image/svg+xml")
 DECLARED_TYPES = {
     ".map": "application/json",
@@ -56,13 +66,16 @@ class StaticPages(StaticFiles):
         response = await super().get_response(path, scope)
         headers = response.headers
         headers.setdefault("Cache-Control", "no-cache")
+        # Files are the same for everybody, and other sites import the shim.
+        headers.setdefault("Access-Control-Allow-Origin", "*")
+        headers.setdefault("Cross-Origin-Resource-Policy", "cross-origin")
         headers.setdefault("X-Content-Type-Options", "nosniff")
         if (declared := DECLARED_TYPES.get(Path(path).suffix)) and "content-type" in headers:
             headers["Content-Type"] = declared
         kind = headers.get("content-type", "")
         if kind.startswith("text/html"):
-            headers.setdefault("Content-Security-Policy", PAGE_POLICY)
-            headers.setdefault("Referrer-Policy", "no-referrer")
+            for name, value in PAGE_HEADERS.items():
+                headers.setdefault(name, value)
         if not (isinstance(response, FileResponse) and kind.startswith(TEXT_TYPES)):
             return response
         headers.add_vary_header("Accept-Encoding")

@@ -100,7 +100,7 @@ class SendRate:
             # It grows as it would if the target had been sent all the time, or as the page's own does.
             growth: float = REMB_GROWTH_PER_S ** min(now_s - before_s, 1.0)
             if bits_per_s < sent and before is not None:
-                growth = max(bits_per_s / before, 1.0)
+                growth = max(bits_per_s / before, 1.0) if before else 1.0
             self._by_remb = max(self._by_remb * growth, bits_per_s)
         self._follow(now_s)
 

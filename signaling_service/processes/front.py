@@ -21,6 +21,7 @@ import zmq
 from prometheus_client import generate_latest
 
 from shared.wire import SESSION_BYTES, StatusHeader
+from signaling_service.access.caller import Caller
 from signaling_service.config import Settings
 from signaling_service.cores import usable_cores
 from signaling_service.errors import (
@@ -37,6 +38,7 @@ from signaling_service.metrics import Metrics
 from signaling_service.processes.exposition import merged
 from signaling_service.processes.kept_process import KeptProcess
 from signaling_service.rtc.sdp_limits import check_offer
+from signaling_service.session.places import Places
 from signaling_service.session.requests import Change, Offer
 from signaling_service.session.sessions import Described
 from signaling_service.workers.results import ResultListener
@@ -55,10 +57,11 @@ class DealtSessions:
         self._processes = processes
         self._workers = workers
         self._is_shutting_down = False
+        self._places = Places(settings.max_connecting_per_address)
         self._costly: dict[bytes, None] = {}
         """Hashes of the last offers over which a process was lost."""
 
-    async def open(self, offer: Offer, client: str) -> Described:
+    async def open(self, offer: Offer, caller: Caller) -> Described:
         """Give the session to the least loaded process that takes it."""
         self._check_limit()
         check_offer(offer.sdp)
@@ -68,7 +71,7 @@ class DealtSessions:
         refusal: SignalingError = NoMediaProcess()
         for process in sorted(self._processes, key=lambda process: process.load):
             try:
-                return await self._open_at(process, offer, client)
+                return await self._open_at(process, offer, caller)
             except MediaProcessLost:
                 # Perhaps by this very offer: dealt to the next one, it would take all of them.
                 self._costly[digest] = None
@@ -82,15 +85,26 @@ class DealtSessions:
                     refusal = exc
         raise refusal
 
-    async def change(self, session_id: str, change: Change) -> Described:
-        value = {"session": session_id, "change": change.model_dump(mode="json", exclude_none=True)}
-        return Described.from_map(await self._call(session_id, "change", value))
+    async def change(self, session_id: str, change: Change, subject: str) -> Described:
+        value = {"change": change.model_dump(mode="json", exclude_none=True)}
+        return Described.from_map(await self._call(session_id, "change", value, subject))
 
-    async def add_candidates(self, session_id: str, fragment: str) -> None:
-        await self._call(session_id, "add_candidates", {"session": session_id, "fragment": fragment})
+    async def add_candidates(self, session_id: str, fragment: str, subject: str) -> None:
+        await self._call(session_id, "add_candidates", {"fragment": fragment}, subject)
 
-    async def close(self, session_id: str) -> None:
-        await self._call(session_id, "close", {"session": session_id})
+    async def close(self, session_id: str, subject: str) -> None:
+        await self._call(session_id, "close", {}, subject)
+
+    def on_session(self, what: str, name: str) -> None:
+        """Take note that a media process has connected a session, or has ended it."""
+        if what == "ended":
+            self._places.leave(name)
+            return
+        self._places.note_connected(name)
+        limit = self._settings.max_sessions
+        # More offers may have been answered than there are places.
+        if limit is not None and self._places.connected > limit:
+            self._give_up(name, is_full=True)
 
     def served_filters(self) -> list[ServedFilter]:
         return self._workers.served_filters()
@@ -112,25 +126,40 @@ class DealtSessions:
         if self._is_shutting_down:
             raise ShuttingDown
         limit = self._settings.max_sessions
-        if limit is not None and sum(len(process.sessions) for process in self._processes) >= limit:
+        if limit is not None and self._places.connected >= limit:
             raise ServiceFull(limit)
 
-    async def _open_at(self, process: KeptProcess, offer: Offer, client: str) -> Described:
+    async def _open_at(self, process: KeptProcess, offer: Offer, caller: Caller) -> Described:
         session_id = (bytes([process.place]) + secrets.token_bytes(SESSION_BYTES - 1)).hex()
-        value = {"session": session_id, "client": client, "offer": offer.model_dump(mode="json")}
+        value = {
+            "session": session_id,
+            "caller": caller.as_map(),
+            "offer": offer.model_dump(mode="json"),
+        }
         # Counted before the first wait, so that limit and dealing hold among offers that come together.
+        for over in self._places.take(session_id, caller):
+            self._give_up(over, is_full=False)
         process.sessions.add(session_id)
         try:
             return Described.from_map(await process.call("open", value, OPEN_LIMIT_S))
         except BaseException:
             process.sessions.discard(session_id)
+            self._places.leave(session_id)
             raise
 
-    async def _call(self, session_id: str, name: str, value: dict[str, Any]) -> Any:
-        place = _place_of(session_id)
-        if place is None or place >= len(self._processes) or not self._processes[place].is_ready:
+    async def _call(self, session_id: str, name: str, value: dict[str, Any], subject: str) -> Any:
+        process = self._process_of(session_id)
+        if process is None or not process.is_ready:
             raise UnknownSession(session_id)
-        return await self._processes[place].call(name, value)
+        return await process.call(name, {"session": session_id, "subject": subject, **value})
+
+    def _give_up(self, session_id: str, *, is_full: bool) -> None:
+        if (process := self._process_of(session_id)) is not None:
+            process.tell_given_up(session_id, is_full=is_full)
+
+    def _process_of(self, session_id: str) -> KeptProcess | None:
+        place = _place_of(session_id)
+        return None if place is None or place >= len(self._processes) else self._processes[place]
 
 
 class Front:
@@ -146,7 +175,7 @@ class Front:
         )
         cores = usable_cores() / settings.processes
         self.processes = [
-            KeptProcess(place, cores, settings, self._introduce_workers)
+            KeptProcess(place, cores, settings, self._introduce_workers, self._on_session)
             for place in range(settings.processes)
         ]
         self.sessions = DealtSessions(settings, self.processes, self.workers)
@@ -187,6 +216,9 @@ class Front:
         self.workers.update(status)
         for process in self.processes:
             process.tell_status(status)
+
+    def _on_session(self, what: str, name: str) -> None:
+        self.sessions.on_session(what, name)
 
     def _introduce_workers(self, process: KeptProcess) -> None:
         for worker in self.workers.live():

@@ -37,8 +37,14 @@ class KeptProcess:
     """One media process as the front sees it: started, called, started again when it is gone."""
 
     def __init__(
-        self, place: int, cores: float, settings: Settings, on_ready: Callable[[KeptProcess], None]
+        self,
+        place: int,
+        cores: float,
+        settings: Settings,
+        on_ready: Callable[[KeptProcess], None],
+        on_session: Callable[[str, str], None],
     ) -> None:
+        """`on_session` is told of each session that is `connected` or has `ended`."""
         self.place = place
         self.sessions: set[str] = set()
         self.room = 0
@@ -49,6 +55,7 @@ class KeptProcess:
         self._cores = cores
         self._settings = settings
         self._on_ready = on_ready
+        self._on_session = on_session
         self.pid: int | None = None
         self._pipe: Pipe | None = None
         self._heard_s = 0.0
@@ -82,6 +89,11 @@ class KeptProcess:
         if self._pipe is not None and self.is_ready:
             self._pipe.tell("status", pack_status(status))
 
+    def tell_given_up(self, session_id: str, *, is_full: bool) -> None:
+        """Have the process end a session: there is no place for it, or a newer offer has its turn."""
+        if self._pipe is not None and self.is_ready:
+            self._pipe.tell("give_up", [session_id, is_full])
+
     @asynccontextmanager
     async def _started(self) -> AsyncIterator[tuple[asyncio.subprocess.Process, asyncio.Task[None]]]:
         own, its = socket.socketpair()
@@ -103,6 +115,8 @@ class KeptProcess:
         finally:
             self.is_ready = False
             self._pipe = None
+            for session_id in self.sessions:
+                self._on_session("ended", session_id)
             self.sessions.clear()
             # It ends by itself once its end of the pipe is closed, with its pages told.
             reading.cancel()
@@ -148,9 +162,10 @@ class KeptProcess:
         self._heard_s = time.monotonic()
         if name == "load":
             self.room, self.busy_cores = value
-        else:
-            assert name == "ended"
+            return
+        if name == "ended":
             self.sessions.discard(value)
+        self._on_session(name, value)
 
 
 def own_endpoint(results_bind: str, place: int) -> Endpoint:

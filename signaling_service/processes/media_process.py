@@ -19,8 +19,9 @@ from typing import Any
 from prometheus_client import generate_latest
 
 from shared.wire import unpack_status
+from signaling_service.access.caller import Caller
 from signaling_service.config import Settings
-from signaling_service.errors import SignalingError
+from signaling_service.errors import ServiceFull, SignalingError
 from signaling_service.logs import configure_logs
 from signaling_service.processes.pipe import Pipe
 from signaling_service.service import Service, Share
@@ -59,15 +60,15 @@ class MediaProcess:
         assert self._service is not None
         sessions = self._service.sessions
         if name == "open":
-            offer = Offer.model_validate(value["offer"])
-            return (await sessions.open(offer, value["client"], bytes.fromhex(value["session"]))).as_map()
+            offer, caller = Offer.model_validate(value["offer"]), Caller.from_map(value["caller"])
+            return (await sessions.open(offer, caller, bytes.fromhex(value["session"]))).as_map()
         if name == "change":
             change = Change.model_validate(value["change"])
-            return (await sessions.change(value["session"], change)).as_map()
+            return (await sessions.change(value["session"], change, value["subject"])).as_map()
         if name == "add_candidates":
-            return await sessions.add_candidates(value["session"], value["fragment"])
+            return await sessions.add_candidates(value["session"], value["fragment"], value["subject"])
         if name == "close":
-            return await sessions.close(value["session"])
+            return await sessions.close(value["session"], value["subject"])
         if name == "metrics":
             return generate_latest(self._service.metrics.registry)
         raise AssertionError(name)
@@ -75,7 +76,7 @@ class MediaProcess:
     async def _start(self, place: int, cores: float, settings: dict[str, Any], results_bind: str) -> str:
         own = Settings.model_validate(settings)
         configure_logs(own.log_level, f"media-{place} ")
-        service = Service(own, Share(results_bind, cores, lambda name: self._pipe.tell("ended", name)))
+        service = Service(own, Share(results_bind, cores, self._pipe.tell))
         try:
             service.bind()
         except ResultsNotBound as exc:
@@ -87,9 +88,15 @@ class MediaProcess:
         return service.listener.reply_to
 
     def _on_notice(self, name: str, value: Any) -> None:
-        assert name == "status"
-        if self._service is not None:
+        if self._service is None:
+            return
+        if name == "status":
             self._service.workers.update(unpack_status(value))
+        else:
+            assert name == "give_up"
+            session_id, is_full = value
+            limit = self._service.settings.max_sessions
+            self._service.sessions.give_up(session_id, ServiceFull(limit) if is_full else None)
 
     async def _tell_load(self) -> None:
         while True:

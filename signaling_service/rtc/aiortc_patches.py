@@ -10,7 +10,7 @@ import errno
 import logging
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from typing import Any
@@ -19,14 +19,18 @@ import aioice
 import aioice.ice
 import aiortc
 import aiortc.codecs
+import aiortc.rtcdtlstransport
 import aiortc.rtcrtpreceiver
+import aiortc.rtcsctptransport
 
 from signaling_service.media.decoders import H264Decoder, Vp8Decoder
 from signaling_service.media.encoders.h264 import H264Encoder
 from signaling_service.media.encoders.nvenc import Nvenc
 from signaling_service.media.encoders.vp8 import Vp8Encoder
 from signaling_service.rtc import arrivals
+from signaling_service.rtc.candidates import LOOPBACK
 from signaling_service.rtc.decoder_thread import decode_all
+from signaling_service.rtc.unreadable import survived
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +71,10 @@ def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
     _replace(aioice.ice.StunProtocol, "datagram_received", arrivals.guarded)
     _replace(aioice.ice.StunProtocol, "request", _patient)
     _replace(Connection, "get_component_candidates", _limited)
+    for name in ("_handle_data", "_receive"):
+        _replace(aiortc.rtcsctptransport.RTCSctpTransport, name, survived)
+    for name in ("_handle_rtcp_data", "_handle_rtp_data"):
+        _replace(aiortc.rtcdtlstransport.RTCDtlsTransport, name, survived)
 
 
 def is_known() -> bool:
@@ -107,6 +115,12 @@ def heard_s(connection: Connection) -> float:
     """Return time.monotonic() of the page's last datagram of any kind; now, where that is not noted."""
     noted: float = getattr(connection, "heard_s", None) or time.monotonic()
     return noted
+
+
+def gather_on_loopback(connections: Iterable[Connection]) -> None:
+    """Let connections that have not gathered yet have a candidate of 127.0.0.1 besides."""
+    for connection in connections:
+        connection.has_loopback = True  # type: ignore[attr-defined]
 
 
 def own_addresses() -> list[str]:
@@ -190,7 +204,7 @@ def _host_addresses(chosen: tuple[str, ...], original: Any) -> Callable[[bool, b
         if chosen:
             return [a for a in chosen if (use_ipv6 if ":" in a else use_ipv4)]
         # A machine without a network still serves its own browser.
-        return list(original(use_ipv4, use_ipv6)) or ["127.0.0.1"]
+        return list(original(use_ipv4, use_ipv6)) or [LOOPBACK]
 
     return get_host_addresses
 
@@ -225,6 +239,8 @@ def _patient(original: Any) -> Callable[..., Any]:
 
 def _limited(original: Any) -> Callable[..., Any]:
     def limited(self: Connection, component: int, addresses: list[str]) -> Any:
+        if getattr(self, "has_loopback", False) and LOOPBACK not in addresses:
+            addresses = [*addresses, LOOPBACK]
         return original(self, component, addresses, timeout=GATHER_LIMIT_S)
 
     return limited

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Collection
 
 from aiortc import RTCIceCandidate
@@ -14,6 +15,8 @@ from signaling_service.rtc.sdp_limits import MAX_CANDIDATES
 MAX_CHECKED = 16
 """Addresses of one page that this service sends checks to before anything has come from them."""
 
+LOOPBACK = "127.0.0.1"
+
 _PUBLIC, _NEVER = "public", "never"
 _CANDIDATE = "a=candidate:"
 _END = "a=end-of-candidates"
@@ -22,6 +25,7 @@ _PRIVATE = tuple(
 )
 """RFC 1918, RFC 6598, RFC 4193."""
 _BROADCAST = ipaddress.IPv4Address("255.255.255.255")
+_RELATED = re.compile(r"raddr \S+ rport \d+")
 _ADDRESS, _PORT = 4, 5
 """Fields of a candidate (RFC 8839 section 5.1)."""
 
@@ -123,6 +127,24 @@ def with_public_address(answer_sdp: str, public_ip: str) -> str:
             if place in named:
                 continue
             named.add(place)
+        lines.append(line)
+    return "\r\n".join(lines)
+
+
+def with_loopback_alone(answer_sdp: str) -> str:
+    """Leave this host's addresses out, but for loopback: candidates, and what others are related to.
+
+    What a STUN server has told stays. The service's own checks still go out from every address.
+    """
+    lines: list[str] = []
+    for line in answer_sdp.split("\r\n"):
+        if line.startswith("c=IN IP"):
+            line = f"c=IN IP4 {LOOPBACK}"
+        elif _is_candidate(line):
+            fields = line.split()
+            if "typ host" in line and not ipaddress.ip_address(fields[_ADDRESS]).is_loopback:
+                continue
+            line = _RELATED.sub("raddr 0.0.0.0 rport 9", line)
         lines.append(line)
     return "\r\n".join(lines)
 

@@ -19,6 +19,7 @@ LABEL = "control"
 STATS_EVERY_S = 1.0
 TELL_EVERY_S = 1.0
 MAX_MESSAGE_CHARS = 64 * 1024
+_TOO_LONG = f"a message may have at most {MAX_MESSAGE_CHARS} characters"
 MAX_WAITING = 16
 MAX_BUFFERED_BYTES = 256 * 1024
 
@@ -82,7 +83,9 @@ class Control:
 
     def _on_text(self, channel: RTCDataChannel, text: str) -> None:
         if text.startswith("ping"):
-            if _takes_more(channel):
+            if len(text) > MAX_MESSAGE_CHARS:
+                self._say_error(MalformedRequest(_TOO_LONG))
+            elif _takes_more(channel):
                 channel.send("pong" + text[4:])
         elif channel is self._channel:
             try:
@@ -158,7 +161,7 @@ def _takes_more(channel: RTCDataChannel) -> bool:
 
 def _parse(text: str) -> Change:
     if len(text) > MAX_MESSAGE_CHARS:
-        raise MalformedRequest(f"a message may have at most {MAX_MESSAGE_CHARS} characters")
+        raise MalformedRequest(_TOO_LONG)
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as exc:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiortc import RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
 from aiortc.exceptions import OperationError
@@ -19,13 +19,19 @@ from signaling_service.media.send_rate import SendRate
 from signaling_service.rtc.aiortc_media import receive_through, send_at
 from signaling_service.rtc.aiortc_patches import (
     encode_in,
+    gather_on_loopback,
     ice_connections,
     is_known,
     lacks_port,
     own_addresses,
     with_start_bitrate,
 )
-from signaling_service.rtc.candidates import PageCandidates, with_public_address
+from signaling_service.rtc.candidates import (
+    LOOPBACK,
+    PageCandidates,
+    with_loopback_alone,
+    with_public_address,
+)
 from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.rtc.sdp_limits import check_offer
 from signaling_service.rtc.video_codecs import preferences
@@ -48,6 +54,14 @@ class Terms:
     """Its threads encode the returned pictures."""
     public_ip: str | None
     """Announced in place of this host's own IPv4 addresses."""
+    tells_loopback_alone: bool = False
+    """To pages on loopback, which reach it there: nobody has chosen what they are told."""
+
+    def within(self, max_width: int | None, max_height: int | None) -> Terms:
+        """Return these terms for a page whose picture is limited further; None: as it is."""
+        width = min(self.largest.width, max_width or self.largest.width)
+        height = min(self.largest.height, max_height or self.largest.height)
+        return replace(self, largest=Size(width, height))
 
 
 class Negotiation:
@@ -60,15 +74,23 @@ class Negotiation:
         returned: ReturnedTrack,
         latency: LatencyWindow,
         on_too_large: Callable[[str], None],
+        *,
+        is_local: bool,
     ) -> None:
-        """`on_too_large` is told why the camera's picture is not taken."""
+        """`on_too_large` is told why the camera's picture is not taken.
+
+        `is_local`: the page is one of this host's loopback.
+        """
         self._pc = pc
         self._terms = terms
         self._returned = returned
         self._latency = latency
         self._on_too_large = on_too_large
         # Where an address is announced for this host's own, its network is none of the page's.
-        self._candidates = PageCandidates(() if terms.public_ip else own_addresses())
+        own = () if terms.public_ip else own_addresses()
+        # A page on loopback may be anybody's whose user runs a server there: it learns no other address.
+        self._tells_loopback_alone = is_local and terms.tells_loopback_alone
+        self._candidates = PageCandidates([*own, LOOPBACK] if self._tells_loopback_alone else own)
 
     async def answer(self, offer_sdp: str) -> str:
         """Return the answer's SDP; raises UnusableOffer or UdpPortsTaken.
@@ -104,10 +126,14 @@ class Negotiation:
         for other in self._pc.getTransceivers():
             if other is not video:
                 other.direction = "inactive"
+        if self._tells_loopback_alone:
+            gather_on_loopback(ice_connections(self._pc))
         await self._pc.setLocalDescription(await self._pc.createAnswer())
         if any(map(lacks_port, ice_connections(self._pc))):
             raise UdpPortsTaken
         sdp = with_start_bitrate(self._pc.localDescription.sdp, self._terms.bitrates.start)
+        if self._tells_loopback_alone:
+            return with_loopback_alone(sdp)
         public_ip = self._terms.public_ip
         return sdp if public_ip is None else with_public_address(sdp, public_ip)
 

@@ -27,7 +27,18 @@ MAX_PARAMS_BYTES = MAX_HEADER_WITH_PARAMS_BYTES - MAX_HEADER_BYTES
 """What a frame's header has room for, beside the rest of it."""
 
 
+MAX_DEPTH = 32
+"""Of lists and objects in parameters; beyond some hundred, what packs them and checks them gives up."""
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return inner is not None and (levels == 0 or any(_is_deeper(one, levels - 1) for one in inner))
+
+
 def _that_travel(params: dict[str, Any]) -> dict[str, Any]:
+    if _is_deeper(params, MAX_DEPTH):
+        raise ValueError(f"parameters may be nested {MAX_DEPTH} deep")
     try:
         size_bytes = params_size_bytes(params)
     except (OverflowError, ValueError, RecursionError) as exc:

@@ -13,7 +13,8 @@ from aiortc import RTCPeerConnection
 from aiortc.rtcrtpreceiver import RemoteStreamTrack
 
 from shared.wire import ResultHeader, ResultKind
-from signaling_service.errors import PictureTooLarge, SignalingError
+from signaling_service.access.caller import Caller, both
+from signaling_service.errors import PictureTooLarge, SessionTimeOver, SignalingError
 from signaling_service.media.frame import CameraFrame
 from signaling_service.rtc.camera import Camera
 from signaling_service.rtc.outage import Outage
@@ -30,7 +31,8 @@ from signaling_service.workers.results import Result
 
 logger = logging.getLogger(__name__)
 
-CONNECT_LIMIT_S = 20.0
+CONNECT_LIMIT_S = 10.0
+"""As long as the shim waits for a picture."""
 SILENCE_LIMIT_S = 5.0
 CLOSE_LIMIT_S = 2.0
 TELL_LIMIT_S = 2.0
@@ -49,19 +51,30 @@ class Session:
         around: Surroundings,
         choice: Choice,
         outage: Outage,
+        caller: Caller,
+        on_connected: Callable[[Session], SignalingError | None],
         on_end: Callable[[Session], None],
     ) -> None:
+        """`on_connected` may return why there is no place for the session after all."""
         self.id = id_
         self.connected_s: float | None = None
         self._around = around
+        self._caller = caller
+        self._on_connected = on_connected
         self._on_end = on_end
         self._pc = RTCPeerConnection(around.rtc())
         self._returned = ReturnedTrack(around.metrics, around.card, Outage.CLOSED)
         self._statistics = Statistics(self._returned)
         self._lane = Lane(around.context, id_, around.listener.reply_to, around.keys)
-        self.wish = Wish(choice, outage, around.workers, self._lane, self._returned)
+        allowed = both(around.allowed, caller.grant.filters)
+        self.wish = Wish(choice, outage, around.workers, self._lane, self._returned, allowed=allowed)
         self._negotiation = Negotiation(
-            self._pc, around.terms, self._returned, self._statistics.latency, self._on_too_large
+            self._pc,
+            around.terms.within(caller.grant.max_width, caller.grant.max_height),
+            self._returned,
+            self._statistics.latency,
+            self._on_too_large,
+            is_local=caller.is_on_loopback,
         )
         self._control = Control(self.name, self.wish, self._statistics)
         self._camera: Camera | None = None
@@ -145,6 +158,10 @@ class Session:
             self._around.metrics.sessions_connected.inc()
             self._start(self._watch_silence())
             logger.info("session %s connected", self.name)
+            if (refusal := self._on_connected(self)) is not None:
+                self.refuse(refusal)
+            elif (limit_s := self._caller.grant.max_session_s) is not None:
+                self._start(self._watch_time(limit_s))
         elif state in ("failed", "closed"):
             self._finish(f"connection {state}")
 
@@ -156,15 +173,23 @@ class Session:
         await Silence(self._pc).lasts(SILENCE_LIMIT_S)
         self._finish("page fell silent")
 
+    async def _watch_time(self, limit_s: float) -> None:
+        await asyncio.sleep(limit_s)
+        self.refuse(SessionTimeOver(limit_s))
+
     def _on_too_large(self, why: str) -> None:
+        self.refuse(PictureTooLarge(why))
+
+    def refuse(self, error: SignalingError) -> None:
+        """Tell the page why its session ends, and end it; only the first reason counts."""
         if not self._is_refused:
             self._is_refused = True
-            logger.warning("session %s: %s", self.name, why)
-            self._start(self._refuse(PictureTooLarge(why), "picture too large"))
+            logger.warning("session %s: %s", self.name, error)
+            self._start(self._refuse(error))
 
-    async def _refuse(self, error: SignalingError, reason: str) -> None:
+    async def _refuse(self, error: SignalingError) -> None:
         await self._control.tell_end(error, TELL_LIMIT_S)
-        self._finish(reason)
+        self._finish(error.code.replace("_", " "))
 
     def _finish(self, reason: str) -> None:
         _resolve(self._end, reason)

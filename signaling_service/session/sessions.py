@@ -11,16 +11,17 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from shared.wire import SESSION_BYTES
+from signaling_service.access.caller import Caller, both, preset
 from signaling_service.errors import (
     NoWorker,
     ServiceFull,
     ShuttingDown,
     SignalingError,
-    TooManyConnecting,
     UnknownSession,
 )
 from signaling_service.rtc.outage import Outage
 from signaling_service.session.load import Load
+from signaling_service.session.places import Places
 from signaling_service.session.requests import Change, Offer
 from signaling_service.session.session import Session
 from signaling_service.session.surroundings import Surroundings
@@ -29,7 +30,6 @@ from signaling_service.workers.table import ServedFilter
 
 logger = logging.getLogger(__name__)
 
-MAX_CONNECTING_PER_CLIENT = 8
 REMEMBERED = 256
 """Ended sessions whose end may be asked for once more: a page closes its connection and then says so."""
 
@@ -61,16 +61,19 @@ class Described:
 class SessionHost(Protocol):
     """What the routes need of sessions, wherever these live; raises SignalingError only."""
 
-    async def open(self, offer: Offer, client: str) -> Described:
-        """Answer an offer; `client` is the caller's address."""
+    async def open(self, offer: Offer, caller: Caller) -> Described:
+        """Answer an offer."""
 
-    async def change(self, session_id: str, change: Change) -> Described:
-        """Change a session; returns when nothing of the old choice can leave any more."""
+    async def change(self, session_id: str, change: Change, subject: str) -> Described:
+        """Change a session; returns when nothing of the old choice can leave any more.
 
-    async def add_candidates(self, session_id: str, fragment: str) -> None:
+        Here and below `subject` is the caller's: a session of another one is unknown.
+        """
+
+    async def add_candidates(self, session_id: str, fragment: str, subject: str) -> None:
         """Add trickled candidates (an SDP fragment)."""
 
-    async def close(self, session_id: str) -> None:
+    async def close(self, session_id: str, subject: str) -> None:
         """End a session; returns when it is freed, at once for one that has just ended."""
 
     def served_filters(self) -> list[ServedFilter]:
@@ -80,54 +83,71 @@ class SessionHost(Protocol):
         """Raise the reason for which an offer would be refused now: NoWorker, ServiceFull or ShuttingDown."""
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an operator has set for all sessions."""
+
+    default_filter: str
+    max_sessions: int | None
+    """Connected at a time; None: as many as the process carries."""
+    max_connecting_per_address: int
+
+
 class LocalSessions:
     """Sessions that live in this process."""
 
     def __init__(
         self,
         around: Surroundings,
-        default_filter: str,
-        max_sessions: int | None,
+        limits: Limits,
         load: Load,
-        on_end: Callable[[str], None] = lambda name: None,
+        on_session: Callable[[str, str], None] = lambda what, name: None,
     ) -> None:
-        """Without `max_sessions` there are as many as the process carries."""
+        """`on_session` is told of each session that is `connected` or has `ended`."""
         self._around = around
-        self._default_filter = default_filter
-        self._max_sessions = max_sessions
+        self._limits = limits
         self._load = load
-        self._on_end = on_end
+        self._on_session = on_session
         self._sessions: dict[str, Session] = {}
-        self._clients: dict[str, str] = {}
-        self._ended: deque[str] = deque(maxlen=REMEMBERED)
+        self._places = Places(limits.max_connecting_per_address)
+        self._ended: deque[tuple[str, str]] = deque(maxlen=REMEMBERED)
+        """Names, and whose they were."""
         self._is_shutting_down = False
 
-    async def open(self, offer: Offer, client: str, id_: bytes | None = None) -> Described:
+    async def open(self, offer: Offer, caller: Caller, id_: bytes | None = None) -> Described:
         """As SessionHost has it; the front chooses the ids of what it deals to its processes."""
         try:
-            described = await self._open(offer, client, id_)
+            described = await self._open(offer, caller, id_)
         except SignalingError as exc:
             self._around.metrics.offers.labels(exc.code).inc()
-            logger.info("offer of %s refused: %s", client, exc)
+            logger.info("an offer is refused: %s", exc.code)
             raise
         self._around.metrics.offers.labels("answered").inc()
         return described
 
-    async def change(self, session_id: str, change: Change) -> Described:
-        session = self._find(session_id)
+    async def change(self, session_id: str, change: Change, subject: str) -> Described:
+        session = self._find(session_id, subject)
         try:
             first_rtp_timestamp = await session.wish.change(change)
         except SignalingError as exc:
-            logger.info("session %s: change refused: %s", session_id, exc)
+            logger.info("session %s: a change is refused: %s", session_id, exc.code)
             raise
         return _describe(session, first_rtp_timestamp=first_rtp_timestamp)
 
-    async def add_candidates(self, session_id: str, fragment: str) -> None:
-        await self._find(session_id).add_candidates(fragment)
+    async def add_candidates(self, session_id: str, fragment: str, subject: str) -> None:
+        await self._find(session_id, subject).add_candidates(fragment)
 
-    async def close(self, session_id: str) -> None:
-        if session_id not in self._ended:
-            await self._find(session_id).close("ended by the page")
+    async def close(self, session_id: str, subject: str) -> None:
+        if (session_id, subject) not in self._ended:
+            await self._find(session_id, subject).close("ended by the page")
+
+    def give_up(self, session_id: str, error: SignalingError | None) -> None:
+        """End a session whose place is another's now; with an error it is told why."""
+        session = self._sessions.get(session_id)
+        if session is not None and error is not None:
+            session.refuse(error)
+        elif session is not None:
+            session.end("newer offer")
 
     async def close_all(self) -> None:
         """Refuse new sessions and end all; returns when they are freed."""
@@ -142,67 +162,77 @@ class LocalSessions:
             raise ShuttingDown
         self._check_room()
         if not self._around.workers.live():
-            raise NoWorker([self._default_filter])
+            raise NoWorker([self._limits.default_filter])
 
-    async def _open(self, offer: Offer, client: str, id_: bytes | None) -> Described:
-        filters = tuple(offer.filter or (self._default_filter,))
+    async def _open(self, offer: Offer, caller: Caller, id_: bytes | None) -> Described:
+        allowed = both(self._around.allowed, caller.grant.filters)
+        filters = tuple(offer.filter or (preset(self._limits.default_filter, allowed),))
         params = offer.params or {}
         if self._is_shutting_down:
             raise ShuttingDown
-        self._around.workers.check_choice(filters, params)
+        self._around.workers.check_choice(filters, params, allowed)
         self._check_room()
-        if self._connecting(client) >= MAX_CONNECTING_PER_CLIENT:
-            raise TooManyConnecting(MAX_CONNECTING_PER_CLIENT)
-        session = Session(
-            id_ or secrets.token_bytes(SESSION_BYTES),
-            self._around,
-            Choice.of(filters, params, generation=0),
-            offer.outage or Outage.CLOSED,
-            self._forget,
-        )
-        # Kept before the first wait, so that the limits hold among offers that come together.
+        key = id_ or secrets.token_bytes(SESSION_BYTES)
+        # Entered before the first wait, so that the limits hold among offers that come together.
+        for over in self._places.take(key.hex(), caller):
+            self.give_up(over, None)
+        try:
+            session = Session(
+                key,
+                self._around,
+                Choice.of(filters, params, generation=0),
+                offer.outage or Outage.CLOSED,
+                caller,
+                self._connected,
+                self._forget,
+            )
+        except BaseException:
+            self._places.leave(key.hex())
+            raise
         self._sessions[session.name] = session
-        self._clients[session.name] = client
         self._around.metrics.sessions.set(len(self._sessions))
         try:
             answer_sdp = await session.open(offer.sdp)
         except BaseException:
             await session.close("offer refused")
             raise
-        logger.info("session %s of %s opened: %s", session.name, client, ", ".join(filters))
+        logger.info("session %s opened: %s", session.name, ", ".join(filters))
         return _describe(session, answer_sdp=answer_sdp)
 
     def room(self) -> int:
-        """Return how many more sessions would be taken now."""
-        if self._max_sessions is not None:
-            return max(0, self._max_sessions - len(self._sessions))
-        return self._load.room(len(self._sessions))
+        """Return how many more sessions would be taken now; offers that wait have no place yet."""
+        if self._limits.max_sessions is not None:
+            return max(0, self._limits.max_sessions - self._places.connected)
+        return self._load.room(self._places.connected)
 
     def connected(self) -> int:
-        return sum(not session.is_connecting for session in self._sessions.values())
+        return self._places.connected
 
     def _check_room(self) -> None:
         if self.room() < 1:
-            raise ServiceFull(self._max_sessions)
+            raise ServiceFull(self._limits.max_sessions)
 
-    def _connecting(self, client: str) -> int:
-        return sum(
-            self._clients[name] == client and session.is_connecting
-            for name, session in self._sessions.items()
-        )
+    def _connected(self, session: Session) -> SignalingError | None:
+        """Give a session its place; more offers may have been answered than there are places."""
+        if self._places.was_overtaken(session.name) and self.room() < 1:
+            return ServiceFull(self._limits.max_sessions)
+        self._places.note_connected(session.name)
+        self._on_session("connected", session.name)
+        return None
 
-    def _find(self, session_id: str) -> Session:
+    def _find(self, session_id: str, subject: str) -> Session:
         session = self._sessions.get(session_id)
-        if session is None:
+        # Whoever may not know of a session hears what is said of one that never was.
+        if session is None or self._places.owner(session_id) != subject:
             raise UnknownSession(session_id)
         return session
 
     def _forget(self, session: Session) -> None:
         self._sessions.pop(session.name, None)
-        self._clients.pop(session.name, None)
-        self._ended.append(session.name)
+        self._ended.append((session.name, self._places.owner(session.name) or ""))
+        self._places.leave(session.name)
         self._around.metrics.sessions.set(len(self._sessions))
-        self._on_end(session.name)
+        self._on_session("ended", session.name)
 
 
 def _describe(session: Session, *, answer_sdp: str = "", first_rtp_timestamp: int | None = None) -> Described:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import zmq
@@ -29,5 +29,7 @@ class Surroundings:
     terms: Terms
     max_fps: float
     """Frames a second of one camera that go to workers."""
+    allowed: Collection[str] | None
+    """Filters that callers may use; None: all."""
     rtc: Callable[[], RTCConfiguration]
     """Makes one for each session, since the credentials of a TURN server may end."""

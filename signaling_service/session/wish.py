@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -29,8 +29,13 @@ class Wish:
         lane: Lane,
         returned: ReturnedTrack,
         clock: Callable[[], float] = time.monotonic,
+        allowed: Collection[str] | None = None,
     ) -> None:
-        """Begin with a choice that has been checked; the lane connects with the first `follow_workers`."""
+        """Begin with a choice that has been checked; the lane connects with the first `follow_workers`.
+
+        `allowed` are the filters that the page may choose; None: all.
+        """
+        self._allowed = allowed
         self.choice = choice
         self._outage = outage
         self._workers = workers
@@ -66,7 +71,7 @@ class Wish:
         params: dict[str, Any] = change.params or {}
         is_other = change.filter is not None or change.params is not None
         if is_other:
-            self._workers.check_choice(filters, params)
+            self._workers.check_choice(filters, params, self._allowed)
         if change.outage is not None:
             self._outage = change.outage
         if not is_other:

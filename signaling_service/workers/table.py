@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.wire import FilterState, FilterStatus, LoopState, StatusHeader
-from signaling_service.errors import InvalidParams, NoWorker, UnknownFilter
+from signaling_service.access.caller import both
+from signaling_service.errors import FilterNotAllowed, InvalidParams, NoWorker, UnknownFilter
 from signaling_service.metrics import Metrics
 from signaling_service.workers import schema
 
@@ -142,12 +143,19 @@ class Workers:
         """One of these filters hides what the camera sees, by the word of any worker there ever was."""
         return not self._private.isdisjoint(filters)
 
-    def check_choice(self, filters: Sequence[str], params: dict[str, Any]) -> None:
-        """Raise UnknownFilter, NoWorker or InvalidParams unless this choice can be served now."""
+    def check_choice(
+        self, filters: Sequence[str], params: dict[str, Any], allowed: Collection[str] | None = None
+    ) -> None:
+        """Raise unless this choice can be served now, of the `allowed` filters (None: all).
+
+        FilterNotAllowed, UnknownFilter, NoWorker or InvalidParams.
+        """
+        if allowed is not None and (refused := [name for name in filters if name not in allowed]):
+            raise FilterNotAllowed(refused, sorted(allowed))
         if not self._live:
             raise NoWorker(filters)
         if unknown := [name for name in filters if name not in self._ever_served]:
-            raise UnknownFilter(unknown, sorted(self._ever_served))
+            raise UnknownFilter(unknown, sorted(both(allowed, self._ever_served) or ()))
         if not self.live(filters):
             raise NoWorker(filters)
         if len(filters) == 1:

@@ -20,6 +20,7 @@ import { newSignaling } from "./signaling.js";
  * @import { P2PCameraSession, P2PCameraState, P2PCameraStats } from "./api.js"
  * @import { Place } from "./place.js"
  * @import { Settings } from "./settings.js"
+ * @import { TokenSource } from "./token_source.js"
  */
 
 /** @implements {P2PCameraSession} */
@@ -129,7 +130,7 @@ export class CameraSession {
     this.#connection.link?.control?.changeOutage(outage).catch(() => {});
   }
 
-  /** @param {string | undefined} token */
+  /** @param {TokenSource | undefined} token */
   setToken(token) {
     this.#settings.token = token;
   }

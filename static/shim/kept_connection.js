@@ -4,6 +4,7 @@
 
 import { Fault } from "./fault.js";
 import { newLink } from "./link.js";
+import { pauseAskedFor } from "./reconnect_policy.js";
 import { Reconnection } from "./reconnection.js";
 import { Watch } from "./watch.js";
 
@@ -16,6 +17,8 @@ import { Watch } from "./watch.js";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const RECONNECT_TIMEOUT_MS = 5_000;
+/** With less time left, another attempt is of no use. */
+const SHORTEST_ATTEMPT_MS = 1_000;
 
 /**
  * The session that is kept connected. `opened` is called before `changed` tells of the new state. `takeBack`
@@ -47,6 +50,8 @@ export class KeptConnection {
   #watch = null;
   /** The newest outage. @type {Reconnection | null} */
   #reconnection = null;
+  /** Ends the pause before another first attempt. */
+  #endPause = () => {};
   /** Who waits for the end of an outage. @type {((fault: Fault | null) => void)[]} */
   #waiting = [];
 
@@ -69,7 +74,7 @@ export class KeptConnection {
 
   /** @param {Picture} picture of the session @param {Promise<RTCIceServer[]>} iceServers @throws {Fault} */
   async open(picture, iceServers) {
-    await this.#connect(picture, iceServers, CONNECT_TIMEOUT_MS);
+    await this.#connectFirst(picture, iceServers);
     if (this.#isClosed || !picture.outlivesItsConnection) return;
     this.#watch = new Watch(picture, this.#signaling, {
       isReconnecting: () => this.#state === "reconnecting",
@@ -79,6 +84,37 @@ export class KeptConnection {
       lose: (link) => this.#lose(link, picture),
     });
     this.#watch.start();
+  }
+
+  /**
+   * Tries again where the server asks for that, as long as the time limit lasts.
+   * @param {Picture} picture @param {Promise<RTCIceServer[]>} iceServers @throws {Fault}
+   */
+  async #connectFirst(picture, iceServers) {
+    const startedAt_ms = performance.now();
+    let left_ms = CONNECT_TIMEOUT_MS;
+    while (true) {
+      try {
+        return await this.#connect(picture, iceServers, left_ms);
+      } catch (error) {
+        const fault = /** @type {Fault} */ (error);
+        const pause_ms = pauseAskedFor(fault);
+        left_ms = Math.round(startedAt_ms + CONNECT_TIMEOUT_MS - performance.now() - (pause_ms ?? 0));
+        if (this.#isClosed || pause_ms === null || left_ms < SHORTEST_ATTEMPT_MS) throw error;
+        this.#fault = fault;
+        this.#on.changed();
+        await this.#pauseOrEnd(pause_ms);
+        if (this.#isClosed) throw error;
+      }
+    }
+  }
+
+  /** @param {number} pause_ms @returns {Promise<void>} */
+  #pauseOrEnd(pause_ms) {
+    return new Promise((resolve) => {
+      this.#endPause = resolve;
+      setTimeout(resolve, pause_ms);
+    });
   }
 
   /** Sends the camera's track, or its new size, where there is a connection. */
@@ -108,6 +144,7 @@ export class KeptConnection {
     this.#watch?.stop();
     this.#link?.close(reason);
     this.#reconnection?.wake();
+    this.#endPause();
     this.#settleWaiting(reason);
   }
 
@@ -144,6 +181,8 @@ export class KeptConnection {
     if (!picture.outlivesItsConnection) return this.#on.gone(fault);
     this.#fault = fault;
     this.#state = "reconnecting";
+    // It may have expired in the call, which it does not end.
+    this.#settings.token?.forget();
     link.close(fault);
     this.#on.changed();
     this.#reconnection = new Reconnection({

@@ -9,7 +9,8 @@
  * | `data-filter` | name of a filter, or several applied in order: `a,b`; by default the server's own       |
  * | `data-params` | JSON object of the filter's parameters                                                 |
  * | `data-outage` | `closed` (default): never a raw frame; `open`: the raw camera where there is no other   |
- * | `data-token`  | the key that the server checks against its `--api-key`                                 |
+ * | `data-token`  | the server's `--api-key`, or a token that the site's own server has minted              |
+ * | `data-token-url` | address of the site's own server that mints one whenever one is needed               |
  * | `data-audio`  | `untouched` (default); `sync`: delayed with the picture, so that lips match             |
  *
  * `getUserMedia` then answers a call for video with the filtered track and the untouched audio tracks. A call

@@ -14,12 +14,14 @@ import { privateFilters } from "./private_filters.js";
 import { checkedAudio, checkedOutage, serverFromText } from "./settings.js";
 import { newSignaling } from "./signaling.js";
 import { Sound } from "./sound.js";
+import { TokenSource } from "./token_source.js";
 import { rawFace, rawFaces } from "./track_face.js";
 
 /**
  * @import { P2PCamera } from "./api.js"
  * @import { Place } from "./place.js"
  * @import { Settings } from "./settings.js"
+ * @import { GivenToken } from "./token_source.js"
  */
 
 /** @implements {P2PCamera} */
@@ -79,12 +81,13 @@ export class Page extends EventTarget {
   set audio(audio) {
     this.#settings.audio = checkedAudio(audio);
   }
-  /** @returns {string | undefined} */
+  /** @returns {undefined} */
   get token() {
     return undefined;
   }
+  /** @param {GivenToken | undefined} token */
   set token(token) {
-    this.#settings.token = token || undefined;
+    this.#settings.token = token ? new TokenSource(token) : undefined;
     for (const session of this.#sessions) session.setToken(this.#settings.token);
   }
 

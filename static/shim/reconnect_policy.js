@@ -54,6 +54,15 @@ export class ReconnectPolicy {
 }
 
 /**
+ * @param {Pick<Fault, 'retryAfterS'>} fault @param {() => number} [random] from 0 to 1
+ * @returns {number | null} the pause that the server asks for, in milliseconds; null where it asks for none
+ */
+export function pauseAskedFor({ retryAfterS }, random = Math.random) {
+  if (retryAfterS === null || !(retryAfterS >= 0)) return null;
+  return Math.max(1000 * retryAfterS, SHORTEST_PAUSE_MS) * (1 + LARGEST_JITTER * random());
+}
+
+/**
  * @param {Pick<Fault, 'status' | 'code'>} fault
  * @returns {boolean} whether another attempt would be of no use
  */

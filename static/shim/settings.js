@@ -4,6 +4,9 @@
 
 import { Fault, faultFrom } from "./fault.js";
 import { isObject, parsedJson } from "./json.js";
+import { tokenSource } from "./token_source.js";
+
+/** @import { TokenSource } from "./token_source.js" */
 
 /**
  * @typedef {object} Settings
@@ -11,7 +14,7 @@ import { isObject, parsedJson } from "./json.js";
  * @property {string | string[] | null} filter null: the server's default
  * @property {object} params
  * @property {'closed' | 'open'} outage
- * @property {string | undefined} token
+ * @property {TokenSource | undefined} token
  * @property {'untouched' | 'sync'} audio
  * @property {Fault | null} fault of the script tag
  */
@@ -26,20 +29,21 @@ import { isObject, parsedJson } from "./json.js";
  * @returns {Settings}
  */
 export function readSettings(script, baseUrl) {
-  const { filter, params, outage, token, server, audio } = script?.dataset ?? {};
+  const { filter, params, outage, token, tokenUrl, server, audio } = script?.dataset ?? {};
   /** @type {Settings} */
   const settings = {
     server: "",
     filter: null,
     params: {},
     outage: "closed",
-    token: token || undefined,
+    token: undefined,
     audio: "untouched",
     fault: null,
   };
   try {
     settings.outage = checkedOutage(outage ?? "closed");
     settings.audio = checkedAudio(audio ?? "untouched");
+    settings.token = tokenSource(token, tokenUrl, baseUrl);
     settings.filter = filterFromText(filter ?? "");
     settings.params = paramsFromText(params ?? "{}");
     // An imported module has no tag. The page names the server later.

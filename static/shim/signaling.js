@@ -117,9 +117,33 @@ export class Signaling {
     await this.#call(`sessions/${id}`, { method: "DELETE", keepalive: true });
   }
 
-  /** @param {string} path @param {RequestInit} init @returns {Promise<Response>} @throws {Fault} */
+  /**
+   * Only the refusal of a fresh token is final: one that has been used may have expired.
+   * @param {string} path @param {RequestInit} init @returns {Promise<Response>} @throws {Fault}
+   */
   async #call(path, init) {
-    const { server, token } = this.#settings;
+    const source = this.#settings.token;
+    // Without a wait where there is one: the page may be going away.
+    const used = source?.kept ?? null;
+    if (!source?.canRenew || init.keepalive) return this.#callWith(used, path, init);
+    const token = used ?? (await source.token());
+    try {
+      return await this.#callWith(token, path, init);
+    } catch (error) {
+      const { status, code } = /** @type {Fault} */ (error);
+      const isOfTheToken = status === 401 || code === "forbidden";
+      if (used === null || !isOfTheToken) throw error;
+      source.forget(used);
+      return this.#callWith(await source.token(), path, init);
+    }
+  }
+
+  /**
+   * @param {string | null} token @param {string} path @param {RequestInit} init
+   * @returns {Promise<Response>} @throws {Fault}
+   */
+  async #callWith(token, path, init) {
+    const { server } = this.#settings;
     const headers = new Headers(init.headers);
     if (token) headers.set("Authorization", `Bearer ${token}`);
     const response = await fetchFromServer(new URL(path, server), {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.resources import files
 from pathlib import PurePath
 from typing import Any
@@ -16,7 +17,7 @@ from shared import endpoints
 from shared.run_dir import VARIABLE as RUN_DIR_VARIABLE
 from signaling_service.config import Settings as SignalingSettings
 from signaling_service.config import read_settings as read_signaling_settings
-from tests.deploy.compose import BASE, CPU, RUN_DIR, load, load_cpu_variant
+from tests.deploy.compose import BASE, CPU, ROOT, RUN_DIR, load, load_cpu_variant
 
 NOT_HANDED_ON = {
     "INFERENCE_FRAMES_BIND",  # Each worker takes a socket of its own in the shared volume.
@@ -214,3 +215,11 @@ def test_fixed_values_are_ones_that_the_services_accept(
     assert inference.signaling == ("ipc:///run/p2pcamera/results.ipc",)
     assert str(inference.weights_dir) == environment(variant, "inference")["INFERENCE_WEIGHTS_DIR"]
     assert environment(variant, "inference")[RUN_DIR_VARIABLE] == RUN_DIR
+
+
+def test_the_example_of_settings_names_what_compose_hands_on() -> None:
+    text = (ROOT / ".env.example").read_text()
+    named = set(re.findall(r"^#?([A-Z_]+)=", text, re.M))
+    handed_on = {name for name, value in environment(load(BASE), "signaling").items() if value is None}
+    assert named >= {"SIGNALING_HOST", "SIGNALING_API_KEY"}
+    assert {name for name in named if name.startswith("SIGNALING_")} <= handed_on

@@ -176,6 +176,10 @@ class Stage:
     requests: list[Request] = field(default_factory=list)
     refusal: tuple[int, str, str] | None = None
     """Status, code and message that answer an offer; None: a session is made."""
+    retry_after_s: int = 30
+    """What a refusal by 503 asks for: by default longer than the shim tries to connect for the first time."""
+    takes_tokens: Sequence[str] | None = None
+    """The tokens that are valid; None: any, and none."""
     wrong_params: Mapping[str, Any] | None = None
     """Parameters for which an offer is refused as the service does it."""
     is_silent: bool = False
@@ -250,7 +254,7 @@ class Stage:
         elif refusal := self._refusal_of(self.requests[-1]):
             status, code, message = refusal
             error = {"error": {"code": code, "message": message}}
-            later = {"Retry-After": "7"} if status == 503 else {}
+            later = {"Retry-After": str(self.retry_after_s)} if status == 503 else {}
             await route.fulfill(status=status, json=error, headers={**cors, **later})
         elif not self.is_silent:
             self.is_forgetful = False
@@ -263,6 +267,9 @@ class Stage:
     def _refusal_of(self, offer: Request) -> tuple[int, str, str] | None:
         if self.wrong_params and offer.body["params"] == self.wrong_params:
             return 422, "invalid_params", "At most 1."
+        token = offer.headers.get("authorization", "").removeprefix("Bearer ")
+        if self.takes_tokens is not None and token not in self.takes_tokens:
+            return 401, "token_expired", "The token has expired."
         return self.refusal
 
     def sent(self, method: str, path: str) -> list[Request]:

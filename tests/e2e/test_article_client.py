@@ -32,7 +32,7 @@ async def test_client_of_the_article_connects_within_a_second_over_https_from_an
 ) -> None:
     folder, url = site
     async with Services(tmp_path, certificate=write_certificate(tmp_path)) as services:
-        services.start_signaling("--default-filter", "invert")
+        services.start_signaling("--default-filter", "invert", "--origins", "*")
         services.start_light_worker("invert,passthrough")
         await services.ready({"invert": 1, "passthrough": 1})
         write_pages(folder, services.url)

@@ -164,7 +164,33 @@ async def test_refusal_is_named_and_frees_camera_and_microphone(stage: Stage) ->
     assert "No live worker serves ink." in failure
     assert await _states(page) == ["ended", "ended"]
     fault = await page.evaluate("[last.state, last.fault.code, last.fault.status, last.fault.retryAfterS]")
-    assert fault == ["failed", "no_worker", 503, 7]
+    assert fault == ["failed", "no_worker", 503, 30]
+
+
+async def test_the_first_connection_is_tried_again_when_the_server_asks_for_it(stage: Stage) -> None:
+    stage.refusal, stage.retry_after_s = (503, "full", "No room."), 2
+    page = await stage.open()
+    await page.clock.install()
+    await page.reload()
+    await page.evaluate("void attempt({ video: true }).then((failure) => (window.failure = failure))")
+    await page.wait_for_function("p2pcamera.sessions[0]?.fault?.code === 'full'", timeout=5_000)
+    assert await page.evaluate("p2pcamera.sessions[0].state") == "connecting"
+    await page.clock.fast_forward(1_500)
+    assert len(stage.sent("POST", "/offer")) == 1
+    stage.refusal = None
+    await page.clock.fast_forward(1_500)
+    await page.wait_for_function("p2pcamera.sessions[0]?.state === 'live'", timeout=10_000)
+    assert len(stage.sent("POST", "/offer")) == 2
+    assert await page.evaluate("p2pcamera.sessions[0].fault") is None
+
+
+async def test_a_session_that_waits_for_its_next_try_ends_at_once(stage: Stage) -> None:
+    stage.refusal, stage.retry_after_s = (503, "full", "No room."), 5
+    page = await stage.open()
+    await page.evaluate("void attempt({ video: true }).then((failure) => (window.failure = failure))")
+    await page.wait_for_function("p2pcamera.sessions[0]?.fault?.code === 'full'", timeout=5_000)
+    await page.evaluate("p2pcamera.sessions[0].close()")
+    await page.wait_for_function("window.failure", timeout=2_000)
 
 
 async def test_server_that_never_answers_is_given_up_after_ten_seconds(stage: Stage) -> None:
@@ -431,6 +457,7 @@ async def test_full_server_is_not_asked_again_before_it_said_so(stage: Stage) ->
     await page.reload()
     await _live(page)
     stage.refusal = (503, "full", "No room.")
+    stage.retry_after_s = 7
     await stage.far_end.evaluate("peer.close()")
     await page.wait_for_function("p2pcamera.sessions[0].fault?.retryAfterS === 7", timeout=5_000)
     assert await page.evaluate("p2pcamera.sessions[0].state") == "reconnecting"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.light_worker import Waiting, inverted
+from harness.light_worker import BUSY_SCHEMA, LightWorker, Waiting, inverted
 from inference_service.device import colour
 from inference_service.device.colour import Colour
 from inference_service.filters.invert import Invert
@@ -16,6 +16,15 @@ from tests.inference_service.doubles import header
 WIDTH, HEIGHT = 64, 48
 TOLERANCE = 2
 """Levels: the way through RGB rounds twice."""
+
+
+def test_only_with_test_params_it_can_be_slow() -> None:
+    busy = Waiting(header(filters=("invert",), params={"busy_ms": 90}), b"", 0.0)
+    for has_test_params in (False, True):
+        worker = LightWorker(("invert",), [], has_test_params=has_test_params)
+        assert worker._busy_ms(busy) == (90 if has_test_params else 0)
+        (status,) = worker._status("ipc:///none", 0.0).filters
+        assert (status.schema == BUSY_SCHEMA) is has_test_params
 
 
 @pytest.mark.parametrize("colour_range", list(ColourRange))

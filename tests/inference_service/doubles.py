@@ -186,7 +186,7 @@ def points(*classes: type[base.Filter]) -> dict[str, Any]:
     """Return the built-in filters and these."""
     from inference_service.filters.registry import installed
 
-    return {**installed(), **{cls.name: Point(cls.name, cls) for cls in classes}}
+    return {**installed(has_test_params=True), **{cls.name: Point(cls.name, cls) for cls in classes}}
 
 
 class Gated(base.Filter):

@@ -65,6 +65,7 @@ def test_every_flag_is_a_variable_as_well(monkeypatch, keys):
         "filter_memory_mb": "4096",
         "weights_dir": "/somewhere/else",
         "filter_settings": '{"ink": {}}',
+        "test_params": "True",
         "log_level": "debug",
     }
     assert set(values) == set(Settings.model_fields)

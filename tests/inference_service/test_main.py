@@ -45,7 +45,9 @@ def all_loaded(status):
 def test_a_worker_filters_and_drains(tmp_path):
     with (
         signaling() as service,
-        process(tmp_path, "--filters", "passthrough,invert", "--signaling", service.endpoint) as one,
+        process(
+            tmp_path, "--test-params", "--filters", "passthrough,invert", "--signaling", service.endpoint
+        ) as one,
     ):
         status = service.status(all_loaded)
         planes = noise((640, 480))

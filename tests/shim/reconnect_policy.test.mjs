@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ReconnectPolicy } from "../../static/shim/reconnect_policy.js";
+import { pauseAskedFor, ReconnectPolicy } from "../../static/shim/reconnect_policy.js";
 
 const AWAY = { status: 0, code: "unreachable", retryAfterS: null };
 const LOST_AT_MS = 100_000;
@@ -62,3 +62,15 @@ for (const status of [404, 429, 500, 503]) {
     assert.notEqual(policy().after({ status, code: "error", retryAfterS: null }, LOST_AT_MS + 60_000), null);
   });
 }
+
+test("before the first connection only a wish of the server is a reason to try again", () => {
+  assert.equal(
+    pauseAskedFor({ retryAfterS: 5 }, () => 0),
+    5_000,
+  );
+  assert.equal(
+    pauseAskedFor({ retryAfterS: 0 }, () => 1),
+    250,
+  );
+  for (const retryAfterS of [null, Number.NaN, -1]) assert.equal(pauseAskedFor({ retryAfterS }), null);
+});

@@ -96,20 +96,29 @@ class Page:
         await self.take(response.json())
 
     async def take(self, answer: dict[str, Any]) -> None:
-        self.answer = answer
-        await self.connection.setRemoteDescription(RTCSessionDescription(answer["sdp"], "answer"))
+        await self.begin(answer)
         await until(lambda: self.connection.connectionState == "connected")
         await until(lambda: self.control.readyState == "open")
+
+    async def begin(self, answer: dict[str, Any]) -> None:
+        """Begin to connect, without waiting for it."""
+        self.answer = answer
+        await self.connection.setRemoteDescription(RTCSessionDescription(answer["sdp"], "answer"))
 
     def say(self, message: Any) -> None:
         self.control.send(message if isinstance(message, str) else json.dumps(message))
 
     async def hears(self, type_: str) -> dict[str, Any]:
         """Return the next message of this type."""
-        heard = len(self.messages)
+        return await self._message(type_, len(self.messages))
 
+    async def has_heard(self, type_: str) -> dict[str, Any]:
+        """Return the first message of this type, which may have come already."""
+        return await self._message(type_, 0)
+
+    async def _message(self, type_: str, since: int) -> dict[str, Any]:
         def found() -> list[Any]:
-            return [m for m in self.messages[heard:] if isinstance(m, dict) and m["type"] == type_]
+            return [m for m in self.messages[since:] if isinstance(m, dict) and m["type"] == type_]
 
         await until(lambda: bool(found()))
         return dict(found()[0])

@@ -11,8 +11,11 @@ import time
 import urllib.request
 from pathlib import Path
 
+import httpx
 import pytest
 
+from harness.deadline import eventually
+from harness.services import Process
 from shared import link_keys
 from signaling_service.http.listening import PortNotTaken, listen
 
@@ -93,3 +96,38 @@ def test_the_command_keys_makes_them_once(tmp_path: Path) -> None:
     again = start("keys", str(tmp_path / "keys"))
     assert again.returncode == 1
     assert "already" in again.stderr
+
+
+async def test_at_every_level_the_log_names_no_caller_and_no_query(
+    tmp_path: Path, free_port: int, results: str
+) -> None:
+    key = tmp_path / "key"
+    key.write_text("of the callers")
+    argv = [*COMMAND, "--port", str(free_port), "--results-bind", results, "--processes", "1"]
+    argv += ["--log-level", "debug", "--api-key-file", str(key)]
+    process = Process("signaling", argv, tmp_path / "log")
+    process.start()
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{free_port}", trust_env=False) as http:
+
+            async def answers() -> bool:
+                try:
+                    return (await http.get("/healthz?secret-query")).status_code == 200
+                except httpx.TransportError:
+                    return False
+
+            await eventually(answers, END_S, "/healthz")
+            for token in ("of the callers", "secret-token"):
+                await http.get("/filters?secret-query", headers={"authorization": f"Bearer {token}"})
+                sdp = "v=0\r\na=secret-sdp"
+                body = {"type": "offer", "sdp": sdp, "params": {"picture": "secret-picture"}}
+                await http.post(
+                    "/offer?secret-query", json=body, headers={"authorization": f"Bearer {token}"}
+                )
+    finally:
+        await process.stop()
+    said = process.output()
+    assert "startup complete" in said
+    assert "secret" not in said
+    assert "of the callers" not in said
+    assert "127.0.0.1" not in said.replace(f"127.0.0.1:{free_port}", "")

@@ -7,8 +7,8 @@ import pytest
 from inference_service.engine.params import CheckedParams, KeptParams
 from inference_service.errors import BadParams
 from inference_service.filters import base
-from inference_service.filters.invert import Invert
-from inference_service.filters.passthrough import Passthrough
+from inference_service.filters.invert import BusyInvert as Invert
+from inference_service.filters.passthrough import BusyPassthrough as Passthrough
 from shared import wire
 from shared.errors import WireError
 from tests.inference_service.doubles import Brittle, Recorder, header

@@ -10,8 +10,8 @@ from inference_service.engine.health import Health
 from inference_service.engine.pipeline import Pipeline
 from inference_service.errors import FilterFailed
 from inference_service.filters import base
-from inference_service.filters.invert import Invert
-from inference_service.filters.passthrough import Passthrough
+from inference_service.filters.invert import BusyInvert, Invert
+from inference_service.filters.passthrough import BusyPassthrough, Passthrough
 from inference_service.metrics import Metrics
 from shared import wire
 from shared.frame import ColourMatrix, ColourRange
@@ -413,7 +413,7 @@ def test_a_filter_without_state_gets_a_fresh_one(pipeline):
     assert first == second
 
 
-@pytest.mark.parametrize("one", [Passthrough(), Invert()])
+@pytest.mark.parametrize("one", [BusyPassthrough(), BusyInvert()])
 def test_a_batch_lasts_as_long_as_its_busiest_item_says_and_sleeps_once(pipeline, one):
     frames = [ready((one,), session=session(), params={"busy_ms": busy}) for busy in (0, 300, 200)]
     results = run(pipeline, *frames)

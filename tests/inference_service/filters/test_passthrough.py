@@ -5,8 +5,8 @@ import torch
 from pydantic import ValidationError
 
 from inference_service.filters.base import Item
-from inference_service.filters.invert import Invert
-from inference_service.filters.passthrough import BusyParams, Passthrough
+from inference_service.filters.invert import BusyInvert, Invert
+from inference_service.filters.passthrough import BusyParams, BusyPassthrough, Passthrough
 
 
 def items(*busy_ms):
@@ -18,10 +18,17 @@ def test_the_batch_is_returned_as_it_is():
     assert Passthrough().apply(batch, items(0, 0)) is batch
 
 
-@pytest.mark.parametrize("one", [Passthrough(), Invert()])
+@pytest.mark.parametrize("one", [BusyPassthrough(), BusyInvert()])
 def test_the_busiest_item_decides_how_long_a_batch_lasts(one):
     assert one.least_batch_ms(items(0)) == 0
     assert one.least_batch_ms(items(5, 90.5, 0)) == 90.5
+
+
+@pytest.mark.parametrize("one", [Passthrough(), Invert()])
+def test_without_test_params_nobody_makes_a_worker_slow(one):
+    with pytest.raises(ValidationError):
+        one.Params(busy_ms=1)
+    assert one.least_batch_ms(items(90)) == 0
 
 
 @pytest.mark.parametrize("busy_ms", [-1, 2001, float("nan"), "much"])

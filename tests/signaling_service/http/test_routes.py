@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from signaling_service.http.app import MAX_BODY_BYTES
+from signaling_service.http.app import MAX_BODY_BYTES, create_app
 from signaling_service.http.static_files import accepts_gzip
 from signaling_service.session.requests import MAX_PARAMS_BYTES
-from tests.signaling_service.calling import Page, Running, page, running
+from tests.signaling_service.calling import Page, Running, page, running, until
 from tests.signaling_service.making import WireWorker, served
 
 
@@ -59,11 +59,42 @@ async def test_filters_are_what_live_workers_serve(bare: Running, results: str) 
     assert ink["schema"]["properties"]["strength"]["maximum"] == 1
 
 
+async def test_filters_that_are_not_allowed_are_neither_listed_nor_taken(results: str) -> None:
+    async with running(results, allowed_filters=("invert", "face"), default_filter="invert") as service:
+        with WireWorker(results), WireWorker(results, worker="w2", filters=(served("face"),)):
+            await until(lambda: len(service.service.workers.live()) == 2)
+            listed = (await service.http.get("/filters")).json()
+            assert [one["name"] for one in listed["filters"]] == ["face", "invert"]
+            assert listed["default"] == "invert"
+            for filters in ("ink", "never served", ["invert", "ink"]):
+                body = {"type": "offer", "sdp": "v=0", "filter": filters}
+                error = error_of(await service.http.post("/offer", json=body), 403)
+                assert error["code"] == "filter_not_allowed"
+                assert "allowed are: face, invert" in error["message"]
+            async with page() as caller:
+                await caller.call(service.http)
+                assert caller.answer["filter"] == "invert"
+                path = f"/sessions/{caller.answer['session']}"
+                refused = await service.http.patch(path, json={"filter": "ink"})
+                assert error_of(refused, 403)["code"] == "filter_not_allowed"
+                caller.say({"type": "filter", "name": "ink"})
+                assert (await caller.hears("error"))["error"]["code"] == "filter_not_allowed"
+                assert (await service.http.patch(path, json={})).json()["filter"] == "invert"
+
+
 def bad_offers() -> Iterator[Any]:
     good = {"sdp": "v=0", "type": "offer"}
     yield pytest.param({"content": "{"}, 400, "malformed", id="no JSON")
     yield pytest.param({"content": b"\xff"}, 400, "malformed", id="no UTF-8")
     yield pytest.param({"content": "[" * 30000}, 400, "malformed", id="nested deep")
+    for depth in (33, 300, 600, 900):
+        deep = '{"a":' * depth + "1" + "}" * depth
+        body = f'{{"type": "offer", "sdp": "v=0", "params": {deep}}}'
+        yield pytest.param({"content": body}, 400, "malformed", id=f"params nested {depth} deep")
+        if depth == 300:
+            yield pytest.param(
+                {"json": good, "params": {"params": deep}}, 400, "malformed", id="query nested deep"
+            )
     yield pytest.param({"json": []}, 400, "malformed", id="a list")
     yield pytest.param({"json": {"type": "offer"}}, 400, "malformed", id="no sdp")
     yield pytest.param({"json": {**good, "sdp": 5}}, 400, "malformed", id="sdp a number")
@@ -99,6 +130,43 @@ async def test_a_bad_offer_gets_its_error_and_leaves_nothing(
     response = await service.http.post("/offer", headers=headers, **request_)
     assert error_of(response, status)["code"] == code
     await service.is_free()
+
+
+async def test_a_body_that_breaks_off_leaves_no_traceback(
+    service: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = create_app(service.service)
+    coming = [
+        {"type": "http.request", "body": b'{"type": "offer", ', "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return coming.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/offer", "raw_path": b"/offer", "query_string": b"",
+        "scheme": "http", "http_version": "1.1", "server": ("127.0.0.1", 1), "client": ("127.0.0.1", 2),
+        "headers": [(b"host", b"localhost"), (b"content-type", b"application/json")],
+    }  # fmt: skip
+    await app(scope, receive, send)
+    assert sent[0]["status"] == 400
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_a_fault_of_the_service_is_told_without_what_it_was(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError("of the inside")
+
+    monkeypatch.setattr(service.service.sessions, "served_filters", broken)
+    response = await service.http.get("/filters")
+    assert error_of(response, 500) == {"code": "internal", "message": "internal error"}
 
 
 async def test_every_broken_line_of_an_offer_is_refused_or_answered(service: Running) -> None:
@@ -147,30 +215,52 @@ async def test_a_full_service_answers_503_with_retry_after(results: str) -> None
         with WireWorker(results):
             await service.has_worker()
             async with page() as first, page() as second:
-                answer = await service.http.post("/offer", json={"type": "offer", "sdp": await first.offer()})
-                assert answer.status_code == 200
+                await first.call(service.http)
                 response = await service.http.post(
                     "/offer", json={"type": "offer", "sdp": await second.offer()}
                 )
                 assert error_of(response, 503)["code"] == "full"
                 assert response.headers["retry-after"]
                 assert error_of(await service.http.get("/readyz"), 503)["code"] == "full"
-                await service.http.delete(f"/sessions/{answer.json()['session']}")
+                await service.http.delete(f"/sessions/{first.answer['session']}")
                 assert (await service.http.get("/readyz")).status_code == 200
 
 
-async def test_one_client_cannot_hold_all_places_by_never_connecting(
-    service: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("signaling_service.session.sessions.MAX_CONNECTING_PER_CLIENT", 2)
-    body = {"type": "offer", "sdp": await _an_offer()}
-    opened = [(await service.http.post("/offer", json=body)).json()["session"] for _ in range(2)]
-    response = await service.http.post("/offer", json=body)
-    assert error_of(response, 429)["code"] == "too_many_requests"
-    assert response.headers["retry-after"]
-    for session in opened:
-        await service.http.delete(f"/sessions/{session}")
-    await service.is_free()
+async def test_offers_that_never_connect_keep_nobody_out(results: str) -> None:
+    async with running(results, max_sessions=2, max_connecting_per_address=4) as service:
+        with WireWorker(results):
+            await service.has_worker()
+            body = {"type": "offer", "sdp": await _an_offer()}
+            opened = [(await service.http.post("/offer", json=body)).json()["session"] for _ in range(6)]
+            await until(lambda: service.metric("sessions") == 4)
+            for name, status in zip(opened, (404, 404, 200, 200, 200, 200), strict=True):
+                assert (await service.http.patch(f"/sessions/{name}", json={})).status_code == status
+            assert (await service.http.get("/readyz")).status_code == 200
+            async with page() as caller:
+                await caller.call(service.http)
+                assert service.metric("sessions") == 4
+            for name in opened[2:]:
+                await service.http.delete(f"/sessions/{name}")
+            await service.is_free()
+
+
+async def test_of_more_offers_than_places_the_last_to_connect_hears_that_it_is_full(results: str) -> None:
+    async with running(results, max_sessions=1) as service:
+        with WireWorker(results):
+            await service.has_worker()
+            async with page() as first, page() as second:
+                answers = [
+                    (
+                        await service.http.post("/offer", json={"type": "offer", "sdp": await one.offer()})
+                    ).json()
+                    for one in (first, second)
+                ]
+                await first.take(answers[0])
+                await second.begin(answers[1])
+                heard = await second.has_heard("error")
+                assert heard["error"]["code"] == "full"
+                await until(lambda: service.metric("sessions") == 1)
+                await first.shows(3)
 
 
 async def _an_offer() -> str:
@@ -191,6 +281,9 @@ async def test_an_unknown_session_is_404(service: Running, method: str) -> None:
     [
         ("GET", "/nothing", 404, "not_found"),
         ("GET", "/../pyproject.toml", 404, "not_found"),
+        ("GET", "/a%00b", 404, "not_found"),
+        ("GET", "/" + "x" * 5000, 404, "not_found"),
+        ("GET", "/%ff", 404, "not_found"),
         ("DELETE", "/filters", 405, "method_not_allowed"),
     ],
 )
@@ -230,32 +323,6 @@ async def test_ice_servers_are_the_configured_ones(results: str) -> None:
         (made,) = (await service.http.get("/ice-servers")).json()["iceServers"]
     assert made["urls"] == "turn:turn.example"
     assert set(made) == {"urls", "username", "credential"}
-
-
-async def test_a_page_of_another_origin_may_call(service: Running) -> None:
-    preflight = await service.http.options(
-        "/offer",
-        headers={
-            "origin": "https://meet.example",
-            "access-control-request-method": "POST",
-            "access-control-request-headers": "content-type,authorization",
-            "access-control-request-private-network": "true",
-        },
-    )
-    assert preflight.status_code == 200
-    assert preflight.headers["access-control-allow-origin"] == "*"
-    assert "authorization" in preflight.headers["access-control-allow-headers"].lower()
-    assert preflight.headers["access-control-allow-private-network"] == "true"
-    module = await service.http.get("/p2pcamera.mjs", headers={"origin": "https://meet.example"})
-    assert module.headers["access-control-allow-origin"] == "*"
-    assert module.headers["content-type"].startswith("text/javascript")
-    refused = await service.http.post("/offer", json={}, headers={"origin": "https://meet.example"})
-    assert refused.headers["access-control-allow-origin"] == "*"
-    too_large = await service.http.post(
-        "/offer", content=b"x" * (MAX_BODY_BYTES + 1), headers={"origin": "https://meet.example"}
-    )
-    assert too_large.status_code == 413
-    assert too_large.headers["access-control-allow-origin"] == "*"
 
 
 async def test_a_body_that_grows_past_the_limit_is_cut_off(service: Running) -> None:
@@ -337,6 +404,30 @@ async def test_the_page_has_a_policy_that_lets_nothing_in_from_elsewhere(service
     assert allowed["script-src"] == allowed["style-src"] == allowed["connect-src"] == "'self'"
     assert "unsafe" not in policy
     assert "content-security-policy" not in (await service.http.get("/p2pcamera.js")).headers
+
+
+@pytest.mark.parametrize("path", ["/", "/obs.html"])
+async def test_pages_are_left_alone_by_others(service: Running, path: str) -> None:
+    headers = (await service.http.get(path)).headers
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+    assert headers["x-frame-options"] == "SAMEORIGIN"
+    assert "frame-ancestors 'self'" in headers["content-security-policy"]
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["permissions-policy"].startswith("camera=(self), microphone=(self), display-capture=()")
+
+
+async def test_answers_are_kept_by_nobody_and_files_may_be_loaded_by_isolated_pages(service: Running) -> None:
+    for path in ("/filters", "/ice-servers", "/nothing", "/healthz", "/metrics", "/sessions/x"):
+        headers = (await service.http.get(path)).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cross-origin-resource-policy"] in ("same-origin", "cross-origin")
+        if path != "/nothing":
+            assert headers["cache-control"] == "no-store"
+            assert headers["cross-origin-resource-policy"] == "same-origin"
+    for path in ("/p2pcamera.js", "/p2pcamera.mjs", "/p2pcamera.min.js"):
+        headers = (await service.http.get(path)).headers
+        assert headers["cross-origin-resource-policy"] == "cross-origin"
+        assert headers["x-content-type-options"] == "nosniff"
 
 
 async def test_metrics_name_their_units(service: Running) -> None:

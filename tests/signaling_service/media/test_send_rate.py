@@ -117,6 +117,14 @@ def reports(rate: SendRate, *remb: int, every_s: float = 0.5, from_s: float = 0.
             rate.note_remb(bits_per_s, at_s)
 
 
+def test_an_estimate_of_nothing_is_one_like_others() -> None:
+    profile = BitrateProfile()
+    rate = SendRate(profile)
+    rate.note_size(640, 480)
+    reports(rate, 0, 0, 0, 1, 0, 1_000_000)
+    assert profile.least <= rate.target <= FULL
+
+
 def test_a_wobble_makes_no_new_encoder() -> None:
     rate = SendRate(BitrateProfile())
     rate.note_size(640, 480)

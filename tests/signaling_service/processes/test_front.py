@@ -15,6 +15,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from signaling_service.access.caller import Caller
 from signaling_service.config import Settings
 from signaling_service.errors import MediaProcessLost, UnusableOffer
 from signaling_service.http.app import create_app
@@ -22,8 +23,11 @@ from signaling_service.metrics import Metrics
 from signaling_service.processes.front import MAX_COSTLY, DealtSessions, Front
 from signaling_service.session.requests import Offer
 from signaling_service.workers.table import Workers
+from tests.signaling_service.access.minting import SECRET, minted
 from tests.signaling_service.calling import Page, page, until
 from tests.signaling_service.making import WireWorker
+
+CALLER = Caller("192.0.2.1")
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -52,7 +56,7 @@ async def front_of_two(results: str, **settings: Any) -> AsyncIterator[tuple[Fro
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def fronted() -> AsyncIterator[tuple[Front, httpx.AsyncClient]]:
     with tempfile.TemporaryDirectory(prefix="p2p") as folder:
-        async with front_of_two(f"ipc://{folder}/results.ipc", max_sessions=6) as fronted:
+        async with front_of_two(f"ipc://{folder}/results.ipc", max_sessions=4) as fronted:
             yield fronted
 
 
@@ -97,20 +101,60 @@ async def test_a_session_that_never_was_is_404(fronted: tuple[Front, httpx.Async
 
 async def test_the_limit_holds_for_all_processes_together(fronted: tuple[Front, httpx.AsyncClient]) -> None:
     front, http = fronted
-    async with page() as caller:
-        body = {"type": "offer", "sdp": await caller.offer()}
-        answers = await asyncio.gather(*(http.post("/offer", json=body) for _ in range(8)))
-        codes = sorted(answer.status_code for answer in answers)
-        assert codes == [200] * 6 + [503] * 2
-        refused = next(answer for answer in answers if answer.status_code == 503)
-        assert refused.json()["error"]["code"] == "full"
+    async with AsyncExitStack() as stack:
+        *first, last, late = [await stack.enter_async_context(page()) for _ in range(5)]
+        for caller in first:
+            await caller.call(http)
+        # Offers that wait have no place yet: both are answered, and the second to connect is one too many.
+        answers = [
+            (await http.post("/offer", json={"type": "offer", "sdp": await one.offer()})).json()
+            for one in (last, late)
+        ]
+        await last.take(answers[0])
+        await until(lambda: front.sessions._places.connected == 4)
+        refused = await http.post("/offer", json={"type": "offer", "sdp": "v=0"})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "full")
         assert refused.headers["retry-after"]
         assert (await http.get("/readyz")).status_code == 503
-        assert dealt(front) == [3, 3]
-        for answer in answers:
-            if answer.status_code == 200:
-                await http.delete(f"/sessions/{answer.json()['session']}")
+        await late.begin(answers[1])
+        assert (await late.has_heard("error"))["error"]["code"] == "full"
+        await until(lambda: sum(dealt(front)) == 4)
+        for caller in (*first, last):
+            await http.delete(f"/sessions/{caller.answer['session']}")
     assert (await http.get("/readyz")).status_code == 200
+
+
+async def test_a_token_holds_in_all_processes(results: str) -> None:
+    def bearing(subject: str) -> dict[str, str]:
+        token = minted(sub=subject, filters=["invert"], max_sessions=1)
+        return {"authorization": f"Bearer {token}"}
+
+    async with front_of_two(results, token_key=SECRET) as (_, http), page() as caller, page() as second:
+        offer = {"type": "offer", "sdp": await caller.offer()}
+        opened = await http.post("/offer", json=offer, headers=bearing("anna"))
+        await caller.take(opened.json())
+        assert opened.json()["filter"] == "invert"
+        path = f"/sessions/{opened.json()['session']}"
+        assert (await http.patch(path, json={}, headers=bearing("ben"))).status_code == 404
+        ink = await http.patch(path, json={"filter": "ink"}, headers=bearing("anna"))
+        assert (ink.status_code, ink.json()["error"]["code"]) == (403, "filter_not_allowed")
+        offer = {"type": "offer", "sdp": await second.offer()}
+        refused = await http.post("/offer", json=offer, headers=bearing("anna"))
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_sessions")
+        assert (await http.delete(path, headers=bearing("ben"))).status_code == 404
+        assert (await http.delete(path, headers=bearing("anna"))).status_code == 200
+
+
+async def test_offers_that_wait_have_one_budget_in_all_processes(results: str) -> None:
+    async with (
+        front_of_two(results, max_connecting_per_address=2, max_sessions=2) as (front, http),
+        page() as caller,
+    ):
+        body = {"type": "offer", "sdp": await caller.offer(candidates=False)}
+        names = [(await http.post("/offer", json=body)).json()["session"] for _ in range(4)]
+        await until(lambda: sum(dealt(front)) == 2)
+        codes = [(await http.patch(f"/sessions/{name}", json={})).status_code for name in names]
+        assert codes == [404, 404, 200, 200]
 
 
 async def test_an_offer_that_is_refused_leaves_nothing(fronted: tuple[Front, httpx.AsyncClient]) -> None:
@@ -207,13 +251,13 @@ async def test_an_offer_that_cost_a_process_is_never_dealt_again() -> None:
     processes = [Losing(place) for place in range(3)]
     sessions = DealtSessions(Settings(), processes, Workers(Metrics()))  # type: ignore[arg-type]
     with pytest.raises(MediaProcessLost):
-        await sessions.open(Offer(sdp="v=0 the one", type="offer"), "client")
+        await sessions.open(Offer(sdp="v=0 the one", type="offer"), CALLER)
     with pytest.raises(UnusableOffer, match="lost over this offer"):
-        await sessions.open(Offer(sdp="v=0 the one", type="offer"), "client")
+        await sessions.open(Offer(sdp="v=0 the one", type="offer"), CALLER)
     assert [process.asked for process in processes] == [1, 0, 0]
     for number in range(2 * MAX_COSTLY):
         with pytest.raises(MediaProcessLost):
-            await sessions.open(Offer(sdp=f"v=0 {number}", type="offer"), "client")
+            await sessions.open(Offer(sdp=f"v=0 {number}", type="offer"), CALLER)
     assert len(sessions._costly) == MAX_COSTLY
 
 
@@ -221,7 +265,7 @@ async def test_an_offer_over_a_limit_reaches_no_process() -> None:
     processes = [Losing(0)]
     sessions = DealtSessions(Settings(), processes, Workers(Metrics()))  # type: ignore[arg-type]
     with pytest.raises(UnusableOffer, match="bytes"):
-        await sessions.open(Offer(sdp="a=ssrc:1 x\r\n" * 40_000, type="offer"), "client")
+        await sessions.open(Offer(sdp="a=ssrc:1 x\r\n" * 40_000, type="offer"), CALLER)
     assert processes[0].asked == 0
 
 

@@ -14,6 +14,7 @@ import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.mediastreams import AudioStreamTrack
 from aiortc.rtcdtlstransport import State
+from aiortc.rtcsctptransport import WEBRTC_DCEP, WEBRTC_STRING
 
 from shared.wire import FrameHeader, ResultKind
 from signaling_service.config import Settings
@@ -137,6 +138,49 @@ async def test_ping_is_answered_and_stats_come_each_second(calling: Calling) -> 
             *("decode", "transport", "wait", "batch", "filter", "total", "encode")
         }
         assert stats["fps_out"] > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (WEBRTC_STRING, b"\xff\xfe\xfd"),
+        (WEBRTC_STRING, b"ping" + b"x" * 1_000_000),
+        (WEBRTC_DCEP, b"\x03" + b"\xff" * 30),
+        (WEBRTC_DCEP, b"\x02"),
+        (99, b"of no kind"),
+    ],
+    ids=["no UTF-8", "a ping of 1 MB", "an open for a channel that is open", "an acknowledgement", "no kind"],
+)
+async def test_no_message_ends_the_call_that_sends_it(calling: Calling, kind: int, text: bytes) -> None:
+    async with page() as caller:
+        await caller.call(calling.service.http)
+        sctp = caller.connection.sctp
+        assert sctp is not None
+        other = caller.connection.createDataChannel("other")
+        await until(lambda: other.readyState == "open")
+        sctp._data_channel_queue.append((other, kind, text))
+        await sctp._data_channel_flush()
+        caller.say("ping after")
+        await until(lambda: "pong after" in caller.messages)
+        await caller.shows(3)
+
+
+async def test_a_report_that_cannot_be_read_ends_no_call(
+    calling: Calling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with page() as caller:
+        await caller.call(calling.service.http)
+        (session,) = calling.service.service.sessions._sessions.values()
+        (video,) = (one for one in session._pc.getTransceivers() if one.kind == "video")
+        met: list[Any] = []
+
+        async def broken(packet: Any) -> None:
+            met.append(packet)
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(video.sender, "_handle_rtcp_packet", broken)
+        await until(lambda: bool(met))
+        await caller.shows(10)
 
 
 async def test_nothing_is_said_on_a_channel_whose_connection_is_gone(calling: Calling) -> None:

@@ -1,0 +1,55 @@
+"""Who makes a call: checked before anything else of a guarded call, and kept in the request's state."""
+
+from __future__ import annotations
+
+import hmac
+
+from fastapi import Request
+
+from signaling_service.access.caller import Caller, Grant
+from signaling_service.access.origins import is_on_loopback
+from signaling_service.access.tokens import Tokens
+from signaling_service.errors import TokenMissing, TokenWrong
+
+
+class Access:
+    """Knows the key and what checks tokens; without either every caller may call."""
+
+    def __init__(self, key: str | None, tokens: Tokens | None) -> None:
+        self._key = key
+        self._tokens = tokens
+
+    async def check(self, request: Request) -> None:
+        """Raise TokenMissing or what `Tokens.claims` raises; else `caller_of` knows the caller."""
+        request.state.caller = await self._caller(request, may_be_over=False)
+
+    async def check_for_session(self, request: Request) -> None:
+        """Do the same for a call on a session, where the token that opened it may have expired since."""
+        request.state.caller = await self._caller(request, may_be_over=True)
+
+    async def _caller(self, request: Request, *, may_be_over: bool) -> Caller:
+        origin = request.headers.get("origin")
+        subject, grant = "", Grant()
+        if self._key is not None or self._tokens is not None:
+            token = bearer(request)
+            if self._key is None or not hmac.compare_digest(token.encode(), self._key.encode()):
+                if self._tokens is None:
+                    raise TokenWrong
+                claims = await self._tokens.claims(token, origin, may_be_over=may_be_over)
+                subject, grant = claims.sub, claims.grant
+        address = request.client.host if request.client else "unknown"
+        return Caller(address, subject, grant, is_on_loopback(origin))
+
+
+def caller_of(request: Request) -> Caller:
+    """Return who makes this guarded call."""
+    caller: Caller = request.state.caller
+    return caller
+
+
+def bearer(request: Request) -> str:
+    """Return the token of `Authorization: Bearer TOKEN` (RFC 6750 section 2.1); raises TokenMissing."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise TokenMissing
+    return token.strip()

@@ -1,0 +1,30 @@
+"""What `make run` makes of its short names."""
+
+from __future__ import annotations
+
+import pytest
+
+from deploy.launch import _environment
+from signaling_service.config import Settings
+
+
+def test_on_loopback_no_key_is_made() -> None:
+    for given in ({}, {"HOST": "127.0.0.1"}, {"HOST": "localhost", "PORT": "8000"}):
+        assert "SIGNALING_API_KEY" not in _environment(given)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5"])
+def test_beyond_loopback_each_start_makes_a_key(host: str) -> None:
+    keys = {_environment({"HOST": host})["SIGNALING_API_KEY"] for _ in range(3)}
+    assert len(keys) == 3
+    assert all(len(key) >= 32 for key in keys)
+    assert Settings(host=host, api_key=keys.pop()).is_guarded
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [{"SIGNALING_API_KEY": "own"}, {"SIGNALING_API_KEY_FILE": "/key"}, {"SIGNALING_OPEN": "true"}],
+)
+def test_what_somebody_has_chosen_stays(chosen: dict[str, str]) -> None:
+    environment = _environment({"HOST": "0.0.0.0", **chosen})
+    assert environment.get("SIGNALING_API_KEY") == chosen.get("SIGNALING_API_KEY")
