@@ -20,9 +20,25 @@ class FilterNotUsable(InferenceError):
 class WeightsError(InferenceError):
     """Weights cannot be had or do not fit; the text tells the operator what to do."""
 
+    def __init__(self, text: str, *, public: str = "") -> None:
+        """`public` is what a page may be told of it: without a path."""
+        super().__init__(text)
+        self.public = public
+
+
+class DownloadError(WeightsError):
+    """Weights could not be downloaded, or not be kept: the next try may succeed."""
+
 
 class MissingPackage(InferenceError):
     """A filter needs a package that is not installed here; the text tells the operator how to get it."""
+
+    def __init__(self, text: str, package: str, remedy: str, why: str = "") -> None:
+        """`remedy`: how to install `package`; `why`: what is wrong with one that is installed."""
+        super().__init__(text)
+        self.package = package
+        self.remedy = remedy
+        self.why = why
 
 
 class SessionError(InferenceError):

@@ -167,6 +167,18 @@ class FilterStatus:
     """It hides what the camera sees: a session that has chosen it never shows a raw frame."""
     memory_bytes: int = 0
     """What it holds on the worker's device, as measured when it was loaded; 0 while it is not."""
+    reason: str = ""
+    """Why it does not run here, or not well, or not at once; empty where nothing is in its way."""
+    reason_code: str = ""
+    """A fixed word for it."""
+    reason_detail: str = ""
+    """The part of `reason` that differs from case to case: a package, what a server answered."""
+    remedy: str = ""
+    """What the operator can do."""
+    size_bytes: int = 0
+    """Of the files that it downloads, as far as it is known; 0 where there are none."""
+    has_weights: bool = True
+    """Those files are there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -408,7 +420,12 @@ def _filters(value: Any) -> tuple[FilterStatus, ...]:
     return tuple(_read(FilterStatus, _json_object(one), _FILTER_CHECKS) for one in value)
 
 
-_LATER = frozenset({"field", "is_private", "memory_bytes"})
+_LATER = frozenset(
+    {
+        *("field", "is_private", "memory_bytes"),
+        *("reason", "reason_code", "reason_detail", "remedy", "size_bytes", "has_weights"),
+    }
+)
 _SIDE = _integer(0, 65535)
 _MILLISECONDS = _number(0, 1e12)
 _ECHOED: dict[str, Check] = {
@@ -450,6 +467,12 @@ _FILTER_CHECKS: dict[str, Check] = {
     "description": _text(MAX_TEXT),
     "is_private": _boolean,
     "memory_bytes": _integer(0, _U63),
+    "reason": _text(MAX_TEXT),
+    "reason_code": _text(64),
+    "reason_detail": _text(MAX_TEXT),
+    "remedy": _text(MAX_TEXT),
+    "size_bytes": _integer(0, _U63),
+    "has_weights": _boolean,
 }
 _STATUS_CHECKS: dict[str, Check] = {
     "worker": _text(64, 1),

@@ -20,9 +20,15 @@ class SignalingError(P2PCameraError):
         """HTTP headers that belong to the answer."""
         return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
 
+    def as_json(self) -> dict[str, Any]:
+        """Return what a caller is told, by HTTP and on the control channel."""
+        said: dict[str, Any] = {"code": self.code, "message": str(self)}
+        more = {name: getattr(self, name, None) for name in ("field", "trouble")}
+        return said | {name: value for name, value in more.items() if value}
+
     def as_map(self) -> dict[str, Any]:
         """Return what another process needs to say the same (`PassedOn`)."""
-        names = ("status", "code", "retry_after_s", "field")
+        names = ("status", "code", "retry_after_s", "field", "trouble")
         return {"message": str(self), **{name: getattr(self, name, None) for name in names}}
 
 
@@ -33,6 +39,7 @@ class PassedOn(SignalingError):
         super().__init__(said["message"])
         self.status, self.code = said["status"], said["code"]
         self.retry_after_s, self.field = said["retry_after_s"], said["field"] or ""
+        self.trouble = said.get("trouble")
 
 
 class MalformedRequest(SignalingError):
@@ -225,6 +232,18 @@ class NoWorker(SignalingError):
 
     def __init__(self, filters: Sequence[str]) -> None:
         super().__init__(f"no live worker serves {', '.join(filters)}; try again shortly")
+
+
+class CannotRun(SignalingError):
+    """A filter of the choice has failed on every worker that has it; `trouble` says why and what to do."""
+
+    status = 503
+    code = "cannot_run"
+
+    def __init__(self, trouble: Mapping[str, str]) -> None:
+        remedy = f" ({trouble['remedy']})" if trouble["remedy"] else ""
+        super().__init__(f"the filter {trouble['filter']} {trouble['text']}{remedy}")
+        self.trouble = dict(trouble)
 
 
 class ServiceFull(SignalingError):

@@ -7,12 +7,15 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint
 
+import torch
+
 from inference_service.commands.chain import add_worker_flags, worker_flags
 from inference_service.config import Settings, read_settings
 from inference_service.filters.base import Filter
 from inference_service.filters.entry import checked
 from inference_service.filters.loading import configured
 from inference_service.filters.registry import installed
+from inference_service.filters.trouble import Code, before_loading
 
 EXIT_DONE = 0
 
@@ -37,7 +40,10 @@ def main(argv: Sequence[str]) -> int:
 def _line(name: str, point: EntryPoint, settings: Settings) -> str:
     try:
         cls = checked(name, point.load())
-        needed = configured(cls, settings.filter_settings.get(name, {})).needed_weights()
+        made = configured(cls, settings.filter_settings.get(name, {}))
+        needed = made.needed_weights()
+        # As on a CPU: that a filter needs a GPU is worth knowing on every host.
+        obstacle = before_loading(made, torch.device("cpu"), settings.weights_dir)
     except Exception as exc:
         return f"{name:<14} cannot be used: {type(exc).__name__}: {exc}"
     remarks = []
@@ -45,6 +51,8 @@ def _line(name: str, point: EntryPoint, settings: Settings) -> str:
         remarks.append("private")
     if cls.keeps_state:
         remarks.append("keeps state")
+    if obstacle is not None and obstacle.code is not Code.NEEDS_WEIGHTS:
+        remarks.append(f"{obstacle.text}: {obstacle.remedy}")
     for file in needed:
         here = (settings.weights_dir / file.name).exists()
         remarks.append(f"weights {file.name} {'are here' if here else 'are downloaded on first use'}")

@@ -7,7 +7,7 @@ explains the whole of it with an example.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
@@ -78,6 +78,17 @@ class Filter(ABC):
     def needed_weights(self) -> tuple[WeightsFile, ...]:
         """Return those of `weights` that the settings ask for: all, unless a filter says otherwise."""
         return self.weights
+
+    def needed_packages(self) -> Mapping[str, str]:
+        """Return the packages that not everybody has and the settings ask for: name -> how to install it.
+
+        Without one of them the filter counts as failed, and no weights are fetched for it.
+        """
+        return {}
+
+    def needs_gpu(self) -> bool:
+        """Tell whether, with these settings, a CPU cannot keep up with one camera; pages say so."""
+        return False
 
     def load(self, device: torch.device) -> None:  # noqa: B027 - many filters have nothing to load
         """Make the model ready on `device`; called once, in a thread of its own, before the first `apply`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.vision.coco import CLASSES, NUMBERS, ClassName, Group, numbers_of
 from inference_service.filters.vision.draw.things import Look, ThingPainter, class_colours
+from inference_service.filters.vision.networks.packages import TORCHVISION
 from inference_service.filters.vision.networks.precision import is_half
 from inference_service.filters.vision.networks.rcnn_models import DETECTION_WEIGHTS, detector
 from inference_service.filters.vision.rows import Rows
@@ -108,6 +109,13 @@ class Detection(Filter):
         self._network: Any = None
         self._painter: Any = None
         self._rows: Any = None
+
+    def needed_weights(self) -> tuple[WeightsFile, ...]:
+        """Return the network's file, unless the operator has named another one."""
+        return () if self.settings.weights else self.weights
+
+    def needed_packages(self) -> Mapping[str, str]:
+        return TORCHVISION
 
     def load(self, device: torch.device) -> None:
         """Build the model and fill it.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 
 from inference_service.errors import FilterNotUsable
 from inference_service.filters.base import Filter
-from shared.wire import FilterState, FilterStatus
+from inference_service.filters.trouble import Trouble
+from shared.wire import MAX_TEXT, FilterState, FilterStatus
 
 MAX_SCHEMA_BYTES = 32 * 1024
 """A status message carries the schemas of all filters, four times a second."""
@@ -35,9 +36,12 @@ class Entry:
     cls: type[Filter] | None = None
     loaded: Filter | None = None
     progress: Progress = NOT_ASKED
-    reason: str = ""
-    """Why it cannot be used; empty while it can, or may come to be."""
-    lacks_weights: bool = False
+    trouble: Trouble | None = None
+    """What is in its way; where that makes it fail, its status says so."""
+    failures: int = 0
+    """In a row, of those that may pass."""
+    is_preset: bool = False
+    """The operator wants it loaded from the start, whoever uses it."""
     is_asked: bool = False
     """Somebody wants it loaded, and it will be, or is, or could not be."""
     asks_from_s: float = float("-inf")
@@ -48,6 +52,11 @@ class Entry:
     """Batches under way that it is part of."""
     held_bytes: int = 0
     """What it held of the device's memory when it was loaded last; 0 where it never was."""
+
+    @property
+    def has_failed(self) -> bool:
+        """It cannot be used, as things are."""
+        return self.status is not None and self.status.state is FilterState.FAILED
 
 
 def checked(name: str, cls: object) -> type[Filter]:
@@ -62,6 +71,24 @@ def checked(name: str, cls: object) -> type[Filter]:
     if unknown:
         raise FilterNotUsable(f"equal_params names no parameter: {', '.join(sorted(unknown))}")
     return cls
+
+
+def with_trouble(status: FilterStatus, trouble: Trouble | None) -> FilterStatus:
+    """Return a status that tells of this obstacle, or of none."""
+    if trouble is None:
+        return replace(status, reason="", reason_code="", reason_detail="", remedy="")
+    return replace(
+        status,
+        reason=_sent(trouble.text),
+        reason_code=trouble.code.value,
+        reason_detail=_sent(trouble.detail),
+        remedy=_sent(trouble.remedy),
+    )
+
+
+def _sent(text: str) -> str:
+    # Half a surrogate pair, as file names that are no UTF-8 have, cannot be packed.
+    return text[:MAX_TEXT].encode("utf-8", "replace").decode()
 
 
 def status_of(cls: type[Filter]) -> FilterStatus:

@@ -14,18 +14,23 @@ from typing import Any
 
 import torch
 
-from inference_service.errors import WeightsError
+from inference_service.filters import trouble
 from inference_service.filters.base import Filter
-from inference_service.filters.entry import Entry, Progress, checked, status_of
-from inference_service.filters.loading import load
+from inference_service.filters.entry import Entry, Progress, checked, status_of, with_trouble
+from inference_service.filters.loading import configured, load
 from inference_service.filters.room import NoRoom, Room
+from inference_service.filters.trouble import BLOCKING, PASSING, Code, Trouble
 from shared.wire import FilterState, FilterStatus
 
 logger = logging.getLogger(__name__)
 
 LOADING_FROM, WARMING_FROM = 0.3, 0.8
 """Fractions of the progress that a page is shown."""
-TRY_AGAIN_AFTER_S = 60.0
+LOOK_EVERY_S = 5.0
+"""So often the thread looks whether an obstacle has gone, while it has nothing else to do."""
+TRY_AGAIN_AFTER_S = 15.0
+"""After the first failure that may pass; twice as long after each further one."""
+TRY_AGAIN_AT_MOST_S = 600.0
 ROOM_AGAIN_AFTER_S = 2.0
 """A filter without room is tried again after this time, if it is still wanted."""
 WAITS_FOR_ROOM = Progress("waiting for memory that other filters use", 0.0)
@@ -89,48 +94,75 @@ class Loader:
             self._jobs.put(self._relieve)
 
     def describe(self, entry: Entry) -> type[Filter] | None:
-        """Import a filter and note what is known of it; None where that fails."""
-        if entry.cls is not None or entry.reason:
+        """Import a filter, and note what is known of it and what is in its way; None where that fails."""
+        if entry.cls is not None or entry.has_failed:
             return entry.cls
         try:
             cls = checked(entry.point.name, entry.point.load())
             status = status_of(cls)
+            made = configured(cls, self._settings_of(entry))
+            obstacle = trouble.before_loading(made, self._device, self._weights_dir)
+            size_bytes = trouble.weights_size_bytes(made)
         except (Exception, SystemExit) as exc:
             self._fail(entry, "could not be imported", exc)
             return None
         with self._lock:
-            entry.cls, entry.status = cls, status
-        self._on_change()
+            entry.cls = cls
+            entry.status = replace(status, size_bytes=size_bytes)
+        self._show(entry, obstacle)
         return cls
 
     def _work(self) -> None:
         while True:
             try:
-                job = self._jobs.get(timeout=TRY_AGAIN_AFTER_S)
+                job = self._jobs.get(timeout=LOOK_EVERY_S)
             except queue.Empty:
-                # A network may be back, or a file be there now.
                 for entry in self._entries.values():
-                    if entry.lacks_weights:
-                        self._load(entry)
+                    self._look_again(entry)
                 continue
             if job is None:
                 return
             job()
 
+    def _look_again(self, entry: Entry) -> None:
+        """See whether what was in a filter's way has gone: a network is back, a file or a package there."""
+        if entry.cls is None or entry.loaded is not None or entry.trouble is None:
+            return
+        if entry.trouble.code in PASSING:
+            if time.monotonic() < entry.asks_from_s:
+                return
+            if entry.is_preset:
+                self._load(entry)
+            elif entry.has_failed:
+                # Whoever wants it next has it tried again.
+                self._set_state(entry, FilterState.LOADABLE, entry.trouble)
+            return
+        made = configured(entry.cls, self._settings_of(entry))
+        if entry.trouble.code is Code.NEEDS_PACKAGE:
+            # Not used from here on: what is loaded beside it may be of another release.
+            if since := trouble.installed_since(made):
+                self._show(entry, since)
+        elif entry.trouble.code is Code.NEEDS_WEIGHTS:
+            self._show(entry, trouble.before_loading(made, self._device, self._weights_dir))
+
     def _load(self, entry: Entry) -> None:
+        if entry.loaded is not None:
+            # Asked for twice: while it was described it did not count as asked for.
+            return
         name = entry.point.name
         self.loading_since_ns = started_ns = time.monotonic_ns()
         try:
             entry.progress = Progress(f"importing {name}", 0.1)
             cls = self.describe(entry)
-            if cls is None:
+            if cls is None or (entry.trouble is not None and entry.trouble.code in BLOCKING):
                 return
-            self._set_state(entry, FilterState.LOADING)
+            lasting = trouble.on_device(configured(cls, self._settings_of(entry)), self._device)
+            self._set_state(entry, FilterState.LOADING, lasting)
             made = self._room.fit(entry, partial(self._made, entry, cls))
             with self._lock:
-                entry.loaded, entry.reason, entry.lacks_weights = made, "", False
+                entry.loaded, entry.failures = made, 0
                 entry.used_s = time.monotonic()
-            self._set_state(entry, FilterState.LOADED)
+            self._set_state(entry, FilterState.LOADED, lasting)
             del made
             logger.info(
                 "filter %s loaded in %.1f s; it holds %d MiB",
@@ -140,10 +172,10 @@ class Loader:
             )
         except NoRoom:
             logger.info("filter %s has to wait for memory that others use", name)
-            self._set_state(entry, FilterState.LOADABLE)
             with self._lock:
-                entry.progress, entry.is_asked = WAITS_FOR_ROOM, False
+                entry.progress = WAITS_FOR_ROOM
                 entry.asks_from_s = time.monotonic() + ROOM_AGAIN_AFTER_S
+            self._set_state(entry, FilterState.LOADABLE, entry.trouble)
         except (Exception, SystemExit) as exc:
             self._fail(entry, "could not be loaded", exc)
         finally:
@@ -153,11 +185,15 @@ class Loader:
     def _made(self, entry: Entry, cls: type[Filter]) -> Filter:
         name = entry.point.name
         entry.progress = Progress(f"loading {name}", LOADING_FROM)
-        settings = self._settings.get(name, {})
-        made = load(cls, self._device, settings, self._weights_dir, partial(self._tell, entry))
+        made = load(
+            cls, self._device, self._settings_of(entry), self._weights_dir, partial(self._tell, entry)
+        )
         entry.progress = Progress(f"warming up {name}", WARMING_FROM)
         self._warm(made)
         return made
+
+    def _settings_of(self, entry: Entry) -> Mapping[str, Any]:
+        return self._settings.get(entry.point.name, {})
 
     def _relieve(self) -> None:
         self._is_short = False
@@ -167,22 +203,43 @@ class Loader:
     def _tell(self, entry: Entry, text: str, fraction: float) -> None:
         entry.progress = Progress(text, LOADING_FROM + (WARMING_FROM - LOADING_FROM) * fraction)
 
-    def _set_state(self, entry: Entry, state: FilterState) -> None:
+    def _show(self, entry: Entry, obstacle: Trouble | None) -> None:
+        """Say what is in the way of a filter that is not loaded."""
+        is_blocked = obstacle is not None and obstacle.code in BLOCKING
+        self._set_state(entry, FilterState.FAILED if is_blocked else FilterState.LOADABLE, obstacle)
+
+    def _set_state(self, entry: Entry, state: FilterState, obstacle: Trouble | None) -> None:
+        has_weights = state is FilterState.LOADED or self._has_weights(entry)
         with self._lock:
             assert entry.status is not None
+            entry.trouble = obstacle
             held_bytes = entry.held_bytes if state is FilterState.LOADED else 0
-            entry.status = replace(entry.status, state=state, memory_bytes=held_bytes)
+            status = with_trouble(entry.status, obstacle)
+            entry.status = replace(status, state=state, memory_bytes=held_bytes, has_weights=has_weights)
+            if state is FilterState.LOADABLE:
+                entry.is_asked = False
         self._on_change()
+
+    def _has_weights(self, entry: Entry) -> bool:
+        if entry.cls is None:
+            return True
+        return trouble.has_weights(configured(entry.cls, self._settings_of(entry)), self._weights_dir)
 
     def _fail(self, entry: Entry, what: str, exc: BaseException) -> None:
         name = entry.point.name
         logger.error("filter %s %s: %s: %s", name, what, type(exc).__name__, exc, exc_info=exc)
+        found = trouble.after_failure(name, what, exc)
         with self._lock:
-            # Only the kind of error travels: its text may hold a path.
-            entry.reason = f"{what} ({type(exc).__name__})"
-            entry.lacks_weights = isinstance(exc, WeightsError)
-            known = entry.status or FilterStatus(
-                name=name, title=name, state=FilterState.FAILED, keeps_state=False, schema={"type": "object"}
-            )
-            entry.status = replace(known, state=FilterState.FAILED, description=entry.reason)
-        self._on_change()
+            if found.code in PASSING:
+                wait_s = min(TRY_AGAIN_AFTER_S * 2**entry.failures, TRY_AGAIN_AT_MOST_S)
+                entry.asks_from_s = time.monotonic() + wait_s
+                entry.failures += 1
+            if entry.status is None:
+                entry.status = FilterStatus(
+                    name=name,
+                    title=name,
+                    state=FilterState.FAILED,
+                    keeps_state=False,
+                    schema={"type": "object"},
+                )
+        self._set_state(entry, FilterState.FAILED, found)

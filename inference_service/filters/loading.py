@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from inference_service.filters.base import Filter
+from inference_service.filters.vision.networks.packages import require
 from inference_service.weights.folder import OnProgress, WeightsFolder
 
 
@@ -26,8 +27,11 @@ def load(
     weights_dir: Path,
     on_progress: OnProgress | None = None,
 ) -> Filter:
-    """Return a loaded filter; raises what its settings or its `load` raise."""
+    """Return a loaded filter; raises what its settings or its `load` raise, and MissingPackage before that."""
     made = configured(cls, settings)
+    needed = made.needed_packages()
+    # Before the weights: nobody waits for a download that is of no use.
+    require(made.name, *needed, how=needed)
     made.weights_folder = WeightsFolder(weights_dir, on_progress)
     made.load(device)
     if device.type == "cuda":

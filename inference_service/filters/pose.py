@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +14,7 @@ from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.vision.draw.people import Look, PeoplePainter
+from inference_service.filters.vision.networks.packages import TORCHVISION
 from inference_service.filters.vision.networks.rcnn_models import KEYPOINT_WEIGHTS
 from inference_service.filters.vision.rows import Rows
 from inference_service.filters.vision.settings.keypoints import KeypointSettings, load_keypoint_network
@@ -75,6 +76,16 @@ class Pose(Filter):
         self._network: Any = None
         self._painter: Any = None
         self._rows: Any = None
+
+    def needed_weights(self) -> tuple[WeightsFile, ...]:
+        """Return the network's file, unless the operator has named another one."""
+        return () if self.settings.weights else self.weights
+
+    def needed_packages(self) -> Mapping[str, str]:
+        return TORCHVISION
+
+    def needs_gpu(self) -> bool:
+        return True
 
     def load(self, device: torch.device) -> None:
         """Build the model and fill it.

@@ -92,6 +92,7 @@ class Registry:
             if name in BUILT_IN:
                 self._loader.describe(entry)
         for name in load:
+            self._entry(name).is_preset = True
             self._loader.load_soon(self._entry(name), time.monotonic())
         for name, entry in self._entries.items():
             if name not in BUILT_IN:
@@ -121,8 +122,8 @@ class Registry:
         names = tuple(names)
         entries = [self._entry(name) for name in names]
         for entry in entries:
-            if entry.reason:
-                raise FilterFailed(entry.point.name, entry.reason)
+            if entry.has_failed and entry.trouble is not None:
+                raise FilterFailed(entry.point.name, entry.trouble.text)
         ready: list[Filter] = []
         progress: Progress | None = None
         now_s = time.monotonic()

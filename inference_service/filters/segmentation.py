@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import ClassVar, Literal, get_args
 
@@ -15,6 +15,7 @@ from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.vision.enlarge import enlarged
+from inference_service.filters.vision.networks.packages import TORCHVISION
 from inference_service.filters.vision.networks.segmenter import WEIGHTS, Segmenter
 from inference_service.filters.vision.settings.segmenter import SegmenterSettings, load_segmenter
 from inference_service.weights.folder import WeightsFile
@@ -89,6 +90,9 @@ class Segmentation(Filter):
         """Return the file of the chosen network, unless the operator has named another one."""
         needed: tuple[WeightsFile, ...] = self.settings.needed_weights
         return needed
+
+    def needed_packages(self) -> Mapping[str, str]:
+        return TORCHVISION
 
     def load(self, device: torch.device) -> None:
         """Build the network and fill it; raises MissingPackage and WeightsError, which say what to do."""

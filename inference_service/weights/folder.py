@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from inference_service.errors import WeightsError
+from inference_service.errors import DownloadError, WeightsError
 from inference_service.weights import hub, sums
 from inference_service.weights.fetch import FetchError, download
 
@@ -46,6 +46,9 @@ class WeightsFile:
     licence: str
     """In words, for whoever downloads it."""
     size_bytes: int | None = None
+    """A file of another size is refused."""
+    about_bytes: int = 0
+    """For words alone, where the exact size is not stated; 0: nobody knows."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or self.name.endswith((".part", ".lock", ".sum")):
@@ -98,10 +101,11 @@ class WeightsFolder:
             try:
                 stated = hub.ask(file.url)
             except FetchError as exc:
-                raise WeightsError(
+                raise DownloadError(
                     f"{urlsplit(file.url).hostname} could not be asked for the sum of {file.name}: {exc}. "
                     f"Try again, or bring {file.name} and {note.name} to {self.path} from a host where "
-                    f"`python -m inference_service download` has fetched them, {_by_hand(target)}"
+                    f"`python -m inference_service download` has fetched them, {_by_hand(target)}",
+                    public=_public(file, exc),
                 ) from exc
             hub.keep(note, file.url, stated)
         return replace(file, sum_prefix=stated.sum, size_bytes=stated.size_bytes)
@@ -117,9 +121,10 @@ class WeightsFolder:
                         self._download(file, target)
                         return target
         except OSError as exc:
-            raise WeightsError(
+            raise DownloadError(
                 f"{file.name} cannot be kept in {self.path} ({exc.strerror}); see that this user may write "
-                "there and that there is room, or choose another folder (--weights-dir)"
+                "there and that there is room, or choose another folder (--weights-dir)",
+                public=f"the worker cannot keep {file.name} ({exc.strerror})",
             ) from exc
         return self._present(file, target)
 
@@ -128,7 +133,10 @@ class WeightsFolder:
         try:
             sums.check(target, file.sum_prefix, file.size_bytes)
         except WeightsError as exc:
-            raise WeightsError(f"{exc}. Delete it, and it is downloaded anew, {_by_hand(target)}") from exc
+            raise WeightsError(
+                f"{exc}. Delete it, and it is downloaded anew, {_by_hand(target)}",
+                public=f"{file.name} is damaged, or another file",
+            ) from exc
         return target
 
     def _download(self, file: WeightsFile, target: Path) -> None:
@@ -143,17 +151,19 @@ class WeightsFolder:
             download(file.url, part, file.size_bytes, on_bytes)
         except FetchError as exc:
             again = "The next try goes on from what has come" if part.exists() else "Try again"
-            raise WeightsError(
-                f"{file.name} could not be downloaded from {file.url}: {exc}. {again}, {_by_hand(target)}"
+            raise DownloadError(
+                f"{file.name} could not be downloaded from {file.url}: {exc}. {again}, {_by_hand(target)}",
+                public=_public(file, exc),
             ) from exc
         self._report(f"checking {file.name}", 1.0)
         try:
             sums.check(part, file.sum_prefix, file.size_bytes)
         except WeightsError as exc:
             part.unlink()
-            raise WeightsError(
+            raise DownloadError(
                 f"{file.url} gave another file than {file.name}, which has been deleted again: {exc}. "
-                f"Try again, {_by_hand(target)}"
+                f"Try again, {_by_hand(target)}",
+                public=f"{urlsplit(file.url).hostname} gave another file than {file.name}",
             ) from exc
         part.replace(target)
 
@@ -196,6 +206,10 @@ def _fraction(has: int, wanted: int | None) -> float:
 
 def _part(target: Path) -> Path:
     return target.with_name(f"{target.name}.part")
+
+
+def _public(file: WeightsFile, exc: FetchError) -> str:
+    return f"{urlsplit(file.url).hostname}, {file.name}: {exc}"
 
 
 def _by_hand(target: Path) -> str:

@@ -131,6 +131,12 @@ def _filter(served: ServedFilter) -> dict[str, Any]:
         "keeps_state": status.keeps_state,
         "private": served.is_private,
         "state": status.state.value,
+        "reason": status.reason,
+        "reason_code": status.reason_code,
+        "reason_detail": status.reason_detail,
+        "remedy": status.remedy,
+        "size_bytes": status.size_bytes,
+        "has_weights": status.has_weights,
         "workers": served.workers,
     }
 

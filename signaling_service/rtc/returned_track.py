@@ -41,8 +41,9 @@ class ReturnedTrack(MediaStreamTrack):
     def __init__(self, metrics: Metrics, card: Card, outage: Outage) -> None:
         super().__init__()
         self.outage = outage
-        self.showing = Showing.NOTHING
         self.frames_returned = 0
+        self.on_showing: Callable[[], None] = lambda: None
+        """Called when `showing` becomes another one."""
         self.before_encoding: Callable[[av.VideoFrame], None] = lambda _: None
         """Called with each frame before it is given to the encoder."""
         self.begin_anew: Callable[[], None] = lambda: None
@@ -51,6 +52,7 @@ class ReturnedTrack(MediaStreamTrack):
         """Sends nothing again that is older than the frame sent last; returns that one's RTP timestamp."""
         self._metrics = metrics
         self._card = card
+        self._showing = Showing.NOTHING
         self._generation = 0
         self._result: Result | None = None
         self._raw: CameraFrame | None = None
@@ -65,6 +67,11 @@ class ReturnedTrack(MediaStreamTrack):
         self._last_frame: av.VideoFrame | None = None
         self._shall_repeat = False
         self._cover = Cover()
+
+    @property
+    def showing(self) -> Showing:
+        """What the track shows of the present choice."""
+        return self._showing
 
     def offer_result(self, result: Result) -> bool:
         """Take a filtered frame if it is newer than the last one shown; returns whether it was taken."""
@@ -104,6 +111,8 @@ class ReturnedTrack(MediaStreamTrack):
         """From now on show results of this generation only."""
         self._generation = generation
         self._result = self._last_frame = None
+        # What is on the screen is another choice's: nobody shall take it for a picture of this one.
+        self._showing = Showing.NOTHING
         if self._cover.begin(time.monotonic(), is_private=is_private):
             self.begin_anew()
         self._changed.set()
@@ -174,11 +183,16 @@ class ReturnedTrack(MediaStreamTrack):
         assert self._filtered_s is not None
         return now_s - self._filtered_s >= self.outage.after_s
 
+    def _show(self, showing: Showing) -> None:
+        if showing is not self._showing:
+            self._showing = showing
+            self.on_showing()
+
     def _filtered(self, result: Result, now_s: float) -> av.VideoFrame:
         header = result.header
         self._filtered_s = now_s
         self._size = (header.width, header.height)
-        self.showing = Showing.FILTERED
+        self._show(Showing.FILTERED)
         frame = video_frame(
             result.planes, header.width, header.height, header.colour_range, header.colour_matrix
         )
@@ -191,7 +205,7 @@ class ReturnedTrack(MediaStreamTrack):
             return None
         raw, self._raw = self._raw, None
         if raw is not None:
-            self.showing = Showing.RAW
+            self._show(Showing.RAW)
             self._size = (raw.width, raw.height)
             frame = video_frame(
                 packed(raw.planes), raw.width, raw.height, raw.colour_range, raw.colour_matrix
@@ -202,7 +216,7 @@ class ReturnedTrack(MediaStreamTrack):
         return self._still_card(now_s)
 
     def _still_card(self, now_s: float) -> av.VideoFrame:
-        self.showing = Showing.CARD
+        self._show(Showing.CARD)
         planes = self._card.planes(*self._size)
         frame = video_frame(planes, *self._size, ColourRange.LIMITED, ColourMatrix.BT601)
         return self._stamp(frame, self._pts_by_clock(now_s))

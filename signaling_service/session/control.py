@@ -1,4 +1,8 @@
-"""The data channel: `ping`, changes of the filter without renegotiation, statistics once a second."""
+"""The data channel: `ping`, changes of the filter without renegotiation, statistics.
+
+Statistics are pushed once a second, and at once when the picture becomes another one: the first of a filter,
+the card, the raw camera.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +39,7 @@ class Control:
         self._waiting: asyncio.Queue[str] = asyncio.Queue(MAX_WAITING)
         self._told_error_s: dict[str, float] = {}
         self._is_attached = asyncio.Event()
+        self._is_other_picture = asyncio.Event()
 
     def attach(self, channel: RTCDataChannel) -> None:
         """Take a channel that the page has opened; `ping` is answered on any, the rest on `control`."""
@@ -62,13 +67,13 @@ class Control:
         self._say_error(error)
 
     def tell_error(self, code: str, text: str, field: str = "") -> None:
-        """Pass a worker's error on, each code at most once a second."""
+        """Pass a worker's error on, each code at most once a second; with what is in the filter's way."""
         now_s = time.monotonic()
         if now_s - self._told_error_s.get(code, 0.0) >= TELL_EVERY_S:
             if len(self._told_error_s) > MAX_WAITING:
                 self._told_error_s.clear()
             self._told_error_s[code] = now_s
-            self._say(_worker_error(code, text, field))
+            self._say(_worker_error(code, text, field, self._wish.trouble))
 
     def tell_refused(self, code: str, text: str, field: str, *, is_left: bool) -> None:
         """Say which parameter a worker has refused, and what the session has gone back to, if it has."""
@@ -80,6 +85,10 @@ class Control:
     def tell_progress(self, name: str, fraction: float) -> None:
         """Say how far a worker is with loading."""
         self._say({"type": "progress", "filter": name, "fraction": round(fraction, 3)})
+
+    def tell_showing(self) -> None:
+        """Say at once what the returned picture is now."""
+        self._is_other_picture.set()
 
     def _on_text(self, channel: RTCDataChannel, text: str) -> None:
         if text.startswith("ping"):
@@ -116,8 +125,15 @@ class Control:
 
     async def _push_stats(self) -> None:
         wish = self._wish
+        figures: dict[str, Any] = {}
+        due_s = time.monotonic() + STATS_EVERY_S
         while True:
-            await asyncio.sleep(STATS_EVERY_S)
+            await self._until(due_s, self._is_other_picture if figures else None)
+            self._is_other_picture.clear()
+            if time.monotonic() >= due_s:
+                due_s = time.monotonic() + STATS_EVERY_S
+                figures = self._statistics.take()
+            # Between two seconds with the figures of the last one: those of a moment would say nothing.
             self._say(
                 {
                     "type": "stats",
@@ -126,15 +142,22 @@ class Control:
                     "generation": wish.choice.generation,
                     "outage": wish.outage.value,
                     "private": wish.is_private,
-                    **self._statistics.take(),
+                    "trouble": wish.trouble,
+                    **figures,
+                    "state": self._statistics.state,
                 }
             )
 
+    async def _until(self, due_s: float, event: asyncio.Event | None) -> None:
+        left_s = max(0.0, due_s - time.monotonic())
+        if event is None:
+            return await asyncio.sleep(left_s)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(left_s):
+                await event.wait()
+
     def _say_error(self, error: SignalingError) -> None:
-        said = {"code": error.code, "message": str(error)}
-        if field := getattr(error, "field", ""):
-            said["field"] = field
-        self._say({"type": "error", "error": said})
+        self._say({"type": "error", "error": error.as_json()})
 
     def _say(self, message: dict[str, Any]) -> None:
         channel = self._channel
@@ -147,8 +170,11 @@ class Control:
         channel.send(text)
 
 
-def _worker_error(code: str, text: str, field: str) -> dict[str, Any]:
-    error = {"code": code, "message": text, **({"field": field} if field else {})}
+def _worker_error(
+    code: str, text: str, field: str, trouble: dict[str, str] | None = None
+) -> dict[str, Any]:
+    more = {"field": field, "trouble": trouble}
+    error = {"code": code, "message": text} | {name: value for name, value in more.items() if value}
     # `of` tells it from the answer to a change that was refused.
     return {"type": "error", "of": "worker", "error": error}
 

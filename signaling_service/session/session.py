@@ -36,6 +36,8 @@ CONNECT_LIMIT_S = 10.0
 SILENCE_LIMIT_S = 5.0
 CLOSE_LIMIT_S = 2.0
 TELL_LIMIT_S = 2.0
+FILTER_FAILED = "filter_failed"
+"""A worker's code for a filter that could not be loaded."""
 BAD_PARAMS = "bad_params"
 """A worker's code for parameters that the filter's own model refuses."""
 
@@ -77,6 +79,7 @@ class Session:
             is_local=caller.is_on_loopback,
         )
         self._control = Control(self.name, self.wish, self._statistics)
+        self._returned.on_showing = self._control.tell_showing
         self._camera: Camera | None = None
         self._is_refused = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -104,8 +107,8 @@ class Session:
         self._pc.on("connectionstatechange", self._on_connection_state)
         answer_sdp = await self._negotiation.answer(offer_sdp)
         self._around.listener.subscribe(self.id, self._on_result)
-        self._around.workers.add_listener(self.wish.follow_workers)
-        self.wish.follow_workers()
+        self._around.workers.add_listener(self._follow_workers)
+        self._follow_workers()
         self._start(self._run())
         self._start(self._control.run())
         return answer_sdp
@@ -195,7 +198,13 @@ class Session:
         _resolve(self._end, reason)
         _resolve(self._settled, None)
 
-    # Frames and results
+    # Workers, frames and results
+
+    def _follow_workers(self) -> None:
+        self.wish.follow_workers()
+        # A worker whose filter fails to load gets no frame any more that it could answer so.
+        if trouble := self.wish.trouble:
+            self._control.tell_error(FILTER_FAILED, f"filter {trouble['filter']!r} {trouble['text']}")
 
     def _on_camera_frame(self, frame: CameraFrame) -> None:
         self._statistics.frames_in += 1
@@ -252,7 +261,7 @@ class Session:
 
     async def _close(self) -> None:
         around = self._around
-        around.workers.remove_listener(self.wish.follow_workers)
+        around.workers.remove_listener(self._follow_workers)
         around.listener.unsubscribe(self.id)
         for task in list(self._tasks):
             task.cancel()

@@ -25,13 +25,18 @@ class Statistics:
     def frames_out(self) -> int:
         return self.returned.frames_returned
 
+    @property
+    def state(self) -> str:
+        """What the returned picture is now."""
+        return self.returned.showing.value
+
     def take(self) -> dict[str, Any]:
         """Return the figures since the last call, as the control channel names them."""
         now_s, frames_in, frames_out = time.monotonic(), self.frames_in, self.frames_out
         elapsed_s = now_s - self._taken_s
         latency_ms, worker = self.latency.take()
         figures = {
-            "state": self.returned.showing.value,
+            "state": self.state,
             "fps_in": round((frames_in - self._taken_in) / elapsed_s, 1),
             "fps_out": round((frames_out - self._taken_out) / elapsed_s, 1),
             "frames_in": frames_in,

@@ -12,7 +12,7 @@ from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.session.requests import Change
 from signaling_service.workers.choice import Choice
 from signaling_service.workers.lane import Lane
-from signaling_service.workers.table import Workers
+from signaling_service.workers.table import Workers, trouble_of
 
 SERVED_S = 1.0
 """For so long after a filtered frame the present choice counts as served."""
@@ -51,6 +51,14 @@ class Wish:
     def is_private(self) -> bool:
         """The filters hide what the camera sees, so no raw frame may leave, whatever the page wishes."""
         return self._workers.is_private(self.choice.filters)
+
+    @property
+    def trouble(self) -> dict[str, str] | None:
+        """Why no worker can serve the present choice, where one of its filters has failed everywhere."""
+        if self._workers.live(self.choice.filters):
+            return None
+        failed = self._workers.in_the_way(self.choice.filters)
+        return None if failed is None else trouble_of(failed)
 
     @property
     def outage(self) -> Outage:

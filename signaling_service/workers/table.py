@@ -11,7 +11,7 @@ from typing import Any
 
 from shared.wire import FilterState, FilterStatus, LoopState, StatusHeader
 from signaling_service.access.caller import both
-from signaling_service.errors import FilterNotAllowed, InvalidParams, NoWorker, UnknownFilter
+from signaling_service.errors import CannotRun, FilterNotAllowed, InvalidParams, NoWorker, UnknownFilter
 from signaling_service.metrics import Metrics
 from signaling_service.workers import schema
 
@@ -25,6 +25,10 @@ CHECK_EVERY_S = 0.1
 MAX_WORKERS = 256
 """A further one takes the place of the one that has been here longest without an answer to any frame."""
 MAX_FILTERS_KNOWN = 1024
+
+
+_NEARNESS = {FilterState.FAILED: 0, FilterState.LOADABLE: 1, FilterState.LOADING: 2, FilterState.LOADED: 3}
+"""Of several workers the one counts that is nearest to filtering a frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +134,16 @@ class Workers:
             for status in worker.status.filters:
                 known = best.get(status.name)
                 count = 1 if known is None else known.workers + 1
-                if known is not None and known.status.state is FilterState.LOADED:
+                if known is not None and _NEARNESS[known.status.state] >= _NEARNESS[status.state]:
                     status = known.status
                 best[status.name] = ServedFilter(status, count, status.name in self._private)
         return [best[name] for name in sorted(best)]
+
+    def in_the_way(self, filters: Sequence[str]) -> FilterStatus | None:
+        """Return the first of these filters that has failed on every live worker that has it."""
+        best = {one.status.name: one.status for one in self.served_filters()}
+        known = [best[name] for name in filters if name in best]
+        return next((status for status in known if status.state is FilterState.FAILED), None)
 
     def keeps_state(self, filters: Sequence[str]) -> bool:
         """One of these filters remembers the last frame, so a session must stay with one worker."""
@@ -148,7 +158,7 @@ class Workers:
     ) -> None:
         """Raise unless this choice can be served now, of the `allowed` filters (None: all).
 
-        FilterNotAllowed, UnknownFilter, NoWorker or InvalidParams.
+        FilterNotAllowed, UnknownFilter, CannotRun, NoWorker or InvalidParams.
         """
         if allowed is not None and (refused := [name for name in filters if name not in allowed]):
             raise FilterNotAllowed(refused, sorted(allowed))
@@ -157,7 +167,8 @@ class Workers:
         if unknown := [name for name in filters if name not in self._ever_served]:
             raise UnknownFilter(unknown, sorted(both(allowed, self._ever_served) or ()))
         if not self.live(filters):
-            raise NoWorker(filters)
+            failed = self.in_the_way(filters)
+            raise NoWorker(filters) if failed is None else CannotRun(trouble_of(failed))
         if len(filters) == 1:
             self._check_params(filters[0], params, "")
             return
@@ -221,6 +232,17 @@ class Workers:
             self._metrics.workers.set(len(live))
             for listener in list(self._listeners):
                 listener()
+
+
+def trouble_of(failed: FilterStatus) -> dict[str, str]:
+    """Return what a page is told of a filter that cannot run."""
+    return {
+        "filter": failed.name,
+        "code": failed.reason_code or "failed",
+        "text": failed.reason or "has failed",
+        "detail": failed.reason_detail,
+        "remedy": failed.remedy,
+    }
 
 
 def _memory(status: StatusHeader | None) -> dict[str, int]:

@@ -8,6 +8,8 @@
 export class Fault extends Error {
   status = 0;
   field = "";
+  /** @type {import("./api.js").P2PCameraTrouble | null} */
+  trouble = null;
   /** @type {number | null} */
   retryAfterS = null;
 
@@ -23,6 +25,7 @@ export function faultFromError(error) {
   const message = String(error?.message ?? "the server gives no reason");
   const fault = new Fault(String(error?.code ?? "error"), message);
   fault.field = String(error?.field ?? "");
+  fault.trouble = error?.trouble ?? null;
   return fault;
 }
 

@@ -139,6 +139,10 @@ class WireWorker:
     ) -> None:
         self.stop()
 
+    def says(self, **status_values: Any) -> None:
+        """Say this of itself from now on."""
+        self._status_values = {**self._status_values, **status_values}
+
     def stop(self) -> None:
         self._stop.set()
         self._thread.join()
@@ -150,9 +154,9 @@ class WireWorker:
         pull.bind(f"{folder}/{id(self)}.ipc")
         connected = {self._results_endpoint}
         pub.connect(self._results_endpoint)
-        own = status(**{"frames_endpoint": f"{folder}/{id(self)}.ipc", **self._status_values})
         said_s = 0.0
         while not self._stop.is_set():
+            own = status(**{"frames_endpoint": f"{folder}/{id(self)}.ipc", **self._status_values})
             if time.monotonic() - said_s > 0.1:
                 pub.send_multipart([STATUS_TOPIC, pack_status(own)])
                 said_s = time.monotonic()

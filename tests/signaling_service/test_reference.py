@@ -10,6 +10,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from inference_service.errors import SessionError
+from inference_service.filters.trouble import Code
 from shared.wire import FilterState
 from signaling_service.errors import PassedOn, SignalingError
 from signaling_service.http.app import create_app
@@ -110,6 +111,10 @@ def test_the_errors_are_those_of_the_service() -> None:
 def test_the_worker_s_codes_are_those_that_it_gives() -> None:
     given = {SessionError.code} | {each.code for each in SessionError.__subclasses__()}
     assert names(section("From the server"), 1) == given
+
+
+def test_the_reasons_are_those_that_a_worker_gives() -> None:
+    assert names(section("`GET /filters`")) == {code.value for code in Code}
 
 
 def calls() -> dict[str, str]:

@@ -6,7 +6,7 @@ torchvision are needed by `load` alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor
 from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
+from inference_service.filters.densepose.model import PACKAGES
 from inference_service.filters.densepose.paint import draw
 from inference_service.filters.densepose.palette import ColourMap, Look, Palette, Part
 from inference_service.filters.vision.networks.precision import is_half
@@ -93,6 +94,7 @@ class DensePose(Filter):
             "model_final_162be9.pkl",
             sum_prefix="md5:162be9",
             licence="CC BY-SA 3.0; trained on CC BY-NC data, see docs/licences.md",
+            about_bytes=256_000_000,
         ),
     )
 
@@ -100,6 +102,16 @@ class DensePose(Filter):
         self._runner: Any = None
         self._palette: Palette | None = None
         self._upsample: Tensor | None = None
+
+    def needed_weights(self) -> tuple[WeightsFile, ...]:
+        """Return the model zoo's file, unless the operator has named another one."""
+        return () if self.settings.weights else self.weights
+
+    def needed_packages(self) -> Mapping[str, str]:
+        return PACKAGES
+
+    def needs_gpu(self) -> bool:
+        return True
 
     def load(self, device: torch.device) -> None:
         """Build the model, fill it, and on a GPU record its work.

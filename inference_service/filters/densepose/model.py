@@ -12,7 +12,7 @@ COMMIT = "02b5c4e295e990042a714712c21dc79b731e8833"
 """Of detectron2, with which this was written and tested; any later one that builds the same model will do."""
 SOURCE = f"git+https://github.com/facebookresearch/detectron2@{COMMIT}"
 
-_INSTALL = {
+PACKAGES = {
     "torchvision": "pip install torchvision (the release that belongs to the installed torch)",
     "detectron2": f"pip install --no-build-isolation '{SOURCE}'",
     "densepose": f"pip install --no-build-isolation '{SOURCE}#subdirectory=projects/DensePose'",
@@ -21,7 +21,7 @@ _INSTALL = {
 
 def require_packages() -> None:
     """Raise MissingPackage, which names what is missing and how to install it."""
-    require("densepose", *_INSTALL, how=_INSTALL)
+    require("densepose", *PACKAGES, how=PACKAGES)
 
 
 def configuration(

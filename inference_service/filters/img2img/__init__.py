@@ -6,7 +6,7 @@ different sessions, prompts and strengths share a batch. Both packages are impor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import ClassVar
@@ -141,13 +141,19 @@ class Img2Img(Filter):
         """Return the files of the chosen model; see `Filter.needed_weights`."""
         return tuple(part.file for part in self._parts())
 
+    def needed_packages(self) -> Mapping[str, str]:
+        return {name: packages.INSTALL for name in ("diffusers", "transformers")}
+
+    def needs_gpu(self) -> bool:
+        return True
+
     def load(self, device: torch.device) -> None:
         """Read the model and put it on `device`; on a GPU record its work.
 
         Raises MissingPackage and WeightsError, which tell the operator what to do.
         """
         settings = self.settings
-        packages.require(self.name, "diffusers", "transformers")
+        packages.require(self.name, *self.needed_packages())
         dtype = torch.float16 if is_half(settings.precision, device) else torch.float32
         parts = self._parts()
         paths = self.weights_folder.get_all([part.file for part in parts])

@@ -36,10 +36,11 @@ def _turbo(
     return Part(place, WeightsFile(f"sd-turbo-{name}", url, f"sha256:{sum_prefix}", STABILITY, size_bytes))
 
 
-def _lcm(place: str, name: str, sum_prefix: str | None = None) -> Part:
+def _lcm(place: str, name: str, sum_prefix: str | None = None, about_bytes: int = 0) -> Part:
     # Of most files the sum could be read nowhere when this was written; so the hub is asked.
     url = _hub("SimianLuo/LCM_Dreamshaper_v7", "a85df6a8bd976cdd08b4fd8f3b73f229c9e54df5", place)
-    return Part(place, WeightsFile(f"lcm-dreamshaper-7-{name}", url, sum_prefix, LCM_LICENCE))
+    file = WeightsFile(f"lcm-dreamshaper-7-{name}", url, sum_prefix, LCM_LICENCE, about_bytes=about_bytes)
+    return Part(place, file)
 
 
 def _tiny(place: str, name: str, sum_prefix: str, size_bytes: int | None = None) -> Part:
@@ -99,12 +100,15 @@ SD_TURBO = (
 )
 LCM = (
     _lcm("unet/config.json", "unet-config.json"),
-    _lcm("unet/diffusion_pytorch_model.safetensors", "unet.safetensors"),
+    _lcm(
+        "unet/diffusion_pytorch_model.safetensors", "unet.safetensors", about_bytes=3_440_000_000
+    ),
     _lcm("text_encoder/config.json", "text-config.json"),
     _lcm(
         "text_encoder/model.safetensors",
         "text.safetensors",
         "sha256:66262104f5099c84ad0e6ec156acae57b2292caebd4d7b8699327fa745145b76",
+        492_000_000,
     ),
     _lcm("tokenizer/vocab.json", "vocab.json"),
     _lcm("tokenizer/merges.txt", "merges.txt"),

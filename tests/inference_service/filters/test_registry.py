@@ -141,7 +141,8 @@ def test_the_progress_of_a_download_is_shown_while_it_lasts(opened):
 
 
 def test_a_filter_without_its_weights_is_tried_again(opened, monkeypatch):
-    monkeypatch.setattr(loader, "TRY_AGAIN_AFTER_S", 0.05)
+    monkeypatch.setattr(loader, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(loader, "TRY_AGAIN_AFTER_S", 0.02)
     tries = []
 
     class Lacking(Recorder):
@@ -159,7 +160,8 @@ def test_a_filter_without_its_weights_is_tried_again(opened, monkeypatch):
 
 
 def test_a_filter_that_failed_otherwise_is_not_tried_again(opened, monkeypatch):
-    monkeypatch.setattr(loader, "TRY_AGAIN_AFTER_S", 0.05)
+    monkeypatch.setattr(loader, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(loader, "TRY_AGAIN_AFTER_S", 0.02)
     tries = []
 
     class Broken(Recorder):
@@ -235,8 +237,9 @@ def test_a_broken_plug_in_is_reported_as_failed_and_hurts_no_other(opened, cls):
     assert "could not be" in str(raised.value)
     assert "secret" not in str(raised.value)
     (status,) = (s for s in registry.statuses() if s.name == "broken")
-    assert "could not be" in status.description
-    assert "secret" not in status.description
+    assert "could not be" in status.reason
+    assert (status.reason_code, status.remedy) == ("failed", "see the worker's log")
+    assert "secret" not in status.reason + status.description
 
 
 def test_a_filter_that_fails_while_warming_up_has_failed(opened):

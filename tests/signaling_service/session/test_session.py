@@ -16,11 +16,12 @@ from aiortc.mediastreams import AudioStreamTrack
 from aiortc.rtcdtlstransport import State
 from aiortc.rtcsctptransport import WEBRTC_DCEP, WEBRTC_STRING
 
-from shared.wire import FrameHeader, ResultKind
+from shared.wire import FilterState, FrameHeader, ResultKind
 from signaling_service.config import Settings
 from signaling_service.rtc import silence
 from signaling_service.rtc.aiortc_patches import ice_connections
 from signaling_service.service import Service
+from signaling_service.session import control
 from signaling_service.session import session as session_module
 from tests.signaling_service.calling import Running, page, running, until
 from tests.signaling_service.making import WireWorker, served
@@ -61,6 +62,83 @@ async def test_the_camera_comes_back_filtered(calling: Calling) -> None:
         assert stamps == sorted(set(stamps))
         seen = calling.worker.seen[-1]
         assert (seen.session.hex(), seen.filters) == (caller.answer["session"], ("ink",))
+
+
+FAILED = {
+    "state": FilterState.FAILED,
+    "reason": "needs the package torchvision",
+    "reason_code": "needs_package",
+    "reason_detail": "torchvision",
+    "remedy": "make models",
+}
+TROUBLE = {
+    "filter": "face",
+    "code": "needs_package",
+    "text": "needs the package torchvision",
+    "detail": "torchvision",
+    "remedy": "make models",
+}
+
+
+async def test_a_filter_that_cannot_run_is_refused_with_the_reason_and_the_old_one_stays(
+    calling: Calling,
+) -> None:
+    calling.worker.says(filters=(served("ink"), served("face", is_private=True, **FAILED)))
+    async with page() as caller:
+        await caller.call(calling.service.http)
+        await caller.shows(3)
+        session = f"/sessions/{caller.answer['session']}"
+        await until(lambda: calling.service.service.workers.in_the_way(["face"]) is not None)
+        answer = await calling.service.http.patch(session, json={"filter": "face"})
+        assert answer.status_code == 503
+        error = answer.json()["error"]
+        assert (error["code"], error["trouble"]) == ("cannot_run", TROUBLE)
+        assert "Retry-After" not in answer.headers
+        (face,) = [
+            one
+            for one in (await calling.service.http.get("/filters")).json()["filters"]
+            if one["name"] == "face"
+        ]
+        said = {name: face[name] for name in ("reason", "reason_code", "remedy", "size_bytes", "has_weights")}
+        assert said == {
+            "reason": "needs the package torchvision",
+            "reason_code": "needs_package",
+            "remedy": "make models",
+            "size_bytes": 0,
+            "has_weights": True,
+        }
+        assert (await calling.service.http.patch(session, json={})).json()["filter"] == "ink"
+
+
+async def test_the_first_picture_of_another_choice_is_told_at_once(
+    calling: Calling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with page() as caller:
+        await caller.call(calling.service.http)
+        await caller.hears("stats")
+        # What comes from here on comes for the picture's sake: but for one, which was due.
+        monkeypatch.setattr(control, "STATS_EVERY_S", 3600.0)
+        await caller.hears("stats")
+        caller.say({"type": "filter", "name": "invert"})
+        stats = await caller.hears("stats")
+        assert (stats["generation"], stats["filters"], stats["state"]) == (1, ["invert"], "live")
+
+
+async def test_a_filter_that_fails_in_mid_call_is_told_with_its_reason_and_in_the_statistics(
+    calling: Calling,
+) -> None:
+    calling.worker.says(filters=(served("ink"), served("face", state=FilterState.LOADABLE)))
+    async with page() as caller:
+        await caller.call(calling.service.http)
+        await caller.shows(3)
+        await until(lambda: bool(calling.service.service.workers.live(["face"])))
+        session = f"/sessions/{caller.answer['session']}"
+        assert (await calling.service.http.patch(session, json={"filter": "face"})).status_code == 200
+        calling.worker.says(filters=(served("ink"), served("face", **FAILED)))
+        error = await caller.hears("error")
+        assert (error["of"], error["error"]["code"]) == ("worker", "filter_failed")
+        assert error["error"]["trouble"] == TROUBLE
+        assert (await caller.hears("stats"))["trouble"] == TROUBLE
 
 
 async def test_an_offer_without_candidates_connects_by_what_its_checks_reveal(calling: Calling) -> None:

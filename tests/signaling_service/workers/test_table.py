@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.wire import FilterState, LoopState
-from signaling_service.errors import InvalidParams, NoWorker, UnknownFilter
+from signaling_service.errors import CannotRun, InvalidParams, NoWorker, UnknownFilter
 from signaling_service.metrics import Metrics
 from signaling_service.workers.table import MAX_WORKERS, Workers
 from tests.signaling_service.making import served, status
@@ -147,6 +147,40 @@ def test_served_filters_are_counted_over_workers(workers: Workers) -> None:
     workers.update(status("w2", (served("ink"), served("pose"))), 100.0)
     found = {one.status.name: (one.workers, one.status.state) for one in workers.served_filters()}
     assert found == {"ink": (2, FilterState.LOADED), "pose": (1, FilterState.LOADED)}
+
+
+def test_the_worker_that_is_nearest_to_a_filter_says_how_it_is(workers: Workers) -> None:
+    failed = served("ink", state=FilterState.FAILED, reason="needs the package x", remedy="make models")
+    workers.update(status("w1", (failed,)), 100.0)
+    workers.update(status("w2", (served("ink", state=FilterState.LOADING),)), 100.0)
+    workers.update(status("w3", (served("ink", state=FilterState.LOADABLE),)), 100.0)
+    (shown,) = workers.served_filters()
+    assert (shown.status.state, shown.status.reason) == (FilterState.LOADING, "")
+    assert workers.in_the_way(["ink"]) is None
+
+
+def test_a_filter_that_failed_everywhere_is_refused_with_its_reason_and_remedy(workers: Workers) -> None:
+    failed = served(
+        "pose",
+        state=FilterState.FAILED,
+        reason="needs the package torchvision",
+        reason_code="needs_package",
+        reason_detail="torchvision",
+        remedy="make models",
+    )
+    workers.update(status("w1", (served("ink"), failed)), 100.0)
+    for filters in (["pose"], ["ink", "pose"]):
+        with pytest.raises(CannotRun, match=r"pose needs the package torchvision \(make models\)") as caught:
+            workers.check_choice(filters, {})
+        assert caught.value.as_json()["trouble"] == {
+            "filter": "pose",
+            "code": "needs_package",
+            "text": "needs the package torchvision",
+            "detail": "torchvision",
+            "remedy": "make models",
+        }
+    workers.update(status("w2", (served("pose"),)), 100.1)
+    workers.check_choice(["pose"], {})
 
 
 def test_made_up_workers_keep_no_real_one_out(workers: Workers) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from inference_service.errors import MissingPackage
 
 INSTALL = "pip install 'p2pcamera[models]' (in a clone of the project: make models)"
+TORCHVISION: Mapping[str, str] = {"torchvision": INSTALL}
+"""What the filters made of torchvision's networks need."""
 
 
 def require(filter_name: str, *packages: str, how: Mapping[str, str] | None = None) -> None:
@@ -23,15 +25,22 @@ def require(filter_name: str, *packages: str, how: Mapping[str, str] | None = No
             missing = exc.name.partition(".")[0] if exc.name else package
             if missing == package:
                 raise MissingPackage(
-                    f"the filter {filter_name} needs the package {package}: {install}"
+                    f"the filter {filter_name} needs the package {package}: {install}", package, install
                 ) from exc
-            why = f"the package {missing} is missing" if exc.name else str(exc)
+            why = f"the package {missing} is missing" if exc.name else "it cannot be imported"
             raise MissingPackage(
-                f"the filter {filter_name} needs {package}, which cannot be imported: {why}"
+                f"the filter {filter_name} needs {package}, which cannot be imported: "
+                f"{why if exc.name else exc}",
+                package,
+                install,
+                why,
             ) from exc
         except RuntimeError as exc:
             # What torchvision raises beside a torch that it was not built for.
             raise MissingPackage(
                 f"the filter {filter_name} needs {package}, which does not fit the installed torch "
-                f"({exc}): {install}"
+                f"({exc}): {install}",
+                package,
+                install,
+                "it does not fit the installed torch",
             ) from exc

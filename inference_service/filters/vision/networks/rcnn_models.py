@@ -17,12 +17,14 @@ DETECTION_WEIGHTS = WeightsFile(
     url="https://download.pytorch.org/models/fasterrcnn_mobilenet_v3_large_320_fpn-907ea3f9.pth",
     sum_prefix="sha256:907ea3f9",
     licence=LICENCE,
+    about_bytes=78_000_000,
 )
 KEYPOINT_WEIGHTS = WeightsFile(
     name="keypointrcnn_resnet50_fpn_coco-fc266e95.pth",
     url="https://download.pytorch.org/models/keypointrcnn_resnet50_fpn_coco-fc266e95.pth",
     sum_prefix="sha256:fc266e95",
     licence=LICENCE,
+    about_bytes=237_000_000,
 )
 KEYPOINT_EPS = 0.0
 """Of this checkpoint's norms, as torchvision sets it when it loads the file itself (`overwrite_eps`)."""

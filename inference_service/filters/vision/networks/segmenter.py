@@ -39,12 +39,14 @@ WEIGHTS: Mapping[NetworkName, WeightsFile] = {
         url=f"{_ZOO}/lraspp_mobilenet_v3_large-d234d4ea.pth",
         sum_prefix="sha256:d234d4ea",
         licence=_LICENCE,
+        about_bytes=13_000_000,
     ),
     "deeplabv3_mobilenet_v3_large": WeightsFile(
         name="deeplabv3_mobilenet_v3_large-fc3c493d.pth",
         url=f"{_ZOO}/deeplabv3_mobilenet_v3_large-fc3c493d.pth",
         sum_prefix="sha256:fc3c493d",
         licence=_LICENCE,
+        about_bytes=44_000_000,
     ),
 }
 
