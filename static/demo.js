@@ -6,9 +6,10 @@
 
 import { Call, detailOf } from "./demo/call.js";
 import { Cameras } from "./demo/cameras.js";
+import { Chain } from "./demo/chain.js";
 import { DoctorPanel } from "./demo/doctor_panel.js";
 import { CAMERA_ONLY, FilterList } from "./demo/filter_list.js";
-import { tokenFailure } from "./demo/failures.js";
+import { cannotRun, tokenFailure } from "./demo/failures.js";
 import { Gallery } from "./demo/gallery.js";
 import { LANGUAGES, PageLanguage } from "./demo/language.js";
 import { keepToken, takeToken } from "./demo/kept_token.js";
@@ -21,11 +22,12 @@ import { pageElements } from "./demo/view.js";
 
 /** @import { P2PCamera, P2PCameraSession, P2PCameraStats } from "./p2pcamera.js" */
 import { phrase } from "./shared/language.js";
-import { Parameters } from "./shared/parameters.js";
+import { hasFailed, runsWell, troubleOf } from "./shared/trouble.js";
 
 /**
  * @typedef {import('./demo/call.js').Mood} Mood
  * @typedef {import('./shared/language.js').Phrase} Phrase
+ * @typedef {import('./demo/filter_list.js').FilterOffer} FilterOffer
  */
 
 const LIVE_PICTURE_MS = 3_000;
@@ -37,14 +39,14 @@ class Demo {
   #language;
   #list;
   #gallery;
-  #parameters;
+  #chain;
   #cameras;
   #stage;
   #measured;
   #sharing;
   #call;
   #shim;
-  /** What the server applies. @type {{name: string, params: Record<string, unknown>} | null} */
+  /** What the server applies. @type {{names: string[], params: Record<string, unknown>} | null} */
   #accepted = null;
   /** What a link asked for, until the list of filters has come. */
   #asked = readLink(location.hash);
@@ -61,31 +63,32 @@ class Demo {
     this.#shim = shim;
     this.#language = language;
     this.#list = new FilterList(shim.server);
-    this.#gallery = new Gallery(view.filters, language, () => this.#chosen());
-    this.#parameters = new Parameters(view.parameters, language, () => this.#changed());
+    this.#gallery = new Gallery(
+      view.filters,
+      language,
+      () => this.#chosen(),
+      (offer) => this.#sayWhyNot(offer),
+    );
+    this.#chain = new Chain(view.chain, language, this.#gallery, (isOther) => this.#changed(isOther));
     this.#cameras = new Cameras(view.camera, language, () => this.#call.restart());
     this.#stage = new Stage(view, language, (said) => this.#whisper(said));
     this.#measured = new MeasuredPanel(view.measured, language);
     this.#sharing = new Sharing(view, language, {
       wanted: () => this.#wanted,
       whisper: (said) => this.#whisper(said),
-      follow: (filter, params) => this.#follow(filter, params),
+      follow: (filters, params) => this.#follow(filters, params),
     });
     this.#call = new Call(shim, () => this.#wanted);
     this.#bringToken(takeToken());
   }
 
   run() {
-    const { start, parameterForm, filterForm, tokenForm, token } = this.#view;
+    const { start, chain, filterForm, tokenForm, token } = this.#view;
     followTheme(this.#view.theme, () => this.#measured.redraw());
     start.addEventListener("click", () =>
       this.#call.state === "idle" ? this.#call.start() : this.#call.stop(),
     );
-    parameterForm.addEventListener("reset", (event) => {
-      event.preventDefault();
-      this.#parameters.reset();
-    });
-    for (const form of [parameterForm, filterForm]) {
+    for (const form of [chain.form, filterForm]) {
       form.addEventListener("submit", (event) => event.preventDefault());
     }
     tokenForm.addEventListener("submit", (event) => {
@@ -104,7 +107,7 @@ class Demo {
       () => this.#whisper(phrase("doctor.copied")),
     );
     this.#say("info", phrase("message.looking"));
-    this.#stage.showChoice(CAMERA_ONLY, phrase("stage.filtered-short"));
+    this.#stage.showChoice([], phrase("stage.filtered-short"));
     this.#stage.showPictures(null, null);
     setInterval(() => this.#showLiveCard(), LIVE_PICTURE_MS);
     this.#cameras.refresh();
@@ -112,22 +115,14 @@ class Demo {
   }
 
   get #wanted() {
-    const { chosen } = this.#gallery;
-    const { values: params } = this.#parameters;
-    const camera = this.#cameras.constraints(chosen.name !== CAMERA_ONLY);
-    return { name: chosen.name, title: this.#title, params, camera };
-  }
-
-  get #title() {
-    return this.#gallery.titleOf(this.#gallery.chosen);
+    const { names, title, params } = this.#chain;
+    return { names, title, params, camera: this.#cameras.constraints(names.length > 0) };
   }
 
   /** @returns {import('./demo/doctor.js').Patient} */
   get #patient() {
-    const { chosen: offer } = this.#gallery;
-    const { values: params } = this.#parameters;
-    const { session } = this.#call;
-    return { shim: this.#shim, list: this.#list, offer, title: this.#title, params, session };
+    const { names, title, params } = this.#chain;
+    return { shim: this.#shim, list: this.#list, names, title, params, session: this.#call.session };
   }
 
   #followCall() {
@@ -140,9 +135,9 @@ class Demo {
       this.#gallery.showProgress(filter, fraction);
     });
     call.addEventListener("accepted", (event) => {
-      const { name, params } = detailOf(event);
-      this.#accepted = { name, params };
-      if (name === this.#gallery.chosen.name) this.#parameters.accept(params);
+      const { names, params } = detailOf(event);
+      this.#accepted = { names, params };
+      if (names.join() === this.#chain.names.join()) this.#chain.accept(params);
     });
     call.addEventListener("refused", (event) => this.#refused(event));
   }
@@ -152,16 +147,22 @@ class Demo {
     const { offers, status, defaultName } = this.#list;
     this.#gallery.show(offers);
     if (!this.#gallery.isReady && offers.length > 0) {
-      const wanted = [this.#asked.filter, defaultName, offers[0].name];
-      const name = wanted.find((one) => one !== null && one !== undefined && this.#gallery.has(one));
-      this.#gallery.choose(name ?? CAMERA_ONLY);
-      const { filter, params } = this.#asked;
-      this.#showChoice(filter === name ? params : {});
-      if (filter !== null && filter !== name) {
+      const { filters, params } = this.#asked;
+      const isUsable = (/** @type {string} */ name) =>
+        this.#gallery.has(name) && !hasFailed(this.#gallery.offerOf(name) ?? {});
+      const isGranted = filters !== null && filters.every(isUsable);
+      const preset = [defaultName ?? "", ...offers.filter(runsWell).map(({ name }) => name)].find(isUsable);
+      const names = isGranted ? filters : [preset ?? CAMERA_ONLY];
+      this.#showChoice(names, isGranted ? params : {});
+      if (filters !== null && !isGranted) {
         this.#listKey = "ready";
-        return this.#say("wait", phrase("message.unknown-filter", { filter }));
+        const unusable = filters.find((name) => !isUsable(name)) ?? "";
+        const offer = this.#gallery.offerOf(unusable);
+        if (offer) return this.#sayWhyNot(offer);
+        return this.#say("wait", phrase("message.unknown-filter", { filter: unusable }));
       }
     }
+    this.#chain.offer();
     this.#sayOfList(status, offers.filter(({ workers }) => workers > 0).length);
   }
 
@@ -188,36 +189,45 @@ class Demo {
 
   /** Takes the user's choice of a filter. */
   #chosen() {
-    this.#showChoice({});
+    this.#showChoice([this.#gallery.chosen.name]);
     this.#sharing.note();
     this.#call.apply(true);
   }
 
-  /** Takes a parameter that the user has changed. */
-  #changed() {
-    this.#sharing.note();
-    this.#call.apply(false);
+  /** Says that the user cannot have a filter, and why; what was chosen stays. @param {FilterOffer} offer */
+  #sayWhyNot(offer) {
+    const trouble = troubleOf(offer) ?? { code: "failed", text: "", detail: "", remedy: "" };
+    this.#say("bad", cannotRun({ ...trouble, filter: offer.name }));
   }
 
-  /** @param {Record<string, unknown>} params of it that are not its defaults */
-  #showChoice(params) {
-    const { chosen } = this.#gallery;
-    this.#parameters.show(chosen.name, chosen.schema, params);
-    this.#view.parameterForm.hidden = this.#parameters.isEmpty;
+  /** Takes settings, or an order of filters, that the user has changed. @param {boolean} isOtherFilter */
+  #changed(isOtherFilter) {
+    const { names, title } = this.#chain;
+    if (isOtherFilter) this.#stage.showChoice(names, title);
+    this.#sharing.note();
+    this.#call.apply(isOtherFilter);
+  }
+
+  /**
+   * @param {readonly string[]} names in order; the empty one is the camera alone
+   * @param {Record<string, unknown>} [params] that are not the defaults
+   */
+  #showChoice(names, params = {}) {
+    this.#gallery.choose(names[0]);
+    this.#chain.show(names, params);
     this.#view.start.disabled = false;
-    this.#stage.showChoice(chosen.name, this.#title);
+    this.#stage.showChoice(this.#chain.names, this.#chain.title);
   }
 
   /** @param {Event} event */
   #refused(event) {
     const { fault } = detailOf(event);
     this.#view.tokenForm.hidden = fault.status !== 401 && fault.status !== 403;
-    const said = fault.field ? this.#parameters.refuse(fault.field, fault.message) : null;
+    const said = fault.field ? this.#chain.refuse(fault.field, fault.message) : null;
     if (said) return event.preventDefault();
     // The picture still shows the old choice, so the page shows it as chosen, too.
     if (this.#call.state !== "running" || !this.#accepted) return;
-    this.#gallery.choose(this.#accepted.name);
-    this.#showChoice(this.#accepted.params);
+    this.#showChoice(this.#accepted.names, this.#accepted.params);
     this.#sharing.note();
   }
 
@@ -228,6 +238,7 @@ class Demo {
     if (state === "idle") this.#accepted = null;
     const camera = session?.camera ?? stream?.getVideoTracks()[0] ?? null;
     this.#stage.showPictures(camera, stream);
+    this.#stage.showCard(false);
     this.#stage.showFacing(this.#cameras.isOfTheUser);
     if (state === "running") this.#cameras.refresh();
     const measured = state === "running" ? session : null;
@@ -242,6 +253,7 @@ class Demo {
   #statsCame(stats) {
     this.#awaitStats();
     this.#measured.take(stats);
+    this.#stage.showCard(stats.state === "card");
   }
 
   #awaitStats() {
@@ -256,16 +268,15 @@ class Demo {
   #showLiveCard() {
     const { session, state } = this.#call;
     const isItsPicture = state === "running" && session?.state === "live" && session.stats?.state === "live";
-    if (isItsPicture && !document.hidden && this.#accepted?.name === this.#gallery.chosen.name) {
+    if (isItsPicture && !document.hidden && session.filters.join() === this.#gallery.chosen.name) {
       this.#gallery.showLive(this.#view.filtered);
     }
   }
 
-  /** @param {string} filter @param {Record<string, unknown>} params that an address asks for */
-  #follow(filter, params) {
-    if (!this.#gallery.has(filter)) return;
-    this.#gallery.choose(filter);
-    this.#showChoice(params);
+  /** @param {string[]} filters @param {Record<string, unknown>} params that an address asks for */
+  #follow(filters, params) {
+    if (!filters.every((name) => this.#gallery.has(name))) return;
+    this.#showChoice(filters, params);
     this.#call.apply(true);
   }
 
@@ -323,11 +334,10 @@ if (shim) {
   language.write(view.message, phrase("message.insecure"));
   view.message.dataset.kind = "bad";
   const list = new FilterList(new URL(".", document.baseURI).href);
-  const offer = { name: CAMERA_ONLY, workers: 0, schema: {} };
   const patient = {
     shim,
     list,
-    offer,
+    names: [],
     title: phrase("filters.camera-only.title"),
     params: {},
     session: null,

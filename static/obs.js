@@ -8,25 +8,84 @@
  * | `&width=`, `&height=`, `&fps=` | what the camera is asked for; without them 1280, 720 and 30         |
  * | `&fit=`        | `contain` (default): the whole picture; `cover`: the whole window                  |
  * | `&background=` | `transparent` (default) or `black`, where there is no picture                      |
+ * | `&status=show` | says in the picture what is wrong, in the language of `&lang=` or the browser's        |
  * | `#token=`      | what the server's `--api-key` expects: behind `#`, since that part is never sent   |
  *
- * Nothing is written over the picture. Where there is none, the window's title and the console say why.
+ * Without `status=show` nothing is written over the picture. Where there is none, the window's title and the
+ * console say why.
  */
 
-/** @import { P2PCamera } from "./p2pcamera.js" */
+import { cannotRun, failureOf, pictureTrouble } from "./demo/failures.js";
+import { PageLanguage } from "./demo/language.js";
+import { phrase } from "./shared/language.js";
+
+/** @import { P2PCamera, P2PCameraFault } from "./p2pcamera.js" */
+/** @import { Phrase } from "./shared/language.js" */
 
 const SHORTEST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 10_000;
+
+/** What is wrong, written over the picture for who asked for it. */
+class Status {
+  #element;
+  #language = new PageLanguage();
+  /** Of the session that was made last. @type {P2PCameraFault | null} */
+  #fault = null;
+
+  /** @param {HTMLElement} element @param {string | null} language that the address asks for */
+  constructor(element, language) {
+    this.#element = element;
+    this.#language.start(language);
+  }
+
+  /** @param {P2PCamera} shim */
+  follow(shim) {
+    shim.addEventListener("statechange", ({ detail: { session } }) => {
+      this.#fault = session.fault;
+      if (session.state === "connecting") this.show(phrase("message.connecting"));
+      if (session.state === "reconnecting") this.show(phrase("message.reconnecting"));
+    });
+    shim.addEventListener("stats", ({ detail: { stats } }) => this.show(pictureTrouble(stats)));
+    shim.addEventListener("progress", ({ detail: { filter, fraction } }) => {
+      const title = phrase(`filter.${filter}.title`, {}, filter);
+      this.show(phrase("message.loading", { filter: title, percent: Math.round(fraction * 100) }));
+    });
+    shim.addEventListener("fault", ({ detail: { fault } }) => {
+      const filter = phrase("stage.filtered-short");
+      this.show(
+        fault.trouble
+          ? cannotRun(fault.trouble)
+          : phrase("message.filter-failed", { filter, reason: fault.message }),
+      );
+    });
+  }
+
+  /** @param {unknown} error of the call for the camera */
+  failed(error) {
+    this.show(failureOf(/** @type {Error} */ (error), this.#fault));
+  }
+
+  /** @param {Phrase | string | null} said null: nothing is wrong */
+  show(said) {
+    this.#element.hidden = said === null;
+    this.#language.write(this.#element, said ?? "");
+  }
+}
 
 /** Asks for the camera until it comes, and again after it has ended. */
 class Source {
   #shim;
   #wanted;
   #video;
+  #status;
   #pause_ms = SHORTEST_PAUSE_MS;
 
-  /** @param {P2PCamera} shim @param {URLSearchParams} wanted @param {HTMLVideoElement} video */
-  constructor(shim, wanted, video) {
+  /**
+   * @param {P2PCamera} shim @param {URLSearchParams} wanted @param {HTMLVideoElement} video
+   * @param {Status | null} status null: nothing is written over the picture
+   */
+  constructor(shim, wanted, video, status) {
+    this.#status = status;
     this.#shim = shim;
     this.#wanted = wanted;
     this.#video = video;
@@ -36,10 +95,15 @@ class Source {
     try {
       this.#choose();
     } catch (error) {
-      return say("failed", `The address is wrong: ${/** @type {Error} */ (error).message}`);
+      const sentence = `The address is wrong: ${/** @type {Error} */ (error).message}`;
+      this.#status?.show(sentence);
+      return say("failed", sentence);
     }
     for (;;) {
-      await this.#show().catch((error) => say("waiting", String(error)));
+      await this.#show().catch((error) => {
+        this.#status?.failed(error);
+        say("waiting", String(error));
+      });
       await new Promise((resolve) => setTimeout(resolve, this.#pause_ms));
       this.#pause_ms = Math.min(2 * this.#pause_ms, LONGEST_PAUSE_MS);
     }
@@ -105,11 +169,21 @@ function say(state, sentence) {
   if (state !== "live") console.warn(`p2pcamera: ${sentence}`);
 }
 
+/** @returns {Status | null} null where the address does not ask for it */
+function newStatus() {
+  if (wanted.get("status") !== "show") return null;
+  return new Status(/** @type {HTMLElement} */ (document.getElementById("status")), wanted.get("lang"));
+}
+
 const shim = window.p2pcamera;
 const wanted = new URLSearchParams(location.search);
 for (const name of ["fit", "background"]) document.body.dataset[name] = wanted.get(name) ?? "";
 if (shim) {
-  new Source(shim, wanted, /** @type {HTMLVideoElement} */ (document.getElementById("filtered"))).run();
+  const status = newStatus();
+  status?.follow(shim);
+  const video = /** @type {HTMLVideoElement} */ (document.getElementById("filtered"));
+  new Source(shim, wanted, video, status).run();
 } else {
+  newStatus()?.show(phrase("message.insecure"));
   say("failed", "Browsers give a camera to https:// pages and to localhost alone.");
 }

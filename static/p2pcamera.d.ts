@@ -15,6 +15,17 @@ export type P2PCameraAudio = "untouched" | "sync";
 /** One filter, or several that are applied in order. */
 export type P2PCameraFilter = string | string[];
 
+/** Why a filter cannot run. `text` is said after the filter's name; `detail` is what differs in it from case to case. */
+export interface P2PCameraTrouble {
+  readonly filter: string;
+  /** A fixed word, as `GET /filters` has it. */
+  readonly code: string;
+  readonly text: string;
+  readonly detail: string;
+  /** What the operator can do. */
+  readonly remedy: string;
+}
+
 /**
  * The reason why there is no filtered picture.
  *
@@ -29,6 +40,8 @@ export interface P2PCameraFault extends Error {
   retryAfterS: number | null;
   /** The parameter that was refused; empty where the fault is of another kind. */
   field: string;
+  /** Why a filter cannot run; null where the fault is of another kind. */
+  trouble: P2PCameraTrouble | null;
 }
 
 /**
@@ -56,6 +69,8 @@ export interface P2PCameraStats {
   readonly state: "live" | "waiting" | "card" | "raw";
   readonly outage: P2PCameraOutage;
   readonly private: boolean;
+  /** Why no worker can serve the filters. */
+  readonly trouble: P2PCameraTrouble | null;
   readonly frames_in: number;
   readonly frames_out: number;
   readonly fps_in: number;
@@ -99,8 +114,8 @@ export interface P2PCameraSession {
 export interface P2PCameraEvents {
   statechange: CustomEvent<{ session: P2PCameraSession }>;
   stats: CustomEvent<{ session: P2PCameraSession; stats: P2PCameraStats }>;
-  /** A filter loads: `fraction` runs from 0 to 1. */
-  progress: CustomEvent<{ session: P2PCameraSession; filter: string; fraction: number }>;
+  /** A filter loads: `fraction` runs from 0 to 1; `text` says in English what is done. */
+  progress: CustomEvent<{ session: P2PCameraSession; filter: string; text: string; fraction: number }>;
   /**
    * A filter has failed in mid-call, and the session stays. Where the filter itself refused a parameter,
    * `filter` and `params` are what the server uses instead.

@@ -75,6 +75,8 @@
   var Fault = class extends Error {
     status = 0;
     field = "";
+    /** @type {import("./api.js").P2PCameraTrouble | null} */
+    trouble = null;
     /** @type {number | null} */
     retryAfterS = null;
     /** @param {string} code @param {string} message */
@@ -88,6 +90,7 @@
     const message = String(error?.message ?? "the server gives no reason");
     const fault = new Fault(String(error?.code ?? "error"), message);
     fault.field = String(error?.field ?? "");
+    fault.trouble = error?.trouble ?? null;
     return fault;
   }
   /** @param {unknown} error @param {string} code for an error that is no fault yet @returns {Fault} */
@@ -995,6 +998,7 @@
           const wasPrivate = this.#choices.isPrivate;
           const applied2 = await link.changeFilter(name, params);
           this.#choices.noteChanged({ filter: name, params }, applied2);
+          this.#guard.release();
           this.#guard.obey();
           if (applied2.isPrivate && !wasPrivate) await this.#guard.showFrom(applied2.first);
           return;
@@ -2167,6 +2171,8 @@
     #isRaw = false;
     /** Frames older than `first` are not shown. @type {{first: number, opened: () => void} | null} */
     #gate = null;
+    /** Whether nothing is shown, since a choice that hides the camera could not be kept. */
+    #isHeld = false;
     /** Whether frames carry their RTP timestamps. */
     #tellsTimestamps = false;
     get outlivesItsConnection() {
@@ -2204,6 +2210,7 @@
       this.#endFiltered = this.#surface.feed(filtered, (rtpTimestamp) => {
         this.#filteredAt_ms = performance.now();
         this.#tellsTimestamps = rtpTimestamp !== void 0;
+        if (this.#isHeld) return false;
         if (this.#gate && rtpTimestamp !== void 0) {
           if (isBefore(rtpTimestamp, this.#gate.first)) return false;
           this.#openGate();
@@ -2238,6 +2245,14 @@
       this.#isRaw = false;
       this.#surface.cover();
     }
+    /** Covers the picture, whatever comes, until `release`. */
+    hold() {
+      this.#isHeld = true;
+      this.cover();
+    }
+    release() {
+      this.#isHeld = false;
+    }
     #openGate() {
       this.#gate?.opened();
       this.#gate = null;
@@ -2245,6 +2260,7 @@
     /** @param {MediaStreamTrack} camera */
     showRaw(camera) {
       this.#endRaw ??= this.#surface.feed(camera, () => {
+        if (this.#isHeld) return false;
         this.#isRaw = true;
         return true;
       });
@@ -2350,6 +2366,13 @@
      */
     coverFor(filter) {
       if (!this.#choices.isPrivate && this.#privateFilters.includes(filter)) this.#picture?.cover();
+    }
+    /** Covers the picture until another choice is accepted. */
+    hold() {
+      this.#picture?.hold();
+    }
+    release() {
+      this.#picture?.release();
     }
     /**
      * Returns when the page is shown nothing older than a private filter's first frame.
@@ -2473,6 +2496,10 @@
     async setFilter(name, params = {}) {
       await this.#switch.to(name, params);
     }
+    /** Covers the picture until another choice is accepted. */
+    hold() {
+      this.#guard.hold();
+    }
     /** @param {'closed' | 'open'} outage */
     setOutage(outage) {
       this.#guard.setOutage(outage);
@@ -2540,7 +2567,8 @@
         }
         this.#notify("stats", { stats: this.#stats });
       } else if (message.type === "progress") {
-        this.#notify("progress", { filter: message.filter, fraction: message.fraction });
+        const { filter, text, fraction } = message;
+        this.#notify("progress", { filter, text, fraction });
       } else if (message.type === "error") {
         const choice = message.filter ? this.#choices.noteGoneBack(message) : null;
         this.#guard.obey();
@@ -3344,6 +3372,23 @@
         if (this.params === params) [this.filter, this.params] = [filter, paramsBefore];
         throw error;
       }
+    }
+    /**
+     * Keeps a choice of the extension's user that was refused: where it would have hidden the camera, nothing is
+     * shown until another choice is accepted, and later calls ask for this one.
+     * @param {string | string[]} filter @param {object} params
+     * @returns {Promise<boolean>} whether the picture is covered
+     */
+    async coverFor(filter, params) {
+      const { params: paramsNow } = this;
+      const told = await newSignaling({ ...this.#settings }).privateFilters();
+      const isPrivate = privateFilters.includes(filter) || [filter].flat().some((name) => told.includes(name));
+      // The user may have chosen something else meanwhile.
+      if (!isPrivate || this.params !== paramsNow) return false;
+      this.filter = filter;
+      this.params = params;
+      for (const session of this.#sessions) session.hold();
+      return true;
     }
     /** Ends tracks in which the camera cannot be hidden any more, as if it were unplugged. */
     #endRaw() {

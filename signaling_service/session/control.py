@@ -82,9 +82,9 @@ class Control:
         else:
             self.tell_error(code, text, field)
 
-    def tell_progress(self, name: str, fraction: float) -> None:
-        """Say how far a worker is with loading."""
-        self._say({"type": "progress", "filter": name, "fraction": round(fraction, 3)})
+    def tell_progress(self, name: str, text: str, fraction: float) -> None:
+        """Say how far a worker is with loading a filter, and what it does just now."""
+        self._say({"type": "progress", "filter": name, "text": text, "fraction": round(fraction, 3)})
 
     def tell_showing(self) -> None:
         """Say at once what the returned picture is now."""

@@ -230,7 +230,7 @@ class Session:
             self._pass_on_error(header)
         elif header.kind is ResultKind.PROGRESS and not self.wish.is_served:
             # A worker that is only being probed says nothing of interest to the page.
-            self._control.tell_progress(header.text, header.fraction)
+            self._control.tell_progress(self.wish.loading, header.text, header.fraction)
 
     def _note_shown(self, header: ResultHeader) -> None:
         self.wish.note_shown()

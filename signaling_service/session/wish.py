@@ -53,6 +53,13 @@ class Wish:
         return self._workers.is_private(self.choice.filters)
 
     @property
+    def loading(self) -> str:
+        """The first filter of the choice that no worker has loaded yet, else its last."""
+        filters = self.choice.filters
+        loaded = {name for name in filters if any(w.has_loaded([name]) for w in self._workers.live([name]))}
+        return next((name for name in filters if name not in loaded), filters[-1])
+
+    @property
     def trouble(self) -> dict[str, str] | None:
         """Why no worker can serve the present choice, where one of its filters has failed everywhere."""
         if self._workers.live(self.choice.filters):

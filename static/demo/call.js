@@ -4,19 +4,23 @@
  * The page asks for it as any page does. The shim makes the answer a filtered camera.
  */
 
-import { CAMERA_ONLY } from "./filter_list.js";
 import { failureOf, pictureTrouble } from "./failures.js";
 import { phrase } from "../shared/language.js";
 import { LiveChange } from "./live_change.js";
 
-/** @import { P2PCamera, P2PCameraEvents, P2PCameraFault, P2PCameraSession } from "../p2pcamera.js" */
+/**
+ * @import { P2PCamera, P2PCameraEvents, P2PCameraFault } from "../p2pcamera.js"
+ * @import { P2PCameraSession, P2PCameraStats } from "../p2pcamera.js"
+ */
 
 /**
  * A mood says how good a message is.
  * @typedef {'idle' | 'starting' | 'running' | 'retrying'} CallState
  * @typedef {'info' | 'wait' | 'good' | 'bad'} Mood
  * @typedef {import('../shared/language.js').Phrase} Phrase
- * @typedef {{name: string, title: Phrase, params: Record<string, unknown>, camera: MediaTrackConstraints}} Wanted
+ *
+ * `names` are filters in order; none: the camera alone.
+ * @typedef {{names: string[], title: Phrase, params: Record<string, unknown>, camera: MediaTrackConstraints}} Wanted
  */
 
 const SIZE = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } };
@@ -24,7 +28,7 @@ const DEFAULT_RETRY_S = 3;
 
 /**
  * Events: `state` after a change of `state`, `stream` or `session`; `say` with `mood` and `phrase`; `stats`
- * with `stats`; `progress` with `filter` and `fraction`; `accepted` with `name` and `params`; `refused` with
+ * with `stats`; `progress` with `filter` and `fraction`; `accepted` with `names` and `params`; `refused` with
  * `fault`. A listener that shows the fault beside a field prevents the default of `refused`.
  */
 export class Call extends EventTarget {
@@ -44,6 +48,8 @@ export class Call extends EventTarget {
   #attempt = 0;
   #retryTimer = 0;
   #isTroubled = false;
+  /** The filters that apply, of which no frame has come yet. @type {string | null} */
+  #awaited = null;
 
   /** @param {P2PCamera} shim @param {() => Wanted} wanted what is chosen on the page now */
   constructor(shim, wanted) {
@@ -72,12 +78,12 @@ export class Call extends EventTarget {
     const attempt = ++this.#attempt;
     this.#fault = null;
     this.#become("starting", "info", phrase("message.waiting-for-camera"));
-    const { name, params, camera } = this.#wanted();
+    const { names, params, camera } = this.#wanted();
     const constraints = { video: { ...SIZE, ...camera } };
     try {
-      const stream = await (name === CAMERA_ONLY
+      const stream = await (names.length === 0
         ? this.#shim.originalGetUserMedia(constraints)
-        : this.#filtered(name, params, constraints));
+        : this.#filtered(names, params, constraints));
       // The user stopped or started again while the browser asked for permission.
       if (attempt !== this.#attempt) return stopAll(stream);
       stream.getVideoTracks()[0].addEventListener("ended", () => {
@@ -89,7 +95,7 @@ export class Call extends EventTarget {
           this.#fault ? failureOf(this.#fault, this.#fault) : phrase("failure.ended"),
         );
       });
-      this.#begun(stream, name, params);
+      this.#begun(stream, names, params);
     } catch (error) {
       if (attempt === this.#attempt) this.#failed(/** @type {Error} */ (error));
     }
@@ -105,7 +111,7 @@ export class Call extends EventTarget {
     if (this.#state === "idle") return;
     const wanted = this.#wanted();
     const isFiltered = this.#session !== null && this.#state === "running";
-    if (isFiltered && wanted.name !== CAMERA_ONLY) this.#change?.want(wanted);
+    if (isFiltered && wanted.names.length > 0) this.#change?.want(wanted);
     else if (isOtherFilter) this.restart();
   }
 
@@ -116,35 +122,40 @@ export class Call extends EventTarget {
     this.start();
   }
 
-  /** @param {string} name @param {object} params @param {MediaStreamConstraints} constraints */
-  #filtered(name, params, constraints) {
-    this.#shim.filter = name;
+  /** @param {string[]} names @param {object} params @param {MediaStreamConstraints} constraints */
+  #filtered(names, params, constraints) {
+    this.#shim.filter = filterOf(names);
     this.#shim.params = params;
     return navigator.mediaDevices.getUserMedia(constraints);
   }
 
-  /** @param {MediaStream} stream @param {string} name @param {Record<string, unknown>} params */
-  #begun(stream, name, params) {
+  /** @param {MediaStream} stream @param {string[]} names @param {Record<string, unknown>} params */
+  #begun(stream, names, params) {
     this.#stream = stream;
-    if (name === CAMERA_ONLY) return this.#become("running", "good", phrase("message.camera-only"));
+    if (names.length === 0) return this.#become("running", "good", phrase("message.camera-only"));
     this.#change = new LiveChange((wanted) => this.#apply(wanted));
-    this.#tell("accepted", { name, params });
-    this.#become("running", "good", this.#liveWords());
+    this.#tell("accepted", { names, params });
+    this.#awaited = names.join();
+    this.#become("running", "wait", this.#awaitedWords());
     // The user may have changed the choice while the camera started.
     const wanted = this.#wanted();
-    if (wanted.name !== name || JSON.stringify(wanted.params) !== JSON.stringify(params)) {
+    if (JSON.stringify([wanted.names, wanted.params]) !== JSON.stringify([names, params])) {
       this.#change.want(wanted);
     }
   }
 
   /** @param {Wanted} wanted */
-  async #apply({ name, params }) {
+  async #apply({ names, params }) {
     const attempt = this.#attempt;
+    const before = this.#session?.filters.join();
     try {
-      await this.#shim.setFilter(name, params);
+      await this.#shim.setFilter(filterOf(names), params);
       if (attempt !== this.#attempt) return;
-      this.#tell("accepted", { name, params });
-      this.#say("good", this.#liveWords());
+      this.#tell("accepted", { names, params });
+      // Other settings of the same filters are seen as the user moves them.
+      if (names.join() === before) return;
+      this.#awaited = names.join();
+      this.#say("wait", this.#awaitedWords());
     } catch (error) {
       if (attempt !== this.#attempt) return;
       const fault = /** @type {P2PCameraFault} */ (error);
@@ -158,7 +169,7 @@ export class Call extends EventTarget {
     const fault = this.#fault;
     const said = failureOf(error, fault);
     if (fault) this.#tell("refused", { fault });
-    if (fault?.status !== 503) return this.#become("idle", "bad", said);
+    if (fault?.status !== 503 || fault.trouble) return this.#become("idle", "bad", said);
     const seconds = fault.retryAfterS ?? DEFAULT_RETRY_S;
     this.#become("retrying", "bad", phrase("message.again", { what: said, seconds }));
     this.#retryTimer = setTimeout(() => this.start(), seconds * 1000);
@@ -186,16 +197,33 @@ export class Call extends EventTarget {
     this.#fault = session.fault;
     if (this.#state !== "running") return;
     if (session.state === "reconnecting") this.#say("wait", phrase("message.reconnecting"));
-    else if (session.state === "live") this.#say("good", this.#liveWords());
+    else if (session.state === "live") {
+      this.#awaited = session.filters.join();
+      this.#say("wait", this.#awaitedWords());
+    }
   }
 
   /** @param {P2PCameraEvents['stats']['detail']} detail */
   #statsCame({ session, stats }) {
     if (session !== this.#session || this.#state !== "running") return;
     this.#tell("stats", { stats });
+    this.#judge(stats);
+  }
+
+  /** Says how the picture is, where that is news. @param {P2PCameraStats} stats */
+  #judge(stats) {
+    const isOfChoice = stats.filters.join() === (this.#session?.filters.join() ?? "");
+    if (!isOfChoice) return;
+    if (stats.state === "live") {
+      if (this.#awaited === null && !this.#isTroubled) return;
+      this.#awaited = null;
+      return this.#say("good", this.#liveWords());
+    }
+    // Between two settings of one filter there is no picture for a moment.
+    if (stats.state === "waiting" && this.#awaited === null && !stats.trouble) return;
     const trouble = pictureTrouble(stats);
-    if (trouble) this.#say("wait", trouble);
-    else if (this.#isTroubled) this.#say("good", this.#liveWords());
+    if (trouble) this.#say(stats.trouble ? "bad" : "wait", trouble);
+    this.#isTroubled = true;
   }
 
   /** @param {P2PCameraEvents['progress']['detail']} detail */
@@ -210,14 +238,19 @@ export class Call extends EventTarget {
   #filterFailed({ session, fault, filter, params }) {
     if (session !== this.#session) return;
     // The worker has refused what the server had accepted, and the server uses the choice before.
-    if (params && filter === this.#wanted().name) {
-      this.#tell("accepted", { name: filter, params });
+    if (params && [filter].flat().join() === this.#wanted().names.join()) {
+      this.#tell("accepted", { names: [filter].flat(), params });
       if (!this.#tell("refused", { fault })) return;
     }
+    if (fault.trouble) return this.#say("bad", failureOf(fault, fault));
     this.#say(
       "wait",
       phrase("message.filter-failed", { filter: this.#wanted().title, reason: fault.message }),
     );
+  }
+
+  #awaitedWords() {
+    return phrase("message.first-picture");
   }
 
   #liveWords() {
@@ -245,6 +278,11 @@ export class Call extends EventTarget {
   #tell(type, detail) {
     return this.dispatchEvent(new CustomEvent(type, { detail, cancelable: true }));
   }
+}
+
+/** @param {string[]} names @returns {string | string[]} as the shim takes them */
+function filterOf(names) {
+  return names.length === 1 ? names[0] : names;
 }
 
 /** @param {Event} event @returns {any} */

@@ -6,9 +6,9 @@
  * has failed.
  */
 
-import { CAMERA_ONLY } from "./filter_list.js";
-import { cameraFailure, pictureTrouble } from "./failures.js";
+import { cameraFailure, cannotRun, pictureTrouble } from "./failures.js";
 import { phrase } from "../shared/language.js";
+import { troubleOf, troubleWords } from "../shared/trouble.js";
 import { answerOf, isTurn, whyNoRelay } from "./probes.js";
 
 /**
@@ -21,7 +21,7 @@ import { answerOf, isTurn, whyNoRelay } from "./probes.js";
  * @typedef {'secure' | 'server' | 'token' | 'worker' | 'filter' | 'camera' | 'path' | 'turn' | 'picture'} StepName
  * @typedef {{outcome: Outcome, said: import('../shared/language.js').Phrase | null}} Finding
  * @typedef {import('./filter_list.js').FilterOffer} FilterOffer
- * @typedef {{shim: P2PCamera | undefined, list: import('./filter_list.js').FilterList, offer: FilterOffer,
+ * @typedef {{shim: P2PCamera | undefined, list: import('./filter_list.js').FilterList, names: readonly string[],
  *   title: import('../shared/language.js').Phrase, params: object, session: P2PCameraSession | null}} Patient
  */
 
@@ -131,24 +131,39 @@ export class Doctor {
     const offers = /** @type {FilterOffer[] | undefined} */ (body?.filters);
     if (!offers) return fail("doctor.worker.status", { status });
     if (!offers.some(({ workers }) => workers > 0)) return fail("doctor.worker.none");
-    const { offer, title } = this.#patient;
-    if (offer.name === CAMERA_ONLY) return note("doctor.picture.raw");
-    const count = offers.find(({ name }) => name === offer.name)?.workers ?? 0;
+    const { names, title } = this.#patient;
+    if (names.length === 0) return note("doctor.picture.raw");
+    const count = Math.min(...names.map((name) => offers.find((one) => one.name === name)?.workers ?? 0));
     return count > 0
       ? ok("doctor.worker.ok", { count, filter: title })
       : fail("doctor.worker.other", { filter: title });
   }
 
   async #filter() {
-    const { offer, title, list } = this.#patient;
-    if (!this.#isWell("worker") || offer.name === CAMERA_ONLY) return SKIPPED;
+    const { names, title, list } = this.#patient;
+    if (!this.#isWell("worker") || names.length === 0) return SKIPPED;
     const { body } = await list.ask();
-    const offers = /** @type {FilterOffer[]} */ (body?.filters ?? []);
-    const { state = "loaded" } = offers.find(({ name }) => name === offer.name) ?? offer;
+    const offers = /** @type {FilterOffer[]} */ (body?.filters ?? []).filter(({ name }) =>
+      names.includes(name),
+    );
+    const failed = offers.find(({ state }) => state === "failed");
+    if (failed) {
+      const trouble = troubleOf(failed) ?? { code: "failed", text: "", detail: "", remedy: "" };
+      return {
+        outcome: /** @type {Outcome} */ ("fail"),
+        said: cannotRun({ ...trouble, filter: failed.name }),
+      };
+    }
     const said = { filter: title };
-    if (state === "failed") return fail("doctor.filter.failed", said);
-    if (state === "loading") return note("doctor.filter.loading", said);
-    return state === "loadable" ? note("doctor.filter.loadable", said) : ok("doctor.filter.loaded", said);
+    if (offers.some(({ state }) => state === "loading")) return note("doctor.filter.loading", said);
+    const hindered = offers.find((one) => troubleOf(one) !== null);
+    const trouble = hindered && troubleOf(hindered);
+    if (hindered && trouble) {
+      const why = troubleWords(trouble, hindered.size_bytes);
+      return note("doctor.filter.hindered", { ...said, why });
+    }
+    const isLoaded = offers.every(({ state = "loaded" }) => state === "loaded");
+    return isLoaded ? ok("doctor.filter.loaded", said) : note("doctor.filter.loadable", said);
   }
 
   async #camera() {
@@ -168,13 +183,13 @@ export class Doctor {
   }
 
   async #path() {
-    const { offer } = this.#patient;
-    if (!this.#isWell("worker", "camera") || offer.name === CAMERA_ONLY) return SKIPPED;
+    if (!this.#isWell("worker", "camera") || this.#patient.names.length === 0) return SKIPPED;
     if (this.#found.filter?.outcome === "fail") return SKIPPED;
     if (this.#session?.state !== "live") await this.#call();
     const session = this.#session;
     if (session?.state === "live") return this.#describePath(session);
     const fault = this.#fault;
+    if (fault?.trouble) return fail("doctor.path.refused", { reason: cannotRun(fault.trouble) });
     if (fault?.status) return fail("doctor.path.refused", { reason: fault.message });
     return fault?.code === "unreachable" ? fail("failure.unreachable") : fail("doctor.path.fail");
   }
@@ -182,13 +197,13 @@ export class Doctor {
   /** Opens the camera as any page does. */
   async #call() {
     const shim = /** @type {P2PCamera} */ (this.#patient.shim);
-    const { offer, params } = this.#patient;
+    const { names, params } = this.#patient;
     const keep = (/** @type {P2PCameraEvents["statechange"]} */ event) => {
       const { session } = event.detail;
       this.#session = session;
       this.#fault = session.fault;
     };
-    shim.filter = offer.name;
+    shim.filter = names.length === 1 ? names[0] : [...names];
     shim.params = params;
     shim.addEventListener("statechange", keep);
     try {
@@ -244,15 +259,17 @@ export class Doctor {
       const heard = (/** @type {Event} */ event) => {
         const { detail } = /** @type {CustomEvent} */ (event);
         if (detail.session !== session) return;
-        if (event.type === "fault") reason = detail.fault.message;
-        else if (detail.stats.state === "live") resolve(detail.stats);
+        if (event.type === "fault") {
+          const { fault } = detail;
+          reason = fault.trouble ? cannotRun(fault.trouble) : fault.message;
+        } else if (detail.stats.state === "live") resolve(detail.stats);
         else reason ||= pictureTrouble(detail.stats) ?? "";
       };
       for (const type of types) shim.addEventListener(type, heard, { signal: listening.signal });
     });
     listening.abort();
-    const { offer, title } = this.#patient;
-    const filter = stats?.filters.join() === offer.name ? title : (stats?.filters.join(", ") ?? "");
+    const { names, title } = this.#patient;
+    const filter = stats?.filters.join() === names.join() ? title : (stats?.filters.join(", ") ?? "");
     if (stats) return ok("doctor.picture.ok", { filter, worker: stats.worker });
     return fail("doctor.picture.fail", { seconds: PICTURE_TIMEOUT_MS / 1000, reason });
   }

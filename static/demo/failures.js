@@ -3,8 +3,9 @@
  */
 
 import { phrase } from "../shared/language.js";
+import { troubleWords } from "../shared/trouble.js";
 
-/** @import { P2PCameraFault, P2PCameraStats } from "../p2pcamera.js" */
+/** @import { P2PCameraFault, P2PCameraStats, P2PCameraTrouble } from "../p2pcamera.js" */
 
 /** @typedef {import('../shared/language.js').Phrase} Phrase */
 
@@ -31,6 +32,7 @@ const OF_THE_PICTURE = new Map([
 export function failureOf(error, fault) {
   if (!fault) return cameraFailure(error);
   const reason = fault.message;
+  if (fault.trouble) return cannotRun(fault.trouble);
   if (fault.status === 401 || fault.status === 403) return tokenFailure(fault.status);
   if (fault.status === 503) return phrase("failure.full", { reason });
   if (fault.code === "unreachable") return phrase("failure.unreachable");
@@ -50,8 +52,20 @@ export function tokenFailure(status) {
   return phrase(status === 401 ? "message.token-needed" : "message.token-refused");
 }
 
+/** @param {P2PCameraTrouble} trouble of a filter @returns {Phrase} */
+export function cannotRun(trouble) {
+  const filter = phrase(`filter.${trouble.filter}.title`, {}, trouble.filter);
+  return phrase("message.cannot-run", { filter, reason: troubleWords(trouble) });
+}
+
 /** @param {P2PCameraStats} stats @returns {Phrase | null} null where the filter's picture is shown */
-export function pictureTrouble({ state }) {
+export function pictureTrouble({ state, trouble }) {
+  // Without a worker that could, the picture does not return by itself.
+  if (trouble && state !== "live") {
+    return phrase(state === "raw" ? "message.raw-for-good" : "message.card-for-good", {
+      why: cannotRun(trouble),
+    });
+  }
   const key = OF_THE_PICTURE.get(state);
   return key === undefined ? null : phrase(key);
 }

@@ -3,8 +3,9 @@
  */
 
 /**
- * @typedef {{name: string, title?: string, description?: string, keeps_state?: boolean, state?: string,
- *   workers: number, schema: import('../shared/schema.js').Schema}} FilterOffer as `GET /filters` gives it
+ * @typedef {{name: string, title?: string, description?: string, keeps_state?: boolean, private?: boolean,
+ *   workers: number, schema: import('../shared/schema.js').Schema
+ *   } & import('../shared/trouble.js').Told} FilterOffer as `GET /filters` gives it
  */
 
 /** The choice that opens the camera without any server. */

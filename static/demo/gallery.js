@@ -1,18 +1,22 @@
 /**
- * The filters as cards, one of which is chosen. A card has a drawn picture until its filter has been used.
+ * The filters as cards, one of which is chosen. A card has an example until its filter has been used.
+ *
+ * What cannot run here, or does not keep up with a camera, stands apart, with the reason and what to do.
  */
 
 import { CAMERA_ONLY } from "./filter_list.js";
+import { drawCard } from "./examples.js";
 import { phrase } from "../shared/language.js";
-import { drawScene } from "./scene.js";
+import { hasFailed, runsWell, sizeWords, troubleOf, troubleWords } from "../shared/trouble.js";
 
 /**
  * @typedef {import('./filter_list.js').FilterOffer} FilterOffer
- * @typedef {{element: HTMLElement, input: HTMLInputElement, picture: HTMLCanvasElement, state: HTMLElement}} Card
+ * @typedef {{element: HTMLElement, input: HTMLInputElement, picture: HTMLCanvasElement, state: HTMLElement, why: HTMLElement}} Card
+ * @typedef {{well: HTMLElement, apart: HTMLElement, ill: HTMLElement}} Places `apart`, with a heading, holds `ill`
  */
 
-const PICTURE_WIDTH = 256;
-const PICTURE_HEIGHT = 192;
+const PICTURE_WIDTH = 384;
+const PICTURE_HEIGHT = 288;
 
 /** @type {FilterOffer} */
 const CAMERA_ONLY_OFFER = {
@@ -24,7 +28,7 @@ const CAMERA_ONLY_OFFER = {
 };
 
 export class Gallery {
-  #container;
+  #places;
   #language;
   #onChoice;
   /** @type {Map<string, Card>} */
@@ -37,29 +41,48 @@ export class Gallery {
   #chosen = null;
 
   /**
-   * @param {HTMLElement} container
+   * @param {Places} places
    * @param {import('./language.js').PageLanguage} language
    * @param {() => void} onChoice by the user
+   * @param {(offer: FilterOffer) => void} onRefused of a filter that cannot run, which the user would have chosen
    */
-  constructor(container, language, onChoice) {
-    this.#container = container;
+  constructor(places, language, onChoice, onRefused) {
+    this.#places = places;
     this.#language = language;
     this.#onChoice = onChoice;
-    container.addEventListener("change", ({ target }) => {
-      if (!(target instanceof HTMLInputElement)) return;
-      this.#chosen = target.value;
-      this.#onChoice();
+    for (const container of [places.well, places.ill]) {
+      container.addEventListener("change", ({ target }) => {
+        if (!(target instanceof HTMLInputElement)) return;
+        this.#chosen = target.value;
+        this.#onChoice();
+      });
+    }
+    places.ill.addEventListener("click", ({ target }) => {
+      const input = target instanceof Element ? target.closest(".card")?.querySelector("input") : null;
+      const offer = this.#offers.get(input?.value ?? "");
+      // A disabled input tells of no click itself.
+      if (input?.disabled && offer) onRefused(offer);
     });
   }
 
   /** @returns {FilterOffer} */
   get chosen() {
-    return this.#offers.get(this.#chosen ?? CAMERA_ONLY) ?? CAMERA_ONLY_OFFER;
+    return this.offerOf(this.#chosen ?? CAMERA_ONLY) ?? CAMERA_ONLY_OFFER;
+  }
+
+  /** @returns {readonly FilterOffer[]} those that can run, without the camera alone */
+  get usable() {
+    return [...this.#offers.values()].filter((offer) => offer.name !== CAMERA_ONLY && !hasFailed(offer));
   }
 
   /** @returns {boolean} whether a filter, or the camera only, is chosen */
   get isReady() {
     return this.#chosen !== null;
+  }
+
+  /** @param {string} name @returns {FilterOffer | undefined} */
+  offerOf(name) {
+    return this.#offers.get(name);
   }
 
   /** @param {string} name */
@@ -83,12 +106,13 @@ export class Gallery {
       this.#cards.delete(name);
     }
     for (const offer of this.#offers.values()) {
-      const isNew = !this.#cards.has(offer.name);
       const card = this.#cards.get(offer.name) ?? this.#newCard(offer);
-      if (isNew) this.#place(card, offer);
+      this.#cards.set(offer.name, card);
+      this.#place(card, offer);
       if (offer.state !== "loading") this.#loaded.delete(offer.name);
       this.#showState(offer, card);
     }
+    this.#places.apart.hidden = this.#places.ill.childElementCount === 0;
   }
 
   /** @param {string} name @param {number} fraction of its loading, from 0 to 1 */
@@ -118,12 +142,19 @@ export class Gallery {
     return phrase(`filter.${name}.title`, {}, title ?? name);
   }
 
-  /** @param {Card} card @param {FilterOffer} offer in the order of the list */
-  #place(card, offer) {
+  /** Puts a card where it belongs, in the order of the list. @param {Card} card @param {FilterOffer} offer */
+  #place({ element }, offer) {
+    const container = runsWell(offer) ? this.#places.well : this.#places.ill;
+    if (element.parentElement === container) return;
     const names = [...this.#offers.keys()];
-    const later = names.slice(names.indexOf(offer.name) + 1).map((name) => this.#cards.get(name)?.element);
-    this.#container.insertBefore(card.element, later.find((element) => element !== undefined) ?? null);
-    this.#cards.set(offer.name, card);
+    const later = names
+      .slice(names.indexOf(offer.name) + 1)
+      .map((name) => this.#cards.get(name)?.element)
+      .find((other) => other?.parentElement === container);
+    // A radio button that moves loses its mark.
+    const isChosen = this.#chosen === offer.name;
+    container.insertBefore(element, later ?? null);
+    if (isChosen) this.choose(offer.name);
   }
 
   /** @param {FilterOffer} offer @returns {Card} */
@@ -136,30 +167,35 @@ export class Gallery {
     const picture = document.createElement("canvas");
     Object.assign(picture, { width: PICTURE_WIDTH, height: PICTURE_HEIGHT });
     picture.setAttribute("aria-hidden", "true");
-    drawScene(picture, offer.name);
+    drawCard(picture, offer.name, () => !picture.dataset.live);
     const title = document.createElement("b");
     this.#language.write(title, this.titleOf(offer));
     const state = document.createElement("em");
+    const why = document.createElement("strong");
     const description = document.createElement("small");
     this.#language.write(description, descriptionOf(offer));
-    element.append(input, picture, title, state, description);
-    return { element, input, picture, state };
+    element.append(input, picture, title, state, why, description);
+    return { element, input, picture, state, why };
   }
 
   /** @param {FilterOffer} offer @param {Card} card */
-  #showState({ name, state = "loaded", workers }, { element, state: place }) {
+  #showState(offer, { element, input, state: place, why }) {
+    const { name, state = "loaded", workers, size_bytes = 0 } = offer;
     const shown = workers > 0 ? state : "away";
     element.dataset.state = shown;
+    input.disabled = shown === "failed";
     const fraction = this.#loaded.get(name);
     const isPart = shown === "loading" && fraction !== undefined;
     if (isPart) element.style.setProperty("--loaded", String(fraction));
     const percent = Math.round((fraction ?? 0) * 100);
-    this.#language.write(
-      place,
-      isPart
-        ? phrase("filters.state.loading-part", { percent })
-        : phrase(`filters.state.${shown}`, {}, shown),
-    );
+    const needsDownload = shown === "loadable" && offer.reason_code === "needs_weights" && size_bytes > 0;
+    if (isPart) this.#language.write(place, phrase("filters.state.loading-part", { percent }));
+    else if (needsDownload) {
+      this.#language.write(place, phrase("filters.state.downloads", { size: sizeWords(size_bytes) }));
+    } else this.#language.write(place, phrase(`filters.state.${shown}`, {}, shown));
+    const trouble = shown === "away" || needsDownload ? null : troubleOf(offer);
+    why.hidden = trouble === null;
+    this.#language.write(why, trouble ? troubleWords(trouble, size_bytes) : "");
   }
 }
 

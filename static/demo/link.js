@@ -1,8 +1,11 @@
 /**
- * A link to this page with the current choice: `#filter=ink&params={...}`.
+ * A link to this page with the current choice: `#filter=ink&params={...}`, or several filters: `#filter=light,ink`.
  */
 
-/** @typedef {{filter: string | null, params: Record<string, unknown>, language: string | null}} Asked */
+/**
+ * `filters` are names in order.
+ * @typedef {{filters: string[] | null, params: Record<string, unknown>, language: string | null}} Asked
+ */
 
 const MAX_CHARACTERS = 2_000;
 
@@ -10,30 +13,43 @@ const MAX_CHARACTERS = 2_000;
 export function readLink(hash) {
   const fields = new URLSearchParams(hash.replace(/^#/, ""));
   return {
-    filter: fields.get("filter"),
+    filters: fields.get("filter")?.split(",") ?? null,
     params: objectOf(fields.get("params") ?? "{}"),
     language: fields.get("lang"),
   };
 }
 
 /**
- * @param {string} filter
+ * @param {readonly string[]} filters none: the camera alone
  * @param {Record<string, unknown>} params
  * @returns {string} the hash, never with a token
  */
-export function linkTo(filter, params) {
-  const fields = new URLSearchParams({ filter });
+export function linkTo(filters, params) {
+  const fields = new URLSearchParams({ filter: filters.join(",") });
   // The user's own picture is too long for an address.
-  const short = Object.entries(params).filter(([, value]) => String(value).length <= MAX_CHARACTERS);
-  if (short.length > 0) fields.set("params", JSON.stringify(Object.fromEntries(short)));
+  const short = shortOf(params);
+  if (Object.keys(short).length > 0) fields.set("params", JSON.stringify(short));
   return `#${fields}`;
+}
+
+/** @param {Record<string, unknown>} params of a filter, or of several by name @returns {Record<string, unknown>} */
+function shortOf(params) {
+  const entries = Object.entries(params)
+    .map(([name, value]) => [name, isObject(value) ? shortOf(value) : value])
+    .filter(([, value]) => isObject(value) || String(value).length <= MAX_CHARACTERS);
+  return Object.fromEntries(entries);
+}
+
+/** @param {unknown} value @returns {value is Record<string, unknown>} */
+function isObject(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** @param {string} text @returns {Record<string, unknown>} */
 function objectOf(text) {
   try {
     const value = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : {};
+    return isObject(value) ? value : {};
   } catch {
     return {};
   }

@@ -8,9 +8,9 @@ import { linkTo, readLink } from "./link.js";
 /**
  * @typedef {import('../shared/language.js').Phrase} Phrase
  * @typedef {{
- *   wanted: () => {name: string, title: Phrase, params: Record<string, unknown>},
+ *   wanted: () => {names: string[], title: Phrase, params: Record<string, unknown>},
  *   whisper: (said: Phrase) => void,
- *   follow: (filter: string, params: Record<string, unknown>) => void,
+ *   follow: (filters: string[], params: Record<string, unknown>) => void,
  * }} Page
  */
 
@@ -31,15 +31,15 @@ export class Sharing {
     share.addEventListener("click", () => this.#share());
     // The user has changed the address by hand, or followed a link on this page.
     addEventListener("hashchange", () => {
-      const { filter, params } = readLink(location.hash);
-      if (filter !== null) page.follow(filter, params);
+      const { filters, params } = readLink(location.hash);
+      if (filters !== null) page.follow(filters, params);
     });
   }
 
   /** Puts the current choice into the address. */
   note() {
-    const { name, params } = this.#page.wanted();
-    history.replaceState(null, "", linkTo(name, params));
+    const { names, params } = this.#page.wanted();
+    history.replaceState(null, "", linkTo(names, params));
   }
 
   async #copy() {

@@ -2,14 +2,13 @@
  * Both pictures, or drawings in their place, and the buttons for pictures.
  */
 
-import { CAMERA_ONLY } from "./filter_list.js";
-import { drawScene } from "./scene.js";
+import { drawWhole } from "./examples.js";
 import { Split } from "./split.js";
 import { Takes } from "./takes.js";
 import { sizeOf } from "./view.js";
 
-const POSTER_WIDTH = 1280;
-const POSTER_HEIGHT = 960;
+const POSTER_WIDTH = 960;
+const POSTER_HEIGHT = 720;
 const MIRRORED = "mirrored";
 
 export class Stage {
@@ -46,16 +45,24 @@ export class Stage {
     this.#setMirror(localStorage.getItem(MIRRORED) !== "false");
   }
 
-  /** @param {string} name of the chosen filter @param {import('../shared/language.js').Phrase} title */
-  showChoice(name, title) {
-    this.#name = name;
+  /** @param {readonly string[]} names of the chosen filters @param {import('../shared/language.js').Phrase} title */
+  showChoice(names, title) {
+    this.#name = names.join("-");
+    const name = this.#name;
     const { originalPoster, filteredPoster, filteredTitle } = this.#view;
     for (const poster of [originalPoster, filteredPoster]) {
       Object.assign(poster, { width: POSTER_WIDTH, height: POSTER_HEIGHT });
     }
-    drawScene(originalPoster, CAMERA_ONLY);
-    drawScene(filteredPoster, name);
+    // Of several filters, what the first does: nobody has a picture of every order.
+    const isShown = () => this.#name === name;
+    drawWhole(originalPoster, names[0] ?? "", "before", isShown);
+    drawWhole(filteredPoster, names[0] ?? "", "after", isShown);
     this.#language.write(filteredTitle, title);
+  }
+
+  /** The server's still card has words, so it is never mirrored. @param {boolean} isCard */
+  showCard(isCard) {
+    this.#view.split.dataset.card = String(isCard);
   }
 
   /** @param {MediaStreamTrack | null} camera @param {MediaStream | null} given to the page */
@@ -82,8 +89,12 @@ export class Stage {
 
   #toggleRecording() {
     if (this.#takes.isRecording) return this.#takes.stopRecording();
-    const stream = /** @type {MediaStream} */ (this.#view.filtered.srcObject);
-    this.#takes.record(stream.getVideoTracks()[0], this.#name);
+    const { record, filtered } = this.#view;
+    const stream = /** @type {MediaStream} */ (filtered.srcObject);
+    record.disabled = true;
+    this.#takes.record(stream.getVideoTracks()[0], this.#name).finally(() => {
+      record.disabled = filtered.srcObject === null;
+    });
   }
 
   #showRecording() {

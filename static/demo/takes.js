@@ -8,6 +8,13 @@ import { phrase } from "../shared/language.js";
 /** @typedef {import('../shared/language.js').Phrase} Phrase */
 
 const TYPES = ["video/mp4;codecs=avc1", "video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm"];
+const TYPES_WITH_SOUND = [
+  "video/mp4;codecs=avc1,mp4a.40.2",
+  "video/mp4;codecs=avc1,opus",
+  "video/webm;codecs=vp9,opus",
+  "video/webm;codecs=vp8,opus",
+  "video/webm",
+];
 const CHUNK_MS = 1_000;
 const BITS_PER_S = 4_000_000;
 
@@ -55,16 +62,31 @@ export class Takes extends EventTarget {
     this.#say(phrase("takes.taken"));
   }
 
-  /** @param {MediaStreamTrack} track that the page was given @param {string} name of what it shows */
-  record(track, name) {
+  /**
+   * Records with the microphone's sound, for which the browser may ask the user; without it where it says no.
+   * @param {MediaStreamTrack} track that the page was given @param {string} name of what it shows
+   */
+  async record(track, name) {
     if (this.#recorder) return;
-    const mimeType = TYPES.find((type) => MediaRecorder.isTypeSupported(type));
+    /** @type {MediaStreamTrack[]} */
+    const sound = await navigator.mediaDevices.getUserMedia({ audio: true }).then(
+      (stream) => stream.getAudioTracks(),
+      () => [],
+    );
+    const stop = () => {
+      for (const one of sound) one.stop();
+    };
+    // The camera may have been stopped while the browser asked.
+    if (track.readyState === "ended") return stop();
+    const types = sound.length > 0 ? TYPES_WITH_SOUND : TYPES;
+    const mimeType = types.find((type) => MediaRecorder.isTypeSupported(type));
     try {
-      this.#begin(
-        new MediaRecorder(new MediaStream([track]), { mimeType, videoBitsPerSecond: BITS_PER_S }),
-        name,
-      );
+      const stream = new MediaStream([track, ...sound]);
+      const recorder = new MediaRecorder(stream, { mimeType, videoBitsPerSecond: BITS_PER_S });
+      recorder.addEventListener("stop", stop);
+      this.#begin(recorder, name, sound.length > 0);
     } catch (error) {
+      stop();
       this.#say(phrase("takes.failed", { reason: /** @type {Error} */ (error).message }));
     }
   }
@@ -74,8 +96,8 @@ export class Takes extends EventTarget {
     if (this.#recorder?.state === "recording") this.#recorder.stop();
   }
 
-  /** @param {MediaRecorder} recorder @param {string} name */
-  #begin(recorder, name) {
+  /** @param {MediaRecorder} recorder @param {string} name @param {boolean} hasSound */
+  #begin(recorder, name, hasSound) {
     /** @type {Blob[]} */
     const chunks = [];
     recorder.addEventListener("dataavailable", ({ data }) => chunks.push(data));
@@ -87,9 +109,10 @@ export class Takes extends EventTarget {
       this.dispatchEvent(new Event("recording"));
       const type = recorder.mimeType || "video/webm";
       const blob = new Blob(chunks, { type });
-      const title = phrase("takes.recording", { time, size: sizeOf(blob.size) });
+      const key = hasSound ? "takes.recording" : "takes.recording-silent";
+      const title = phrase(key, { time, size: sizeOf(blob.size) });
       const video = document.createElement("video");
-      Object.assign(video, { controls: true, playsInline: true, muted: true });
+      Object.assign(video, { controls: true, playsInline: true, muted: !hasSound });
       this.#add(fileOf(blob, name, type.startsWith("video/mp4") ? "mp4" : "webm"), title, video);
       this.#say(phrase("takes.recorded"));
     });
@@ -98,7 +121,7 @@ export class Takes extends EventTarget {
     this.#beganAt_ms = performance.now();
     this.#timer = setInterval(() => this.dispatchEvent(new Event("recording")), 1000);
     this.dispatchEvent(new Event("recording"));
-    this.#say(phrase("takes.recording-begun"));
+    this.#say(phrase(hasSound ? "takes.recording-begun" : "takes.recording-begun-silent"));
   }
 
   /** @param {File} file @param {Phrase} title @param {HTMLImageElement | HTMLVideoElement} picture */

@@ -27,9 +27,17 @@ export function pageElements() {
     tokenForm: element("token-form", HTMLFormElement),
     token: element("token", HTMLInputElement),
     filterForm: element("filter-form", HTMLFormElement),
-    filters: element("filters", HTMLElement),
-    parameterForm: element("parameter-form", HTMLFormElement),
-    parameters: element("parameters", HTMLElement),
+    filters: {
+      well: element("filters", HTMLElement),
+      apart: element("filters-apart", HTMLElement),
+      ill: element("filters-ill", HTMLElement),
+    },
+    chain: {
+      form: element("parameter-form", HTMLFormElement),
+      members: element("parameters", HTMLElement),
+      adding: element("adding", HTMLElement),
+      add: element("add-filter", HTMLSelectElement),
+    },
     takes: element("takes", HTMLElement),
     takesList: element("takes-list", HTMLElement),
     camera: {

@@ -3,13 +3,12 @@
  *
  * Every change but that of the server is saved at once, and open calls follow it.
  */
+import { descriptionOf, language, titleOf, whyNot } from "./filter_words.js";
 import { servedFilters } from "./server.js";
-import { readSettings, saveSettings, saveToken, serverFromText } from "./settings.js";
+import { readSettings, saveSettings, saveToken, serverFromText, USUAL_SERVER } from "./settings.js";
 import { givenSites, patternOf, siteOf } from "./sites.js";
-import { Language } from "./shared/language.js";
 import { Parameters } from "./shared/parameters.js";
-import english from "./shared/text/en.js";
-import japanese from "./shared/text/ja.js";
+import { hasFailed, runsWell } from "./shared/trouble.js";
 import { fillWords, say, sayFault } from "./words.js";
 
 /** @typedef {import("./server.js").ServedFilter} ServedFilter */
@@ -21,14 +20,16 @@ const page = {
   forgetToken: element("forget-token"),
   serverMessage: element("server-message"),
   noFilters: element("no-filters"),
+  filterMessage: element("filter-message"),
   filters: element("filters"),
+  apart: element("apart"),
+  ill: element("filters-ill"),
   reset: element("reset"),
   sites: element("sites"),
   siteForm: /** @type {HTMLFormElement} */ (element("site-form")),
   newSite: /** @type {HTMLInputElement} */ (element("new-site")),
   siteMessage: element("site-message"),
 };
-const language = new Language({ en: english, ja: japanese }, say("language") === "ja" ? "ja" : "en");
 const parameters = new Parameters(element("parameters"), language, () => saveParameters());
 /** @type {ServedFilter | null} */
 let shownFilter = null;
@@ -81,28 +82,59 @@ function sayOfServer(kind, words) {
 
 /** @param {import("./server.js").Served} served */
 async function showFilters(served) {
+  const chosen = await listFilters(served);
+  await showParameters(served.filters.find(({ name }) => name === chosen) ?? null);
+}
+
+/** @param {import("./server.js").Served} served @returns {Promise<string>} the chosen one's name */
+async function listFilters(served) {
   const { filter } = await readSettings();
   const chosen = filter ?? served.default;
   page.noFilters.hidden = served.filters.length > 0;
-  page.filters.replaceChildren(...served.filters.map((one) => filterOption(one, one.name === chosen)));
-  await showParameters(served.filters.find(({ name }) => name === chosen) ?? null);
+  const options = (/** @type {boolean} */ isWell) =>
+    served.filters
+      .filter((one) => runsWell(one) === isWell)
+      .map((one) => filterOption(one, one.name === chosen));
+  page.filters.replaceChildren(...options(true));
+  page.ill.replaceChildren(...options(false));
+  page.apart.hidden = page.ill.childElementCount === 0;
+  const failed = served.filters.find((one) => one.name === chosen && hasFailed(one));
+  page.filterMessage.textContent = failed ? say("cannotRun", titleOf(failed), whyNot(failed)) : "";
+  return chosen;
+}
+
+/** Takes the user's choice, unless the server says by now that it cannot run. @param {ServedFilter} filter */
+async function choose(filter) {
+  const served = await servedFilters().catch(() => null);
+  const now = served?.filters.find(({ name }) => name === filter.name) ?? filter;
+  if (served && hasFailed(now)) {
+    // What was chosen stays, and is shown so.
+    const chosen = await listFilters(served);
+    const title = titleOf(served.filters.find(({ name }) => name === chosen) ?? { name: chosen, title: "" });
+    page.filterMessage.textContent = `${say("cannotRun", titleOf(now), whyNot(now))} ${say("stillOn", title)}`;
+    return;
+  }
+  page.filterMessage.textContent = "";
+  await saveSettings({ filter: filter.name });
+  await showParameters(now);
 }
 
 /** @param {ServedFilter} filter @param {boolean} isChosen */
 function filterOption(filter, isChosen) {
   const input = document.createElement("input");
   Object.assign(input, { type: "radio", name: "filter", value: filter.name, checked: isChosen });
-  input.addEventListener("change", async () => {
-    await saveSettings({ filter: filter.name });
-    await showParameters(filter);
-  });
+  input.disabled = hasFailed(filter);
+  input.addEventListener("change", () => choose(filter));
   const title = document.createElement("b");
-  title.textContent = filter.title || filter.name;
+  title.textContent = titleOf(filter);
   const description = document.createElement("small");
-  description.textContent = filter.description;
+  description.textContent = descriptionOf(filter);
+  const why = document.createElement("small");
+  why.className = "why";
+  why.textContent = whyNot(filter);
   const option = document.createElement("label");
   option.className = "option";
-  option.append(input, title, description);
+  option.append(input, title, description, ...(why.textContent ? [why] : []));
   return option;
 }
 
@@ -201,7 +233,7 @@ async function removeSite(site) {
 async function begin() {
   fillWords();
   const { server, outage } = await readSettings();
-  page.server.value = server;
+  page.server.value = server || USUAL_SERVER;
   page.serverForm.addEventListener("submit", (event) => {
     event.preventDefault();
     connect();

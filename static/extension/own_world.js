@@ -19,7 +19,7 @@
   const REPORTED = new Set(["outbound-rtp", "inbound-rtp"]);
 
   /**
-   * @typedef {{code: string, message: string, status: number, retryAfterS: number | null}} PlainFault
+   * @typedef {{code: string, message: string, status: number, retryAfterS: number | null, trouble: object | null}} PlainFault
    * @typedef {{link: any, settings: any, opened: Promise<object>}} Connection
    */
 
@@ -54,8 +54,8 @@
   }
 
   /** @param {any} fault @returns {PlainFault} without the address that the shim's words have */
-  function plain({ code = "error", message = "", status = 0, retryAfterS = null }) {
-    return { code, message: code === "unreachable" ? UNREACHABLE : message, status, retryAfterS };
+  function plain({ code = "error", message = "", status = 0, retryAfterS = null, trouble = null }) {
+    return { code, message: code === "unreachable" ? UNREACHABLE : message, status, retryAfterS, trouble };
   }
 
   /** All connections of one frame. */
@@ -76,6 +76,10 @@
     /** @type {PlainFault | null} the last one, until a connection or a choice succeeds */
     #fault = null;
     #faultAt_ms = 0;
+    /** The last choice, where it was refused. @type {{filter: any, fault: PlainFault} | null} */
+    #refused = null;
+    /** A private choice that could not be kept, so that the picture is covered. @type {any} */
+    #covered = null;
 
     /** @param {any} Link @param {any} Signaling @param {MessagePort} port @param {MessagePort} far */
     constructor(Link, Signaling, port, far) {
@@ -100,6 +104,8 @@
         this.#signaling
           .privateFilters()
           .then((/** @type {any} */ value) => this.post({ type: "answer", key, value }));
+      } else if (type === "covered") {
+        this.#covered = message.filter;
       } else if (!Number.isSafeInteger(number)) {
         return;
       } else if (type === "open") {
@@ -138,6 +144,8 @@
       return {
         state: "live",
         fault: this.#fault,
+        refused: this.#refused,
+        covered: this.#covered,
         filters: link.filters,
         stats: this.#stats,
         ping_ms,
@@ -194,10 +202,11 @@
     async #choose(link, filter, params) {
       try {
         const applied = await link.changeFilter(filter, params);
-        this.#fault = null;
+        this.#fault = this.#refused = null;
         return applied;
       } catch (fault) {
-        this.#note(plain(/** @type {any} */ (fault)));
+        this.#refused = { filter, fault: plain(/** @type {any} */ (fault)) };
+        this.#note(this.#refused.fault);
         throw fault;
       }
     }

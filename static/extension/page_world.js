@@ -12,6 +12,7 @@
  *                        {type: "close", link: 3}
  *                        {type: "filter" | "outage" | "ping" | "check", key, link: 3, ...}
  *                        {type: "private", key}
+ *                        {type: "covered", filter}    a private choice that could not be kept; null: none
  *     own -> page:       {type: "settings", isOn, filter, params, outage}
  *                        event `track-3` on the port, with the filtered track
  *                        {type: "opened", link: 3, applied}, {type: "failed", link: 3, fault}
@@ -298,8 +299,9 @@
   });
 
   /** @param {any} fault @returns {Error} */
-  function faultFrom({ code, message, status = 0, retryAfterS = null }) {
+  function faultFrom({ code, message, status = 0, retryAfterS = null, trouble = null }) {
     const fault = new Fault(code, message);
+    fault.trouble = trouble;
     fault.status = status;
     fault.retryAfterS = retryAfterS;
     return fault;
@@ -316,8 +318,19 @@
     }
     if (page.outage !== outage) page.outage = outage;
     const isOther = stringify([filter, params]) !== stringify([settings.filter, settings.params]);
-    if (isOther && filter !== null) page.setFilter(filter, params).catch(() => {});
+    if (isOther && filter !== null) choose(filter, params);
     settle();
+  }
+
+  /** @param {string} filter @param {object} params */
+  async function choose(filter, params) {
+    try {
+      await page.setFilter(filter, params);
+      other.post({ type: "covered", filter: null });
+    } catch {
+      // The user may look at no page of ours now, and believes to be hidden.
+      if (await page.coverFor(filter, params)) other.post({ type: "covered", filter });
+    }
   }
 
   /** @type {any} */ (window)[Symbol.for("p2pcamera.embedder")] = {

@@ -1,20 +1,27 @@
 /**
  * The toolbar's popup: the switch for the tab's site, the filter, and the latency of its picture.
  */
+import { sayTrouble, titleOf, whyNot } from "./filter_words.js";
 import { servedFilters } from "./server.js";
 import { readSettings, saveSettings } from "./settings.js";
 import { LatencyCounter, sum_ms } from "./shared/latency.js";
+import { hasFailed, runsWell } from "./shared/trouble.js";
 import { givenSites, isAllowed, isOnAt, patternOf, siteOf } from "./sites.js";
 import { fillWords, say, sayFault } from "./words.js";
 
-/** @import { P2PCameraStats } from "../p2pcamera.js" */
+/** @import { P2PCameraStats, P2PCameraTrouble } from "../p2pcamera.js" */
+
+/** @typedef {{code: string, message: string, status: number, trouble?: P2PCameraTrouble | null}} Fault */
 
 /**
  * What a page's frame says of its newest connection: `entries` of the browser's report, `stats` as the server
- * sent them last, `ping_ms` to the server and back.
+ * sent them last, `ping_ms` to the server and back. `refused` is the last choice where the server refused it,
+ * `covered` a private one for which the picture is covered since.
  * @typedef {object} Report
  * @property {'idle' | 'connecting' | 'live'} state
- * @property {{code: string, message: string, status: number} | null} fault
+ * @property {Fault | null} fault
+ * @property {{filter: string | string[], fault: Fault} | null} [refused]
+ * @property {string | string[] | null} [covered]
  * @property {string[]} [filters]
  * @property {P2PCameraStats | null} [stats]
  * @property {number} [ping_ms]
@@ -24,8 +31,12 @@ import { fillWords, say, sayFault } from "./words.js";
 const LOOK_MS = 1_000;
 const FIRST_LOOK_MS = 150;
 const SHOWN_LATENCIES = 60;
+/** So long a choice may take until an open call has followed it. */
+const FOLLOWS_MS = 4_000;
 /** The state that tells most about a tab comes first. */
 const STATES = ["live", "connecting", "idle"];
+/** What the site sees while no frame of the filter comes, by the state in the statistics. */
+const PICTURE_WORDS = { waiting: "isWaiting", card: "isCovered", raw: "isRaw" };
 const STATE_WORDS = { live: "isLive", connecting: "isConnecting", idle: "isIdle" };
 
 const page = {
@@ -34,6 +45,7 @@ const page = {
   host: element("host"),
   isOn: /** @type {HTMLInputElement} */ (element("is-on")),
   filter: /** @type {HTMLSelectElement} */ (element("filter")),
+  refused: element("refused"),
   measured: element("measured"),
   latency: element("latency"),
   rate: element("rate"),
@@ -50,6 +62,9 @@ let reports = [];
 let isHeard = false;
 /** Why the server gives no filters. @type {string} */
 let serverFault = "";
+/** What is chosen for calls: shown as such, unless an open call says otherwise. */
+let chosen = "";
+let choseAt_ms = -Infinity;
 
 /** @param {string} id @returns {HTMLElement} */
 function element(id) {
@@ -96,16 +111,75 @@ async function fillFilters() {
   const { filter } = await readSettings();
   try {
     const served = await servedFilters();
-    page.filter.replaceChildren(
-      ...served.filters.map(({ name, title }) => {
-        const isChosen = name === (filter ?? served.default);
-        return new Option(title || name, name, isChosen, isChosen);
-      }),
-    );
+    chosen = filter ?? served.default;
+    listFilters(served.filters);
+    const failed = served.filters.find((one) => one.name === chosen && hasFailed(one));
+    if (failed) showRefused(say("cannotRun", titleOf(failed), whyNot(failed)));
     serverFault = served.filters.length > 0 ? "" : say("noWorker");
   } catch (fault) {
     serverFault = sayFault(/** @type {any} */ (fault));
   }
+}
+
+/** Lists what cannot run, or does not keep up, apart. @param {import("./server.js").ServedFilter[]} filters */
+function listFilters(filters) {
+  const optionOf = (/** @type {import("./server.js").ServedFilter} */ filter) => {
+    const why = runsWell(filter) ? "" : whyNot(filter);
+    const option = new Option(titleOf(filter), filter.name);
+    option.disabled = hasFailed(filter);
+    option.title = why;
+    return option;
+  };
+  const apart = document.createElement("optgroup");
+  apart.label = say("apart");
+  apart.append(...filters.filter((one) => !runsWell(one)).map(optionOf));
+  const well = filters.filter(runsWell).map(optionOf);
+  page.filter.replaceChildren(...well, ...(apart.childElementCount > 0 ? [apart] : []));
+  page.filter.value = chosen;
+}
+
+/** Takes the user's choice, unless the server says by now that it cannot run: then what was chosen stays. */
+async function choose() {
+  const name = page.filter.value;
+  const served = await servedFilters().catch(() => null);
+  const now = served?.filters.find((one) => one.name === name);
+  if (served && now && hasFailed(now)) {
+    listFilters(served.filters);
+    const title = titleOf(served.filters.find((one) => one.name === chosen) ?? { name: chosen, title: "" });
+    return showRefused(`${say("cannotRun", titleOf(now), whyNot(now))} ${say("stillOn", title)}`);
+  }
+  showRefused("");
+  chosen = name;
+  choseAt_ms = performance.now();
+  await saveSettings({ filter: name });
+}
+
+/** @param {string} words empty: nothing was refused */
+function showRefused(words) {
+  page.refused.textContent = words;
+  page.refused.hidden = words === "";
+}
+
+/** Shows what an open call has, where it is not what was chosen. @param {Report} report */
+async function followCall({ filters = [], refused, covered }) {
+  const on = filters.join();
+  if (performance.now() - choseAt_ms < FOLLOWS_MS && !refused) return;
+  if (covered) {
+    const why = refused ? sayFaultOf(refused.fault) : "";
+    return showRefused(`${why} ${say("covered")}`.trim());
+  }
+  if (on === chosen || on === "" || ![...page.filter.options].some(({ value }) => value === on)) return;
+  if (refused) {
+    showRefused(`${sayFaultOf(refused.fault)} ${say("stillOn", titleOf({ name: on, title: "" }))}`);
+  }
+  // Other calls must not get what this one could not have.
+  chosen = page.filter.value = on;
+  if (refused) await saveSettings({ filter: on });
+}
+
+/** @param {Fault} fault @returns {string} */
+function sayFaultOf(fault) {
+  return fault.trouble ? sayTrouble(fault.trouble) : sayFault(fault);
 }
 
 /** Asks every frame of the tab once a second, and shows the answer that tells most. @param {number} tab */
@@ -141,7 +215,10 @@ function showReport(report) {
   const isLive = report?.state === "live";
   const isOn = page.isOn.checked;
   page.measured.hidden = !isLive;
-  if (isLive) showLatency(report);
+  if (isLive) {
+    showLatency(report);
+    followCall(report);
+  }
   page.reload.hidden = isOn ? isHeard : !isLive;
   page.message.textContent = wordsFor(report, isOn);
 }
@@ -151,7 +228,11 @@ function wordsFor(report, isOn) {
   if (!isOn) return say(report?.state === "live" ? "offAfterReload" : "isOff");
   if (serverFault) return serverFault;
   if (!isHeard) return say("onAfterReload");
-  if (report?.fault) return sayFault(report.fault);
+  if (report?.covered) return say("covered");
+  const { trouble, state } = report?.stats ?? {};
+  if (trouble && state !== "live") return `${sayTrouble(trouble)} ${say(PICTURE_WORDS[state ?? "card"])}`;
+  if (report?.fault) return sayFaultOf(report.fault);
+  if (report?.state === "live" && state && state !== "live") return say(PICTURE_WORDS[state]);
   return say(STATE_WORDS[report?.state ?? "idle"]);
 }
 
@@ -194,7 +275,7 @@ async function begin() {
     await turn(site, page.isOn.checked);
     await showSite(site);
   });
-  page.filter.addEventListener("change", () => saveSettings({ filter: page.filter.value }));
+  page.filter.addEventListener("change", choose);
   page.reload.addEventListener("click", () => chrome.tabs.reload(tabId));
   await showSite(site);
   page.site.hidden = false;

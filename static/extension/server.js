@@ -3,7 +3,8 @@
  */
 
 /**
- * @typedef {{name: string, title: string, description: string, schema: object, workers: number}} ServedFilter
+ * @typedef {{name: string, title: string, description: string, schema: object, workers: number
+ *   } & import('./shared/trouble.js').Told} ServedFilter
  * @typedef {{filters: ServedFilter[], default: string}} Served
  */
 

@@ -17,6 +17,9 @@
 /** @type {Readonly<Settings>} */
 const DEFAULTS = { server: "", filter: null, params: {}, outage: "closed", sites: [], off: [] };
 
+/** Where `make run` serves: what the options page offers until the user has saved an address. */
+export const USUAL_SERVER = "http://localhost:7860";
+
 /** @returns {Promise<Settings>} */
 export async function readSettings() {
   return /** @type {Promise<Settings>} */ (chrome.storage.local.get(DEFAULTS));

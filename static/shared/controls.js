@@ -67,11 +67,17 @@ function toggle({ id }) {
 }
 
 /** @param {About} about @returns {Field} */
-function choice({ id, schema }) {
+function choice({ id, schema, language }) {
   const options = schema.enum ?? [];
   const select = document.createElement("select");
   select.id = id;
-  select.append(...options.map((option, index) => new Option(String(option), String(index))));
+  select.append(
+    ...options.map((option, index) => {
+      const element = new Option("", String(index));
+      language.write(element, optionWords(option));
+      return element;
+    }),
+  );
   const write = (/** @type {unknown} */ value) => {
     select.selectedIndex = options.indexOf(value);
   };
@@ -89,7 +95,9 @@ function choices({ id, title, schema, language }) {
   const boxes = options.map((option, index) => {
     const label = document.createElement("label");
     const box = inputOf("checkbox", `${id}-${index}`);
-    label.append(box, String(option));
+    const words = document.createElement("span");
+    language.write(words, optionWords(option));
+    label.append(box, words);
     group.append(label);
     return box;
   });
@@ -177,6 +185,11 @@ function text({ id, schema }) {
   };
   const read = () => (input.value === "" && isOptional ? undefined : input.value);
   return { parts: [input], main: input, read, write };
+}
+
+/** @param {unknown} option of a schema @returns {Text} */
+export function optionWords(option) {
+  return typeof option === "string" ? phrase(`option.${option}`, {}, option) : String(option);
 }
 
 /** @param {string} type @param {string} id */

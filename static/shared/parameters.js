@@ -5,7 +5,7 @@
  * field then says why, and the old value stays.
  */
 
-import { FIELDS } from "./controls.js";
+import { FIELDS, optionWords } from "./controls.js";
 import { phrase } from "./language.js";
 import { kindOf, problemOf, resolved } from "./schema.js";
 
@@ -20,6 +20,7 @@ export class Parameters {
   #container;
   #language;
   #onChange;
+  #prefix;
   /** @type {Map<string, Control>} */
   #controls = new Map();
 
@@ -27,11 +28,13 @@ export class Parameters {
    * @param {HTMLElement} container is emptied and filled
    * @param {import('./language.js').Words} language
    * @param {() => void} onChange is called at each change to allowed values
+   * @param {string} [prefix] of the ids of its fields
    */
-  constructor(container, language, onChange) {
+  constructor(container, language, onChange, prefix = "parameter") {
     this.#container = container;
     this.#language = language;
     this.#onChange = onChange;
+    this.#prefix = prefix;
   }
 
   /** @returns {boolean} whether there is anything to set */
@@ -79,7 +82,7 @@ export class Parameters {
     const control = this.#controls.get(name);
     if (!control) return null;
     this.#put(control, control.accepted);
-    const value = this.#spoken(control.accepted);
+    const value = this.#spoken(control.accepted, control.schema);
     const said = phrase("parameters.problem.refused", { name: control.title, reason, value });
     this.#tell(control, said);
     mark(control, false);
@@ -92,7 +95,7 @@ export class Parameters {
     if (kind === null) return null;
     const key = `filter.${filter}.${name}`;
     const title = phrase(`${key}.title`, {}, schema.title ?? name);
-    const id = `parameter-${name}`;
+    const id = `${this.#prefix}-${name}`;
     const language = this.#language;
     const field = FIELDS[kind]({ id, title, schema, language });
 
@@ -112,7 +115,7 @@ export class Parameters {
     const description = document.createElement("span");
     language.write(description, phrase(`${key}.description`, {}, schema.description ?? ""));
     const preset = document.createElement("span");
-    language.write(preset, phrase("parameters.default", { value: this.#spoken(schema.default) }));
+    language.write(preset, phrase("parameters.default", { value: this.#spoken(schema.default, schema) }));
     hint.append(description, " ", preset);
 
     const problem = document.createElement("p");
@@ -156,7 +159,7 @@ export class Parameters {
       return this.#onChange();
     }
     const { problem, limit = "" } = found;
-    const kept = { name: control.title, limit, value: this.#spoken(control.last) };
+    const kept = { name: control.title, limit, value: this.#spoken(control.last, control.schema) };
     this.#tell(control, phrase(`parameters.problem.${problem}`, kept));
   }
 
@@ -174,11 +177,12 @@ export class Parameters {
     mark(control, problem !== null);
   }
 
-  /** @param {unknown} value @returns {Text} */
-  #spoken(value) {
+  /** @param {unknown} value @param {Schema} schema of it @returns {Text} */
+  #spoken(value, schema) {
     if (value === undefined || value === null || value === "") return phrase("parameters.unset");
     if (typeof value === "boolean") return value ? phrase("parameters.on") : phrase("parameters.off");
     if (typeof value === "string" && value.startsWith("data:image/")) return phrase("parameters.picture");
+    if (schema.enum) return optionWords(value);
     if (Array.isArray(value)) return value.length === 0 ? phrase("parameters.unset") : value.join(", ");
     return typeof value === "number" ? value : String(value);
   }

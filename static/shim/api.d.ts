@@ -113,8 +113,8 @@ export interface P2PCameraSession {
 export interface P2PCameraEvents {
   statechange: CustomEvent<{ session: P2PCameraSession }>;
   stats: CustomEvent<{ session: P2PCameraSession; stats: P2PCameraStats }>;
-  /** A filter loads: `fraction` runs from 0 to 1. */
-  progress: CustomEvent<{ session: P2PCameraSession; filter: string; fraction: number }>;
+  /** A filter loads: `fraction` runs from 0 to 1; `text` says in English what is done. */
+  progress: CustomEvent<{ session: P2PCameraSession; filter: string; text: string; fraction: number }>;
   /**
    * A filter has failed in mid-call, and the session stays. Where the filter itself refused a parameter,
    * `filter` and `params` are what the server uses instead.

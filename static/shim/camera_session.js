@@ -124,6 +124,11 @@ export class CameraSession {
     await this.#switch.to(name, params);
   }
 
+  /** Covers the picture until another choice is accepted. */
+  hold() {
+    this.#guard.hold();
+  }
+
   /** @param {'closed' | 'open'} outage */
   setOutage(outage) {
     this.#guard.setOutage(outage);
@@ -200,7 +205,8 @@ export class CameraSession {
       }
       this.#notify("stats", { stats: this.#stats });
     } else if (message.type === "progress") {
-      this.#notify("progress", { filter: message.filter, fraction: message.fraction });
+      const { filter, text, fraction } = message;
+      this.#notify("progress", { filter, text, fraction });
     } else if (message.type === "error") {
       const choice = message.filter ? this.#choices.noteGoneBack(message) : null;
       this.#guard.obey();

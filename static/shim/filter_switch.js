@@ -61,6 +61,7 @@ export class FilterSwitch {
         const wasPrivate = this.#choices.isPrivate;
         const applied = await link.changeFilter(name, params);
         this.#choices.noteChanged({ filter: name, params }, applied);
+        this.#guard.release();
         this.#guard.obey();
         if (applied.isPrivate && !wasPrivate) await this.#guard.showFrom(applied.first);
         return;

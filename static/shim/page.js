@@ -106,6 +106,24 @@ export class Page extends EventTarget {
     }
   }
 
+  /**
+   * Keeps a choice of the extension's user that was refused: where it would have hidden the camera, nothing is
+   * shown until another choice is accepted, and later calls ask for this one.
+   * @param {string | string[]} filter @param {object} params
+   * @returns {Promise<boolean>} whether the picture is covered
+   */
+  async coverFor(filter, params) {
+    const { params: paramsNow } = this;
+    const told = await newSignaling({ ...this.#settings }).privateFilters();
+    const isPrivate = privateFilters.includes(filter) || [filter].flat().some((name) => told.includes(name));
+    // The user may have chosen something else meanwhile.
+    if (!isPrivate || this.params !== paramsNow) return false;
+    this.filter = filter;
+    this.params = params;
+    for (const session of this.#sessions) session.hold();
+    return true;
+  }
+
   /** Ends tracks in which the camera cannot be hidden any more, as if it were unplugged. */
   #endRaw() {
     for (const session of this.#raw) session.close();

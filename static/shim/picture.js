@@ -27,6 +27,8 @@ export class Picture {
   #isRaw = false;
   /** Frames older than `first` are not shown. @type {{first: number, opened: () => void} | null} */
   #gate = null;
+  /** Whether nothing is shown, since a choice that hides the camera could not be kept. */
+  #isHeld = false;
   /** Whether frames carry their RTP timestamps. */
   #tellsTimestamps = false;
 
@@ -69,6 +71,7 @@ export class Picture {
     this.#endFiltered = this.#surface.feed(filtered, (rtpTimestamp) => {
       this.#filteredAt_ms = performance.now();
       this.#tellsTimestamps = rtpTimestamp !== undefined;
+      if (this.#isHeld) return false;
       if (this.#gate && rtpTimestamp !== undefined) {
         if (isBefore(rtpTimestamp, this.#gate.first)) return false;
         this.#openGate();
@@ -106,6 +109,16 @@ export class Picture {
     this.#surface.cover();
   }
 
+  /** Covers the picture, whatever comes, until `release`. */
+  hold() {
+    this.#isHeld = true;
+    this.cover();
+  }
+
+  release() {
+    this.#isHeld = false;
+  }
+
   #openGate() {
     this.#gate?.opened();
     this.#gate = null;
@@ -114,6 +127,7 @@ export class Picture {
   /** @param {MediaStreamTrack} camera */
   showRaw(camera) {
     this.#endRaw ??= this.#surface.feed(camera, () => {
+      if (this.#isHeld) return false;
       this.#isRaw = true;
       return true;
     });

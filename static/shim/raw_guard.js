@@ -69,6 +69,15 @@ export class RawGuard {
     if (!this.#choices.isPrivate && this.#privateFilters.includes(filter)) this.#picture?.cover();
   }
 
+  /** Covers the picture until another choice is accepted. */
+  hold() {
+    this.#picture?.hold();
+  }
+
+  release() {
+    this.#picture?.release();
+  }
+
   /**
    * Returns when the page is shown nothing older than a private filter's first frame.
    * @param {number | null} first RTP timestamp of that frame

@@ -350,7 +350,12 @@ async def test_what_a_worker_says_reaches_the_page_and_not_as_a_flood(calling: C
         await caller.hears("stats")
         assert len([m for m in caller.messages if isinstance(m, dict) and m["type"] == "error"]) <= 3
         calling.worker.answers_kind = ResultKind.PROGRESS
-        assert (await caller.hears("progress")) == {"type": "progress", "filter": "why", "fraction": 0.5}
+        assert (await caller.hears("progress")) == {
+            "type": "progress",
+            "filter": "ink",
+            "text": "why",
+            "fraction": 0.5,
+        }
         calling.worker.answers_kind = ResultKind.FRAME
         await caller.shows(2)
 

@@ -1,0 +1,2 @@
+/** Of which filters `static/examples` has a picture: made by `python -m docs.make.gallery`. @type {readonly string[]} */
+export default Object.freeze([]);
