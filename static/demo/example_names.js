@@ -1,2 +1,16 @@
-/** Of which filters `static/examples` has a picture: made by `python -m docs.make.gallery`. @type {readonly string[]} */
-export default Object.freeze([]);
+/**
+ * Of which filters `static/examples` has a picture: made by `python -m docs.make.gallery`.
+ * @type {readonly string[]}
+ */
+export default Object.freeze([
+  "background",
+  "camera",
+  "detection",
+  "face",
+  "grade",
+  "ink",
+  "invert",
+  "passthrough",
+  "pose",
+  "segmentation",
+]);

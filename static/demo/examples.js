@@ -69,7 +69,7 @@ function exampleOf(name) {
       const image = new Image();
       image.addEventListener("load", () => resolve(image), { once: true });
       image.addEventListener("error", () => resolve(null), { once: true });
-      image.src = new URL(`../examples/${name}.jpg`, import.meta.url).href;
+      image.src = new URL(`../examples/${name}.webp`, import.meta.url).href;
     });
     loaded.set(name, picture);
   }

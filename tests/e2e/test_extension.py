@@ -11,12 +11,14 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from PIL import Image
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page
 
 from harness.certificate import write_certificate
 from harness.deadline import eventually
 from harness.services import Services
+from tests.e2e import palette_filter, troubled_filters
 from tests.e2e.extension import OWN_SITE, Extended, extended, own_world, prepare, sees, world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -375,6 +377,99 @@ async def test_popup_changes_the_filter_of_a_running_call_and_shows_its_latency(
         await sees(page, is_inverted=True)
         assert await page.evaluate("stream.getVideoTracks()[0].readyState") == "live"
         await popup.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def with_trouble(
+    ready: Extended, services: Services, tmp_path: Path
+) -> AsyncIterator[Extended]:
+    """The same with a second worker, whose filters cannot run, and one that has a parameter of every kind."""
+    folders = [troubled_filters.install(tmp_path / "troubled"), palette_filter.install(tmp_path / "palette")]
+    env = {"PYTHONPATH": ":".join(folders), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    worker = services.start_worker("palette", env=env)
+    await services.ready({"palette": 1, "hidden": 1})
+    yield ready
+    worker.stop()
+
+
+async def test_popup_and_options_list_apart_what_cannot_run_with_the_reason(with_trouble: Extended) -> None:
+    async with _page(with_trouble, MEET) as page:
+        popup = await with_trouble.popup(page)
+        option = popup.locator("optgroup option[value=hidden]")
+        await eventually(option.count, 10, "the filter is listed apart")
+        assert await option.is_disabled()
+        assert (await option.get_attribute("title") or "").startswith("Needs the package no_such_package_here.")
+        await popup.close()
+    options = await with_trouble.own_page("options.html")
+    await eventually(lambda: _says(options, "#filters-ill", "Needs the package"), 10, "the reason")
+    assert await options.is_disabled("input[value=hidden]")
+    await options.close()
+
+
+async def test_private_choice_that_fails_meanwhile_is_refused_by_the_popup_and_the_old_one_shown(
+    with_trouble: Extended,
+) -> None:
+    async with _page(with_trouble, MEET) as page:
+        assert await page.evaluate("attempt()") == ""
+        await sees(page, is_inverted=True)
+        popup = await with_trouble.popup(page)
+        await eventually(popup.locator("option[value=hidden]").count, 10, "the list of filters")
+        # As if the filter had been fine when the list was fetched.
+        await popup.evaluate("document.querySelector('option[value=hidden]').disabled = false")
+        await popup.select_option("#filter", "hidden")
+        await eventually(lambda: _says(popup, "#refused", "hidden cannot run. Needs"), 10, "the refusal")
+        assert "Still on: Invert." in await popup.inner_text("#refused")
+        assert await popup.input_value("#filter") == "invert"
+        assert (await with_trouble.stored())["filter"] == "invert"
+        await sees(page, is_inverted=True)
+        await popup.close()
+
+
+async def test_private_choice_that_the_server_refuses_covers_an_open_call(with_trouble: Extended) -> None:
+    async with _page(with_trouble, MEET) as page:
+        assert await page.evaluate("attempt()") == ""
+        await sees(page, is_inverted=True)
+        popup = await with_trouble.popup(page)
+        await with_trouble.store({**await with_trouble.stored(), "filter": "hidden"})
+
+        async def is_covered() -> bool:
+            return bool(await page.evaluate("look()") is None)
+
+        await eventually(is_covered, 20, "nothing of the camera is seen")
+        await eventually(lambda: _says(popup, "#message", "is covered until you"), 10, "that it is covered")
+        await with_trouble.store({**await with_trouble.stored(), "filter": "invert"})
+        await sees(page, is_inverted=True)
+        await popup.close()
+
+
+async def test_options_page_has_controls_for_pictures_colours_and_lists(
+    with_trouble: Extended, tmp_path: Path
+) -> None:
+    options = await with_trouble.own_page("options.html")
+    await options.check("input[value=palette]")
+    await eventually(lambda: _is_visible(options, "#parameter-tint"), 10, "the parameters")
+    await options.fill("#parameter-tint", "#00c000")
+    await options.check("#parameter-parts-1")
+    Image.new("RGB", (80, 60), (40, 170, 90)).save(tmp_path / "paper.png")
+    await options.set_input_files("#parameter-paper", tmp_path / "paper.png")
+    await eventually(
+        lambda: options.evaluate("document.querySelector('.picture canvas').width === 80"), 10, "its preview"
+    )
+
+    async def kept() -> bool:
+        params = (await with_trouble.stored()).get("params", {}).get("palette", {})
+        is_picture = str(params.get("paper", "")).startswith("data:image/jpeg")
+        return is_picture and (params["tint"], params["parts"]) == ("#00c000", ["hands"])
+
+    await eventually(kept, 10, "all of them are kept")
+    await options.close()
+
+
+async def test_options_page_offers_the_usual_address(browser: Extended) -> None:
+    await browser.store({})
+    options = await browser.own_page("options.html")
+    assert await options.input_value("#server") == "http://localhost:7860"
+    await options.close()
 
 
 async def test_popup_turns_the_filter_off_for_a_site_and_on_again(ready: Extended) -> None:

@@ -10,6 +10,8 @@ from inference_service.filters.grade import Grade
 
 LOOKS = ("vivid", "warm", "cinema", "film", "pastel", "sunset", "vintage", "noir", "sepia")
 COLUMNS = 5
+EXAMPLE = {"look": "cinema"}
+"""What the card of the demo page shows."""
 
 
 def picture() -> Image:
