@@ -197,7 +197,7 @@ class Demo {
   /** Says that the user cannot have a filter, and why; what was chosen stays. @param {FilterOffer} offer */
   #sayWhyNot(offer) {
     const trouble = troubleOf(offer) ?? { code: "failed", text: "", detail: "", remedy: "" };
-    this.#say("bad", cannotRun({ ...trouble, filter: offer.name }));
+    this.#say("bad", cannotRun({ ...trouble, filter: offer.name }, this.#gallery.titleOf(offer)));
   }
 
   /** Takes settings, or an order of filters, that the user has changed. @param {boolean} isOtherFilter */

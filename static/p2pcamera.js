@@ -2210,7 +2210,10 @@
       this.#endFiltered = this.#surface.feed(filtered, (rtpTimestamp) => {
         this.#filteredAt_ms = performance.now();
         this.#tellsTimestamps = rtpTimestamp !== void 0;
-        if (this.#isHeld) return false;
+        if (this.#isHeld) {
+          this.#repeatSometimes(this.#filteredAt_ms);
+          return false;
+        }
         if (this.#gate && rtpTimestamp !== void 0) {
           if (isBefore(rtpTimestamp, this.#gate.first)) return false;
           this.#openGate();
@@ -2271,7 +2274,11 @@
     }
     /** Shows the last frame again, for those who join a call in an outage. @param {number} now_ms */
     repeat(now_ms) {
-      if (this.#isRaw || now_ms - Math.max(this.#filteredAt_ms, this.#repeatedAt_ms) < REPEAT_MS) return;
+      if (!this.#isRaw && now_ms - this.#filteredAt_ms >= REPEAT_MS) this.#repeatSometimes(now_ms);
+    }
+    /** @param {number} now_ms */
+    #repeatSometimes(now_ms) {
+      if (now_ms - this.#repeatedAt_ms < REPEAT_MS) return;
       this.#repeatedAt_ms = now_ms;
       this.#surface.repeat();
     }

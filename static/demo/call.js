@@ -4,9 +4,10 @@
  * The page asks for it as any page does. The shim makes the answer a filtered camera.
  */
 
-import { failureOf, pictureTrouble } from "./failures.js";
+import { failureOf } from "./failures.js";
 import { phrase } from "../shared/language.js";
 import { LiveChange } from "./live_change.js";
+import { PictureNews } from "./picture_news.js";
 
 /**
  * @import { P2PCamera, P2PCameraEvents, P2PCameraFault } from "../p2pcamera.js"
@@ -47,9 +48,7 @@ export class Call extends EventTarget {
   /** Grows with each start and each end: an answer with another number is late. */
   #attempt = 0;
   #retryTimer = 0;
-  #isTroubled = false;
-  /** The filters that apply, of which no frame has come yet. @type {string | null} */
-  #awaited = null;
+  #news = new PictureNews();
 
   /** @param {P2PCamera} shim @param {() => Wanted} wanted what is chosen on the page now */
   constructor(shim, wanted) {
@@ -135,8 +134,8 @@ export class Call extends EventTarget {
     if (names.length === 0) return this.#become("running", "good", phrase("message.camera-only"));
     this.#change = new LiveChange((wanted) => this.#apply(wanted));
     this.#tell("accepted", { names, params });
-    this.#awaited = names.join();
-    this.#become("running", "wait", this.#awaitedWords());
+    const { mood, said } = this.#news.await();
+    this.#become("running", mood, said);
     // The user may have changed the choice while the camera started.
     const wanted = this.#wanted();
     if (JSON.stringify([wanted.names, wanted.params]) !== JSON.stringify([names, params])) {
@@ -154,8 +153,8 @@ export class Call extends EventTarget {
       this.#tell("accepted", { names, params });
       // Other settings of the same filters are seen as the user moves them.
       if (names.join() === before) return;
-      this.#awaited = names.join();
-      this.#say("wait", this.#awaitedWords());
+      const { mood, said } = this.#news.await();
+      this.#say(mood, said);
     } catch (error) {
       if (attempt !== this.#attempt) return;
       const fault = /** @type {P2PCameraFault} */ (error);
@@ -198,8 +197,8 @@ export class Call extends EventTarget {
     if (this.#state !== "running") return;
     if (session.state === "reconnecting") this.#say("wait", phrase("message.reconnecting"));
     else if (session.state === "live") {
-      this.#awaited = session.filters.join();
-      this.#say("wait", this.#awaitedWords());
+      const { mood, said } = this.#news.await();
+      this.#say(mood, said);
     }
   }
 
@@ -207,23 +206,9 @@ export class Call extends EventTarget {
   #statsCame({ session, stats }) {
     if (session !== this.#session || this.#state !== "running") return;
     this.#tell("stats", { stats });
-    this.#judge(stats);
-  }
-
-  /** Says how the picture is, where that is news. @param {P2PCameraStats} stats */
-  #judge(stats) {
-    const isOfChoice = stats.filters.join() === (this.#session?.filters.join() ?? "");
-    if (!isOfChoice) return;
-    if (stats.state === "live") {
-      if (this.#awaited === null && !this.#isTroubled) return;
-      this.#awaited = null;
-      return this.#say("good", this.#liveWords());
-    }
-    // Between two settings of one filter there is no picture for a moment.
-    if (stats.state === "waiting" && this.#awaited === null && !stats.trouble) return;
-    const trouble = pictureTrouble(stats);
-    if (trouble) this.#say(stats.trouble ? "bad" : "wait", trouble);
-    this.#isTroubled = true;
+    if (stats.filters.join() !== session.filters.join()) return;
+    const news = this.#news.of(stats, this.#wanted().title);
+    if (news) this.#say(news.mood, news.said);
   }
 
   /** @param {P2PCameraEvents['progress']['detail']} detail */
@@ -249,14 +234,6 @@ export class Call extends EventTarget {
     );
   }
 
-  #awaitedWords() {
-    return phrase("message.first-picture");
-  }
-
-  #liveWords() {
-    return phrase("message.live", { filter: this.#wanted().title });
-  }
-
   /** @param {CallState} state @param {Mood} mood @param {Phrase} said */
   #become(state, mood, said) {
     this.#state = state;
@@ -266,7 +243,7 @@ export class Call extends EventTarget {
 
   /** @param {Mood} mood @param {Phrase} said */
   #say(mood, said) {
-    this.#isTroubled = mood === "wait";
+    this.#news.note(mood);
     this.#tell("say", { mood, phrase: said });
   }
 

@@ -52,9 +52,12 @@ export function tokenFailure(status) {
   return phrase(status === 401 ? "message.token-needed" : "message.token-refused");
 }
 
-/** @param {P2PCameraTrouble} trouble of a filter @returns {Phrase} */
-export function cannotRun(trouble) {
-  const filter = phrase(`filter.${trouble.filter}.title`, {}, trouble.filter);
+/**
+ * @param {P2PCameraTrouble} trouble of a filter
+ * @param {Phrase} [filter] its title, where that is known
+ * @returns {Phrase}
+ */
+export function cannotRun(trouble, filter = phrase(`filter.${trouble.filter}.title`, {}, trouble.filter)) {
   return phrase("message.cannot-run", { filter, reason: troubleWords(trouble) });
 }
 

@@ -379,17 +379,28 @@ async def test_popup_changes_the_filter_of_a_running_call_and_shows_its_latency(
         await popup.close()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def with_trouble(
-    ready: Extended, services: Services, tmp_path: Path
-) -> AsyncIterator[Extended]:
-    """The same with a second worker, whose filters cannot run, and one that has a parameter of every kind."""
-    folders = [troubled_filters.install(tmp_path / "troubled"), palette_filter.install(tmp_path / "palette")]
-    env = {"PYTHONPATH": ":".join(folders), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def troubled(
+    services: Services, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[None]:
+    """A second worker, with filters that cannot run and with one that has a parameter of every kind."""
+    folder = tmp_path_factory.mktemp("troubled")
+    packages = [troubled_filters.install(folder / "troubled"), palette_filter.install(folder / "palette")]
+    env = {"PYTHONPATH": ":".join(packages), "XDG_CACHE_HOME": str(folder / "cache")}
     worker = services.start_worker("palette", env=env)
-    await services.ready({"palette": 1, "hidden": 1})
-    yield ready
-    worker.stop()
+    await services.ready({"palette": 1})
+
+    async def is_described() -> bool:
+        return "hidden" in await services.filters()
+
+    await eventually(is_described, 20, "the worker knows its filters")
+    yield
+    worker.kill()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def with_trouble(ready: Extended, troubled: None) -> Extended:
+    return ready
 
 
 async def test_popup_and_options_list_apart_what_cannot_run_with_the_reason(with_trouble: Extended) -> None:
@@ -417,7 +428,7 @@ async def test_private_choice_that_fails_meanwhile_is_refused_by_the_popup_and_t
         # As if the filter had been fine when the list was fetched.
         await popup.evaluate("document.querySelector('option[value=hidden]').disabled = false")
         await popup.select_option("#filter", "hidden")
-        await eventually(lambda: _says(popup, "#refused", "hidden cannot run. Needs"), 10, "the refusal")
+        await eventually(lambda: _says(popup, "#refused", "Hidden cannot run. Needs"), 10, "the refusal")
         assert "Still on: Invert." in await popup.inner_text("#refused")
         assert await popup.input_value("#filter") == "invert"
         assert (await with_trouble.stored())["filter"] == "invert"

@@ -1,0 +1,52 @@
+/**
+ * What is said of the returned picture, and when: "live" once a frame of the chosen filters is shown, never before.
+ */
+
+import { pictureTrouble } from "./failures.js";
+import { phrase } from "../shared/language.js";
+
+/**
+ * @import { P2PCameraStats } from "../p2pcamera.js"
+ */
+
+/** @typedef {{mood: import('./call.js').Mood, said: import('../shared/language.js').Phrase}} News */
+
+export class PictureNews {
+  /** Whether no frame of the choice that applies has come yet. */
+  #isAwaited = false;
+  /** Whether something else than "live" was said last. */
+  #isOther = false;
+
+  /** Begins with a choice that the server applies. @returns {News} */
+  await() {
+    this.#isAwaited = true;
+    return { mood: "wait", said: phrase("message.first-picture") };
+  }
+
+  /** Notes what was said: a refusal stays until the user does something. @param {import('./call.js').Mood} mood */
+  note(mood) {
+    if (mood === "wait") this.#isOther = true;
+    else if (mood === "good") this.#isOther = false;
+  }
+
+  /**
+   * @param {P2PCameraStats} stats of the choice that applies
+   * @param {import('../shared/language.js').Phrase} filter its title
+   * @returns {News | null} null where nothing new is to be said
+   */
+  of(stats, filter) {
+    const { state, trouble } = stats;
+    if (state === "live") {
+      if (!this.#isAwaited && !this.#isOther) return null;
+      this.#isAwaited = false;
+      return { mood: "good", said: phrase("message.live", { filter }) };
+    }
+    // Between two settings of one filter there is no picture for a moment, and nothing returns that has not been
+    // there yet: what is said of its loading stays.
+    const isNoNews = state === "waiting" || (state === "card" && this.#isAwaited);
+    const said = pictureTrouble(stats);
+    if ((isNoNews && !trouble) || said === null) return null;
+    this.#isOther = true;
+    return { mood: trouble ? "bad" : "wait", said };
+  }
+}
