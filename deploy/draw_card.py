@@ -24,8 +24,8 @@ def main() -> None:
     picture = Image.new("RGB", (width, height), BACKGROUND)
     draw = ImageDraw.Draw(picture)
     _camera(draw, width // 2, int(height * 0.36))
-    _line(draw, "Camera filter is reconnecting", int(height * 0.66), 26, WHITE, width)
-    _line(draw, "Your camera stays covered until it is back", int(height * 0.78), 17, GREY, width)
+    _line(draw, "The camera filter does not answer", int(height * 0.66), 26, WHITE, width)
+    _line(draw, "Nothing of your camera is shown", int(height * 0.78), 17, GREY, width)
     picture.resize(SIZE, Image.Resampling.LANCZOS).quantize(64).save(TARGET, optimize=True)
 
 

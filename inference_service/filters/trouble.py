@@ -58,7 +58,10 @@ def before_loading(made: Filter, device: torch.device, weights_dir: Path) -> Tro
         names = ", ".join(missing)
         packages = "package" if len(missing) == 1 else "packages"
         return Trouble(
-            Code.NEEDS_PACKAGE, f"needs the {packages} {names}", names, _install(needed[missing[0]])
+            Code.NEEDS_PACKAGE,
+            f"needs the {packages} {names}",
+            names,
+            " && ".join(dict.fromkeys(_install(needed[name]) for name in missing)),
         )
     if slow := on_device(made, device):
         return slow

@@ -180,7 +180,7 @@ export class Gallery {
 
   /** @param {FilterOffer} offer @param {Card} card */
   #showState(offer, { element, input, state: place, why }) {
-    const { name, state = "loaded", workers, size_bytes = 0 } = offer;
+    const { name, state = "loaded", workers, size_bytes = 0, has_weights = true } = offer;
     const shown = workers > 0 ? state : "away";
     element.dataset.state = shown;
     input.disabled = shown === "failed";
@@ -188,12 +188,13 @@ export class Gallery {
     const isPart = shown === "loading" && fraction !== undefined;
     if (isPart) element.style.setProperty("--loaded", String(fraction));
     const percent = Math.round((fraction ?? 0) * 100);
-    const needsDownload = shown === "loadable" && offer.reason_code === "needs_weights" && size_bytes > 0;
+    const needsDownload = shown === "loadable" && !has_weights && size_bytes > 0;
     if (isPart) this.#language.write(place, phrase("filters.state.loading-part", { percent }));
     else if (needsDownload) {
       this.#language.write(place, phrase("filters.state.downloads", { size: sizeWords(size_bytes) }));
     } else this.#language.write(place, phrase(`filters.state.${shown}`, {}, shown));
-    const trouble = shown === "away" || needsDownload ? null : troubleOf(offer);
+    // That something is downloaded first is said above, and keeps nobody from choosing it.
+    const trouble = shown === "away" || offer.reason_code === "needs_weights" ? null : troubleOf(offer);
     why.hidden = trouble === null;
     this.#language.write(why, trouble ? troubleWords(trouble, size_bytes) : "");
   }

@@ -161,8 +161,8 @@ function showRefused(words) {
 }
 
 /** Shows what an open call has, where it is not what was chosen. @param {Report} report */
-async function followCall({ filters = [], refused, covered }) {
-  const on = filters.join();
+async function followCall({ stats, refused, covered }) {
+  const on = stats?.filters.join() ?? "";
   if (performance.now() - choseAt_ms < FOLLOWS_MS && !refused) return;
   if (covered) {
     const why = refused ? sayFaultOf(refused.fault) : "";

@@ -28,7 +28,7 @@ class Lacking(Recorder):
     weights = (FILE,)
 
     def needed_packages(self):
-        return {"no_such_package_here": HOW}
+        return {"no_such_package_here": HOW, "json": HOW}
 
     def load(self, device):
         raise AssertionError("loaded without its package")
