@@ -34,6 +34,8 @@ class Entry:
     status: FilterStatus | None = None
     """None until the class is imported."""
     cls: type[Filter] | None = None
+    idle: Filter | None = None
+    """One that knows its settings and loads nothing: it says what it needs. None as for `cls`."""
     loaded: Filter | None = None
     progress: Progress = NOT_ASKED
     trouble: Trouble | None = None

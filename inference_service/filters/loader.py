@@ -107,7 +107,7 @@ class Loader:
             self._fail(entry, "could not be imported", exc)
             return None
         with self._lock:
-            entry.cls = cls
+            entry.cls, entry.idle = cls, made
             entry.status = replace(status, size_bytes=size_bytes)
         self._show(entry, obstacle)
         return cls
@@ -126,7 +126,8 @@ class Loader:
 
     def _look_again(self, entry: Entry) -> None:
         """See whether what was in a filter's way has gone: a network is back, a file or a package there."""
-        if entry.cls is None or entry.loaded is not None or entry.trouble is None:
+        idle = entry.idle
+        if idle is None or entry.loaded is not None or entry.trouble is None:
             return
         if entry.trouble.code in PASSING:
             if time.monotonic() < entry.asks_from_s:
@@ -137,13 +138,14 @@ class Loader:
                 # Whoever wants it next has it tried again.
                 self._set_state(entry, FilterState.LOADABLE, entry.trouble)
             return
-        made = configured(entry.cls, self._settings_of(entry))
         if entry.trouble.code is Code.NEEDS_PACKAGE:
             # Not used from here on: what is loaded beside it may be of another release.
-            if since := trouble.installed_since(made):
+            if since := trouble.installed_since(idle):
                 self._show(entry, since)
         elif entry.trouble.code is Code.NEEDS_WEIGHTS:
-            self._show(entry, trouble.before_loading(made, self._device, self._weights_dir))
+            now = trouble.before_loading(idle, self._device, self._weights_dir)
+            if now != entry.trouble:
+                self._show(entry, now)
 
     def _load(self, entry: Entry) -> None:
         if entry.loaded is not None:
@@ -154,9 +156,10 @@ class Loader:
         try:
             entry.progress = Progress(f"importing {name}", 0.1)
             cls = self.describe(entry)
-            if cls is None or (entry.trouble is not None and entry.trouble.code in BLOCKING):
+            idle = entry.idle
+            if cls is None or idle is None or (entry.trouble and entry.trouble.code in BLOCKING):
                 return
-            lasting = trouble.on_device(configured(cls, self._settings_of(entry)), self._device)
+            lasting = trouble.on_device(idle, self._device)
             self._set_state(entry, FilterState.LOADING, lasting)
             made = self._room.fit(entry, partial(self._made, entry, cls))
             with self._lock:
@@ -221,9 +224,7 @@ class Loader:
         self._on_change()
 
     def _has_weights(self, entry: Entry) -> bool:
-        if entry.cls is None:
-            return True
-        return trouble.has_weights(configured(entry.cls, self._settings_of(entry)), self._weights_dir)
+        return entry.idle is None or trouble.has_weights(entry.idle, self._weights_dir)
 
     def _fail(self, entry: Entry, what: str, exc: BaseException) -> None:
         name = entry.point.name

@@ -27,7 +27,7 @@ def load(
     weights_dir: Path,
     on_progress: OnProgress | None = None,
 ) -> Filter:
-    """Return a loaded filter; raises what its settings or its `load` raise, and MissingPackage before that."""
+    """Return a loaded filter; raises MissingPackage, and what its settings or its `load` raise."""
     made = configured(cls, settings)
     needed = made.needed_packages()
     # Before the weights: nobody waits for a download that is of no use.

@@ -93,7 +93,7 @@ def installed_since(made: Filter) -> Trouble | None:
     names = ", ".join(needed)
     return Trouble(
         Code.NEEDS_RESTART,
-        f"needs a restart of the worker, since {names} has been installed",
+        f"needs a restart of the worker, since its packages have been installed ({names})",
         names,
         "restart the worker",
     )

@@ -151,7 +151,8 @@ class Control:
     async def _until(self, due_s: float, event: asyncio.Event | None) -> None:
         left_s = max(0.0, due_s - time.monotonic())
         if event is None:
-            return await asyncio.sleep(left_s)
+            await asyncio.sleep(left_s)
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout(left_s):
                 await event.wait()
@@ -170,9 +171,7 @@ class Control:
         channel.send(text)
 
 
-def _worker_error(
-    code: str, text: str, field: str, trouble: dict[str, str] | None = None
-) -> dict[str, Any]:
+def _worker_error(code: str, text: str, field: str, trouble: dict[str, str] | None = None) -> dict[str, Any]:
     more = {"field": field, "trouble": trouble}
     error = {"code": code, "message": text} | {name: value for name, value in more.items() if value}
     # `of` tells it from the answer to a change that was refused.

@@ -273,7 +273,7 @@ async def test_a_snapshot_is_a_png_of_the_filtered_picture(page: Demo, tmp_path:
     await expect(page.page.locator("#takes")).to_be_hidden()
 
 
-async def test_a_recording_is_a_file_of_the_filtered_picture_with_its_time_shown(
+async def test_a_recording_is_a_file_of_the_filtered_picture_with_sound_and_its_time_shown(
     page: Demo, tmp_path: Path
 ) -> None:
     await page.start("invert")
@@ -284,11 +284,36 @@ async def test_a_recording_is_a_file_of_the_filtered_picture_with_its_time_shown
     await expect(page.page.locator("#recording-time")).to_have_text("0:02", timeout=20_000)
     await record.click()
     path = await _saved(page, (".mp4", ".webm"), tmp_path)
+    await expect(page.page.locator("#takes-list p").first).to_contain_text("Recording with sound, ")
     with av.open(str(path)) as container:
         frames = list(container.decode(video=0))
+    with av.open(str(path)) as container:
+        sound = list(container.decode(audio=0))
+    assert sum(one.samples / one.sample_rate for one in sound) > 1
     assert len(frames) > 5
     assert frames[-1].time - frames[0].time > 1
     _assert_inverted(frames[-1])
+
+
+async def test_a_recording_without_a_microphone_says_that_it_has_no_sound(page: Demo, tmp_path: Path) -> None:
+    await page.start("invert")
+    # As where the user refuses, which this browser's made-up user does not.
+    await page.page.evaluate(
+        """() => {
+            const { getUserMedia } = navigator.mediaDevices;
+            navigator.mediaDevices.getUserMedia = function (asked) {
+                if (!asked.video) return Promise.reject(new DOMException("no", "NotAllowedError"));
+                return getUserMedia.call(this, asked);
+            };
+        }"""
+    )
+    record = page.page.get_by_role("button", name="Record")
+    await record.click()
+    await expect(page.page.locator("#whispered")).to_contain_text("Recording without sound")
+    await expect(page.page.locator("#recording-time")).to_have_text("0:01", timeout=20_000)
+    await record.click()
+    await expect(page.page.locator("#takes-list p").first).to_contain_text("Recording without sound, ")
+    await page.page.get_by_role("button", name="Remove p2pcamera-invert").first.click()
 
 
 async def _saved(page: Demo, ending: str | tuple[str, ...], folder: Path) -> Path:

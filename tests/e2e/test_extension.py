@@ -380,9 +380,7 @@ async def test_popup_changes_the_filter_of_a_running_call_and_shows_its_latency(
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def troubled(
-    services: Services, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[None]:
+async def troubled(services: Services, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[None]:
     """A second worker, with filters that cannot run and with one that has a parameter of every kind."""
     folder = tmp_path_factory.mktemp("troubled")
     packages = [troubled_filters.install(folder / "troubled"), palette_filter.install(folder / "palette")]
@@ -409,7 +407,9 @@ async def test_popup_and_options_list_apart_what_cannot_run_with_the_reason(with
         option = popup.locator("optgroup option[value=hidden]")
         await eventually(option.count, 10, "the filter is listed apart")
         assert await option.is_disabled()
-        assert (await option.get_attribute("title") or "").startswith("Needs the package no_such_package_here.")
+        assert (await option.get_attribute("title") or "").startswith(
+            "Needs the package no_such_package_here."
+        )
         await popup.close()
     options = await with_trouble.own_page("options.html")
     await eventually(lambda: _says(options, "#filters-ill", "Needs the package"), 10, "the reason")

@@ -142,7 +142,7 @@ class Img2Img(Filter):
         return tuple(part.file for part in self._parts())
 
     def needed_packages(self) -> Mapping[str, str]:
-        return {name: packages.INSTALL for name in ("diffusers", "transformers")}
+        return dict.fromkeys(("diffusers", "transformers"), packages.INSTALL)
 
     def needs_gpu(self) -> bool:
         return True

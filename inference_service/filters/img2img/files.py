@@ -100,9 +100,7 @@ SD_TURBO = (
 )
 LCM = (
     _lcm("unet/config.json", "unet-config.json"),
-    _lcm(
-        "unet/diffusion_pytorch_model.safetensors", "unet.safetensors", about_bytes=3_440_000_000
-    ),
+    _lcm("unet/diffusion_pytorch_model.safetensors", "unet.safetensors", about_bytes=3_440_000_000),
     _lcm("text_encoder/config.json", "text-config.json"),
     _lcm(
         "text_encoder/model.safetensors",

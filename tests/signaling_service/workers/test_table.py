@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.wire import FilterState, LoopState
-from signaling_service.errors import CannotRun, InvalidParams, NoWorker, UnknownFilter
+from signaling_service.errors import CannotRun, InvalidParams, NoWorker, PassedOn, UnknownFilter
 from signaling_service.metrics import Metrics
 from signaling_service.workers.table import MAX_WORKERS, Workers
 from tests.signaling_service.making import served, status
@@ -179,6 +179,8 @@ def test_a_filter_that_failed_everywhere_is_refused_with_its_reason_and_remedy(w
             "detail": "torchvision",
             "remedy": "make models",
         }
+        # By way of a media process, too.
+        assert PassedOn(caught.value.as_map()).as_json() == caught.value.as_json()
     workers.update(status("w2", (served("pose"),)), 100.1)
     workers.check_choice(["pose"], {})
 
