@@ -55,8 +55,8 @@ def write_examples(names: Iterable[str]) -> None:
 def example(name: str) -> Image | None:
     """Return before and after, (480, 1280, 3) uint8 RGB; None where the filter cannot run here.
 
-    A filter's module of the gallery may say what suits it better: parameters as `EXAMPLE`, or the whole picture
-    by `example()`. Where the filter cannot run, the first two pictures of its `picture()` will do, if it has any.
+    A filter's module of the gallery may say what suits it better: parameters as `EXAMPLE`, or the whole
+    picture by `example()`. Where the filter cannot run, the first two pictures of its `picture()` will do.
     """
     module = _module(name)
     if hasattr(module, "example"):
