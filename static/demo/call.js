@@ -15,9 +15,8 @@ import { PictureNews } from "./picture_news.js";
  */
 
 /**
- * A mood says how good a message is.
  * @typedef {'idle' | 'starting' | 'running' | 'retrying'} CallState
- * @typedef {'info' | 'wait' | 'good' | 'bad'} Mood
+ * @typedef {import('./picture_news.js').Mood} Mood
  * @typedef {import('../shared/language.js').Phrase} Phrase
  *
  * `names` are filters in order; none: the camera alone.

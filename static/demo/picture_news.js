@@ -9,7 +9,11 @@ import { phrase } from "../shared/language.js";
  * @import { P2PCameraStats } from "../p2pcamera.js"
  */
 
-/** @typedef {{mood: import('./call.js').Mood, said: import('../shared/language.js').Phrase}} News */
+/**
+ * A mood says how good a message is.
+ * @typedef {'info' | 'wait' | 'good' | 'bad'} Mood
+ */
+/** @typedef {{mood: Mood, said: import('../shared/language.js').Phrase}} News */
 
 export class PictureNews {
   /** Whether no frame of the choice that applies has come yet. */
@@ -23,7 +27,7 @@ export class PictureNews {
     return { mood: "wait", said: phrase("message.first-picture") };
   }
 
-  /** Notes what was said: a refusal stays until the user does something. @param {import('./call.js').Mood} mood */
+  /** Notes what was said: a refusal stays until the user does something. @param {Mood} mood */
   note(mood) {
     if (mood === "wait") this.#isOther = true;
     else if (mood === "good") this.#isOther = false;
