@@ -59,7 +59,7 @@ def example(name: str) -> Image | None:
     picture by `example()`. Where the filter cannot run, the first two pictures of its `picture()` will do.
     """
     module = _module(name)
-    if hasattr(module, "example"):
+    if module is not None and hasattr(module, "example"):
         made: Image = module.example()
         return made
     one = installed()[name].load()()

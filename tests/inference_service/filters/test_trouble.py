@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -56,7 +58,7 @@ def opened(tmp_path, monkeypatch):
     registries = []
 
     def make(*classes, load=()):
-        points = {cls.name: Point(cls.name, cls) for cls in classes}
+        points: Any = {cls.name: Point(cls.name, cls) for cls in classes}
         registry = Registry(points, CPU, {}, tmp_path, lambda one: None, lambda: None)
         registries.append(registry)
         registry.open(load)
