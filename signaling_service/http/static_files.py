@@ -37,7 +37,7 @@ PAGE_HEADERS = {
     "Content-Security-Policy": PAGE_POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), microphone=(self), display-capture=(), geolocation=(), payment=(), "
-    "usb=(), serial=(), hid=(), bluetooth=(), midi=()",
+    "usb=(), serial=(), hid=(), midi=()",
     "Referrer-Policy": "no-referrer",
     # What `frame-ancestors` says, for browsers that do not know it.
     "X-Frame-Options": "SAMEORIGIN",
