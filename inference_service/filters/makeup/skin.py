@@ -1,8 +1,8 @@
 """Skin made even, with its texture kept, and what on a face is skin at all.
 
 Only a middle band of detail is taken away. What is finer than a pixel of the half-size sheet (pores, hairs)
-is not in it. What is larger than the guided filter's squares (shadows, the shape of the face) stays, as do edges
-(K. He, J. Sun, X. Tang, "Guided Image Filtering", TPAMI 2013).
+is not in it. What is larger than the guided filter's squares stays (shadows, the shape of the face), and so
+do edges (K. He, J. Sun, X. Tang, "Guided Image Filtering", TPAMI 2013).
 """
 
 from __future__ import annotations
