@@ -92,7 +92,7 @@ class Cards:
         down = torch.cat((down[:, :MOUTH], mouth[:, None], down[:, MOUTH + 1 :]), 1)
         grown = 1 + self._grows * (size[:, None, None] - 1)
         across, down = across * grown, down * grown
-        u, v = self._at[kinds].split(1, -1)
+        u, v = self._at[kinds].chunk(2, -1)
         origin = root - u * across - v * down
         maps = _shifted(poses.homographies(origin, across, down), self._shifts(poses, points, kinds))
         turn = poses.rotation.transpose(1, 2)
@@ -186,4 +186,5 @@ def _shifted(maps: Tensor, shifts: Tensor) -> Tensor:
 
 
 def _unit(vectors: Tensor) -> Tensor:
-    return vectors / torch.linalg.vector_norm(vectors, dim=-1, keepdim=True).clamp(min=1e-6)
+    length: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
+    return vectors / length.clamp(min=1e-6)

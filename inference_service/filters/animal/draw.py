@@ -6,7 +6,7 @@ shadow of an ear -> ears -> muzzle -> tongue or teeth -> whiskers -> nose
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import cv2
 import numpy as np
@@ -45,6 +45,7 @@ class Head:
     where: Floats
     places: Floats
     share: Floats
+    _: KW_ONLY
     fur: float
     """0 to 1: how much of the muzzle is seen."""
 
@@ -66,9 +67,10 @@ def heads_of(scene: Scene, fur: Sequence[float]) -> list[Head]:
         muzzle.places,
         muzzle.share,
     )
-    rows = zip(*(part.numpy() for part in parts), strict=True)
+    arrays = [part.numpy() for part in parts]
     shares = [one * own for one, own in zip(fur, scene.presence.tolist(), strict=True)]
-    return [Head(*row, share) for row, share in zip(rows, shares, strict=True)]
+    rows = ([array[number] for array in arrays] for number in range(len(shares)))
+    return [Head(*row, fur=share) for row, share in zip(rows, shares, strict=True)]
 
 
 def draw(picture: Picture, head: Head, album: Album) -> None:
@@ -91,12 +93,12 @@ def _card(picture: Picture, sprite: Sprite, head: Head, number: int, veil: Float
         return
     left, right, top, bottom, length = reach
     level = _level(length)
-    size = SIZES[level]
     paint = _lit(sprite, level, head.lean[number], head.level)
+    size = len(paint)
     if veil is not None and veil.min() < 1:
         paint = paint * cv2.resize(veil, (size, size), interpolation=cv2.INTER_LINEAR)[..., None]
     matrix = _to_piece(head.maps[number], size, left, top)
-    shown = cv2.warpPerspective(paint, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
+    shown = _warped(paint, matrix, right - left, bottom - top)
     _over(picture[top:bottom, left:right], shown, opacity)
 
 
@@ -108,7 +110,7 @@ def _shadow(picture: Picture, sprite: Sprite, map_: Floats, veil: Floats) -> Non
     alpha = cv2.GaussianBlur(sprite.paint[2][..., 3], (0, 0), SHADOW_SIZE * 0.05)
     alpha = alpha * cv2.resize(veil, alpha.shape, interpolation=cv2.INTER_LINEAR) * SHADOW
     matrix = _to_piece(map_, SHADOW_SIZE, left, top)
-    shown = cv2.warpPerspective(alpha, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
+    shown = _warped(alpha, matrix, right - left, bottom - top)
     piece = picture[top:bottom, left:right]
     piece[:] = cv2.multiply(piece, _thrice(1 - shown), dtype=cv2.CV_8U)
 
@@ -139,10 +141,11 @@ def _muzzle(picture: Picture, sprite: Sprite, head: Head) -> None:
         borderMode=cv2.BORDER_REPLICATE,
     )
     level = _level(side * MUZZLE_SHARE)
-    size = SIZES[level]
     paint = _lit(sprite, level, head.muzzle_lean, head.level)
+    size = len(paint)
     shown = cv2.remap(paint, spread[..., 0] * size - 0.5, spread[..., 1] * size - 0.5, cv2.INTER_LINEAR)
-    _over(picture[y0:y1, x0:x1], cv2.multiply(shown, cv2.merge([spread[..., 2]] * 4)), head.fur)
+    shown = cv2.multiply(shown, cv2.merge([spread[..., 2]] * 4))
+    _over(picture[y0:y1, x0:x1], np.asarray(shown, np.float32), head.fur)
 
 
 def _lit(sprite: Sprite, level: int, lean: Floats, light: Floats) -> Floats:
@@ -157,6 +160,12 @@ def _over(piece: Picture, shown: Floats, opacity: float) -> None:
         shown = shown * np.float32(opacity)
     left = cv2.multiply(piece, _thrice(1 - shown[..., 3]), dtype=cv2.CV_32F)
     piece[:] = cv2.add(left, cv2.cvtColor(shown, cv2.COLOR_RGBA2RGB), dtype=cv2.CV_8U)
+
+
+def _warped(drawing: Floats, matrix: NDArray[np.float64], width: int, height: int) -> Floats:
+    return np.asarray(
+        cv2.warpPerspective(drawing, matrix, (width, height), flags=cv2.INTER_LINEAR), np.float32
+    )
 
 
 def _thrice(plane: Floats) -> Floats:
@@ -188,4 +197,4 @@ def _to_piece(map_: Floats, size: int, left: int, top: int) -> NDArray[np.float6
     """Return (3, 3): from the drawing's pixel to that of a piece of the picture, centres whole numbers."""
     from_pixel = np.array([[1 / size, 0, 0.5 / size], [0, 1 / size, 0.5 / size], [0, 0, 1]])
     to_pixel = np.array([[1, 0, -0.5 - left], [0, 1, -0.5 - top], [0, 0, 1]])
-    return to_pixel @ map_.astype(float) @ from_pixel
+    return np.asarray(to_pixel @ map_.astype(float) @ from_pixel)

@@ -121,14 +121,16 @@ def _spread(drawing: Tensor, maps: Tensor, pixels: Tensor) -> Tensor:
 
 def _muzzle(lit: Tensor, scene: Scene, of: slice, across: Tensor, down: Tensor) -> Tensor:
     left, top, side = (one[:, None, None] for one in scene.muzzle.where[of].unbind(1))
-    u, v = torch.broadcast_tensors((across - left) / side * 2 - 1, (down - top) / side * 2 - 1)
+    u, v = (across - left) / side * 2 - 1, (down - top) / side * 2 - 1
+    u, v = u.expand(-1, len(down), -1), v.expand(-1, -1, len(across))
     small = torch.cat((scene.muzzle.places[of], scene.muzzle.share[of]), 1)
     spread = nnf.grid_sample(small, torch.stack((u, v), -1), "bilinear", "border", align_corners=False)
     is_inside = ((u.abs() <= 1) & (v.abs() <= 1))[:, None]
     shown = nnf.grid_sample(
         lit, spread[:, :2].permute(0, 2, 3, 1) * 2 - 1, "bilinear", "zeros", align_corners=False
     )
-    return shown * (spread[:, 2:] * is_inside)
+    share: Tensor = spread[:, 2:] * is_inside
+    return shown * share
 
 
 def _enlarged(veil: Tensor, side: int) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
-from inference_service.filters.animal.art.drawings import WINDOW
+from inference_service.filters.animal.art.muzzles import WINDOW
 from inference_service.filters.vision.networks.people import face_topology as face
 from inference_service.filters.vision.networks.people.face_topology import face_model
 
@@ -69,7 +69,7 @@ class Muzzle:
         cell = corner_at.long()
         base = (torch.arange(k, device=points.device)[:, None] * SIDE + cell[..., 1]) * SIDE + cell[..., 0]
         sums = torch.zeros(k * SIDE * SIDE, 3, device=points.device)
-        right, down = part.split(1, -1)
+        right, down = part.chunk(2, -1)
         shares = ((1 - right) * (1 - down), right * (1 - down), (1 - right) * down, right * down)
         spread = torch.cat([value * share for share in shares], 1)
         around = torch.cat([base + step for step in (0, 1, SIDE, SIDE + 1)], 1)
@@ -101,8 +101,8 @@ def _texels() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     corners, shares = np.zeros((len(x), 3), np.int64), np.zeros((len(x), 3), np.float32)
     inner, lower = set(face.LIPS_INNER), set(LOWER_LIP)
     for triangle in triangles:
-        own = set(triangle.tolist())
-        if inner.issuperset(own) or lower & own or points[triangle, 1].min() < LOWEST:
+        corner_set = set(triangle.tolist())
+        if inner.issuperset(corner_set) or lower & corner_set or points[triangle, 1].min() < LOWEST:
             continue
         (x0, y0, z0), (x1, y1, z1), (x2, y2, z2) = points[triangle]
         area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)

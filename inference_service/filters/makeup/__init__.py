@@ -134,8 +134,8 @@ def made_up(batch: Tensor, seen: Followed, finder: Finder, rows: Tensor) -> Tens
 def wish_of(rows: Tensor) -> Wish:
     """Return what K faces are to have; `rows` (K, P) as `row` makes them."""
     split = len(AMOUNTS)
-    amounts = rows[:, :split, None, None].split(1, 1)
-    colours = rows[:, split:, None, None].split(3, 1)
+    amounts = rows[:, :split, None, None].chunk(split, 1)
+    colours = rows[:, split:, None, None].chunk(len(COLOURS), 1)
     return Wish(*amounts, *colours)
 
 

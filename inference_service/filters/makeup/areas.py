@@ -104,7 +104,7 @@ class Finder:
         """Return the maps of meshes (K, 468, 2) in pixels of the sheet."""
         corners = self._corners(points)
         maps = filled(corners, corners[:, self._follows], self._layers, _COUNT, SIDE)
-        outer, inner, eyes, brows, kept_out, oval, lid, crease, line = maps.split(1, 1)
+        outer, inner, eyes, brows, kept_out, oval, lid, crease, line = maps.chunk(_COUNT, 1)
         lips = _soft((outer - inner).clamp(min=0), 1)
         shadow = (0.55 * _soft(lid, 2) + 0.6 * _soft(crease, 4)).clamp(max=1) * (1 - _soft(eyes, 1))
         barred = torch.maximum(torch.maximum(eyes, outer), torch.maximum(brows, kept_out))

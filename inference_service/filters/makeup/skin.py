@@ -37,8 +37,9 @@ class Skin(NamedTuple):
 
 def luma_of(sheets: Tensor) -> Tensor:
     """Return (K, 1, h, w) of sheets (K, 3, h, w) in [0, 1]."""
-    red, green, blue = sheets.split(1, 1)
-    return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+    red, green, blue = sheets.chunk(3, 1)
+    luma: Tensor = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+    return luma
 
 
 def known_skin(sheets: Tensor, area: Tensor) -> Skin:
@@ -69,10 +70,11 @@ def evened(sheets: Tensor) -> Tensor:
     """Return (K, 3, h, w): what is to be added to sheets of half the size to take their middle band away."""
     guide = luma_of(sheets)
     maps = torch.cat((guide, sheets, guide * guide, guide * sheets), 1)
-    mean_guide, mean, mean_square, mean_product = box_mean(maps, RADIUS).split((1, 3, 1, 3), 1)
+    means = box_mean(maps, RADIUS)
+    mean_guide, mean, mean_square, mean_product = means[:, :1], means[:, 1:4], means[:, 4:5], means[:, 5:]
     slope = (mean_product - mean_guide * mean) / (mean_square - mean_guide * mean_guide + EVENNESS)
-    slope, offset = box_mean(torch.cat((slope, mean - slope * mean_guide), 1), RADIUS).split(3, 1)
-    return slope * guide + offset - sheets
+    slope, offset = box_mean(torch.cat((slope, mean - slope * mean_guide), 1), RADIUS).chunk(2, 1)
+    return torch.addcmul(offset, slope, guide) - sheets
 
 
 def _ramp(values: Tensor, low: float, high: float) -> Tensor:

@@ -5,9 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from inference_service.filters.animal.art import drawings
 from inference_service.filters.animal.art.brush import Sprite
 from inference_service.filters.animal.art.coats import COATS, Kind
+from inference_service.filters.animal.art.ears import drawn_ear
+from inference_service.filters.animal.art.features import (
+    drawn_nose,
+    drawn_teeth,
+    drawn_tongue,
+    drawn_whiskers,
+)
+from inference_service.filters.animal.art.muzzles import drawn_muzzle
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +32,11 @@ class Album:
 def album(kind: Kind) -> Album:
     """Draw an animal, the first time; takes a tenth of a second or two."""
     coat = COATS[kind]
-    mouth = (
-        drawings.drawn_tongue(5) if coat.mouth == "tongue" else drawings.drawn_teeth(coat.mouth == "fangs")
-    )
+    mouth = drawn_tongue(5) if coat.mouth == "tongue" else drawn_teeth(coat.mouth == "fangs")
     return Album(
-        drawings.drawn_ear(coat.ear, 1),
-        drawings.drawn_muzzle(coat, 2),
+        drawn_ear(coat.ear, 1),
+        drawn_muzzle(coat, 2),
         mouth,
-        drawings.drawn_whiskers(coat, 4),
-        drawings.drawn_nose(coat, 3),
+        drawn_whiskers(coat, 4),
+        drawn_nose(coat, 3),
     )

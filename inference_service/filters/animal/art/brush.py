@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 DRAWN = 512
 SIZES = (256, 128, 64, 32)
@@ -21,12 +21,14 @@ RGB = tuple[int, int, int]
 Points = Sequence[tuple[float, float]]
 Flow = Callable[[Floats, Floats], tuple[Floats, Floats]]
 """From places (u, v) in 0..1 to the direction in which fur lies there."""
+Tint = Callable[[Floats, Floats], Floats]
+"""From places to (n, 3) levels of 0..255."""
 _SHIFT = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Sprite:
-    """A drawing in the sizes of `SIZES`, largest first."""
+    """A drawing in the sizes of `SIZES`, largest first; some have none above the second."""
 
     paint: tuple[Floats, ...]
     """(S, S, 4): red, green, blue in 0..255, multiplied by alpha, and alpha in 0..1."""
@@ -44,7 +46,7 @@ class Sheet:
     def fill(self, mask: Floats, rgb: RGB, lower: RGB | None = None) -> None:
         """Paint where the mask (0..1) is; with `lower` the colour changes from top to bottom."""
         share = np.linspace(0, 1, DRAWN, dtype=np.float32)[:, None, None]
-        colour = np.float32(rgb) * (1 - share) + np.float32(lower or rgb) * share
+        colour = floats(rgb) * (1 - share) + floats(lower or rgb) * share
         over = np.concatenate(
             (np.broadcast_to(colour, (DRAWN, DRAWN, 3)), np.full((DRAWN, DRAWN, 1), 255)), -1
         )
@@ -55,7 +57,7 @@ class Sheet:
         self,
         mask: Floats,
         flow: Flow,
-        colour: Callable[[Floats, Floats], Floats],
+        colour: Tint,
         count: int,
         length: float,
         width: float = 2.0,
@@ -69,8 +71,8 @@ class Sheet:
         """
         weights = mask.ravel() / max(float(mask.sum()), 1e-6)
         roots = self.chance.choice(mask.size, count, p=weights / weights.sum())
-        v, u = (np.float32(axis + self.chance.random(count)) / DRAWN for axis in np.divmod(roots, DRAWN))
-        to_u, to_v = flow(u, v)
+        v, u = (floats(axis + self.chance.random(count)) / DRAWN for axis in np.divmod(roots, DRAWN))
+        to_u, to_v = flow(floats(u), floats(v))
         angle = np.arctan2(to_v, to_u) + self.chance.normal(0, rough, count)
         bend = self.chance.normal(0, 0.35, count)
         long = length * (0.55 + 0.9 * self.chance.random(count))
@@ -79,7 +81,7 @@ class Sheet:
         x = u + np.cumsum(np.cos(turned) * long / 4, 0) - np.cos(turned[0]) * long / 4
         y = v + np.cumsum(np.sin(turned) * long / 4, 0) - np.sin(turned[0]) * long / 4
         tone = 1 + self.chance.normal(0, vary, (count, 1))
-        levels = np.clip(colour(u, v) * tone, 0, 255)
+        levels = np.clip(colour(floats(u), floats(v)) * tone, 0, 255)
         # What lies nearer to the root covers what lies farther along, as shingles do.
         order = np.argsort(-(u * np.cos(angle) + v * np.sin(angle)), kind="stable")
         lines = np.rint(np.stack((x.T, y.T), -1) * DRAWN * 2**_SHIFT).astype(np.int32, order="C")
@@ -98,30 +100,46 @@ class Sheet:
         """Let the drawing be seen by (DRAWN, DRAWN) shares only."""
         self._paint = np.rint(self._paint * share[..., None]).astype(np.uint8, order="C")
 
-    def line(self, points: Points, rgb: RGB, width: float, taper: bool = True) -> None:
-        """Paint a smooth line; one that tapers ends in a point."""
+    def line(self, points: Points, rgb: RGB, width: float) -> None:
+        """Paint a smooth line that ends in a point."""
         curve = smooth(points, closed=False)
         for number, (start, end) in enumerate(pairwise(curve)):
-            thick = width * (1 - number / len(curve)) if taper else width
+            thick = width * (1 - number / len(curve))
             pair = np.rint(np.stack((start, end)) * DRAWN * 2**_SHIFT).astype(np.int32)
             share = 255 * min(1.0, thick)
             ink = (*(round(level * share / 255) for level in rgb), round(share))
             cv2.polylines(self._paint, [pair], False, ink, max(1, round(thick)), cv2.LINE_AA, _SHIFT)
 
-    def done(self, height: Floats, depth: float = 1.0) -> Sprite:
-        """Return the drawing with the relief of a height map (DRAWN, DRAWN), in pixels."""
+    def done(self, height: Floats, depth: float = 1.0, most: int = SIZES[0]) -> Sprite:
+        """Return the drawing with the relief of a height map (DRAWN, DRAWN), in pixels.
+
+        What is always shown small needs no size above `most`.
+        """
         lean_v, lean_u = np.gradient(height * depth)
         relief = np.stack((-lean_u, -lean_v), -1)
-        relief /= np.sqrt(1 + np.square(relief).sum(-1, keepdims=True))
+        relief = relief / np.sqrt(1 + np.square(relief).sum(-1, keepdims=True))
         paint = self._paint.astype(np.float32)
         paint[..., 3] /= 255
+        sizes = [min(size, most) for size in SIZES]
         return Sprite(
-            tuple(cv2.resize(paint, (size, size), interpolation=cv2.INTER_AREA) for size in SIZES),
-            tuple(
-                cv2.resize(relief.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
-                for size in SIZES
-            ),
+            tuple(_shrunk(paint, size) for size in sizes),
+            tuple(_shrunk(floats(relief), size) for size in sizes),
         )
+
+
+def _shrunk(values: Floats, size: int) -> Floats:
+    return floats(cv2.resize(values, (size, size), interpolation=cv2.INTER_AREA))
+
+
+def floats(values: ArrayLike) -> Floats:
+    """Return an array of float32."""
+    return np.asarray(values, np.float32)
+
+
+def darker(rgb: RGB, share: float) -> RGB:
+    """Return that share of a colour's light."""
+    red, green, blue = (round(level * share) for level in rgb)
+    return red, green, blue
 
 
 def grid() -> tuple[Floats, Floats]:
@@ -154,7 +172,7 @@ def area(points: Points, soft: float = 0.0) -> Floats:
     mask = np.zeros((DRAWN, DRAWN), np.uint8)
     corners = np.rint(smooth(points) * DRAWN * 2**_SHIFT).astype(np.int32)
     cv2.fillPoly(mask, [corners], 255, cv2.LINE_AA, _SHIFT)
-    return blurred(np.float32(mask) / 255, soft)
+    return blurred(floats(mask / 255), soft)
 
 
 def ellipse(u0: float, v0: float, half_u: float, half_v: float, soft: float = 0.0) -> Floats:
@@ -172,6 +190,21 @@ def blurred(mask: Floats, deviation: float) -> Floats:
 
 def dome(mask: Floats, reach: float) -> Floats:
     """Return the height of a cushion of this outline, in pixels; `reach` in sheet widths is its rounding."""
-    inside = cv2.distanceTransform(np.uint8(mask > 0.5), cv2.DIST_L2, 5)
+    inside = floats(cv2.distanceTransform((mask > 0.5).astype(np.uint8), cv2.DIST_L2, 5))
     part = np.clip(inside / (reach * DRAWN), 0, 1)
-    return blurred(np.float32(np.sqrt(1 - (1 - part) ** 2) * reach * DRAWN * 0.6), 0.012)
+    return blurred(floats(np.sqrt(1 - (1 - part) ** 2) * reach * DRAWN * 0.6), 0.012)
+
+
+def plain(colour: RGB) -> Tint:
+    """Return one colour for all hairs."""
+    return lambda u, v: np.broadcast_to(floats(colour), (len(u), 3))
+
+
+def upwards(u0: float) -> Flow:
+    """Return a flow up, that draws together towards the middle."""
+    return lambda u, v: ((u0 - u) * 0.8, -1 + 0 * v)
+
+
+def towards(u0: float, v0: float, pull: float) -> Flow:
+    """Return a flow to a place; below 0 away from it."""
+    return lambda u, v: ((u0 - u) * pull, (v0 - v) * pull)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from inference_service.filters.animal.art import outlines
 from inference_service.filters.animal.art.brush import RGB, Points
 
 Kind = Literal["cat", "dog", "fox", "rabbit", "bear", "mouse"]
@@ -66,24 +67,8 @@ class Coat:
 COATS: dict[Kind, Coat] = {
     "cat": Coat(
         ear=Ear(
-            outline=(
-                (0.08, 0.93),
-                (0.13, 0.6),
-                (0.3, 0.27),
-                (0.46, 0.06),
-                (0.66, 0.25),
-                (0.86, 0.6),
-                (0.93, 0.93),
-            ),
-            hollow=(
-                (0.25, 0.94),
-                (0.3, 0.62),
-                (0.4, 0.36),
-                (0.48, 0.21),
-                (0.62, 0.38),
-                (0.72, 0.64),
-                (0.72, 0.94),
-            ),
+            outline=outlines.CAT_EAR,
+            hollow=outlines.CAT_HOLLOW,
             root=(92, 84, 80),
             back=(120, 111, 105),
             tip=(74, 67, 64),
@@ -106,18 +91,7 @@ COATS: dict[Kind, Coat] = {
     ),
     "dog": Coat(
         ear=Ear(
-            outline=(
-                (0.06, 0.3),
-                (0.2, 0.08),
-                (0.48, 0.04),
-                (0.76, 0.2),
-                (0.92, 0.52),
-                (0.9, 0.82),
-                (0.74, 0.96),
-                (0.56, 0.86),
-                (0.42, 0.62),
-                (0.24, 0.5),
-            ),
+            outline=outlines.DOG_EAR,
             hollow=(),
             root=(150, 98, 58),
             back=(122, 74, 42),
@@ -144,24 +118,8 @@ COATS: dict[Kind, Coat] = {
     ),
     "fox": Coat(
         ear=Ear(
-            outline=(
-                (0.1, 0.93),
-                (0.13, 0.6),
-                (0.24, 0.28),
-                (0.42, 0.03),
-                (0.64, 0.24),
-                (0.84, 0.58),
-                (0.92, 0.93),
-            ),
-            hollow=(
-                (0.25, 0.94),
-                (0.28, 0.62),
-                (0.36, 0.36),
-                (0.44, 0.2),
-                (0.6, 0.38),
-                (0.72, 0.64),
-                (0.74, 0.94),
-            ),
+            outline=outlines.FOX_EAR,
+            hollow=outlines.FOX_HOLLOW,
             root=(214, 106, 38),
             back=(226, 116, 42),
             tip=(46, 34, 32),
@@ -187,28 +145,8 @@ COATS: dict[Kind, Coat] = {
     ),
     "rabbit": Coat(
         ear=Ear(
-            outline=(
-                (0.3, 0.97),
-                (0.2, 0.74),
-                (0.17, 0.45),
-                (0.27, 0.18),
-                (0.5, 0.03),
-                (0.72, 0.18),
-                (0.82, 0.46),
-                (0.78, 0.75),
-                (0.68, 0.97),
-            ),
-            hollow=(
-                (0.4, 0.97),
-                (0.34, 0.74),
-                (0.32, 0.46),
-                (0.38, 0.24),
-                (0.5, 0.13),
-                (0.62, 0.24),
-                (0.68, 0.47),
-                (0.65, 0.75),
-                (0.58, 0.97),
-            ),
+            outline=outlines.RABBIT_EAR,
+            hollow=outlines.RABBIT_HOLLOW,
             root=(226, 218, 210),
             back=(240, 234, 228),
             tip=(240, 234, 228),
@@ -233,25 +171,8 @@ COATS: dict[Kind, Coat] = {
     ),
     "bear": Coat(
         ear=Ear(
-            outline=(
-                (0.14, 0.96),
-                (0.08, 0.66),
-                (0.14, 0.32),
-                (0.36, 0.1),
-                (0.64, 0.1),
-                (0.86, 0.32),
-                (0.92, 0.66),
-                (0.86, 0.96),
-            ),
-            hollow=(
-                (0.32, 0.97),
-                (0.27, 0.66),
-                (0.36, 0.42),
-                (0.5, 0.34),
-                (0.64, 0.42),
-                (0.73, 0.66),
-                (0.68, 0.97),
-            ),
+            outline=outlines.BEAR_EAR,
+            hollow=outlines.BEAR_HOLLOW,
             root=(104, 66, 42),
             back=(124, 82, 52),
             tip=(142, 98, 64),
@@ -275,28 +196,8 @@ COATS: dict[Kind, Coat] = {
     ),
     "mouse": Coat(
         ear=Ear(
-            outline=(
-                (0.34, 0.97),
-                (0.12, 0.78),
-                (0.05, 0.46),
-                (0.2, 0.16),
-                (0.5, 0.05),
-                (0.8, 0.16),
-                (0.95, 0.46),
-                (0.88, 0.78),
-                (0.66, 0.97),
-            ),
-            hollow=(
-                (0.4, 0.95),
-                (0.22, 0.74),
-                (0.16, 0.46),
-                (0.28, 0.24),
-                (0.5, 0.16),
-                (0.72, 0.24),
-                (0.84, 0.46),
-                (0.78, 0.74),
-                (0.6, 0.95),
-            ),
+            outline=outlines.MOUSE_EAR,
+            hollow=outlines.MOUSE_HOLLOW,
             root=(126, 120, 118),
             back=(150, 144, 142),
             tip=(150, 144, 142),

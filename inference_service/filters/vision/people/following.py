@@ -212,7 +212,9 @@ def _is_off(places: Tensor, better: Tensor) -> Tensor:
     side = better[..., 2].clamp(min=1)
     away = torch.linalg.vector_norm(places[..., :2] - better[..., :2], dim=-1) / side
     turned = torch.sin((places[..., 3] - better[..., 3]) / 2).abs() * 2
-    return (away > FAR) | (turned > FAR) | ((places[..., 2] / side - 1).abs() > 2 * FAR)
+    grown = (places[..., 2] / side - 1).abs() / 2
+    is_off: Tensor = torch.maximum(torch.maximum(away, turned), grown) > FAR
+    return is_off
 
 
 def _present(presence: Tensor, is_there: Tensor, is_new: Tensor, elapsed: Tensor, is_first: Tensor) -> Tensor:

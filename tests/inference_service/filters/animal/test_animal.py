@@ -107,7 +107,9 @@ def test_a_gpu_would_draw_the_same(animal: Animal) -> None:
         seen = animal._follower.follow(batch, items)
         rows = animal._rows.stack([one.params for one in items])
         wish = rows[:, 0].long(), rows[:, 1]
-        found = drawn(batch.clone(), animal._stage.scene(batch, seen, items, *wish), items)
+        scene = animal._stage.scene(batch, seen, items, *wish)
+        assert scene is not None
+        found = drawn(batch.clone(), scene, items)
         for one in items:
             del one.state["light"]
         try:
@@ -115,6 +117,7 @@ def test_a_gpu_would_draw_the_same(animal: Animal) -> None:
             scene = animal._stage.scene(batch, seen, items, *wish)
         finally:
             animal._stage.has_every_place = False
+        assert scene is not None
         other = draw_on_device(batch, scene, wish[0], rows[:, 2], Gallery(CPU))
     assert other.isfinite().all()
     change_ = (found.float() - batch.float()).abs().mean()

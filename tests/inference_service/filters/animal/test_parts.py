@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from inference_service.filters.animal.art import drawings
 from inference_service.filters.animal.art.album import album
 from inference_service.filters.animal.art.brush import SIZES
 from inference_service.filters.animal.art.coats import COATS
-from inference_service.filters.animal.art.drawings import WINDOW
+from inference_service.filters.animal.art.ears import drawn_ear
+from inference_service.filters.animal.art.muzzles import WINDOW
 from inference_service.filters.animal.cards import EARS, KINDS, MOUTH, NOSE, WHISKERS, Cards, Placed
 from inference_service.filters.animal.light import Light, Lights, steadied
 from inference_service.filters.animal.muzzle import SIDE, Muzzle
@@ -32,7 +32,7 @@ def opened(points: Tensor, pixels: float) -> Tensor:
 
 
 def placed(points: Tensor, kind: str = "cat", size: float = 1.0) -> Placed:
-    kinds = torch.tensor([KINDS.index(kind)])  # type: ignore[arg-type]
+    kinds = torch.tensor([KINDS.index(kind)])
     return CARDS.place(FITTER.fit(points), points, kinds, torch.tensor([size]))
 
 
@@ -186,7 +186,7 @@ def test_light_is_steadied_and_a_new_face_has_its_own_at_once() -> None:
 
 
 def test_a_drawing_is_the_same_every_time_and_ears_grow_out_of_hair() -> None:
-    one, again = (drawings.drawn_ear(COATS["mouse"].ear, 1) for _ in range(2))
+    one, again = (drawn_ear(COATS["mouse"].ear, 1) for _ in range(2))
     assert all(np.array_equal(*pair) for pair in zip(one.paint, again.paint, strict=True))
     assert [paint.shape for paint in one.paint] == [(size, size, 4) for size in SIZES]
     alpha = one.paint[0][..., 3]
@@ -197,9 +197,9 @@ def test_a_drawing_is_the_same_every_time_and_ears_grow_out_of_hair() -> None:
 
 
 def test_a_tongue_is_red_and_teeth_are_white() -> None:
-    middle = SIZES[0] // 2
-    red, green, blue = album("dog").mouth.paint[0][middle, middle, :3]
+    middle = SIZES[1] // 2
+    red, green, blue = album("dog").mouth.paint[1][middle, middle, :3]
     assert red > 1.5 * max(green, blue)
-    tooth = album("rabbit").mouth.paint[0][middle, int(0.4 * SIZES[0])]
+    tooth = album("rabbit").mouth.paint[1][middle, int(0.4 * SIZES[1])]
     assert tooth[:3].min() > 180
     assert tooth[3] == 1
