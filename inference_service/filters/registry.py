@@ -35,6 +35,8 @@ BUILT_IN = {
     "detection": "inference_service.filters.detection:Detection",
     "pose": "inference_service.filters.pose:Pose",
     "face": "inference_service.filters.face:Face",
+    "makeup": "inference_service.filters.makeup:Makeup",
+    "animal": "inference_service.filters.animal:Animal",
     "grade": "inference_service.filters.grade:Grade",
     "img2img": "inference_service.filters.img2img:Img2Img",
     "passthrough": "inference_service.filters.passthrough:Passthrough",

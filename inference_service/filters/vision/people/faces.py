@@ -26,6 +26,7 @@ from inference_service.filters.vision.networks.people import face_mesh, regions,
 from inference_service.filters.vision.networks.people.face_mesh import FaceMesh
 from inference_service.filters.vision.people import heads
 from inference_service.filters.vision.people.covers import AXIS_X, IS_THERE, RADIUS, X, Y
+from inference_service.filters.vision.people.following import meshes_of
 from inference_service.filters.vision.people.heads import Heads
 from inference_service.filters.vision.people.looking import (
     MOST_FACES,
@@ -89,7 +90,7 @@ class Faces:
         looked = list(range(len(items)))
         if self._is_cpu:
             cells = nnf.avg_pool2d(samples, CELL, ceil_mode=True)
-            points, scores = self._meshes(pictures, places, is_tracked)
+            points, scores = meshes_of(self._mesh, pictures, places, is_tracked)
             next_places, stays = tracking.keep(regions.of_meshes(points), is_tracked, scores)
             is_lost = (is_tracked & ~stays).any(1)
             is_due = [self._is_due(*of) for of in zip(items, cells, covers, is_lost.tolist(), strict=True)]
@@ -100,7 +101,7 @@ class Faces:
         is_old = is_tracked
         places, is_tracked = tracking.join(places, is_tracked, found.regions, found.scores > 0)
         is_new = is_tracked & ~is_old if self._is_cpu else is_tracked
-        new_points, new_scores = self._meshes(pictures, places, is_new)
+        new_points, new_scores = meshes_of(self._mesh, pictures, places, is_new)
         points = torch.where(is_new[..., None, None], new_points, points)
         scores = torch.where(is_new, new_scores, scores)
         poison = (scores.sum(1) + points.sum((1, 2, 3)) + found.scores.sum(1)) * 0
@@ -153,20 +154,6 @@ class Faces:
             found.regions[turned], found.scores[turned] = joined
         squares[looked], scores[looked] = found
         return Found(squares, scores), self._looker.persons(seen)
-
-    def _meshes(self, pictures: Tensor, places: Tensor, is_wanted: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the points (N, M, 468, 3) and scores (N, M) of the regions (N, M, 4); 0 where not wanted."""
-        n, count = is_wanted.shape
-        owners = torch.arange(n, device=self._device)[:, None].expand(n, count)
-        if not self._is_cpu:
-            made = self._mesh(pictures, places.flatten(0, 1), owners.flatten())
-            points, scores = made.points.reshape(n, count, -1, 3), made.scores.reshape(n, count)
-            return torch.where(is_wanted[..., None, None], points, 0), torch.where(is_wanted, scores, 0)
-        points, scores = self._no_meshes(n)
-        if is_wanted.any():
-            made = self._mesh(pictures, places[is_wanted], owners[is_wanted])
-            points[is_wanted], scores[is_wanted] = made.points, made.scores
-        return points, scores
 
     def _no_meshes(self, n: int) -> tuple[Tensor, Tensor]:
         return (

@@ -1,0 +1,105 @@
+"""`animal`: drawn ears, nose, whiskers and fur of six animals, that follow head and mouth in space.
+
+picture ── Follower ── mesh ── PoseFitter ── Cards (ears, nose, whiskers, tongue or teeth)
+   │                    └────── Muzzle (fur on the mesh itself)
+   └── Lights ── the drawings are lit as the face is ── drawn
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from inference_service.device.laps import lap
+from inference_service.filters import base
+from inference_service.filters.animal.art.album import album
+from inference_service.filters.animal.art.coats import Kind
+from inference_service.filters.animal.cards import KINDS
+from inference_service.filters.animal.draw import draw, heads_of
+from inference_service.filters.animal.draw_device import Gallery, draw_on_device
+from inference_service.filters.animal.scene import Scene, Stage
+from inference_service.filters.base import Filter, Item
+from inference_service.filters.vision.people.following import Follower
+from inference_service.filters.vision.rows import Rows
+
+
+class Animal(Filter):
+    """Follows faces (`vision.people.following`) and draws animals on them."""
+
+    class Params(base.Params):
+        """What a page may set, live; frames with different values share a batch."""
+
+        animal: Kind = Field(default="cat", title="Animal", description="Whose ears, nose and fur are drawn.")
+        ears: float = Field(
+            default=1.0, ge=0.5, le=1.8, title="Ears", description="Their size, against their own."
+        )
+        fur: float = Field(
+            default=1.0, ge=0.0, le=1.0, title="Fur", description="How much of it there is on nose and lip."
+        )
+
+    name: ClassVar[str] = "animal"
+    title: ClassVar[str] = "Animals"
+    description: ClassVar[str] = "Ears, nose, whiskers and fur of a cat, dog, fox, rabbit, bear or mouse."
+    keeps_state: ClassVar[bool] = True
+    equal_params: ClassVar[frozenset[str] | None] = frozenset()
+
+    def __init__(self) -> None:
+        self._follower: Follower | None = None
+        self._stage: Stage | None = None
+        self._gallery: Gallery | None = None
+        self._rows: Any = None
+
+    def load(self, device: torch.device) -> None:
+        """Load the networks and draw the animals.
+
+        Raises WeightsError if the networks' files are not those of this version.
+        """
+        self._rows = Rows(row, device)
+        self._follower, self._stage = Follower(device), Stage(device)
+        for kind in KINDS:
+            album(kind)
+        if device.type != "cpu":
+            self._gallery = Gallery(device)
+
+    @torch.inference_mode()
+    def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor:
+        """Return (N, 3, H, W) pictures of uint8 RGB frames, uint8 on a CPU; see `Filter.apply`.
+
+        All of a picture is NaN where a network's answer for it is not finite.
+        """
+        if self._follower is None or self._stage is None:
+            raise RuntimeError("animal is not loaded")
+        rows = self._rows.stack([item.params for item in items])
+        with lap("network"):
+            seen = self._follower.follow(batch, items)
+        with lap("paint"):
+            kinds, ears, fur = rows[:, 0].long(), rows[:, 1], rows[:, 2]
+            scene = self._stage.scene(batch, seen, items, kinds, ears)
+            if scene is None:
+                made = batch
+            elif self._gallery is None:
+                made = drawn(batch, scene, items)
+            else:
+                made = draw_on_device(batch, scene, kinds, fur, self._gallery)
+        if made.is_cpu and bool(seen.poison.isfinite().all()):
+            return made
+        return made.float() + seen.poison[:, None, None, None]
+
+
+def drawn(batch: Tensor, scene: Scene, items: Sequence[Item]) -> Tensor:
+    """Return the pictures on a CPU with what the scene has; `batch` may be overwritten."""
+    pictures = batch.permute(0, 2, 3, 1).contiguous().numpy()
+    owners = scene.owners.tolist()
+    for owner, head in zip(owners, heads_of(scene, [items[one].params.fur for one in owners]), strict=True):
+        draw(pictures[owner], head, album(items[owner].params.animal))
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2)
+
+
+def row(params: Animal.Params) -> np.ndarray:
+    """Return the animal's number, the size of its ears, and how much fur; float32."""
+    return np.array((KINDS.index(params.animal), params.ears, params.fur), np.float32)

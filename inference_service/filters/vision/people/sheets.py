@@ -1,0 +1,111 @@
+"""Turned squares of pictures taken out upright, and what is to be added there put back, at full resolution.
+
+A sheet is a square of `side` pixels that shows a region of `networks.people.regions`; the pictures' own
+detail is never resampled. OpenCV on a CPU, torch elsewhere.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as nnf
+
+from inference_service.filters.vision.networks.people import regions
+
+SMALLEST = 1.0
+"""Sides of regions in pixels below which there is nothing to see."""
+
+
+def taken(pictures: Tensor, where: Tensor, owners: Tensor, side: int) -> Tensor:
+    """Return (K, 3, side, side) float32 in [0, 1] of uint8 pictures (N, 3, H, W).
+
+    `where` (K, 4) are regions, `owners` (K,) int64 their pictures.
+    """
+    if not pictures.is_cpu:
+        return regions.cut(pictures, where, owners, side).mul_(1 / 255)
+    levels = pictures.permute(0, 2, 3, 1).contiguous().numpy()
+    cut = np.empty((len(where), side, side, 3), np.uint8)
+    for into, region, owner in zip(cut, where.tolist(), owners.tolist(), strict=True):
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        matrix = _to_picture(region, side)
+        cv2.warpAffine(
+            levels[owner], matrix, (side, side), into, flags=flags, borderMode=cv2.BORDER_REPLICATE
+        )
+    return torch.from_numpy(cut).permute(0, 3, 1, 2).contiguous().float().mul_(1 / 255)
+
+
+def to_sheets(points: Tensor, where: Tensor, side: int) -> Tensor:
+    """Return points (K, P, 2 or 3) of pictures as those of the sheets, a third coordinate scaled alike."""
+    x, y, length, angle = where[:, :, None].unbind(1)
+    scale = side / length.clamp(min=SMALLEST)
+    to_x, to_y = points[..., 0] - x, points[..., 1] - y
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    placed = [(to_x * cos + to_y * sin) * scale + side / 2, (to_y * cos - to_x * sin) * scale + side / 2]
+    if points.shape[-1] > len(placed):
+        placed.append(points[..., 2] * scale)
+    return torch.stack(placed, -1)
+
+
+def added(pictures: Tensor, changes: Tensor, where: Tensor, owners: Tensor) -> Tensor:
+    """Return pictures with `changes` (K, 3, side, side) of [0, 1] levels added where the sheets were taken.
+
+    uint8 on a CPU, where `pictures` may be overwritten, and float32 elsewhere. Changes must be 0 at the
+    sheets' borders. On a GPU K is N times the number of places, in the pictures' order.
+    """
+    if not pictures.is_cpu:
+        return added_on_device(pictures, changes, where)
+    levels = pictures.permute(0, 2, 3, 1).contiguous().numpy()
+    height, width = levels.shape[1:3]
+    side = changes.shape[-1]
+    sheets = changes.permute(0, 2, 3, 1).mul(255).contiguous().numpy()
+    for sheet, region, owner in zip(sheets, where.tolist(), owners.tolist(), strict=True):
+        x, y, length, angle = region
+        if length < SMALLEST:
+            continue
+        half = length / 2 * (abs(math.cos(angle)) + abs(math.sin(angle)))
+        left, right = max(0, math.floor(x - half)), min(width, math.ceil(x + half))
+        top, bottom = max(0, math.floor(y - half)), min(height, math.ceil(y + half))
+        if left >= right or top >= bottom:
+            continue
+        matrix = cv2.invertAffineTransform(_to_picture((x - left, y - top, length, angle), side))
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        spread = cv2.warpAffine(sheet, matrix, (right - left, bottom - top), flags=flags)
+        piece = levels[owner, top:bottom, left:right]
+        piece[:] = cv2.add(piece, spread, dtype=cv2.CV_8U)
+    return torch.from_numpy(levels).permute(0, 3, 1, 2)
+
+
+def added_on_device(pictures: Tensor, changes: Tensor, where: Tensor) -> Tensor:
+    """Return float32 of what `added` returns, where each of N pictures has the same number of sheets."""
+    n, _, height, width = pictures.shape
+    result = pictures.float()
+    across = torch.arange(width, device=pictures.device, dtype=torch.float32) + 0.5
+    down = (torch.arange(height, device=pictures.device, dtype=torch.float32) + 0.5)[:, None]
+    per_place = changes.view(n, -1, *changes.shape[1:]).unbind(1)
+    for change, region in zip(per_place, where.view(n, -1, 4).unbind(1), strict=True):
+        x, y, length, angle = region[:, :, None, None].unbind(1)
+        scale = 2 / length.clamp(min=SMALLEST)
+        u = ((across - x) * torch.cos(angle) + (down - y) * torch.sin(angle)) * scale
+        v = ((down - y) * torch.cos(angle) - (across - x) * torch.sin(angle)) * scale
+        # A place without a face has a square of no size: everything lies far outside of it.
+        grid = torch.stack((u, v), -1)
+        result = result + nnf.grid_sample(change, grid, "bilinear", "zeros", align_corners=False) * 255
+    return result
+
+
+def _to_picture(region: tuple[float, float, float, float] | list[float], side: int) -> np.ndarray:
+    """Return (2, 3): from a sheet's pixel to the picture's, both by their indices, centres whole numbers."""
+    x, y, length, angle = region
+    scale = length / side
+    cos, sin = math.cos(angle) * scale, math.sin(angle) * scale
+    middle = side / 2 - 0.5
+    return np.array(
+        [
+            [cos, -sin, x - 0.5 - cos * middle + sin * middle],
+            [sin, cos, y - 0.5 - sin * middle - cos * middle],
+        ]
+    )
