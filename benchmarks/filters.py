@@ -34,7 +34,7 @@ from shared.run_dir import run_dir
 
 FILTERS = tuple(name for name in BUILT_IN if name not in ("passthrough", "invert", "densepose"))
 GOALS = {
-    "cpu": {"background": (60, 80), "pose": (20, 25)},
+    "cpu": {"background": (60, 80), "pose": (20, 25), "frame": (60, 90)},
     "cuda": {
         "background": (1000, 1000),
         "segmentation": (1000, 1000),

@@ -35,6 +35,7 @@ BUILT_IN = {
     "detection": "inference_service.filters.detection:Detection",
     "pose": "inference_service.filters.pose:Pose",
     "face": "inference_service.filters.face:Face",
+    "frame": "inference_service.filters.frame:Frame",
     "grade": "inference_service.filters.grade:Grade",
     "img2img": "inference_service.filters.img2img:Img2Img",
     "passthrough": "inference_service.filters.passthrough:Passthrough",

@@ -81,6 +81,15 @@ export default Object.freeze({
   "filter.pose.min_point_score.title": "Lowest score of a point",
   "filter.pose.min_point_score.description":
     "How sure the network must be that a point is in the picture and not hidden.",
+  "filter.frame.title": "Framing",
+  "filter.frame.description": "Keeps whoever speaks in the middle, and everybody in the picture.",
+  "filter.frame.closeness.title": "Closeness",
+  "filter.frame.closeness.description": "0 shows much of the room, 1 little more than the head.",
+  "filter.frame.zoom.title": "Largest zoom",
+  "filter.frame.zoom.description":
+    "The picture is enlarged by so much at most; the more, the softer it looks.",
+  "filter.frame.calm.title": "Calm",
+  "filter.frame.calm.description": "0 follows in half a second, 1 takes five.",
   "filter.segmentation.title": "Segmentation",
   "filter.segmentation.description": "Paints people, animals, cars and furniture, each kind in its colour.",
   "filter.segmentation.classes.title": "Kinds",
