@@ -48,6 +48,17 @@ def moving(image_rgb: Image, count: int = 16, noise: float = 2.0) -> Iterator[Im
         yield np.clip(swayed + random.normal(0, noise, swayed.shape), 0, 255).astype(np.uint8)
 
 
+def dimmed(image_rgb: Image, stops: float, noise: float = 0.0015, seed: int = 0) -> Image:
+    """Return a picture as with so many stops less light, with the noise of a sensor.
+
+    `noise` is its deviation in light, of 1 for white. A camera's gamma is taken to be 2.2.
+    """
+    random = np.random.default_rng(seed)
+    light = (image_rgb / 255.0) ** 2.2 * 2.0**-stops
+    seen = np.clip(light + random.normal(0, noise, light.shape), 0, 1) ** (1 / 2.2)
+    return np.asarray(np.rint(seen * 255), np.uint8)
+
+
 def framed(image_rgb: Image, top: float, size: tuple[int, int]) -> Image:
     """Return a picture cut to `size` (width, height); of the spare height, `top` is cut off above."""
     width, height = size

@@ -38,6 +38,7 @@ BUILT_IN = {
     "frame": "inference_service.filters.frame:Frame",
     "grade": "inference_service.filters.grade:Grade",
     "img2img": "inference_service.filters.img2img:Img2Img",
+    "light": "inference_service.filters.light:Light",
     "passthrough": "inference_service.filters.passthrough:Passthrough",
     "invert": "inference_service.filters.invert:Invert",
 }

@@ -87,7 +87,7 @@ class Frame(base.Filter):
             raise RuntimeError("frame is not loaded")
         height, width = batch.shape[2:]
         with lap("network"):
-            faces = self._glances.look(batch, items)
+            faces = self._glances.look(items, lambda numbers: _chosen(batch, numbers))
         wish = Wish(*self._rows.stack([item.params for item in items]).unbind(1))
         heads = aim.heads_of(faces.boxes, faces.is_real, height)
         aims = _moved(items, heads, faces.is_fresh, wish, width / height)
@@ -101,6 +101,11 @@ class Frame(base.Filter):
 def row(params: Frame.Params) -> np.ndarray:
     """Return the numbers of a `Wish`; float32."""
     return np.array((params.closeness, params.zoom, aim.rate(params.calm)), np.float32)
+
+
+def _chosen(batch: Tensor, numbers: Sequence[int]) -> Tensor:
+    # Stacked and not indexed: an index would be moved up to a GPU, which waits for it.
+    return batch if len(numbers) == len(batch) else torch.stack([batch[number] for number in numbers])
 
 
 def _moved(items: Sequence[Item], heads: Tensor, is_fresh: Sequence[bool], wish: Wish, aspect: float) -> Aim:

@@ -90,6 +90,17 @@ export default Object.freeze({
     "The picture is enlarged by so much at most; the more, the softer it looks.",
   "filter.frame.calm.title": "Calm",
   "filter.frame.calm.description": "0 follows in half a second, 1 takes five.",
+  "filter.light.title": "Light",
+  "filter.light.description":
+    "Makes a dark face visible, also before a window. A well-lit one stays as it is.",
+  "filter.light.strength.title": "Strength",
+  "filter.light.strength.description": "How much of the missing light is added; 0 shows the camera as it is.",
+  "filter.light.most_stops.title": "Most light",
+  "filter.light.most_stops.description":
+    "In stops, for the darkest places; each is twice the light, and twice the noise.",
+  "filter.light.noise_reduction.title": "Noise reduction",
+  "filter.light.noise_reduction.description":
+    "Calms the noise that light brings out of shadows; too much makes them smooth.",
   "filter.segmentation.title": "Segmentation",
   "filter.segmentation.description": "Paints people, animals, cars and furniture, each kind in its colour.",
   "filter.segmentation.classes.title": "Kinds",

@@ -6,7 +6,7 @@ where they find none, whole bodies are, since those have a head even when it is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -55,13 +55,14 @@ class Glances:
         self._faces = FaceFinder(device, limit=MOST_FACES, dtype=dtype)
         self._bodies = BodyFinder(device, MOST_BODIES, dtype)
 
-    def look(self, batch: Tensor, items: Sequence[Item]) -> Faces:
-        """Return the faces in (N, 3, H, W) uint8 RGB pictures, and write the sessions' states."""
+    def look(self, items: Sequence[Item], pictures: Callable[[Sequence[int]], Tensor]) -> Faces:
+        """Return the faces of N cameras, and write the sessions' states.
+
+        `pictures` returns those of these numbers, (n, 3, H, W) uint8 RGB; it is called where some are due.
+        """
         due = [number for number, item in enumerate(items) if self._is_due(item)]
         if due:
-            # Stacked and not indexed: an index would be moved up to a GPU, which waits for it.
-            seen = batch if len(due) == len(batch) else torch.stack([batch[number] for number in due])
-            boxes, is_real = self._found(seen)
+            boxes, is_real = self._found(pictures(due))
             for place, number in enumerate(due):
                 item = items[number]
                 # Cameras that begin together are not looked at in the same batch for ever.

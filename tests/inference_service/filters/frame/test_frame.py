@@ -13,8 +13,9 @@ from torch.nn import functional as nnf
 
 from harness.network_inputs import photograph
 from inference_service.filters.base import Item
-from inference_service.filters.frame import GLANCE_EVERY, Frame, aim
+from inference_service.filters.frame import GLANCE_EVERY, Frame, aim, row
 from inference_service.filters.vision.people.glances import MOST_FACES, Faces
+from inference_service.filters.vision.rows import Rows
 
 CPU = torch.device("cpu")
 SIZE = (120, 160)
@@ -27,12 +28,12 @@ class Call:
 
     def __init__(self, **params: object) -> None:
         self._frame = Frame()
-        self._frame.load(CPU)
         self._frame._glances = self  # type: ignore[assignment]
+        self._frame._rows = Rows(row, CPU)
         self._item = Item(bytes(16), 0, Frame.Params.model_validate(params))
         self.faces: Sequence[Box] = ()
 
-    def look(self, batch: Tensor, items: Sequence[Item]) -> Faces:
+    def look(self, items: Sequence[Item], pictures: object) -> Faces:
         boxes = torch.zeros(1, MOST_FACES, 4)
         for number, (x, y, side) in enumerate(self.faces):
             boxes[0, number] = torch.tensor([x - side / 2, y - side / 2, x + side / 2, y + side / 2])
@@ -86,15 +87,20 @@ def test_everybody_is_kept_in() -> None:
 
 
 def test_never_beyond_the_picture() -> None:
-    for x in (0.0, 20.0, 150.0, 160.0):
-        for y in (0.0, 60.0, 120.0):
-            for side in (4.0, 30.0, 200.0):
-                call = Call(zoom=3.0)
-                call.faces = [(x, y, side)]
-                middle_x, middle_y, height = call.view(2)
-                assert height / 2 * 4 / 3 - 1e-3 <= middle_x <= 160 - height / 2 * 4 / 3 + 1e-3
-                assert height / 2 - 1e-3 <= middle_y <= 120 - height / 2 + 1e-3
-                assert height <= 120.001
+    random = torch.Generator().manual_seed(0)
+    middle = torch.rand(500, 1, 2, generator=random) * torch.tensor([200.0, 160.0]) - 20
+    side = 2 + 200 * torch.rand(500, 1, 1, generator=random) ** 3
+    closeness, zoom = torch.rand(500, generator=random), 1 + 3 * torch.rand(500, generator=random)
+    wish = aim.Wish(closeness, zoom, torch.full((500,), 3.0))
+    boxes = torch.cat((middle - side / 2, middle + side / 2), -1)
+    heads = aim.heads_of(boxes, torch.ones(500, 1, dtype=torch.bool), SIZE[0])
+    # On its way a view may be anywhere.
+    view = aim.begun(heads, wish, 4 / 3).motion.at + 0.3 * torch.randn(500, 3, generator=random)
+    x, y, height = aim.shown(view, 4 / 3)
+    assert float(height.max()) <= 1
+    for at, half, whole in ((x, height * 2 / 3, 4 / 3), (y, height / 2, 1.0)):
+        assert (at - half >= -1e-5).all()
+        assert (at + half <= whole + 1e-5).all()
 
 
 def test_small_movements_are_let_be() -> None:
@@ -168,7 +174,8 @@ def test_numbers_that_are_not_finite_are_nobody() -> None:
 
     glances._faces = lambda pictures: Answer  # type: ignore[assignment]
     glances._bodies = lambda pictures: Bodies  # type: ignore[assignment]
-    found = glances.look(torch.zeros(1, 3, *SIZE, dtype=torch.uint8), [Item(bytes(16), 0, None)])
+    picture = torch.zeros(1, 3, *SIZE, dtype=torch.uint8)
+    found = glances.look([Item(bytes(16), 0, None)], lambda numbers: picture)
     assert not found.is_real.any()
     assert found.boxes.isfinite().all()
 
@@ -208,7 +215,12 @@ def test_a_camera_is_looked_at_a_few_times_a_second(frame: Frame, monkeypatch: p
     looks: list[int] = []
     glances: Any = frame._glances
     faces = glances._faces
-    monkeypatch.setattr(glances, "_faces", lambda pictures: looks.append(len(pictures)) or faces(pictures))
+
+    def look(pictures: Tensor) -> Any:
+        looks.append(len(pictures))
+        return faces(pictures)
+
+    monkeypatch.setattr(glances, "_faces", look)
     items = [Item(bytes([number] * 16), 0, Frame.Params()) for number in range(3)]
     pictures = torch.cat([aside("astronaut")] * 3)
     for sequence in range(1 + 2 * GLANCE_EVERY):
