@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 
@@ -9,8 +11,13 @@ from harness.photograph import Image
 from inference_service.filters.base import Filter, Item
 
 
-def through(one: Filter, image_rgb: Image, frames: int = 1, **params: object) -> Image:
-    """Return what a filter makes of a session of equal pictures in the last one; (H, W, 3) uint8 RGB."""
+def through(one: Filter, image_rgb: Image, **params: object) -> Image:
+    """Return what a filter makes of one picture, its first of a session; (H, W, 3) uint8 RGB."""
+    return settled(one, image_rgb, 1, params)
+
+
+def settled(one: Filter, image_rgb: Image, frames: int, params: Mapping[str, object]) -> Image:
+    """Return what a filter makes of the last of so many equal pictures; as `through`."""
     one.load(torch.device("cpu"))
     item = Item(bytes(16), 0, one.Params.model_validate(params))
     with torch.inference_mode():

@@ -48,4 +48,4 @@ def _before_a_wall(dark: Image, photograph: Image) -> Image:
         shown = [one.apply(batch.clone(), [Item(bytes(16), 0, way)])[0, 1].float() for way in (params, white)]
     room = ((shown[1] - shown[0]) / 255).clamp(0, 1).numpy()[..., None]
     bright = np.clip(photograph * 1.15 + 20, 0, 255)
-    return np.rint(dark * (1 - room) + bright * room).astype(np.uint8)
+    return np.asarray(np.rint(dark * (1 - room) + bright * room), np.uint8)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from docs.make.gallery import through
+from docs.make.gallery import settled
 from docs.make.jpeg import beside
 from harness.photograph import Image, read_astronaut
 from inference_service.filters.pose import Pose
 
-SETTLED = 10
-"""Frames."""
+FRAMES = 10
+"""Until the network sees the person from where it likes to."""
 
 
 def picture() -> Image:
     """Return the photograph, and beside it what the filter makes of it."""
     before = read_astronaut((480, 480))
-    return beside(before, through(Pose(), before, SETTLED), through(Pose(), before, SETTLED, camera=0.0))
+    ways: tuple[dict[str, float], ...] = ({}, {"camera": 0.0})
+    return beside(before, *(settled(Pose(), before, FRAMES, way) for way in ways))

@@ -130,7 +130,7 @@ def _moved(items: Sequence[Item], heads: Tensor, is_fresh: Sequence[bool], wish:
         (0.0, 0.0) if one is None else (max(0, item.sequence - one[1]) / FRAMES_PER_S, float(fresh))
         for item, one, fresh in zip(items, before, is_fresh, strict=True)
     ]
-    passed_s, is_news = upload(np.array(numbers, np.float32).T, heads.device)
+    passed_s, is_news = upload(np.array(numbers, np.float32), heads.device).unbind(1)
     return aim.moved(aim.glanced(last, heads, is_news > 0), wish, aspect, passed_s)
 
 

@@ -273,7 +273,8 @@ def test_people_and_their_points_are_torchvisions_in_every_picture(
         return points[..., :2], scores[..., None]
 
     monkeypatch.setattr(rcnn_keypoints, "peaks", librarys)
-    network = pose._network._network
+    crowd: Any = pose._network
+    network = crowd._network
     whole = GeneralizedRCNN(network._backbone, network._rpn, network._heads, network._transform).eval()
     network._heads.score_thresh = 0.6
     expected = own_way(whole, pictures)

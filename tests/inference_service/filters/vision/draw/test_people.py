@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -38,7 +39,7 @@ Draw = Callable[..., Tensor]
 def draw(request: pytest.FixtureRequest) -> Draw:
     """Draws people of COCO's points on a grey picture, by OpenCV or by tensors; (H, W, 3) uint8."""
 
-    def drawn(*people: tuple[Tensor, Tensor], **params: object) -> Tensor:
+    def drawn(*people: tuple[Tensor, Tensor], **params: Any) -> Tensor:
         place = torch.stack([place for place, _ in people])[None]
         score = torch.stack([score for _, score in people])[None]
         return drawn_by(request.param, place, score, **params)
@@ -46,7 +47,7 @@ def draw(request: pytest.FixtureRequest) -> Draw:
     return drawn
 
 
-def drawn_by(way: str, place: Tensor, score: Tensor, skeleton: str = "coco", **params: object) -> Tensor:
+def drawn_by(way: str, place: Tensor, score: Tensor, skeleton: str = "coco", **params: Any) -> Tensor:
     chosen = Pose.Params.model_validate(params)
     pictures = torch.full((1, 3, *SIZE), GREY, dtype=torch.uint8)
     look = Look(*torch.from_numpy(row(chosen))[None, 2:].unbind(1))
