@@ -1,28 +1,40 @@
-"""`pose`: everybody as a coloured skeleton, with torchvision's Keypoint R-CNN resnet50."""
+"""`pose`: everybody as a coloured skeleton, hands and feet included, by the networks of the project.
+
+torchvision's Keypoint R-CNN can be chosen instead, for crowds on a GPU: it finds more people than four, each
+frame anew, and no hands or feet.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
+from inference_service.device.heap import keep_large_blocks
 from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.vision.draw.people import Look, PeoplePainter
+from inference_service.filters.vision.draw.skeletons import SKELETONS
 from inference_service.filters.vision.networks.packages import TORCHVISION
+from inference_service.filters.vision.networks.precision import is_half
 from inference_service.filters.vision.networks.rcnn_models import KEYPOINT_WEIGHTS
+from inference_service.filters.vision.people.bodies import Bodies
+from inference_service.filters.vision.people.one_euro import cutoff_hz
 from inference_service.filters.vision.rows import Rows
 from inference_service.filters.vision.settings.keypoints import KeypointSettings, load_keypoint_network
 from inference_service.weights.folder import WeightsFile
 
+SURE_HEIGHT = 2.5
+"""Height of Keypoint R-CNN's map that counts as 0.5: mostly above 5 where a point is plainly seen."""
+
 
 class Pose(Filter):
-    """Finds people and their points, and draws these; see `vision.rcnn_keypoints`, `vision.draw_people`."""
+    """Finds people and their points (`vision.people.bodies`), and draws these (`vision.draw.people`)."""
 
     class Params(base.Params):
         """What a page may set, live; frames with different values share a batch."""
@@ -35,12 +47,29 @@ class Pose(Filter):
             description="How much of the camera's picture is seen below: 0 is black.",
         )
         line_width: float = Field(
-            default=1.4,
+            default=1.8,
             ge=0.2,
             le=6.0,
             multiple_of=0.1,
             title="Line width",
             description="In hundredths of the picture's height.",
+        )
+        has_face: bool = Field(
+            default=True,
+            title="Face",
+            description="Draw nose, eyes, ears and mouth too, and the line to them.",
+        )
+        has_hands_and_feet: bool = Field(
+            default=True,
+            title="Hands and feet",
+            description="Draw thumbs, fingers, heels and toes too.",
+        )
+        steadiness: float = Field(
+            default=0.6,
+            ge=0.0,
+            le=1.0,
+            title="Steadiness",
+            description="Calms points that tremble while a person stands still; 0 leaves them as they are.",
         )
         min_score: float = Field(
             default=0.6,
@@ -50,56 +79,66 @@ class Pose(Filter):
             description="How sure the network must be that something is a person.",
         )
         min_point_score: float = Field(
-            default=2.5,
-            ge=-5.0,
-            le=20.0,
+            default=0.5,
+            ge=0.0,
+            le=1.0,
             title="Lowest score of a point",
-            description="The height of the network's map at a point, mostly above 5 where a point is plainly "
-            "seen and below 2 where it is hidden.",
-        )
-        has_face: bool = Field(
-            default=True, title="Face", description="Draw nose, eyes and ears too, and the line to them."
+            description="How sure the network must be that a point is in the picture and not hidden.",
         )
 
     class Settings(KeypointSettings):
-        """What an operator may set, once."""
+        """What an operator may set, once; all but network and precision are Keypoint R-CNN's."""
+
+        network: Literal["body_points", "keypoint_rcnn"] = Field(
+            default="body_points",
+            title="Network",
+            description="body_points lies in the project and follows four people; keypoint_rcnn is "
+            "torchvision's, for crowds on a GPU.",
+        )
 
     name: ClassVar[str] = "pose"
     title: ClassVar[str] = "Pose"
-    description: ClassVar[str] = (
-        "Draws everybody as a coloured skeleton. Needs a GPU to keep up with a camera."
-    )
+    description: ClassVar[str] = "Draws everybody, up to four people, as a coloured skeleton."
+    keeps_state: ClassVar[bool] = True
     equal_params: ClassVar[frozenset[str] | None] = frozenset()
     weights: ClassVar[tuple[WeightsFile, ...]] = (KEYPOINT_WEIGHTS,)
 
     def __init__(self) -> None:
-        self._network: Any = None
+        self._network: _Tracked | _Crowd | None = None
         self._painter: Any = None
         self._rows: Any = None
 
     def needed_weights(self) -> tuple[WeightsFile, ...]:
-        """Return the network's file, unless the operator has named another one."""
-        return () if self.settings.weights else self.weights
+        """Return Keypoint R-CNN's file where that network is chosen and no other file is named."""
+        is_needed = self.settings.network == "keypoint_rcnn" and not self.settings.weights
+        return self.weights if is_needed else ()
 
     def needed_packages(self) -> Mapping[str, str]:
-        return TORCHVISION
+        return TORCHVISION if self.settings.network == "keypoint_rcnn" else {}
 
     def needs_gpu(self) -> bool:
-        return True
+        return self.settings.network == "keypoint_rcnn"
 
     def load(self, device: torch.device) -> None:
-        """Build the model and fill it.
+        """Load the network.
 
-        Raises MissingPackage and WeightsError, which tell the operator what to do.
+        Raises WeightsError and, for Keypoint R-CNN, MissingPackage, which tell the operator what to do.
         """
-        path = self.settings.weights or self.weights_folder.get(self.weights[0])
-        self._painter = PeoplePainter(device)
+        if device.type == "cpu":
+            keep_large_blocks()
         self._rows = Rows(row, device)
-        self._network = load_keypoint_network(self.name, path, self.settings, device)
+        if self.settings.network == "body_points":
+            self._painter = PeoplePainter(SKELETONS["body"], device)
+            half = is_half(self.settings.precision, device)
+            self._network = _Tracked(Bodies(device, torch.float16 if half else torch.float32))
+            return
+        path = self.settings.weights or self.weights_folder.get(self.weights[0])
+        self._painter = PeoplePainter(SKELETONS["coco"], device)
+        self._network = _Crowd(load_keypoint_network(self.name, path, self.settings, device))
 
     @torch.inference_mode()
     def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor:
-        """Return (N, 3, H, W) float32 drawings of uint8 RGB frames; see `Filter.apply`.
+        """Return (N, 3, H, W) drawings of uint8 RGB frames, uint8 on a CPU; see `Filter.apply`.
 
         All of a picture is NaN where the network's output for it is not finite.
         """
@@ -107,24 +146,61 @@ class Pose(Filter):
             raise RuntimeError("pose is not loaded")
         rows = self._rows.stack([item.params for item in items])
         with lap("network"):
-            found, points = self._network.see(batch, rows[:, 0])
+            people = self._network.see(batch, items, rows)
         thickest = max(item.params.line_width for item in items) / 200
         with lap("paint"):
             drawn: Tensor = self._painter.draw(
-                batch,
-                points.place,
-                points.score,
-                found.things.is_real,
-                Look(*rows[:, 1:].unbind(1)),
-                thickest,
+                batch, people.points, people.scores, people.is_real, Look(*rows[:, 2:].unbind(1)), thickest
             )
-        drawn += (found.poison + points.poison)[:, None, None, None]
-        return drawn
+        if drawn.is_cpu and bool(people.poison.isfinite().all()):
+            return drawn
+        return drawn.float() + people.poison[:, None, None, None]
+
+
+class _People(NamedTuple):
+    """Whom to draw in N pictures.
+
+    Points (N, K, P, 2), their scores (N, K, P) in 0..1, and who is there (N, K).
+    """
+
+    points: Tensor
+    scores: Tensor
+    is_real: Tensor
+    poison: Tensor
+    """(N,): 0, or not finite where the network's answer is not."""
+
+
+class _Tracked:
+    def __init__(self, bodies: Bodies) -> None:
+        self._bodies = bodies
+
+    def see(self, batch: Tensor, items: Sequence[Item], rows: Tensor) -> _People:
+        seen = self._bodies.see(batch, items, rows[:, 0], rows[:, 1])
+        is_real = seen.scores >= rows[:, :1]
+        return _People(seen.points, seen.visibility, is_real, seen.poison)
+
+
+class _Crowd:
+    def __init__(self, network: Any) -> None:
+        self._network = network
+
+    def see(self, batch: Tensor, items: Sequence[Item], rows: Tensor) -> _People:
+        found, points = self._network.see(batch, rows[:, 0])
+        scores = torch.sigmoid(points.score - SURE_HEIGHT)
+        return _People(points.place, scores, found.things.is_real, found.poison + points.poison)
 
 
 def row(params: Pose.Params) -> np.ndarray:
-    """Return the lowest score of a person, then a `Look`; float32."""
-    radius = params.line_width / 200
+    """Return the lowest score of a person, the cutoff of points at rest, then a `Look`; float32."""
     return np.array(
-        (params.min_score, radius, params.min_point_score, params.has_face, params.camera), np.float32
+        (
+            params.min_score,
+            cutoff_hz(params.steadiness),
+            params.line_width / 200,
+            params.min_point_score,
+            params.has_face,
+            params.has_hands_and_feet,
+            params.camera,
+        ),
+        np.float32,
     )

@@ -37,8 +37,10 @@ BUILT_IN = {
     "face": "inference_service.filters.face:Face",
     "makeup": "inference_service.filters.makeup:Makeup",
     "animal": "inference_service.filters.animal:Animal",
+    "frame": "inference_service.filters.frame:Frame",
     "grade": "inference_service.filters.grade:Grade",
     "img2img": "inference_service.filters.img2img:Img2Img",
+    "light": "inference_service.filters.light:Light",
     "passthrough": "inference_service.filters.passthrough:Passthrough",
     "invert": "inference_service.filters.invert:Invert",
 }

@@ -1,4 +1,4 @@
-"""Small maps stretched to a picture's size: bilinear, pixel centres at halves, on any device."""
+"""Small maps stretched to a picture's size (bilinear, pixel centres at halves), and large ones halved."""
 
 from __future__ import annotations
 
@@ -21,3 +21,15 @@ def enlarged(maps: Tensor, size: tuple[int, int]) -> Tensor:
     for one, into in zip(planes, large, strict=True):
         cv2.resize(one, size[::-1], dst=into, interpolation=cv2.INTER_LINEAR)
     return torch.from_numpy(large).view(*maps.shape[:2], *size)
+
+
+def halved(maps: Tensor) -> Tensor:
+    """Return (N, C, H / 2, W / 2), the means of 2 x 2 values each, of float32 maps with even sides."""
+    if maps.is_cuda:
+        return nnf.avg_pool2d(maps, 2)
+    # A twentieth of torch's time on a CPU.
+    planes = maps.contiguous().numpy().reshape(-1, *maps.shape[-2:])
+    small = np.empty((len(planes), maps.shape[-2] // 2, maps.shape[-1] // 2), np.float32)
+    for one, into in zip(planes, small, strict=True):
+        cv2.resize(one, (small.shape[2], small.shape[1]), dst=into, interpolation=cv2.INTER_AREA)
+    return torch.from_numpy(small).view(*maps.shape[:2], *small.shape[1:])

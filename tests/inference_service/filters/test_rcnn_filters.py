@@ -76,7 +76,7 @@ def keypoint_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def pose(keypoint_weights: Path) -> Pose:
     one = Pose()
-    one.settings = Pose.Settings(**KEYPOINTS_AS_SETTINGS, weights=keypoint_weights)
+    one.settings = Pose.Settings(network="keypoint_rcnn", **KEYPOINTS_AS_SETTINGS, weights=keypoint_weights)
     one.load(CPU)
     return one
 
@@ -273,7 +273,8 @@ def test_people_and_their_points_are_torchvisions_in_every_picture(
         return points[..., :2], scores[..., None]
 
     monkeypatch.setattr(rcnn_keypoints, "peaks", librarys)
-    network = pose._network
+    crowd: Any = pose._network
+    network = crowd._network
     whole = GeneralizedRCNN(network._backbone, network._rpn, network._heads, network._transform).eval()
     network._heads.score_thresh = 0.6
     expected = own_way(whole, pictures)
@@ -298,7 +299,7 @@ def test_pose_batched_equals_single(pose: Pose, pictures: Tensor) -> None:
         {},
         {"camera": 0.0, "line_width": 4.0},
         {"has_face": False},
-        {"min_point_score": -5.0},
+        {"min_point_score": 0.0},
     ]
     chosen = [Item(bytes(16), 0, Pose.Params.model_validate({"min_score": 0.6} | wish)) for wish in wishes]
     together = pose.apply(pictures.clone(), chosen)

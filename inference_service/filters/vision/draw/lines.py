@@ -54,7 +54,8 @@ def _lines(
     # Along its longer direction (u) a line has one place in the other (v), and is few pixels thick there.
     u_v = torch.where(is_steep, ends.flip(2), ends)
     (u_a, v_a), (u_b, v_b) = (end.unbind(1) for end in u_v.unbind(1))
-    start = torch.minimum(u_a, u_b) - radius
+    # What lies before the picture's first pixel would use up the steps.
+    start = (torch.minimum(u_a, u_b) - radius).clamp(min=0)
     u = start.floor()[:, None] + torch.arange(steps, device=device)
     length = torch.where((u_b - u_a).abs() < 1e-3, 1e-3, u_b - u_a)
     along = ((u + 0.5 - u_a[:, None]) / length[:, None]).clamp(0, 1)

@@ -35,8 +35,10 @@ class BodyFinder:
         self._centres = anchors(self._network.input[1], STRIDES, PER_LAYER).to(device)
 
     @torch.inference_mode()
-    def __call__(self, pictures: Tensor, threshold: float = THRESHOLD) -> Detections:
+    def __call__(self, pictures: Tensor, threshold: float | Tensor = THRESHOLD) -> Detections:
         """Return people in (N, 3, H, W) RGB pictures in [0, 255], uint8 or floating; they stay as they are.
+
+        `threshold` is the lowest score; a tensor (N, 1) has one for each picture.
 
         The box is round the face alone. Of the four points the first is the middle of the hips and the
         second lies on a circle round it that holds the whole body (`regions.of_found_bodies`); third and
