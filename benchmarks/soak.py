@@ -2,8 +2,8 @@
 
     make soak MINUTES=30
 
-Prints a line of JSON, and ends with 1 where a promise was not kept: memory grows under 3 % after five minutes,
-threads, tasks and descriptors are those of before, no frame of another call.
+Prints a line of JSON, and ends with 1 where a promise was not kept: memory grows under 3 % after five
+minutes, threads, tasks and descriptors are no more than before, no call fails or sees a frame of another.
 """
 
 from __future__ import annotations
@@ -85,7 +85,9 @@ def broken(found: dict[str, object]) -> list[str]:
     assert isinstance(tally, dict)
     assert isinstance(before, dict)
     assert isinstance(after, dict)
-    told = [f"{name}: {before[name]} before, {after[name]} after" for name in before if after[name] > before[name]]
+    told = [
+        f"{name}: {before[name]} before, {after[name]} after" for name in before if after[name] > before[name]
+    ]
     if float(str(found["memory_growth"])) >= MOST_GROWTH:
         told.append(f"memory grew by {float(str(found['memory_growth'])):.1%}")
     if tally["foreign"]:

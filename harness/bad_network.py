@@ -26,7 +26,9 @@ class BadNetwork:
         # Not STUN's: a call that ends for want of consent is another test.
         for pair in _pairs(connection):
             protocol = pair.protocol
-            protocol.transport = _Transport(protocol.transport, self._through(protocol.transport.sendto, random))
+            protocol.transport = _Transport(
+                protocol.transport, self._through(protocol.transport.sendto, random)
+            )
             protocol.datagram_received = self._through(protocol.datagram_received, random)
 
     def _through(self, carry: Callable[..., Any], random: Random) -> Callable[..., None]:

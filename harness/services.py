@@ -138,11 +138,12 @@ class Services:
             await process.stop()
         self._sockets.cleanup()
 
-    def start_signaling(self, *flags: str) -> Process:
+    def start_signaling(self, *flags: str, has_limit: bool = True) -> Process:
         """Start the signaling service; it listens once `ready` returns."""
         argv = [sys.executable, "-m", "signaling_service", "--host", "127.0.0.1", "--port", str(self.port)]
         # By measured load a busy machine would refuse calls that a test is not about.
-        argv += ["--results-bind", self.results, *self._tls, "--max-sessions", "20", *flags]
+        limit = ["--max-sessions", "20"] if has_limit else []
+        argv += ["--results-bind", self.results, *self._tls, *limit, *flags]
         if not in_namespace():
             argv += ["--ice-addresses", "127.0.0.1"]
         self.signaling = Process("signaling", argv, self._folder / "signaling.log")

@@ -15,13 +15,13 @@ import re
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from harness.browser import chromium
 from harness.chaos.outcome import Outcome
-from harness.chaos.parts import CASES, Case
 from harness.chaos.page import camera
+from harness.chaos.parts import CASES, Case
 from harness.chaos.scene import play
 from harness.markdown import markdown
 from harness.services import in_namespace
@@ -30,9 +30,16 @@ DOCUMENT = Path(__file__).parents[1] / "reliability.md"
 DATA = Path(__file__).parents[2] / "benchmarks" / "out" / "reliability.json"
 _PLACE = re.compile(r"(<!-- matrix -->\n).*?(<!-- end -->)", re.DOTALL)
 HEAD = (
-    "part", "what happens to it", "longest gap, aiortc", "longest gap, Chromium", "connected again", "calls lost",
-    "raw frames", "frames of another call", "left behind",
-)  # fmt: skip
+    "part",
+    "what happens to it",
+    "longest gap, aiortc",
+    "longest gap, Chromium",
+    "connected again",
+    "calls lost",
+    "raw frames",
+    "frames of another call",
+    "left behind",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +48,16 @@ class Row:
 
     part: str
     fault: str
-    gap_s: float | None
-    page_gap_s: float | None
-    again: int
-    lost: int
-    raw: int
-    foreign: int
-    left: list[str]
-    calls: int
     load: float
     """Average of the machine over the last minute, when the case was over."""
+    gap_s: float | None = None
+    page_gap_s: float | None = None
+    calls: int = 0
+    again: int = 0
+    lost: int = 0
+    raw: int = 0
+    foreign: int = 0
+    left: list[str] = field(default_factory=list)
     failed: str = ""
     """Why the case could not be played."""
 
@@ -69,15 +76,15 @@ def row(outcome: Outcome) -> Row:
     return Row(
         outcome.part,
         outcome.fault,
+        os.getloadavg()[0],
         outcome.gap_s("aiortc"),
         outcome.gap_s("Chromium"),
+        len(outcome.watches),
         outcome.again,
         outcome.lost,
         outcome.raw,
         outcome.foreign,
         left,
-        len(outcome.watches),
-        os.getloadavg()[0],
     )
 
 
@@ -109,12 +116,7 @@ async def measure(cases: list[Case]) -> list[Row]:
                     rows.append(row(await play(case, own, browser)))
                 except AssertionError as exc:
                     failed = str(exc).partition("\n")[0]
-                    rows.append(
-                        Row(
-                            case.part.name, case.fault_name, None, None, 0, 0, 0, 0, [], 0,
-                            os.getloadavg()[0], failed,
-                        )  # fmt: skip
-                    )
+                    rows.append(Row(case.part.name, case.fault_name, failed=failed, load=os.getloadavg()[0]))
                 print(" | ".join(rows[-1].cells()), file=sys.stderr, flush=True)
     return rows
 
@@ -129,7 +131,7 @@ def main() -> int:
     rows = {(one.part, one.fault): one for one in _kept()}
     rows |= {(one.part, one.fault): one for one in asyncio.run(measure(cases))}
     DATA.parent.mkdir(exist_ok=True)
-    DATA.write_text(json.dumps([{name: getattr(one, name) for name in Row.__slots__} for one in rows.values()]))
+    DATA.write_text(json.dumps([asdict(one) for one in rows.values()]))
     DOCUMENT.write_text(with_table(DOCUMENT.read_text(), list(rows.values())))
     return 0
 

@@ -1,4 +1,4 @@
-"""Who calls while a part is broken: cameras that call again when their connection is lost, as the shim does."""
+"""Who calls while a part is broken: cameras that call again when their connection is lost."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ FILTER = "invert"
 CALL_S = 5.0
 AGAIN_S = 0.2
 CHECK_AFTER_S, BROKEN_AFTER_S = 0.7, 3.0
-"""A `closed` session shows its last frame or the card again and again, so silence is suspicious: after the first
-time the service is asked for the session, and after the second the connection is given up. So does the shim
-(static/shim/watch_policy.js)."""
+"""A `closed` session shows its last frame or the card again and again, so silence is suspicious. After the
+first time the service is asked for the session, after the second the connection is given up. So does the
+shim (static/shim/watch_policy.js)."""
 CHECK_S = 1.0
 
 

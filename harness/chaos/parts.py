@@ -71,9 +71,7 @@ def _service(services: Services) -> Target:
     assert services.signaling is not None
     children = media(services)
     datagrams = [rule for one in children for rule in _datagrams(one)]
-    return Target(
-        [*_of([services.signaling, *services.workers]), *children], [*_http(services), *datagrams]
-    )
+    return Target([*_of([services.signaling, *services.workers]), *children], [*_http(services), *datagrams])
 
 
 def _datagrams(process: psutil.Process) -> list[str]:

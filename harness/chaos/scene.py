@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import psutil
+from playwright.async_api import Browser
 
 from harness.chaos.callers import FILTER, Caller, PeerCaller
 from harness.chaos.outcome import Outcome, new_times_s, watch
@@ -19,7 +20,6 @@ from harness.chaos.parts import Case, media
 from harness.deadline import eventually
 from harness.namespaces import HERE, cable, network
 from harness.services import Services, free_port
-from playwright.async_api import Browser
 from shared import link_keys
 
 CALLS = 4
@@ -105,7 +105,15 @@ def _start_behind_cable(services: Services, place: int, flags: Sequence[str], st
     near_address, far_address = f"10.78.{place}.1", f"10.78.{place}.2"
     cable((HERE, f"worker{place}", f"{near_address}/24"), (far, "eth0", f"{far_address}/24"))
     far.run("ip", "route", "add", "default", "via", near_address)
-    argv = [sys.executable, "-m", "harness.light_worker", "--filters", FILTER, "--signaling", services.results]
+    argv = [
+        sys.executable,
+        "-m",
+        "harness.light_worker",
+        "--filters",
+        FILTER,
+        "--signaling",
+        services.results,
+    ]
     argv += ["--frames-bind", f"tcp://{far_address}:5557", *flags]
     services.add_worker(far.command(*argv))
 
@@ -116,8 +124,8 @@ async def _callers(
     callers: list[Caller] = []
     if browser is not None:
         callers.append(await stack.enter_async_context(page_caller(browser, services.url, folder / "site")))
-    for mark in range(1, 1 + CALLS - len(callers)):
-        callers.append(await stack.enter_async_context(PeerCaller(services.http, mark)))
+    peers = [PeerCaller(services.http, mark) for mark in range(1, 1 + CALLS - len(callers))]
+    callers += [await stack.enter_async_context(peer) for peer in peers]
     await _all_show(callers, 0.0, BACK_S)
     return callers
 

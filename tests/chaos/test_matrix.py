@@ -1,4 +1,4 @@
-"""The kill matrix: `closed` calls show no raw frame and none of another call, come back, and leave nothing."""
+"""The kill matrix: calls show no raw frame and none of another call, come back, and leave nothing."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
     python -m tests.fuzz --minutes 10 [--only TARGET,...]
 
 Each target has its share of the time, in a process of its own. What reaches new code is kept in
-tests/fuzz/corpus/TARGET, and so is what breaks a target (`crash-...`): both are fed in every run of the tests.
+tests/fuzz/corpus/TARGET, and so is what breaks a target (`crash-...`): every run of the tests feeds both.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""RTP and RTCP of one page, as they come out of SRTP: fed to aiortc's transport with this service's parts in it."""
+"""RTP and RTCP of one page, as they come out of SRTP, for aiortc's transport with this service's parts."""
 
 from __future__ import annotations
 
@@ -29,9 +29,7 @@ SENDER_SSRC = 0x01020304
 _LENGTH = struct.Struct("!H")
 _CODECS = [
     RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90_000, payloadType=96),
-    RTCRtpCodecParameters(
-        mimeType="video/rtx", clockRate=90_000, payloadType=97, parameters={"apt": 96}
-    ),
+    RTCRtpCodecParameters(mimeType="video/rtx", clockRate=90_000, payloadType=97, parameters={"apt": 96}),
     RTCRtpCodecParameters(mimeType="video/H264", clockRate=90_000, payloadType=98),
 ]
 EXTENSIONS = [

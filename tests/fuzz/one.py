@@ -7,10 +7,20 @@ from typing import Any
 
 
 def main() -> None:
-    import atheris
+    try:
+        import atheris
+    except ImportError:
+        sys.exit("atheris is not installed here: it has wheels for Linux on x86_64")
 
     # Before anything else imports them: what is imported here is watched.
-    watched = ["shared", "signaling_service", "aiortc.rtp", "aiortc.sdp", "aiortc.codecs", "aiortc.rtcdtlstransport"]
+    watched = [
+        "shared",
+        "signaling_service",
+        "aiortc.rtp",
+        "aiortc.sdp",
+        "aiortc.codecs",
+        "aiortc.rtcdtlstransport",
+    ]
     with atheris.instrument_imports(include=watched, enable_loader_override=False):
         from tests.fuzz.targets import TARGETS
 

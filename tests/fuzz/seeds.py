@@ -86,8 +86,8 @@ def seeds(target: str) -> list[bytes]:
         "sdp": lambda: [OFFER.encode()],
         "candidates": lambda: [FRAGMENT.encode()],
         "json_body": lambda: [
-            b'{"type": "offer", "sdp": "v=0", "filter": ["ink", "invert"], "params": {"ink": {"strength": 0.5}}}',
-            b'{"filter": "ink", "params": {"strength": 1e3, "colours": ["#fff", null, true]}, "outage": "open"}',
+            b'{"type": "offer", "sdp": "v=0", "filter": ["ink", "a"], "params": {"ink": {"strength": 0.5}}}',
+            b'{"filter": "ink", "params": {"strength": 1e3, "names": ["#f", null, true]}, "outage": "open"}',
         ],
         "control_message": lambda: [
             b'{"type": "filter", "name": "ink", "params": {"strength": 0.5}, "outage": "closed"}',
@@ -119,7 +119,7 @@ def _frame_header() -> FrameHeader:
 
 
 def _payloads(encoder: Any) -> list[bytes]:
-    """Payloads of a key frame and of the frame behind it; the picture is noise, which takes several packets."""
+    """Payloads of a key frame and of the next one; the picture is noise, which takes several packets."""
     random = np.random.default_rng(1)
     found = []
     for count in range(2):

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.seeds import seeds
+from tests.fuzz.spoiling import spoilt
 from tests.fuzz.targets import TARGETS
 
 CORPUS = Path(__file__).parent / "corpus"
-MOST_CHANGES = 4
 
 each_target = pytest.mark.parametrize("name", TARGETS)
 # Each example is quick, but not on a machine that does something else too.
@@ -26,30 +26,10 @@ made_up = settings(
 )
 
 
-def spoilt(good: bytes, random: Random) -> bytes:
-    """Cut, end, double, overwrite or insert some bytes of a good input, up to MOST_CHANGES times."""
-    made = bytearray(good)
-    for _ in range(random.randint(1, MOST_CHANGES)):
-        at = random.randint(0, len(made))
-        end = min(at + random.randint(1, 16), len(made))
-        how = random.choice(("cut", "end", "double", "write", "insert"))
-        if how == "cut":
-            del made[at:end]
-        elif how == "end":
-            del made[at:]
-        elif how == "double":
-            made[at:at] = made[at:end]
-        else:
-            # Small numbers and their neighbours matter most in lengths and counts.
-            new = random.choice((random.randbytes(end - at), bytes(end - at), b"\xff" * (end - at)))
-            made[at : end if how == "write" else at] = new
-    return bytes(made)
-
-
 @each_target
 def test_good_input_is_taken_and_each_beginning_of_it_is_no_fault(name: str) -> None:
     for good in seeds(name):
-        for end in range(0, len(good) + 1, max(1, len(good) // 100)):
+        for end in range(0, len(good) + 1, max(1, len(good) // 25)):
             TARGETS[name](good[:end])
         TARGETS[name](good)
 
