@@ -97,7 +97,7 @@ async def _hear(packets: list[bytes]) -> None:
 def _unguarded(handle: Any) -> Any:
     """Return the method without what keeps its exceptions from ending a call, which would hide ours."""
     if isinstance(handle, functools.partial):
-        return functools.partial(handle.func.__func__.original, **handle.keywords)
+        return functools.partial(_unguarded(handle.func), **handle.keywords)
     return handle.__func__.original
 
 
