@@ -1,6 +1,8 @@
 # make run     both services on this machine, and a page that shows the camera filtered
 # make test    the tests, headless Chromium and Firefox included; DETECTRON2=folder of a clone adds DensePose's
 # make test-all  these, and those that take long
+# make soak    calls that come and go on a bad network; memory, threads and descriptors: make soak MINUTES=30
+# make fuzz    bad input made by atheris, for all that reads what others send: make fuzz MINUTES=10
 # make models  what the filters made of known models need besides: torchvision, diffusers (some GB; docs/gallery.md)
 # make check   lint, types, import rule; those of the JavaScript too where npm is installed (make js)
 # make shim    static/p2pcamera.* from static/shim (needs npm; the results are committed)
@@ -38,7 +40,7 @@ define pip
 		-c $(VENV)/constraints.txt $(2)
 endef
 
-.PHONY: help install models run test test-all check lint types imports js shim shim-check format bench bench-fastrtc \
+.PHONY: help install models run test test-all soak fuzz check lint types imports js shim shim-check format bench bench-fastrtc \
 	extension clean
 .DEFAULT_GOAL := help
 
@@ -65,8 +67,14 @@ PYTEST_FLAGS ?=
 test: $(VENV)/.test $(if $(DETECTRON2),$(VENV)/.detectron2)
 	@$(pytest) $(or $(PYTEST_FLAGS),$(every) -m "not slow")
 
-test-all: $(VENV)/.test $(if $(DETECTRON2),$(VENV)/.detectron2)
+test-all: $(VENV)/.fuzz $(if $(DETECTRON2),$(VENV)/.detectron2)
 	@$(pytest) $(every)
+
+soak: $(VENV)/.test
+	@sh tests/in_namespace.sh $(python) -m benchmarks.soak --minutes $(or $(MINUTES),30)
+
+fuzz: $(VENV)/.fuzz
+	@$(python) -m tests.fuzz --minutes $(or $(MINUTES),10)
 
 check: lint types imports js
 
@@ -148,6 +156,11 @@ $(VENV)/.test: pyproject.toml constraints.txt constraints-models.txt | $(python)
 	$(call pip,--models,-e '.[signaling$(comma)inference$(comma)models$(comma)test$(comma)dev]')
 	@$(compile)
 	@touch $@ $(VENV)/.run $(VENV)/.models
+
+$(VENV)/.fuzz: pyproject.toml constraints.txt | $(VENV)/.test
+	@echo "Installing what make fuzz and make test-all need (once) ..."
+	$(call pip,--models,-e '.[fuzz]')
+	@touch $@
 
 # detectron2 itself is not on PyPI: the tests import it from the clone's folder.
 $(VENV)/.detectron2: deploy/detectron2-needs.txt | $(VENV)/.test

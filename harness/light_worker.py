@@ -2,8 +2,9 @@
 
 For tests of all that lies in front of a worker. It keeps what a lane relies on: it drains its PULL at all
 times, takes the newest frame of each session into a batch, and says how it is every 250 ms, in a batch too.
+SIGUSR1 makes its filter hang for HANG_S.
 
-    python -m harness.light_worker --signaling tcp://127.0.0.1:5556 --filters invert,passthrough
+    python -m harness.light_worker --signaling ipc:///run/user/1000/p2pcamera/results.ipc --filters invert
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ import secrets
 import signal
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zmq
 
-from shared import sockets, wire
+from shared import binding, link_keys, sockets, wire
+from shared.binding import Binding
 from shared.frame import ColourRange
+from shared.gate import Gate
+from shared.link_keys import LinkKeys
 from shared.wire import (
     STATUS_TOPIC,
     FilterState,
@@ -32,6 +37,7 @@ from shared.wire import (
 )
 
 STATUS_EVERY_S = 0.25
+HANG_S = 10.0
 MAX_BUSY_MS = 2000
 SCHEMA = {"type": "object", "title": "Params", "additionalProperties": False, "properties": {}}
 BUSY_SCHEMA = SCHEMA | {
@@ -75,8 +81,13 @@ class LightWorker:
     slow_ms: float = 0.0
     """Each batch lasts at least so long."""
     has_test_params: bool = False
+    frames_bind: str = ""
+    """Where it takes frames; empty for a socket of its own in the folder of its first ipc endpoint."""
+    keys: LinkKeys | None = None
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     is_draining: bool = False
+    hangs_until_s: float = 0.0
+    """No batch ends before."""
     _waiting: dict[bytes, Waiting] = field(default_factory=dict)
     _batch: list[Waiting] = field(default_factory=list)
     _began_s: float = field(default_factory=time.monotonic)
@@ -86,8 +97,11 @@ class LightWorker:
     def run(self) -> None:
         """Serve until `is_draining`; then finish the batch, and say so."""
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        pull, pub = sockets.pull_frames(context), sockets.pub_results(context)
-        endpoint = self._bind(pull)
+        gate = Gate(context, self.keys)
+        gate.open()
+        pull, pub = sockets.pull_frames(context, gate), sockets.pub_results(context, self.keys)
+        bound = self._bind(pull)
+        endpoint = bound.endpoint
         for address in self.signaling:
             pub.connect(address)
         connected = set(self.signaling)
@@ -97,7 +111,7 @@ class LightWorker:
             if now_s >= status_due_s:
                 pub.send_multipart([STATUS_TOPIC, wire.pack_status(self._status(endpoint, now_s))])
                 status_due_s = now_s + STATUS_EVERY_S
-            if self._batch and now_s >= self._ends_s:
+            if self._batch and now_s >= max(self._ends_s, self.hangs_until_s):
                 self._usual_ms = (now_s - self._began_s) * 1000
                 for one in self._batch:
                     pub.send_multipart([one.header.session, self._result(one)])
@@ -107,7 +121,8 @@ class LightWorker:
                 self._waiting.clear()
                 self._ends_s = now_s + max(self.slow_ms, *map(self._busy_ms, self._batch)) / 1000
                 continue
-            due_s = min(status_due_s, self._ends_s) if self._batch else status_due_s
+            ends_s = max(self._ends_s, self.hangs_until_s)
+            due_s = min(status_due_s, ends_s) if self._batch else status_due_s
             if not pull.poll(max(0, int((due_s - now_s) * 1000) + 1)):
                 continue
             for one in self._drain(pull):
@@ -118,19 +133,19 @@ class LightWorker:
                 self._waiting[one.header.session] = one
         pub.send_multipart([STATUS_TOPIC, wire.pack_status(self._status(endpoint, time.monotonic()))])
         pub.close(linger=300)
+        gate.close()
         context.destroy()
+        bound.release()
 
     def _busy_ms(self, one: Waiting) -> float:
         return one.busy_ms if self.has_test_params else 0.0
 
-    def _bind(self, pull: zmq.Socket[bytes]) -> str:
-        first = self.signaling[0]
-        if first.startswith("ipc://"):
-            endpoint = f"{first.rpartition('/')[0]}/light-{self.id}.ipc"
-            pull.bind(endpoint)
-            return endpoint
-        # Not the endpoint that libzmq tells: it writes [::ffff:127.0.0.1].
-        return f"tcp://127.0.0.1:{pull.bind_to_random_port('tcp://127.0.0.1')}"
+    def _bind(self, pull: zmq.Socket[bytes]) -> Binding:
+        if self.frames_bind:
+            return binding.bind(pull, self.frames_bind)
+        folder = self.signaling[0].rpartition("/")[0]
+        binding.sweep(Path(folder.removeprefix("ipc://")) / "light-*.ipc")
+        return binding.bind(pull, f"{folder}/light-{self.id}.ipc")
 
     def _drain(self, pull: zmq.Socket[bytes]) -> list[Waiting]:
         drained = []
@@ -190,16 +205,28 @@ def main() -> None:
     parser.add_argument("--filters", required=True)
     parser.add_argument("--slow-ms", type=float, default=0.0)
     parser.add_argument("--test-params", action="store_true")
+    parser.add_argument("--frames-bind", default="")
+    parser.add_argument("--link-keys", type=Path)
     given = parser.parse_args()
+    keys = link_keys.load(given.link_keys, "worker") if given.link_keys else None
     worker = LightWorker(
-        tuple(given.filters.split(",")), given.signaling.split(","), given.slow_ms, given.test_params
+        tuple(given.filters.split(",")),
+        given.signaling.split(","),
+        given.slow_ms,
+        given.test_params,
+        given.frames_bind,
+        keys,
     )
 
     def drain(number: int, frame: object) -> None:
         worker.is_draining = True
 
+    def hang(number: int, frame: object) -> None:
+        worker.hangs_until_s = time.monotonic() + HANG_S
+
     signal.signal(signal.SIGTERM, drain)
     signal.signal(signal.SIGINT, drain)
+    signal.signal(signal.SIGUSR1, hang)
     worker.run()
 
 

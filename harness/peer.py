@@ -55,6 +55,10 @@ class PictureTrack(VideoStreamTrack):
         self.given_out_s: dict[int, float] = {}
         """Counter (modulo COUNTERS) -> time.monotonic()."""
 
+    def show(self, picture: Picture) -> None:
+        """Show another picture from the next frame on; its size may differ."""
+        self._picture = picture
+
     async def recv(self) -> VideoFrame:
         """Return the next frame when its time has come; a late one is skipped, as a camera does."""
         now_s = time.monotonic()

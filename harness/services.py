@@ -108,12 +108,16 @@ class Process:
 class Services:
     """One signaling service and its workers; use as `async with`."""
 
-    def __init__(self, folder: Path, *, certificate: tuple[Path, Path] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, certificate: tuple[Path, Path] | None = None, results: str = ""
+    ) -> None:
+        """`results` is the endpoint for results where it is not to be a Unix socket of its own."""
         self._folder = folder
         self.port = free_port()
         # Not in `folder`, whose path can be longer than a socket's may be.
         self._sockets = tempfile.TemporaryDirectory(prefix="p2p")
-        self._results = f"ipc://{self._sockets.name}/results.ipc"
+        self.sockets = Path(self._sockets.name)
+        self.results = results or f"ipc://{self.sockets}/results.ipc"
         scheme = "https" if certificate else "http"
         self.url = f"{scheme}://127.0.0.1:{self.port}"
         self._tls: list[str] = []
@@ -134,11 +138,12 @@ class Services:
             await process.stop()
         self._sockets.cleanup()
 
-    def start_signaling(self, *flags: str) -> Process:
+    def start_signaling(self, *flags: str, has_limit: bool = True) -> Process:
         """Start the signaling service; it listens once `ready` returns."""
         argv = [sys.executable, "-m", "signaling_service", "--host", "127.0.0.1", "--port", str(self.port)]
         # By measured load a busy machine would refuse calls that a test is not about.
-        argv += ["--results-bind", self._results, *self._tls, "--max-sessions", "20", *flags]
+        limit = ["--max-sessions", "20"] if has_limit else []
+        argv += ["--results-bind", self.results, *self._tls, *limit, *flags]
         if not in_namespace():
             argv += ["--ice-addresses", "127.0.0.1"]
         self.signaling = Process("signaling", argv, self._folder / "signaling.log")
@@ -158,8 +163,11 @@ class Services:
         return self._start_worker("harness.light_worker", "--test-params", "--filters", filters, *flags)
 
     def _start_worker(self, module: str, *flags: str, env: Mapping[str, str] | None = None) -> Process:
+        return self.add_worker([sys.executable, "-m", module, "--signaling", self.results, *flags], env)
+
+    def add_worker(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> Process:
+        """Start one more worker by its whole command line."""
         name = f"worker-{len(self.workers)}"
-        argv = [sys.executable, "-m", module, "--signaling", self._results, *flags]
         worker = Process(name, argv, self._folder / f"{name}.log", env)
         worker.start()
         self.workers.append(worker)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _LATENCY_BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0)
@@ -24,6 +26,8 @@ class Metrics:
             "A tenth of the event loop's wake-ups were later than this",
             registry=self.registry,
         )
+        self.tasks = Gauge("p2pcamera_tasks", "Tasks of this process's event loop", registry=self.registry)
+        self.tasks.set_function(_tasks)
         self.room = Gauge(
             "p2pcamera_room", "Sessions that would be taken beside those open", registry=self.registry
         )
@@ -76,3 +80,10 @@ class Metrics:
             buckets=_LATENCY_BUCKETS_S,
             registry=self.registry,
         )
+
+
+def _tasks() -> int:
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:
+        return 0  # Nobody asks from outside the loop but tests.

@@ -62,14 +62,14 @@ class DealtSessions:
         """Hashes of the last offers over which a process was lost."""
 
     async def open(self, offer: Offer, caller: Caller) -> Described:
-        """Give the session to the least loaded process that takes it."""
+        """Give the session to the least loaded process that takes it; to one that is silent last."""
         self._check_limit()
         check_offer(offer.sdp)
         digest = hashlib.blake2b(offer.sdp.encode(errors="replace"), digest_size=16).digest()
         if digest in self._costly:
             raise UnusableOffer("a media process was lost over this offer before")
         refusal: SignalingError = NoMediaProcess()
-        for process in sorted(self._processes, key=lambda process: process.load):
+        for process in sorted(self._processes, key=lambda process: (process.is_silent, process.load)):
             try:
                 return await self._open_at(process, offer, caller)
             except MediaProcessLost:

@@ -26,6 +26,8 @@ START_LIMIT_S = 30.0
 END_LIMIT_S = 2.0
 HANG_LIMIT_S = 10.0
 """A media process says its load twice a second; after so long without a word it is killed."""
+SILENT_S = 1.5
+"""After so long without a word it gets new sessions only where no other process takes them."""
 WATCH_EVERY_S = 1.0
 CALL_LIMIT_S = 5.0
 RESTART_AFTER_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -64,6 +66,11 @@ class KeptProcess:
     def load(self) -> tuple[int, float]:
         """What decides who gets the next session: how many it has, then how busy its cores are."""
         return len(self.sessions), self.busy_cores
+
+    @property
+    def is_silent(self) -> bool:
+        """Has not said its load for a while: it hangs, or the front itself stood still."""
+        return time.monotonic() - self._heard_s > SILENT_S
 
     async def run(self) -> None:
         """Keep a process alive until cancelled."""

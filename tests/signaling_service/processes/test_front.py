@@ -157,6 +157,26 @@ async def test_offers_that_wait_have_one_budget_in_all_processes(results: str) -
         assert codes == [404, 404, 200, 200]
 
 
+async def test_a_process_that_stands_still_gets_no_new_session_while_another_takes_them(
+    fronted: tuple[Front, httpx.AsyncClient],
+) -> None:
+    front, http = fronted
+    stopped, other = front.processes
+    os.kill(pids(front)[0], signal.SIGSTOP)
+    try:
+        await until(lambda: stopped.is_silent)
+        async with AsyncExitStack() as stack:
+            for _ in range(2):
+                caller = await stack.enter_async_context(page())
+                await caller.call(http)
+            assert dealt(front) == [0, 2]
+            for name in list(other.sessions):
+                await http.delete(f"/sessions/{name}")
+    finally:
+        os.kill(pids(front)[0], signal.SIGCONT)
+    await until(lambda: not stopped.is_silent)
+
+
 async def test_an_offer_that_is_refused_leaves_nothing(fronted: tuple[Front, httpx.AsyncClient]) -> None:
     front, http = fronted
     response = await http.post("/offer", json={"type": "offer", "sdp": "hello"})

@@ -1,0 +1,1 @@
+"""Parts of both services break in the middle of calls (harness/chaos)."""

@@ -1,0 +1,42 @@
+"""The kill matrix: calls show no raw frame and none of another call, come back, and leave nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.chaos.outcome import Outcome
+from harness.chaos.parts import CASES, Case, case
+from harness.chaos.scene import play
+from harness.services import in_namespace
+
+QUICK = [case("one of three workers", "SIGKILL"), case("a media process of two", "SIGKILL")]
+"""In every run of the tests; the others take some 20 s each."""
+
+
+def check(outcome: Outcome) -> None:
+    print(outcome)
+    assert outcome.raw == 0
+    assert outcome.foreign == 0
+    assert outcome.lost == 0
+    assert outcome.left == []
+    assert outcome.takes_calls
+
+
+@pytest.mark.parametrize("one", QUICK, ids=lambda one: one.name)
+async def test_a_part_that_is_killed_costs_a_moment_and_no_call(one: Case, tmp_path: Path) -> None:
+    check(await play(one, tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("one", [one for one in CASES if one not in QUICK], ids=lambda one: one.name)
+async def test_whatever_breaks_no_call_is_lost(one: Case, tmp_path: Path) -> None:
+    if not in_namespace() and "cut" in one.fault_name:
+        pytest.skip("needs a network namespace of its own")
+    check(await play(one, tmp_path))
+
+
+def test_every_part_is_broken_in_every_way() -> None:
+    names = [one.name for one in CASES]
+    assert len(names) == len(set(names)) == 1 + 3 * 5 + 3 * 4

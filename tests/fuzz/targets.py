@@ -1,0 +1,124 @@
+"""The functions that read what others send, each as a function of bytes.
+
+A target returns where its input was taken or refused as it should be. Whatever else it raises is a fault.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+from aiortc.codecs.h264 import h264_depayload
+from aiortc.codecs.vpx import vp8_depayload
+from aiortc.sdp import SessionDescription
+
+from shared import wire
+from shared.errors import WireError
+from signaling_service.errors import MalformedRequest, UnusableCandidates, UnusableOffer
+from signaling_service.media.payloads import marks
+from signaling_service.media.picture_size import UnreadableSize, sizes_of
+from signaling_service.rtc.candidates import PageCandidates
+from signaling_service.rtc.sdp_limits import check_offer
+from signaling_service.session.control import _parse as parse_control
+from signaling_service.session.requests import Change, Offer, change_from_query, parsed
+from tests.fuzz.media import hear
+
+Target = Callable[[bytes], None]
+_DEPAYLOAD: dict[str, Callable[[bytes], bytes]] = {"VP8": vp8_depayload, "H264": h264_depayload}
+
+
+def wire_frame(data: bytes) -> None:
+    """A frame from a signaling service; what is taken reads the same when it is packed once more."""
+    with contextlib.suppress(WireError):
+        header, planes = wire.unpack_frame(data)
+        again, _ = wire.unpack_frame(wire.pack_frame(header, planes))
+        assert repr(again) == repr(header)
+
+
+def wire_result(data: bytes) -> None:
+    """A result from a worker."""
+    with contextlib.suppress(WireError):
+        header, planes = wire.unpack_result(data)
+        again, _ = wire.unpack_result(wire.pack_result(header, planes))
+        assert repr(again) == repr(header)
+
+
+def wire_status(data: bytes) -> None:
+    """A worker's status."""
+    with contextlib.suppress(WireError):
+        status = wire.unpack_status(data)
+        assert repr(wire.unpack_status(wire.pack_status(status))) == repr(status)
+
+
+def sdp(data: bytes) -> None:
+    """An offer, up to aiortc's parser, of which any exception is a refusal (negotiation.py)."""
+    text = data.decode(errors="replace")
+    with contextlib.suppress(UnusableOffer):
+        check_offer(text)
+        passed_on = PageCandidates(("10.0.0.1",)).from_offer(text)
+        with contextlib.suppress(Exception):
+            SessionDescription.parse(passed_on)
+
+
+def candidates(data: bytes) -> None:
+    """A trickled fragment (RFC 8840)."""
+    with contextlib.suppress(UnusableCandidates):
+        PageCandidates(("10.0.0.1",)).from_fragment(data.decode(errors="replace"), {"0", "1"})
+
+
+def json_body(data: bytes) -> None:
+    """The bodies and queries of HTTP calls, from where they are JSON on."""
+    text = data.decode(errors="replace")
+    with contextlib.suppress(MalformedRequest):
+        change_from_query(text[:8], text, "closed")
+    try:
+        body: Any = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    for model in (Offer, Change):
+        with contextlib.suppress(MalformedRequest):
+            json.dumps(parsed(model, body).model_dump(mode="json"))
+
+
+def control_message(data: bytes) -> None:
+    """A text on the control channel."""
+    with contextlib.suppress(MalformedRequest):
+        parse_control(data.decode(errors="replace"))
+
+
+def _payload(codec: str, data: bytes) -> None:
+    try:
+        frame = _DEPAYLOAD[codec](data)
+    except ValueError:
+        return  # aiortc drops the packet.
+    marks(codec, data, frame)
+    with contextlib.suppress(UnreadableSize):
+        for size in sizes_of(codec, frame):
+            assert size.width >= 0
+            assert size.height >= 0
+
+
+def vp8_payload(data: bytes) -> None:
+    """An RTP payload of VP8 (RFC 7741)."""
+    _payload("VP8", data)
+
+
+def h264_payload(data: bytes) -> None:
+    """An RTP payload of H264 (RFC 6184)."""
+    _payload("H264", data)
+
+
+TARGETS: dict[str, Target] = {
+    "wire_frame": wire_frame,
+    "wire_result": wire_result,
+    "wire_status": wire_status,
+    "sdp": sdp,
+    "candidates": candidates,
+    "json_body": json_body,
+    "control_message": control_message,
+    "vp8_payload": vp8_payload,
+    "h264_payload": h264_payload,
+    "rtp_and_rtcp": hear,
+}

@@ -1,0 +1,1 @@
+"""Calls that come and go leave nothing behind."""
