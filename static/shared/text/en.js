@@ -255,6 +255,7 @@ export default Object.freeze({
   "option.mosaic": "mosaic",
   "option.mask": "mask",
   "option.fox": "fox",
+  "option.rabbit": "rabbit",
   "option.smile": "smile",
   "option.natural": "natural",
   "option.vivid": "vivid",

@@ -245,6 +245,7 @@ export default Object.freeze({
   "option.mosaic": "モザイク",
   "option.mask": "面",
   "option.fox": "きつね",
+  "option.rabbit": "うさぎ",
   "option.smile": "笑顔",
   "option.natural": "自然",
   "option.vivid": "鮮やか",
