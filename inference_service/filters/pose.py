@@ -117,7 +117,7 @@ class Pose(Filter):
         return TORCHVISION if self.settings.network == "keypoint_rcnn" else {}
 
     def needs_gpu(self) -> bool:
-        return self.settings.network == "keypoint_rcnn"
+        return bool(self.settings.network == "keypoint_rcnn")
 
     def load(self, device: torch.device) -> None:
         """Load the network.
