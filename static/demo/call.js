@@ -48,6 +48,8 @@ export class Call extends EventTarget {
   #attempt = 0;
   #retryTimer = 0;
   #news = new PictureNews();
+  /** The filters that apply, as far as the page has heard. */
+  #applied = "";
 
   /** @param {P2PCamera} shim @param {() => Wanted} wanted what is chosen on the page now */
   constructor(shim, wanted) {
@@ -132,7 +134,7 @@ export class Call extends EventTarget {
     this.#stream = stream;
     if (names.length === 0) return this.#become("running", "good", phrase("message.camera-only"));
     this.#change = new LiveChange((wanted) => this.#apply(wanted));
-    this.#tell("accepted", { names, params });
+    this.#accepted(names, params);
     const { mood, said } = this.#news.await();
     this.#become("running", mood, said);
     // The user may have changed the choice while the camera started.
@@ -145,11 +147,11 @@ export class Call extends EventTarget {
   /** @param {Wanted} wanted */
   async #apply({ names, params }) {
     const attempt = this.#attempt;
-    const before = this.#session?.filters.join();
+    const before = this.#applied;
     try {
       await this.#shim.setFilter(filterOf(names), params);
       if (attempt !== this.#attempt) return;
-      this.#tell("accepted", { names, params });
+      this.#accepted(names, params);
       // Other settings of the same filters are seen as the user moves them.
       if (names.join() === before) return;
       const { mood, said } = this.#news.await();
@@ -205,7 +207,8 @@ export class Call extends EventTarget {
   #statsCame({ session, stats }) {
     if (session !== this.#session || this.#state !== "running") return;
     this.#tell("stats", { stats });
-    if (stats.filters.join() !== session.filters.join()) return;
+    // Of a choice whose acceptance the page has not heard of yet, nothing is said.
+    if (stats.filters.join() !== this.#applied) return;
     const news = this.#news.of(stats, this.#wanted().title);
     if (news) this.#say(news.mood, news.said);
   }
@@ -223,7 +226,7 @@ export class Call extends EventTarget {
     if (session !== this.#session) return;
     // The worker has refused what the server had accepted, and the server uses the choice before.
     if (params && [filter].flat().join() === this.#wanted().names.join()) {
-      this.#tell("accepted", { names: [filter].flat(), params });
+      this.#accepted([filter].flat(), params);
       if (!this.#tell("refused", { fault })) return;
     }
     if (fault.trouble) return this.#say("bad", failureOf(fault, fault));
@@ -231,6 +234,12 @@ export class Call extends EventTarget {
       "wait",
       phrase("message.filter-failed", { filter: this.#wanted().title, reason: fault.message }),
     );
+  }
+
+  /** @param {(string | undefined)[]} names @param {object} params that the server applies */
+  #accepted(names, params) {
+    this.#applied = names.join();
+    this.#tell("accepted", { names, params });
   }
 
   /** @param {CallState} state @param {Mood} mood @param {Phrase} said */
