@@ -3,13 +3,17 @@
  * @type {readonly string[]}
  */
 export default Object.freeze([
+  "animal",
   "background",
   "camera",
   "detection",
   "face",
+  "frame",
   "grade",
   "ink",
   "invert",
+  "light",
+  "makeup",
   "passthrough",
   "pose",
   "segmentation",

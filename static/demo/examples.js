@@ -50,7 +50,8 @@ export async function drawWhole(canvas, filter, which, isWanted) {
  * @param {number} left @param {number} wide of the part @param {number} width @param {number} height to be filled
  */
 function draw(pen, picture, left, wide, width, height) {
-  pen.drawImage(picture, left, 0, wide, picture.naturalHeight, 0, 0, width, height);
+  const tall = Math.min(picture.naturalHeight, (wide * height) / width);
+  pen.drawImage(picture, left, 0, wide, tall, 0, 0, width, height);
 }
 
 /** @param {HTMLCanvasElement} canvas */

@@ -56,7 +56,8 @@ def example(name: str) -> Image | None:
     """Return before and after, (480, 1280, 3) uint8 RGB; None where the filter cannot run here.
 
     A filter's module of the gallery may say what suits it better: parameters as `EXAMPLE`, or the whole
-    picture by `example()`. Where the filter cannot run, the first two pictures of its `picture()` will do.
+    picture by `example()`. Where the filter cannot run, or leaves the photograph as it is, the first two
+    pictures of its `picture()` will do.
     """
     module = _module(name)
     if module is not None and hasattr(module, "example"):
@@ -67,7 +68,10 @@ def example(name: str) -> Image | None:
     if obstacle is None or (obstacle.code is Code.NEEDS_GPU and not one.needed_weights()):
         photo = read_photo()
         one = load(type(one), torch.device("cpu"), {}, default_folder())
-        return beside(photo, at_rest(one, photo, **getattr(module, "EXAMPLE", {})))
+        after = at_rest(one, photo, **getattr(module, "EXAMPLE", {}))
+        if module is None or not np.array_equal(after, photo):
+            return beside(photo, after)
+        # A picture that this filter leaves as it is shows nothing of it; its own module has a better one.
     picture = module.picture() if module is not None else None
     return None if picture is None else picture[:480, :1280]
 
