@@ -255,7 +255,7 @@ async def test_a_front_that_stood_still_kills_no_process_for_it(
 class Losing:
     """A media process that is lost over whatever it is asked."""
 
-    load, room, is_ready = (0, 0.0), 1, True
+    load, room, is_ready, is_silent = (0, 0.0), 1, True, False
 
     def __init__(self, place: int) -> None:
         self.place = place
