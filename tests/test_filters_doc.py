@@ -41,7 +41,7 @@ def modules(monkeypatch: pytest.MonkeyPatch) -> dict[str, types.ModuleType]:
     """Return every Python block as the module that its first line names."""
     made = {}
     for source in blocks("python"):
-        name = re.match(r"# (\w+)\.py\n", source)[1]  # type: ignore[index]
+        name = re.match(r"# (\w+)\.py\b", source)[1]  # type: ignore[index]
         made[name] = types.ModuleType(name)
         monkeypatch.setitem(sys.modules, name, made[name])
         exec(compile(source, f"{name}.py", "exec"), made[name].__dict__)

@@ -23,7 +23,7 @@ from shared.frame import i420_size_bytes
 from shared.link_keys import LinkKeys
 from shared.wire import STATUS_TOPIC, FrameHeader, ResultHeader, StatusHeader
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 SIZE = (64, 48)
 
 

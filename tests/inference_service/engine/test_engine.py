@@ -4,7 +4,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -123,36 +123,33 @@ def test_a_frame_that_waited_for_too_long_is_answered_with_the_reason(run):
 
 
 def test_a_batch_that_does_not_fit_makes_the_next_ones_smaller(run):
+    # One for the batch of the warming-up.
+    go = threading.Semaphore(1)
+
     class Hungry(Recorder):
         name = "hungry"
-        made: Any = None
-
-        def __init__(self):
-            super().__init__()
-            Hungry.made = self
-            self.go = threading.Semaphore(0)
+        batches_of_all: ClassVar[list[Any]] = []
 
         def apply(self, batch, items):
-            if len(batch) == 1 and not self.go.acquire(timeout=20):
+            if len(batch) == 1 and not go.acquire(timeout=20):
                 raise AssertionError
             if len(batch) > 2:
                 raise MemoryError
+            self.batches_of_all.append(batch)
             return super().apply(batch, items)
 
-    pre = threading.Thread(target=lambda: until(lambda: Hungry.made).go.release(1))
-    pre.start()
     with run(Hungry) as one:
         for batches in (1, 2):
             one.put(session(), filters=("hungry",))
             until(lambda: not one.engine.mailbox._waiting)
             for _ in range(8):
                 one.put(session(), filters=("hungry",))
-            Hungry.made.go.release()
+            go.release()
             until(lambda count=9 * batches: len(one.results) == count)  # type: ignore[misc]
         assert {head.kind for head in one.results} == {ResultKind.FRAME}
         # One batch of 8 was tried, and its halves; after that none was over 2.
         assert one.engine.metrics.batches_split == 3
-        assert {len(batch) for batch in Hungry.made.batches} == {1, 2}
+        assert {len(batch) for batch in Hungry.batches_of_all} == {1, 2}
 
 
 def test_a_batch_that_does_not_end_is_a_hang(run):
