@@ -175,7 +175,7 @@ def test_a_large_camera_takes_no_more_than_its_share_of_the_pixels(metrics):
     pixels = dict.fromkeys((large, *small), 0)
     now_s, frame = 0.0, 0
     # Each sends 30 frames a second to a worker that carries 60 small ones.
-    while now_s < 60:
+    while now_s < 20:
         while frame / 30 <= now_s:
             frame += 1
             batcher.add(one(session=large, width=384, height=216))

@@ -118,7 +118,16 @@ SEQUENCES: dict[str, Callable[[str], list[Frame]]] = {
         [beside(placed(name, 0.12, at=(0.25, 0.4)), placed("hopper", 0.12, at=(0.75, 0.5)))] * 11
     ),
 }
-LONG = ("shrinking", "a bar passes", "half hidden from the start", "leaving", "fading in", "entering")
+LONG = (
+    "shrinking",
+    "turned from the start",
+    "darkening",
+    "a bar passes",
+    "half hidden from the start",
+    "leaving",
+    "fading in",
+    "entering",
+)
 """Those that need many looks, 9 to 14 s each on a busy core: `make test-all` runs them."""
 STEP = 2
 """A camera of 15 frames a second: eleven frames go on for longer than a new state covers everything."""

@@ -141,6 +141,7 @@ def test_as_on_a_gpu_nothing_is_waited_for_or_moved_up_and_the_same_is_found(
         assert (distances(some, others)[some.is_real] < 0.1).all()
 
 
+@pytest.mark.slow
 def test_half_precision_with_channels_last_finds_the_same(detection_weights: Path, pictures: Tensor) -> None:
     half = Network(rcnn_models.detector("detection", detection_weights, **DETECTION), CPU, is_half=True)
     whole = Network(rcnn_models.detector("detection", detection_weights, **DETECTION), CPU, is_half=False)
@@ -261,6 +262,7 @@ def test_weights_of_another_model_are_refused(detection_weights: Path, tmp_path:
         one.load(CPU)
 
 
+@pytest.mark.slow
 def test_people_and_their_points_are_torchvisions_in_every_picture(
     pose: Pose, pictures: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,6 +296,7 @@ def test_people_and_their_points_are_torchvisions_in_every_picture(
         assert not points.place[number, count:].any()
 
 
+@pytest.mark.slow
 def test_pose_batched_equals_single(pose: Pose, pictures: Tensor) -> None:
     wishes: list[dict[str, Any]] = [
         {},

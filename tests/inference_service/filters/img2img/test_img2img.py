@@ -118,6 +118,7 @@ def by_pipeline(folder: Path, model: str, picture: Tensor, params: Img2Img.Param
     return torch.as_tensor(image * 255)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "params"),
     [
