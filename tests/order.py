@@ -12,7 +12,7 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 BROWSER = "tests/e2e/"
-BROWSER_SHARE = 2 / 3
+BROWSER_SHARE = 1 / 2
 """Of the workers, as long as there are files of both kinds."""
 
 

@@ -26,6 +26,8 @@ MAX_MESSAGE_CHARS = 64 * 1024
 _TOO_LONG = f"a message may have at most {MAX_MESSAGE_CHARS} characters"
 MAX_WAITING = 16
 MAX_BUFFERED_BYTES = 256 * 1024
+LEAVES_IN_S = 0.2
+"""A message has left after this time."""
 
 
 class Control:
@@ -65,6 +67,8 @@ class Control:
             async with asyncio.timeout(limit_s):
                 await self._is_attached.wait()
         self._say_error(error)
+        # The connection closes next, and would take along what aiortc has not handed to the network yet.
+        await asyncio.sleep(LEAVES_IN_S)
 
     def tell_error(self, code: str, text: str, field: str = "") -> None:
         """Pass a worker's error on, each code at most once a second; with what is in the filter's way."""

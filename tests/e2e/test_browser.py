@@ -22,7 +22,7 @@ Site = tuple[Path, str]
 
 COLOUR_TOLERANCE = 24
 """Two lossy codecs and two conversions lie between."""
-FIRST_FRAMES_S = 15.0
+FIRST_FRAMES_S = 40.0
 BUSY_MS = 500
 LEAST_BITRATE = 700_000
 """Chromium begins with 300,000 and stays there for seconds, unless the answer tells it otherwise."""

@@ -102,7 +102,7 @@
       const until_ms = performance.now() + 8_000;
       const size = () => [video.videoWidth, video.videoHeight];
       // A camera that has not changed in so many frames does not change.
-      for (let count = 0; count < 60 && performance.now() < until_ms; count += 1) {
+      for (let count = 0; count < 150 && performance.now() < until_ms; count += 1) {
         const { mediaTime } = await new Promise((resolve) => {
           video.requestVideoFrameCallback((_, metadata) => resolve(metadata));
           setTimeout(() => resolve({ mediaTime: video.currentTime }), 1_000);
