@@ -26,6 +26,7 @@ from inference_service.filters.vision.draw.covers import Wishes, covered
 from inference_service.filters.vision.draw.masks import Style
 from inference_service.filters.vision.people import hiding
 from inference_service.filters.vision.people.faces import Faces
+from inference_service.filters.vision.poison import poisoned
 from inference_service.filters.vision.rows import Rows
 
 
@@ -109,9 +110,7 @@ class Face(Filter):
             drawn = covered(
                 batch, hidden.covers, hidden.areas, hidden.is_all, wishes_of(items, rows, size[0])
             )
-        if drawn.device.type == "cpu" and bool(sight.poison.isfinite().all()):
-            return drawn
-        return drawn.float() + sight.poison[:, None, None, None]
+        return poisoned(drawn, sight.poison)
 
 
 def wishes_of(items: Sequence[Item], rows: Tensor, height: int) -> Wishes:

@@ -25,6 +25,7 @@ from inference_service.filters.vision.networks.precision import is_half
 from inference_service.filters.vision.networks.rcnn_models import KEYPOINT_WEIGHTS
 from inference_service.filters.vision.people.bodies import Bodies
 from inference_service.filters.vision.people.one_euro import cutoff_hz
+from inference_service.filters.vision.poison import poisoned
 from inference_service.filters.vision.rows import Rows
 from inference_service.filters.vision.settings.keypoints import KeypointSettings, load_keypoint_network
 from inference_service.weights.folder import WeightsFile
@@ -152,9 +153,7 @@ class Pose(Filter):
             drawn: Tensor = self._painter.draw(
                 batch, people.points, people.scores, people.is_real, Look(*rows[:, 2:].unbind(1)), thickest
             )
-        if drawn.is_cpu and bool(people.poison.isfinite().all()):
-            return drawn
-        return drawn.float() + people.poison[:, None, None, None]
+        return poisoned(drawn, people.poison)
 
 
 class _People(NamedTuple):

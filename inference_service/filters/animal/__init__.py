@@ -25,6 +25,7 @@ from inference_service.filters.animal.draw_device import Gallery, draw_on_device
 from inference_service.filters.animal.scene import Scene, Stage
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.vision.people.following import Follower
+from inference_service.filters.vision.poison import poisoned
 from inference_service.filters.vision.rows import Rows
 
 
@@ -86,9 +87,7 @@ class Animal(Filter):
                 made = drawn(batch, scene, items)
             else:
                 made = draw_on_device(batch, scene, kinds, fur, self._gallery)
-        if made.is_cpu and bool(seen.poison.isfinite().all()):
-            return made
-        return made.float() + seen.poison[:, None, None, None]
+        return poisoned(made, seen.poison)
 
 
 def drawn(batch: Tensor, scene: Scene, items: Sequence[Item]) -> Tensor:

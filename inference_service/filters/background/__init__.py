@@ -26,6 +26,7 @@ from inference_service.filters.vision.enlarge import enlarged
 from inference_service.filters.vision.networks.people.person_mask import Kind, PersonMask
 from inference_service.filters.vision.networks.precision import Precision, is_half
 from inference_service.filters.vision.people import matte
+from inference_service.filters.vision.poison import poisoned
 
 GREEN = "#00ff00"
 SMALL_LINES = 240
@@ -157,11 +158,7 @@ class Background(Filter):
         with lap("draw"):
             shown = self._composed(batch, tiny.float().contiguous(), alpha, tiny_alpha, wish)
         _remember(steady, tiny, items)
-        poison = person.flatten(1).sum(1) * 0
-        if shown.is_cpu and bool(poison.isfinite().all()):
-            # A CPU is not waited for, and the worker has no numbers to look through.
-            return shown
-        return shown + poison[:, None, None, None].to(torch.float32)
+        return poisoned(shown, person.flatten(1).sum(1) * 0)
 
     def _composed(
         self, batch: Tensor, tiny: Tensor, alpha: Tensor, tiny_alpha: Tensor, wish: _Wish

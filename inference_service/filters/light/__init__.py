@@ -31,6 +31,7 @@ from inference_service.filters.light.shadows import kept_share
 from inference_service.filters.light.tone import Planes
 from inference_service.filters.vision.calm import FRAMES_PER_S, Motion
 from inference_service.filters.vision.enlarge import enlarged
+from inference_service.filters.vision.networks.precision import own_dtype
 from inference_service.filters.vision.people.glances import Glances
 from inference_service.filters.vision.rows import Rows, upload
 
@@ -89,8 +90,7 @@ class Light(base.Filter):
         """Load the networks. Raises WeightsError if their files are not those of this version."""
         if device.type == "cpu":
             keep_large_blocks()
-        dtype = torch.float32 if device.type == "cpu" else torch.float16
-        self._glances = Glances(device, GLANCE_EVERY, dtype)
+        self._glances = Glances(device, GLANCE_EVERY, own_dtype(device))
         self._rows = Rows(row, device)
 
     @torch.inference_mode()

@@ -21,6 +21,7 @@ from inference_service.filters.makeup.areas import SIDE, Finder
 from inference_service.filters.makeup.paint import Wish, changes
 from inference_service.filters.vision.people import sheets
 from inference_service.filters.vision.people.following import Followed, Follower
+from inference_service.filters.vision.poison import poisoned
 from inference_service.filters.vision.rows import Rows
 
 AMOUNTS = ("smooth", "lips", "gloss", "cheeks", "lids", "line", "brows")
@@ -104,9 +105,7 @@ class Makeup(Filter):
             seen = self._follower.follow(batch, items)
         with lap("paint"):
             made = made_up(batch, seen, self._finder, rows)
-        if made.is_cpu and bool(seen.poison.isfinite().all()):
-            return made
-        return made.float() + seen.poison[:, None, None, None]
+        return poisoned(made, seen.poison)
 
 
 def made_up(batch: Tensor, seen: Followed, finder: Finder, rows: Tensor) -> Tensor:

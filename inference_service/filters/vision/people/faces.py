@@ -24,6 +24,7 @@ from torch.nn import functional as nnf
 from inference_service.filters.base import Item
 from inference_service.filters.vision.networks.people import face_mesh, regions, tracking
 from inference_service.filters.vision.networks.people.face_mesh import FaceMesh
+from inference_service.filters.vision.networks.precision import own_dtype
 from inference_service.filters.vision.people import heads
 from inference_service.filters.vision.people.covers import AXIS_X, IS_THERE, RADIUS, X, Y
 from inference_service.filters.vision.people.following import meshes_of
@@ -72,7 +73,7 @@ class Faces:
         """Load the weights. Raises WeightsError if they are not those of this version."""
         self._device = device
         self._is_cpu = device.type == "cpu"
-        dtype = torch.float32 if self._is_cpu else torch.float16
+        dtype = own_dtype(device)
         self._looker = Looker(device, dtype)
         self._mesh = FaceMesh(device, dtype)
 

@@ -25,6 +25,7 @@ from inference_service.filters.base import Item
 from inference_service.filters.vision.networks.people import face_mesh, regions, tracking
 from inference_service.filters.vision.networks.people.face_finder import FaceFinder
 from inference_service.filters.vision.networks.people.face_mesh import FaceMesh
+from inference_service.filters.vision.networks.precision import own_dtype
 from inference_service.filters.vision.people.looking import sampled, stretched
 from inference_service.filters.vision.rows import upload
 
@@ -66,7 +67,7 @@ class Follower:
         """Load the weights. Raises WeightsError if they are not those of this version."""
         self._device = device
         self._is_cpu = device.type == "cpu"
-        dtype = torch.float32 if self._is_cpu else torch.float16
+        dtype = own_dtype(device)
         self._find = FaceFinder(device, limit=MOST_FACES, dtype=dtype)
         self._mesh = FaceMesh(device, dtype)
 
