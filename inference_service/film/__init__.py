@@ -1,0 +1,1 @@
+"""A film as it is read, made ready for filters, and written again."""
