@@ -28,9 +28,15 @@ def main() -> int:
         from signaling_service.keys_command import main as make_keys
 
         return make_keys(sys.argv[2:])
+    from signaling_service.config import AUTO, read_settings
+    from signaling_service.processes import nursery
+
+    settings = read_settings(sys.argv[1:])
+    if settings.processes > 1:
+        # Their imports happen beside those that follow.
+        nursery.prepare()
     import uvicorn
 
-    from signaling_service.config import AUTO, read_settings
     from signaling_service.http.app import Serving, create_app
     from signaling_service.http.connections import BoundedConnection, EventLoop, raise_descriptor_limit
     from signaling_service.http.listening import BACKLOG, PortNotTaken, listen
@@ -40,7 +46,6 @@ def main() -> int:
     from signaling_service.service import Service
     from signaling_service.workers.results import ResultsNotBound
 
-    settings = read_settings(sys.argv[1:])
     configure_logs(settings.log_level)
     raise_descriptor_limit()
     try:

@@ -54,7 +54,8 @@ def media(services: Services) -> list[psutil.Process]:
     assert services.signaling is not None
     if not services.signaling.is_running:
         return []
-    return psutil.Process(services.signaling.pid).children()
+    # Those that its fork server has made.
+    return [one for child in psutil.Process(services.signaling.pid).children() for one in child.children()]
 
 
 def _media_process(services: Services) -> Target:

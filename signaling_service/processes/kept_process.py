@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,6 +17,8 @@ from shared.endpoints import Endpoint
 from shared.wire import StatusHeader, pack_status
 from signaling_service.config import Settings
 from signaling_service.errors import NoMediaProcess, SignalingError
+from signaling_service.processes import media_process, nursery
+from signaling_service.processes.nursery import Child
 from signaling_service.processes.pipe import Pipe
 
 logger = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ class KeptProcess:
             try:
                 async with self._started() as (process, reading):
                     await self._watch(process, reading)
-            except (SignalingError, OSError) as exc:
+            except (SignalingError, OSError, TimeoutError) as exc:
                 logger.error("media process %d did not start: %s", self.place, exc)
             self.has_tried.set()
             failures = 0 if time.monotonic() - began_s > LIVED_S else failures + 1
@@ -102,16 +103,11 @@ class KeptProcess:
             self._pipe.tell("give_up", [session_id, is_full])
 
     @asynccontextmanager
-    async def _started(self) -> AsyncIterator[tuple[asyncio.subprocess.Process, asyncio.Task[None]]]:
+    async def _started(self) -> AsyncIterator[tuple[Child, asyncio.Task[None]]]:
         own, its = socket.socketpair()
         with its:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                f"{__package__}.media_process",
-                str(its.fileno()),
-                pass_fds=[its.fileno()],
-            )
+            async with asyncio.timeout(START_LIMIT_S):
+                process = await nursery.start(media_process.run, its)
         self.pid = process.pid
         self._pipe = Pipe(own, _serves_nothing, self._on_notice)
         await self._pipe.open()
@@ -151,7 +147,7 @@ class KeptProcess:
         logger.info("media process %d is ready, results go to %s", self.place, reply_to)
         self._on_ready(self)
 
-    async def _watch(self, process: asyncio.subprocess.Process, reading: asyncio.Task[None]) -> None:
+    async def _watch(self, process: Child, reading: asyncio.Task[None]) -> None:
         """Return when the process has ended, hangs, or cannot be understood."""
         while not reading.done():
             began_s = time.monotonic()

@@ -1,8 +1,6 @@
 """One of several media processes: its sessions, and a pipe to the front that started it.
 
-    python -m signaling_service.processes.media_process FD
-
-FD is this end of the pipe (pipe.py). Started by front.py alone.
+Started by kept_process.py alone, from the nursery.
 """
 
 from __future__ import annotations
@@ -12,7 +10,6 @@ import gc
 import logging
 import signal
 import socket
-import sys
 from contextlib import suppress
 from typing import Any
 
@@ -106,13 +103,9 @@ class MediaProcess:
                 self._pipe.tell("load", [service.sessions.room(), service.load.busy_cores])
 
 
-def main() -> None:
-    """Serve the front at the other end of the pipe whose descriptor is the argument."""
+def run(front: socket.socket) -> None:
+    """Serve the front at the other end of the pipe (pipe.py), until that end is closed."""
     # Ctrl-C reaches the whole group; the front ends this process when its own calls are done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    front = socket.socket(fileno=int(sys.argv[1]))
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     asyncio.run(MediaProcess(front).run())
-
-
-if __name__ == "__main__":
-    main()

@@ -7,6 +7,7 @@ import asyncio
 import psutil
 import pytest
 
+from harness.chaos.parts import media
 from harness.deadline import eventually
 from harness.peer import Peer
 from harness.picture import Picture
@@ -23,7 +24,7 @@ async def started(services: Services) -> list[psutil.Process]:
     services.start_light_worker("invert")
     await services.ready({"invert": 1})
     assert services.signaling is not None
-    children = psutil.Process(services.signaling.pid).children()
+    children = media(services)
     assert len(children) == 2
     return sorted(children, key=lambda child: child.pid)
 

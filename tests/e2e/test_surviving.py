@@ -7,12 +7,12 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import psutil
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from harness.browser import Shown, forget, frames, opened, shown
+from harness.chaos.parts import media
 from harness.deadline import eventually
 from harness.pages import write_pages
 from harness.services import Services
@@ -153,16 +153,15 @@ async def test_media_process_that_is_killed_costs_its_sessions_a_moment(
 ) -> None:
     if started.signaling is not None:
         await started.signaling.stop()
-    front = started.start_signaling("--processes", "2", *ROOM)
+    started.start_signaling("--processes", "2", *ROOM)
     await started.ready({"invert": 1})
     folder, url = site
     write_pages(folder, started.url, {"data-filter": "invert"})
     async with opened(browser, url) as page:
         await frames(page, 10, FIRST_FRAMES_S)
         await page.evaluate(NOTE_LOSS)
-        media = psutil.Process(front.pid).children(recursive=True)
         gone_ms = await now_ms(page)
-        max(media, key=lambda one: sum(one.cpu_times()[:2])).kill()
+        max(media(started), key=lambda one: sum(one.cpu_times()[:2])).kill()
         back = await filtered_again(page)
         print(f"filtered again {back.at_ms - gone_ms:.0f} ms after the kill")
         assert back.at_ms - gone_ms < BACK_WITHIN_MS

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 import pytest_asyncio
 
@@ -218,6 +219,25 @@ async def test_a_process_that_dies_takes_its_own_sessions_alone_and_is_started_a
         assert dealt(front) == [1, 1]
         for caller in (new, kept):
             await http.delete(f"/sessions/{caller.answer['session']}")
+
+
+async def test_the_server_that_forks_processes_may_die_and_is_replaced(
+    fronted: tuple[Front, httpx.AsyncClient],
+) -> None:
+    front, http = fronted
+    async with page() as lost, page() as kept:
+        await lost.call(http)
+        await kept.call(http)
+        await asyncio.gather(lost.shows(3), kept.shows(3))
+        place = next(p.place for p in front.processes if lost.answer["session"] in p.sessions)
+        before = pids(front)
+        os.kill(psutil.Process(before[place]).ppid(), signal.SIGKILL)
+        await asyncio.gather(lost.shows(3), kept.shows(3))
+        os.kill(before[place], signal.SIGKILL)
+        await until(lambda: pids(front)[place] != before[place] and front.processes[place].is_ready)
+        await kept.shows(3)
+        assert pids(front)[1 - place] == before[1 - place]
+        await http.delete(f"/sessions/{kept.answer['session']}")
 
 
 async def test_a_process_that_hangs_is_killed_and_started_again(
