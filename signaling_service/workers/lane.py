@@ -31,7 +31,7 @@ from signaling_service.media.frame import CameraFrame, Planes
 from signaling_service.workers.choice import Choice
 from signaling_service.workers.route import WORK_AT_FIRST_S, Route
 from signaling_service.workers.sent import SentFrames
-from signaling_service.workers.table import Worker
+from signaling_service.workers.worker import Worker
 
 AS_FAST = 1.25
 """Idle workers within this factor of the fastest take turns."""

@@ -13,7 +13,7 @@ from signaling_service.media.frame import CameraFrame
 from signaling_service.workers import sent
 from signaling_service.workers.choice import Choice
 from signaling_service.workers.lane import PROBE_EVERY_S, Lane
-from signaling_service.workers.table import Worker
+from signaling_service.workers.worker import Worker
 from tests.signaling_service.making import SESSION, MadePlanes, answer, planes, served, status
 
 FRAME_S = 1 / 30

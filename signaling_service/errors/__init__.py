@@ -1,0 +1,63 @@
+"""What a caller may be told: a fixed code, a sentence, an HTTP status."""
+
+from __future__ import annotations
+
+from signaling_service.errors.access import (
+    FilterNotAllowed,
+    HostRefused,
+    OriginRefused,
+    PictureTooLarge,
+    SessionTimeOver,
+    TokenExpired,
+    TokenKeysAway,
+    TokenMissing,
+    TokenWrong,
+    TooManySessions,
+)
+from signaling_service.errors.base import PassedOn, SignalingError
+from signaling_service.errors.capacity import (
+    MediaProcessLost,
+    NoMediaProcess,
+    ServiceFull,
+    ShuttingDown,
+    UdpPortsTaken,
+)
+from signaling_service.errors.choice import CannotRun, InvalidParams, NoWorker, UnknownFilter
+from signaling_service.errors.request import (
+    BodyTooLarge,
+    MalformedRequest,
+    UnknownSession,
+    UnsupportedMediaType,
+    UnusableCandidates,
+    UnusableOffer,
+)
+
+__all__ = [
+    "BodyTooLarge",
+    "CannotRun",
+    "FilterNotAllowed",
+    "HostRefused",
+    "InvalidParams",
+    "MalformedRequest",
+    "MediaProcessLost",
+    "NoMediaProcess",
+    "NoWorker",
+    "OriginRefused",
+    "PassedOn",
+    "PictureTooLarge",
+    "ServiceFull",
+    "SessionTimeOver",
+    "ShuttingDown",
+    "SignalingError",
+    "TokenExpired",
+    "TokenKeysAway",
+    "TokenMissing",
+    "TokenWrong",
+    "TooManySessions",
+    "UdpPortsTaken",
+    "UnknownFilter",
+    "UnknownSession",
+    "UnsupportedMediaType",
+    "UnusableCandidates",
+    "UnusableOffer",
+]
