@@ -1,7 +1,7 @@
 """Where media processes come from: a fork server that has imported all they need.
 
-An import of the service takes more than a second of CPU, a fork some milliseconds. So the imports happen once,
-in a process of their own, beside those of the front. Memory that nobody writes is shared.
+The imports take more than a second of CPU, a fork some milliseconds. So the imports happen once, in a
+process of their own, beside those of the front. Memory that nobody writes is shared.
 """
 
 from __future__ import annotations
