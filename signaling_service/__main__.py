@@ -29,9 +29,10 @@ def main() -> int:
 
         return make_keys(sys.argv[2:])
     from signaling_service.config import AUTO, read_settings
-    from signaling_service.processes import nursery
+    from signaling_service.processes.nursery import Nursery
 
     settings = read_settings(sys.argv[1:])
+    nursery = Nursery()
     if settings.processes > 1:
         # Their imports happen beside those that follow.
         nursery.prepare()
@@ -56,10 +57,11 @@ def main() -> int:
         service: Serving
         # The port first: a start that cannot have it touches no socket of the service that has.
         listening = listen(settings.host, settings.port)
-        service = Front(settings) if settings.processes > 1 else Service(settings)
+        service = Front(settings, nursery) if settings.processes > 1 else Service(settings)
         service.bind()
     except (NoPublicAddress, PortNotTaken, ResultsNotBound) as exc:
         logger.error("%s", exc)
+        nursery.close()
         return 1
     server = uvicorn.Server(
         uvicorn.Config(

@@ -37,6 +37,7 @@ from signaling_service.errors import (
 from signaling_service.metrics import Metrics
 from signaling_service.processes.exposition import merged
 from signaling_service.processes.kept_process import KeptProcess
+from signaling_service.processes.nursery import Nursery
 from signaling_service.rtc.sdp_limits import check_offer
 from signaling_service.session.places import Places
 from signaling_service.session.requests import Change, Offer
@@ -165,7 +166,7 @@ class DealtSessions:
 class Front:
     """The parts of the front: `open` before the first request, `close` after the last."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, nursery: Nursery) -> None:
         self.settings = settings
         self.metrics = Metrics()
         self.workers = Workers(self.metrics)
@@ -175,10 +176,11 @@ class Front:
         )
         cores = usable_cores() / settings.processes
         self.processes = [
-            KeptProcess(place, cores, settings, self._introduce_workers, self._on_session)
+            KeptProcess(place, cores, settings, nursery, self._introduce_workers, self._on_session)
             for place in range(settings.processes)
         ]
         self.sessions = DealtSessions(settings, self.processes, self.workers)
+        self._nursery = nursery
         self._running: list[asyncio.Task[None]] = []
 
     def bind(self) -> None:
@@ -198,6 +200,7 @@ class Front:
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
+        self._nursery.close()
         self._listener.close()
         self._context.destroy(linger=0)
 

@@ -17,8 +17,7 @@ from shared.endpoints import Endpoint
 from shared.wire import StatusHeader, pack_status
 from signaling_service.config import Settings
 from signaling_service.errors import NoMediaProcess, SignalingError
-from signaling_service.processes import media_process, nursery
-from signaling_service.processes.nursery import Child
+from signaling_service.processes.nursery import Child, Nursery
 from signaling_service.processes.pipe import Pipe
 
 logger = logging.getLogger(__name__)
@@ -44,6 +43,7 @@ class KeptProcess:
         place: int,
         cores: float,
         settings: Settings,
+        nursery: Nursery,
         on_ready: Callable[[KeptProcess], None],
         on_session: Callable[[str, str], None],
     ) -> None:
@@ -57,6 +57,7 @@ class KeptProcess:
         """Set when the first start has succeeded or failed."""
         self._cores = cores
         self._settings = settings
+        self._nursery = nursery
         self._on_ready = on_ready
         self._on_session = on_session
         self.pid: int | None = None
@@ -81,7 +82,7 @@ class KeptProcess:
             try:
                 async with self._started() as (process, reading):
                     await self._watch(process, reading)
-            except (SignalingError, OSError, TimeoutError) as exc:
+            except (SignalingError, OSError) as exc:
                 logger.error("media process %d did not start: %s", self.place, exc)
             self.has_tried.set()
             failures = 0 if time.monotonic() - began_s > LIVED_S else failures + 1
@@ -105,9 +106,13 @@ class KeptProcess:
     @asynccontextmanager
     async def _started(self) -> AsyncIterator[tuple[Child, asyncio.Task[None]]]:
         own, its = socket.socketpair()
-        with its:
-            async with asyncio.timeout(START_LIMIT_S):
-                process = await nursery.start(media_process.run, its)
+        try:
+            with its:
+                async with asyncio.timeout(START_LIMIT_S):
+                    process = await self._nursery.start(its)
+        except BaseException:
+            own.close()
+            raise
         self.pid = process.pid
         self._pipe = Pipe(own, _serves_nothing, self._on_notice)
         await self._pipe.open()

@@ -1,6 +1,6 @@
 """One of several media processes: its sessions, and a pipe to the front that started it.
 
-Started by kept_process.py alone, from the nursery.
+Forked by fork_server.py alone.
 """
 
 from __future__ import annotations
@@ -107,5 +107,4 @@ def run(front: socket.socket) -> None:
     """Serve the front at the other end of the pipe (pipe.py), until that end is closed."""
     # Ctrl-C reaches the whole group; the front ends this process when its own calls are done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     asyncio.run(MediaProcess(front).run())

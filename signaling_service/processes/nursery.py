@@ -1,85 +1,112 @@
-"""Where media processes come from: a fork server that has imported all they need.
+"""Where media processes come from: the front's side of the fork server (fork_server.py).
 
-The imports take more than a second of CPU, a fork some milliseconds. So the imports happen once, in a
-process of their own, beside those of the front. Memory that nobody writes is shared.
+An import of the service takes more than a second of CPU, a fork of it some milliseconds. So the imports
+happen once, in a process of their own, beside those of the front. Memory that nobody writes is shared.
+
+`multiprocessing` has a fork server too. A front that is killed would leave that one's folder in /tmp. And a
+front that is process 1 would not see the end of media processes whose fork server died before.
 """
 
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import signal
 import socket
-from collections.abc import Callable
+import subprocess
+import sys
 from contextlib import suppress
-from multiprocessing import forkserver
 
-PRELOADED = f"{__package__}.preloaded"
-
-LOOK_EVERY_S = 0.05
-
-_context = multiprocessing.get_context("forkserver")
-
-
-def prepare() -> None:
-    """Start the imports, and return at once. Needed by nobody: the first start does it otherwise."""
-    _context.set_forkserver_preload([PRELOADED])
-    forkserver.ensure_running()
+from signaling_service.processes.fork_server import ANSWER
 
 
 class Child:
-    """A process that was started here."""
+    """A media process that was forked; its parent is the fork server, or whoever inherits it from that."""
 
-    def __init__(self, process: multiprocessing.process.BaseProcess) -> None:
-        self._process = process
-
-    @property
-    def pid(self) -> int:
-        assert self._process.pid is not None
-        return self._process.pid
+    def __init__(self, pid: int, life: socket.socket) -> None:
+        """`life` reaches its end when the process does: the process alone has the other end."""
+        self.pid = pid
+        self._life = life
 
     def kill(self) -> None:
         """End the process at once, where it has not ended."""
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
+        # The id of one that has ended may be another's by now.
+        if not self._has_ended():
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
 
     async def wait(self) -> None:
         """Return when the process has ended."""
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
-        # It becomes readable when the process ends, or the server that has forked it.
-        loop.add_reader(self._process.sentinel, ended.set)
+        loop.add_reader(self._life, ended.set)
         try:
             await ended.wait()
         finally:
-            loop.remove_reader(self._process.sentinel)
-        while self._is_there():  # noqa: ASYNC110 - without that server nobody tells.
-            await asyncio.sleep(LOOK_EVERY_S)
-        self._process.join()
+            loop.remove_reader(self._life)
 
-    def _is_there(self) -> bool:
+    def _has_ended(self) -> bool:
         try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
+            return self._life.recv(1, socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
             return False
-        return True
 
 
-async def start(run: Callable[[socket.socket], None], end: socket.socket) -> Child:
-    """Start a process that does `run(end)` and then ends; raises OSError where none can be started.
+class Nursery:
+    """`prepare` as early as can be, `start` for each process, `close` after the last."""
 
-    A process whose starter is cancelled is there for a moment longer: it ends when its pipe does.
-    """
-    _context.set_forkserver_preload([PRELOADED])
-    process = _context.Process(target=run, args=(end,), daemon=True)
-    # It waits for the imports, so it must not hold the event loop.
-    await asyncio.to_thread(_start, process)
-    return Child(process)
+    def __init__(self) -> None:
+        self._server: subprocess.Popen[bytes] | None = None
+        self._requests: socket.socket | None = None
+        self._turn = asyncio.Lock()
 
+    def prepare(self) -> None:
+        """Have a fork server, which does its imports from now on; returns at once."""
+        if self._server is not None and self._server.poll() is None:
+            return
+        self.close()
+        self._requests, its = socket.socketpair()
+        self._requests.setblocking(False)
+        with its:
+            argv = [sys.executable, "-m", f"{__package__}.fork_server", str(its.fileno())]
+            self._server = subprocess.Popen(argv, pass_fds=[its.fileno()])  # noqa: S603 - our own
 
-def _start(process: multiprocessing.process.BaseProcess) -> None:
-    try:
-        process.start()
-    except EOFError as exc:
-        raise OSError("the server that forks media processes has ended") from exc
+    async def start(self, end: socket.socket) -> Child:
+        """Start a media process with this end of its pipe; raises OSError where none can be started.
+
+        It waits until the fork server has done its imports. If the caller is cancelled meanwhile, the
+        process may yet start: it ends when its pipe does.
+        """
+        own, its = socket.socketpair()
+        with its:
+            async with self._turn:
+                pid = await self._fork([end.fileno(), its.fileno()])
+        return Child(pid, own)
+
+    def close(self) -> None:
+        """End the fork server; its processes go on."""
+        if self._requests is not None:
+            self._requests.close()
+            self._requests = None
+        if self._server is not None:
+            self._server.kill()
+            self._server.wait()
+            self._server = None
+
+    async def _fork(self, descriptors: list[int]) -> int:
+        self.prepare()
+        assert self._requests is not None
+        try:
+            socket.send_fds(self._requests, [b"f"], descriptors)
+            said = await asyncio.get_running_loop().sock_recv(self._requests, ANSWER.size)
+        except BaseException:
+            # The next request must not get this one's answer.
+            self.close()
+            raise
+        if len(said) != ANSWER.size:
+            self.close()
+            raise OSError("the fork server has ended")
+        (pid,) = ANSWER.unpack(said)
+        if pid < 0:
+            raise OSError(-pid, os.strerror(-pid))
+        return int(pid)

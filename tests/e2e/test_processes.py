@@ -54,14 +54,17 @@ async def test_a_media_process_that_dies_takes_its_own_calls_and_nothing_else(se
 
 
 async def test_media_processes_end_when_the_front_is_killed(services: Services) -> None:
-    media = await started(services)
+    await started(services)
     async with Peer(services.http, Picture(320, 240), fps=15) as peer:
         await peer.call(filter="invert")
         await peer.frames(5)
         assert services.signaling is not None
+        # With the server that forks them.
+        below = psutil.Process(services.signaling.pid).children(recursive=True)
+        assert len(below) == 3
         services.signaling.kill()
         await eventually(
-            lambda: not any(child.is_running() for child in media), ENDS_WITHIN_S, "no media process is left"
+            lambda: not any(child.is_running() for child in below), ENDS_WITHIN_S, "no process is left"
         )
         await eventually(
             lambda: peer.connection.connectionState in ("closed", "failed"), 3, "the client is told"

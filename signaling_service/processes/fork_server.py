@@ -1,0 +1,54 @@
+"""The fork server: imports what a media process needs, once, and forks one for each request.
+
+    python -m signaling_service.processes.fork_server FD
+
+FD is this end of a pair of stream sockets; only nursery.py has the other one. A request is one byte with two
+descriptors: the media process's end of its pipe, and a socket that it holds as long as it lives. The answer
+is its process id as i64 in this host's byte order, or an errno below zero. The server leaves when the other
+end is closed. Its media processes go on.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import struct
+import sys
+
+ANSWER = struct.Struct("q")
+
+
+def main() -> None:
+    """Serve the front until it is gone; in a forked process, be a media process instead."""
+    # Ctrl-C reaches the whole group, and ending is the front's to decide.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    requests = socket.socket(fileno=int(sys.argv[1]))
+    from signaling_service.processes import media_process
+
+    # Frozen, so that no child's garbage collector writes into the memory that they share.
+    gc.collect()
+    gc.freeze()
+    # Nobody waits for the processes here: who has the other socket sees their end.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        said, descriptors, _, _ = socket.recv_fds(requests, 1, 2)
+        if not said:
+            return
+        try:
+            pid = os.fork()
+        except OSError as exc:
+            pid = -(exc.errno or 1)
+        if pid == 0:
+            requests.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            media_process.run(socket.socket(fileno=descriptors[0]))
+            return
+        for descriptor in descriptors:
+            os.close(descriptor)
+        requests.sendall(ANSWER.pack(pid))
+
+
+if __name__ == "__main__":
+    main()
