@@ -30,6 +30,7 @@ from signaling_service.media.encoders.vp8 import Vp8Encoder
 from signaling_service.rtc import arrivals
 from signaling_service.rtc.candidates import LOOPBACK
 from signaling_service.rtc.decoder_thread import decode_all
+from signaling_service.rtc.slow_checks import slowed
 from signaling_service.rtc.unreadable import survived
 
 logger = logging.getLogger(__name__)
@@ -69,6 +70,7 @@ def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
     aiortc.codecs.H264Encoder = partial(H264Encoder, nvenc)  # type: ignore[attr-defined, assignment]
     _replace(aioice.ice, "get_host_addresses", partial(_host_addresses, tuple(ice_addresses)))
     _replace(aioice.ice.StunProtocol, "datagram_received", arrivals.guarded)
+    _replace(aioice.ice.StunProtocol, "send_stun", slowed)
     _replace(aioice.ice.StunProtocol, "request", _patient)
     _replace(Connection, "get_component_candidates", _limited)
     for name in ("_handle_data", "_receive"):
