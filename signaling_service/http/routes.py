@@ -35,9 +35,10 @@ def create_routes(
     router = APIRouter()
     access = Access(settings.key, settings.tokens)
     guarded = APIRouter(dependencies=[Depends(check_origin), Depends(access.check)])
+    of_offers = APIRouter(dependencies=[Depends(check_origin), Depends(access.check_for_offer)])
     of_sessions = APIRouter(dependencies=[Depends(check_origin), Depends(access.check_for_session)])
 
-    @guarded.post("/offer", openapi_extra=_body_schema({JSON: Offer}))
+    @of_offers.post("/offer", openapi_extra=_body_schema({JSON: Offer}))
     async def offer(
         request: Request, filter: str | None = None, params: str | None = None, outage: str | None = None
     ) -> dict[str, Any]:
@@ -46,6 +47,7 @@ def create_routes(
         body = await _json_body(request)
         query = change_from_query(filter, params, outage).model_dump(exclude_none=True)
         made = await sessions.open(parsed(Offer, {**query, **body}), caller_of(request))
+        access.note_answered(request)
         return {"sdp": made.answer_sdp, "type": "answer", **_described(made)}
 
     @of_sessions.patch(
@@ -105,6 +107,7 @@ def create_routes(
         """Instruments in Prometheus' text format."""
         return Response(await exposition(), media_type=CONTENT_TYPE_LATEST)
 
+    router.include_router(of_offers)
     router.include_router(guarded)
     router.include_router(of_sessions)
     return router
