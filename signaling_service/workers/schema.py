@@ -49,7 +49,8 @@ def _validator(schema_json: str) -> Validator | None:
     except SchemaError:
         return None
     # The registry is empty: a schema that refers to an address must not make this service fetch it.
-    return _Tolerant(schema, registry=Registry())
+    validator: Validator = _Tolerant(schema, registry=Registry())
+    return validator
 
 
 def _multiple_of(
