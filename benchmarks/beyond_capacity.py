@@ -15,16 +15,15 @@ import json
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import httpx
 from aiortc import RTCConfiguration, RTCPeerConnection, VideoStreamTrack
 
 from benchmarks.figures import Spread
+from benchmarks.knocking import KNOCK_EVERY_S, elsewhere
 from benchmarks.watching import Watched, memory
 from harness.peer import Peer
 from harness.picture import Picture
@@ -34,19 +33,9 @@ LIMIT = 4
 MOST = 40
 """Calls that are tried at most where the measured load decides."""
 SIZE, FPS = (320, 240), 15
-KNOCK_EVERY_S = 0.25
 SETTLE_S = 4.0
 """What a new call costs is known after some seconds (load.WINDOW_S)."""
 FREE_S = 20.0
-
-
-@dataclass(slots=True)
-class Knocks:
-    """What the callers outside heard."""
-
-    statuses: Counter[int] = field(default_factory=Counter)
-    took_s: list[float] = field(default_factory=list)
-    without_retry_after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +69,8 @@ async def run(folder: Path, seconds: float, *, measured: bool, alone_s: float = 
         sdp = await stack.enter_async_context(_offer())
 
         before, memory_before = await _alone(peers, services, alone_s)
-        knocks = Knocks()
         since_s = time.monotonic()
-        await asyncio.gather(*(_knock(services.http, sdp, since_s + seconds, knocks) for _ in peers))
+        knocks = await elsewhere(services.url, sdp, len(peers), seconds)
         meanwhile, memory_meanwhile = _ages(peers, since_s), _mib(services)
         afterwards, memory_afterwards = await _alone(peers, services, alone_s)
 
@@ -95,7 +83,7 @@ async def run(folder: Path, seconds: float, *, measured: bool, alone_s: float = 
         meanwhile,
         afterwards,
         Spread.of_s(knocks.took_s),
-        {str(status): count for status, count in sorted(knocks.statuses.items())},
+        dict(sorted(knocks.statuses.items())),
         knocks.without_retry_after,
         lost,
         memory_before,
@@ -131,20 +119,6 @@ async def _offer() -> AsyncIterator[str]:
         yield connection.localDescription.sdp
     finally:
         await connection.close()
-
-
-async def _knock(http: httpx.AsyncClient, sdp: str, until_s: float, knocks: Knocks) -> None:
-    while time.monotonic() < until_s:
-        began_s = time.monotonic()
-        answer = await http.post("/offer", json={"type": "offer", "sdp": sdp, "filter": "invert"})
-        knocks.took_s.append(time.monotonic() - began_s)
-        knocks.statuses[answer.status_code] += 1
-        if answer.status_code == 503 and "retry-after" not in answer.headers:
-            knocks.without_retry_after += 1
-        if answer.status_code == 200:
-            # Nobody is behind it; by measured load a place may be free for a moment.
-            await http.delete(f"/sessions/{answer.json()['session']}")
-        await asyncio.sleep(KNOCK_EVERY_S)
 
 
 async def _alone(peers: list[Peer], services: Services, seconds: float) -> tuple[Spread, float]:

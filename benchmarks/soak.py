@@ -14,7 +14,7 @@ import json
 import sys
 import tempfile
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 import psutil
@@ -101,7 +101,7 @@ async def _settled(services: Services, before: Held) -> Held:
     """Threads of decoders and sockets of calls that have just ended take a moment."""
     found = await held(services)
     for _ in range(20):
-        if found == before:
+        if all(now <= then for now, then in zip(astuple(found), astuple(before), strict=True)):
             break
         await asyncio.sleep(0.5)
         found = await held(services)

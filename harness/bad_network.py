@@ -27,7 +27,7 @@ class BadNetwork:
         for pair in _pairs(connection):
             protocol = pair.protocol
             protocol.transport = _Transport(
-                protocol.transport, self._through(protocol.transport.sendto, random)
+                protocol.transport, self._through(_while_open(protocol.transport), random)
             )
             protocol.datagram_received = self._through(protocol.datagram_received, random)
 
@@ -41,6 +41,15 @@ class BadNetwork:
                 asyncio.get_running_loop().call_later(self.late_s, carry, data, *to)
 
         return carried
+
+
+def _while_open(transport: Any) -> Callable[..., None]:
+    def sendto(data: bytes, *to: Any) -> None:
+        # What comes late may come behind the end of the call.
+        if not transport.is_closing():
+            transport.sendto(data, *to)
+
+    return sendto
 
 
 class _Transport:

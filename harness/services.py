@@ -125,7 +125,11 @@ class Services:
             self._tls = ["--ssl-certfile", str(certificate[0]), "--ssl-keyfile", str(certificate[1])]
         self.signaling: Process | None = None
         self.workers: list[Process] = []
-        self.http = httpx.AsyncClient(base_url=self.url, verify=False, trust_env=False, timeout=10)
+        # Idle connections are given up before the service does it, which would be in the middle of a call.
+        limits = httpx.Limits(keepalive_expiry=2.0)
+        self.http = httpx.AsyncClient(
+            base_url=self.url, verify=False, trust_env=False, timeout=10, limits=limits
+        )
 
     async def __aenter__(self) -> Self:
         return self

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 import httpx
+from aiortc.exceptions import InvalidStateError
 
 from harness.bad_network import BadNetwork
 from harness.peer import Peer
@@ -60,7 +61,8 @@ async def _lane(
         mark = (mark + 16) % 256
         try:
             await _call(http, mark, until_s, tally, network, random)
-        except (AssertionError, httpx.HTTPError) as exc:
+        except (AssertionError, httpx.HTTPError, InvalidStateError) as exc:
+            # The last is of a channel that has closed: the call was lost.
             tally.faults.append(f"{type(exc).__name__}: {exc}".partition("\n")[0])
             await asyncio.sleep(STEP_S)
 

@@ -43,6 +43,7 @@ def main() -> int:
     from signaling_service.http.listening import BACKLOG, PortNotTaken, listen
     from signaling_service.logs import configure_logs
     from signaling_service.processes.front import Front
+    from signaling_service.rtc import known_aiortc
     from signaling_service.rtc.public_address import NoPublicAddress, public_address
     from signaling_service.service import Service
     from signaling_service.workers.results import ResultsNotBound
@@ -50,6 +51,7 @@ def main() -> int:
     configure_logs(settings.log_level)
     raise_descriptor_limit()
     try:
+        known_aiortc.check()
         if settings.public_ip == AUTO:
             found = public_address(settings.ice_servers, settings.ice_addresses)
             settings = settings.model_copy(update={"public_ip": found})
@@ -59,7 +61,7 @@ def main() -> int:
         listening = listen(settings.host, settings.port)
         service = Front(settings, nursery) if settings.processes > 1 else Service(settings)
         service.bind()
-    except (NoPublicAddress, PortNotTaken, ResultsNotBound) as exc:
+    except (NoPublicAddress, PortNotTaken, ResultsNotBound, known_aiortc.UnknownAiortc) as exc:
         logger.error("%s", exc)
         nursery.close()
         return 1

@@ -34,6 +34,7 @@ class Claims(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
     sub: str = Field(min_length=1, max_length=256)
+    exp: float
     filters: Names | None = None
     origins: Names | None = None
     max_sessions: int | None = Field(None, ge=1)

@@ -11,6 +11,7 @@ from signaling_service.errors.access import (
     TokenExpired,
     TokenKeysAway,
     TokenMissing,
+    TokenSpent,
     TokenWrong,
     TooManySessions,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "TokenExpired",
     "TokenKeysAway",
     "TokenMissing",
+    "TokenSpent",
     "TokenWrong",
     "TooManySessions",
     "UdpPortsTaken",

@@ -35,6 +35,20 @@ class TokenExpired(SignalingError):
         return {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 
 
+class TokenSpent(SignalingError):
+    """The time that a token allows for sessions is over; the caller's own server can mint another one."""
+
+    status = 401
+    code = "token_spent"
+
+    def __init__(self) -> None:
+        super().__init__("the time that the token allows for sessions is over")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+
+
 class TokenWrong(SignalingError):
     """The token is neither the service's API key nor one that its keys have signed for it."""
 
@@ -111,5 +125,5 @@ class SessionTimeOver(SignalingError):
     status = 403
     code = "time_over"
 
-    def __init__(self, limit_s: float) -> None:
-        super().__init__(f"the token allows sessions of {limit_s:g} s")
+    def __init__(self) -> None:
+        super().__init__("the time that the token allows for sessions is over")

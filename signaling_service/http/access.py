@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hmac
+import time
+from dataclasses import replace
 
 from fastapi import Request
 
 from signaling_service.access.caller import Caller, Grant
 from signaling_service.access.origins import is_on_loopback
-from signaling_service.access.tokens import Tokens
+from signaling_service.access.session_time import SessionTime, TimedToken
+from signaling_service.access.tokens import LEEWAY_S, Tokens
 from signaling_service.errors import TokenMissing, TokenWrong
 
 
@@ -18,10 +21,29 @@ class Access:
     def __init__(self, key: str | None, tokens: Tokens | None) -> None:
         self._key = key
         self._tokens = tokens
+        self._time = SessionTime()
 
     async def check(self, request: Request) -> None:
         """Raise TokenMissing or what `Tokens.claims` raises; else `caller_of` knows the caller."""
         request.state.caller = await self._caller(request, may_be_over=False)
+
+    async def check_for_offer(self, request: Request) -> None:
+        """Do the same for an offer, which also needs time left of its token (TokenSpent).
+
+        The session may last for what is left.
+        """
+        caller = await self._caller(request, may_be_over=False)
+        timed: TimedToken | None = getattr(request.state, "timed", None)
+        if timed is not None:
+            left_s = self._time.left_s(timed, time.monotonic())
+            caller = replace(caller, grant=replace(caller.grant, max_session_s=left_s))
+        request.state.caller = caller
+
+    def note_answered(self, request: Request) -> None:
+        """Let the time of the token begin with whose offer a session was opened."""
+        timed: TimedToken | None = getattr(request.state, "timed", None)
+        if timed is not None:
+            self._time.begin(timed, time.monotonic(), time.time())
 
     async def check_for_session(self, request: Request) -> None:
         """Do the same for a call on a session, where the token that opened it may have expired since."""
@@ -37,6 +59,8 @@ class Access:
                     raise TokenWrong
                 claims = await self._tokens.claims(token, origin, may_be_over=may_be_over)
                 subject, grant = claims.sub, claims.grant
+                if grant.max_session_s is not None:
+                    request.state.timed = TimedToken.of(token, claims.exp + LEEWAY_S, grant.max_session_s)
         address = request.client.host if request.client else "unknown"
         return Caller(address, subject, grant, is_on_loopback(origin))
 

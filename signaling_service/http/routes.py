@@ -19,8 +19,9 @@ from signaling_service.errors import (
 from signaling_service.http.access import Access, caller_of
 from signaling_service.http.gate import check_origin
 from signaling_service.rtc.ice_servers import ice_servers_for_browser
+from signaling_service.session.described import Described
 from signaling_service.session.requests import Change, Offer, change_from_query, parsed
-from signaling_service.session.sessions import Described, SessionHost
+from signaling_service.session.sessions import SessionHost
 from signaling_service.workers.table import ServedFilter
 
 JSON = "application/json"
@@ -34,16 +35,19 @@ def create_routes(
     router = APIRouter()
     access = Access(settings.key, settings.tokens)
     guarded = APIRouter(dependencies=[Depends(check_origin), Depends(access.check)])
+    of_offers = APIRouter(dependencies=[Depends(check_origin), Depends(access.check_for_offer)])
     of_sessions = APIRouter(dependencies=[Depends(check_origin), Depends(access.check_for_session)])
 
-    @guarded.post("/offer", openapi_extra=_body_schema({JSON: Offer}))
+    @of_offers.post("/offer", openapi_extra=_body_schema({JSON: Offer}))
     async def offer(
         request: Request, filter: str | None = None, params: str | None = None, outage: str | None = None
     ) -> dict[str, Any]:
         """Open a session: answer an SDP offer that sends and receives video."""
+        sessions.check_room()
         body = await _json_body(request)
         query = change_from_query(filter, params, outage).model_dump(exclude_none=True)
         made = await sessions.open(parsed(Offer, {**query, **body}), caller_of(request))
+        access.note_answered(request)
         return {"sdp": made.answer_sdp, "type": "answer", **_described(made)}
 
     @of_sessions.patch(
@@ -103,6 +107,7 @@ def create_routes(
         """Instruments in Prometheus' text format."""
         return Response(await exposition(), media_type=CONTENT_TYPE_LATEST)
 
+    router.include_router(of_offers)
     router.include_router(guarded)
     router.include_router(of_sessions)
     return router

@@ -12,7 +12,7 @@ LABEL = "process"
 FRONT = "front"
 TABLE_OF_WORKERS = "p2pcamera_workers"
 """The front's alone: each media process knows the same workers."""
-OF_THE_FRONT = (TABLE_OF_WORKERS, "p2pcamera_wire_errors")
+OF_THE_FRONT = (TABLE_OF_WORKERS, "p2pcamera_wire_errors", "p2pcamera_offers")
 
 
 def merged(front: bytes, processes: Sequence[bytes]) -> bytes:

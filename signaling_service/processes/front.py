@@ -39,9 +39,9 @@ from signaling_service.processes.exposition import merged
 from signaling_service.processes.kept_process import KeptProcess
 from signaling_service.processes.nursery import Nursery
 from signaling_service.rtc.sdp_limits import check_offer
+from signaling_service.session.described import Described
 from signaling_service.session.places import Places
 from signaling_service.session.requests import Change, Offer
-from signaling_service.session.sessions import Described
 from signaling_service.workers.results import ResultListener
 from signaling_service.workers.table import ServedFilter, Workers
 
@@ -53,18 +53,30 @@ MAX_COSTLY = 256
 class DealtSessions:
     """Sessions that live in media processes; the first byte of an id says in which."""
 
-    def __init__(self, settings: Settings, processes: Sequence[KeptProcess], workers: Workers) -> None:
+    def __init__(
+        self, settings: Settings, processes: Sequence[KeptProcess], workers: Workers, metrics: Metrics
+    ) -> None:
         self._settings = settings
         self._processes = processes
         self._workers = workers
+        self._metrics = metrics
         self._is_shutting_down = False
         self._places = Places(settings.max_connecting_per_address)
         self._costly: dict[bytes, None] = {}
         """Hashes of the last offers over which a process was lost."""
 
+    def check_room(self) -> None:
+        """As SessionHost has it; of the media processes by what each has said last, twice a second."""
+        try:
+            self._check_room()
+        except SignalingError as exc:
+            # The processes count what reaches them.
+            self._metrics.offers.labels(exc.code).inc()
+            raise
+
     async def open(self, offer: Offer, caller: Caller) -> Described:
         """Give the session to the least loaded process that takes it; to one that is silent last."""
-        self._check_limit()
+        self._check_room()
         check_offer(offer.sdp)
         digest = hashlib.blake2b(offer.sdp.encode(errors="replace"), digest_size=16).digest()
         if digest in self._costly:
@@ -111,23 +123,23 @@ class DealtSessions:
         return self._workers.served_filters()
 
     def check_ready(self) -> None:
-        self._check_limit()
-        ready = [process for process in self._processes if process.is_ready]
-        if not ready:
+        self._check_room()
+        if not any(process.is_ready for process in self._processes):
             raise NoMediaProcess
-        if all(process.room < 1 for process in ready):
-            raise ServiceFull(self._settings.max_sessions)
         if not self._workers.live():
             raise NoWorker([self._settings.default_filter])
 
     def refuse_from_now_on(self) -> None:
         self._is_shutting_down = True
 
-    def _check_limit(self) -> None:
+    def _check_room(self) -> None:
         if self._is_shutting_down:
             raise ShuttingDown
         limit = self._settings.max_sessions
         if limit is not None and self._places.connected >= limit:
+            raise ServiceFull(limit)
+        rooms = [process.room for process in self._processes if process.is_ready]
+        if rooms and max(rooms) < 1:
             raise ServiceFull(limit)
 
     async def _open_at(self, process: KeptProcess, offer: Offer, caller: Caller) -> Described:
@@ -179,7 +191,7 @@ class Front:
             KeptProcess(place, cores, settings, nursery, self._introduce_workers, self._on_session)
             for place in range(settings.processes)
         ]
-        self.sessions = DealtSessions(settings, self.processes, self.workers)
+        self.sessions = DealtSessions(settings, self.processes, self.workers, self.metrics)
         self._nursery = nursery
         self._running: list[asyncio.Task[None]] = []
 

@@ -41,7 +41,7 @@ class MediaProcess:
         """Serve until the front is gone or SIGTERM comes; then end all sessions."""
         await self._pipe.open()
         serving = asyncio.create_task(self._pipe.run())
-        telling = asyncio.create_task(self._tell_load())
+        telling = asyncio.create_task(self._keep_telling_load())
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)
         try:
             with suppress(asyncio.CancelledError):
@@ -73,7 +73,7 @@ class MediaProcess:
     async def _start(self, place: int, cores: float, settings: dict[str, Any], results_bind: str) -> str:
         own = Settings.model_validate(settings)
         configure_logs(own.log_level, f"media-{place} ")
-        service = Service(own, Share(results_bind, cores, self._pipe.tell))
+        service = Service(own, Share(results_bind, cores, self._tell_session))
         try:
             service.bind()
         except ResultsNotBound as exc:
@@ -95,12 +95,19 @@ class MediaProcess:
             limit = self._service.settings.max_sessions
             self._service.sessions.give_up(session_id, ServiceFull(limit) if is_full else None)
 
-    async def _tell_load(self) -> None:
+    async def _keep_telling_load(self) -> None:
         while True:
             await asyncio.sleep(LOAD_EVERY_S)
-            if self._service is not None:
-                service = self._service
-                self._pipe.tell("load", [service.sessions.room(), service.load.busy_cores])
+            self._tell_load()
+
+    def _tell_session(self, what: str, name: str) -> None:
+        self._pipe.tell(what, name)
+        # At once: the front refuses by the last word.
+        self._tell_load()
+
+    def _tell_load(self) -> None:
+        if (service := self._service) is not None:
+            self._pipe.tell("load", [service.sessions.room(), service.load.busy_cores])
 
 
 def run(front: socket.socket) -> None:

@@ -1,7 +1,6 @@
 """How one session's receiver and sender in aiortc get this service's parts; any other keeps its own.
 
-aiortc has no seams here, so private names are set on the two objects. In a version of aiortc that this was
-not written for (aiortc_patches.is_known) they stay as they are.
+aiortc has no seams here, so private names are set on the two objects (known_aiortc.py).
 """
 
 from __future__ import annotations

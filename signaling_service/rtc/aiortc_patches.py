@@ -1,4 +1,4 @@
-"""What this service changes in aiortc and aioice: small, here alone, and only in the versions read for it.
+"""What this service changes in aiortc and aioice: small, here alone, in code that was read (known_aiortc.py).
 
 Each has a test that fails without it (tests/signaling_service/test_aiortc_patches.py).
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +14,6 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import Any
 
-import aioice
 import aioice.ice
 import aiortc
 import aiortc.codecs
@@ -27,16 +25,14 @@ from signaling_service.media.decoders import H264Decoder, Vp8Decoder
 from signaling_service.media.encoders.h264 import H264Encoder
 from signaling_service.media.encoders.nvenc import Nvenc
 from signaling_service.media.encoders.vp8 import Vp8Encoder
-from signaling_service.rtc import arrivals
+from signaling_service.rtc import arrivals, known_aiortc
 from signaling_service.rtc.candidates import LOOPBACK
 from signaling_service.rtc.decoder_thread import decode_all
+from signaling_service.rtc.slow_checks import slowed
 from signaling_service.rtc.unreadable import survived
-
-logger = logging.getLogger(__name__)
 
 Connection = aioice.ice.Connection
 
-READ_FOR = {"aiortc": "1.16.", "aioice": "0.13."}
 H264_LEVEL = "33"
 """5.1 (ITU-T H.264 table A-1): pictures up to 4096x2304. aiortc says 3.1, whose largest is 1280x720; Chromium
 sends larger ones all the same, but a browser need not."""
@@ -50,18 +46,10 @@ longer for half a minute, both sides busy, was closed though its frames flowed."
 def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
     """Patch the installed versions; `ice_addresses` are the host candidates to offer, empty for all.
 
-    `nvenc` encodes H264 where it is usable.
+    `nvenc` encodes H264 where it is usable. Raises UnknownAiortc, with nothing patched, where other code than
+    that is installed.
     """
-    installed = _installed()
-    if not _is_read(installed):
-        logger.warning(
-            "%s are not the versions that the patches were written for (%s): latency will be higher, "
-            "pictures smaller at first, a lost page noticed late, ICE takes any address and port, and any "
-            "datagram from anybody may end a call",
-            ", ".join(f"{name} {version}" for name, version in installed.items()),
-            ", ".join(f"{name} {version}x" for name, version in READ_FOR.items()),
-        )
-        return
+    known_aiortc.check()
     aiortc.codecs.Vp8Encoder = Vp8Encoder  # type: ignore[attr-defined]
     aiortc.codecs.Vp8Decoder, aiortc.codecs.H264Decoder = Vp8Decoder, H264Decoder  # type: ignore[attr-defined]
     _replace(aiortc.rtcrtpreceiver, "decoder_worker", lambda original: decode_all)
@@ -69,6 +57,7 @@ def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
     aiortc.codecs.H264Encoder = partial(H264Encoder, nvenc)  # type: ignore[attr-defined, assignment]
     _replace(aioice.ice, "get_host_addresses", partial(_host_addresses, tuple(ice_addresses)))
     _replace(aioice.ice.StunProtocol, "datagram_received", arrivals.guarded)
+    _replace(aioice.ice.StunProtocol, "send_stun", slowed)
     _replace(aioice.ice.StunProtocol, "request", _patient)
     _replace(Connection, "get_component_candidates", _limited)
     for name in ("_handle_data", "_receive"):
@@ -77,19 +66,12 @@ def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
         _replace(aiortc.rtcdtlstransport.RTCDtlsTransport, name, survived)
 
 
-def is_known() -> bool:
-    """Tell whether the installed versions are those that the patches were written for."""
-    return _is_read(_installed())
-
-
 def bind_within(ports: range) -> None:
     """Let the ICE sockets of the running event loop bind to `ports`, where aioice lets the system choose.
 
     Each search begins behind the port given last: what the network still carries for the session that had a
     port reaches no session that has just begun.
     """
-    if not _is_read(_installed()):
-        return
     _replace(asyncio.get_running_loop(), "create_datagram_endpoint", partial(_within, ports))
 
 
@@ -99,8 +81,7 @@ def encode_in(sender: aiortc.RTCRtpSender, executor: Executor) -> None:
     aiortc takes those of the event loop's own executor, four more than there are cores, which also look up
     names and read files.
     """
-    if _is_read(_installed()):
-        sender._RTCRtpSender__loop = _EncodingLoop(executor)  # type: ignore[attr-defined]
+    sender._RTCRtpSender__loop = _EncodingLoop(executor)  # type: ignore[attr-defined]
 
 
 def ice_connections(pc: aiortc.RTCPeerConnection) -> set[Connection]:
@@ -207,14 +188,6 @@ def _host_addresses(chosen: tuple[str, ...], original: Any) -> Callable[[bool, b
         return list(original(use_ipv4, use_ipv6)) or [LOOPBACK]
 
     return get_host_addresses
-
-
-def _installed() -> dict[str, str]:
-    return {"aiortc": aiortc.__version__, "aioice": aioice.__version__}
-
-
-def _is_read(installed: dict[str, str]) -> bool:
-    return all(installed[name].startswith(version) for name, version in READ_FOR.items())
 
 
 def _replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:

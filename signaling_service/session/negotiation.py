@@ -21,7 +21,6 @@ from signaling_service.rtc.aiortc_patches import (
     encode_in,
     gather_on_loopback,
     ice_connections,
-    is_known,
     lacks_port,
     own_addresses,
     with_start_bitrate,
@@ -163,14 +162,12 @@ class Negotiation:
         video.direction = "sendrecv"
         video.sender.replaceTrack(self._returned)
         bitrates = self._terms.bitrates
-        if is_known():
-            reception = Reception(ReceiveEstimate(bitrates))
-            receive_through(
-                video.receiver,
-                reception,
-                self._latency.note_arrived,
-                self._terms.largest,
-                self._on_too_large,
-            )
-            send_at(video.sender, SendRate(bitrates), self._returned, self._latency.note_encoded)
+        receive_through(
+            video.receiver,
+            Reception(ReceiveEstimate(bitrates)),
+            self._latency.note_arrived,
+            self._terms.largest,
+            self._on_too_large,
+        )
+        send_at(video.sender, SendRate(bitrates), self._returned, self._latency.note_encoded)
         encode_in(video.sender, self._terms.encoders)

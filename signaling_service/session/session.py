@@ -178,7 +178,7 @@ class Session:
 
     async def _watch_time(self, limit_s: float) -> None:
         await asyncio.sleep(limit_s)
-        self.refuse(SessionTimeOver(limit_s))
+        self.refuse(SessionTimeOver())
 
     def _on_too_large(self, why: str) -> None:
         self.refuse(PictureTooLarge(why))

@@ -6,9 +6,10 @@ import asyncio
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
 
 from shared.wire import SESSION_BYTES
 from signaling_service.access.caller import Caller, both, preset
@@ -20,6 +21,7 @@ from signaling_service.errors import (
     UnknownSession,
 )
 from signaling_service.rtc.outage import Outage
+from signaling_service.session.described import Described, describe
 from signaling_service.session.load import Load
 from signaling_service.session.places import Places
 from signaling_service.session.requests import Change, Offer
@@ -34,32 +36,14 @@ REMEMBERED = 256
 """Ended sessions whose end may be asked for once more: a page closes its connection and then says so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Described:
-    """A session as its caller sees it; `answer_sdp` only when it was just made."""
-
-    session: str
-    filters: tuple[str, ...]
-    params: dict[str, Any]
-    outage: Outage
-    """As it is: `closed` with a private filter, whatever was asked for."""
-    generation: int
-    is_private: bool
-    first_rtp_timestamp: int | None = None
-    """Of the first frame sent of a private choice, where something else was on the page's screen before."""
-    answer_sdp: str = ""
-
-    def as_map(self) -> dict[str, Any]:
-        """Return what `from_map` of another process takes."""
-        return {**asdict(self), "filters": list(self.filters), "outage": self.outage.value}
-
-    @classmethod
-    def from_map(cls, said: dict[str, Any]) -> Described:
-        return cls(**{**said, "filters": tuple(said["filters"]), "outage": Outage(said["outage"])})
-
-
 class SessionHost(Protocol):
     """What the routes need of sessions, wherever these live; raises SignalingError only."""
+
+    def check_room(self) -> None:
+        """Raise ServiceFull or ShuttingDown where any offer would be refused now; costs next to nothing.
+
+        Asked before an offer is read: whoever knocks at a full service takes nothing from those inside.
+        """
 
     async def open(self, offer: Offer, caller: Caller) -> Described:
         """Answer an offer."""
@@ -116,14 +100,14 @@ class LocalSessions:
 
     async def open(self, offer: Offer, caller: Caller, id_: bytes | None = None) -> Described:
         """As SessionHost has it; the front chooses the ids of what it deals to its processes."""
-        try:
+        with self._counted():
             described = await self._open(offer, caller, id_)
-        except SignalingError as exc:
-            self._around.metrics.offers.labels(exc.code).inc()
-            logger.info("an offer is refused: %s", exc.code)
-            raise
         self._around.metrics.offers.labels("answered").inc()
         return described
+
+    def check_room(self) -> None:
+        with self._counted():
+            self._check_room()
 
     async def change(self, session_id: str, change: Change, subject: str) -> Described:
         session = self._find(session_id, subject)
@@ -132,7 +116,7 @@ class LocalSessions:
         except SignalingError as exc:
             logger.info("session %s: a change is refused: %s", session_id, exc.code)
             raise
-        return _describe(session, first_rtp_timestamp=first_rtp_timestamp)
+        return describe(session, first_rtp_timestamp=first_rtp_timestamp)
 
     async def add_candidates(self, session_id: str, fragment: str, subject: str) -> None:
         await self._find(session_id, subject).add_candidates(fragment)
@@ -158,8 +142,6 @@ class LocalSessions:
         return self._around.workers.served_filters()
 
     def check_ready(self) -> None:
-        if self._is_shutting_down:
-            raise ShuttingDown
         self._check_room()
         if not self._around.workers.live():
             raise NoWorker([self._limits.default_filter])
@@ -168,10 +150,8 @@ class LocalSessions:
         allowed = both(self._around.allowed, caller.grant.filters)
         filters = tuple(offer.filter or (preset(self._limits.default_filter, allowed),))
         params = offer.params or {}
-        if self._is_shutting_down:
-            raise ShuttingDown
-        self._around.workers.check_choice(filters, params, allowed)
         self._check_room()
+        self._around.workers.check_choice(filters, params, allowed)
         key = id_ or secrets.token_bytes(SESSION_BYTES)
         # Entered before the first wait, so that the limits hold among offers that come together.
         for over in self._places.take(key.hex(), caller):
@@ -197,7 +177,7 @@ class LocalSessions:
             await session.close("offer refused")
             raise
         logger.info("session %s opened: %s", session.name, ", ".join(filters))
-        return _describe(session, answer_sdp=answer_sdp)
+        return describe(session, answer_sdp=answer_sdp)
 
     def room(self) -> int:
         """Return how many more sessions would be taken now; offers that wait have no place yet."""
@@ -208,7 +188,18 @@ class LocalSessions:
     def connected(self) -> int:
         return self._places.connected
 
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        try:
+            yield
+        except SignalingError as exc:
+            self._around.metrics.offers.labels(exc.code).inc()
+            logger.info("an offer is refused: %s", exc.code)
+            raise
+
     def _check_room(self) -> None:
+        if self._is_shutting_down:
+            raise ShuttingDown
         if self.room() < 1:
             raise ServiceFull(self._limits.max_sessions)
 
@@ -233,17 +224,3 @@ class LocalSessions:
         self._places.leave(session.name)
         self._around.metrics.sessions.set(len(self._sessions))
         self._on_session("ended", session.name)
-
-
-def _describe(session: Session, *, answer_sdp: str = "", first_rtp_timestamp: int | None = None) -> Described:
-    wish = session.wish
-    return Described(
-        session.name,
-        wish.choice.filters,
-        wish.choice.params,
-        wish.outage,
-        wish.choice.generation,
-        wish.is_private,
-        first_rtp_timestamp,
-        answer_sdp,
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import aioice
 import httpx
 import pytest
 
@@ -46,6 +48,23 @@ def test_a_start_whose_port_is_taken_touches_no_socket_of_the_service_that_runs(
         assert f"cannot listen on 127.0.0.1, port {free_port}" in ended.stdout + ended.stderr
         assert "Traceback" not in ended.stdout + ended.stderr
         assert path.stat().st_ino == inode
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_with_other_code_of_aioice_it_does_not_start_and_says_what_to_do(
+    tmp_path: Path, free_port: int, results: str, processes: str
+) -> None:
+    copied = tmp_path / "aioice"
+    shutil.copytree(Path(str(aioice.__file__)).parent, copied)
+    with (copied / "ice.py").open("a") as file:
+        file.write("# changed\n")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    flags = ["--port", str(free_port), "--results-bind", results, "--processes", processes]
+    ended = start(*flags, PYTHONPATH=path)
+    assert ended.returncode == 1
+    assert "pip install --force-reinstall aiortc==" in ended.stderr
+    assert "aioice.ice" in ended.stderr
+    assert "Traceback" not in ended.stdout + ended.stderr
 
 
 def test_two_sockets_cannot_listen_on_one_port(free_port: int) -> None:

@@ -107,6 +107,43 @@ async def test_a_session_lasts_as_long_as_its_token_says_and_the_page_is_told(gu
         await until(lambda: guarded.metric("sessions") == 0)
 
 
+async def test_a_token_whose_time_is_over_opens_no_other_session(guarded: Running) -> None:
+    claims = {"max_session_s": 0.5, "max_sessions": 2}
+    token = minted(**claims)
+    async with page() as caller:
+        await caller.take((await offered(guarded, caller, token)).json())
+        assert (await caller.has_heard("error"))["error"]["code"] == "time_over"
+        await until(lambda: guarded.metric("sessions") == 0)
+    async with page() as again:
+        assert code_of(await offered(guarded, again, token)) == (401, "token_spent")
+    assert (await guarded.http.get("/filters", headers=bearing(token))).status_code == 200
+    async with page() as again:
+        assert (await offered(guarded, again, minted(iat=1, **claims))).status_code == 200
+
+
+async def test_a_connection_that_is_made_anew_has_what_is_left_of_the_time(
+    guarded: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    granted: list[float | None] = []
+    sessions = guarded.service.sessions
+    open_ = sessions.open
+
+    async def noting(offer: Any, caller: Any) -> Any:
+        granted.append(caller.grant.max_session_s)
+        return await open_(offer, caller)
+
+    monkeypatch.setattr(sessions, "open", noting)
+    token = minted(max_session_s=60)
+    async with page() as first, page() as second, page() as refused:
+        # What is not answered takes no time.
+        assert (await offered(guarded, refused, token, filter="unknown")).status_code == 404
+        assert (await offered(guarded, first, token)).status_code == 200
+        assert (await offered(guarded, second, token)).status_code == 200
+    assert granted[:2] == [60, 60]
+    assert granted[2] is not None
+    assert 0 < granted[2] < 60
+
+
 async def test_a_picture_over_the_token_s_size_ends_its_session(guarded: Running) -> None:
     async with page() as caller:
         opened = await offered(guarded, caller, minted(max_width=320, max_height=240))

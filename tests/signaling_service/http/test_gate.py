@@ -127,7 +127,13 @@ async def test_a_refused_site_is_named_in_the_log_once(
 
 async def test_only_proxies_that_are_named_say_whose_call_it_is(results: str) -> None:
     forwarded = {"x-forwarded-for": "203.0.113.7, 198.51.100.1", "host": "127.0.0.1"}
-    for trusted, expected in ((), "127.0.0.1"), (("127.0.0.0/8", "198.51.100.1"), "203.0.113.7"):
+    for trusted, expected in (
+        ((), "127.0.0.1"),
+        (("127.0.0.0/8", "198.51.100.1"), "203.0.113.7"),
+        # Another proxy is named than the one that calls, or than the one before it.
+        (("192.0.2.1",), "127.0.0.1"),
+        (("127.0.0.0/8",), "198.51.100.1"),
+    ):
         async with running(results, trusted_proxies=trusted) as service:
             with WireWorker(results):
                 await service.has_worker()

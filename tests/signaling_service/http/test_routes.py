@@ -226,6 +226,29 @@ async def test_a_full_service_answers_503_with_retry_after(results: str) -> None
                 assert (await service.http.get("/readyz")).status_code == 200
 
 
+async def test_an_offer_that_has_no_place_is_refused_before_it_is_read(results: str) -> None:
+    async def body(sdp: str) -> AsyncIterator[bytes]:
+        read.append("offer")
+        yield json.dumps({"type": "offer", "sdp": sdp}).encode()
+
+    async with running(results, max_sessions=1) as service:
+        with WireWorker(results):
+            await service.has_worker()
+            read: list[str] = []
+            headers = {"content-type": "application/json"}
+            async with page() as first, page() as second:
+                await first.call(service.http)
+                sdp = await second.offer()
+                refused = await service.http.post("/offer", content=body(sdp), headers=headers)
+                assert error_of(refused, 503)["code"] == "full"
+                assert read == []
+                assert service.metric("offers_total", outcome="full") == 1
+                await service.http.delete(f"/sessions/{first.answer['session']}")
+                taken = await service.http.post("/offer", content=body(sdp), headers=headers)
+                assert taken.status_code == 200
+                assert read == ["offer"]
+
+
 async def test_offers_that_never_connect_keep_nobody_out(results: str) -> None:
     async with running(results, max_sessions=2, max_connecting_per_address=4) as service:
         with WireWorker(results):

@@ -19,7 +19,7 @@ import pytest_asyncio
 
 from signaling_service.access.caller import Caller
 from signaling_service.config import Settings
-from signaling_service.errors import MediaProcessLost, UnusableOffer
+from signaling_service.errors import MediaProcessLost, ServiceFull, UnusableOffer
 from signaling_service.http.app import create_app
 from signaling_service.metrics import Metrics
 from signaling_service.processes.front import MAX_COSTLY, DealtSessions, Front
@@ -121,6 +121,7 @@ async def test_the_limit_holds_for_all_processes_together(fronted: tuple[Front, 
         refused = await http.post("/offer", json={"type": "offer", "sdp": "v=0"})
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "full")
         assert refused.headers["retry-after"]
+        assert 'offers_total{outcome="full",process="front"} 1.0' in (await http.get("/metrics")).text
         assert (await http.get("/readyz")).status_code == 503
         await late.begin(answers[1])
         assert (await late.has_heard("error"))["error"]["code"] == "full"
@@ -326,9 +327,30 @@ class Losing:
         raise MediaProcessLost
 
 
+def dealing(processes: list[Losing]) -> DealtSessions:
+    metrics = Metrics()
+    return DealtSessions(Settings(), processes, Workers(metrics), metrics)  # type: ignore[arg-type]
+
+
+async def test_where_every_process_has_said_that_it_is_full_none_is_asked() -> None:
+    processes = [Losing(place) for place in range(3)]
+    processes[2].is_ready = False
+    sessions = dealing(processes)
+    processes[0].room = 0
+    sessions.check_room()
+    processes[1].room = 0
+    with pytest.raises(ServiceFull):
+        sessions.check_room()
+    with pytest.raises(ServiceFull):
+        await sessions.open(Offer(sdp="v=0", type="offer"), CALLER)
+    assert [process.asked for process in processes] == [0, 0, 0]
+    refused = sessions._metrics.registry.get_sample_value("p2pcamera_offers_total", {"outcome": "full"})
+    assert refused == 1
+
+
 async def test_an_offer_that_cost_a_process_is_never_dealt_again() -> None:
     processes = [Losing(place) for place in range(3)]
-    sessions = DealtSessions(Settings(), processes, Workers(Metrics()))  # type: ignore[arg-type]
+    sessions = dealing(processes)
     with pytest.raises(MediaProcessLost):
         await sessions.open(Offer(sdp="v=0 the one", type="offer"), CALLER)
     with pytest.raises(UnusableOffer, match="lost over this offer"):
@@ -342,7 +364,7 @@ async def test_an_offer_that_cost_a_process_is_never_dealt_again() -> None:
 
 async def test_an_offer_over_a_limit_reaches_no_process() -> None:
     processes = [Losing(0)]
-    sessions = DealtSessions(Settings(), processes, Workers(Metrics()))  # type: ignore[arg-type]
+    sessions = dealing(processes)
     with pytest.raises(UnusableOffer, match="bytes"):
         await sessions.open(Offer(sdp="a=ssrc:1 x\r\n" * 40_000, type="offer"), CALLER)
     assert processes[0].asked == 0

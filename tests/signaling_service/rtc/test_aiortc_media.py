@@ -36,7 +36,6 @@ from signaling_service.rtc.aiortc_media import send_at
 from signaling_service.rtc.card import Card
 from signaling_service.rtc.outage import Outage
 from signaling_service.rtc.returned_track import ReturnedTrack
-from signaling_service.session import negotiation
 from tests.signaling_service.calling import Page, Running, page, running, until
 from tests.signaling_service.making import WireWorker
 
@@ -220,19 +219,6 @@ async def test_the_page_is_told_a_high_estimate_and_lost_packets_are_asked_for(c
         before = len(caller.frames)
         await until(lambda: bool(asked) and bool(estimates) and len(caller.frames) >= before + 40)
         assert max(estimates) >= 0.99 * CEILING_BITS_PER_S
-
-
-async def test_without_the_known_version_aiortc_keeps_its_ways(
-    calling: Calling, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(negotiation, "is_known", lambda: False)
-    calling.gated.may_go_on.set()
-    async with page() as caller:
-        await connected(calling, caller, VideoStreamTrack())
-        await caller.shows(3)
-        (session,) = calling.service.service.sessions._sessions.values()
-        receiver: Any = session._pc.getReceivers()[0]
-        assert receiver._RTCRtpReceiver__nack_generator is not None
 
 
 @dataclass

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import importlib
 import socket
 import threading
 import time
+import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from types import ModuleType
+from pathlib import Path
 from typing import Any
 
 import aioice.ice
@@ -20,13 +21,14 @@ from aiortc import RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
 from aiortc.codecs import get_capabilities
 
 from signaling_service.media.encoders.vp8 import Vp8Encoder
-from signaling_service.rtc import aiortc_patches
+from signaling_service.rtc import aiortc_patches, known_aiortc
 from tests.signaling_service.calling import until
 
 VP8_ENCODER = vars(aiortc.codecs)["Vp8Encoder"]
 GET_COMPONENT_CANDIDATES = Connection.get_component_candidates
 DATAGRAM_RECEIVED = StunProtocol.datagram_received
 REQUEST = StunProtocol.request
+SEND_STUN = StunProtocol.send_stun
 
 
 @pytest.fixture
@@ -37,6 +39,7 @@ def patched(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     monkeypatch.setattr(Connection, "get_component_candidates", GET_COMPONENT_CANDIDATES)
     monkeypatch.setattr(StunProtocol, "datagram_received", DATAGRAM_RECEIVED)
     monkeypatch.setattr(StunProtocol, "request", REQUEST)
+    monkeypatch.setattr(StunProtocol, "send_stun", SEND_STUN)
     return aiortc_patches.apply
 
 
@@ -78,21 +81,30 @@ def test_a_machine_without_a_network_offers_its_loopback(
     assert aioice.ice.get_host_addresses(True, True) == ["127.0.0.1"]
 
 
-@pytest.mark.parametrize("package", [aiortc, aioice])
-async def test_another_version_is_left_alone_and_said(
-    patched: Callable[..., None],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    package: ModuleType,
+@pytest.mark.parametrize("module", known_aiortc.READ_FILES)
+def test_other_code_is_left_alone_and_nothing_starts_with_it(
+    patched: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, module: str
 ) -> None:
-    monkeypatch.setattr(package, "__version__", "99.0.1")
-    with caplog.at_level(logging.WARNING):
+    imported = importlib.import_module(module)
+    other = tmp_path / "other.py"
+    other.write_bytes(Path(str(imported.__file__)).read_bytes() + b"\n")
+    monkeypatch.setattr(imported, "__file__", str(other))
+    with pytest.raises(known_aiortc.UnknownAiortc, match=rf"{module}.*pip install.*aiortc=="):
         patched(())
-        aiortc_patches.bind_within(range(50_000, 50_001))
-    assert "99.0.1" in caplog.text
     assert vars(aiortc.codecs)["Vp8Encoder"] is VP8_ENCODER
     assert StunProtocol.datagram_received is DATAGRAM_RECEIVED
-    assert not hasattr(asyncio.get_running_loop().create_datagram_endpoint, "original")
+    monkeypatch.setattr(imported, "__file__", str(tmp_path / "without-source.py"))
+    with pytest.raises(known_aiortc.UnknownAiortc):
+        patched(())
+
+
+def test_the_versions_to_install_are_those_that_are_pinned() -> None:
+    root = Path(__file__).parents[3]
+    needed = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    pinned = (root / "constraints.txt").read_text().splitlines()
+    for name, version in known_aiortc.READ_VERSIONS.items():
+        assert f"{name}=={version}" in needed["signaling"]
+        assert f"{name}=={version}" in pinned
 
 
 async def test_a_stun_server_that_does_not_answer_costs_a_second_and_not_five(

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from signaling_service.workers import schema as schemas
 from signaling_service.workers.schema import first_fault
 
 
@@ -42,3 +43,23 @@ def test_other_faults_are_found() -> None:
     fault = first_fault({"y": 1}, _schema())
     assert fault is not None
     assert "y" in fault.message
+
+
+def test_a_schema_is_checked_once_however_many_offers_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[Any] = []
+    check_schema = schemas._Tolerant.check_schema
+
+    def counted(schema: Any) -> None:
+        checked.append(schema)
+        check_schema(schema)
+
+    monkeypatch.setattr(schemas._Tolerant, "check_schema", counted)
+    own, other = _schema(maximum=3.25), _schema(maximum=4.25)
+    for _ in range(5):
+        assert first_fault({"x": 4}, own) is not None
+        assert first_fault({"x": 4}, other) is None
+    assert checked == [own, other]
+
+
+def test_what_is_no_json_is_a_faulty_schema() -> None:
+    assert first_fault({"x": 1}, {"enum": [b"1"]}) is None
