@@ -11,7 +11,7 @@ from harness.chaos.parts import CASES, Case, case
 from harness.chaos.scene import play
 from harness.services import in_namespace
 
-QUICK = [case("one of three workers", "SIGKILL"), case("a media process of two", "SIGKILL")]
+QUICK = [case("one of three workers", "SIGKILL")]
 """In every run of the tests; the others take some 20 s each."""
 
 

@@ -1,4 +1,4 @@
-"""Filters that draw on a face promise the same: a broken answer of a network shows nothing and leaves nothing."""
+"""Filters that draw on a face: a broken answer of a network shows nothing and leaves nothing behind."""
 
 from __future__ import annotations
 
