@@ -191,12 +191,6 @@ class Peer:
             )
 
 
-def shown_per_s(returned: list[Returned]) -> float:
-    """Return the rate of different pictures; repeats of one do not count."""
-    counters = {one.reading.counter for one in returned if one.reading}
-    return (len(counters) - 1) / (returned[-1].at_s - returned[0].at_s)
-
-
 def _luma(frame: VideoFrame) -> np.ndarray[Any, np.dtype[np.uint8]]:
     plane = frame.planes[0]
     rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)

@@ -152,6 +152,7 @@ def test_two_sessions_have_their_own_trails(tmp_path, environ):
         assert "Traceback" not in log.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("divisor", "reaches_further"), [(4, False), (16, True)])
 def test_the_operator_sets_how_fine_the_trail_is(tmp_path, environ, divisor, reaches_further):
     environ = {**environ, "INFERENCE_FILTER_SETTINGS": json.dumps({"afterglow": {"divisor": divisor}})}
@@ -175,6 +176,7 @@ def test_a_setting_out_of_bounds_is_named_at_the_start(environ):
     assert "afterglow.divisor" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_packages_own_tests_pass(environ, tmp_path):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(EXAMPLE)]
     done = subprocess.run(

@@ -236,6 +236,8 @@ class Loader:
                 entry.asks_from_s = time.monotonic() + wait_s
                 entry.failures += 1
             if entry.status is None:
+                # Before the status: `Registry.chain` raises for one that has failed only with its reason.
+                entry.trouble = found
                 entry.status = FilterStatus(
                     name=name,
                     title=name,

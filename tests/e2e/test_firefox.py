@@ -82,13 +82,25 @@ DIFFERENT = {
     "a clone": "contentHint goes along, which Firefox does not know",
 }
 SOMETIMES = "another frame rate in mid-call"
-ROWS = [
-    pytest.param(
-        row,
-        marks=pytest.mark.xfail(reason=DIFFERENT[row], strict=row != SOMETIMES) if row in DIFFERENT else [],
+QUICK = (
+    "settings",
+    "capabilities",
+    "devices that do not exist",
+    "calls that are none",
+    "enabled",
+    "a stream",
+)
+"""In every run of the tests; test_camera_manners.py asks Chromium all of them."""
+
+
+def marks(row: str) -> list[pytest.MarkDecorator]:
+    different = (
+        [pytest.mark.xfail(reason=DIFFERENT[row], strict=row != SOMETIMES)] if row in DIFFERENT else []
     )
-    for row in SAME
-]
+    return different + ([] if row in QUICK else [pytest.mark.slow])
+
+
+ROWS = [pytest.param(row, marks=marks(row)) for row in SAME]
 
 
 @pytest.mark.parametrize("row", ROWS)

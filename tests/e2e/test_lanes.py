@@ -3,65 +3,72 @@
 from __future__ import annotations
 
 import time
-from statistics import median
+from itertools import pairwise
 
 import pytest
 
 from harness.deadline import eventually
-from harness.peer import Peer, Returned, shown_per_s
+from harness.peer import Peer, Returned
 from harness.picture import Picture
 from harness.services import Services
 
-# Rates, which a machine must have time for.
+# tests/signaling_service/workers proves the dealing itself; here it shows with real processes.
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
 SIZE = (192, 144)
-"""Small, since what is measured here are workers, not codecs."""
-SETTLE_FRAMES = 60
-WINDOW_S = 3.0
-WINDOWS = 15
-"""A busy machine may starve the camera itself: one window of steady work is what has to be seen."""
+"""Small, since this is about workers, not codecs."""
+SLOW_MS = 90
+RUN = 30
+"""So many frames in a row."""
+SEEN_WITHIN_S = 60.0
+"""A busy machine may starve the camera itself: one run of steady work is what has to be seen."""
+GROWS_FOR_S = 9.0
+"""A queue before a worker of SLOW_MS would hold 170 frames of the camera by then, which is 6 s."""
 
 
-async def assert_fps_with_workers_of(services: Services, *workers_ms: int, at_least: float) -> None:
-    """See a camera of 30 fps get back so many different pictures a second for WINDOW_S."""
+async def assert_run_in(services: Services, *workers_ms: int, seconds: float) -> None:
+    """See RUN new pictures in a row, each newer than the last, that came within so many seconds."""
     services.start_signaling()
     for worker_ms in workers_ms:
         services.start_light_worker("passthrough", "--slow-ms", str(worker_ms))
     await services.ready({"passthrough": len(workers_ms)})
     async with Peer(services.http, Picture(*SIZE)) as peer:
         await peer.call(filter="passthrough")
-        await peer.frames(SETTLE_FRAMES)
-        seen: list[float] = []
-        while len(seen) < WINDOWS and (not seen or seen[-1] < at_least):
-            since_s = time.monotonic()
-            await eventually(lambda: time.monotonic() > since_s + WINDOW_S, 2 * WINDOW_S, "measured")  # noqa: B023
-            seen.append(shown_per_s(peer.readable(since_s)))
-        assert seen[-1] >= at_least, f"fps in {len(seen)} windows: {seen}"
+
+        def is_seen() -> bool:
+            new = firsts(peer.readable())
+            return any(last.at_s - first.at_s < seconds for first, last in zip(new, new[RUN:], strict=False))
+
+        await eventually(is_seen, SEEN_WITHIN_S, f"{RUN} frames within {seconds:.2f} s")
+        counters = [one.reading.counter for one in peer.readable() if one.reading]
+        assert all(earlier <= later for earlier, later in pairwise(counters))
 
 
 async def test_a_slow_worker_does_not_hold_back_a_fast_one(services: Services) -> None:
-    await assert_fps_with_workers_of(services, 30, 90, at_least=28)
+    # Taking turns with the slow one would give two frames in its time.
+    await assert_run_in(services, 30, SLOW_MS, seconds=RUN * SLOW_MS / 2 / 1000)
 
 
 async def test_two_slow_workers_share_one_camera(services: Services) -> None:
-    await assert_fps_with_workers_of(services, 90, 90, at_least=20)
+    # More than one of them alone can do.
+    await assert_run_in(services, SLOW_MS, SLOW_MS, seconds=RUN * SLOW_MS / 1000)
 
 
-async def test_frames_do_not_grow_older_with_a_worker_of_90_ms(services: Services) -> None:
+async def test_frames_do_not_grow_older_with_a_slow_worker(services: Services) -> None:
     await services.start_light("invert")
     async with Peer(services.http, Picture(*SIZE)) as peer:
-        await peer.call(filter="invert", params={"busy_ms": 90})
+        await peer.call(filter="invert", params={"busy_ms": SLOW_MS})
         began_s = (await peer.frames(10))[-1].at_s
-        await eventually(lambda: peer.returned[-1].at_s > began_s + 20, 25, "20 s of frames")
-        thirds: list[list[float]] = [[], [], []]
-        for one in peer.readable(began_s):
-            if one.age_s is not None:
-                thirds[min(int((one.at_s - began_s) / 20 * 3), 2)].append(one.age_s)
-        assert median(thirds[2]) < median(thirds[0]) + 0.05
-        assert median(thirds[2]) < 0.5
-        assert len(new_pictures(peer.readable(began_s))) > 20 * 8
+        await eventually(lambda: time.monotonic() > began_s + GROWS_FOR_S, 2 * GROWS_FOR_S, "a while")
+        await peer.frames(RUN)
+        # The youngest of many: a pause of the machine makes some older, a queue all of them.
+        assert min(one.age_s for one in peer.returned[-RUN:] if one.age_s is not None) < 1
 
 
-def new_pictures(returned: list[Returned]) -> set[int]:
-    return {one.reading.counter for one in returned if one.reading}
+def firsts(returned: list[Returned]) -> list[Returned]:
+    """Each picture once, when it was first shown."""
+    seen: dict[int, Returned] = {}
+    for one in returned:
+        if one.reading:
+            seen.setdefault(one.reading.counter, one)
+    return list(seen.values())

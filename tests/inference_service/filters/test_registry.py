@@ -7,7 +7,7 @@ import torch
 
 from inference_service.errors import FilterFailed, UnknownFilter, WeightsError
 from inference_service.filters import base, loader
-from inference_service.filters.entry import Progress
+from inference_service.filters.entry import Entry, Progress
 from inference_service.filters.invert import Invert
 from inference_service.filters.registry import BUILT_IN, Registry, installed
 from shared.wire import FilterState
@@ -281,3 +281,28 @@ def test_plug_ins_are_found_by_their_entry_points(tmp_path, monkeypatch):
         assert found["sepia"].load().title == "Sepia"
     finally:
         sys.modules.pop("sepia_filter", None)
+
+
+def test_whoever_sees_that_a_filter_has_failed_hears_why(opened, monkeypatch):
+    class Misnamed(base.Filter):
+        title = "Misnamed"
+
+        def apply(self, batch, items):
+            return batch
+
+    looks = []
+    has_weights = loader.Loader._has_weights
+
+    def looking(self, entry):
+        # In the middle of `_fail`, where a frame may ask too.
+        if entry.has_failed:
+            with pytest.raises(FilterFailed, match="could not be imported") as caught:
+                registry.chain([entry.point.name])
+            looks.append(caught.value)
+        return has_weights(self, entry)
+
+    monkeypatch.setattr(loader.Loader, "_has_weights", looking)
+    registry = opened({})
+    registry._entries["misnamed"] = entry = Entry(Point("misnamed", Misnamed))
+    assert registry._loader.describe(entry) is None
+    assert looks

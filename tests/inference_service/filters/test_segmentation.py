@@ -91,7 +91,9 @@ def test_frames_with_different_parameters_share_a_batch() -> None:
     with torch.inference_mode():
         at_once = Segmentation().drawn(camera().repeat(3, 1, 1, 1), logits, params)
     for place, one in enumerate(wishes):
-        assert torch.equal(at_once[place], drawn(logits[place : place + 1], **one))
+        alone = drawn(logits[place : place + 1], **one)
+        # Kernels of another batch size round otherwise.
+        assert (at_once[place].float() - alone.float()).abs().max() <= 1
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf")])

@@ -18,7 +18,6 @@ from inference_service.filters.animal.cards import KINDS
 from inference_service.filters.animal.draw_device import Gallery, draw_on_device
 from inference_service.filters.base import Item
 from inference_service.filters.vision.networks.people import face_topology as face
-from inference_service.filters.vision.networks.people.face_mesh import Meshes
 
 CPU = torch.device("cpu")
 
@@ -145,25 +144,6 @@ def test_forty_faces_are_no_error_and_four_are_animals(animal: Animal) -> None:
     shade = change(animal, one.repeat(1, 1, 5, 8), item(animal="bear"))
     noses = shade.unfold(0, 120, 120).unfold(1, 100, 100)[:, :, 45:70, 35:65].mean((2, 3))
     assert (noses > 40).sum() == 4
-
-
-def test_an_answer_that_is_not_finite_is_withheld_and_leaves_nothing_behind(
-    animal: Animal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    state: dict[str, Any] = {}
-    other: dict[str, Any] = {}
-    animal.apply(photo(), [item(state, 0)])
-    animal.apply(photo(), [item(other, 0)])
-
-    def broken(_: Tensor, where: Tensor, __: Tensor) -> Meshes:
-        return Meshes(torch.full((len(where), 468, 3), torch.nan), torch.ones(len(where)))
-
-    with monkeypatch.context() as patched:
-        patched.setattr(animal._follower, "_mesh", broken)
-        assert animal.apply(photo(), [item(state, 1)]).isnan().all()
-    after = animal.apply(photo(), [item(state, 2)])
-    assert torch.equal(after, animal.apply(photo(), [item(other, 2)]))
-    assert not torch.equal(after, photo())
 
 
 def test_parameters_are_checked() -> None:

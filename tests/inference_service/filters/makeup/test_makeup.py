@@ -16,7 +16,6 @@ from harness.network_inputs import photograph
 from inference_service.filters.base import Item
 from inference_service.filters.makeup import AMOUNTS, Makeup
 from inference_service.filters.vision.networks.people import face_topology as topology
-from inference_service.filters.vision.networks.people.face_mesh import Meshes
 
 BARE = dict.fromkeys(AMOUNTS, 0.0)
 
@@ -170,25 +169,6 @@ def test_forty_faces_are_no_error_and_four_are_made_up(makeup: Makeup) -> None:
     _, change, _ = shown(makeup, crowd, lips=1.0)
     faces = change.abs().sum(0).unfold(0, 120, 120).unfold(1, 100, 100).sum((2, 3))
     assert (faces > 2000).sum() == 4
-
-
-def test_an_answer_that_is_not_finite_is_withheld_and_leaves_nothing_behind(
-    makeup: Makeup, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    state: dict[str, Any] = {}
-    other: dict[str, Any] = {}
-    makeup.apply(photo(), [item(state, 0)])
-    makeup.apply(photo(), [item(other, 0)])
-
-    def broken(_: Tensor, where: Tensor, __: Tensor) -> Meshes:
-        return Meshes(torch.full((len(where), 468, 3), torch.nan), torch.ones(len(where)))
-
-    with monkeypatch.context() as patched:
-        patched.setattr(makeup._follower, "_mesh", broken)
-        assert makeup.apply(photo(), [item(state, 1)]).isnan().all()
-    after = makeup.apply(photo(), [item(state, 2)])
-    assert torch.equal(after, makeup.apply(photo(), [item(other, 2)]))
-    assert not torch.equal(after, photo())
 
 
 def test_parameters_are_checked() -> None:
