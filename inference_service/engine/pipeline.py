@@ -95,7 +95,9 @@ class Pipeline:
 
     def run(self, batch: Sequence[Ready]) -> list[Result]:
         """Begin and finish a batch at once."""
-        return self.start(batch).finish()
+        running = self.start(batch)
+        running.arrive()
+        return running.finish()
 
     def forget_filter(self, name: str) -> None:
         """Let go of what a filter remembers; any thread."""

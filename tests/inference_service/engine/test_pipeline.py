@@ -285,6 +285,7 @@ def test_memory_of_a_filters_own_is_not_sent_while_it_writes_it_again(pipeline):
     first = pipeline.start([ready((one,))])
     second = pipeline.start([ready((one,))])
     for batch, level in ((first, 10), (second, 20)):
+        batch.arrive()
         (result,) = batch.finish()
         assert set(wire.unpack_result(result.message)[1]) == {level}
 
@@ -342,13 +343,13 @@ def test_failures_in_a_row_without_a_success_are_hopeless(pipeline, hopeless, mo
 
 def test_the_stages_of_a_batch_are_timed(pipeline):
     batch = pipeline.start([ready((Invert(),))])
-    batch.finish()
+    batch.arrive()
     assert {name for name, ms in batch.stages_ms.items() if ms > 0} == {"to_rgb", "filter", "to_i420"}
     batch = pipeline.start([ready((Flipped(),))])
-    batch.finish()
+    batch.arrive()
     assert {name for name, ms in batch.stages_ms.items() if ms > 0} == {"upload", "filter"}
     batch = pipeline.start([ready((Passthrough(),))])
-    batch.finish()
+    batch.arrive()
     assert set(batch.stages_ms) == {"filter"}
 
 
