@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from inference_service.device.captures import TURNS
 from inference_service.device.colour import Colour
 from inference_service.device.crossing import CpuCrossings, Crossings, GpuCrossings
 from inference_service.device.memory import is_shortage
@@ -122,6 +123,8 @@ class Pipeline:
     def _begin(self, batch: Sequence[Ready], started_ns: int) -> Running:
         header = batch[0].received.header
         crossing = self._crossings.begin()
+        # A GPU's: the loader may be recording.
+        turn = TURNS.taken() if self._device.type == "cuda" else contextlib.nullcontext()
         try:
             pictures = Pictures(
                 [ready.received.planes for ready in batch],
@@ -132,7 +135,7 @@ class Pipeline:
             )
             least_ms = 0.0
             spoiled: torch.Tensor | None = None
-            with self._crossings.computing(), torch.inference_mode():
+            with turn, self._crossings.computing(), torch.inference_mode():
                 for place, one in enumerate(batch[0].chain):
                     items = [self._item(ready, place, one, started_ns) for ready in batch]
                     newly = apply(one, pictures, items, crossing.stages)
@@ -167,8 +170,7 @@ class Pipeline:
 
     def _empty_cache(self) -> None:
         if self._device.type == "cuda":
-            # Refused while the loader records a graph; then the next failure tries again.
-            with contextlib.suppress(RuntimeError):
+            with contextlib.suppress(RuntimeError), TURNS.taken():
                 torch.cuda.empty_cache()
 
     def _remember_most(self, frames: int) -> None:

@@ -140,6 +140,7 @@ class DensePose(Filter):
             for width, height in settings.sizes_to_record(device):
                 most_people = settings.warm_batch * settings.max_people
                 runner.record((height, width), settings.warm_batch, most_people)
+        self.fallbacks += settings.without_graphs(device, runner.unrecorded)
         self._palette = Palette(device, network.dtype)
         self._upsample = network.upsample
         self._runner = runner

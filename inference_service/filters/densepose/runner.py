@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -19,7 +21,14 @@ from torch import Tensor
 from inference_service.filters.densepose.grid import Grid
 from inference_service.filters.densepose.network import Network
 from inference_service.filters.densepose.people import Found, People
-from inference_service.filters.vision.networks.graphs import BATCHES, CROWDS, Recorded, Recorder, bucket
+from inference_service.filters.vision.networks.graphs import (
+    BATCHES,
+    CROWDS,
+    Recorded,
+    Recorder,
+    bucket,
+    descending,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -59,9 +68,13 @@ class Runner:
         self._answered: torch.cuda.Event | None = None
         if self._device.type == "cuda":
             self._answer = torch.empty(2, dtype=torch.int32, pin_memory=True)
-            self._answered = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            # Blocking: it lasts for most of a batch, and a thread that spins would take a core for it.
+            self._answered = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         self._findings: dict[tuple[int, int, int], _Finding] = {}
         self._crowds: dict[int, Recorded[Tensor]] = {}
+        self._recorders: tuple[Recorder, Recorder] | None = None
+        self.unrecorded: list[str] = []
+        """What is done without a recording, since that has failed."""
         self.unsettled = 0
         """How many suppressions were cut short so far; their pictures may show a person twice."""
 
@@ -69,17 +82,30 @@ class Runner:
     def record(self, size: tuple[int, int], max_batch: int, max_people: int) -> None:
         """Record graphs for pictures of `size` (height, width), for up to so many of them and of people.
 
-        Needs a network on a GPU. Call it before the first `see`. There are two memory pools, since `pool`
-        reads what `decode` wrote, and people are needed until the picture is painted: nothing recorded for a
-        crowd may lie there.
+        Needs a network on a GPU. What cannot be recorded is noted, and done without. There are two memory pools,
+        since `pool` reads what `decode` wrote, and people are needed until the picture is painted: nothing
+        recorded for a crowd may lie there. All sizes share them.
         """
-        finder, segmenter = Recorder(self._device), Recorder(self._device)
-        for batch in BATCHES:
-            if batch <= bucket(max_batch, BATCHES):
+        if self._recorders is None:
+            self._recorders = Recorder(self._device), Recorder(self._device)
+        finder, segmenter = self._recorders
+        height, width = size
+        for batch in descending(max_batch, BATCHES):
+            with self._noted(f"{batch} of {width}x{height}"):
                 self._findings[(batch, *size)] = self._record_finding(finder, batch, size)
-        for crowd in CROWDS:
-            if crowd <= bucket(max_people, CROWDS) and crowd not in self._crowds:
-                self._crowds[crowd] = self._record_crowd(segmenter, crowd)
+        for crowd in descending(max_people, CROWDS):
+            if crowd not in self._crowds:
+                with self._noted(f"{crowd} people"):
+                    self._crowds[crowd] = self._record_crowd(segmenter, crowd)
+
+    @contextmanager
+    def _noted(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as exc:
+            if not self.unrecorded:
+                logger.warning("densepose: %s cannot be recorded: %s: %s", what, type(exc).__name__, exc)
+            self.unrecorded.append(what)
 
     @torch.inference_mode()
     def see(self, pictures: Tensor, min_scores: Tensor) -> Seen:

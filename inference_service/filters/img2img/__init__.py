@@ -167,6 +167,7 @@ class Img2Img(Filter):
                 networks.compile()
             for width, height in settings.sizes_to_record(device):
                 networks.record(*working_size(width, height, settings.side), settings.warm_batch)
+        self.fallbacks += settings.without_graphs(device, networks.unrecorded)
         self._schedule = Schedule(settings.model, read.noising)
         self._painter = Painter(networks, Prompts(words.encode), Noise(device))
 

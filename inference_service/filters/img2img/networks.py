@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,9 @@ from torch import Tensor
 
 from inference_service.filters.img2img.noise import LATENTS
 from inference_service.filters.img2img.words import TOKENS
-from inference_service.filters.vision.networks.graphs import Recorded, Recorder, bucket
+from inference_service.filters.vision.networks.graphs import Recorded, Recorder, bucket, descending
+
+logger = logging.getLogger(__name__)
 
 LATENT_PIXELS = 8
 """Of a picture, each way, for one value of the latent picture."""
@@ -35,6 +38,9 @@ class Networks:
         self._guidance_values: int | None = unet.config.time_cond_proj_dim
         self._words = int(unet.config.cross_attention_dim)
         self._recorded: dict[tuple[str, int, int, int], Recorded[Tensor]] = {}
+        self._recorder: Recorder | None = None
+        self.unrecorded: list[str] = []
+        """What is done without a recording, since that has failed."""
         self.device = device
         self.dtype = dtype
 
@@ -50,11 +56,9 @@ class Networks:
         self._autoencoder.decoder.compile()
 
     def record(self, width: int, height: int, max_batch: int) -> None:
-        """Record all work for pictures of one size. Once each, on a GPU, before the first other call."""
-        recorder = Recorder(self.device)
-        for batch in BATCHES:
-            if batch > bucket(max_batch, BATCHES):
-                break
+        """Record all work for pictures of one size, on a GPU; what cannot be is noted, and done without."""
+        self._recorder = recorder = self._recorder or Recorder(self.device)
+        for batch in descending(max_batch, BATCHES):
             size = (height // LATENT_PIXELS, width // LATENT_PIXELS)
             pictures = self._static(batch, 3, height, width)
             latents = self._static(batch, LATENTS, *size)
@@ -70,7 +74,13 @@ class Networks:
                 ("predict", self._predict, tuple(inputs)),
                 ("decode", self._decode, (self._static(batch, LATENTS, *size),)),
             ):
-                self._recorded[(name, batch, *size)] = recorder.record(function, static)
+                try:
+                    self._recorded[(name, batch, *size)] = recorder.record(function, static)
+                except Exception as exc:
+                    what = f"{name} of {batch} of {width}x{height}"
+                    if not self.unrecorded:
+                        logger.warning("img2img: %s cannot be recorded: %s: %s", what, type(exc).__name__, exc)
+                    self.unrecorded.append(what)
 
     def encode(self, pictures: Tensor) -> Tensor:
         """Return the latents of pictures."""

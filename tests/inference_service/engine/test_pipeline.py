@@ -3,6 +3,8 @@ from __future__ import annotations
 import logging
 
 import numpy as np
+import threading
+
 import pytest
 import torch
 
@@ -470,3 +472,14 @@ def test_a_gpu_gives_the_picture_of_the_cpu_to_within_two(pipeline, metrics, mat
         assert gpu.filter_ms > 0
         made, wanted = (np.frombuffer(one, np.uint8).astype(int) for one in (planes, expected))
         assert np.abs(made - wanted).max() <= 2
+
+
+def test_on_a_gpu_no_batch_begins_while_a_graph_is_recorded(pipeline):
+    pipeline._device = torch.device("cuda", 0)
+    begun = threading.Event()
+    thread = threading.Thread(target=lambda: (pipeline.start([ready((Flipped(),))]), begun.set()))
+    with captures.TURNS.taken():
+        thread.start()
+        assert not begun.wait(0.05)
+    assert begun.wait(20)
+    thread.join()
