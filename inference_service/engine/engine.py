@@ -103,6 +103,7 @@ class Engine:
             outputs.changed,
             _space(device, limits),
             self._pipeline.forget_filter,
+            lambda kind: self.metrics.fallbacks.update([kind]),
         )
         self._admission = Admission(self.registry, self._kept, worker, self.metrics)
         self._batcher = Batcher(limits.max_batch, limits.max_wait_ms, self.metrics)

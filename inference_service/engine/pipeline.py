@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 
 from inference_service.device.captures import TURNS
@@ -25,6 +26,7 @@ from inference_service.engine.failures import Failures
 from inference_service.engine.health import Health
 from inference_service.engine.states import States
 from inference_service.engine.under_way import Begun, Finished, Running
+from inference_service.errors import NotFinite
 from inference_service.filters.base import Filter, Item
 from inference_service.metrics import Metrics
 
@@ -105,20 +107,27 @@ class Pipeline:
         self._states.forget_filter(name)
 
     def warm(self, one: Filter) -> None:
-        """Run a filter once on a grey picture, with its conversions; raises what the filter raises."""
+        """Run a filter once on noise, with its conversions.
+
+        Raises what the filter raises, and NotFinite where the picture is spoiled.
+        """
         width, height = WARM_SIZE
-        planes = memoryview(bytes([128]) * (width * height * 3 // 2))
+        # The same each time. On grey a network's numbers stay small, and it finds nothing to go on with.
+        planes = memoryview(np.random.default_rng(1).bytes(width * height * 3 // 2))
         # Streams of its own: the loop may be in the middle of a batch.
         self._warming = crossings = self._warming or _crossings(self._device)
         crossing = crossings.begin()
         item = Item(session=bytes(16), sequence=0, params=one.Params())
+        is_spoiled = False
         with crossings.computing(), torch.inference_mode():
             pictures = Pictures([planes], WARM_SIZE, Colour(), self._device, crossing)
             spoiled = apply(one, pictures, [item], crossing.stages)
             if pictures.came is None:
                 crossing.download(pictures.i420(), spoiled)
-                crossing.arrive()
+                is_spoiled = bool(crossing.arrive().spoiled.any())
         crossing.close()
+        if is_spoiled:
+            raise NotFinite(f"{one.name} makes values that are no numbers")
 
     def _begin(self, batch: Sequence[Ready], started_ns: int) -> Running:
         header = batch[0].received.header

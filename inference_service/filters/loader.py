@@ -15,9 +15,10 @@ from typing import Any
 import torch
 
 from inference_service.filters import trouble
+from inference_service.filters.attempts import Attempts
 from inference_service.filters.base import Filter
 from inference_service.filters.entry import Entry, Progress, checked, status_of, with_trouble
-from inference_service.filters.loading import configured, load
+from inference_service.filters.loading import configured
 from inference_service.filters.room import NoRoom, Room
 from inference_service.filters.trouble import BLOCKING, PASSING, Code, Trouble
 from shared.wire import FilterState, FilterStatus
@@ -52,6 +53,7 @@ class Loader:
         weights_dir: Path,
         warm: Warm,
         on_change: Callable[[], None],
+        on_fallback: Callable[[str], None],
     ) -> None:
         """`settings` by the filter's name; `on_change` is called in the thread on each new state."""
         self.loading_since_ns: int | None = None
@@ -64,6 +66,7 @@ class Loader:
         self._weights_dir = weights_dir
         self._warm = warm
         self._on_change = on_change
+        self._on_fallback = on_fallback
         self._is_short = False
         # Bounded by the number of filters: each is asked for once, and so is more room.
         self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
@@ -159,13 +162,12 @@ class Loader:
             idle = entry.idle
             if cls is None or idle is None or (entry.trouble and entry.trouble.code in BLOCKING):
                 return
-            lasting = trouble.on_device(idle, self._device)
-            self._set_state(entry, FilterState.LOADING, lasting)
+            self._set_state(entry, FilterState.LOADING, trouble.on_device(idle, self._device))
             made = self._room.fit(entry, partial(self._made, entry, cls))
             with self._lock:
                 entry.loaded, entry.failures = made, 0
                 entry.used_s = time.monotonic()
-            self._set_state(entry, FilterState.LOADED, lasting)
+            self._set_state(entry, FilterState.LOADED, trouble.once_loaded(made, self._device))
             del made
             logger.info(
                 "filter %s loaded in %.1f s; it holds %d MiB",
@@ -188,12 +190,12 @@ class Loader:
     def _made(self, entry: Entry, cls: type[Filter]) -> Filter:
         name = entry.point.name
         entry.progress = Progress(f"loading {name}", LOADING_FROM)
-        made = load(
-            cls, self._device, self._settings_of(entry), self._weights_dir, partial(self._tell, entry)
-        )
-        entry.progress = Progress(f"warming up {name}", WARMING_FROM)
-        self._warm(made)
-        return made
+        settings = self._settings_of(entry)
+        tried = Attempts(cls, self._device, settings, self._weights_dir, self._warm, self._on_fallback)
+        return tried.made(partial(self._tell, entry), partial(self._tell_warming, entry))
+
+    def _tell_warming(self, entry: Entry) -> None:
+        entry.progress = Progress(f"warming up {entry.point.name}", WARMING_FROM)
 
     def _settings_of(self, entry: Entry) -> Mapping[str, Any]:
         return self._settings.get(entry.point.name, {})

@@ -79,7 +79,9 @@ class Networks:
                 except Exception as exc:
                     what = f"{name} of {batch} of {width}x{height}"
                     if not self.unrecorded:
-                        logger.warning("img2img: %s cannot be recorded: %s: %s", what, type(exc).__name__, exc)
+                        logger.warning(
+                            "img2img: %s cannot be recorded: %s: %s", what, type(exc).__name__, exc
+                        )
                     self.unrecorded.append(what)
 
     def encode(self, pictures: Tensor) -> Tensor:

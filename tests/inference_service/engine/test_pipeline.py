@@ -1,16 +1,16 @@
 from __future__ import annotations
 
 import logging
-
-import numpy as np
 import threading
 
+import numpy as np
 import pytest
 import torch
 
+from inference_service.device import captures
 from inference_service.engine.health import Health
 from inference_service.engine.pipeline import Pipeline
-from inference_service.errors import FilterFailed
+from inference_service.errors import FilterFailed, NotFinite
 from inference_service.filters import base
 from inference_service.filters.invert import BusyInvert, Invert
 from inference_service.filters.passthrough import BusyPassthrough, Passthrough
@@ -483,3 +483,15 @@ def test_on_a_gpu_no_batch_begins_while_a_graph_is_recorded(pipeline):
         assert not begun.wait(0.05)
     assert begun.wait(20)
     thread.join()
+
+
+def test_a_filter_that_spoils_its_first_picture_is_not_taken_for_warm(pipeline):
+    class Sick(Flipped):
+        works_on = "rgb"
+
+        def apply(self, batch, items):
+            return batch.float() / 0.0
+
+    pipeline.warm(Flipped())
+    with pytest.raises(NotFinite, match="flipped"):
+        pipeline.warm(Sick())

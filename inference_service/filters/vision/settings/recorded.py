@@ -44,7 +44,6 @@ class RecordedSettings(NetworkSettings):
             sizes.append((width, height))
         return sizes
 
-
     def without_graphs(self, device: torch.device, unrecorded: Sequence[str]) -> list[Fallback]:
         """Return what to say of recordings that were wished for and are not there."""
         if device.type != "cuda" or not self.cuda_graphs:

@@ -37,7 +37,9 @@ def test_no_garbage_is_collected_during_a_capture() -> None:
 class Cuda:
     """In place of torch's CUDA graphs: captures that fail as often as a test says."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, error: Exception | None = None, failures: int = 0) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, error: Exception | None = None, failures: int = 0
+    ) -> None:
         self.error, self.failures, self.captures = error, failures, 0
         self.was_exclusive: list[bool] = []
         self.trials: list[bool] = []
