@@ -1,8 +1,8 @@
-"""What all captures of a process share (CUDA graphs): one stream for each device, and turns with the loop.
+"""What all captures of a process share (CUDA graphs): one stream for a device, and turns with the loop.
 
-`cudaDeviceSynchronize` from any thread breaks a capture on its device (CUDA C Programming Guide, "Prohibited and
-Unhandled Operations"), and a filter may call it. So no batch begins while a capture lasts, which is some tens of
-milliseconds, and none is captured while a batch begins.
+`cudaDeviceSynchronize` from any thread breaks a capture on its device (CUDA C Programming Guide, "Prohibited
+and Unhandled Operations"), and a filter may call it. So no batch begins while a capture lasts, which is some
+tens of milliseconds, and nothing is captured while a batch begins.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ TURNS = Turns()
 def stream(device: torch.device) -> Any:
     """Return the stream on which everything is captured, always the same for a device.
 
-    torch hands out 32 streams in turn, so that the 33rd is one that batches run on. Those of high priority are
-    others than those, and nothing else here takes one.
+    torch hands out 32 streams in turn, so that the 33rd is one that batches run on. Those of high priority
+    are others than those, and nothing else here takes one.
     """
     return torch.cuda.Stream(device, priority=-1)

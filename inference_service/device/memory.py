@@ -50,7 +50,7 @@ SHORTAGES = (
     "alloc_failed",
     "allocation_failed",
 )
-"""In lower case. torch on a CPU; the driver, which loads kernels and graphs too; cuBLAS; cuDNN since version 9."""
+"""In lower case. torch on a CPU; the driver, which loads kernels and graphs too; cuBLAS; cuDNN from 9 on."""
 
 
 def is_shortage(exc: BaseException) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from inference_service.device import context
 from inference_service.device.memory import of_device
 from inference_service.engine import answers
 from inference_service.engine.admission import Admission
@@ -93,7 +94,8 @@ class Engine:
         self._outputs = outputs
         self._is_draining = False
         self._kept = KeptParams()
-        self._pipeline = Pipeline(device, worker, self.metrics, Health(self._give_up), self._make_room)
+        self._health = Health(self._give_up)
+        self._pipeline = Pipeline(device, worker, self.metrics, self._health, self._make_room)
         self.registry = Registry(
             points,
             device,
@@ -104,6 +106,7 @@ class Engine:
             _space(device, limits),
             self._pipeline.forget_filter,
             lambda kind: self.metrics.fallbacks.update([kind]),
+            self._health.broke,
         )
         self._admission = Admission(self.registry, self._kept, worker, self.metrics)
         self._batcher = Batcher(limits.max_batch, limits.max_wait_ms, self.metrics)
@@ -148,6 +151,7 @@ class Engine:
 
     def _run(self) -> None:
         try:
+            context.enter(self._device)
             while not self._is_draining:
                 self._turn()
         except BaseException:  # A filter may even call sys.exit.
@@ -189,6 +193,7 @@ class Engine:
         self._outputs.results([answers.error(ready.received.header, self._worker, late)])
 
     def _finish(self) -> None:
+        context.enter(self._device)
         while (begun := self._begun.get()) is not None:
             batch, running = begun
             try:
@@ -226,7 +231,7 @@ class Engine:
         self.registry.make_room()
 
     def _give_up(self) -> None:
-        logger.critical("filters have failed too often in a row; this worker leaves")
+        logger.critical("this worker leaves: filters have failed too often in a row, or its GPU is broken")
         self._outputs.failed()
 
 

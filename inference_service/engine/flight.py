@@ -5,8 +5,8 @@ upload takes. A frame that is taken earlier than that only grows old in the GPU'
 begins when the present one is about to end, as the last one foretells.
 
 The GPU computes one batch after the other. So a batch ends its own time after the end of the one before, or
-after its own beginning where that is later. A beginning is taken before the launches: some filters wait for the
-GPU while they launch, and others launch for as long as the GPU computes.
+after its own beginning where that is later. A beginning is taken before the launches: some filters wait for
+the GPU while they launch, and others launch for as long as the GPU computes.
 """
 
 from __future__ import annotations

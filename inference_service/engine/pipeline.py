@@ -58,7 +58,7 @@ class Pipeline:
         self._most_until_s = float("-inf")
         self._too_large_alone = 0
         self._states = States()
-        self._failures = Failures(worker, metrics, health, self._states)
+        self._failures = Failures(worker, metrics, health, self._states, device)
         self._crossings = _crossings(device)
         self._warming: Crossings | None = None
 

@@ -36,7 +36,7 @@ class Attempts:
         warm: Callable[[Filter], None],
         on_fallback: Callable[[str], None],
     ) -> None:
-        """`warm` raises NotFinite where a picture is spoiled; `on_fallback` is called with each one's kind."""
+        """`warm` raises NotFinite where a picture is spoiled; `on_fallback` hears the kind of each."""
         self._cls = cls
         self._device = device
         self._settings = dict(settings)
@@ -46,7 +46,7 @@ class Attempts:
         self._fallbacks: list[Fallback] = []
 
     def made(self, on_progress: OnProgress, on_warming: Callable[[], None]) -> Filter:
-        """Return the filter, loaded and warm; raises what its loading raises where nothing less can be tried."""
+        """Return the filter, loaded and warm; raises what loading raises where less would not help."""
         while True:
             try:
                 made = load(self._cls, self._device, self._settings, self._weights_dir, on_progress)

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from inference_service.device import context
 from inference_service.filters import trouble
 from inference_service.filters.attempts import Attempts
 from inference_service.filters.base import Filter
@@ -54,6 +55,7 @@ class Loader:
         warm: Warm,
         on_change: Callable[[], None],
         on_fallback: Callable[[str], None],
+        on_broken: Callable[[], None],
     ) -> None:
         """`settings` by the filter's name; `on_change` is called in the thread on each new state."""
         self.loading_since_ns: int | None = None
@@ -67,6 +69,7 @@ class Loader:
         self._warm = warm
         self._on_change = on_change
         self._on_fallback = on_fallback
+        self._on_broken = on_broken
         self._is_short = False
         # Bounded by the number of filters: each is asked for once, and so is more room.
         self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
@@ -116,6 +119,7 @@ class Loader:
         return cls
 
     def _work(self) -> None:
+        context.enter(self._device)
         while True:
             try:
                 job = self._jobs.get(timeout=LOOK_EVERY_S)
@@ -158,8 +162,7 @@ class Loader:
         self.loading_since_ns = started_ns = time.monotonic_ns()
         try:
             entry.progress = Progress(f"importing {name}", 0.1)
-            cls = self.describe(entry)
-            idle = entry.idle
+            cls, idle = self.describe(entry), entry.idle
             if cls is None or idle is None or (entry.trouble and entry.trouble.code in BLOCKING):
                 return
             self._set_state(entry, FilterState.LOADING, trouble.on_device(idle, self._device))
@@ -188,14 +191,11 @@ class Loader:
             self._on_change()
 
     def _made(self, entry: Entry, cls: type[Filter]) -> Filter:
-        name = entry.point.name
-        entry.progress = Progress(f"loading {name}", LOADING_FROM)
+        entry.progress = Progress(f"loading {cls.name}", LOADING_FROM)
         settings = self._settings_of(entry)
         tried = Attempts(cls, self._device, settings, self._weights_dir, self._warm, self._on_fallback)
-        return tried.made(partial(self._tell, entry), partial(self._tell_warming, entry))
-
-    def _tell_warming(self, entry: Entry) -> None:
-        entry.progress = Progress(f"warming up {entry.point.name}", WARMING_FROM)
+        warming = partial(self._tell, entry, f"warming up {cls.name}", 1.0)
+        return tried.made(partial(self._tell, entry), warming)
 
     def _settings_of(self, entry: Entry) -> Mapping[str, Any]:
         return self._settings.get(entry.point.name, {})
@@ -246,3 +246,5 @@ class Loader:
                     schema={"type": "object"},
                 )
         self._set_state(entry, FilterState.FAILED, found)
+        if context.is_broken(self._device, exc):
+            self._on_broken()

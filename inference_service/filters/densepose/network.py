@@ -28,7 +28,6 @@ from inference_service.filters.vision.networks.boxes import clip, decode, is_non
 from inference_service.filters.vision.networks.folding import flatten_channels_last
 from inference_service.filters.vision.networks.graphs import CROWDS, bucket
 from inference_service.filters.vision.networks.pooling import Levels, align_exactly, gather
-from inference_service.filters.vision.networks.precision import require_finite
 from inference_service.filters.vision.networks.proposals import Selection
 
 PROPOSAL_ROUNDS, PERSON_ROUNDS = 24, 12
@@ -81,7 +80,6 @@ class Network:
         if is_half:
             channels = model.backbone.output_shape()[self._heads_names[0]].channels
             halving.fold_norms(model)
-            require_finite(model, self.dtype)
             flatten_channels_last(heads.box_head.fc1, channels)
             segmentation: nn.Module = halving.segmentation_layer(heads.densepose_predictor)
         else:

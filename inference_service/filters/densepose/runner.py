@@ -82,9 +82,9 @@ class Runner:
     def record(self, size: tuple[int, int], max_batch: int, max_people: int) -> None:
         """Record graphs for pictures of `size` (height, width), for up to so many of them and of people.
 
-        Needs a network on a GPU. What cannot be recorded is noted, and done without. There are two memory pools,
-        since `pool` reads what `decode` wrote, and people are needed until the picture is painted: nothing
-        recorded for a crowd may lie there. All sizes share them.
+        Needs a network on a GPU. What cannot be recorded is noted, and done without. There are two memory
+        pools, since `pool` reads what `decode` wrote, and people are needed until the picture is painted:
+        nothing recorded for a crowd may lie there. All sizes share them.
         """
         if self._recorders is None:
             self._recorders = Recorder(self._device), Recorder(self._device)

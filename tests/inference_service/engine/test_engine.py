@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
+from inference_service.device import context
 from inference_service.engine import engine as engine_module
 from inference_service.engine.engine import Engine, Limits, Outputs
 from inference_service.filters.entry import Progress
@@ -277,3 +278,13 @@ def test_a_gpu_is_free_before_the_results_are_packed(run, kind):
         assert packing.left_packing_s == (0.0 if kind == "cuda" else float("inf"))
         flight.land(0.0, time.monotonic())
         engine.gauge.end(1, time.monotonic_ns())
+
+
+def test_all_threads_enter_the_workers_gpu(run, monkeypatch):
+    entered = []
+    monkeypatch.setattr(
+        context, "enter", lambda device: entered.append((threading.current_thread().name, device.type))
+    )
+    with run():
+        until(lambda: len(entered) == 3)
+    assert sorted(entered) == [("finisher", "cpu"), ("loader", "cpu"), ("loop", "cpu")]

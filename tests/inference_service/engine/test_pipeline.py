@@ -495,3 +495,12 @@ def test_a_filter_that_spoils_its_first_picture_is_not_taken_for_warm(pipeline):
     pipeline.warm(Flipped())
     with pytest.raises(NotFinite, match="flipped"):
         pipeline.warm(Sick())
+
+
+def test_a_gpu_that_is_broken_ends_the_worker_at_the_first_failure(pipeline, hopeless, monkeypatch):
+    from inference_service.engine import failures
+
+    monkeypatch.setattr(failures, "is_broken", lambda device, exc: isinstance(exc, ZeroDivisionError))
+    run(pipeline, ready((Brittle(),), session=session(), params={"is_broken": True}))
+    run(pipeline, ready((Brittle(),), session=session(), params={"is_broken": True}))
+    assert hopeless == [True]

@@ -4,9 +4,9 @@ Graphs that are recorded one after the other may share memory for what is in bet
 three reasons. Graphs of one `Recorder` run one after the other on one stream. Their `Recorded` holds the
 results. What one graph takes from another it takes before any third one runs.
 
-A capture may fail: another thread has waited for the whole device, or memory is short. It is tried again, and
-whoever asked for it works without it otherwise. torch before 2.13 cannot go on after a capture that failed, so
-nothing is recorded there. Recording in the middle of a call would stop every session.
+A capture may fail: another thread has waited for the whole device, or memory is short. It is tried again,
+and whoever asked for it works without it otherwise. torch before 2.13 cannot go on after a capture that
+failed, so nothing is recorded there. Recording in the middle of a call would stop every session.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ WARM_UPS = 3
 """Runs before recording: libraries choose their algorithms and take their workspaces then."""
 ATTEMPTS = 3
 LEAST_TORCH = (2, 13)
-"""Its allocator leaves a capture that failed (pytorch#180395); replays beside a capture are safe since 2.7."""
+"""Its allocator leaves a capture that failed (pytorch#180395); replays beside one are safe from 2.7 on."""
 
 
 @dataclass(slots=True)
@@ -103,8 +103,8 @@ def can_record() -> bool:
 def descending(most: int, buckets: Sequence[int]) -> list[int]:
     """Return what is to be recorded for up to `most`, largest first.
 
-    A memory pool gives a block again only to what fits into it: so it grows to what the largest one needs, and
-    not to the sum of all.
+    A memory pool gives a block again only to what fits into it. So it grows to what the largest one needs,
+    and not to the sum of all.
     """
     return [size for size in reversed(buckets) if size <= bucket(most, buckets)]
 
