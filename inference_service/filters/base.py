@@ -76,6 +76,8 @@ class Filter(ABC):
     """An instance of the filter's own `Settings`: the operator's, else the defaults."""
     weights_folder: WeightsFolder
     """Where downloaded weights lie: `self.weights_folder.get(file)` is the path, downloaded if need be."""
+    max_batch: int | None = None
+    """Most frames of one batch, which `load` may set; None: as many as the worker allows."""
     fallbacks: list[Fallback]
     """What `load` adds here is told in the log, the filter's state and the metrics."""
 

@@ -31,7 +31,7 @@ class RecordedSettings(NetworkSettings):
     compile: bool = Field(
         default=False,
         title="Compile",
-        description="Use torch.compile too; the first batch of each size then takes minutes.",
+        description="Use torch.compile for what is recorded; loading then takes minutes. Needs a C compiler.",
     )
 
     def sizes_to_record(self, device: torch.device) -> list[tuple[int, int]]:

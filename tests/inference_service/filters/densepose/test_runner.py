@@ -126,3 +126,12 @@ def test_what_cannot_be_recorded_is_done_without(
         expected, got = plain.see(batch, scores), recorded.see(batch, scores)
         count = int((expected.people.rank >= 0).sum())
         assert torch.allclose(expected.people.boxes, got.people.boxes[:count], atol=1e-2)
+
+
+def test_a_batch_without_a_recording_is_filled_up_to_a_number_that_is_met_often() -> None:
+    pictures, scores = torch.ones(5, 3, 4, 4, dtype=torch.uint8), torch.full((5,), 0.5)
+    more, more_scores = runner.filled(pictures, scores)
+    assert more[:5].equal(pictures)
+    assert not more[5:].any()
+    assert more_scores.tolist() == [0.5] * 5 + [runner.NOBODY]
+    assert runner.filled(more, more_scores)[0] is more
