@@ -1,4 +1,4 @@
-"""torch.compile where work is recorded, and nowhere else: to compile in the middle of a call would stop it."""
+"""torch.compile where work is recorded, and nowhere else: compiling in the middle of a call stops it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Compiled:
                 module._compiled_call_impl = None
 
     def tried(self, work: Callable[[], object]) -> list[Fallback]:
-        """Do `work` compiled once; return what to say where that fails, and use no compiled form from then on.
+        """Do `work` compiled once; return what to say where that fails. Nothing is compiled from then on.
 
         So it fails where there is no C compiler, which Triton needs.
         """
