@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import platform
 import shutil
 import subprocess
@@ -46,8 +47,7 @@ def tests(device: torch.device) -> Iterator[Row]:
 
 def graphs(device: torch.device) -> Iterator[Row]:
     """DensePose with and without graphs, and what the order of recording costs."""
-    from inference_service.filters.densepose import runner
-
+    runner: Any = importlib.import_module("inference_service.filters.densepose.runner")
     yield from _measured(device, "eager", {"cuda_graphs": False})
     yield from _measured(device, "graphs", {"cuda_graphs": True})
     largest_first = runner.descending
@@ -186,7 +186,8 @@ def _applied(
     finally:
         if device.type == "cuda":
             torch.cuda.set_sync_debug_mode("default")
-    return result if result.is_floating_point() else result.float()
+    values: torch.Tensor = result.float()
+    return values
 
 
 def _measured(device: torch.device, what: str, settings: dict[str, Any]) -> Iterator[Row]:

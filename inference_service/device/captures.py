@@ -44,4 +44,4 @@ def stream(device: torch.device) -> Any:
     torch hands out 32 streams in turn, so that the 33rd is one that batches run on. Those of high priority
     are others than those, and nothing else here takes one.
     """
-    return torch.cuda.Stream(device, priority=-1)
+    return torch.cuda.Stream(device, priority=-1)  # type: ignore[no-untyped-call]

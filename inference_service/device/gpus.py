@@ -85,7 +85,7 @@ def _is_there(environment: Mapping[str, str]) -> bool:
 
 def _why() -> str:
     try:
-        torch.cuda.init()
+        torch.cuda.init()  # type: ignore[no-untyped-call]
     except (RuntimeError, AssertionError) as exc:
         return _first_line(exc)
     return f"torch for CUDA {torch.version.cuda} finds no device"

@@ -165,7 +165,7 @@ class Img2Img(Filter):
         with on_device(device):
             networks = Networks(read.unet, read.autoencoder, device, dtype)
             words = Words(read.tokenizer, read.text_encoder.to(device), settings.model)
-            sizes = [working_size(*size, settings.side) for size in settings.sizes_to_record(device)]
+            sizes = [working_size(w, h, settings.side) for w, h in settings.sizes_to_record(device)]
             compiled = networks.compiled() if settings.compile and sizes else None
             if compiled is not None:
                 self.fallbacks += compiled.tried(partial(networks.run_once, *sizes[0]))

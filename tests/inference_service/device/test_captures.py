@@ -5,7 +5,6 @@ import threading
 import torch
 
 from inference_service.device import captures
-from tests.inference_service.doubles import until
 
 
 def test_who_waits_comes_before_who_has_just_had_a_turn():
@@ -30,19 +29,28 @@ def test_who_waits_comes_before_who_has_just_had_a_turn():
 
 
 def test_no_two_have_a_turn_at_once():
-    turns, inside = captures.Turns(), []
-    other = threading.Thread(target=lambda: inside.append(turns.taken().__enter__()))
+    turns, inside = captures.Turns(), threading.Event()
+
+    def enter():
+        with turns.taken():
+            inside.set()
+
+    other = threading.Thread(target=enter)
     with turns.taken():
         other.start()
-        assert not inside
-        other.join(0.05)
-        assert not inside
-    until(lambda: inside)
+        assert not inside.wait(0.05)
+    assert inside.wait(5)
+    other.join()
 
 
 def test_a_device_has_one_stream_for_captures_however_often_filters_are_loaded(monkeypatch):
     made = []
-    monkeypatch.setattr(torch.cuda, "Stream", lambda device, priority: made.append(priority) or object())
+
+    def stream(device, priority):
+        made.append(priority)
+        return object()
+
+    monkeypatch.setattr(torch.cuda, "Stream", stream)
     captures.stream.cache_clear()
     try:
         streams = {captures.stream(torch.device("cuda", number)) for number in (0, 1) for _ in range(40)}

@@ -47,13 +47,12 @@ def test_a_failure_that_the_gpu_survives_breaks_nothing(monkeypatch):
 
 
 def test_a_thread_enters_its_own_gpu_without_what_plug_ins_have_switched_on(monkeypatch):
-    entered = []
+    entered: list[torch.device] = []
     monkeypatch.setattr(torch.cuda, "set_device", entered.append)
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
     torch.backends.cuda.matmul.allow_tf32 = True
     context.enter(CPU)
-    assert torch.backends.cudnn.benchmark
+    assert (torch.backends.cudnn.benchmark, torch.backends.cuda.matmul.allow_tf32) == (True, True)
     context.enter(GPU)
     assert entered == [GPU]
-    assert not torch.backends.cudnn.benchmark
-    assert not torch.backends.cuda.matmul.allow_tf32
+    assert (torch.backends.cudnn.benchmark, torch.backends.cuda.matmul.allow_tf32) == (False, False)

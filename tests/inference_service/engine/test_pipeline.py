@@ -18,7 +18,7 @@ from inference_service.metrics import Metrics
 from shared import wire
 from shared.frame import ColourMatrix, ColourRange
 from shared.wire import ResultKind
-from tests.inference_service.doubles import Brittle, Counting, Flipped, noise, ready, session
+from tests.inference_service.doubles import Brittle, Counting, Flipped, Recorder, noise, ready, session
 
 
 @pytest.fixture
@@ -477,7 +477,12 @@ def test_a_gpu_gives_the_picture_of_the_cpu_to_within_two(pipeline, metrics, mat
 def test_on_a_gpu_no_batch_begins_while_a_graph_is_recorded(pipeline):
     pipeline._device = torch.device("cuda", 0)
     begun = threading.Event()
-    thread = threading.Thread(target=lambda: (pipeline.start([ready((Flipped(),))]), begun.set()))
+
+    def begin():
+        pipeline.start([ready((Flipped(),))])
+        begun.set()
+
+    thread = threading.Thread(target=begin)
     with captures.TURNS.taken():
         thread.start()
         assert not begun.wait(0.05)
@@ -486,14 +491,12 @@ def test_on_a_gpu_no_batch_begins_while_a_graph_is_recorded(pipeline):
 
 
 def test_a_filter_that_spoils_its_first_picture_is_not_taken_for_warm(pipeline):
-    class Sick(Flipped):
-        works_on = "rgb"
-
+    class Sick(Recorder):
         def apply(self, batch, items):
             return batch.float() / 0.0
 
     pipeline.warm(Flipped())
-    with pytest.raises(NotFinite, match="flipped"):
+    with pytest.raises(NotFinite, match="recorder"):
         pipeline.warm(Sick())
 
 

@@ -24,7 +24,7 @@ class Compiled:
             module.compile(**options)
             # Where torch keeps what `compile` has made; without it a call runs the module as it is.
             self._forms.append((module, module._compiled_call_impl))
-            module._compiled_call_impl = None  # type: ignore[assignment]
+            module._compiled_call_impl = None
 
     @contextmanager
     def used(self) -> Iterator[None]:

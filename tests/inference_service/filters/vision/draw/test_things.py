@@ -188,10 +188,12 @@ def test_wide_frames_of_many_boxes_are_drawn_in_pieces(monkeypatch: pytest.Monke
 
 def test_lettering_of_a_height_that_is_met_often_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[int] = []
-    monkeypatch.setattr(
-        "inference_service.filters.vision.draw.things.lettering",
-        lambda words, text, device: drawn.append(text) or object(),
-    )
+
+    def lettering(words: object, text: int, device: object) -> object:
+        drawn.append(text)
+        return object()
+
+    monkeypatch.setattr("inference_service.filters.vision.draw.things.lettering", lettering)
     painter = ThingPainter(CPU)
     for number in range(40):
         painter._letters(480)
