@@ -23,7 +23,8 @@ import torch
 
 from harness.photograph import Image, dimmed, moving, read_astronaut
 from harness.random_weights import settings_with
-from inference_service.device.choice import list_gpus, take
+from inference_service.device.choice import take
+from inference_service.device.gpus import list_gpus
 from inference_service.engine.measuring import Bench, Measured
 from inference_service.engine.memory_cameras import Load
 from inference_service.errors import SessionError
@@ -87,7 +88,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="a file for the figures as JSON")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    device = take(given.device, list_gpus(), run_dir(os.environ))
+    device = take(given.device, list_gpus(given.device), run_dir(os.environ))
     cameras = [int(text) for text in given.cameras.split(",")]
     print(f"{device.label}, torch {torch.__version__}, {given.seconds:g} s each\n")
     print("| filter | weights | cameras | frames/s | ms/frame | of these the filter's | failed | to reach |")

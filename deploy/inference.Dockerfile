@@ -2,7 +2,7 @@
 # and so the default. `--target cpu` has neither.
 #
 # TORCH_SPEC and TORCH_INDEX_URL choose another torch, for instance one built for an older CUDA:
-#   --build-arg TORCH_INDEX_URL=https://download.pytorch.org/whl/cu126
+#   --build-arg TORCH_INDEX_URL=https://download.pytorch.org/whl/cu126 --build-arg CUDA=12.6
 
 FROM python:3.11.14-slim-bookworm AS base
 
@@ -74,6 +74,11 @@ ENTRYPOINT ["python", "-m", "inference_service"]
 
 
 FROM gpu-packages AS gpu
+# The CUDA that torch is built for. The container toolkit refuses to start on a driver that is too old for it.
+ARG CUDA=13.0
+# Batches of many sizes would otherwise leave holes in a GPU's memory.
+ENV NVIDIA_REQUIRE_CUDA="cuda>=${CUDA}" \
+    PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True
 WORKDIR /app
 COPY --from=detectron2 /wheels /build/wheels
 RUN pip install --no-deps --no-index /build/wheels/*.whl \
@@ -85,6 +90,8 @@ COPY deploy/inference_health.py /app/deploy/inference_health.py
 RUN pip install --no-deps --editable . \
     && pip check
 USER 10001:10001
-RUN python -c "import densepose, detectron2, detectron2.model_zoo" \
+# A torch that is not for the CUDA which the image demands fails here and not on the first host.
+RUN python -c "import torch; assert torch.version.cuda == '${CUDA}', torch.version.cuda" \
+    && python -c "import densepose, detectron2, detectron2.model_zoo" \
     && python -m inference_service --help > /dev/null
 ENTRYPOINT ["python", "-m", "inference_service"]

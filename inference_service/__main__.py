@@ -54,7 +54,9 @@ def main() -> int:
 
 def _work(settings: Settings) -> int:
     from inference_service.config import fault, faults_of_filters, refuse
-    from inference_service.device.choice import list_gpus, take
+    from inference_service.device import context
+    from inference_service.device.choice import take
+    from inference_service.device.gpus import list_gpus, try_out
     from inference_service.errors import DeviceError
     from inference_service.filters.registry import installed
     from inference_service.worker import Worker
@@ -64,7 +66,9 @@ def _work(settings: Settings) -> int:
     points = installed(has_test_params=settings.test_params)
     faults = faults_of_filters(settings, points)
     try:
-        device = take(settings.device, list_gpus(), run_dir(os.environ))
+        device = take(settings.device, list_gpus(settings.device), run_dir(os.environ))
+        if device.torch.type == "cuda":
+            try_out(device.torch)
     except DeviceError as exc:
         refuse([*faults, fault("device", str(exc))])
     if faults:
@@ -74,6 +78,7 @@ def _work(settings: Settings) -> int:
     reasons: queue.SimpleQueue[int] = queue.SimpleQueue()
     _on_signals(lambda number, frame: reasons.put(EXIT_DRAINED))
     with device:
+        context.enter(device.torch)
         worker = Worker(
             settings,
             device,

@@ -30,6 +30,10 @@ class DownloadError(WeightsError):
     """Weights could not be downloaded, or not be kept: the next try may succeed."""
 
 
+class NotFinite(InferenceError):
+    """A network gives values that are no numbers: in half precision they may have been too large."""
+
+
 class MissingPackage(InferenceError):
     """A filter needs a package that is not installed here; the text tells the operator how to get it."""
 

@@ -26,6 +26,8 @@ class Metrics:
     """Batches that were halved, since a filter failed on them."""
     answers: Counter[str] = field(default_factory=Counter)
     """Results without a picture, by kind, or by code where the kind is `error`."""
+    fallbacks: Counter[str] = field(default_factory=Counter)
+    """What loaded filters do without, by kind: `graphs`, `precision`, `compile`, `memory`."""
     results_published: int = 0
     results_discarded: int = 0
     """Results that the publisher could not send in time."""

@@ -13,7 +13,8 @@ from typing import Any, NoReturn
 import torch
 
 from inference_service.config import Settings, fault, faults_of_filters, read_settings, refuse
-from inference_service.device.choice import list_gpus, take
+from inference_service.device.choice import take
+from inference_service.device.gpus import list_gpus, try_out
 from inference_service.engine.params import ChainParams, CheckedParams
 from inference_service.errors import BadParams, DeviceError, InferenceError
 from inference_service.filters.base import Filter
@@ -57,7 +58,9 @@ def prepare(names: str, params: str, flags: Sequence[str]) -> Chain:
         faults.append(fault("filters", "expected a filter"))
     raw = _object(params)
     try:
-        device = take(settings.device, list_gpus(), run_dir(os.environ))
+        device = take(settings.device, list_gpus(settings.device), run_dir(os.environ))
+        if device.torch.type == "cuda":
+            try_out(device.torch)
     except DeviceError as exc:
         refuse([*faults, fault("device", str(exc))])
     if faults:

@@ -17,20 +17,12 @@ from typing import Self
 
 import torch
 
+from inference_service.device.gpus import Gpu
 from inference_service.errors import DeviceError
 from shared import run_dir
 from shared.errors import RunDirError
 
 MAX_SLOTS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Gpu:
-    """A CUDA device of this process; `uuid` names the same one in every process and container."""
-
-    index: int
-    uuid: str
-    name: str
 
 
 @dataclass(slots=True)
@@ -54,17 +46,6 @@ class Device:
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
-
-
-def list_gpus() -> list[Gpu]:
-    """Return the CUDA devices that torch can use; none on a machine without a driver."""
-    if not torch.cuda.is_available():
-        return []
-    gpus = []
-    for index in range(torch.cuda.device_count()):
-        properties = torch.cuda.get_device_properties(index)
-        gpus.append(Gpu(index, str(getattr(properties, "uuid", index)), properties.name))
-    return gpus
 
 
 def take(wish: str, gpus: Sequence[Gpu], folder: Path) -> Device:

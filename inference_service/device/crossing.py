@@ -109,7 +109,7 @@ class GpuCrossings:
         self.uploading = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self.filtering = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self.downloading = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-        # As many as there are batches under way at once, which the loop bounds.
+        # As many as there are batches under way at once, which the loop bounds, and one that is packed.
         self._free: list[_Pinned] = []
         self._lock = threading.Lock()
 

@@ -7,7 +7,7 @@ import gc
 import os
 import sys
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -24,6 +24,10 @@ class Memory(Protocol):
     def reserve_bytes(self) -> int:
         """What has to stay free for the batches."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Another process, which knows nothing of this one, may soon give some of it free."""
+
     def free_bytes(self) -> int:
         """What this process could have besides."""
 
@@ -39,16 +43,28 @@ def of_device(device: torch.device) -> Memory:
     return CudaMemory(device) if device.type == "cuda" else HostMemory()
 
 
+SHORTAGES = (
+    "can't allocate memory",
+    "out of memory",
+    "memoryallocation",
+    "alloc_failed",
+    "allocation_failed",
+)
+"""In lower case. torch on a CPU; the driver, which loads kernels and graphs too; cuBLAS; cuDNN from 9 on."""
+
+
 def is_shortage(exc: BaseException) -> bool:
-    """Tell whether memory was lacking."""
-    # On a CPU torch raises a plain RuntimeError.
-    return isinstance(exc, MemoryError | torch.cuda.OutOfMemoryError) or "can't allocate memory" in str(exc)
+    """Tell whether memory was lacking: torch itself, the driver or a library may say so."""
+    if isinstance(exc, MemoryError | torch.cuda.OutOfMemoryError):
+        return True
+    return isinstance(exc, RuntimeError) and any(one in str(exc).lower() for one in SHORTAGES)
 
 
 class CudaMemory:
-    """A GPU's; `held_bytes` is what torch's tensors take."""
+    """A GPU's; `held_bytes` is what torch's tensors take, and the pools of graphs."""
 
     reserve_bytes = _CUDA_RESERVE_BYTES
+    is_shared = True
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -56,10 +72,19 @@ class CudaMemory:
     def free_bytes(self) -> int:
         free_bytes, _ = torch.cuda.mem_get_info(self._device)
         cached_bytes = torch.cuda.memory_reserved(self._device) - torch.cuda.memory_allocated(self._device)
-        return int(free_bytes) + int(cached_bytes)
+        return int(free_bytes) + int(cached_bytes) - self._pools_bytes()
 
     def held_bytes(self) -> int:
-        return int(torch.cuda.memory_allocated(self._device))
+        return int(torch.cuda.memory_allocated(self._device)) + self._pools_bytes()
+
+    def _pools_bytes(self) -> int:
+        """What graphs keep for their work: no tensor has it, and nothing else can."""
+        snapshot: list[dict[str, Any]] = torch.cuda.memory_snapshot()  # type: ignore[no-untyped-call]
+        return sum(
+            one["total_size"] - one["allocated_size"]
+            for one in snapshot
+            if one["device"] == self._device.index and tuple(one["segment_pool_id"]) != (0, 0)
+        )
 
     def give_back(self) -> None:
         gc.collect()
@@ -75,6 +100,7 @@ class HostMemory:
     """
 
     reserve_bytes = _CPU_RESERVE_BYTES
+    is_shared = False
 
     def __init__(self, proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> None:
         self._proc = proc

@@ -117,7 +117,8 @@ class Batcher:
             others_turn = self._turn(others[0])
             group = [session for session in group if self._turn(session) <= others_turn]
         places = self._max_batch * PIXELS_PER_PLACE // _pixels(self._waiting[group[0]])
-        limit = max(1, min(self._max_batch, most or self._max_batch, places))
+        bounds = [one.max_batch for one in self._waiting[group[0]].chain if one.max_batch is not None]
+        limit = max(1, min(self._max_batch, most or self._max_batch, places, *bounds))
         size = math.ceil(len(group) / math.ceil(len(group) / limit))
         return [self._served(session) for session in group[:size]]
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from inference_service.device import context
 from inference_service.device.memory import of_device
 from inference_service.engine import answers
 from inference_service.engine.admission import Admission
@@ -93,7 +94,8 @@ class Engine:
         self._outputs = outputs
         self._is_draining = False
         self._kept = KeptParams()
-        self._pipeline = Pipeline(device, worker, self.metrics, Health(self._give_up), self._make_room)
+        self._health = Health(self._give_up)
+        self._pipeline = Pipeline(device, worker, self.metrics, self._health, self._make_room)
         self.registry = Registry(
             points,
             device,
@@ -103,12 +105,14 @@ class Engine:
             outputs.changed,
             _space(device, limits),
             self._pipeline.forget_filter,
+            lambda kind: self.metrics.fallbacks.update([kind]),
+            self._health.broke,
         )
         self._admission = Admission(self.registry, self._kept, worker, self.metrics)
         self._batcher = Batcher(limits.max_batch, limits.max_wait_ms, self.metrics)
         self._flight = Flight(time.monotonic)
         self._watchdog = Watchdog(self.gauge, limits.hang_s, outputs.hung)
-        # Never more than `flight.MOST` batches, and the end.
+        # Never more than `flight.MOST` batches, and the end; one more is being packed.
         self._begun: queue.SimpleQueue[tuple[list[Ready], Running] | None] = queue.SimpleQueue()
         self._loop = threading.Thread(target=self._run, name="loop", daemon=True)
         self._finisher = threading.Thread(target=self._finish, name="finisher", daemon=True)
@@ -147,6 +151,7 @@ class Engine:
 
     def _run(self) -> None:
         try:
+            context.enter(self._device)
             while not self._is_draining:
                 self._turn()
         except BaseException:  # A filter may even call sys.exit.
@@ -177,8 +182,9 @@ class Engine:
             self.gauge.begin(time.monotonic_ns())
             self._outputs.begun([ready.received.header.session for ready in batch])
             self.registry.begin(batch[0].chain)
+            began_s = time.monotonic()
             running = self._pipeline.start(batch)
-            self._flight.take_off(len(batch))
+            self._flight.take_off(len(batch), began_s)
             self._begun.put((batch, running))
 
     def _answer_late(self, ready: Ready) -> None:
@@ -187,6 +193,7 @@ class Engine:
         self._outputs.results([answers.error(ready.received.header, self._worker, late)])
 
     def _finish(self) -> None:
+        context.enter(self._device)
         while (begun := self._begun.get()) is not None:
             batch, running = begun
             try:
@@ -201,25 +208,30 @@ class Engine:
                 del begun, batch, running
 
     def _finish_one(self, frames: int, running: Running) -> None:
+        running.arrive()
+        is_gpu = self._device.type == "cuda"
+        if is_gpu:
+            # Before the results are packed, since the device is free from here on.
+            self._land(running)
         try:
             made = running.finish()
         finally:
             self.gauge.end(frames, time.monotonic_ns())
-            self._flight.land(frames, self._computing_s(running))
+            if not is_gpu:
+                # The loop's thread may have begun the next one, but not the one after it.
+                self._flight.land(0.0, time.monotonic())
         self._outputs.results(made)
         self._outputs.finished(frames, running.stages_ms)
 
-    def _computing_s(self, running: Running) -> float:
-        if self._device.type == "cpu":
-            # The loop's own thread has computed it: it is free again when it asks.
-            return 0.0
-        return sum(running.stages_ms.get(stage, 0.0) for stage in COMPUTING) / 1e3
+    def _land(self, running: Running) -> None:
+        computing_ms = sum(running.stages_ms.get(stage, 0.0) for stage in COMPUTING)
+        self._flight.land(computing_ms / 1e3, time.monotonic())
 
     def _make_room(self) -> None:
         self.registry.make_room()
 
     def _give_up(self) -> None:
-        logger.critical("filters have failed too often in a row; this worker leaves")
+        logger.critical("this worker leaves: filters have failed too often in a row, or its GPU is broken")
         self._outputs.failed()
 
 

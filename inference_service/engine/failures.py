@@ -7,6 +7,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 
+import torch
+
+from inference_service.device.context import is_broken
 from inference_service.engine.answers import Result, error
 from inference_service.engine.batcher import Ready
 from inference_service.engine.health import Health
@@ -26,11 +29,15 @@ MAX_SUSPECTS = 1024
 class Failures:
     """Counts and answers failures; any thread."""
 
-    def __init__(self, worker: str, metrics: Metrics, health: Health, states: States) -> None:
+    def __init__(
+        self, worker: str, metrics: Metrics, health: Health, states: States, device: torch.device
+    ) -> None:
+        """`device`: the one that batches are computed on."""
         self._worker = worker
         self._metrics = metrics
         self._health = health
         self._states = states
+        self._device = device
         self._suspects: OrderedDict[bytes, float] = OrderedDict()
         self._logged_s = float("-inf")
 
@@ -51,6 +58,9 @@ class Failures:
         # A filter that tells the session something in its own words is no sign of a broken worker.
         if type(exc) is not FilterFailed:
             self._health.failed(now_s)
+            if is_broken(self._device, exc):
+                logger.critical("the GPU is of no use to this process any more: %s", exc)
+                self._health.broke()
         self._suspects[header.session] = now_s + SUSPECT_FOR_S
         if len(self._suspects) > MAX_SUSPECTS:
             self._suspects.popitem(last=False)

@@ -27,6 +27,14 @@ class Health:
         with self._lock:
             self._failures = 0
 
+    def broke(self) -> None:
+        """The device is of no use to this process any more."""
+        with self._lock:
+            if self._is_hopeless:
+                return
+            self._is_hopeless = True
+        self._on_hopeless()
+
     def failed(self, now_s: float) -> None:
         """A frame could not be filtered; `now_s` is the monotonic clock."""
         with self._lock:

@@ -11,8 +11,10 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 
+from inference_service.device.captures import TURNS
 from inference_service.device.colour import Colour
 from inference_service.device.crossing import CpuCrossings, Crossings, GpuCrossings
 from inference_service.device.memory import is_shortage
@@ -24,6 +26,7 @@ from inference_service.engine.failures import Failures
 from inference_service.engine.health import Health
 from inference_service.engine.states import States
 from inference_service.engine.under_way import Begun, Finished, Running
+from inference_service.errors import NotFinite
 from inference_service.filters.base import Filter, Item
 from inference_service.metrics import Metrics
 
@@ -55,7 +58,7 @@ class Pipeline:
         self._most_until_s = float("-inf")
         self._too_large_alone = 0
         self._states = States()
-        self._failures = Failures(worker, metrics, health, self._states)
+        self._failures = Failures(worker, metrics, health, self._states, device)
         self._crossings = _crossings(device)
         self._warming: Crossings | None = None
 
@@ -95,31 +98,42 @@ class Pipeline:
 
     def run(self, batch: Sequence[Ready]) -> list[Result]:
         """Begin and finish a batch at once."""
-        return self.start(batch).finish()
+        running = self.start(batch)
+        running.arrive()
+        return running.finish()
 
     def forget_filter(self, name: str) -> None:
         """Let go of what a filter remembers; any thread."""
         self._states.forget_filter(name)
 
     def warm(self, one: Filter) -> None:
-        """Run a filter once on a grey picture, with its conversions; raises what the filter raises."""
+        """Run a filter once on noise, with its conversions.
+
+        Raises what the filter raises, and NotFinite where the picture is spoiled.
+        """
         width, height = WARM_SIZE
-        planes = memoryview(bytes([128]) * (width * height * 3 // 2))
+        # The same each time. On grey a network's numbers stay small, and it finds nothing to go on with.
+        planes = memoryview(np.random.default_rng(1).bytes(width * height * 3 // 2))
         # Streams of its own: the loop may be in the middle of a batch.
         self._warming = crossings = self._warming or _crossings(self._device)
         crossing = crossings.begin()
         item = Item(session=bytes(16), sequence=0, params=one.Params())
+        is_spoiled = False
         with crossings.computing(), torch.inference_mode():
             pictures = Pictures([planes], WARM_SIZE, Colour(), self._device, crossing)
             spoiled = apply(one, pictures, [item], crossing.stages)
             if pictures.came is None:
                 crossing.download(pictures.i420(), spoiled)
-                crossing.arrive()
+                is_spoiled = bool(crossing.arrive().spoiled.any())
         crossing.close()
+        if is_spoiled:
+            raise NotFinite(f"{one.name} makes values that are no numbers")
 
     def _begin(self, batch: Sequence[Ready], started_ns: int) -> Running:
         header = batch[0].received.header
         crossing = self._crossings.begin()
+        # A GPU's: the loader may be recording.
+        turn = TURNS.taken() if self._device.type == "cuda" else contextlib.nullcontext()
         try:
             pictures = Pictures(
                 [ready.received.planes for ready in batch],
@@ -130,7 +144,7 @@ class Pipeline:
             )
             least_ms = 0.0
             spoiled: torch.Tensor | None = None
-            with self._crossings.computing(), torch.inference_mode():
+            with turn, self._crossings.computing(), torch.inference_mode():
                 for place, one in enumerate(batch[0].chain):
                     items = [self._item(ready, place, one, started_ns) for ready in batch]
                     newly = apply(one, pictures, items, crossing.stages)
@@ -165,8 +179,7 @@ class Pipeline:
 
     def _empty_cache(self) -> None:
         if self._device.type == "cuda":
-            # Refused while the loader records a graph; then the next failure tries again.
-            with contextlib.suppress(RuntimeError):
+            with contextlib.suppress(RuntimeError), TURNS.taken():
                 torch.cuda.empty_cache()
 
     def _remember_most(self, frames: int) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from inference_service.device.crossing import Crossing
+from inference_service.device.crossing import Arrived, Crossing
 from inference_service.device.pictures import Pictures
 from inference_service.engine.answers import Result, picture
 from inference_service.engine.applying import FILTER
@@ -20,12 +20,15 @@ from inference_service.metrics import Metrics
 class Running(Protocol):
     """A batch that has begun."""
 
+    def arrive(self) -> None:
+        """Wait until the device is done with it; never raises."""
+
     def finish(self) -> list[Result]:
-        """Wait for it and return one result per frame, in their order; never raises."""
+        """Return one result per frame, in their order, once it has arrived; never raises."""
 
     @property
     def stages_ms(self) -> dict[str, float]:
-        """How long each stage took, once it is finished; empty where nothing was computed."""
+        """How long each stage took, once it has arrived; empty where nothing was computed."""
 
 
 class Finished:
@@ -34,6 +37,9 @@ class Finished:
     def __init__(self, results: list[Result]) -> None:
         self._results = results
         self.stages_ms: dict[str, float] = {}
+
+    def arrive(self) -> None:
+        pass
 
     def finish(self) -> list[Result]:
         return self._results
@@ -63,24 +69,35 @@ class Begun:
         self._metrics = metrics
         self._health = health
         self._failures = failures
+        self._arrived: Arrived | None = None
+        self._error: Exception | None = None
+
+    def arrive(self) -> None:
+        try:
+            if self._pictures.came is None:
+                self._arrived = self._crossing.arrive()
+            self.stages_ms = self._crossing.stages.totals_ms()
+        except Exception as exc:
+            # A GPU reports only now what went wrong on it, and then often keeps reporting it.
+            self._error = exc
 
     def finish(self) -> list[Result]:
         try:
-            results = self._arrived()
+            if self._error is not None:
+                raise self._error
+            results = self._packed()
             self._crossing.close()
         except Exception as exc:
-            # A GPU reports only now what went wrong on it, and then often keeps reporting it.
             return [self._failures.answer(ready, exc) for ready in self._batch]
         return results
 
-    def _arrived(self) -> list[Result]:
+    def _packed(self) -> list[Result]:
         if (came := self._pictures.came) is not None:
             finished, spoiled = came, [False] * len(came)
         else:
-            arrived = self._crossing.arrive()
-            finished = [memoryview(one).cast("B") for one in arrived.planes_i420]
-            spoiled = arrived.spoiled.tolist()
-        self.stages_ms = self._crossing.stages.totals_ms()
+            assert self._arrived is not None
+            finished = [memoryview(one).cast("B") for one in self._arrived.planes_i420]
+            spoiled = self._arrived.spoiled.tolist()
         batch_ms = (time.monotonic_ns() - self._started_ns) / 1e6
         self._metrics.batches += 1
         results = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -41,6 +41,15 @@ class Item:
     """Owned by the worker, kept from frame to frame per session, new when the size changes."""
 
 
+class Fallback(NamedTuple):
+    """What a filter does without, since something has failed while it was loaded."""
+
+    kind: str
+    """For the metrics: `graphs`, `precision`, `compile`, `memory`."""
+    text: str
+    """For the log and for pages: after the filter's name, without a path."""
+
+
 class Filter(ABC):
     """A filter rewrites a batch of frames; one instance serves all sessions of a worker."""
 
@@ -67,12 +76,17 @@ class Filter(ABC):
     """An instance of the filter's own `Settings`: the operator's, else the defaults."""
     weights_folder: WeightsFolder
     """Where downloaded weights lie: `self.weights_folder.get(file)` is the path, downloaded if need be."""
+    max_batch: int | None = None
+    """Most frames of one batch, which `load` may set; None: as many as the worker allows."""
+    fallbacks: list[Fallback]
+    """What `load` adds here is told in the log, the filter's state and the metrics."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Give every instance the default settings, whatever its own `__init__` does."""
         made = super().__new__(cls)
         made.settings = cls.Settings()
         made.weights_folder = WeightsFolder(default_folder())
+        made.fallbacks = []
         return made
 
     def needed_weights(self) -> tuple[WeightsFile, ...]:

@@ -14,10 +14,12 @@ from typing import Any
 
 import torch
 
+from inference_service.device import context
 from inference_service.filters import trouble
+from inference_service.filters.attempts import Attempts
 from inference_service.filters.base import Filter
 from inference_service.filters.entry import Entry, Progress, checked, status_of, with_trouble
-from inference_service.filters.loading import configured, load
+from inference_service.filters.loading import configured
 from inference_service.filters.room import NoRoom, Room
 from inference_service.filters.trouble import BLOCKING, PASSING, Code, Trouble
 from shared.wire import FilterState, FilterStatus
@@ -52,6 +54,8 @@ class Loader:
         weights_dir: Path,
         warm: Warm,
         on_change: Callable[[], None],
+        on_fallback: Callable[[str], None],
+        on_broken: Callable[[], None],
     ) -> None:
         """`settings` by the filter's name; `on_change` is called in the thread on each new state."""
         self.loading_since_ns: int | None = None
@@ -64,6 +68,8 @@ class Loader:
         self._weights_dir = weights_dir
         self._warm = warm
         self._on_change = on_change
+        self._on_fallback = on_fallback
+        self._on_broken = on_broken
         self._is_short = False
         # Bounded by the number of filters: each is asked for once, and so is more room.
         self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
@@ -113,6 +119,7 @@ class Loader:
         return cls
 
     def _work(self) -> None:
+        context.enter(self._device)
         while True:
             try:
                 job = self._jobs.get(timeout=LOOK_EVERY_S)
@@ -155,17 +162,15 @@ class Loader:
         self.loading_since_ns = started_ns = time.monotonic_ns()
         try:
             entry.progress = Progress(f"importing {name}", 0.1)
-            cls = self.describe(entry)
-            idle = entry.idle
+            cls, idle = self.describe(entry), entry.idle
             if cls is None or idle is None or (entry.trouble and entry.trouble.code in BLOCKING):
                 return
-            lasting = trouble.on_device(idle, self._device)
-            self._set_state(entry, FilterState.LOADING, lasting)
+            self._set_state(entry, FilterState.LOADING, trouble.on_device(idle, self._device))
             made = self._room.fit(entry, partial(self._made, entry, cls))
             with self._lock:
                 entry.loaded, entry.failures = made, 0
                 entry.used_s = time.monotonic()
-            self._set_state(entry, FilterState.LOADED, lasting)
+            self._set_state(entry, FilterState.LOADED, trouble.once_loaded(made, self._device))
             del made
             logger.info(
                 "filter %s loaded in %.1f s; it holds %d MiB",
@@ -186,14 +191,11 @@ class Loader:
             self._on_change()
 
     def _made(self, entry: Entry, cls: type[Filter]) -> Filter:
-        name = entry.point.name
-        entry.progress = Progress(f"loading {name}", LOADING_FROM)
-        made = load(
-            cls, self._device, self._settings_of(entry), self._weights_dir, partial(self._tell, entry)
-        )
-        entry.progress = Progress(f"warming up {name}", WARMING_FROM)
-        self._warm(made)
-        return made
+        entry.progress = Progress(f"loading {cls.name}", LOADING_FROM)
+        settings = self._settings_of(entry)
+        tried = Attempts(cls, self._device, settings, self._weights_dir, self._warm, self._on_fallback)
+        warming = partial(self._tell, entry, f"warming up {cls.name}", 1.0)
+        return tried.made(partial(self._tell, entry), warming)
 
     def _settings_of(self, entry: Entry) -> Mapping[str, Any]:
         return self._settings.get(entry.point.name, {})
@@ -246,3 +248,5 @@ class Loader:
                     schema={"type": "object"},
                 )
         self._set_state(entry, FilterState.FAILED, found)
+        if context.is_broken(self._device, exc):
+            self._on_broken()

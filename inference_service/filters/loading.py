@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from inference_service.device import context
 from inference_service.filters.base import Filter
 from inference_service.filters.vision.networks.packages import require
 from inference_service.weights.folder import OnProgress, WeightsFolder
@@ -35,6 +36,7 @@ def load(
     made.weights_folder = WeightsFolder(weights_dir, on_progress)
     made.load(device)
     if device.type == "cuda":
+        context.forbid_shortcuts()
         # Batches run on another stream, which does not wait for this one. Not the whole device, since the
         # loop may be using it.
         torch.cuda.current_stream(device).synchronize()

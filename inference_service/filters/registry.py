@@ -80,15 +80,19 @@ class Registry:
         on_change: Callable[[], None],
         space: Space | None = None,
         on_let_go: Callable[[str], None] = lambda name: None,
+        on_fallback: Callable[[str], None] = lambda kind: None,
+        on_broken: Callable[[], None] = lambda: None,
     ) -> None:
         """`settings` by the filter's name; `on_change` is called in the loading thread on each new state.
 
-        `space` is what the device has, unless it is given.
+        `space` is what the device has, unless it is given. `on_fallback` is called for each thing that a
+        loaded filter does without, `on_broken` where loading shows that the device is of no use any more.
         """
         self._entries = {name: Entry(point) for name, point in points.items()}
         self._lock = threading.Lock()
         room = Room(self._entries, self._lock, space or Space(of_device(device)), on_let_go)
-        self._loader = Loader(self._entries, self._lock, room, device, settings, weights_dir, warm, on_change)
+        told = (on_change, on_fallback, on_broken)
+        self._loader = Loader(self._entries, self._lock, room, device, settings, weights_dir, warm, *told)
 
     def open(self, load: Sequence[str]) -> None:
         """Describe the built-in filters at once; then, in the thread, load `load` and describe the rest."""

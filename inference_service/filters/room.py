@@ -65,14 +65,13 @@ class Room:
             except Exception as exc:
                 if not is_shortage(exc):
                     raise
-                shortage = type(exc)
             # Here, where the exception no longer holds what the load has taken.
             memory.give_back()
             if self.let_go_one(but=entry):
                 continue
-            if self._others(entry):
+            if self._others(entry) or memory.is_shared:
                 raise NoRoom
-            raise shortage("not even alone")
+            raise MemoryError("not even alone")
         entry.held_bytes = max(0, memory.held_bytes() - before_bytes)
         try:
             self._keep(entry)

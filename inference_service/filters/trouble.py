@@ -25,6 +25,7 @@ class Code(StrEnum):
     NEEDS_RESTART = "needs_restart"
     BAD_PACKAGE = "bad_package"
     NEEDS_GPU = "needs_gpu"
+    REDUCED = "reduced"
     NEEDS_WEIGHTS = "needs_weights"
     DOWNLOAD_FAILED = "download_failed"
     BAD_WEIGHTS = "bad_weights"
@@ -82,6 +83,16 @@ def on_device(made: Filter, device: torch.device) -> Trouble | None:
         return None
     remedy = "run the worker on a host with a GPU"
     return Trouble(Code.NEEDS_GPU, "needs a GPU to keep up with a camera", remedy=remedy)
+
+
+def once_loaded(made: Filter, device: torch.device) -> Trouble | None:
+    """Return what stays in the way of a filter that has been loaded."""
+    if slow := on_device(made, device):
+        return slow
+    if not made.fallbacks:
+        return None
+    text = "; ".join(one.text for one in made.fallbacks)
+    return Trouble(Code.REDUCED, text, text, "see the worker's log")
 
 
 def installed_since(made: Filter) -> Trouble | None:

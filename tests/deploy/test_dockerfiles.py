@@ -221,3 +221,12 @@ def test_each_need_of_detectron2_is_pinned_in_exactly_one_place() -> None:
     for name, need in read("deploy/detectron2-needs.txt").items():
         is_pinned_here = [one.operator for one in need.specifier] == ["=="]
         assert is_pinned_here is not (name in constraints), name
+
+
+def test_the_gpu_image_says_which_driver_it_needs_and_checks_that_torch_agrees():
+    (gpu,) = [stage for stage in IMAGES["inference:gpu"] if stage.name == "gpu"]
+    (environment,) = gpu.arguments("ENV")
+    assert 'NVIDIA_REQUIRE_CUDA="cuda>=${CUDA}"' in environment
+    assert "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True" in environment
+    assert gpu.arguments("ARG") == ["CUDA=13.0"]
+    assert "torch.version.cuda == '${CUDA}'" in runs("inference:gpu")

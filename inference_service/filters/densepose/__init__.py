@@ -7,6 +7,8 @@ torchvision are needed by `load` alone.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -134,12 +136,18 @@ class DensePose(Filter):
         half = is_half(settings.precision, device)
         with on_device(device):
             network = Network(made, limits, device, is_half=half)
-            if settings.compile:
-                network.compile()
             runner = Runner(network)
-            for width, height in settings.sizes_to_record(device):
-                most_people = settings.warm_batch * settings.max_people
-                runner.record((height, width), settings.warm_batch, most_people)
+            sizes = settings.sizes_to_record(device)
+            compiled = network.compiled() if settings.compile and sizes else None
+            if compiled is not None:
+                self.fallbacks += compiled.tried(partial(runner.run_once, sizes[0][::-1]))
+            with compiled.used() if compiled is not None else nullcontext():
+                for width, height in sizes:
+                    most_people = settings.warm_batch * settings.max_people
+                    runner.record((height, width), settings.warm_batch, most_people)
+        # More would be done without recordings; half as many each time is faster.
+        self.max_batch = settings.warm_batch if sizes else None
+        self.fallbacks += settings.without_graphs(device, runner.unrecorded)
         self._palette = Palette(device, network.dtype)
         self._upsample = network.upsample
         self._runner = runner

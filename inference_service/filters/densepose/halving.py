@@ -6,13 +6,17 @@ import torch
 from torch import nn
 
 from inference_service.filters.vision.networks.folding import fixed, fold_norm
+from inference_service.filters.vision.networks.precision import require_finite
 
 FINE = "index_uv_lowres"
 COARSE = "ann_index_lowres"
 
 
 def fold_norms(model: nn.Module) -> None:
-    """Fold every frozen batch norm into its convolution, in place; the model is still in single precision."""
+    """Fold every frozen batch norm into its convolution, in place; the model is still in single precision.
+
+    Raises NotFinite where half precision cannot hold what comes of it.
+    """
     from detectron2.layers import FrozenBatchNorm2d
 
     for layer in model.modules():
@@ -21,6 +25,7 @@ def fold_norms(model: nn.Module) -> None:
             continue
         fold_norm(layer, norm)
         layer.norm = None  # type: ignore[assignment] # of detectron2's convolution, which has one or none
+    require_finite(model, torch.float16)
 
 
 def segmentation_layer(predictor: nn.Module) -> nn.ConvTranspose2d:

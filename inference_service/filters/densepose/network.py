@@ -25,6 +25,7 @@ from inference_service.filters.densepose.paint import enlargement
 from inference_service.filters.densepose.people import PERSON_COLUMNS, Found, People
 from inference_service.filters.densepose.resize import Blend, resize
 from inference_service.filters.vision.networks.boxes import clip, decode, is_nonempty, suppress
+from inference_service.filters.vision.networks.compiling import Compiled
 from inference_service.filters.vision.networks.folding import flatten_channels_last
 from inference_service.filters.vision.networks.graphs import CROWDS, bucket
 from inference_service.filters.vision.networks.pooling import Levels, align_exactly, gather
@@ -102,15 +103,14 @@ class Network:
         if is_half:
             self.upsample = enlargement(2 * self._person_side, self._upscale, device)
 
-    def compile(self) -> None:
-        """Compile what has most of the weights; done by torch at the first batch of each size."""
+    def compiled(self) -> Compiled:
+        """Prepare a compiled form of what has most of the weights."""
         # By default torch gives up after eight sizes, and computes the others as if nothing was compiled.
         config = torch._dynamo.config
         for limit in ("recompile_limit", "cache_size_limit"):
             if hasattr(config, limit):
                 setattr(config, limit, max(MAX_COMPILED, getattr(config, limit)))
-        self.backbone.compile(dynamic=False)
-        self.decoder.compile(dynamic=False)
+        return Compiled((self.backbone, self.decoder), dynamic=False)
 
     def grid(self, size: tuple[int, int]) -> Grid:
         """Prepare for pictures of `size` (height, width); copies to the device."""

@@ -9,17 +9,27 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as nnf
 
 from inference_service.filters.densepose.grid import Grid
 from inference_service.filters.densepose.network import Network
 from inference_service.filters.densepose.people import Found, People
-from inference_service.filters.vision.networks.graphs import BATCHES, CROWDS, Recorded, Recorder, bucket
+from inference_service.filters.vision.networks.graphs import (
+    BATCHES,
+    CROWDS,
+    Recorded,
+    Recorder,
+    bucket,
+    descending,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -59,9 +69,13 @@ class Runner:
         self._answered: torch.cuda.Event | None = None
         if self._device.type == "cuda":
             self._answer = torch.empty(2, dtype=torch.int32, pin_memory=True)
-            self._answered = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            # Blocking: it lasts for most of a batch, and a thread that spins would take a core for it.
+            self._answered = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         self._findings: dict[tuple[int, int, int], _Finding] = {}
         self._crowds: dict[int, Recorded[Tensor]] = {}
+        self._recorders: tuple[Recorder, Recorder] | None = None
+        self.unrecorded: list[str] = []
+        """What is done without a recording, since that has failed."""
         self.unsettled = 0
         """How many suppressions were cut short so far; their pictures may show a person twice."""
 
@@ -69,17 +83,37 @@ class Runner:
     def record(self, size: tuple[int, int], max_batch: int, max_people: int) -> None:
         """Record graphs for pictures of `size` (height, width), for up to so many of them and of people.
 
-        Needs a network on a GPU. Call it before the first `see`. There are two memory pools, since `pool`
-        reads what `decode` wrote, and people are needed until the picture is painted: nothing recorded for a
-        crowd may lie there.
+        Needs a network on a GPU. What cannot be recorded is noted, and done without. There are two memory
+        pools, since `pool` reads what `decode` wrote, and people are needed until the picture is painted:
+        nothing recorded for a crowd may lie there. All sizes share them.
         """
-        finder, segmenter = Recorder(self._device), Recorder(self._device)
-        for batch in BATCHES:
-            if batch <= bucket(max_batch, BATCHES):
+        if self._recorders is None:
+            self._recorders = Recorder(self._device), Recorder(self._device)
+        finder, segmenter = self._recorders
+        height, width = size
+        for batch in descending(max_batch, BATCHES):
+            with self._noted(f"{batch} of {width}x{height}"):
                 self._findings[(batch, *size)] = self._record_finding(finder, batch, size)
-        for crowd in CROWDS:
-            if crowd <= bucket(max_people, CROWDS) and crowd not in self._crowds:
-                self._crowds[crowd] = self._record_crowd(segmenter, crowd)
+        for crowd in descending(max_people, CROWDS):
+            if crowd not in self._crowds:
+                with self._noted(f"{crowd} people"):
+                    self._crowds[crowd] = self._record_crowd(segmenter, crowd)
+
+    @contextmanager
+    def _noted(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as exc:
+            if not self.unrecorded:
+                logger.warning("densepose: %s cannot be recorded: %s: %s", what, type(exc).__name__, exc)
+            self.unrecorded.append(what)
+
+    @torch.inference_mode()
+    def run_once(self, size: tuple[int, int]) -> None:
+        """Do what is compiled for one picture of `size` (height, width), which is thrown away."""
+        pictures = torch.zeros(1, 3, *size, dtype=torch.uint8, device=self._device)
+        min_scores = torch.full((1,), NOBODY, device=self._device)
+        self._decode(*self._find(self._network.grid(size), pictures, min_scores).features)
 
     @torch.inference_mode()
     def see(self, pictures: Tensor, min_scores: Tensor) -> Seen:
@@ -89,6 +123,8 @@ class Runner:
         finding = self._findings.get((bucket(n, BATCHES), *size))
         grid = self._grid(size) if finding is None else finding.grid
         if finding is None:
+            if self._device.type == "cuda":
+                pictures, min_scores = filled(pictures, min_scores)
             found = self._network.find(pictures, min_scores, grid)
             self._ask(found.summary)
             decoded = self._network.decode(found.features)
@@ -170,3 +206,16 @@ class Runner:
         if self._network.is_half:
             pooled = pooled.to(memory_format=torch.channels_last)
         return recorder.record(self._network.segment, (pooled,))
+
+
+def filled(pictures: Tensor, min_scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Return both with black pictures in which nobody is found, as many as a recording would have.
+
+    An allocator and a cuDNN that see few shapes serve faster.
+    """
+    n = len(pictures)
+    full = bucket(n, BATCHES)
+    if full == n:
+        return pictures, min_scores
+    more = pictures.new_zeros(full - n, *pictures.shape[1:])
+    return torch.cat((pictures, more)), nnf.pad(min_scores, (0, full - n), value=NOBODY)

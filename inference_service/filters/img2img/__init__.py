@@ -7,6 +7,8 @@ different sessions, prompts and strengths share a batch. Both packages are impor
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import ClassVar
@@ -163,10 +165,14 @@ class Img2Img(Filter):
         with on_device(device):
             networks = Networks(read.unet, read.autoencoder, device, dtype)
             words = Words(read.tokenizer, read.text_encoder.to(device), settings.model)
-            if settings.compile:
-                networks.compile()
-            for width, height in settings.sizes_to_record(device):
-                networks.record(*working_size(width, height, settings.side), settings.warm_batch)
+            sizes = [working_size(w, h, settings.side) for w, h in settings.sizes_to_record(device)]
+            compiled = networks.compiled() if settings.compile and sizes else None
+            if compiled is not None:
+                self.fallbacks += compiled.tried(partial(networks.run_once, *sizes[0]))
+            with compiled.used() if compiled is not None else nullcontext():
+                for size in sizes:
+                    networks.record(*size, settings.warm_batch)
+        self.fallbacks += settings.without_graphs(device, networks.unrecorded)
         self._schedule = Schedule(settings.model, read.noising)
         self._painter = Painter(networks, Prompts(words.encode), Noise(device))
 

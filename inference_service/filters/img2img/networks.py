@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -11,7 +12,10 @@ from torch import Tensor
 
 from inference_service.filters.img2img.noise import LATENTS
 from inference_service.filters.img2img.words import TOKENS
-from inference_service.filters.vision.networks.graphs import Recorded, Recorder, bucket
+from inference_service.filters.vision.networks.compiling import Compiled
+from inference_service.filters.vision.networks.graphs import Recorded, Recorder, bucket, descending
+
+logger = logging.getLogger(__name__)
 
 LATENT_PIXELS = 8
 """Of a picture, each way, for one value of the latent picture."""
@@ -35,6 +39,9 @@ class Networks:
         self._guidance_values: int | None = unet.config.time_cond_proj_dim
         self._words = int(unet.config.cross_attention_dim)
         self._recorded: dict[tuple[str, int, int, int], Recorded[Tensor]] = {}
+        self._recorder: Recorder | None = None
+        self.unrecorded: list[str] = []
+        """What is done without a recording, since that has failed."""
         self.device = device
         self.dtype = dtype
 
@@ -43,34 +50,30 @@ class Networks:
         """The denoiser is told the guidance, as LCMs are, instead of being asked twice."""
         return self._guidance_values is not None
 
-    def compile(self) -> None:
-        """Let torch compile them; the first batch of each size then takes minutes."""
-        self._unet.compile()
-        self._autoencoder.encoder.compile()
-        self._autoencoder.decoder.compile()
+    def compiled(self) -> Compiled:
+        """Prepare a compiled form of all parts."""
+        return Compiled((self._unet, self._autoencoder.encoder, self._autoencoder.decoder))
+
+    def run_once(self, width: int, height: int) -> None:
+        """Do all work for one picture of this size, which is thrown away."""
+        for _, function, static in self._works(1, width, height):
+            function(*static)
 
     def record(self, width: int, height: int, max_batch: int) -> None:
-        """Record all work for pictures of one size. Once each, on a GPU, before the first other call."""
-        recorder = Recorder(self.device)
-        for batch in BATCHES:
-            if batch > bucket(max_batch, BATCHES):
-                break
+        """Record all work for pictures of one size, on a GPU; what cannot be is noted, and done without."""
+        self._recorder = recorder = self._recorder or Recorder(self.device)
+        for batch in descending(max_batch, BATCHES):
             size = (height // LATENT_PIXELS, width // LATENT_PIXELS)
-            pictures = self._static(batch, 3, height, width)
-            latents = self._static(batch, LATENTS, *size)
-            inputs: list[Tensor] = [
-                latents,
-                torch.zeros(batch, device=self.device),
-                self._static(batch, TOKENS, self._words),
-            ]
-            if self.takes_guidance:
-                inputs.append(torch.zeros(batch, device=self.device))
-            for name, function, static in (
-                ("encode", self._encode, (pictures,)),
-                ("predict", self._predict, tuple(inputs)),
-                ("decode", self._decode, (self._static(batch, LATENTS, *size),)),
-            ):
-                self._recorded[(name, batch, *size)] = recorder.record(function, static)
+            for name, function, static in self._works(batch, width, height):
+                try:
+                    self._recorded[(name, batch, *size)] = recorder.record(function, static)
+                except Exception as exc:
+                    what = f"{name} of {batch} of {width}x{height}"
+                    if not self.unrecorded:
+                        logger.warning(
+                            "img2img: %s cannot be recorded: %s: %s", what, type(exc).__name__, exc
+                        )
+                    self.unrecorded.append(what)
 
     def encode(self, pictures: Tensor) -> Tensor:
         """Return the latents of pictures."""
@@ -121,6 +124,22 @@ class Networks:
         latents = latents.contiguous(memory_format=self._form) if latents.is_cuda else latents
         pictures: Tensor = self._autoencoder.decode(latents / self._scaling, return_dict=False)[0]
         return pictures
+
+    def _works(
+        self, batch: int, width: int, height: int
+    ) -> Iterator[tuple[str, Callable[..., Tensor], tuple[Tensor, ...]]]:
+        """Give the three functions with inputs of their own."""
+        size = (height // LATENT_PIXELS, width // LATENT_PIXELS)
+        yield "encode", self._encode, (self._static(batch, 3, height, width),)
+        inputs: list[Tensor] = [
+            self._static(batch, LATENTS, *size),
+            torch.zeros(batch, device=self.device),
+            self._static(batch, TOKENS, self._words),
+        ]
+        if self.takes_guidance:
+            inputs.append(torch.zeros(batch, device=self.device))
+        yield "predict", self._predict, tuple(inputs)
+        yield "decode", self._decode, (self._static(batch, LATENTS, *size),)
 
     def _static(self, *shape: int) -> Tensor:
         return torch.zeros(shape, dtype=self.dtype, device=self.device)

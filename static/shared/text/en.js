@@ -29,6 +29,7 @@ export default Object.freeze({
   "trouble.needs_restart": "{detail} has been installed. Restart the worker to use this filter.",
   "trouble.bad_package":
     "Cannot use the package {detail}. On the server, run “{remedy}”, then start the worker again.",
+  "trouble.reduced": "Works with less than it could: it {detail}.",
   "trouble.needs_gpu": "Needs a GPU to keep up with a camera. This server has none, so the picture is slow.",
   "trouble.needs_weights": "Downloads its network at its first use.",
   "trouble.needs_weights.size":

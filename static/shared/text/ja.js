@@ -30,6 +30,7 @@ export default Object.freeze({
   "trouble.needs_restart": "{detail} は追加されました。使うにはワーカーを起動し直してください。",
   "trouble.bad_package":
     "パッケージ {detail} が使えません。サーバーで「{remedy}」を実行し、ワーカーを起動し直してください。",
+  "trouble.reduced": "一部の機能なしで動作しています（{detail}）。",
   "trouble.needs_gpu": "カメラに追いつくには GPU が必要です。このサーバーにはないため、映像が遅くなります。",
   "trouble.needs_weights": "最初の使用時にネットワークをダウンロードします。",
   "trouble.needs_weights.size":

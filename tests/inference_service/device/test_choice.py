@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from inference_service.device import choice
-from inference_service.device.choice import Gpu
+from inference_service.device.gpus import Gpu
 from inference_service.errors import DeviceError
 
 GPUS = [Gpu(0, "GPU-aaaa", "A"), Gpu(1, "GPU-bbbb", "B"), Gpu(2, "GPU-cccc", "C")]

@@ -82,3 +82,33 @@ def test_a_gpu_says_what_is_free_and_what_tensors_hold():
     del taken
     memory.give_back()
     assert memory.held_bytes() == held_bytes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CUDA error: out of memory",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+        "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes",
+    ],
+)
+def test_a_driver_and_its_libraries_say_in_their_own_words_that_memory_is_short(text):
+    assert is_shortage(RuntimeError(text))
+    assert not is_shortage(ValueError(text))
+
+
+def test_what_graphs_keep_counts_as_held(monkeypatch):
+    snapshot = [
+        {"device": 0, "segment_pool_id": (0, 0), "total_size": 50 * MIB, "allocated_size": 20 * MIB},
+        {"device": 0, "segment_pool_id": (0, 1), "total_size": 40 * MIB, "allocated_size": 10 * MIB},
+        {"device": 1, "segment_pool_id": (0, 2), "total_size": 9 * MIB, "allocated_size": 0},
+    ]
+    monkeypatch.setattr(torch.cuda, "memory_snapshot", lambda: snapshot)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 30 * MIB)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 90 * MIB)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (100 * MIB, 200 * MIB))
+    memory = of_device(torch.device("cuda", 0))
+    assert memory.held_bytes() == 60 * MIB
+    assert memory.free_bytes() == 130 * MIB

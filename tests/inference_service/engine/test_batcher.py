@@ -238,3 +238,12 @@ def test_a_limit_below_the_largest_batch_is_kept(batcher):
     for _ in range(5):
         batcher.add(one())
     assert [len(batcher.next(2)) for _ in range(3)] == [2, 2, 1]
+
+
+def test_a_filter_may_bound_its_batches_which_are_then_cut_into_like_parts(metrics):
+    batcher = Batcher(32, 1000.0, metrics)
+    bounded = Recorder()
+    bounded.max_batch = 16
+    for _ in range(20):
+        batcher.add(one(chain=(Invert(), bounded)))
+    assert [len(batcher.next()) for _ in range(2)] == [10, 10]

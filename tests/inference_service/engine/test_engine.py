@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
+from inference_service.device import context
 from inference_service.engine import engine as engine_module
 from inference_service.engine.engine import Engine, Limits, Outputs
 from inference_service.filters.entry import Progress
@@ -251,3 +252,39 @@ def test_of_two_idle_filters_the_one_in_the_batch_under_way_is_not_let_go(run, m
         until(lambda: one.results)
         assert one.results[-1].kind is ResultKind.FRAME
         until(lambda: lets_go("gate"))
+
+
+@pytest.mark.parametrize("kind", ["cuda", "cpu"])
+def test_a_gpu_is_free_before_the_results_are_packed(run, kind):
+    class Packing:
+        stages_ms: ClassVar[dict[str, float]] = {"filter": 1.0}
+
+        def arrive(self):
+            self.left_arriving_s = flight.left_s()
+
+        def finish(self):
+            self.left_packing_s = flight.left_s()
+            return []
+
+    with run() as one:
+        engine, packing = one.engine, Packing()
+        engine._device = torch.device(kind)
+        flight = engine._flight
+        for _ in range(2):
+            engine.gauge.begin(time.monotonic_ns())
+            flight.take_off(1, time.monotonic())
+        engine._finish_one(1, packing)
+        assert packing.left_arriving_s == float("inf")
+        assert packing.left_packing_s == (0.0 if kind == "cuda" else float("inf"))
+        flight.land(0.0, time.monotonic())
+        engine.gauge.end(1, time.monotonic_ns())
+
+
+def test_all_threads_enter_the_workers_gpu(run, monkeypatch):
+    entered = []
+    monkeypatch.setattr(
+        context, "enter", lambda device: entered.append((threading.current_thread().name, device.type))
+    )
+    with run():
+        until(lambda: len(entered) == 3)
+    assert sorted(entered) == [("finisher", "cpu"), ("loader", "cpu"), ("loop", "cpu")]

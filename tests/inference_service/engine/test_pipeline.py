@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 import numpy as np
 import pytest
 import torch
 
+from inference_service.device import captures
 from inference_service.engine.health import Health
 from inference_service.engine.pipeline import Pipeline
-from inference_service.errors import FilterFailed
+from inference_service.errors import FilterFailed, NotFinite
 from inference_service.filters import base
 from inference_service.filters.invert import BusyInvert, Invert
 from inference_service.filters.passthrough import BusyPassthrough, Passthrough
@@ -16,7 +18,7 @@ from inference_service.metrics import Metrics
 from shared import wire
 from shared.frame import ColourMatrix, ColourRange
 from shared.wire import ResultKind
-from tests.inference_service.doubles import Brittle, Counting, Flipped, noise, ready, session
+from tests.inference_service.doubles import Brittle, Counting, Flipped, Recorder, noise, ready, session
 
 
 @pytest.fixture
@@ -285,6 +287,7 @@ def test_memory_of_a_filters_own_is_not_sent_while_it_writes_it_again(pipeline):
     first = pipeline.start([ready((one,))])
     second = pipeline.start([ready((one,))])
     for batch, level in ((first, 10), (second, 20)):
+        batch.arrive()
         (result,) = batch.finish()
         assert set(wire.unpack_result(result.message)[1]) == {level}
 
@@ -342,13 +345,13 @@ def test_failures_in_a_row_without_a_success_are_hopeless(pipeline, hopeless, mo
 
 def test_the_stages_of_a_batch_are_timed(pipeline):
     batch = pipeline.start([ready((Invert(),))])
-    batch.finish()
+    batch.arrive()
     assert {name for name, ms in batch.stages_ms.items() if ms > 0} == {"to_rgb", "filter", "to_i420"}
     batch = pipeline.start([ready((Flipped(),))])
-    batch.finish()
+    batch.arrive()
     assert {name for name, ms in batch.stages_ms.items() if ms > 0} == {"upload", "filter"}
     batch = pipeline.start([ready((Passthrough(),))])
-    batch.finish()
+    batch.arrive()
     assert set(batch.stages_ms) == {"filter"}
 
 
@@ -469,3 +472,38 @@ def test_a_gpu_gives_the_picture_of_the_cpu_to_within_two(pipeline, metrics, mat
         assert gpu.filter_ms > 0
         made, wanted = (np.frombuffer(one, np.uint8).astype(int) for one in (planes, expected))
         assert np.abs(made - wanted).max() <= 2
+
+
+def test_on_a_gpu_no_batch_begins_while_a_graph_is_recorded(pipeline):
+    pipeline._device = torch.device("cuda", 0)
+    begun = threading.Event()
+
+    def begin():
+        pipeline.start([ready((Flipped(),))])
+        begun.set()
+
+    thread = threading.Thread(target=begin)
+    with captures.TURNS.taken():
+        thread.start()
+        assert not begun.wait(0.05)
+    assert begun.wait(20)
+    thread.join()
+
+
+def test_a_filter_that_spoils_its_first_picture_is_not_taken_for_warm(pipeline):
+    class Sick(Recorder):
+        def apply(self, batch, items):
+            return batch.float() / 0.0
+
+    pipeline.warm(Flipped())
+    with pytest.raises(NotFinite, match="recorder"):
+        pipeline.warm(Sick())
+
+
+def test_a_gpu_that_is_broken_ends_the_worker_at_the_first_failure(pipeline, hopeless, monkeypatch):
+    from inference_service.engine import failures
+
+    monkeypatch.setattr(failures, "is_broken", lambda device, exc: isinstance(exc, ZeroDivisionError))
+    run(pipeline, ready((Brittle(),), session=session(), params={"is_broken": True}))
+    run(pipeline, ready((Brittle(),), session=session(), params={"is_broken": True}))
+    assert hopeless == [True]

@@ -25,6 +25,7 @@ class MadeMemory:
     """Each filter that is alive holds SIZE_BYTES."""
 
     reserve_bytes = 0
+    is_shared = False
 
     def __init__(self, size_bytes):
         self.size_bytes = size_bytes
@@ -206,3 +207,11 @@ def test_one_whose_unloading_fails_is_let_go_all_the_same(made):
     del one
     loaded(registry, "b")
     assert states(registry)["a"] == HAS_NOT
+
+
+def test_on_a_shared_device_a_filter_waits_for_memory_that_another_process_has(made):
+    registry = made(memory_mib=50)
+    registry.memory.is_shared = True
+    until(lambda: getattr(registry.chain(["a"]), "text", "") == loader.WAITS_FOR_ROOM.text)
+    registry.memory.size_bytes = 100 * MIB
+    until(lambda: not isinstance(registry.chain(["a"]), Progress))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
-from inference_service.filters.vision.draw.canvas import Marks, place, stacked
+from inference_service.filters.vision.draw.canvas import MAX_MARKS, Marks, place, stacked
 
 
 def whole(boxes: Tensor, size: tuple[int, int, int]) -> Tensor:
@@ -19,12 +21,22 @@ def whole(boxes: Tensor, size: tuple[int, int, int]) -> Tensor:
 
 def frames(
     boxes: Tensor, picture: Tensor, shape: Tensor, line: Tensor, max_line: int, size: tuple[int, int, int]
-) -> Marks:
-    """Return the frames of (R, 4) int64 `boxes`, see `whole`, drawn inwards.
+) -> Iterator[Marks]:
+    """Give the marks of frames of (R, 4) int64 `boxes`, see `whole`, drawn inwards.
 
     `picture`, `shape` and `line` are (R,) int64: which picture, which shape (0: none), how many pixels wide,
     at most `max_line`.
     """
+    _, height, width = size
+    each = max(1, MAX_MARKS // (2 * max_line * (height + width)))
+    for first in range(0, len(boxes), each):
+        some = slice(first, first + each)
+        yield _frames(boxes[some], picture[some], shape[some], line[some], max_line, size)
+
+
+def _frames(
+    boxes: Tensor, picture: Tensor, shape: Tensor, line: Tensor, max_line: int, size: tuple[int, int, int]
+) -> Marks:
     _, height, width = size
     device = boxes.device
     x1, y1, x2, y2 = (side[:, None, None] for side in boxes.unbind(1))

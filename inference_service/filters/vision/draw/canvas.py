@@ -22,6 +22,8 @@ from torch.nn import functional as nnf
 
 COVER_BITS, SHAPE_BITS = 8, 16
 FULL = (1 << COVER_BITS) - 1
+MAX_MARKS = 1 << 22
+"""In one piece of work: at 20 bytes or so a mark, a batch of many shapes would else take gigabytes."""
 
 
 class Marks(NamedTuple):

@@ -11,10 +11,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from inference_service.filters.vision.draw.canvas import Marks, crossed, place
-
-MAX_MARKS = 1 << 22
-"""In one piece of work: at 20 bytes or so a mark, a batch of many people would else take gigabytes."""
+from inference_service.filters.vision.draw.canvas import MAX_MARKS, Marks, crossed, place
 
 
 def lines(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,8 @@ WORDS = tuple(NAMES.get(number, "") for number in range(CLASSES))
 TEXT_SHARE = 1 / 30
 """Height of a label's text against the picture's height; no less than `LEAST_TEXT` pixels."""
 LEAST_TEXT = 10
-MAX_LETTERINGS = 4
+MAX_LETTERINGS = 16
+"""One is drawn in tens of milliseconds, during which all sessions wait, and takes some hundred kB."""
 _HUE_STEP = 0.618034
 """The golden section: however many classes there are, neighbours by number differ in hue."""
 
@@ -73,9 +75,10 @@ class ThingPainter:
             boxes, flat = boxes[real], [row[real] for row in flat]
         at, frame, label, line, word, number = flat
         boxes = whole(boxes, size)
-        marks = (
+        # One piece after the other, so that no two are there at once.
+        marks = itertools.chain(
             frames(boxes, at, frame, line, max(1, round(widest * height)), size),
-            labels(boxes, at, label, word, number, letters, size),
+            (labels(boxes, at, label, word, number, letters, size),),
         )
         keys = canvas.write(size, pictures.device, marks)
         shape, cover = canvas.read_stacked(keys)
@@ -86,11 +89,11 @@ class ThingPainter:
 
     def _letters(self, height: int) -> Lettering:
         text = max(LEAST_TEXT, round(height * TEXT_SHARE))
-        found = self._lettering.get(text)
-        if found is None:
-            if len(self._lettering) >= MAX_LETTERINGS:
-                self._lettering.pop(next(iter(self._lettering)))
-            found = self._lettering[text] = lettering(WORDS, text, self._device)
+        found = self._lettering.pop(text, None) or lettering(WORDS, text, self._device)
+        if len(self._lettering) >= MAX_LETTERINGS:
+            # That which was not used for longest.
+            del self._lettering[next(iter(self._lettering))]
+        self._lettering[text] = found
         return found
 
 

@@ -4,14 +4,15 @@ Graphs that are recorded one after the other may share memory for what is in bet
 three reasons. Graphs of one `Recorder` run one after the other on one stream. Their `Recorded` holds the
 results. What one graph takes from another it takes before any third one runs.
 
-All recording happens while a filter is loaded. After a capture that fails, torch (up to 2.11) believes that
-it still captures, so a filter whose recording fails is not loaded. Recording in the middle of a call would
-stop every session while cuDNN tries its algorithms.
+A capture may fail: another thread has waited for the whole device, or memory is short. It is tried again,
+and whoever asked for it works without it otherwise. torch before 2.13 cannot go on after a capture that
+failed, so nothing is recorded there. Recording in the middle of a call would stop every session.
 """
 
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,11 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor
 
+from inference_service.device import captures
+from inference_service.device.memory import is_shortage
+
+logger = logging.getLogger(__name__)
+
 Result = TypeVar("Result")
 
 BATCHES = (1, 2, 3, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64)
@@ -27,6 +33,9 @@ CROWDS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 """Numbers of pictures and of people that are recorded; what is fewer is filled up to the next one."""
 WARM_UPS = 3
 """Runs before recording: libraries choose their algorithms and take their workspaces then."""
+ATTEMPTS = 3
+LEAST_TORCH = (2, 13)
+"""Its allocator leaves a capture that failed (pytorch#180395); replays beside one are safe from 2.7 on."""
 
 
 @dataclass(slots=True)
@@ -48,17 +57,29 @@ class Recorder:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._stream = captures.stream(device)
         self._pool = torch.cuda.graph_pool_handle()
 
     def record(self, function: Callable[..., Result], inputs: tuple[Tensor, ...]) -> Recorded[Result]:
         """Record `function(*inputs)`; what is to be computed later is copied into `inputs` then.
 
-        Raises whatever `function` or CUDA raises; nothing should be recorded after that.
+        Raises what `function` or CUDA raises the third time. Others may be recorded after that.
         """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return self._recorded(function, inputs)
+            except Exception as exc:
+                if attempt == ATTEMPTS or is_shortage(exc):
+                    raise
+                logger.info("a recording has failed and is tried again: %s: %s", type(exc).__name__, exc)
+        raise AssertionError
+
+    def _recorded(self, function: Callable[..., Result], inputs: tuple[Tensor, ...]) -> Recorded[Result]:
         current = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(current)
-        with torch.cuda.stream(self._stream), _chosen_algorithms():
+        # No trial of cuDNN's algorithms: it is switched on for all threads, stops the loop for seconds, and
+        # measures beside the loop's own work.
+        with torch.cuda.stream(self._stream):
             for _ in range(WARM_UPS):
                 function(*inputs)
         current.wait_stream(self._stream)
@@ -66,26 +87,31 @@ class Recorder:
         # Other threads may use the device meanwhile, so only this one's mistakes are errors.
         with (
             _no_garbage_collected(),
+            captures.TURNS.taken(),
             torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"),
         ):
             result = function(*inputs)
         return Recorded(graph, inputs, result)
 
 
+def can_record() -> bool:
+    """Tell whether this torch can go on after a capture that fails."""
+    major, minor = torch.__version__.split(".")[:2]
+    return (int(major), int(minor)) >= LEAST_TORCH
+
+
+def descending(most: int, buckets: Sequence[int]) -> list[int]:
+    """Return what is to be recorded for up to `most`, largest first.
+
+    A memory pool gives a block again only to what fits into it. So it grows to what the largest one needs,
+    and not to the sum of all.
+    """
+    return [size for size in reversed(buckets) if size <= bucket(most, buckets)]
+
+
 def bucket(count: int, buckets: Sequence[int]) -> int:
     """Return the smallest of the sorted `buckets` that holds `count`; beyond the last, `count` itself."""
     return next((size for size in buckets if size >= count), count)
-
-
-@contextmanager
-def _chosen_algorithms() -> Iterator[None]:
-    """Let cuDNN try its algorithms; what it chooses for a shape, it keeps for the recording."""
-    before = torch.backends.cudnn.benchmark
-    torch.backends.cudnn.benchmark = True
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.benchmark = before
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from torch.nn import functional as nnf
 from inference_service.filters.vision.networks.boxes import clip, decode, suppress
 from inference_service.filters.vision.networks.folding import flatten_channels_last, fold_norm
 from inference_service.filters.vision.networks.pooling import align_exactly, gather
+from inference_service.filters.vision.networks.precision import require_finite
 from inference_service.filters.vision.networks.proposals import Selection
 from inference_service.filters.vision.networks.rcnn_grid import Grid
 
@@ -87,6 +88,7 @@ class Network:
         statistics = torch.tensor((self._transform.image_mean, self._transform.image_std))
         self._mean, self._std = (statistics * 255)[..., None, None].to(device)
         fold_norms(model)
+        require_finite(model, self.dtype)
         names, self._strides = _strides(model.backbone)
         usable = self._heads.box_roi_pool.featmap_names
         pooled = [number for number, name in enumerate(names) if name in usable]

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as nnf
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from inference_service.filters.vision.networks.precision import require_finite
 from inference_service.filters.vision.networks.state_dict import load_state
 from inference_service.weights.folder import WeightsFile
 
@@ -74,6 +75,7 @@ class Segmenter:
         self._short_side = short_side
         self.dtype = torch.float16 if is_half else torch.float32
         fold_norms(model)
+        require_finite(model, self.dtype)
         # Called by its parts: the model itself would enlarge all its maps to the size of the input.
         parts: Any = model
         self._backbone = parts.backbone.to(device, self.dtype, memory_format=torch.channels_last)

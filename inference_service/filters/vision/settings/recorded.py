@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Annotated
 
 import torch
 from pydantic import Field
 
+from inference_service.filters.base import Fallback
+from inference_service.filters.vision.networks.graphs import LEAST_TORCH, can_record
 from inference_service.filters.vision.settings.network import NetworkSettings
 
 
@@ -29,18 +31,29 @@ class RecordedSettings(NetworkSettings):
     compile: bool = Field(
         default=False,
         title="Compile",
-        description="Use torch.compile too; the first batch of each size then takes minutes.",
+        description="Use torch.compile for what is recorded; loading then takes minutes. Needs a C compiler.",
     )
 
     def sizes_to_record(self, device: torch.device) -> list[tuple[int, int]]:
         """Return (width, height) of the pictures to record for on this device; none on a CPU."""
-        if device.type != "cuda" or not self.cuda_graphs:
+        if device.type != "cuda" or not self.cuda_graphs or not can_record():
             return []
         sizes = []
         for text in self.recorded_sizes:
             width, height = map(int, text.split("x"))
             sizes.append((width, height))
         return sizes
+
+    def without_graphs(self, device: torch.device, unrecorded: Sequence[str]) -> list[Fallback]:
+        """Return what to say of recordings that were wished for and are not there."""
+        if device.type != "cuda" or not self.cuda_graphs:
+            return []
+        if not can_record():
+            needed = ".".join(map(str, LEAST_TORCH))
+            return [Fallback("graphs", f"runs without CUDA graphs, which need torch {needed} or later")]
+        if unrecorded:
+            return [Fallback("graphs", f"runs without CUDA graphs for {', '.join(unrecorded)}")]
+        return []
 
 
 @contextmanager

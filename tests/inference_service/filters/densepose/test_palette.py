@@ -5,8 +5,10 @@ from typing import get_args
 
 import cv2
 import numpy as np
+import pytest
 import torch
 
+from inference_service.filters.densepose import palette as palette_module
 from inference_service.filters.densepose.palette import LABELS, ColourMap, Look, Palette, Part, table
 
 PLAIN = Look(over_camera=False, alpha=1.0, colour_map="viridis", parts=())
@@ -50,11 +52,26 @@ def test_alpha_blends_with_what_lies_below() -> None:
 
 def test_tables_are_made_once_and_forgotten_when_too_many() -> None:
     palette = Palette(torch.device("cpu"), torch.float32, max_kept=2)
-    first = palette._one(PLAIN, 0.5)
-    assert palette._one(PLAIN, 0.5) is first
-    for score in (0.6, 0.7):
-        palette.stack([(PLAIN, score)])
-    assert palette._one(PLAIN, 0.5) is not first
+    first = palette._one(PLAIN)
+    palette.stack([(PLAIN, 0.6)])
+    assert palette._one(PLAIN) is first
+    for alpha in (0.6, 0.7):
+        palette.stack([(replace(PLAIN, alpha=alpha), 0.5)])
+    assert palette._one(PLAIN) is not first
     tables, scores = palette.stack([(PLAIN, 0.5), (replace(PLAIN, alpha=0.0), 0.25)])
     assert tables.shape == (2, 25, 4)
     assert scores.tolist() == [0.5, 0.25]
+
+
+def test_what_is_new_goes_up_from_pinned_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[int, ...]] = []
+
+    def upload(values: np.ndarray, device: torch.device) -> torch.Tensor:
+        sent.append(values.shape)
+        return torch.from_numpy(values)
+
+    monkeypatch.setattr(palette_module, "upload", upload)
+    palette = Palette(torch.device("cpu"), torch.float16)
+    tables, scores = palette.stack([(PLAIN, 0.25), (replace(PLAIN, alpha=0.5), 0.5)])
+    assert sent == [(2, 25, 4), (2,)]
+    assert (tables.dtype, scores.dtype) == (torch.float16, torch.float32)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -100,3 +100,38 @@ def test_grids_are_kept_for_a_bounded_number_of_sizes(network: Network) -> None:
     for number in range(runner.MAX_GRIDS + 3):
         one.see(torch.zeros(1, 3, 64, 64 + number, dtype=torch.uint8), torch.full((1,), runner.NOBODY))
     assert len(one._grids) == runner.MAX_GRIDS
+
+
+@torch.no_grad()
+def test_what_cannot_be_recorded_is_done_without(
+    network: Network, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Failing(Recomputer):
+        order: ClassVar[list[int]] = []
+
+        def record(self, function: Callable[..., Any], inputs: tuple[Tensor, ...]) -> Recomputed:
+            self.order.append(len(inputs[0]))
+            if len(inputs[0]) in (2, 16):
+                raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
+            return super().record(function, inputs)
+
+    monkeypatch.setattr(runner, "Recorder", Failing)
+    plain, recorded = runner.Runner(network), runner.Runner(network)
+    recorded.record(SIZE, max_batch=3, max_people=24)
+    assert Failing.order[0] == 3, "the largest comes first"
+    assert recorded.unrecorded == [f"2 of {SIZE[1]}x{SIZE[0]}", "16 people", "2 people"]
+    assert len(caplog.records) == 1
+    for seeds in ((1, 2, 3), (4, 5)):
+        batch, scores = batch_of(*(scene(SIZE, seed) for seed in seeds)), torch.full((len(seeds),), 0.5)
+        expected, got = plain.see(batch, scores), recorded.see(batch, scores)
+        count = int((expected.people.rank >= 0).sum())
+        assert torch.allclose(expected.people.boxes, got.people.boxes[:count], atol=1e-2)
+
+
+def test_a_batch_without_a_recording_is_filled_up_to_a_number_that_is_met_often() -> None:
+    pictures, scores = torch.ones(5, 3, 4, 4, dtype=torch.uint8), torch.full((5,), 0.5)
+    more, more_scores = runner.filled(pictures, scores)
+    assert more[:5].equal(pictures)
+    assert not more[5:].any()
+    assert more_scores.tolist() == [0.5] * 5 + [runner.NOBODY]
+    assert runner.filled(more, more_scores)[0] is more

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from inference_service.filters.detection import Detection, Wishes, row
 from inference_service.filters.vision.coco import CLASSES, NAMES, NUMBERS, numbers_of
+from inference_service.filters.vision.draw import canvas
+from inference_service.filters.vision.draw.boxes import frames
 from inference_service.filters.vision.draw.labels import lettering
-from inference_service.filters.vision.draw.things import WORDS, ThingPainter, class_colours
+from inference_service.filters.vision.draw.things import MAX_LETTERINGS, WORDS, ThingPainter, class_colours
 from inference_service.filters.vision.networks.rcnn import Things
 
 CPU = torch.device("cpu")
@@ -170,3 +172,31 @@ def test_parameters_are_checked_and_small_enough_to_travel() -> None:
     schema = Detection.Params.model_json_schema()
     assert len(json.dumps(schema)) < 32 * 1024
     assert all({"title", "description", "default"} <= set(one) for one in schema["properties"].values())
+
+
+def test_wide_frames_of_many_boxes_are_drawn_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    boxes = torch.tensor([[10 * n, 10 * n, 10 * n + 60, 10 * n + 60] for n in range(9)])
+    rows = (torch.zeros(9, dtype=torch.int64), torch.arange(1, 10), torch.full((9,), 3))
+    size = (1, *SIZE)
+    whole = canvas.write(size, CPU, frames(boxes, *rows, 3, size))
+    monkeypatch.setattr("inference_service.filters.vision.draw.boxes.MAX_MARKS", 3 * 2 * sum(SIZE) * 2)
+    pieces = list(frames(boxes, *rows, 3, size))
+    assert len(pieces) == 5
+    assert max(piece.place.numel() for piece in pieces) <= 3 * 2 * sum(SIZE) * 2
+    assert canvas.write(size, CPU, pieces).equal(whole)
+
+
+def test_lettering_of_a_height_that_is_met_often_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+
+    def lettering(words: object, text: int, device: object) -> object:
+        drawn.append(text)
+        return object()
+
+    monkeypatch.setattr("inference_service.filters.vision.draw.things.lettering", lettering)
+    painter = ThingPainter(CPU)
+    for number in range(40):
+        painter._letters(480)
+        painter._letters(600 + 30 * number)
+    assert drawn.count(16) == 1
+    assert len(painter._lettering) == MAX_LETTERINGS
