@@ -128,6 +128,8 @@ async def test_a_value_that_the_server_refuses_is_taken_back_and_the_field_says_
     await note.fill("coarse")
     assert "expected a fine word" in await page.problem("note")
     await expect(note).to_have_value("kind")
+    await page.page.get_by_role("button", name="Reset all").click()
+    await page.shows((0, 0, 255))
 
 
 async def test_a_picture_of_the_users_own_is_made_small_and_sent_by_http(page: Demo, tmp_path: Path) -> None:

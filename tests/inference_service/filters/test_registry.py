@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -290,7 +291,7 @@ def test_whoever_sees_that_a_filter_has_failed_hears_why(opened, monkeypatch):
         def apply(self, batch, items):
             return batch
 
-    looks = []
+    looks: list[FilterFailed] = []
     has_weights = loader.Loader._has_weights
 
     def looking(self, entry):
@@ -303,6 +304,7 @@ def test_whoever_sees_that_a_filter_has_failed_hears_why(opened, monkeypatch):
 
     monkeypatch.setattr(loader.Loader, "_has_weights", looking)
     registry = opened({})
-    registry._entries["misnamed"] = entry = Entry(Point("misnamed", Misnamed))
+    point: Any = Point("misnamed", Misnamed)
+    registry._entries["misnamed"] = entry = Entry(point)
     assert registry._loader.describe(entry) is None
     assert looks
