@@ -108,7 +108,7 @@ async def test_a_session_lasts_as_long_as_its_token_says_and_the_page_is_told(gu
 
 
 async def test_a_token_whose_time_is_over_opens_no_other_session(guarded: Running) -> None:
-    claims = {"max_session_s": 0.5, "max_sessions": 2}
+    claims: dict[str, Any] = {"max_session_s": 0.5, "max_sessions": 2}
     token = minted(**claims)
     async with page() as caller:
         await caller.take((await offered(guarded, caller, token)).json())
