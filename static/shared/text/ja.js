@@ -366,7 +366,7 @@ export default Object.freeze({
   "option.toilet": "トイレ",
   "option.tv": "テレビ",
   "option.laptop": "ノートパソコン",
-  "option.mouse": "マウス",
+  "option.mouse": "ねずみ（マウス）",
   "option.remote": "リモコン",
   "option.keyboard": "キーボード",
   "option.cell phone": "携帯電話",

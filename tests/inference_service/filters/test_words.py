@@ -57,3 +57,10 @@ def test_both_languages_say_the_same_things():
 
 def test_every_reason_has_its_words():
     assert [code for code in Code if f"trouble.{code}" not in ENGLISH] == []
+
+
+def test_mouse_is_named_in_japanese_as_the_animal_and_as_the_device() -> None:
+    """One key serves `animal` and `detection`, and Japanese has a word for each."""
+    words = JAPANESE["option.mouse"]
+    assert "ねずみ" in words
+    assert "マウス" in words
