@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from inference_service.errors import WeightsError
+from inference_service.errors import NotFinite, WeightsError
 from inference_service.filters.base import Item
 from inference_service.filters.segmentation import Segmentation
 from inference_service.filters.vision.networks.segmenter import (
@@ -118,12 +118,14 @@ def test_weights_of_the_other_network_are_refused(files: dict[str, Path]) -> Non
         loaded(files[NETWORKS[1]], NETWORKS[0])
 
 
-def test_weights_that_make_no_numbers_show_nothing(files: dict[str, Path], tmp_path: Path) -> None:
+def test_weights_that_make_no_numbers_are_refused_by_the_layers_name(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
     state = torch.load(files[NETWORKS[0]], weights_only=True)
     state["classifier.high_classifier.bias"][3] = float("nan")
     torch.save(state, tmp_path / "spoiled.pth")
-    one = loaded(tmp_path / "spoiled.pth")
-    assert one.apply(pictures(1), [Item(bytes(16), 0, Segmentation.Params())]).isnan().all()
+    with pytest.raises(NotFinite, match=r"classifier\.high_classifier\.bias"):
+        loaded(tmp_path / "spoiled.pth")
 
 
 def test_downloaded_weights_are_those_of_torchvisions_zoo() -> None:
