@@ -19,6 +19,7 @@ import pytest
 from harness.deadline import eventually
 from harness.services import Process
 from shared import link_keys
+from shared.log_lines import BURST
 from signaling_service.http.listening import PortNotTaken, listen
 
 COMMAND = [sys.executable, "-m", "signaling_service"]
@@ -95,7 +96,8 @@ def test_half_requests_take_neither_the_port_nor_the_disk(
                 one.close()
         finally:
             service.terminate()
-    assert log.stat().st_size < 10_000
+    # In bytes it would depend on the length of Python's path, which each traceback has.
+    assert log.read_text().count("out of system resource") <= 2 * BURST
 
 
 def alive(port: int) -> bool:
