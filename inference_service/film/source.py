@@ -46,11 +46,13 @@ class Source:
         self._times = Reordered()
         self._count = 0
         for stream in opened.streams:
-            if stream.type == "data" and not stream.codec_context and opened.chapters():
-                continue  # The names of the chapters, which go along with these.
-            if stream is not self.pictures and not is_cover(stream) and not stream.codec_context:
+            if stream is self.pictures or is_cover(stream):
+                continue
+            # Names of chapters go along with these.
+            is_of_chapters = stream.type == "data" and bool(opened.chapters())
+            if not stream.codec_context and not is_of_chapters:
                 remarks.once(f"left out: {named(stream)}, whose codec is not known")
-            elif stream.type == "video" and stream is not self.pictures and not is_cover(stream):
+            elif stream.type == "video":
                 remarks.once(f"left out: {named(stream)}, since one picture is filtered")
 
     @property

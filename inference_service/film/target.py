@@ -51,8 +51,8 @@ class Target:
         opened.metadata.update(
             {name: text for name, text in source.metadata.items() if name not in CONTAINERS_OWN}
         )
-        if source.chapters:
-            opened.set_chapters(source.chapters)
+        if chapters := source.chapters:
+            opened.set_chapters(chapters)
         opened.start_encoding()
 
     def put(self, frame: av.VideoFrame) -> bool:

@@ -7,8 +7,6 @@ torchvision are needed by `load` alone.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -138,10 +136,9 @@ class DensePose(Filter):
             network = Network(made, limits, device, is_half=half)
             runner = Runner(network)
             sizes = settings.sizes_to_record(device)
-            compiled = network.compiled() if settings.compile and sizes else None
-            if compiled is not None:
-                self.fallbacks += compiled.tried(partial(runner.run_once, sizes[0][::-1]))
-            with compiled.used() if compiled is not None else nullcontext():
+            with settings.compiling(
+                sizes, network.compiled, lambda: runner.run_once(sizes[0][::-1]), self.fallbacks
+            ):
                 for width, height in sizes:
                     most_people = settings.warm_batch * settings.max_people
                     runner.record((height, width), settings.warm_batch, most_people)

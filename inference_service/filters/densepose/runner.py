@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -29,6 +27,7 @@ from inference_service.filters.vision.networks.graphs import (
     Recorder,
     bucket,
     descending,
+    noted,
 )
 
 logger = logging.getLogger(__name__)
@@ -92,21 +91,12 @@ class Runner:
         finder, segmenter = self._recorders
         height, width = size
         for batch in descending(max_batch, BATCHES):
-            with self._noted(f"{batch} of {width}x{height}"):
+            with noted(self.unrecorded, "densepose", f"{batch} of {width}x{height}"):
                 self._findings[(batch, *size)] = self._record_finding(finder, batch, size)
         for crowd in descending(max_people, CROWDS):
             if crowd not in self._crowds:
-                with self._noted(f"{crowd} people"):
+                with noted(self.unrecorded, "densepose", f"{crowd} people"):
                     self._crowds[crowd] = self._record_crowd(segmenter, crowd)
-
-    @contextmanager
-    def _noted(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except Exception as exc:
-            if not self.unrecorded:
-                logger.warning("densepose: %s cannot be recorded: %s: %s", what, type(exc).__name__, exc)
-            self.unrecorded.append(what)
 
     @torch.inference_mode()
     def run_once(self, size: tuple[int, int]) -> None:

@@ -7,8 +7,6 @@ different sessions, prompts and strengths share a batch. Both packages are impor
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import ClassVar
@@ -166,10 +164,9 @@ class Img2Img(Filter):
             networks = Networks(read.unet, read.autoencoder, device, dtype)
             words = Words(read.tokenizer, read.text_encoder.to(device), settings.model)
             sizes = [working_size(w, h, settings.side) for w, h in settings.sizes_to_record(device)]
-            compiled = networks.compiled() if settings.compile and sizes else None
-            if compiled is not None:
-                self.fallbacks += compiled.tried(partial(networks.run_once, *sizes[0]))
-            with compiled.used() if compiled is not None else nullcontext():
+            with settings.compiling(
+                sizes, networks.compiled, lambda: networks.run_once(*sizes[0]), self.fallbacks
+            ):
                 for size in sizes:
                     networks.record(*size, settings.warm_batch)
         self.fallbacks += settings.without_graphs(device, networks.unrecorded)

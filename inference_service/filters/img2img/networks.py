@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,9 +12,7 @@ from torch import Tensor
 from inference_service.filters.img2img.noise import LATENTS
 from inference_service.filters.img2img.words import TOKENS
 from inference_service.filters.vision.networks.compiling import Compiled
-from inference_service.filters.vision.networks.graphs import Recorded, Recorder, bucket, descending
-
-logger = logging.getLogger(__name__)
+from inference_service.filters.vision.networks.graphs import Recorded, Recorder, bucket, descending, noted
 
 LATENT_PIXELS = 8
 """Of a picture, each way, for one value of the latent picture."""
@@ -65,15 +62,8 @@ class Networks:
         for batch in descending(max_batch, BATCHES):
             size = (height // LATENT_PIXELS, width // LATENT_PIXELS)
             for name, function, static in self._works(batch, width, height):
-                try:
+                with noted(self.unrecorded, "img2img", f"{name} of {batch} of {width}x{height}"):
                     self._recorded[(name, batch, *size)] = recorder.record(function, static)
-                except Exception as exc:
-                    what = f"{name} of {batch} of {width}x{height}"
-                    if not self.unrecorded:
-                        logger.warning(
-                            "img2img: %s cannot be recorded: %s: %s", what, type(exc).__name__, exc
-                        )
-                    self.unrecorded.append(what)
 
     def encode(self, pictures: Tensor) -> Tensor:
         """Return the latents of pictures."""

@@ -16,6 +16,7 @@ import pytest
 
 from inference_service import commands
 from tests.inference_service.doubles import until
+from tests.inference_service.film.films import film
 
 FRAMES = 20
 SIZE = (160, 120)
@@ -256,18 +257,6 @@ def test_an_unknown_command_is_answered_with_all_of_them(capsys):
         assert f"  {name}" in said
 
 
-def encoded(path, codec, pix_fmt, frames, container="mp4", **options):
-    """Write RGB frames as given; returns the path."""
-    with av.open(str(path), "w", format=container) as file:
-        stream = file.add_stream(codec, rate=25, options=options)
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = pix_fmt
-        for rgb in frames:
-            file.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, "rgb24")))
-        file.mux(stream.encode())
-    return path
-
-
 def colours(path):
     with av.open(str(path)) as file:
         frame = next(file.decode(video=0))
@@ -282,7 +271,9 @@ def test_a_filter_that_changes_nothing_keeps_the_colours_of_any_input(tmp_path, 
     levels = [(64, 64, 64), (250, 250, 250), (3, 3, 3), (200, 30, 40), (20, 180, 60), (30, 60, 220)]
     rgb = np.concatenate([np.full((64, 32, 3), level, np.uint8) for level in levels], axis=1)
     options = {"qscale": "2"} if codec == "mjpeg" else {"crf": "1"} if codec == "libx264" else {}
-    source = encoded(tmp_path / "in.mkv", codec, pix_fmt, [rgb], container, **options)
+    source = film(
+        tmp_path / "in.mkv", [rgb], codec=codec, pix_fmt=pix_fmt, container=container, options=options
+    )
     assert call("run", "passthrough", source, tmp_path / "out.mp4") == 0
     (before, _), (after, _) = colours(source), colours(tmp_path / "out.mp4")
     for number in range(len(levels)):
@@ -292,7 +283,7 @@ def test_a_filter_that_changes_nothing_keeps_the_colours_of_any_input(tmp_path, 
 
 def test_a_raw_stream_has_its_rate(tmp_path):
     frames = [np.full((48, 64, 3), 40 + 20 * number, np.uint8) for number in range(5)]
-    raw = encoded(tmp_path / "in.h264", "libx264", "yuv420p", frames, "h264")
+    raw = film(tmp_path / "in.h264", frames, container="h264")
     assert call("run", "passthrough", raw, tmp_path / "raw.mp4") == 0
     times = lumas_and_times(tmp_path / "raw.mp4")[1]
     assert times == pytest.approx([number / 25 for number in range(5)], abs=0.002)
@@ -301,7 +292,7 @@ def test_a_raw_stream_has_its_rate(tmp_path):
 def test_odd_sides_are_cropped(tmp_path):
     rgb = np.zeros((49, 65, 3), np.uint8)
     rgb[:, 32:34] = 255
-    source = encoded(tmp_path / "in.mkv", "ffv1", "bgr0", [rgb], "matroska")
+    source = film(tmp_path / "in.mkv", [rgb], codec="ffv1", pix_fmt="bgr0")
     assert call("run", "passthrough", source, tmp_path / "out.mp4") == 0
     after, frame = colours(tmp_path / "out.mp4")
     assert (frame.width, frame.height) == (64, 48)

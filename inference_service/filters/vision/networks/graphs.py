@@ -100,6 +100,20 @@ def can_record() -> bool:
     return (int(major), int(minor)) >= LEAST_TORCH
 
 
+@contextmanager
+def noted(unrecorded: list[str], name: str, work: str) -> Iterator[None]:
+    """Add `work` to `unrecorded` where the body raises: it is done without a recording then.
+
+    The first is told in the log, after the filter's `name`.
+    """
+    try:
+        yield
+    except Exception as exc:
+        if not unrecorded:
+            logger.warning("%s: %s cannot be recorded: %s: %s", name, work, type(exc).__name__, exc)
+        unrecorded.append(work)
+
+
 def descending(most: int, buckets: Sequence[int]) -> list[int]:
     """Return what is to be recorded for up to `most`, largest first.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Annotated
 
@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 
 from inference_service.filters.base import Fallback
+from inference_service.filters.vision.networks.compiling import Compiled
 from inference_service.filters.vision.networks.graphs import LEAST_TORCH, can_record
 from inference_service.filters.vision.settings.network import NetworkSettings
 
@@ -43,6 +44,27 @@ class RecordedSettings(NetworkSettings):
             width, height = map(int, text.split("x"))
             sizes.append((width, height))
         return sizes
+
+    @contextmanager
+    def compiling(
+        self,
+        sizes: Sequence[tuple[int, int]],
+        compiled: Callable[[], Compiled],
+        work: Callable[[], object],
+        fallbacks: list[Fallback],
+    ) -> Iterator[None]:
+        """Let the body, which records for `sizes`, take the compiled form where that is wished for.
+
+        `work` is done first, to try it. Where that fails, nothing is compiled, and
+        `fallbacks` gets what to say.
+        """
+        if not (self.compile and sizes):
+            yield
+            return
+        form = compiled()
+        fallbacks += form.tried(work)
+        with form.used():
+            yield
 
     def without_graphs(self, device: torch.device, unrecorded: Sequence[str]) -> list[Fallback]:
         """Return what to say of recordings that were wished for and are not there."""

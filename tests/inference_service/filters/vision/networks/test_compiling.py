@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 
+from inference_service.filters.base import Fallback
 from inference_service.filters.vision.networks.compiling import Compiled
+from inference_service.filters.vision.settings.recorded import RecordedSettings
 
 
 def compiled_with(backend: object) -> tuple[nn.Module, Compiled]:
@@ -36,3 +39,21 @@ def test_without_a_compiler_modules_run_as_they_are() -> None:
     assert fallback.kind == "compile"
     with made.used():
         assert module(torch.zeros(1, 2)).shape == (1, 2)
+
+
+@pytest.mark.parametrize("wished", [False, True])
+def test_what_is_recorded_takes_the_compiled_form_only_where_that_is_wished_for(wished: bool) -> None:
+    module, calls, fallbacks = nn.Linear(2, 2), list[str](), list[Fallback]()
+
+    def compiled() -> Compiled:
+        calls.append("compiled")
+        return Compiled((module,), backend="eager")
+
+    settings = RecordedSettings(compile=wished)
+    with settings.compiling([], compiled, lambda: calls.append("tried"), fallbacks):
+        assert not calls
+    with settings.compiling([(640, 480)], compiled, lambda: calls.append("tried"), fallbacks):
+        assert (module._compiled_call_impl is not None) == wished
+    assert calls == (["compiled", "tried"] if wished else [])
+    assert module._compiled_call_impl is None
+    assert fallbacks == []
