@@ -39,6 +39,7 @@ from signaling_service.setting_types import (
 )
 
 AUTO = "auto"
+MAX_PORT = 65535
 MAX_PROCESSES = 32
 """Half of the places to which a worker sends results."""
 CORES_PER_PROCESS = 2
@@ -86,8 +87,14 @@ class Settings(AccessSettings):
         description="IPv4 address to announce in place of this host's own, where 1:1 NAT maps it; "
         "auto: ask the STUN server of ice-servers at start",
     )
+    udp_port: int | None = Field(
+        None,
+        ge=1024,
+        le=65535,
+        description="the one UDP port for media of all calls (further processes take the next ones)",
+    )
     udp_port_range: str | None = Field(
-        None, description="FIRST-LAST: UDP ports for media (default: those of the system)"
+        None, description="FIRST-LAST: UDP ports for media, one for each call (default: those of the system)"
     )
     min_bitrate: Bitrate = Field(
         LEAST_BITS_PER_S, description="bits per second that each way of a session never falls under"
@@ -257,6 +264,16 @@ class Settings(AccessSettings):
                     "host leave the endpoint out)",
                 )
             )
+        return self
+
+    @model_validator(mode="after")
+    def _one_choice_of_ports(self) -> Settings:
+        if self.udp_port is None:
+            return self
+        if self.udp_port_range is not None:
+            raise ValueError(named("udp_port", "expected without --udp-port-range: one port, or a range"))
+        if (last := self.udp_port + self.processes - 1) > MAX_PORT:
+            raise ValueError(named("udp_port", f"{self.processes} processes would need ports up to {last}"))
         return self
 
     @model_validator(mode="after")

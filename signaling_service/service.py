@@ -16,8 +16,12 @@ from signaling_service.media.encoding import Encoding
 from signaling_service.media.picture_size import Size
 from signaling_service.metrics import Metrics
 from signaling_service.rtc import aiortc_patches
+from signaling_service.rtc.aiortc_patches import own_addresses
+from signaling_service.rtc.candidates import LOOPBACK
 from signaling_service.rtc.card import Card
 from signaling_service.rtc.ice_servers import ice_servers_for_aiortc
+from signaling_service.rtc.own_port import OwnPorts
+from signaling_service.rtc.shared_port import SharedPort
 from signaling_service.session.load import Load
 from signaling_service.session.negotiation import Terms
 from signaling_service.session.sessions import Limits, LocalSessions
@@ -35,6 +39,8 @@ class Share:
     """How many of them it may use up."""
     on_session: Callable[[str, str], None] = lambda what, name: None
     """Told of each session that is `connected` or has `ended`."""
+    place: int = 0
+    """Which of them it is; its UDP port is so many behind the first one's."""
 
 
 class Service:
@@ -72,6 +78,7 @@ class Service:
             allowed=settings.allowed,
             rtc=self._rtc_configuration,
         )
+        self._ports = _ports(settings, share.place)
         self.load = Load(share.cores)
         self.sessions = LocalSessions(
             around,
@@ -85,14 +92,19 @@ class Service:
         self._watching: list[asyncio.Task[None]] = []
 
     def bind(self) -> None:
-        """Take the endpoint for results; raises ResultsNotBound. `open` does it too."""
+        """Take the port for media and the endpoint for results; `open` does it too.
+
+        Raises UdpPortNotTaken or ResultsNotBound.
+        """
+        if isinstance(self._ports, SharedPort):
+            self._ports.open([*(self.settings.ice_addresses or own_addresses()), LOOPBACK])
         self.listener.bind()
 
     async def open(self) -> None:
         await self._encoding.open()
+        self.bind()
         aiortc_patches.apply(self.settings.ice_addresses, self._encoding.nvenc)
-        if self.settings.udp_ports is not None:
-            aiortc_patches.bind_within(self.settings.udp_ports)
+        aiortc_patches.bind_ice(self._ports)
         self.listener.start(asyncio.get_running_loop())
         self._watching = [
             asyncio.create_task(self.workers.run()),
@@ -107,6 +119,8 @@ class Service:
         self._encoding.close()
         self.listener.close()
         self._context.destroy(linger=0)
+        if isinstance(self._ports, SharedPort):
+            self._ports.close()
 
     async def exposition(self) -> bytes:
         """Return all instruments in Prometheus' text format."""
@@ -117,3 +131,9 @@ class Service:
         # to ask a server, and nothing to wait for.
         servers = () if self.settings.public_ip else self.settings.ice_servers
         return RTCConfiguration(iceServers=ice_servers_for_aiortc(servers))
+
+
+def _ports(settings: Settings, place: int) -> OwnPorts | SharedPort:
+    if settings.udp_port is not None:
+        return SharedPort(settings.udp_port + place)
+    return OwnPorts() if settings.udp_ports is None else OwnPorts(settings.udp_ports)
