@@ -84,8 +84,8 @@ class Settings(AccessSettings):
     )
     public_ip: str | None = Field(
         None,
-        description="IPv4 address to announce in place of this host's own, where 1:1 NAT maps it; "
-        "auto: ask the STUN server of ice-servers at start",
+        description="address to announce in place of this host's own, where 1:1 NAT maps it: an IPv4 address, "
+        "an IPv6 address, or one of each, comma-separated; auto: ask the STUN server of ice-servers at start",
     )
     udp_port: int | None = Field(
         None,
@@ -169,15 +169,17 @@ class Settings(AccessSettings):
     @field_validator("public_ip")
     @classmethod
     def _public_ip(cls, value: str | None) -> str | None:
-        if value in (None, AUTO):
+        if value is None or value == AUTO:
             return value
         try:
-            address = ipaddress.IPv4Address(value)
+            addresses = [ipaddress.ip_address(part) for part in split(value)]
         except ValueError as exc:
-            raise ValueError(f"{value!r}: expected an IPv4 address or {AUTO}") from exc
-        if address.is_unspecified or address.is_loopback or address.is_multicast:
+            raise ValueError(f"{value!r}: expected IP addresses or {AUTO}") from exc
+        if not addresses or len({address.version for address in addresses}) < len(addresses):
+            raise ValueError(f"{value!r}: expected an IPv4 address, an IPv6 address, or one of each")
+        if any(one.is_unspecified or one.is_loopback or one.is_multicast for one in addresses):
             raise ValueError(f"{value!r}: no other host can reach it")
-        return value
+        return ",".join(map(str, addresses))
 
     @field_validator("udp_port_range")
     @classmethod
@@ -212,6 +214,12 @@ class Settings(AccessSettings):
     def keys(self) -> LinkKeys | None:
         """What this service proves itself with, and knows workers by; reads the files."""
         return None if self.link_keys is None else link_keys.load(self.link_keys, "service")
+
+    @property
+    def public_addresses(self) -> tuple[str, ...]:
+        """What is announced in place of this host's addresses: at most one of each family."""
+        assert self.public_ip != AUTO  # Asking for it is the entry point's.
+        return tuple(split(self.public_ip or ""))
 
     @property
     def udp_ports(self) -> range | None:

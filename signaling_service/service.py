@@ -10,7 +10,7 @@ import zmq
 from aiortc import RTCConfiguration
 from prometheus_client import generate_latest
 
-from signaling_service.config import AUTO, Settings
+from signaling_service.config import Settings
 from signaling_service.cores import usable_cores
 from signaling_service.media.encoding import Encoding
 from signaling_service.media.picture_size import Size
@@ -49,7 +49,6 @@ class Service:
     def __init__(self, settings: Settings, share: Share | None = None) -> None:
         """Without a share this process is the whole service."""
         share = share or Share(settings.results_bind, usable_cores())
-        assert settings.public_ip != AUTO  # Asking for it is the entry point's.
         self.settings = settings
         self.metrics = Metrics()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -71,7 +70,7 @@ class Service:
                 bitrates=settings.bitrates,
                 largest=Size(settings.max_width, settings.max_height),
                 encoders=self._encoding.executor,
-                public_ip=settings.public_ip,
+                public_addresses=settings.public_addresses,
                 tells_loopback_alone=not (settings.public_ip or settings.ice_addresses),
             ),
             max_fps=settings.max_fps,
