@@ -84,8 +84,8 @@ class Settings(AccessSettings):
     )
     public_ip: str | None = Field(
         None,
-        description="address to announce in place of this host's own, where 1:1 NAT maps it: an IPv4 address, "
-        "an IPv6 address, or one of each, comma-separated; auto: ask the STUN server of ice-servers at start",
+        description="address to announce in place of this host's own, where 1:1 NAT maps it: of IPv4, "
+        "of IPv6, or one of each, comma-separated; auto: ask the STUN server of ice-servers at start",
     )
     udp_port: int | None = Field(
         None,

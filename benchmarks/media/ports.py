@@ -1,10 +1,10 @@
-"""CPU time of a call by how its datagrams travel: asyncio's transports, a port for each call, one port for all.
+"""CPU time of a call by how its datagrams travel: as aiortc has it, a port for each call, one for all.
 
     sh tests/in_namespace.sh python -m benchmarks.media.ports [--sessions 2] [--seconds 20] [--rounds 3]
 
-Three services run side by side with as many calls each, so whatever else the machine does hits them alike. H264
-at 640x480 and 30 fps, without a filter. Prints a line of JSON per round: CPU ms of each media process per frame
-that came back, and what share of asyncio's that is.
+Three services run side by side with as many calls each, so whatever else the machine does hits them alike.
+H264 at 640x480 and 30 fps, without a filter. Prints a line of JSON per round: CPU ms of each media process
+per frame that came back, and what share of aiortc's that is.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ UDP_PORT = 20_200
 AS_BEFORE = """
 import sys
 from signaling_service import __main__
-from signaling_service.rtc import aiortc_patches
+from signaling_service.rtc import aiortc_patches, packets
 aiortc_patches.bind_ice = lambda ports: None
+packets.Leaving.take_over = packets.Arriving.take_over = lambda self: None
 sys.exit(__main__.main())
 """
-"""Leaves out what puts this project's sockets in the place of asyncio's."""
+"""Leaves asyncio's transports in place, and aiortc's way from them to its receiver and from its sender."""
 ARRANGEMENTS: dict[str, list[str]] = {
-    "asyncio": [sys.executable, "-c", AS_BEFORE],
+    "aiortc": [sys.executable, "-c", AS_BEFORE],
     "own ports": [sys.executable, "-m", "signaling_service"],
     "one port": [sys.executable, "-m", "signaling_service", "--udp-port", str(UDP_PORT)],
 }
@@ -59,7 +60,7 @@ async def measure(sessions: int, seconds: float, folder: Path) -> dict[str, Any]
     return {
         "sessions": sessions,
         "cpu_ms_per_frame": {name: round(one, 3) for name, one in cost.items()},
-        "of_asyncio": {name: round(one / cost["asyncio"], 3) for name, one in cost.items()},
+        "of_aiortc": {name: round(one / cost["aiortc"], 3) for name, one in cost.items()},
         "slowest_fps": {name: round(run.slowest_fps, 1) for name, run in zip(started, runs, strict=True)},
         "sockets": {name: sum(run.udp_sockets.values()) for name, run in zip(started, runs, strict=True)},
     }

@@ -10,7 +10,7 @@ from shared.errors import P2PCameraError
 BACKLOG = 128
 """Connections that wait for the event loop. It accepts so many at a time, or says as often that it cannot."""
 
-ANY_IPV4, ANY_IPV6 = "0.0.0.0", "::"
+ANY_IPV4, ANY_IPV6 = "0.0.0.0", "::"  # noqa: S104 (Only where the operator has chosen it.)
 
 
 class PortNotTaken(P2PCameraError):

@@ -31,6 +31,7 @@ from signaling_service.rtc.candidates import (
     with_loopback_alone,
     with_public_addresses,
 )
+from signaling_service.rtc.packets import Arriving, Leaving
 from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.rtc.sdp_limits import check_offer
 from signaling_service.rtc.video_codecs import preferences
@@ -169,4 +170,6 @@ class Negotiation:
             self._on_too_large,
         )
         send_at(video.sender, SendRate(bitrates), self._returned, self._latency.note_encoded)
+        Leaving(video.sender.transport).take_over()
+        Arriving(video.receiver.transport).take_over()
         encode_in(video.sender, self._terms.encoders)

@@ -1,4 +1,4 @@
-"""Chromium's calls at one UDP port, also when a NAT between them and the service gives a page another address."""
+"""Chromium's calls at one UDP port, also when a NAT gives their pages another address in mid-call."""
 
 from __future__ import annotations
 
