@@ -85,10 +85,20 @@ async def test_all_that_waits_is_taken_at_once_and_what_cannot_be_decrypted_cost
 
     watched.dtls._handle_rtp_data = take
     await until(lambda: len(taken) > 2)
+    waits = 0
+    take_next = watched.dtls._recv_next
+
+    async def counting() -> None:
+        nonlocal waits
+        waits += 1
+        await take_next()
+
+    watched.dtls._recv_next = counting
     for _ in range(50):
         connection.data_received(b"\x80\x60 forged, by an address that is known", 1)
     await asyncio.sleep(0)  # Its task runs once.
     assert connection._queue.empty()
+    assert waits == 1
     had = len(taken)
     await until(lambda: len(taken) > had)
     assert watched.ours.connectionState == "connected"
