@@ -91,13 +91,13 @@ class Service:
         self._watching: list[asyncio.Task[None]] = []
 
     def bind(self) -> None:
-        """Take the port for media and the endpoint for results; `open` does it too.
+        """Take the endpoint for results and the port for media; `open` does it too.
 
-        Raises UdpPortNotTaken or ResultsNotBound.
+        Raises ResultsNotBound or UdpPortNotTaken.
         """
+        self.listener.bind()
         if isinstance(self._ports, SharedPort):
             self._ports.open([*(self.settings.ice_addresses or own_addresses()), LOOPBACK])
-        self.listener.bind()
 
     async def open(self) -> None:
         await self._encoding.open()

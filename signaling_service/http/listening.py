@@ -44,5 +44,8 @@ def listen(host: str, port: int) -> list[socket.socket]:
 def _addresses(host: str, port: int) -> list[Any]:
     host = host.removeprefix("[").removesuffix("]")
     hosts = [host, ANY_IPV4] if host == ANY_IPV6 else [host]
-    passive = {"type": socket.SOCK_STREAM, "flags": socket.AI_PASSIVE}
-    return [one for name in hosts for one in socket.getaddrinfo(name, port, **passive)]
+    return [
+        found
+        for name in hosts
+        for found in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    ]

@@ -113,7 +113,7 @@ def with_public_addresses(answer_sdp: str, public: Sequence[str]) -> str:
     `public` has at most one address of each family. Loopback stays as it is: no NAT maps it. Sockets of
     several addresses may then share one candidate; it is named once.
     """
-    by_version = {ipaddress.ip_address(one).version: one for one in public}
+    by_version: dict[int, str] = {ipaddress.ip_address(one).version: one for one in public}
     lines: list[str] = []
     named: set[tuple[str, str]] = set()
     for line in answer_sdp.split("\r\n"):
