@@ -48,11 +48,16 @@ def network() -> Iterator[Network]:
 
 
 def cable(one: tuple[Network, str, str], other: tuple[Network, str, str]) -> None:
-    """Connect two namespaces; each end is its namespace, its interface's name and its address with prefix."""
+    """Connect two namespaces; each end is its namespace, its interface's name and its address with prefix.
+
+    Datagrams that a sender hands over together are cut at its end, as a network card does: what loses or
+    counts packets on the way meets each by itself.
+    """
     (network_a, name_a, address_a), (network_b, name_b, address_b) = one, other
     network_a.run("ip", "link", "add", "dev", name_a, "type", "veth", "peer", "name", name_b)
     assert network_b.pid is not None
     network_a.run("ip", "link", "set", "dev", name_b, "netns", str(network_b.pid))
     for network, name, address in ((network_a, name_a, address_a), (network_b, name_b, address_b)):
         network.run("ip", "address", "add", address, "dev", name)
+        network.run("ip", "link", "set", "dev", name, "gso_max_segs", "1")
         network.run("ip", "link", "set", "dev", name, "up")

@@ -45,6 +45,7 @@ def main() -> int:
     from signaling_service.processes.front import Front
     from signaling_service.rtc import known_aiortc
     from signaling_service.rtc.public_address import NoPublicAddress, public_address
+    from signaling_service.rtc.shared_port import UdpPortNotTaken
     from signaling_service.service import Service
     from signaling_service.workers.results import ResultsNotBound
 
@@ -61,7 +62,13 @@ def main() -> int:
         listening = listen(settings.host, settings.port)
         service = Front(settings, nursery) if settings.processes > 1 else Service(settings)
         service.bind()
-    except (NoPublicAddress, PortNotTaken, ResultsNotBound, known_aiortc.UnknownAiortc) as exc:
+    except (
+        NoPublicAddress,
+        PortNotTaken,
+        ResultsNotBound,
+        UdpPortNotTaken,
+        known_aiortc.UnknownAiortc,
+    ) as exc:
         logger.error("%s", exc)
         nursery.close()
         return 1

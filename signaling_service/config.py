@@ -39,6 +39,7 @@ from signaling_service.setting_types import (
 )
 
 AUTO = "auto"
+MAX_PORT = 65535
 MAX_PROCESSES = 32
 """Half of the places to which a worker sends results."""
 CORES_PER_PROCESS = 2
@@ -83,11 +84,17 @@ class Settings(AccessSettings):
     )
     public_ip: str | None = Field(
         None,
-        description="IPv4 address to announce in place of this host's own, where 1:1 NAT maps it; "
-        "auto: ask the STUN server of ice-servers at start",
+        description="address to announce in place of this host's own, where 1:1 NAT maps it: of IPv4, "
+        "of IPv6, or one of each, comma-separated; auto: ask the STUN server of ice-servers at start",
+    )
+    udp_port: int | None = Field(
+        None,
+        ge=1024,
+        le=65535,
+        description="the one UDP port for media of all calls (further processes take the next ones)",
     )
     udp_port_range: str | None = Field(
-        None, description="FIRST-LAST: UDP ports for media (default: those of the system)"
+        None, description="FIRST-LAST: UDP ports for media, one for each call (default: those of the system)"
     )
     min_bitrate: Bitrate = Field(
         LEAST_BITS_PER_S, description="bits per second that each way of a session never falls under"
@@ -162,15 +169,17 @@ class Settings(AccessSettings):
     @field_validator("public_ip")
     @classmethod
     def _public_ip(cls, value: str | None) -> str | None:
-        if value in (None, AUTO):
+        if value is None or value == AUTO:
             return value
         try:
-            address = ipaddress.IPv4Address(value)
+            addresses = [ipaddress.ip_address(part) for part in split(value)]
         except ValueError as exc:
-            raise ValueError(f"{value!r}: expected an IPv4 address or {AUTO}") from exc
-        if address.is_unspecified or address.is_loopback or address.is_multicast:
+            raise ValueError(f"{value!r}: expected IP addresses or {AUTO}") from exc
+        if not addresses or len({address.version for address in addresses}) < len(addresses):
+            raise ValueError(f"{value!r}: expected an IPv4 address, an IPv6 address, or one of each")
+        if any(one.is_unspecified or one.is_loopback or one.is_multicast for one in addresses):
             raise ValueError(f"{value!r}: no other host can reach it")
-        return value
+        return ",".join(map(str, addresses))
 
     @field_validator("udp_port_range")
     @classmethod
@@ -205,6 +214,12 @@ class Settings(AccessSettings):
     def keys(self) -> LinkKeys | None:
         """What this service proves itself with, and knows workers by; reads the files."""
         return None if self.link_keys is None else link_keys.load(self.link_keys, "service")
+
+    @property
+    def public_addresses(self) -> tuple[str, ...]:
+        """What is announced in place of this host's addresses: at most one of each family."""
+        assert self.public_ip != AUTO  # Asking for it is the entry point's.
+        return tuple(split(self.public_ip or ""))
 
     @property
     def udp_ports(self) -> range | None:
@@ -257,6 +272,16 @@ class Settings(AccessSettings):
                     "host leave the endpoint out)",
                 )
             )
+        return self
+
+    @model_validator(mode="after")
+    def _one_choice_of_ports(self) -> Settings:
+        if self.udp_port is None:
+            return self
+        if self.udp_port_range is not None:
+            raise ValueError(named("udp_port", "expected without --udp-port-range: one port, or a range"))
+        if (last := self.udp_port + self.processes - 1) > MAX_PORT:
+            raise ValueError(named("udp_port", f"{self.processes} processes would need ports up to {last}"))
         return self
 
     @model_validator(mode="after")

@@ -10,14 +10,18 @@ import zmq
 from aiortc import RTCConfiguration
 from prometheus_client import generate_latest
 
-from signaling_service.config import AUTO, Settings
+from signaling_service.config import Settings
 from signaling_service.cores import usable_cores
 from signaling_service.media.encoding import Encoding
 from signaling_service.media.picture_size import Size
 from signaling_service.metrics import Metrics
 from signaling_service.rtc import aiortc_patches
+from signaling_service.rtc.aiortc_patches import own_addresses
+from signaling_service.rtc.candidates import LOOPBACK
 from signaling_service.rtc.card import Card
 from signaling_service.rtc.ice_servers import ice_servers_for_aiortc
+from signaling_service.rtc.own_port import OwnPorts
+from signaling_service.rtc.shared_port import SharedPort
 from signaling_service.session.load import Load
 from signaling_service.session.negotiation import Terms
 from signaling_service.session.sessions import Limits, LocalSessions
@@ -35,6 +39,8 @@ class Share:
     """How many of them it may use up."""
     on_session: Callable[[str, str], None] = lambda what, name: None
     """Told of each session that is `connected` or has `ended`."""
+    place: int = 0
+    """Which of them it is; its UDP port is so many behind the first one's."""
 
 
 class Service:
@@ -43,7 +49,6 @@ class Service:
     def __init__(self, settings: Settings, share: Share | None = None) -> None:
         """Without a share this process is the whole service."""
         share = share or Share(settings.results_bind, usable_cores())
-        assert settings.public_ip != AUTO  # Asking for it is the entry point's.
         self.settings = settings
         self.metrics = Metrics()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -65,13 +70,14 @@ class Service:
                 bitrates=settings.bitrates,
                 largest=Size(settings.max_width, settings.max_height),
                 encoders=self._encoding.executor,
-                public_ip=settings.public_ip,
+                public_addresses=settings.public_addresses,
                 tells_loopback_alone=not (settings.public_ip or settings.ice_addresses),
             ),
             max_fps=settings.max_fps,
             allowed=settings.allowed,
             rtc=self._rtc_configuration,
         )
+        self._ports = _ports(settings, share.place)
         self.load = Load(share.cores)
         self.sessions = LocalSessions(
             around,
@@ -85,14 +91,19 @@ class Service:
         self._watching: list[asyncio.Task[None]] = []
 
     def bind(self) -> None:
-        """Take the endpoint for results; raises ResultsNotBound. `open` does it too."""
+        """Take the endpoint for results and the port for media; `open` does it too.
+
+        Raises ResultsNotBound or UdpPortNotTaken.
+        """
         self.listener.bind()
+        if isinstance(self._ports, SharedPort):
+            self._ports.open([*(self.settings.ice_addresses or own_addresses()), LOOPBACK])
 
     async def open(self) -> None:
         await self._encoding.open()
+        self.bind()
         aiortc_patches.apply(self.settings.ice_addresses, self._encoding.nvenc)
-        if self.settings.udp_ports is not None:
-            aiortc_patches.bind_within(self.settings.udp_ports)
+        aiortc_patches.bind_ice(self._ports)
         self.listener.start(asyncio.get_running_loop())
         self._watching = [
             asyncio.create_task(self.workers.run()),
@@ -107,6 +118,8 @@ class Service:
         self._encoding.close()
         self.listener.close()
         self._context.destroy(linger=0)
+        if isinstance(self._ports, SharedPort):
+            self._ports.close()
 
     async def exposition(self) -> bytes:
         """Return all instruments in Prometheus' text format."""
@@ -117,3 +130,9 @@ class Service:
         # to ask a server, and nothing to wait for.
         servers = () if self.settings.public_ip else self.settings.ice_servers
         return RTCConfiguration(iceServers=ice_servers_for_aiortc(servers))
+
+
+def _ports(settings: Settings, place: int) -> OwnPorts | SharedPort:
+    if settings.udp_port is not None:
+        return SharedPort(settings.udp_port + place)
+    return OwnPorts() if settings.udp_ports is None else OwnPorts(settings.udp_ports)

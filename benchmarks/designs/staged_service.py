@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import aiortc.codecs
-from aiortc import rtcdtlstransport, rtcrtpreceiver, rtcrtpsender
+from aiortc import rtcrtpreceiver, rtcrtpsender
 
 from benchmarks.designs.stage_clock import Stages
 from signaling_service.media import planes
-from signaling_service.rtc import returned_track
+from signaling_service.rtc import packets, returned_track
 from signaling_service.workers import lane, results
 
 WAIT = "filter wait"
@@ -32,8 +32,7 @@ _TICKS_A_S = os.sysconf("SC_CLK_TCK")
 
 def wrap(stages: Stages) -> None:
     """Measure the functions that a frame passes, in the order of its way."""
-    dtls = rtcdtlstransport.RTCDtlsTransport
-    _replace(dtls, "_recv_next", stages.timed_async("packets in", dtls._recv_next))
+    _replace(packets.Arriving, "take_next", stages.timed_async("packets in", packets.Arriving.take_next))
     _replace(rtcrtpreceiver, "get_decoder", _measured_codec(stages, "decode", aiortc.codecs.get_decoder))
     _replace(planes.DecodedPlanes, "write", stages.timed("pack", planes.DecodedPlanes.write))
     _replace(lane.Lane, "send", stages.timed("lane", lane.Lane.send))

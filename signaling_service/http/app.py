@@ -84,7 +84,7 @@ def create_app(service: Serving) -> FastAPI:
 def _origins(settings: Settings) -> Origins:
     # Where a key or a token protects the calls, pages of every site may bring one, unless sites are named.
     named = settings.origins or ((ANY,) if settings.is_guarded else ())
-    return Origins(named, [host for host in (settings.host, settings.public_ip) if host])
+    return Origins(named, [host for host in (settings.host, *settings.public_addresses) if host])
 
 
 class _BodyLimit:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 from shared.errors import P2PCameraError
 
 BACKLOG = 128
 """Connections that wait for the event loop. It accepts so many at a time, or says as often that it cannot."""
+
+ANY_IPV4, ANY_IPV6 = "0.0.0.0", "::"  # noqa: S104 (Only where the operator has chosen it.)
 
 
 class PortNotTaken(P2PCameraError):
@@ -15,14 +18,14 @@ class PortNotTaken(P2PCameraError):
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """Listen on each address that `host` stands for; raises PortNotTaken.
+    """Listen on each address that `host` stands for; raises PortNotTaken. `::` stands for IPv4's too.
 
     They listen at once: two sockets may be bound to one port, but only one may listen. Who connects before
     the service is ready waits.
     """
     made: list[socket.socket] = []
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = _addresses(host, port)
         for family, kind, protocol, _, address in dict.fromkeys(found):
             one = socket.socket(family, kind, protocol)
             made.append(one)
@@ -36,3 +39,13 @@ def listen(host: str, port: int) -> list[socket.socket]:
             one.close()
         raise PortNotTaken(f"cannot listen on {host}, port {port}: {exc.strerror}") from exc
     return made
+
+
+def _addresses(host: str, port: int) -> list[Any]:
+    host = host.removeprefix("[").removesuffix("]")
+    hosts = [host, ANY_IPV4] if host == ANY_IPV6 else [host]
+    return [
+        found
+        for name in hosts
+        for found in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    ]

@@ -6,13 +6,12 @@ Each has a test that fails without it (tests/signaling_service/test_aiortc_patch
 from __future__ import annotations
 
 import asyncio
-import errno
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import aioice.ice
 import aiortc
@@ -20,12 +19,14 @@ import aiortc.codecs
 import aiortc.rtcdtlstransport
 import aiortc.rtcrtpreceiver
 import aiortc.rtcsctptransport
+from aioice.utils import random_string
 
 from signaling_service.media.decoders import H264Decoder, Vp8Decoder
 from signaling_service.media.encoders.h264 import H264Encoder
 from signaling_service.media.encoders.nvenc import Nvenc
 from signaling_service.media.encoders.vp8 import Vp8Encoder
 from signaling_service.rtc import arrivals, known_aiortc
+from signaling_service.rtc.call_transport import CallTransport
 from signaling_service.rtc.candidates import LOOPBACK
 from signaling_service.rtc.decoder_thread import decode_all
 from signaling_service.rtc.slow_checks import slowed
@@ -38,9 +39,18 @@ H264_LEVEL = "33"
 sends larger ones all the same, but a browser need not."""
 GATHER_LIMIT_S = 1.0
 """What a STUN or TURN server that does not answer may cost each call; aioice gives it 5 s."""
+USER_NAME_CHARACTERS = 12
+"""Of 62 kinds each; RFC 8445 section 5.3 asks for 24 bits."""
 CONSENT_RETRANSMISSIONS = 3
 """A consent check (RFC 7675) may be answered for 7.5 s. aioice waits 0.5 s: a session whose round trip was
 longer for half a minute, both sides busy, was closed though its frames flowed."""
+
+
+class IcePorts(Protocol):
+    """Who has the UDP sockets for media: OwnPorts, or a SharedPort."""
+
+    def join(self, make: Callable[[], aioice.ice.StunProtocol], host: str) -> CallTransport:
+        """Return a call's transport at a local address; raises OSError."""
 
 
 def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
@@ -60,19 +70,16 @@ def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
     _replace(aioice.ice.StunProtocol, "send_stun", slowed)
     _replace(aioice.ice.StunProtocol, "request", _patient)
     _replace(Connection, "get_component_candidates", _limited)
+    _replace(Connection, "__init__", _named)
     for name in ("_handle_data", "_receive"):
         _replace(aiortc.rtcsctptransport.RTCSctpTransport, name, survived)
     for name in ("_handle_rtcp_data", "_handle_rtp_data"):
         _replace(aiortc.rtcdtlstransport.RTCDtlsTransport, name, survived)
 
 
-def bind_within(ports: range) -> None:
-    """Let the ICE sockets of the running event loop bind to `ports`, where aioice lets the system choose.
-
-    Each search begins behind the port given last: what the network still carries for the session that had a
-    port reaches no session that has just begun.
-    """
-    _replace(asyncio.get_running_loop(), "create_datagram_endpoint", partial(_within, ports))
+def bind_ice(ports: IcePorts) -> None:
+    """Let `ports` give the calls of the running event loop their UDP sockets, where asyncio would."""
+    _replace(asyncio.get_running_loop(), "create_datagram_endpoint", partial(_joining, ports))
 
 
 def encode_in(sender: aiortc.RTCRtpSender, executor: Executor) -> None:
@@ -157,25 +164,13 @@ class _EncodingLoop:
         return asyncio.get_running_loop().run_in_executor(self._executor, encode, *given)
 
 
-def _within(ports: range, original: Any) -> Callable[..., Any]:
-    after = 0
-
+def _joining(ports: IcePorts, original: Any) -> Callable[..., Any]:
     async def create_datagram_endpoint(protocol_factory: Any, local_addr: Any = None, **options: Any) -> Any:
-        nonlocal after
+        # So aioice asks for a host candidate's socket, and nobody else does.
         if local_addr is None or local_addr[1] != 0:
             return await original(protocol_factory, local_addr, **options)
-        protocol: aioice.ice.StunProtocol = protocol_factory()
-        for port in [*ports[after:], *ports[:after]]:
-            try:
-                made = await original(lambda: protocol, (local_addr[0], port), **options)
-            except OSError as exc:
-                if exc.errno != errno.EADDRINUSE:
-                    raise
-            else:
-                after = ports.index(port) + 1
-                return made
-        protocol.receiver.lacks_port = True  # type: ignore[attr-defined]
-        raise OSError(errno.EADDRINUSE, "every port of the range is taken")
+        transport = ports.join(protocol_factory, local_addr[0])
+        return transport, transport.protocol
 
     return create_datagram_endpoint
 
@@ -208,6 +203,16 @@ def _patient(original: Any) -> Callable[..., Any]:
         return original(self, *given, retransmissions=most, **more)
 
     return patient
+
+
+def _named(original: Any) -> Callable[..., None]:
+    def init(self: Connection, *given: Any, **named: Any) -> None:
+        # aioice's own has four characters. Where calls share a port, it tells them apart.
+        if named.get("local_username") is None:
+            named["local_username"] = random_string(USER_NAME_CHARACTERS)
+        original(self, *given, **named)
+
+    return init
 
 
 def _limited(original: Any) -> Callable[..., Any]:

@@ -21,15 +21,18 @@ from typing import Any
 import aioice.ice
 from aioice import stun
 
+from signaling_service.rtc.call_transport import CallTransport
+from signaling_service.rtc.udp_socket import Address
+
 MAX_KNOWN = 64
 """Addresses of one page. The one known first is forgotten; its next check makes it known again."""
 MAX_REMOTE = 32
 """Addresses of one page that are sent checks: those it names, and those that its own checks come from."""
+MOVED_S = 1.0
+"""A page that sends from another address, and for so long nothing from its former one, has moved."""
 _STUN = range(4)
 _DTLS = range(20, 64)
 _RTP = range(128, 192)
-
-Address = tuple[str, int]
 
 
 def guarded(original: Any) -> Callable[..., None]:
@@ -41,7 +44,7 @@ def guarded(original: Any) -> Callable[..., None]:
         if first in _STUN:
             _take_stun(self, data, address)
         elif (first in _RTP or first in _DTLS) and address in _known(self):
-            _hear(self)
+            _hear(self, address)
             self.receiver.data_received(data, self.local_candidate.component)
 
     return datagram_received
@@ -55,13 +58,14 @@ def _take_stun(protocol: aioice.ice.StunProtocol, data: bytes, address: Address)
         transaction = None if is_request else protocol.transactions.get(message.transaction_id)
         if not is_request and transaction is None:
             return
-        if _is_of_the_page(connection, message, is_request):
+        if _is_of_the_page(connection, message, is_request) and _claims(protocol, address):
             known = _known(protocol)
             known.pop(address, None)
-            known[address] = None
+            _hear(protocol, address)
             if len(known) > MAX_KNOWN:
-                del known[next(iter(known))]
-            _hear(protocol)
+                _forget_first(protocol, known)
+            if is_request and _has_moved(connection, address):
+                message.attributes["USE-CANDIDATE"] = None
         if is_request and not _has_room(connection, address):
             return
         if transaction is not None:
@@ -78,6 +82,18 @@ def _is_of_the_page(connection: aioice.ice.Connection, message: stun.Message, is
     return password is not None and message.check_message_integrity(password.encode())
 
 
+def _has_moved(connection: aioice.ice.Connection, address: Address) -> bool:
+    """Tell whether a page that checks from this address has left the one that media goes to.
+
+    A NAT may give a page another address in mid-call. Chromium nominates that one by its next check, others
+    do not: to them this service would send into the void until it ends the call.
+    """
+    pair = connection._nominated.get(1)
+    if pair is None or pair.remote_addr == address or connection.ice_controlling:
+        return False
+    return time.monotonic() - _known(pair.protocol).get(pair.remote_addr, 0.0) > MOVED_S
+
+
 def _has_room(connection: aioice.ice.Connection, address: Address) -> bool:
     """Each address from which a check comes is sent checks, and whoever has the password may forge many."""
     remote = connection._remote_candidates
@@ -86,12 +102,29 @@ def _has_room(connection: aioice.ice.Connection, address: Address) -> bool:
     return any((one._network_host, one.port) == address for one in remote)
 
 
-def _known(protocol: aioice.ice.StunProtocol) -> dict[Address, None]:
-    """Addresses that the page has proved at this socket, the last proved last."""
+def _known(protocol: aioice.ice.StunProtocol) -> dict[Address, float]:
+    """Addresses that the page has proved at this socket, the last proved last; with time.monotonic() of the
+    last datagram from each.
+    """
     if (known := getattr(protocol, "known_addresses", None)) is None:
         known = protocol.known_addresses = {}  # type: ignore[attr-defined]
     return known
 
 
-def _hear(protocol: aioice.ice.StunProtocol) -> None:
-    protocol.receiver.heard_s = time.monotonic()  # type: ignore[attr-defined]
+def _claims(protocol: aioice.ice.StunProtocol, address: Address) -> bool:
+    """Tell whether an address is the page's, whatever other calls have at the same socket."""
+    transport = protocol.transport
+    return not isinstance(transport, CallTransport) or transport.claims(address)
+
+
+def _forget_first(protocol: aioice.ice.StunProtocol, known: dict[Address, float]) -> None:
+    first = next(iter(known))
+    del known[first]
+    if isinstance(protocol.transport, CallTransport):
+        protocol.transport.gives_up(first)
+
+
+def _hear(protocol: aioice.ice.StunProtocol, address: Address) -> None:
+    now_s = time.monotonic()
+    _known(protocol)[address] = now_s
+    protocol.receiver.heard_s = now_s  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
 from aiortc import RTCIceCandidate
 from aiortc.sdp import candidate_from_sdp
@@ -107,22 +107,26 @@ class PageCandidates:
         return False
 
 
-def with_public_address(answer_sdp: str, public_ip: str) -> str:
-    """Announce `public_ip` (IPv4) in place of this host's own IPv4 addresses, as 1:1 NAT maps them.
+def with_public_addresses(answer_sdp: str, public: Sequence[str]) -> str:
+    """Announce the address of `public` in place of this host's own of the same family, as 1:1 NAT maps them.
 
-    Loopback stays as it is: no NAT maps it. Sockets of several addresses may then share one candidate; it is
-    named once.
+    `public` has at most one address of each family. Loopback stays as it is: no NAT maps it. Sockets of
+    several addresses may then share one candidate; it is named once.
     """
+    by_version: dict[int, str] = {ipaddress.ip_address(one).version: one for one in public}
     lines: list[str] = []
     named: set[tuple[str, str]] = set()
     for line in answer_sdp.split("\r\n"):
         if line.startswith("m="):
             named.clear()
-        elif line.startswith("c=IN IP4 ") and _is_mapped(host := line.split()[-1]):
-            line = line.replace(host, public_ip)
+        elif line.startswith("c=IN IP"):
+            host = line.split()[-1]
+            line = line.replace(host, _mapped(host, by_version))
         elif _is_candidate(line):
-            line = _announced(line, public_ip)
             fields = line.split()
+            if "typ host" in line:
+                fields[_ADDRESS] = _mapped(fields[_ADDRESS], by_version)
+                line = " ".join(fields)
             place = (fields[_ADDRESS], fields[_PORT])
             if place in named:
                 continue
@@ -149,17 +153,10 @@ def with_loopback_alone(answer_sdp: str) -> str:
     return "\r\n".join(lines)
 
 
-def _announced(line: str, public_ip: str) -> str:
-    fields = line.split()
-    is_host = "typ host" in line
-    if is_host and _is_mapped(fields[_ADDRESS]):
-        fields[_ADDRESS] = public_ip
-    return " ".join(fields)
-
-
-def _is_mapped(host: str) -> bool:
+def _mapped(host: str, by_version: Mapping[int, str]) -> str:
     address = ipaddress.ip_address(host)
-    return address.version == 4 and not address.is_loopback and not address.is_unspecified
+    is_mapped = not address.is_loopback and not address.is_unspecified
+    return by_version.get(address.version, host) if is_mapped else host
 
 
 def _kind(text: str) -> str:

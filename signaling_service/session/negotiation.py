@@ -29,8 +29,9 @@ from signaling_service.rtc.candidates import (
     LOOPBACK,
     PageCandidates,
     with_loopback_alone,
-    with_public_address,
+    with_public_addresses,
 )
+from signaling_service.rtc.packets import Arriving, Leaving
 from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.rtc.sdp_limits import check_offer
 from signaling_service.rtc.video_codecs import preferences
@@ -51,8 +52,8 @@ class Terms:
     """Of a camera's picture, either way round."""
     encoders: Executor
     """Its threads encode the returned pictures."""
-    public_ip: str | None
-    """Announced in place of this host's own IPv4 addresses."""
+    public_addresses: Sequence[str]
+    """Announced in place of this host's own, at most one of each family."""
     tells_loopback_alone: bool = False
     """To pages on loopback, which reach it there: nobody has chosen what they are told."""
 
@@ -86,7 +87,7 @@ class Negotiation:
         self._latency = latency
         self._on_too_large = on_too_large
         # Where an address is announced for this host's own, its network is none of the page's.
-        own = () if terms.public_ip else own_addresses()
+        own = () if terms.public_addresses else own_addresses()
         # A page on loopback may be anybody's whose user runs a server there: it learns no other address.
         self._tells_loopback_alone = is_local and terms.tells_loopback_alone
         self._candidates = PageCandidates([*own, LOOPBACK] if self._tells_loopback_alone else own)
@@ -133,8 +134,7 @@ class Negotiation:
         sdp = with_start_bitrate(self._pc.localDescription.sdp, self._terms.bitrates.start)
         if self._tells_loopback_alone:
             return with_loopback_alone(sdp)
-        public_ip = self._terms.public_ip
-        return sdp if public_ip is None else with_public_address(sdp, public_ip)
+        return with_public_addresses(sdp, self._terms.public_addresses)
 
     async def _take(self, offer_sdp: str) -> None:
         offer = RTCSessionDescription(sdp=self._candidates.from_offer(offer_sdp), type="offer")
@@ -170,4 +170,6 @@ class Negotiation:
             self._on_too_large,
         )
         send_at(video.sender, SendRate(bitrates), self._returned, self._latency.note_encoded)
+        Leaving(video.sender.transport).take_over()
+        Arriving(video.receiver.transport).take_over()
         encode_in(video.sender, self._terms.encoders)

@@ -66,6 +66,10 @@ def test_where_media_is_reached_can_be_said() -> None:
     settings = read_settings(["--public-ip", "203.0.113.9", "--udp-port-range", "50000-50009"])
     assert settings.public_ip == "203.0.113.9"
     assert settings.udp_ports == range(50_000, 50_010)
+    assert read_settings(["--udp-port", "65534", "--processes", "2"]).udp_port == 65_534
+    both = read_settings(["--public-ip", "203.0.113.9, 2001:db8::1"])
+    assert both.public_addresses == ("203.0.113.9", "2001:db8::1")
+    assert read_settings(["--public-ip", "2001:db8::1"]).public_addresses == ("2001:db8::1",)
     asking = read_settings(["--public-ip", "auto", "--ice-servers", "turn:a.example,stun:b.example"])
     assert asking.public_ip == "auto"
     assert [url for server in asking.ice_servers for url in server.stun_urls] == ["stun:b.example"]
@@ -108,7 +112,18 @@ def test_ice_servers_are_urls_or_json(text: str, urls: list[str]) -> None:
         (["--public-ip", "auto"], "--public-ip / SIGNALING_PUBLIC_IP: auto needs a stun: server"),
         (["--public-ip", "auto", "--ice-servers", "turn:a"], "--public-ip / SIGNALING_PUBLIC_IP: auto needs"),
         (["--public-ip", "example.org"], "--public-ip / SIGNALING_PUBLIC_IP: 'example.org': expected"),
-        (["--public-ip", "2001:db8::1"], "--public-ip / SIGNALING_PUBLIC_IP: '2001:db8::1': expected"),
+        (
+            ["--public-ip", "1.2.3.4,5.6.7.8"],
+            "--public-ip / SIGNALING_PUBLIC_IP: '1.2.3.4,5.6.7.8': expected",
+        ),
+        (["--public-ip", "1.2.3.4,::1"], "--public-ip / SIGNALING_PUBLIC_IP: '1.2.3.4,::1': no other host"),
+        (["--public-ip", ","], "--public-ip / SIGNALING_PUBLIC_IP: ',': expected"),
+        (["--udp-port", "80"], "--udp-port / SIGNALING_UDP_PORT"),
+        (
+            ["--udp-port", "5000", "--udp-port-range", "5000-5009"],
+            "--udp-port / SIGNALING_UDP_PORT: expected",
+        ),
+        (["--udp-port", "65534", "--processes", "3"], "--udp-port / SIGNALING_UDP_PORT: 3 processes would"),
         (["--public-ip", "0.0.0.0"], "--public-ip / SIGNALING_PUBLIC_IP: '0.0.0.0': no other host"),
         (["--udp-port-range", "1-2"], "--udp-port-range / SIGNALING_UDP_PORT_RANGE: '1-2': expected"),
         (["--udp-port-range", "50000"], "--udp-port-range / SIGNALING_UDP_PORT_RANGE: '50000': expected"),

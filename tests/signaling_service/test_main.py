@@ -76,6 +76,19 @@ def test_two_sockets_cannot_listen_on_one_port(free_port: int) -> None:
         one.close()
 
 
+def test_the_ipv6_wildcard_answers_ipv4_too(free_port: int) -> None:
+    made = listen("::", free_port)
+    for host in ("127.0.0.1", "::1"):
+        socket.create_connection((host, free_port), timeout=5).close()
+    with pytest.raises(PortNotTaken):
+        listen("0.0.0.0", free_port)
+    for one in made:
+        one.close()
+    for one in listen("[::1]", free_port):
+        assert one.getsockname()[:2] == ("::1", free_port)
+        one.close()
+
+
 def test_half_requests_take_neither_the_port_nor_the_disk(
     free_port: int, results: str, tmp_path: Path
 ) -> None:

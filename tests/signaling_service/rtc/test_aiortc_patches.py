@@ -22,6 +22,7 @@ from aiortc.codecs import get_capabilities
 
 from signaling_service.media.encoders.vp8 import Vp8Encoder
 from signaling_service.rtc import aiortc_patches, known_aiortc
+from signaling_service.rtc.own_port import OwnPorts
 from tests.signaling_service.calling import until
 
 VP8_ENCODER = vars(aiortc.codecs)["Vp8Encoder"]
@@ -170,10 +171,9 @@ async def test_ice_sockets_bind_within_the_range_until_every_port_is_taken(
 ) -> None:
     patched(["127.0.0.1"])
     ports = free_udp_ports(4)
-    aiortc_patches.bind_within(ports)
+    aiortc_patches.bind_ice(OwnPorts(ports))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as foreign:
         foreign.bind(("127.0.0.1", ports[1]))
-        # At once, so that searches cross.
         made = await asyncio.gather(*(gathered() for _ in range(3)))
         taken = [candidate.port for connection in made for candidate in connection.local_candidates]
         assert sorted(taken) == [ports[0], ports[2], ports[3]]
@@ -196,7 +196,7 @@ async def test_a_port_that_has_just_been_freed_is_taken_last(
 ) -> None:
     patched(["127.0.0.1"])
     ports = free_udp_ports(3)
-    aiortc_patches.bind_within(ports)
+    aiortc_patches.bind_ice(OwnPorts(ports))
     order = []
     for _ in range(4):
         connection = await gathered()
@@ -210,7 +210,7 @@ async def test_other_sockets_take_any_port(
 ) -> None:
     patched(["127.0.0.1"])
     ports = free_udp_ports(1)
-    aiortc_patches.bind_within(ports)
+    aiortc_patches.bind_ice(OwnPorts(ports))
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, remote_addr=("127.0.0.1", 9))
     assert transport.get_extra_info("sockname")[1] not in ports
@@ -263,3 +263,11 @@ def test_h264_is_answered_at_a_level_for_large_pictures(patched: Callable[..., N
         assert all(
             codec.parameters["level-asymmetry-allowed"] == "1" for codec in video if codec.name == "H264"
         )
+
+
+def test_calls_have_user_names_that_are_long_enough_to_tell_them_apart(patched: Callable[..., None]) -> None:
+    patched(())
+    names = {Connection(ice_controlling=False).local_username for _ in range(20)}
+    assert len(names) == 20
+    assert {len(name) for name in names} == {aiortc_patches.USER_NAME_CHARACTERS}
+    assert Connection(ice_controlling=False, local_username="chosen").local_username == "chosen"

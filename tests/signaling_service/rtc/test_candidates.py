@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signaling_service.errors import UnusableCandidates
-from signaling_service.rtc.candidates import MAX_CHECKED, PageCandidates, with_public_address
+from signaling_service.rtc.candidates import MAX_CHECKED, PageCandidates, with_public_addresses
 from signaling_service.rtc.sdp_limits import MAX_CANDIDATES
 
 HIDDEN = "a=candidate:1 1 udp 2113937151 6b6c5d1e-4d7c-4e1d-9c38-0123456789ab.local 50000 typ host"
@@ -97,7 +97,7 @@ a=end-of-candidates
 
 
 def test_host_candidates_carry_the_public_address_and_nothing_else_changes() -> None:
-    lines = with_public_address(ANSWER, "203.0.113.9").split("\r\n")
+    lines = with_public_addresses(ANSWER, ["203.0.113.9"]).split("\r\n")
     before = ANSWER.split("\r\n")
     assert [line for line in lines if "candidate:" in line] == [
         "a=candidate:1 1 udp 2130706431 203.0.113.9 50002 typ host",
@@ -110,9 +110,21 @@ def test_host_candidates_carry_the_public_address_and_nothing_else_changes() -> 
     assert [line for line in lines if not line.startswith(("a=candidate", "c="))] == others
 
 
+def test_each_family_has_its_public_address() -> None:
+    hosts = [
+        line.split()[4]
+        for line in with_public_addresses(ANSWER, ["203.0.113.9", "2001:db8::99"]).split("\r\n")
+        if "typ host" in line
+    ]
+    assert hosts == ["203.0.113.9", "203.0.113.9", "2001:db8::99", "127.0.0.1"]
+    ipv6 = ANSWER.replace("c=IN IP4 10.0.0.5", "c=IN IP6 2001:db8::5")
+    assert "c=IN IP6 2001:db8::99" in with_public_addresses(ipv6, ["2001:db8::99"])
+    assert with_public_addresses(ANSWER, []) == ANSWER
+
+
 def test_a_service_on_loopback_alone_stays_there() -> None:
     answer = ANSWER.replace("10.0.0.5", "127.0.0.1")
-    assert "c=IN IP4 127.0.0.1" in with_public_address(answer, "203.0.113.9")
+    assert "c=IN IP4 127.0.0.1" in with_public_addresses(answer, ["203.0.113.9"])
 
 
 async def test_aiortc_reads_what_is_announced() -> None:
@@ -122,7 +134,7 @@ async def test_aiortc_reads_what_is_announced() -> None:
     answer = (await answerer.createAnswer()).sdp.replace(
         "a=mid:0", "a=mid:0\r\na=candidate:1 1 udp 2130706431 10.0.0.5 50002 typ host"
     )
-    sdp = with_public_address(answer, "203.0.113.9")
+    sdp = with_public_addresses(answer, ["203.0.113.9"])
     assert sdp.count("203.0.113.9 50002 typ host") == 1
     RTCSessionDescription(sdp, "answer")
     await offerer.close()

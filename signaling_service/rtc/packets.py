@@ -1,0 +1,98 @@
+"""Where one session's packets leave and arrive, between aiortc's RTP and the session's UDP socket.
+
+What concerns every packet of a session belongs here: all that it sends passes `Leaving`, first packets and
+repeats, before they are encrypted, and RTCP passes `Arriving` before aiortc parses it. aiortc has no seam for
+either, so private names are set on the session's transport.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pylibsrtp
+from aiortc import RTCDtlsTransport, clock
+from aiortc.rtcdtlstransport import State
+from aiortc.rtp import is_rtcp
+
+_COMPONENT = 1
+_RTP = range(128, 192)
+
+
+class Leaving:
+    """Encrypts RTP and RTCP and hands them to the nominated pair's socket, past aioice's coroutines."""
+
+    def __init__(self, transport: RTCDtlsTransport) -> None:
+        self._dtls: Any = transport
+        self._connection = self._dtls.transport._connection
+
+    def take_over(self) -> None:
+        self._dtls._send_rtp = self.send
+
+    async def send(self, packet: bytes) -> None:
+        """Send one serialized packet; raises ConnectionError where there is no way."""
+        dtls = self._dtls
+        pair = self._connection._nominated.get(_COMPONENT)
+        if dtls._state is not State.CONNECTED or pair is None:
+            raise ConnectionError("Cannot send encrypted RTP, not connected")
+        srtp = dtls._tx_srtp
+        data = srtp.protect_rtcp(packet) if is_rtcp(packet) else srtp.protect(packet)
+        # Not `send_data`, which only awaits this: a frame's packets wait in the socket for the turn's end.
+        pair.protocol.transport.sendto(data, pair.remote_addr)
+        dtls._RTCDtlsTransport__tx_bytes += len(data)
+        dtls._RTCDtlsTransport__tx_packets += 1
+
+
+class Arriving:
+    """Takes all datagrams that wait in one go, where aiortc takes a turn of its task for each."""
+
+    def __init__(self, transport: RTCDtlsTransport) -> None:
+        self._dtls: Any = transport
+        self._ice = self._dtls.transport
+        self._receive_next = self._dtls._recv_next
+        self._receive = self._ice._recv
+        self._waiting: asyncio.Queue[tuple[bytes, int] | None] = self._ice._connection._queue
+        self._for_dtls: bytes | None = None
+
+    def take_over(self) -> None:
+        self._dtls._recv_next = self.take_next
+        self._ice._recv = self._next_for_dtls
+
+    async def take_next(self) -> None:
+        """Wait for a datagram, and handle it and all behind it; raises ConnectionError at the end."""
+        # A handshake has timers and a state of its own, which are aiortc's.
+        if not self._dtls._RTCDtlsTransport__handshake_done:
+            await self._receive_next()
+            return
+        data: bytes = await self._receive()
+        await self._take(data)
+        while not self._waiting.empty():
+            if (item := self._waiting.get_nowait()) is None:
+                raise ConnectionError("Connection lost while receiving data")
+            await self._take(item[0])
+
+    async def take_rtcp(self, packet: bytes) -> None:
+        """Handle one decrypted compound packet."""
+        await self._dtls._handle_rtcp_data(packet)
+
+    async def _take(self, data: bytes) -> None:
+        dtls = self._dtls
+        if data[0] not in _RTP:
+            self._for_dtls = data
+            await self._receive_next()
+            return
+        dtls._RTCDtlsTransport__rx_bytes += len(data)
+        dtls._RTCDtlsTransport__rx_packets += 1
+        srtp = dtls._rx_srtp
+        try:
+            packet = srtp.unprotect_rtcp(data) if is_rtcp(data) else srtp.unprotect(data)
+        except pylibsrtp.Error:
+            return  # A copy, or not the page's.
+        if is_rtcp(data):
+            await self.take_rtcp(packet)
+        else:
+            await dtls._handle_rtp_data(packet, arrival_time_ms=clock.current_ms())
+
+    async def _next_for_dtls(self) -> bytes:
+        data, self._for_dtls = self._for_dtls, None
+        return await self._receive() if data is None else data

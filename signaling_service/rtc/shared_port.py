@@ -1,0 +1,158 @@
+"""One UDP port for all calls of a process, with a socket for each address of this host.
+
+Whose a datagram is:
+
+- A check (a STUN request) names the call that it is for, in its user name.
+- An answer to a check is the call's that has asked: it bears the transaction's id.
+- All else is the call's whose page has proved the sender's address, by a check with the call's password.
+
+What is nobody's is dropped before anything else looks at it. A page whose NAT gives it another address
+proves that one by its next check, and its call goes on.
+"""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import aioice.ice
+
+from shared.errors import P2PCameraError
+from signaling_service.rtc.call_transport import CallTransport
+from signaling_service.rtc.stun_target import called_name, transaction_of
+from signaling_service.rtc.udp_socket import Address, UdpSocket
+
+HELD_S = 2.0
+"""An address stays a call's for so long after the last word from it, whoever else proves it: a sender's
+address can be forged, and a NAT gives a port to somebody else only after minutes."""
+
+MakeProtocol = Callable[[], aioice.ice.StunProtocol]
+
+
+class UdpPortNotTaken(P2PCameraError):
+    """The port for media cannot be bound; the service cannot start."""
+
+
+class SharedPort:
+    """`open` before the first call, `close` after the last."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._sockets: dict[str, SharedSocket] = {}
+
+    def open(self, hosts: Iterable[str]) -> None:
+        """Bind to these addresses of this host; raises UdpPortNotTaken.
+
+        What cannot be bound for another reason, as an address that has just gone, is left to `join`.
+        """
+        for host in hosts:
+            if host in self._sockets:
+                continue
+            try:
+                self._sockets[host] = SharedSocket(host, self._port)
+            except OSError as exc:
+                if exc.errno not in (errno.EADDRINUSE, errno.EACCES):
+                    continue
+                self.close()
+                raise UdpPortNotTaken(f"cannot take UDP port {self._port} of {host}: {exc.strerror}") from exc
+
+    def join(self, make: MakeProtocol, host: str) -> CallTransport:
+        """Return a call's transport at a local address, also at one that this host has had only since.
+
+        Raises OSError.
+        """
+        if (shared := self._sockets.get(host)) is None:
+            shared = self._sockets[host] = SharedSocket(host, self._port)
+        return shared.join(make())
+
+    def close(self) -> None:
+        for shared in self._sockets.values():
+            shared.close()
+        self._sockets.clear()
+
+
+class SharedSocket:
+    """One socket, and the calls at it."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._own = UdpSocket(host, port)
+        self._calls: dict[bytes, CallTransport] = {}
+        """By the user name that this service has chosen for the call."""
+        self._pages: dict[Address, CallTransport] = {}
+        """By the addresses that pages have proved; arrivals.py bounds them for each call."""
+        self._asked: dict[bytes, CallTransport] = {}
+        """By the transactions that are open."""
+
+    def join(self, protocol: aioice.ice.StunProtocol) -> CallTransport:
+        """Return the transport of one more call; raises OSError where its name is another's."""
+        name = _name(protocol)
+        if name in self._calls:
+            raise OSError("the user name of another call")
+        if not self._own.is_open:
+            self._own.open(self._take)
+        transport = self._calls[name] = CallTransport(self._own, self, protocol)
+        protocol.transactions = _Transactions(self._asked, transport)
+        transport.begin()
+        return transport
+
+    def close(self) -> None:
+        self._own.close()
+
+    # What the calls' transports say (call_transport.Owner)
+
+    def claims(self, transport: CallTransport, address: Address) -> bool:
+        holder = self._pages.get(address)
+        if holder is not None and holder is not transport:
+            known: dict[Address, float] = getattr(holder.protocol, "known_addresses", {})
+            if time.monotonic() - known.get(address, 0.0) < HELD_S:
+                return False
+            known.pop(address, None)
+        self._pages[address] = transport
+        return True
+
+    def gives_up(self, transport: CallTransport, address: Address) -> None:
+        if self._pages.get(address) is transport:
+            del self._pages[address]
+
+    def leaves(self, transport: CallTransport) -> None:
+        self._calls.pop(_name(transport.protocol), None)
+        for held in (self._pages, self._asked):
+            for key in [key for key, holder in held.items() if holder is transport]:
+                del held[key]  # type: ignore[arg-type]
+
+    def _take(self, data: bytes, address: Address) -> None:
+        if not data:
+            return
+        if data[0] > 3:  # No STUN (RFC 7983).
+            call = self._pages.get(address)
+        elif (name := called_name(data)) is not None:
+            call = self._calls.get(name)
+        elif (transaction := transaction_of(data)) is not None:
+            call = self._asked.get(transaction)
+        else:
+            return
+        if call is not None:
+            call.protocol.datagram_received(data, address)
+
+
+class _Transactions(dict[bytes, Any]):
+    """The open transactions of one call, which its socket knows by their ids too."""
+
+    def __init__(self, asked: dict[bytes, CallTransport], transport: CallTransport) -> None:
+        super().__init__()
+        self._asked = asked
+        self._transport = transport
+
+    def __setitem__(self, id_: bytes, transaction: Any) -> None:
+        super().__setitem__(id_, transaction)
+        self._asked[id_] = self._transport
+
+    def __delitem__(self, id_: bytes) -> None:
+        super().__delitem__(id_)
+        self._asked.pop(id_, None)
+
+
+def _name(protocol: aioice.ice.StunProtocol) -> bytes:
+    return protocol.receiver.local_username.encode()

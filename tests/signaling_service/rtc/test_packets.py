@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiortc import RTCConfiguration, RTCPeerConnection, VideoStreamTrack
+from aiortc.rtp import is_rtcp
+
+from signaling_service.rtc import aiortc_patches
+from signaling_service.rtc.own_port import OwnPorts
+from signaling_service.rtc.packets import Arriving, Leaving
+from tests.signaling_service.calling import until
+
+
+class Watched:
+    """Two peers that send each other a picture and have a data channel; `ours` has our parts."""
+
+    def __init__(self) -> None:
+        aiortc_patches.apply(["127.0.0.1"])
+        aiortc_patches.bind_ice(OwnPorts())
+        self.ours, self.theirs = (RTCPeerConnection(RTCConfiguration(iceServers=[])) for _ in range(2))
+        self.channel = self.theirs.createDataChannel("control")
+        self.heard: list[str] = []
+        self.ours.on("datachannel", lambda channel: channel.on("message", self.heard.append))
+        for peer in (self.ours, self.theirs):
+            peer.addTrack(VideoStreamTrack())
+        self.dtls: Any = None
+        self.rtcp: list[bytes] = []
+
+    async def connect(self) -> None:
+        await self.theirs.setLocalDescription(await self.theirs.createOffer())
+        await self.ours.setRemoteDescription(self.theirs.localDescription)
+        self.dtls = self.ours.getSenders()[0].transport
+        Leaving(self.dtls).take_over()
+        arriving = Arriving(self.dtls)
+        arriving.take_over()
+        take_rtcp = arriving.take_rtcp
+
+        async def noting(packet: bytes) -> None:
+            self.rtcp.append(packet)
+            await take_rtcp(packet)
+
+        arriving.take_rtcp = noting  # type: ignore[method-assign]
+        await self.ours.setLocalDescription(await self.ours.createAnswer())
+        await self.theirs.setRemoteDescription(self.ours.localDescription)
+        await until(lambda: self.channel.readyState == "open")
+
+    async def close(self) -> None:
+        await self.ours.close()
+        await self.theirs.close()
+
+
+@pytest.fixture
+async def watched() -> AsyncIterator[Watched]:
+    one = Watched()
+    await one.connect()
+    yield one
+    await one.close()
+
+
+async def test_media_rtcp_and_messages_pass_both_ways(watched: Watched) -> None:
+    frames = [peer.getReceivers()[0].track.recv() for peer in (watched.ours, watched.theirs)]
+    async with asyncio.timeout(10):
+        await asyncio.gather(*frames)
+    watched.channel.send("over DTLS")
+    await until(lambda: watched.heard == ["over DTLS"])
+    await until(lambda: bool(watched.rtcp))
+    assert all(map(is_rtcp, watched.rtcp))
+    stats = watched.dtls._get_stats()
+    (transport,) = stats.values()
+    assert min(transport.packetsSent, transport.packetsReceived) > 1
+    assert min(transport.bytesSent, transport.bytesReceived) > 100
+
+
+async def test_all_that_waits_is_taken_at_once_and_what_cannot_be_decrypted_costs_itself(
+    watched: Watched,
+) -> None:
+    connection = watched.dtls.transport._connection
+    taken: list[bytes] = []
+
+    async def take(packet: bytes, arrival_time_ms: int) -> None:
+        taken.append(packet)
+
+    watched.dtls._handle_rtp_data = take
+    await until(lambda: len(taken) > 2)
+    waits = 0
+    take_next = watched.dtls._recv_next
+
+    async def counting() -> None:
+        nonlocal waits
+        waits += 1
+        await take_next()
+
+    watched.dtls._recv_next = counting
+    for _ in range(50):
+        connection.data_received(b"\x80\x60 forged, by an address that is known", 1)
+    await asyncio.sleep(0)  # Its task runs once.
+    assert connection._queue.empty()
+    assert waits == 1
+    had = len(taken)
+    await until(lambda: len(taken) > had)
+    assert watched.ours.connectionState == "connected"
+
+
+async def test_a_session_that_is_closed_says_so_to_whoever_sends(watched: Watched) -> None:
+    await watched.ours.close()
+    with pytest.raises(ConnectionError):
+        await watched.dtls._send_rtp(b"\x80\x60" + bytes(30))
+
+
+async def test_the_other_end_that_closes_ends_the_session(watched: Watched) -> None:
+    await watched.theirs.close()
+    await until(lambda: watched.ours.connectionState == "closed")

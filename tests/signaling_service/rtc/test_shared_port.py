@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+from aioice import stun
+from aioice.ice import StunProtocol
+from aiortc import RTCConfiguration, RTCPeerConnection
+
+from signaling_service.rtc import aiortc_patches, arrivals, shared_port
+from signaling_service.rtc.aiortc_patches import ice_connections
+from signaling_service.rtc.own_port import OwnPorts
+from signaling_service.rtc.shared_port import SharedPort, UdpPortNotTaken
+from signaling_service.rtc.udp_socket import Address, UdpSocket
+from tests.signaling_service.calling import until
+from tests.signaling_service.rtc.test_arrivals import STRANGE, stranger
+
+HOST = "127.0.0.1"
+
+
+class OneCall:
+    """Two connected peers, of which one is at the shared port."""
+
+    def __init__(self) -> None:
+        self.ours, self.theirs = (RTCPeerConnection(RTCConfiguration(iceServers=[])) for _ in range(2))
+        self.heard: list[str] = []
+        self.answered: list[str] = []
+        self.channel = self.theirs.createDataChannel("control")
+        self.channel.on("message", self.answered.append)
+        self.ours.on("datachannel", self._attach)
+
+    def _attach(self, channel: Any) -> None:
+        def answer(text: str) -> None:
+            self.heard.append(text)
+            channel.send(text)
+
+        channel.on("message", answer)
+
+    @property
+    def connection(self) -> Any:
+        (connection,) = ice_connections(self.ours)
+        return connection
+
+    @property
+    def their_connection(self) -> Any:
+        (connection,) = ice_connections(self.theirs)
+        return connection
+
+    @property
+    def pair(self) -> Any:
+        """Theirs, with the socket that their media goes by."""
+        return self.their_connection._nominated[1]
+
+    async def connect(self, ports: SharedPort) -> None:
+        aiortc_patches.bind_ice(OwnPorts())
+        await self.theirs.setLocalDescription(await self.theirs.createOffer())
+        await self.ours.setRemoteDescription(self.theirs.localDescription)
+        aiortc_patches.bind_ice(ports)
+        await self.ours.setLocalDescription(await self.ours.createAnswer())
+        await self.theirs.setRemoteDescription(self.ours.localDescription)
+        await until(lambda: self.channel.readyState == "open")
+
+    async def is_alive(self) -> None:
+        """A message gets there and back."""
+        had = len(self.answered)
+        self.channel.send(f"still here {had}")
+        await until(lambda: len(self.answered) > had)
+
+    def rebind(self) -> Address:
+        """Do what a NAT does that has forgotten: theirs sends from another port; return that."""
+        transport = self.pair.protocol.transport
+        transport._socket.close()
+        fresh = UdpSocket(HOST, 0)
+        fresh.open(self.pair.protocol.datagram_received)
+        transport._socket = transport._owner._own = fresh
+        return fresh.address
+
+    async def check(self) -> None:
+        """Have theirs send one check without a nomination, as browsers do to see whether they are heard."""
+        their = self.their_connection
+        await self.pair.protocol.request(
+            their.build_request(self.pair, nominate=False),
+            self.pair.remote_addr,
+            integrity_key=their.remote_password.encode(),
+        )
+
+    async def close(self) -> None:
+        await self.ours.close()
+        await self.theirs.close()
+
+
+@pytest.fixture
+async def ports(free_udp_ports: Callable[[int], range]) -> AsyncIterator[SharedPort]:
+    aiortc_patches.apply([HOST])
+    made = SharedPort(free_udp_ports(1)[0])
+    made.open([HOST])
+    yield made
+    made.close()
+
+
+@asynccontextmanager
+async def called(ports: SharedPort, count: int = 1) -> AsyncIterator[list[OneCall]]:
+    calls = [OneCall() for _ in range(count)]
+    try:
+        for call in calls:
+            await call.connect(ports)
+        yield calls
+    finally:
+        await asyncio.gather(*(call.close() for call in calls))
+
+
+def has_moved(call: OneCall, address: Address) -> bool:
+    """Tell whether ours sends to this address."""
+    return bool(call.connection._nominated[1].remote_addr == address)
+
+
+def at(ports: SharedPort) -> Any:
+    return ports._sockets[HOST]
+
+
+async def test_calls_share_one_port_and_each_hears_its_own_page(ports: SharedPort) -> None:
+    async with called(ports, 3) as calls:
+        taken = {candidate.port for call in calls for candidate in call.connection.local_candidates}
+        assert taken == {ports._port}
+        await asyncio.gather(*(call.is_alive() for call in calls for _ in range(5)))
+        for number, call in enumerate(calls):
+            call.channel.send(f"of call {number}")
+        await until(lambda: all(f"of call {number}" in call.heard for number, call in enumerate(calls)))
+        assert sum("of call" in text for call in calls for text in call.heard) == 3
+        await calls[1].close()
+        await calls[0].is_alive()
+        await calls[2].is_alive()
+    assert (at(ports)._calls, at(ports)._pages, at(ports)._asked) == ({}, {}, {})
+
+
+@pytest.mark.parametrize("name", STRANGE)
+async def test_a_strangers_datagram_reaches_no_call(
+    ports: SharedPort, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    async with called(ports, 2) as calls:
+        reached: list[bytes] = []
+        monkeypatch.setattr(
+            StunProtocol,
+            "datagram_received",
+            lambda self, data, address: reached.append(data),
+        )
+        before_s = [aiortc_patches.heard_s(call.connection) for call in calls]
+        taken: list[bytes] = []
+        take = at(ports)._own._take
+
+        def noting(data: bytes, address: Address) -> None:
+            taken.append(data)
+            take(data, address)
+
+        at(ports)._own._take = noting
+        with stranger() as sender:
+            for _ in range(20):
+                sender.sendto(STRANGE[name], (HOST, ports._port))
+        await until(lambda: taken.count(STRANGE[name]) == 20)
+        assert STRANGE[name] not in reached
+        assert [aiortc_patches.heard_s(call.connection) for call in calls] == before_s
+        monkeypatch.undo()
+        at(ports)._own._take = take
+        await asyncio.gather(*(call.is_alive() for call in calls))
+
+
+async def test_a_check_for_one_call_with_a_wrong_password_makes_no_address_known(ports: SharedPort) -> None:
+    async with called(ports) as (call,):
+        check = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+        check.attributes["USERNAME"] = f"{call.connection.local_username}:x"
+        check.add_message_integrity(b"not the password of it")
+        with stranger() as sender:
+            sender.settimeout(5)
+            sender.sendto(bytes(check), (HOST, ports._port))
+            answer = stun.parse_message(await asyncio.to_thread(sender.recv, 2000))
+            assert answer.error_code == 401
+            assert sender.getsockname() not in at(ports)._pages
+        await call.is_alive()
+
+
+@pytest.mark.parametrize("says_nominate", [True, False])
+async def test_a_call_goes_on_when_a_nat_gives_its_page_another_address(
+    ports: SharedPort, monkeypatch: pytest.MonkeyPatch, says_nominate: bool
+) -> None:
+    monkeypatch.setattr(arrivals, "MOVED_S", 1000.0 if says_nominate else 0.0)
+    async with called(ports, 2) as (call, bystander):
+        before = call.connection._nominated[1].remote_addr
+        for _ in range(3):
+            now_at = call.rebind()
+            their = call.their_connection
+            await call.pair.protocol.request(
+                their.build_request(call.pair, nominate=says_nominate),
+                call.pair.remote_addr,
+                integrity_key=their.remote_password.encode(),
+            )
+            await until(partial(has_moved, call, now_at))
+            await call.is_alive()
+            await bystander.is_alive()
+        assert before != now_at
+        assert at(ports)._pages[now_at].protocol.receiver is call.connection
+
+
+async def test_media_from_a_new_address_waits_for_a_check(ports: SharedPort) -> None:
+    async with called(ports) as (call,):
+        reached: list[bytes] = []
+        call.connection.data_received = lambda data, component: reached.append(data)
+        call.rebind()
+        call.pair.protocol.transport.sendto(b"\x80early", (HOST, ports._port))
+        await call.check()
+        call.pair.protocol.transport.sendto(b"\x80late", (HOST, ports._port))
+        await until(lambda: b"\x80late" in reached)
+        assert b"\x80early" not in reached
+
+
+async def test_another_call_takes_no_address_from_one_that_is_heard_there(
+    ports: SharedPort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with called(ports, 2) as (call, other):
+        address = call.connection._nominated[1].remote_addr
+        check = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+        their = other.their_connection
+        check.attributes["USERNAME"] = f"{their.remote_username}:{their.local_username}"
+        check.attributes["PRIORITY"] = 1
+        check.attributes["ICE-CONTROLLING"] = their._tie_breaker
+        check.add_message_integrity(their.remote_password.encode())
+
+        await call.is_alive()
+        # As a sender with a forged address would do it.
+        at(ports)._take(bytes(check), address)
+        assert at(ports)._pages[address].protocol.receiver is call.connection
+        await call.is_alive()
+
+        monkeypatch.setattr(shared_port, "HELD_S", 0.0)
+        at(ports)._take(bytes(check), address)
+        assert at(ports)._pages[address].protocol.receiver is other.connection
+        # And back, once the first one proves it again.
+        await call.check()
+        await call.is_alive()
+
+
+async def test_addresses_of_one_page_are_bounded_at_the_socket_too(ports: SharedPort) -> None:
+    async with called(ports) as (call,):
+        (protocol,) = call.connection._protocols
+        for port in range(1, 2 * arrivals.MAX_KNOWN):
+            check = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+            check.attributes["USERNAME"] = f"{call.connection.local_username}:x"
+            check.add_message_integrity(call.connection.local_password.encode())
+            at(ports)._take(bytes(check), ("127.0.0.2", port))
+        assert len(protocol.known_addresses) == arrivals.MAX_KNOWN
+        assert set(at(ports)._pages) == set(protocol.known_addresses)
+
+
+async def test_a_port_that_is_taken_is_said_at_start(free_udp_ports: Callable[[int], range]) -> None:
+    (port,) = free_udp_ports(1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+        holder.bind((HOST, port))
+        with pytest.raises(UdpPortNotTaken, match=f"UDP port {port} of {HOST}"):
+            SharedPort(port).open(["::1", HOST])
+    again = SharedPort(port)
+    again.open(["::1", HOST, HOST])
+    again.close()
+
+
+async def test_an_address_that_cannot_be_bound_costs_its_candidate_alone(ports: SharedPort) -> None:
+    ports.open(["192.0.2.1"])
+    with pytest.raises(OSError, match="assign"):
+        ports.join(lambda: StunProtocol(None), "192.0.2.1")  # type: ignore[arg-type]
+
+
+async def test_ipv6_has_the_same_port(free_udp_ports: Callable[[int], range]) -> None:
+    aiortc_patches.apply(["::1"])
+    ports = SharedPort(free_udp_ports(1)[0])
+    ports.open([HOST, "::1"])
+    async with called(ports) as (call,):
+        (candidate,) = call.connection.local_candidates
+        assert (candidate.host, candidate.port) == ("::1", ports._port)
+        await call.is_alive()
+    ports.close()
