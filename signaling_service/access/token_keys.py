@@ -39,7 +39,7 @@ def key_from_setting(text: str) -> TokenKey:
 
     Raises ValueError, which says nothing of the key.
     """
-    if "\n" not in text and len(text) < 4096 and Path(text).is_file():
+    if "-----BEGIN" not in text and "\n" not in text and _is_file(text):
         text = secret_in(Path(text))
     if "-----BEGIN" not in text:
         if len(text.encode()) < LEAST_SECRET_BYTES:
@@ -75,6 +75,13 @@ def keys_from_jwks(document: Any) -> dict[str, TokenKey]:
     if not found:
         raise ValueError("no usable public key in it")
     return found
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except OSError:  # a name that no file can have, for example a long secret
+        return False
 
 
 def _public(key: Any) -> tuple[Any, tuple[str, ...]]:

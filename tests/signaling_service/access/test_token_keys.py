@@ -22,6 +22,17 @@ def test_a_key_may_lie_in_a_file(tmp_path: Path) -> None:
         assert key_from_setting(str(path)).algorithms == key_from_setting(text).algorithms
 
 
+@pytest.mark.parametrize("name", ["s" * 300, f"{'s' * 300}/{'s' * 40}", "s" * 40 + "\0"])
+def test_a_key_that_no_file_can_be_named_is_a_secret(name: str) -> None:
+    assert key_from_setting(name).key == name.encode()
+
+
+def test_a_public_key_on_one_line_is_never_looked_for_as_a_file() -> None:
+    long = public_pem("rsa").replace("\n", "\\n").replace("/", "_")
+    with pytest.raises(ValueError, match="expected a public key"):  # not OSError: name too long
+        key_from_setting(long)
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
