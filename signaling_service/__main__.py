@@ -28,7 +28,8 @@ def main() -> int:
         from signaling_service.keys_command import main as make_keys
 
         return make_keys(sys.argv[2:])
-    from signaling_service.config import AUTO, read_settings
+    from signaling_service.config import read_settings
+    from signaling_service.network_settings import AUTO
     from signaling_service.processes.nursery import Nursery
 
     settings = read_settings(sys.argv[1:])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -11,12 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import (
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import CliApp, NoDecode, SettingsConfigDict, SettingsError
 
 from shared import endpoints, link_keys
@@ -28,17 +21,9 @@ from signaling_service.access.settings import AccessSettings
 from signaling_service.cores import usable_cores
 from signaling_service.media.bitrate import LEAST_BITS_PER_S, START_BITS_PER_S, BitrateProfile
 from signaling_service.media.picture_size import LARGEST
-from signaling_service.setting_types import (
-    PREFIX,
-    VIDEO_CODECS,
-    Bitrate,
-    IceServer,
-    VideoCodec,
-    named,
-    split,
-)
+from signaling_service.network_settings import NetworkSettings
+from signaling_service.setting_types import PREFIX, VIDEO_CODECS, Bitrate, VideoCodec, named, split
 
-AUTO = "auto"
 MAX_PORT = 65535
 MAX_PROCESSES = 32
 """Half of the places to which a worker sends results."""
@@ -50,7 +35,7 @@ def _sensible_processes() -> int:
     return max(1, min(MAX_PROCESSES, int(usable_cores() / CORES_PER_PROCESS)))
 
 
-class Settings(AccessSettings):
+class Settings(NetworkSettings, AccessSettings):
     """Everything that an operator can choose."""
 
     model_config = SettingsConfigDict(
@@ -76,26 +61,6 @@ class Settings(AccessSettings):
         description="folder of the link's keys, which a tcp:// endpoint needs; "
         "`python -m signaling_service keys DIR` makes them",
     )
-    ice_addresses: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="addresses to offer as candidates, comma-separated (default: every interface's)"
-    )
-    ice_servers: Annotated[tuple[IceServer, ...], NoDecode] = Field(
-        (), description="STUN and TURN servers: URLs, comma-separated, or a JSON list of RTCIceServer"
-    )
-    public_ip: str | None = Field(
-        None,
-        description="address to announce in place of this host's own, where 1:1 NAT maps it: of IPv4, "
-        "of IPv6, or one of each, comma-separated; auto: ask the STUN server of ice-servers at start",
-    )
-    udp_port: int | None = Field(
-        None,
-        ge=1024,
-        le=65535,
-        description="the one UDP port for media of all calls (further processes take the next ones)",
-    )
-    udp_port_range: str | None = Field(
-        None, description="FIRST-LAST: UDP ports for media, one for each call (default: those of the system)"
-    )
     min_bitrate: Bitrate = Field(
         LEAST_BITS_PER_S, description="bits per second that each way of a session never falls under"
     )
@@ -108,8 +73,6 @@ class Settings(AccessSettings):
     video_codecs: Annotated[tuple[VideoCodec, ...], NoDecode] = Field(
         VIDEO_CODECS, description="codecs that sessions may use, comma-separated, the preferred one first"
     )
-    ssl_certfile: Path | None = Field(None, description="certificate chain (PEM): serve HTTPS")
-    ssl_keyfile: Path | None = Field(None, description="its private key (PEM)")
     processes: int = Field(
         default_factory=_sensible_processes,
         ge=1,
@@ -148,49 +111,6 @@ class Settings(AccessSettings):
                 raise ValueError(str(exc)) from exc
         return value
 
-    @field_validator("ice_addresses", mode="before")
-    @classmethod
-    def _ice_addresses(cls, value: Any) -> Any:
-        addresses = split(value) if isinstance(value, str) else value
-        for address in addresses:
-            ipaddress.ip_address(address)
-        return addresses
-
-    @field_validator("ice_servers", mode="before")
-    @classmethod
-    def _ice_servers(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        if value.lstrip().startswith(("[", "{")):
-            servers = json.loads(value)
-            return servers if isinstance(servers, list) else [servers]
-        return [{"urls": url} for url in split(value)]
-
-    @field_validator("public_ip")
-    @classmethod
-    def _public_ip(cls, value: str | None) -> str | None:
-        if value is None or value == AUTO:
-            return value
-        try:
-            addresses = [ipaddress.ip_address(part) for part in split(value)]
-        except ValueError as exc:
-            raise ValueError(f"{value!r}: expected IP addresses or {AUTO}") from exc
-        if not addresses or len({address.version for address in addresses}) < len(addresses):
-            raise ValueError(f"{value!r}: expected an IPv4 address, an IPv6 address, or one of each")
-        if any(one.is_unspecified or one.is_loopback or one.is_multicast for one in addresses):
-            raise ValueError(f"{value!r}: no other host can reach it")
-        return ",".join(map(str, addresses))
-
-    @field_validator("udp_port_range")
-    @classmethod
-    def _udp_port_range(cls, value: str | None) -> str | None:
-        if value is None:
-            return value
-        first, _, last = value.partition("-")
-        if not (first.isdecimal() and last.isdecimal() and 1024 <= int(first) <= int(last) <= 65535):
-            raise ValueError(f"{value!r}: expected FIRST-LAST within 1024-65535")
-        return value
-
     @field_validator("video_codecs", mode="before")
     @classmethod
     def _video_codecs(cls, value: Any) -> Any:
@@ -203,31 +123,10 @@ class Settings(AccessSettings):
             raise ValueError("expected each codec once, and at least one")
         return names
 
-    @field_validator("ssl_certfile", "ssl_keyfile")
-    @classmethod
-    def _readable(cls, value: Path | None) -> Path | None:
-        if value is not None and not value.is_file():
-            raise ValueError(f"no file {value}")
-        return value
-
     @property
     def keys(self) -> LinkKeys | None:
         """What this service proves itself with, and knows workers by; reads the files."""
         return None if self.link_keys is None else link_keys.load(self.link_keys, "service")
-
-    @property
-    def public_addresses(self) -> tuple[str, ...]:
-        """What is announced in place of this host's addresses: at most one of each family."""
-        assert self.public_ip != AUTO  # Asking for it is the entry point's.
-        return tuple(split(self.public_ip or ""))
-
-    @property
-    def udp_ports(self) -> range | None:
-        """Ports for media; None leaves them to the system."""
-        if self.udp_port_range is None:
-            return None
-        first, _, last = self.udp_port_range.partition("-")
-        return range(int(first), int(last) + 1)
 
     @property
     def bitrates(self) -> BitrateProfile:
@@ -275,26 +174,9 @@ class Settings(AccessSettings):
         return self
 
     @model_validator(mode="after")
-    def _one_choice_of_ports(self) -> Settings:
-        if self.udp_port is None:
-            return self
-        if self.udp_port_range is not None:
-            raise ValueError(named("udp_port", "expected without --udp-port-range: one port, or a range"))
-        if (last := self.udp_port + self.processes - 1) > MAX_PORT:
+    def _enough_ports(self) -> Settings:
+        if self.udp_port is not None and (last := self.udp_port + self.processes - 1) > MAX_PORT:
             raise ValueError(named("udp_port", f"{self.processes} processes would need ports up to {last}"))
-        return self
-
-    @model_validator(mode="after")
-    def _pair(self) -> Settings:
-        if (self.ssl_certfile is None) != (self.ssl_keyfile is None):
-            raise ValueError("ssl-certfile and ssl-keyfile belong together")
-        return self
-
-    @model_validator(mode="after")
-    def _can_ask(self) -> Settings:
-        if self.public_ip == AUTO and not any(server.stun_urls for server in self.ice_servers):
-            text = f"{AUTO} needs a stun: server in ice-servers; no other is asked"
-            raise ValueError(named("public_ip", text))
         return self
 
 
