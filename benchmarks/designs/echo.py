@@ -26,10 +26,11 @@ from signaling_service.media.reception import Reception
 from signaling_service.media.send_rate import SendRate
 from signaling_service.metrics import Metrics
 from signaling_service.rtc import aiortc_patches
-from signaling_service.rtc.aiortc_media import receive_through, send_at
 from signaling_service.rtc.card import Card
 from signaling_service.rtc.outage import Outage
+from signaling_service.rtc.receiving import receive_through
 from signaling_service.rtc.returned_track import ReturnedTrack
+from signaling_service.rtc.sending import send_at
 from signaling_service.rtc.video_codecs import preferences
 from signaling_service.setting_types import VIDEO_CODECS
 

@@ -1,7 +1,7 @@
 """What runs in the decoder's thread of each session, in the place of aiortc's own function.
 
 aiortc's fails in the thread where the event loop has ended meanwhile, which happens now that nobody waits for
-the thread (aiortc_media.py).
+the thread (receiving.py).
 """
 
 from __future__ import annotations

@@ -16,7 +16,6 @@ from signaling_service.media.picture_size import Size
 from signaling_service.media.receive_estimate import ReceiveEstimate
 from signaling_service.media.reception import Reception
 from signaling_service.media.send_rate import SendRate
-from signaling_service.rtc.aiortc_media import receive_through, send_at
 from signaling_service.rtc.aiortc_patches import (
     encode_in,
     gather_on_loopback,
@@ -32,8 +31,10 @@ from signaling_service.rtc.candidates import (
     with_public_addresses,
 )
 from signaling_service.rtc.packets import Arriving, Leaving
+from signaling_service.rtc.receiving import receive_through
 from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.rtc.sdp_limits import check_offer
+from signaling_service.rtc.sending import send_at
 from signaling_service.rtc.video_codecs import preferences
 from signaling_service.session.latency import LatencyWindow
 from signaling_service.setting_types import VideoCodec

@@ -12,10 +12,8 @@ from typing import Any, TypeVar
 from aiortc import RTCPeerConnection
 from aiortc.rtcrtpreceiver import RemoteStreamTrack
 
-from shared.wire import ResultHeader, ResultKind
 from signaling_service.access.caller import Caller, both
 from signaling_service.errors import PictureTooLarge, SessionTimeOver, SignalingError
-from signaling_service.media.frame import CameraFrame
 from signaling_service.rtc.camera import Camera
 from signaling_service.rtc.outage import Outage
 from signaling_service.rtc.returned_track import ReturnedTrack
@@ -24,10 +22,10 @@ from signaling_service.session.control import Control
 from signaling_service.session.negotiation import Negotiation
 from signaling_service.session.statistics import Statistics
 from signaling_service.session.surroundings import Surroundings
+from signaling_service.session.traffic import Traffic
 from signaling_service.session.wish import Wish
 from signaling_service.workers.choice import Choice
 from signaling_service.workers.lane import Lane
-from signaling_service.workers.results import Result
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +34,6 @@ CONNECT_LIMIT_S = 10.0
 SILENCE_LIMIT_S = 5.0
 CLOSE_LIMIT_S = 2.0
 TELL_LIMIT_S = 2.0
-FILTER_FAILED = "filter_failed"
-"""A worker's code for a filter that could not be loaded."""
-BAD_PARAMS = "bad_params"
-"""A worker's code for parameters that the filter's own model refuses."""
 
 Value = TypeVar("Value")
 
@@ -67,8 +61,8 @@ class Session:
         self._pc = RTCPeerConnection(around.rtc())
         self._returned = ReturnedTrack(around.metrics, around.card, Outage.CLOSED)
         self._statistics = Statistics(self._returned)
-        self._lane = Lane(around.context, id_, around.listener.reply_to, around.keys)
         allowed = both(around.allowed, caller.grant.filters)
+        self._lane = Lane(around.context, id_, around.listener.reply_to, around.keys)
         self.wish = Wish(choice, outage, around.workers, self._lane, self._returned, allowed=allowed)
         self._negotiation = Negotiation(
             self._pc,
@@ -79,6 +73,9 @@ class Session:
             is_local=caller.is_on_loopback,
         )
         self._control = Control(self.name, self.wish, self._statistics)
+        self._traffic = Traffic(
+            around, self._lane, self.wish, self._returned, self._statistics, self._control
+        )
         self._returned.on_showing = self._control.tell_showing
         self._camera: Camera | None = None
         self._is_refused = False
@@ -106,9 +103,9 @@ class Session:
         self._pc.on("datachannel", self._control.attach)
         self._pc.on("connectionstatechange", self._on_connection_state)
         answer_sdp = await self._negotiation.answer(offer_sdp)
-        self._around.listener.subscribe(self.id, self._on_result)
-        self._around.workers.add_listener(self._follow_workers)
-        self._follow_workers()
+        self._around.listener.subscribe(self.id, self._traffic.on_result)
+        self._around.workers.add_listener(self._traffic.follow_workers)
+        self._traffic.follow_workers()
         self._start(self._run())
         self._start(self._control.run())
         return answer_sdp
@@ -150,7 +147,7 @@ class Session:
 
     def _on_track(self, track: RemoteStreamTrack) -> None:
         if track.kind == "video" and self._camera is None:
-            self._camera = Camera(track, self._on_camera_frame, self._around.max_fps)
+            self._camera = Camera(track, self._traffic.on_camera_frame, self._around.max_fps)
             self._start(self._watch_camera(self._camera))
 
     def _on_connection_state(self) -> None:
@@ -198,54 +195,6 @@ class Session:
         _resolve(self._end, reason)
         _resolve(self._settled, None)
 
-    # Workers, frames and results
-
-    def _follow_workers(self) -> None:
-        self.wish.follow_workers()
-        # A worker whose filter fails to load gets no frame any more that it could answer so.
-        if trouble := self.wish.trouble:
-            self._control.tell_error(FILTER_FAILED, f"filter {trouble['filter']!r} {trouble['text']}")
-
-    def _on_camera_frame(self, frame: CameraFrame) -> None:
-        self._statistics.frames_in += 1
-        self._statistics.latency.note_decoded(frame.pts)
-        metrics = self._around.metrics
-        metrics.frames_received.inc()
-        self._returned.offer_raw(frame)
-        if self._lane.send(frame, self.wish.choice) is None:
-            metrics.frames_without_worker.inc()
-        else:
-            metrics.frames_sent.inc()
-
-    def _on_result(self, result: Result) -> None:
-        header = result.header
-        if not self._lane.note_result(header):
-            self._around.metrics.results_dropped.labels("not_asked").inc()
-            return
-        self._around.workers.note_answer(header.worker)
-        if header.kind is ResultKind.FRAME:
-            if self._returned.offer_result(result):
-                self._note_shown(header)
-        elif header.kind is ResultKind.ERROR:
-            self._pass_on_error(header)
-        elif header.kind is ResultKind.PROGRESS and not self.wish.is_served:
-            # A worker that is only being probed says nothing of interest to the page.
-            self._control.tell_progress(self.wish.loading, header.text, header.fraction)
-
-    def _note_shown(self, header: ResultHeader) -> None:
-        self.wish.note_shown()
-        latency_s = time.monotonic() - header.captured_ns / 1e9
-        self._around.metrics.latency.observe(latency_s)
-        self._statistics.latency.add(header, latency_s)
-
-    def _pass_on_error(self, header: ResultHeader) -> None:
-        self._around.metrics.results_failed.labels(header.code[:32]).inc()
-        if header.code != BAD_PARAMS:
-            self._control.tell_error(header.code, header.text)
-        elif header.generation == self.wish.choice.generation:
-            is_left = self.wish.go_back()
-            self._control.tell_refused(header.code, header.text, header.field, is_left=is_left)
-
     # Tasks, and the end
 
     def _start(self, work: Any) -> None:
@@ -261,7 +210,7 @@ class Session:
 
     async def _close(self) -> None:
         around = self._around
-        around.workers.remove_listener(self._follow_workers)
+        around.workers.remove_listener(self._traffic.follow_workers)
         around.listener.unsubscribe(self.id)
         for task in list(self._tasks):
             task.cancel()

@@ -23,7 +23,8 @@ from signaling_service.media.receive_estimate import ReceiveEstimate
 from signaling_service.media.reception import Reception
 from signaling_service.media.send_rate import SendRate
 from signaling_service.rtc import aiortc_patches
-from signaling_service.rtc.aiortc_media import receive_through, send_at
+from signaling_service.rtc.receiving import receive_through
+from signaling_service.rtc.sending import send_at
 
 SENDER_SSRC = 0x01020304
 _LENGTH = struct.Struct("!H")

@@ -32,10 +32,10 @@ from signaling_service.media.receive_estimate import CEILING_BITS_PER_S
 from signaling_service.media.repeats import SHARE
 from signaling_service.media.send_rate import SendRate
 from signaling_service.metrics import Metrics
-from signaling_service.rtc.aiortc_media import send_at
 from signaling_service.rtc.card import Card
 from signaling_service.rtc.outage import Outage
 from signaling_service.rtc.returned_track import ReturnedTrack
+from signaling_service.rtc.sending import send_at
 from tests.signaling_service.calling import Page, Running, page, running, until
 from tests.signaling_service.making import WireWorker
 

@@ -1,38 +1,21 @@
-"""How one session's receiver and sender in aiortc get this service's parts; any other keeps its own.
+"""How one session's receiver in aiortc gets this service's parts; any other keeps its own.
 
-aiortc has no seams here, so private names are set on the two objects (known_aiortc.py).
+aiortc has no seams here, so private names are set on the object (known_aiortc.py).
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
-import av
-from aiortc import RTCRtpReceiver, RTCRtpSender, codecs
-from aiortc.rtp import (
-    RTCP_PSFB_APP,
-    RTCP_PSFB_FIR,
-    RTCP_PSFB_PLI,
-    RTP_HISTORY_SIZE,
-    AnyRtcpPacket,
-    RtcpPsfbPacket,
-    RtcpRrPacket,
-    RtcpSrPacket,
-    RtpPacket,
-    pack_remb_fci,
-    unpack_remb_fci,
-)
+from aiortc import RTCRtpReceiver, codecs
+from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, RtpPacket, pack_remb_fci
 
 from signaling_service.media.decoder_queue import DecoderQueue
 from signaling_service.media.jitter_buffer import EncodedFrame, Packet
 from signaling_service.media.payloads import marks
 from signaling_service.media.picture_size import LARGEST, Size, UnreadableSize, sizes_of
 from signaling_service.media.reception import Reception
-from signaling_service.media.repeats import Repeats
-from signaling_service.media.send_rate import SendRate
-from signaling_service.rtc.returned_track import ReturnedTrack
 
 
 def receive_through(
@@ -48,19 +31,6 @@ def receive_through(
     `largest` does not go there, and `on_too_large` is told why.
     """
     Receiving(receiver, reception, on_frame, largest, on_too_large).take_over()
-
-
-def send_at(
-    sender: RTCRtpSender,
-    rate: SendRate,
-    track: ReturnedTrack,
-    on_encoded: Callable[[float], None] = lambda _: None,
-) -> None:
-    """Let `rate` alone set the encoder's bitrate; tell `track` when a key frame is asked for.
-
-    `on_encoded` is told of each frame how many seconds it took, the wait for an encoder's thread included.
-    """
-    Sending(sender, rate, track, on_encoded).take_over()
 
 
 class Receiving:
@@ -176,93 +146,3 @@ class _Intake:
             )
         )
         return False, None
-
-
-class Sending:
-    """Stands between one sender, its encoder and the page's reports."""
-
-    def __init__(
-        self, sender: RTCRtpSender, rate: SendRate, track: ReturnedTrack, on_encoded: Callable[[float], None]
-    ) -> None:
-        of: Any = sender
-        self._sender = of
-        self._rate = rate
-        self._track = track
-        self._on_encoded = on_encoded
-        self._handle = of._handle_rtcp_packet
-        self._next_encoded_frame = of._next_encoded_frame
-        self._retransmit = of._retransmit
-        self._repeats = Repeats()
-        self._begun_s = 0.0
-
-    def take_over(self) -> None:
-        """Set our parts in the sender, and what the track needs of it in the track."""
-        self._sender._handle_rtcp_packet = self._handle_rtcp_packet
-        self._sender._next_encoded_frame = self._encode_next
-        self._sender._retransmit = self._repeat
-        self._track.before_encoding = self._before_encoding
-        self._track.begin_anew = self._sender._send_keyframe
-        self._track.forget_older = self._forget_older
-
-    # What the sender calls
-
-    async def _encode_next(self, codec: Any) -> Any:
-        # aiortc makes the encoder when the first frame is there, and encodes at once.
-        if self._sender._RTCRtpSender__encoder is None:
-            self._sender._RTCRtpSender__encoder = codecs.get_encoder(codec)
-        encoded = await self._next_encoded_frame(codec)
-        if encoded is not None:
-            self._on_encoded(time.monotonic() - self._begun_s)
-        return encoded
-
-    async def _repeat(self, sequence_number: int) -> None:
-        packet = self._sender._RTCRtpSender__rtp_history.get(sequence_number % RTP_HISTORY_SIZE)
-        if packet is None or packet.sequence_number != sequence_number:
-            return
-        if self._repeats.allows(len(packet.payload), self._rate.target, time.monotonic()):
-            await self._retransmit(sequence_number)
-
-    async def _handle_rtcp_packet(self, packet: AnyRtcpPacket) -> None:
-        now_s = time.monotonic()
-        ssrc = self._sender._ssrc
-        self._rate.note_sent(self._sender._RTCRtpSender__octet_count, now_s)
-        if isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP:
-            self._note_remb(packet, now_s)
-        else:
-            await self._handle(packet)
-        if isinstance(packet, (RtcpRrPacket, RtcpSrPacket)):
-            for report in packet.reports:
-                if report.ssrc == ssrc:
-                    self._rate.note_loss(report.packets_lost, report.highest_sequence, now_s)
-        elif isinstance(packet, RtcpPsfbPacket) and packet.fmt in (RTCP_PSFB_PLI, RTCP_PSFB_FIR):
-            self._track.repeat()
-        self._set_target()
-
-    # What the track calls
-
-    def _before_encoding(self, frame: av.VideoFrame) -> None:
-        self._begun_s = time.monotonic()
-        self._rate.note_size(frame.width, frame.height)
-        self._set_target()
-
-    def _forget_older(self) -> int:
-        # A packet of an older frame that the page misses would be sent again, and the page would show that
-        # frame, late.
-        history = self._sender._RTCRtpSender__rtp_history
-        newest: int = self._sender._RTCRtpSender__rtp_timestamp
-        for place in [place for place, packet in history.items() if packet.timestamp != newest]:
-            del history[place]
-        return newest
-
-    def _set_target(self) -> None:
-        encoder = self._sender._RTCRtpSender__encoder
-        if getattr(encoder, "target_bitrate", self._rate.target) != self._rate.target:
-            encoder.target_bitrate = self._rate.target
-
-    def _note_remb(self, packet: RtcpPsfbPacket, now_s: float) -> None:
-        try:
-            bits_per_s, ssrcs = unpack_remb_fci(packet.fci)
-        except ValueError:
-            return  # Another application's feedback.
-        if self._sender._ssrc in ssrcs:
-            self._rate.note_remb(bits_per_s, now_s)
