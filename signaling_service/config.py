@@ -82,6 +82,12 @@ class Settings(NetworkSettings, AccessSettings):
     max_sessions: int | None = Field(
         None, ge=1, le=1000, description="sessions at a time (default: as many as the measured load allows)"
     )
+    max_viewers: int = Field(
+        50,
+        ge=1,
+        le=10_000,
+        description="viewers of one published picture at a time; of all together four times as many",
+    )
     max_width: int = Field(
         LARGEST.width, ge=MIN_SIDE, le=MAX_SIDE, description="pixels of a camera's picture, either way round"
     )

@@ -24,7 +24,7 @@ MAX_TOLD = 32
 """So many refused origins and hosts are named in the log, each once."""
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match",
     # A public page asks the browser's leave for a private address.
     "Access-Control-Allow-Private-Network": "true",
     "Access-Control-Max-Age": "600",
@@ -76,7 +76,7 @@ class Gate:
                 elif "Access-Control-Allow-Origin" not in headers:
                     headers["Access-Control-Allow-Origin"] = origin
                     headers.add_vary_header("Origin")
-                headers["Access-Control-Expose-Headers"] = "Retry-After"
+                headers["Access-Control-Expose-Headers"] = "ETag, Link, Location, Retry-After"
             await send(message)
 
         return send_readable

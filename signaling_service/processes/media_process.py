@@ -60,6 +60,9 @@ class MediaProcess:
         if name == "open":
             offer, caller = Offer.model_validate(value["offer"]), Caller.from_map(value["caller"])
             return (await sessions.open(offer, caller, bytes.fromhex(value["session"]))).as_map()
+        if name == "watch":
+            caller, id_ = Caller.from_map(value["caller"]), bytes.fromhex(value["session"])
+            return (await sessions.watch(value["name"], value["sdp"], caller, id_)).answer_sdp
         if name == "change":
             change = Change.model_validate(value["change"])
             return (await sessions.change(value["session"], change, value["subject"])).as_map()
