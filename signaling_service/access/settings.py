@@ -26,6 +26,11 @@ class AccessSettings(BaseSettings):
         description="other sites whose pages may call, comma-separated, as https://meet.example; * for all. "
         "Without a key, else only this service's own pages, those on loopback and the extension may",
     )
+    frame_ancestors: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="sites that may embed the pages of viewers (/watch/NAME), comma-separated; * for all "
+        "(default: this service's own pages)",
+    )
     open: bool = Field(
         False, description="let everybody who reaches this service use it: beyond loopback without a key"
     )
@@ -72,7 +77,7 @@ class AccessSettings(BaseSettings):
     def _allowed_filters(cls, value: Any) -> Any:
         return split(value) if isinstance(value, str) else value
 
-    @field_validator("origins", mode="before")
+    @field_validator("origins", "frame_ancestors", mode="before")
     @classmethod
     def _origins(cls, value: Any) -> Any:
         return tuple(checked(origin) for origin in (split(value) if isinstance(value, str) else value))

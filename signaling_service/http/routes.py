@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from signaling_service.access.caller import both, preset
 from signaling_service.config import Settings
+from signaling_service.http import static_files
 from signaling_service.http.access import Access, caller_of
 from signaling_service.http.bodies import JSON, TRICKLE, content_type, json_body, text_body
 from signaling_service.http.gate import check_origin
@@ -86,6 +87,11 @@ def create_routes(
         """The calls and their bodies as OpenAPI 3.1."""
         schema: dict[str, Any] = request.app.openapi()
         return schema
+
+    @router.get("/watch/{stream}", include_in_schema=False)
+    async def watch_page(stream: str) -> Response:
+        """A page that shows what is published under a name; whether it may is asked by that page."""
+        return static_files.watch_page(settings.frame_ancestors)
 
     @router.get("/healthz")
     async def healthz() -> dict[str, str]:

@@ -35,7 +35,8 @@ async def test_a_token_says_whose_it_is_and_what_it_allows() -> None:
     claims = await tokens().claims(token, None)
     assert claims.sub == "anna"
     none: frozenset[str] = frozenset()
-    assert claims.grant == Grant(frozenset({"ink"}), 2, 60, 640, 480, publish=frozenset({"anna-1"}), watch=none)
+    streams = {"publish": frozenset({"anna-1"}), "watch": none}
+    assert claims.grant == Grant(frozenset({"ink"}), 2, 60, 640, 480, **streams)
     assert (await tokens().claims(minted(), MEET)).grant == Grant(publish=none, watch=none)
 
 

@@ -6,9 +6,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
+from aiortc import VideoStreamTrack
+from aiortc.stats import RTCInboundRtpStreamStats
 
+from harness.deadline import eventually
+from tests.signaling_service.access.minting import SECRET, minted
 from tests.signaling_service.calling import Running, page, running, until
 from tests.signaling_service.making import WireWorker, served
+from tests.signaling_service.rtc.test_sending_and_receiving import OneFrame
 from tests.signaling_service.session.test_session import level_of_generation
 from tests.signaling_service.streams.live import SDP, Peer, publishing, watching
 
@@ -73,8 +78,9 @@ async def test_a_page_publishes_what_it_is_sent_itself(live: Live) -> None:
             await until(lambda: len(viewer.frames) >= 3)
             await caller.shows(3)
             assert abs(level(viewer) - 40) < 3
-            await until(lambda: any(one.get("viewers") == 1 for one in caller.messages if isinstance(one, dict)))
-            answer = await http.patch(f"/sessions/{caller.answer['session']}", json={"params": {"strength": 1}})
+            await until(lambda: 1 in [one.get("viewers") for one in caller.messages if isinstance(one, dict)])
+            session = caller.answer["session"]
+            answer = await http.patch(f"/sessions/{session}", json={"params": {"strength": 1}})
             assert answer.status_code == 200
             await until(lambda: abs(level(viewer) - 80) < 3)
 
@@ -97,24 +103,118 @@ async def test_viewers_see_the_card_while_the_publisher_is_away(
     monkeypatch.setattr("signaling_service.streams.stream.CARD_AFTER_S", 0.1)
     monkeypatch.setattr("signaling_service.streams.stream.AWAY_LIMIT_S", 1.5)
     http = live.service.http
-    async with watching_of_published(live) as (publisher, viewer):
+    async with publishing(http) as publisher, watching(http, kinds="video") as viewer:
+        await until(lambda: len(viewer.frames) >= 3)
         await http.delete(publisher.location)
         await until(lambda: abs(level(viewer) - 40) > 5)
         await until(lambda: live.service.metric("streams") == 0)
         await until(lambda: live.service.metric("viewers") == 0)
 
 
-def watching_of_published(live: Live):  # type: ignore[no-untyped-def]
-    from contextlib import asynccontextmanager
+async def test_no_viewer_sees_what_a_private_choice_hides(live: Live) -> None:
+    """From the answer on: neither the picture that was being encoded nor one sent again."""
+    http = live.service.http
+    async with publishing(http) as publisher, watching(http, kinds="video") as viewer:
+        await until(lambda: len(viewer.frames) >= 3)
+        change = {"filter": "hide"}
+        assert (await http.patch(publisher.location, json=change)).json()["private"] is True
+        # What is on its way and in the player's buffer, which is shorter than this.
+        await until(lambda: abs(level(viewer) - 40) > 5)
+        had = len(viewer.frames)
+        await until(lambda: len(viewer.frames) >= had + 20)
+        levels = [float(one.to_ndarray()[: one.height].mean()) for one in viewer.frames[had:]]
+        assert min(abs(one - 40) for one in levels) > 5
 
-    @asynccontextmanager
-    async def both() -> AsyncIterator[tuple[Peer, Peer]]:
-        async with publishing(live.service.http) as publisher:
-            async with watching(live.service.http, kinds="video") as viewer:
-                await until(lambda: len(viewer.frames) >= 3)
-                yield publisher, viewer
 
-    return both()
+async def test_a_late_viewer_of_a_still_picture_sees_it(live: Live) -> None:
+    http = live.service.http
+    camera = OneFrame()
+    async with publishing(http, camera=camera), watching(http, kinds="video") as first:
+        camera.may.set()
+        await until(lambda: len(first.frames) >= 1 or live.worker.seen != [])
+        async with watching(http, kinds="video") as late:
+            receiver = late.connection.getReceivers()[0]
+            counted = RTCInboundRtpStreamStats
+
+            async def has_picture() -> bool:
+                stats = (await receiver.getStats()).values()
+                return any(isinstance(one, counted) and one.packetsReceived > 0 for one in stats)
+
+            await eventually(has_picture, 5, "a picture comes")
+
+
+async def test_candidates_belong_to_the_answer_whose_tag_they_name(live: Live) -> None:
+    http = live.service.http
+    trickle = {"Content-Type": "application/trickle-ice-sdpfrag"}
+    async with publishing(http) as publisher:
+        assert publisher.response is not None
+        tag = publisher.response.headers["etag"]
+        end = "a=mid:0\r\na=end-of-candidates\r\n"
+        for headers, status in (({}, 428), ({"If-Match": '"other"'}, 412), ({"If-Match": tag}, 204)):
+            answer = await http.patch(publisher.location, content=end, headers=trickle | headers)
+            assert answer.status_code == status
+        wrong = await http.post("/whip?stream=other", content="{}", headers={"Content-Type": "text/plain"})
+        assert wrong.status_code == 415
+
+
+async def test_places_of_viewers_are_bounded(results: str) -> None:
+    async with running(results, max_viewers=1) as service:
+        with WireWorker(results, level_of_generation):
+            await service.has_worker()
+            async with publishing(service.http), watching(service.http, kinds="video"):
+                peer = Peer()
+                peer.connection.addTransceiver("video", direction="recvonly")
+                answer = await service.http.post("/whep/show", content=await peer.offer(), headers=SDP)
+                assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
+                await peer.close()
+
+
+async def test_a_token_names_what_may_be_published_and_watched(results: str) -> None:
+    async with running(results, token_key=SECRET) as service:
+        with WireWorker(results, level_of_generation):
+            await service.has_worker()
+            anna = {"Authorization": f"Bearer {minted(publish=['show'])}"}
+            bert = {"Authorization": f"Bearer {minted(sub='bert', publish=['*'], watch=['show'])}"}
+            sdp = await offered()
+            for headers, address, status in (
+                (anna, "/whip?stream=other", 403),
+                (anna, "/whip", 403),
+                (anna, "/whep/show", 403),
+                (bert, "/whep/other", 403),
+                (bert, "/whep/show", 404),
+            ):
+                answer = await service.http.post(address, content=sdp, headers=SDP | headers)
+                assert answer.status_code == status, address
+            async with publishing(service.http, **anna):
+                taken = await service.http.post("/whip?stream=show", content=sdp, headers=SDP | bert)
+                assert (taken.status_code, taken.json()["error"]["code"]) == (409, "stream_taken")
+                async with watching(service.http, kinds="video", **bert) as viewer:
+                    await until(lambda: len(viewer.frames) >= 1)
+
+
+async def offered() -> str:
+    peer = Peer()
+    peer.connection.addTransceiver(VideoStreamTrack(), direction="sendonly")
+    sdp = await peer.offer()
+    await peer.close()
+    return sdp
+
+
+@pytest.mark.parametrize(
+    ("kind", "direction", "why"),
+    [("audio", "recvonly", "receives no video"), ("video", "sendrecv", "sends nothing")],
+)
+async def test_an_offer_that_watches_nothing_or_sends_is_refused(
+    live: Live, kind: str, direction: str, why: str
+) -> None:
+    async with publishing(live.service.http):
+        peer = Peer()
+        peer.connection.addTransceiver(kind, direction=direction)
+        answer = await live.service.http.post("/whep/show", content=await peer.offer(), headers=SDP)
+        assert answer.status_code == 422
+        assert why in answer.json()["error"]["message"]
+        await until(lambda: live.service.metric("viewers") == 0)
+        await peer.close()
 
 
 @pytest.mark.parametrize(
