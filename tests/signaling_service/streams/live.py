@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -47,7 +48,7 @@ class Peer:
         await self.connection.setLocalDescription(await self.connection.createOffer())
         return str(self.connection.localDescription.sdp)
 
-    async def call(self, http: httpx.AsyncClient, address: str, **headers: str) -> None:
+    async def call(self, http: httpx.AsyncClient, address: str, headers: Mapping[str, str]) -> None:
         """Offer, and connect; raises AssertionError where it is refused."""
         self.connection.on("track", self._on_track)
         offer = await self.offer()
@@ -80,13 +81,13 @@ async def publishing(
     address: str = "/whip?stream=show",
     camera: MediaStreamTrack | None = None,
     sound: MediaStreamTrack | None = None,
-    **headers: str,
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[Peer]:
     made = Peer()
     try:
         made.connection.addTransceiver(camera or VideoStreamTrack(), direction="sendonly")
         made.connection.addTransceiver(sound or AudioStreamTrack(), direction="sendonly")
-        await made.call(http, address, **headers)
+        await made.call(http, address, headers)
         yield made
     finally:
         await made.close()
@@ -94,13 +95,17 @@ async def publishing(
 
 @asynccontextmanager
 async def watching(
-    http: httpx.AsyncClient, address: str = "/whep/show", *, kinds: str = "video audio", **headers: str
+    http: httpx.AsyncClient,
+    address: str = "/whep/show",
+    *,
+    kinds: str = "video audio",
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[Peer]:
     made = Peer()
     try:
         for kind in kinds.split():
             made.connection.addTransceiver(kind, direction="recvonly")
-        await made.call(http, address, **headers)
+        await made.call(http, address, headers)
         yield made
     finally:
         await made.close()

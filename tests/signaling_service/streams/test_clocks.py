@@ -4,7 +4,6 @@ from itertools import pairwise
 
 import pytest
 
-from signaling_service.streams import stream as stream_module
 from signaling_service.streams.sender_clock import NTP_SECOND, SenderClock
 from signaling_service.streams.sound import LONGEST_DELAY_S, Delay
 from signaling_service.streams.stream import Timeline
@@ -29,7 +28,7 @@ def test_a_sender_without_a_clock_tells_none() -> None:
 
 def test_timestamps_rise_through_all_publishers(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = 0.0
-    monkeypatch.setattr(stream_module.time, "monotonic", lambda: now_s)
+    monkeypatch.setattr("signaling_service.streams.stream.time.monotonic", lambda: now_s)
     line = Timeline(90_000)
     first = [line.stamp("one", 500_000 + 3000 * i) for i in range(3)]
     now_s = 2.0

@@ -48,9 +48,10 @@ class Viewing:
     def __init__(self) -> None:
         self.way = Way()
         self.asked = 0
-        self.sender: Any = Sender()
+        sender: Any = Sender()
         way: Any = self.way
-        self.fan_out = FanOut(self.sender, way, self._ask)
+        self.sender = sender
+        self.fan_out = FanOut(sender, way, self._ask)
         self.fan_out.take_over()
 
     def _ask(self) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
-from aiortc import VideoStreamTrack
+from aiortc import RTCRtpCodecParameters, VideoStreamTrack
+from aiortc.codecs import get_encoder
 from aiortc.stats import RTCInboundRtpStreamStats
 
 from harness.deadline import eventually
@@ -54,14 +56,11 @@ async def test_a_viewer_sees_the_filtered_picture_and_hears_the_sound(live: Live
 async def test_viewers_of_one_codec_share_one_encoder(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
 
-    def counted(codec: object) -> object:
+    def counted(codec: RTCRtpCodecParameters) -> Any:
         made.append(codec)
-        return original(codec)
+        return get_encoder(codec)
 
-    from signaling_service.streams import rendition
-
-    original = rendition.get_encoder
-    monkeypatch.setattr(rendition, "get_encoder", counted)
+    monkeypatch.setattr("signaling_service.streams.rendition.get_encoder", counted)
     http = live.service.http
     async with publishing(http), watching(http) as one, watching(http, kinds="video") as other:
         await until(lambda: len(one.frames) >= 3 and len(other.frames) >= 3)
@@ -185,10 +184,10 @@ async def test_a_token_names_what_may_be_published_and_watched(results: str) -> 
             ):
                 answer = await service.http.post(address, content=sdp, headers=SDP | headers)
                 assert answer.status_code == status, address
-            async with publishing(service.http, **anna):
+            async with publishing(service.http, headers=anna):
                 taken = await service.http.post("/whip?stream=show", content=sdp, headers=SDP | bert)
                 assert (taken.status_code, taken.json()["error"]["code"]) == (409, "stream_taken")
-                async with watching(service.http, kinds="video", **bert) as viewer:
+                async with watching(service.http, kinds="video", headers=bert) as viewer:
                     await until(lambda: len(viewer.frames) >= 1)
 
 
