@@ -40,6 +40,7 @@ def main() -> int:
     import uvicorn
 
     from signaling_service.http.app import Serving, create_app
+    from signaling_service.http.certificate import Certificate, CertificateUnusable
     from signaling_service.http.connections import BoundedConnection, EventLoop, raise_descriptor_limit
     from signaling_service.http.listening import BACKLOG, PortNotTaken, listen
     from signaling_service.logs import configure_logs
@@ -58,12 +59,16 @@ def main() -> int:
             found = public_address(settings.ice_servers, settings.ice_addresses)
             settings = settings.model_copy(update={"public_ip": found})
             logger.info("browsers are told the address %s", settings.public_ip)
+        certificate = None
+        if settings.ssl_certfile and settings.ssl_keyfile:
+            certificate = Certificate(settings.ssl_certfile, settings.ssl_keyfile)
         service: Serving
         # The port first: a start that cannot have it touches no socket of the service that has.
         listening = listen(settings.host, settings.port)
         service = Front(settings, nursery) if settings.processes > 1 else Service(settings)
         service.bind()
     except (
+        CertificateUnusable,
         NoPublicAddress,
         PortNotTaken,
         ResultsNotBound,
@@ -75,7 +80,7 @@ def main() -> int:
         return 1
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(service),
+            create_app(service, certificate),
             # asyncio's: the datagram hooks of aioice's patches differ on uvloop.
             loop=f"{EventLoop.__module__}:{EventLoop.__name__}",
             http=BoundedConnection,
@@ -84,8 +89,7 @@ def main() -> int:
             access_log=False,  # It would name addresses, and parameters in queries.
             log_config=None,
             proxy_headers=False,  # The application does it, for the proxies that are named.
-            ssl_certfile=settings.ssl_certfile,
-            ssl_keyfile=settings.ssl_keyfile,
+            ssl_context_factory=(lambda *_: certificate.context) if certificate else None,
             timeout_graceful_shutdown=1,
         )
     )

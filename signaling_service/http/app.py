@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol
@@ -17,6 +18,7 @@ from signaling_service.access.origins import ANY, Origins
 from signaling_service.config import Settings
 from signaling_service.errors import BodyTooLarge, MalformedRequest, SignalingError
 from signaling_service.http.answers import error_response
+from signaling_service.http.certificate import Certificate
 from signaling_service.http.gate import Gate
 from signaling_service.http.routes import create_routes
 from signaling_service.http.static_files import StaticPages
@@ -47,15 +49,19 @@ class Serving(Protocol):
         """Return all instruments in Prometheus' text format."""
 
 
-def create_app(service: Serving) -> FastAPI:
-    """Return the application around a service that may be bound already."""
+def create_app(service: Serving, certificate: Certificate | None = None) -> FastAPI:
+    """Return the application around a service that may be bound already; it keeps the certificate new."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await service.open()
+        renewing = asyncio.create_task(certificate.run()) if certificate else None
         try:
             yield
         finally:
+            if renewing is not None:
+                renewing.cancel()
+                await asyncio.gather(renewing, return_exceptions=True)
             await service.close()
 
     # FastAPI's interactive pages load scripts from a CDN, so they are not served: people have docs/.
