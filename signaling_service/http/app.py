@@ -12,7 +12,6 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from signaling_service.access.origins import ANY, Origins
 from signaling_service.config import Settings
@@ -20,6 +19,8 @@ from signaling_service.errors import BodyTooLarge, MalformedRequest, SignalingEr
 from signaling_service.http.answers import error_response
 from signaling_service.http.certificate import Certificate
 from signaling_service.http.gate import Gate
+from signaling_service.http.notice import tell_started
+from signaling_service.http.proxies import TrustedProxies
 from signaling_service.http.routes import create_routes
 from signaling_service.http.static_files import StaticPages
 from signaling_service.session.requests import explain
@@ -56,6 +57,8 @@ def create_app(service: Serving, certificate: Certificate | None = None) -> Fast
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await service.open()
         renewing = asyncio.create_task(certificate.run()) if certificate else None
+        # The port is taken already: who connects from now on is answered.
+        tell_started()
         try:
             yield
         finally:
@@ -83,7 +86,7 @@ def create_app(service: Serving, certificate: Certificate | None = None) -> Fast
     app.add_middleware(_BodyLimit)
     app.add_middleware(Gate, origins=_origins(service.settings), checks_host=not service.settings.is_guarded)
     if service.settings.trusted_proxies:
-        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(service.settings.trusted_proxies))
+        app.add_middleware(TrustedProxies, proxies=service.settings.trusted_proxies)
     return app
 
 
