@@ -12,6 +12,7 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
+from shared import absent_package
 from signaling_service.hidden_secrets import hide
 
 logger = logging.getLogger("signaling_service")
@@ -24,15 +25,23 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     hide(sys.argv[1:])
-    if sys.argv[1:2] == ["keys"]:
+    try:
+        return _run(sys.argv[1:])
+    except ModuleNotFoundError as exc:
+        absent_package.explain("signaling_service", "signaling", exc)
+        return 1
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments[:1] == ["keys"]:
         from signaling_service.keys_command import main as make_keys
 
-        return make_keys(sys.argv[2:])
+        return make_keys(arguments[1:])
     from signaling_service.config import read_settings
     from signaling_service.network_settings import AUTO
     from signaling_service.processes.nursery import Nursery
 
-    settings = read_settings(sys.argv[1:])
+    settings = read_settings(arguments)
     nursery = Nursery()
     if settings.processes > 1:
         # Their imports happen beside those that follow.
@@ -51,7 +60,7 @@ def main() -> int:
     from signaling_service.service import Service
     from signaling_service.workers.results import ResultsNotBound
 
-    configure_logs(settings.log_level)
+    configure_logs(settings.log_level, settings.log_format)
     raise_descriptor_limit()
     try:
         known_aiortc.check()
