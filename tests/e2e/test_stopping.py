@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import ssl
 import stat
 import sys
 import tempfile
@@ -14,6 +15,7 @@ import httpx
 import psutil
 import pytest
 
+from harness.certificate import write_certificate
 from harness.deadline import eventually
 from harness.peer import Peer
 from harness.picture import Picture
@@ -43,6 +45,12 @@ def made_key(folder: Path) -> tuple[Path, str]:
     return file, file.read_text().strip()
 
 
+async def handed_out(port: int, certificate: bytes) -> bool:
+    """Whether a handshake with this port is given this certificate."""
+    found = await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", port))
+    return ssl.PEM_cert_to_DER_cert(found) == certificate
+
+
 async def test_ctrl_c_ends_both_services_within_three_seconds_in_the_middle_of_a_call(tmp_path: Path) -> None:
     port = free_port()
     # TMPDIR and so the socket's path must be short.
@@ -63,6 +71,12 @@ async def test_ctrl_c_ends_both_services_within_three_seconds_in_the_middle_of_a
                     services = psutil.Process(launcher.pid).children(recursive=True)
                     assert len(services) >= 2
                     assert not any(key in word for service in services for word in service.cmdline())
+                    renewed, _ = write_certificate(Path(folder) / "p2pcamera" / "tls")
+                    its = ssl.PEM_cert_to_DER_cert(renewed.read_text())
+                    await eventually(
+                        lambda: handed_out(port, its), START_S, "the renewed certificate is used"
+                    )
+                    await peer.frames(10)
                     launcher.interrupt()
                     assert await launcher.ended(ENDS_WITHIN_S) == 0
                     assert not any(service.is_running() for service in services)
