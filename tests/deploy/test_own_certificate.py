@@ -28,14 +28,15 @@ def test_it_is_made_once_for_its_owner_alone_and_the_service_takes_it(tmp_path: 
 
 def test_one_that_does_not_fit_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chain, key = certificate_for(ADDRESSES, tmp_path)
+    seen = {fingerprint(chain)}
 
     def is_new() -> bool:
-        nonlocal before
-        before, last = fingerprint(certificate_for(ADDRESSES, tmp_path)[0]), before
+        found = fingerprint(certificate_for(ADDRESSES, tmp_path)[0])
         Certificate(chain, key)
-        return before != last
+        is_known = found in seen
+        seen.add(found)
+        return not is_known
 
-    before = fingerprint(chain)
     certificate_for([*ADDRESSES, "10.0.0.1"], tmp_path)
     assert is_new()
     assert not is_new()

@@ -73,7 +73,7 @@ async def test_every_line_about_a_session_names_it(
         await calling.service.http.delete(f"/sessions/{session}")
         await calling.service.is_free()
     lines = [one for one in caplog.records if one.name.startswith("signaling_service.")]
-    said = [(one.getMessage(), one.session) for one in lines]
+    said = [(one.getMessage(), one.__dict__["session"]) for one in lines]
     for words in ("is opened", "is connected", "a change is refused", "the session ended"):
         assert {id_ for line, id_ in said if words in line} == {session}
     # The page's encoder is in this process too.
