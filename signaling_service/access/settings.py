@@ -35,7 +35,9 @@ class AccessSettings(BaseSettings):
         False, description="let everybody who reaches this service use it: beyond loopback without a key"
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="addresses or networks of proxies whose X-Forwarded-For is believed, comma-separated"
+        (),
+        description="addresses or networks of proxies whose X-Forwarded-For, -Proto, -Prefix are believed, "
+        "comma-separated",
     )
     api_key: str | None = Field(
         None, min_length=1, repr=False, description="token that every caller must bring"

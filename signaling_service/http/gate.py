@@ -47,7 +47,7 @@ class Gate:
         send = _guarded(send)
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
-        is_exempt = scope["path"] in EXEMPT
+        is_exempt = scope["path"].removeprefix(scope.get("root_path", "")) in EXEMPT
         if self._checks_host and not is_exempt and not self._origins.takes_host(host, _reached_at(scope)):
             await self._refuse(HostRefused(host), f"host {host!r}", scope, receive, send)
             return

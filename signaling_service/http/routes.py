@@ -86,7 +86,8 @@ def create_routes(
     async def openapi(request: Request) -> dict[str, Any]:
         """The calls and their bodies as OpenAPI 3.1."""
         schema: dict[str, Any] = request.app.openapi()
-        return schema
+        # Below a proxy's prefix.
+        return {**schema, "servers": [{"url": request.scope.get("root_path") or "/"}]}
 
     @router.get("/watch/{stream}", include_in_schema=False)
     async def watch_page(stream: str) -> Response:

@@ -63,6 +63,8 @@ class Session:
         self._caller = caller
         self._on_connected = on_connected
         self._on_end = on_end
+        # Events of others reach it too, in whose tasks no session is set.
+        self._log = logging.LoggerAdapter(logger, {"session": self.name})
         self._pc = RTCPeerConnection(around.rtc())
         self._returned = ReturnedTrack(around.metrics, around.card, Outage.CLOSED)
         self.publication = publication
@@ -129,9 +131,8 @@ class Session:
     def end(self, reason: str) -> None:
         """Begin to close for this reason; only the first one counts."""
         if self._closing is None:
-            logger.info(
-                "session %s ended: %s (%d frames in, %d out)",
-                self.name,
+            self._log.info(
+                "the session ended: %s (%d frames in, %d out)",
                 reason,
                 self._statistics.frames_in,
                 self._statistics.frames_out,
@@ -169,7 +170,7 @@ class Session:
             _resolve(self._settled, None)
             self._around.metrics.sessions_connected.inc()
             self._start(self._watch_silence())
-            logger.info("session %s connected", self.name)
+            self._log.info("the session is connected")
             if (refusal := self._on_connected(self)) is not None:
                 self.refuse(refusal)
                 return
@@ -204,7 +205,7 @@ class Session:
         """Tell the page why its session ends, and end it; only the first reason counts."""
         if not self._is_refused:
             self._is_refused = True
-            logger.warning("session %s: %s", self.name, error)
+            self._log.warning("the session is ended: %s", error)
             self._start(self._refuse(error))
 
     async def _refuse(self, error: SignalingError) -> None:
@@ -225,7 +226,7 @@ class Session:
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("session %s: %r", self.name, error, exc_info=error)
+            self._log.error("the session has failed: %r", error, exc_info=error)
             self.end("internal error")
 
     async def _close(self) -> None:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from aiortc import RTCPeerConnection
 
+from shared.log_ids import of_session
 from shared.wire import SESSION_BYTES
 from signaling_service.access.caller import Caller, both, preset
 from signaling_service.errors import (
@@ -117,8 +118,9 @@ class LocalSessions:
 
     async def open(self, offer: Offer, caller: Caller, id_: bytes | None = None) -> Described:
         """As SessionHost has it; the front chooses the ids of what it deals to its processes."""
-        with self._counted():
-            described = await self._open(offer, caller, id_)
+        key = id_ or secrets.token_bytes(SESSION_BYTES)
+        with self._counted(), of_session(key.hex()):
+            described = await self._open(offer, caller, key)
         self._around.metrics.offers.labels("answered").inc()
         return described
 
@@ -131,7 +133,7 @@ class LocalSessions:
         try:
             first_rtp_timestamp = await session.wish.change(change)
         except SignalingError as exc:
-            logger.info("session %s: a change is refused: %s", session_id, exc.code)
+            logger.info("a change is refused: %s", exc.code, extra={"session": session.name})
             raise
         return describe(session, first_rtp_timestamp=first_rtp_timestamp)
 
@@ -190,7 +192,7 @@ class LocalSessions:
         if not self._around.workers.live():
             raise NoWorker([self._limits.default_filter])
 
-    async def _open(self, offer: Offer, caller: Caller, id_: bytes | None) -> Described:
+    async def _open(self, offer: Offer, caller: Caller, key: bytes) -> Described:
         allowed = both(self._around.allowed, caller.grant.filters)
         filters = tuple(offer.filter or (preset(self._limits.default_filter, allowed),))
         params = offer.params or {}
@@ -199,7 +201,6 @@ class LocalSessions:
         name = name_for(offer.publish, caller) if offer.publish else None
         if name is not None:
             self._around.streams.check_publish(name, caller.subject)
-        key = id_ or secrets.token_bytes(SESSION_BYTES)
         # Entered before the first wait, so that the limits hold among offers that come together.
         for over in self._places.take(key.hex(), caller):
             self.give_up(over, None)
@@ -224,7 +225,7 @@ class LocalSessions:
         except BaseException:
             await session.close("offer refused")
             raise
-        logger.info("session %s opened: %s", session.name, ", ".join(filters))
+        logger.info("the session is opened: %s", ", ".join(filters))
         return describe(session, answer_sdp=answer_sdp)
 
     def room(self) -> int:
