@@ -141,6 +141,9 @@ window.answer = async (sdp) => {
   const video = peer.getTransceivers().find(({ receiver }) => receiver.track.kind === "video");
   video.direction = "sendrecv";
   await video.sender.replaceTrack(await red(video.receiver.track));
+  // As the service does: the size stays, whatever Chromium makes of the bandwidth.
+  const keepsSize = { degradationPreference: "maintain-resolution" };
+  await video.sender.setParameters({ ...video.sender.getParameters(), ...keepsSize });
   await peer.setLocalDescription();
   await new Promise((resolve) => {
     const look = () => peer.iceGatheringState === "complete" && resolve();
