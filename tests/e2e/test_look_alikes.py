@@ -36,8 +36,8 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 async def _site(stage: Stage, name: str) -> Page:
-    await stage.context.add_init_script(COUNT_CONNECTIONS)
     page = await stage.open(
+        first=COUNT_CONNECTIONS,
         body=f"<script src=/{name}.js></script>",
         files={f"/{name}.js": (PAGES / f"{name}.js").read_text()},
         headers={"Content-Security-Policy": STRICT},
