@@ -155,7 +155,9 @@ async def test_no_port_is_open_but_that_of_http(host: Host) -> None:
     assert not any(sockets_with_addresses(worker) for worker in host.workers)
 
 
-async def test_signaling_that_was_killed_takes_its_socket_over_and_finds_the_workers_again(host: Host) -> None:
+async def test_signaling_that_was_killed_takes_its_socket_over_and_finds_the_workers_again(
+    host: Host,
+) -> None:
     await host.serving(workers=2)
     host.signaling.kill()
     assert list(host.run_dir.glob("results.ipc"))
