@@ -1,8 +1,8 @@
 """How heads are held: the average face moved, turned and scaled onto a mesh as a rigid body.
 
 The rotation that fits best is the largest eigenvector of a 4 x 4 matrix (B. K. P. Horn, "Closed-form solution
-of absolute orientation using unit quaternions", JOSA A 1987). On a GPU it is found by squaring that matrix again
-and again, so that nothing asks the device.
+of absolute orientation using unit quaternions", JOSA A 1987). On a GPU it is found by squaring that matrix
+again and again, so that nothing asks the device.
 """
 
 from __future__ import annotations
