@@ -30,7 +30,7 @@ class Album:
 
 @lru_cache(len(COATS))
 def album(kind: Kind) -> Album:
-    """Return an animal's drawings. The first time they are drawn, which takes a third of a second of a core."""
+    """Return an animal's drawings; the first time they are drawn, in a third of a second of a core."""
     coat = COATS[kind]
     mouth = drawn_tongue(5) if coat.mouth == "tongue" else drawn_teeth(coat.mouth == "fangs")
     return Album(
