@@ -166,6 +166,26 @@ async def test_sound_follows_the_picture_within_20_ms(stage: Stage) -> None:
     assert await page.evaluate("microphone.readyState") == "ended"
 
 
+@pytest.mark.timeout(300)
+async def test_a_microphone_that_is_asked_for_alone_is_in_step_with_the_picture_that_is_there(
+    stage: Stage,
+) -> None:
+    """As a page records, or calls: the camera first, the microphone when it is needed."""
+    page = await stage.open({"audio": "sync"})
+    await _call(page, "{ audio: true }")
+    assert await page.evaluate("stream.getAudioTracks()[0] === microphone")  # There is no picture yet.
+    await _call(page, "{ video: true }")
+    await tell_latency(stage, 250)
+    await page.evaluate("window.camera = stream")
+    await _call(page, "{ audio: true }")
+    assert await page.evaluate("stream.getAudioTracks()[0] !== microphone")
+    # Measured before the first sound, so that a recording is in step from its begin.
+    assert await page.evaluate("p2pcamera.sessions[0].audioDelay_ms") > 200
+    await _in_step(page, 250)
+    await page.evaluate("stream.getAudioTracks()[0].stop()")
+    assert await page.evaluate("[microphone.readyState, camera.active]") == ["ended", True]
+
+
 async def test_delayed_track_has_the_microphones_manners(stage: Stage) -> None:
     page = await _opened(stage, {"audio": "sync"})
     await _call(page)
