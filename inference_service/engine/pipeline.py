@@ -19,6 +19,7 @@ from inference_service.device.colour import Colour
 from inference_service.device.crossing import CpuCrossings, Crossings, GpuCrossings
 from inference_service.device.memory import is_shortage
 from inference_service.device.pictures import Pictures
+from inference_service.engine import first_batch
 from inference_service.engine.answers import Result
 from inference_service.engine.applying import apply
 from inference_service.engine.batcher import Ready
@@ -107,9 +108,9 @@ class Pipeline:
         self._states.forget_filter(name)
 
     def warm(self, one: Filter) -> None:
-        """Run a filter once on noise, with its conversions.
+        """Run a filter once on noise, with its conversions, and look for an author's usual mistakes.
 
-        Raises what the filter raises, and NotFinite where the picture is spoiled.
+        Raises what the filter raises, BadResult for a mistake, and NotFinite where the picture is spoiled.
         """
         width, height = WARM_SIZE
         # The same each time. On grey a network's numbers stay small, and it finds nothing to go on with.
@@ -121,7 +122,7 @@ class Pipeline:
         is_spoiled = False
         with crossings.computing(), torch.inference_mode():
             pictures = Pictures([planes], WARM_SIZE, Colour(), self._device, crossing)
-            spoiled = apply(one, pictures, [item], crossing.stages)
+            spoiled = apply(one, pictures, [item], crossing.stages, first_batch.check)
             if pictures.came is None:
                 crossing.download(pictures.i420(), spoiled)
                 is_spoiled = bool(crossing.arrive().spoiled.any())

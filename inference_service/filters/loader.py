@@ -18,9 +18,10 @@ from inference_service.device import context
 from inference_service.filters import trouble
 from inference_service.filters.attempts import Attempts
 from inference_service.filters.base import Filter
-from inference_service.filters.entry import Entry, Progress, checked, status_of, with_trouble
+from inference_service.filters.entry import Entry, Progress, status_of, with_trouble
 from inference_service.filters.loading import configured
 from inference_service.filters.room import NoRoom, Room
+from inference_service.filters.rules import checked, remarks
 from inference_service.filters.trouble import BLOCKING, PASSING, Code, Trouble
 from shared.wire import FilterState, FilterStatus
 
@@ -109,6 +110,8 @@ class Loader:
             made = configured(cls, self._settings_of(entry))
             obstacle = trouble.before_loading(made, self._device, self._weights_dir)
             size_bytes = trouble.weights_size_bytes(made)
+            for remark in remarks(cls):
+                logger.warning("filter %s %s", cls.name, remark)
         except (Exception, SystemExit) as exc:
             self._fail(entry, "could not be imported", exc)
             return None

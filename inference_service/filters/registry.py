@@ -58,13 +58,22 @@ def installed(*, has_test_params: bool = False) -> dict[str, EntryPoint]:
     `has_test_params`: those that can be made slow, for tests of capacity, are.
     """
     found: dict[str, EntryPoint] = {}
-    for point in entry_points(group=GROUP):
+    # By their packages, so that every start keeps the same one.
+    for point in sorted(entry_points(group=GROUP), key=lambda one: (_package(one), one.name)):
         if point.name in BUILT_IN or point.name in found:
-            logger.warning("filter %s of %s is left out: the name is taken", point.name, point.value)
+            winner = "p2pcamera" if point.name in BUILT_IN else _package(found[point.name])
+            logger.warning(
+                "filter %s of the package %s (%s) is left out: the package %s has one of this name",
+                *(point.name, _package(point), point.value, winner),
+            )
         elif 0 < len(point.name) <= MAX_NAME:
             found[point.name] = point
     built_in = BUILT_IN | (FOR_TESTS if has_test_params else {})
     return {name: EntryPoint(name, value, GROUP) for name, value in built_in.items()} | found
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else "?"
 
 
 class Registry:

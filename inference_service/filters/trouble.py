@@ -11,7 +11,13 @@ from pathlib import Path
 import torch
 
 from inference_service.device.memory import is_shortage
-from inference_service.errors import DownloadError, MissingPackage, WeightsError
+from inference_service.errors import (
+    DownloadError,
+    FilterFailed,
+    FilterNotUsable,
+    MissingPackage,
+    WeightsError,
+)
 from inference_service.filters.base import Filter
 from inference_service.filters.vision.networks.packages import INSTALL
 
@@ -132,6 +138,10 @@ def after_failure(name: str, what: str, exc: BaseException) -> Trouble:
         return Trouble(
             Code.OUT_OF_MEMORY, "did not fit into memory", remedy="free memory, or use a larger GPU"
         )
+    if isinstance(exc, FilterFailed | FilterNotUsable):
+        # In the worker's words or in those that its author meant for pages: no path is in them.
+        told = exc.reason if isinstance(exc, FilterFailed) else str(exc)
+        return Trouble(Code.FAILED, f"{what}: {told}", told, "see the worker's log")
     kind = type(exc).__name__
     return Trouble(Code.FAILED, f"{what} ({kind})", kind, "see the worker's log")
 
