@@ -18,7 +18,7 @@ import torch
 from inference_service.config import Settings
 from inference_service.device.choice import Device
 from inference_service.engine.answers import Result
-from inference_service.engine.engine import Engine, Limits, Outputs
+from inference_service.engine.engine import Engine, Explain, Limits, Outputs
 from inference_service.link.publisher import Publisher
 from inference_service.link.receiver import Receiver
 from inference_service.metrics import Metrics
@@ -38,8 +38,12 @@ class Worker:
         points: Mapping[str, EntryPoint],
         on_failure: Callable[[], None],
         on_hang: Callable[[], None],
+        explain: Explain | None = None,
     ) -> None:
-        """`on_failure` and `on_hang` are called in threads of the engine; see `engine.Outputs`."""
+        """`on_failure` and `on_hang` are called in threads of the engine; see `engine.Outputs`.
+
+        `explain` is that of `Engine`.
+        """
         self.id = secrets.token_hex(8)
         self.frames_endpoint = ""
         self._settings = settings
@@ -54,6 +58,7 @@ class Worker:
             settings.weights_dir,
             Limits(settings.max_batch, settings.max_wait_ms, settings.hang_s, settings.filter_memory_mb),
             Outputs(self._publish, self._announce, self._leave, on_hang),
+            explain,
         )
         self._publisher = Publisher(
             [endpoints.parse(text) for text in settings.signaling], self._status, self.metrics, settings.keys
@@ -64,6 +69,10 @@ class Worker:
     def metrics(self) -> Metrics:
         """All counters of this worker."""
         return self._engine.metrics
+
+    def renew(self, before: Callable[[], object]) -> None:
+        """Load every plug-in anew that is loaded or has failed; see `Registry.renew`."""
+        self._engine.registry.renew(before)
 
     def open(self) -> None:
         """Bind, start all threads, and say so to the signaling services. Raises BindError."""

@@ -48,8 +48,12 @@ class Pipeline:
         metrics: Metrics,
         health: Health,
         on_shortage: Callable[[], None] = lambda: None,
+        explain: Callable[[BaseException], str] | None = None,
     ) -> None:
-        """`on_shortage` is called, in the loop's thread, when a single frame does not fit into memory."""
+        """`on_shortage` is called, in the loop's thread, when a single frame does not fit into memory.
+
+        `explain` is that of `Failures`.
+        """
         self._device = device
         self._worker = worker
         self._metrics = metrics
@@ -59,7 +63,7 @@ class Pipeline:
         self._most_until_s = float("-inf")
         self._too_large_alone = 0
         self._states = States()
-        self._failures = Failures(worker, metrics, health, self._states, device)
+        self._failures = Failures(worker, metrics, health, self._states, device, explain)
         self._crossings = _crossings(device)
         self._warming: Crossings | None = None
 
