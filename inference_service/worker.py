@@ -23,7 +23,7 @@ from inference_service.link.publisher import Publisher
 from inference_service.link.receiver import Receiver
 from inference_service.metrics import Metrics
 from shared import binding, endpoints
-from shared.wire import PROTOCOL_VERSION, FrameHeader, LoopState, StatusHeader
+from shared.wire import DATA_VERSION, PROTOCOL_VERSION, FrameHeader, LoopState, StatusHeader
 
 logger = logging.getLogger(__name__)
 
@@ -158,6 +158,8 @@ def _versions() -> dict[str, str]:
     return {
         "p2pcamera": own,
         "protocol": str(PROTOCOL_VERSION),
+        # Frames may ask it for data, by a field that older workers refuse.
+        DATA_VERSION: "1",
         "python": platform.python_version(),
         "torch": str(torch.__version__),
     }

@@ -26,6 +26,7 @@ from inference_service.engine.batcher import Ready
 from inference_service.engine.failures import Failures
 from inference_service.engine.health import Health
 from inference_service.engine.states import States
+from inference_service.engine.telling import Telling
 from inference_service.engine.under_way import Begun, Finished, Running
 from inference_service.errors import NotFinite
 from inference_service.filters.base import Filter, Item
@@ -122,11 +123,12 @@ class Pipeline:
         # Streams of its own: the loop may be in the middle of a batch.
         self._warming = crossings = self._warming or _crossings(self._device)
         crossing = crossings.begin()
-        item = Item(session=bytes(16), sequence=0, params=one.Params())
+        item = Item(session=bytes(16), sequence=0, params=one.Params(), wants_data=True)
+        telling = Telling()
         is_spoiled = False
         with crossings.computing(), torch.inference_mode():
             pictures = Pictures([planes], WARM_SIZE, Colour(), self._device, crossing)
-            spoiled = apply(one, pictures, [item], crossing.stages, first_batch.check)
+            spoiled = apply(one, pictures, [item], crossing.stages, first_batch.check, telling)
             if pictures.came is None:
                 crossing.download(pictures.i420(), spoiled)
                 is_spoiled = bool(crossing.arrive().spoiled.any())
@@ -149,10 +151,11 @@ class Pipeline:
             )
             least_ms = 0.0
             spoiled: torch.Tensor | None = None
+            telling = Telling()
             with turn, self._crossings.computing(), torch.inference_mode():
                 for place, one in enumerate(batch[0].chain):
                     items = [self._item(ready, place, one, started_ns) for ready in batch]
-                    newly = apply(one, pictures, items, crossing.stages)
+                    newly = apply(one, pictures, items, crossing.stages, telling=telling)
                     if newly is not None:
                         spoiled = newly if spoiled is None else spoiled | newly
                     least_ms = max(least_ms, one.least_batch_ms(items))
@@ -171,16 +174,17 @@ class Pipeline:
             self._metrics,
             self._health,
             self._failures,
+            telling,
         )
 
     def _item(self, ready: Ready, place: int, one: Filter, now_ns: int) -> Item:
         header = ready.received.header
         params = ready.params.models[place]
         if not one.keeps_state:
-            return Item(session=header.session, sequence=header.sequence, params=params)
+            return Item(header.session, header.sequence, params, wants_data=header.wants_data)
         size = (header.width, header.height)
         state = self._states.get((header.session, place, one.name), size, now_ns)
-        return Item(session=header.session, sequence=header.sequence, params=params, state=state)
+        return Item(header.session, header.sequence, params, state, header.wants_data)
 
     def _empty_cache(self) -> None:
         if self._device.type == "cuda":
