@@ -35,8 +35,8 @@ def apply(
 ) -> torch.Tensor | None:
     """Replace the pictures by the filter's.
 
-    `telling` takes what the filter tells of them. Returns which of them are spoiled, (N,) bool; None where none
-    can be. Raises BadResult and what the filter raises.
+    `telling` takes what the filter tells of them. Returns which are spoiled, (N,) bool; None where none can
+    be. Raises BadResult and what the filter raises.
     """
     if not one.needs_pictures:
         batch = pictures.nothing()

@@ -52,7 +52,7 @@ class ReturnedTrack(MediaStreamTrack):
         self.forget_older: Callable[[], int | None] = lambda: None
         """Sends nothing again that is older than the frame sent last; returns that one's RTP timestamp."""
         self.rtp_timestamp_of: Callable[[int], int | None] = lambda pts: None
-        """Returns the RTP timestamp with which a frame of this pts is sent; None where it is not known yet."""
+        """Returns the RTP timestamp with which a frame of this pts is sent; None: it is not known yet."""
         self.on_data: Callable[[ResultHeader, int | None], None] = lambda header, rtp_timestamp: None
         """Called with the header of each filtered frame that has data, before it is encoded."""
         self._metrics = metrics
