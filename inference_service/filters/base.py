@@ -15,10 +15,19 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 from inference_service.weights.folder import WeightsFile, WeightsFolder, default_folder
-from shared.wire.data import Data
+from shared.wire.data import Box, Data, Label, Points
 
 __all__ = [
-    *("Box", "Data", "Fallback", "Filter", "Filtered", "Item", "Label", "Later", "Params", "Points"),
+    "Box",
+    "Data",
+    "Fallback",
+    "Filter",
+    "Filtered",
+    "Item",
+    "Label",
+    "Later",
+    "Params",
+    "Points",
     "Settings",
 ]
 
