@@ -190,8 +190,11 @@ def test_a_filter_is_published_by_its_commands(tmp_path: Path) -> None:
         **os.environ,
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
         # No index is asked. What the wheels need is here already, and what is installed goes into a folder.
-        "PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "false", "PIP_NO_DEPS": "1",
-        "PIP_TARGET": str(tmp_path / "site"), "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_BUILD_ISOLATION": "false",
+        "PIP_NO_DEPS": "1",
+        "PIP_TARGET": str(tmp_path / "site"),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PYTHONPATH": str(ROOT),
     }
 

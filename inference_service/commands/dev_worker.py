@@ -12,7 +12,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
-from types import TracebackType
+from pathlib import Path
 
 from inference_service.commands.source import Source, SourceFault
 from inference_service.config import read_settings
@@ -65,14 +65,14 @@ class Watcher(threading.Thread):
         self._ended = threading.Event()
 
     def run(self) -> None:
-        changed: dict[object, object] | None = None
+        changed: dict[Path, tuple[int, int]] | None = None
         while not self._ended.wait(LOOK_EVERY_S):
             stamps = self._source.stamps()
             # Two looks that agree: an editor may be in the middle of writing.
             if stamps == self._seen:
                 changed = None
             elif stamps != changed:
-                changed = dict(stamps)
+                changed = stamps
             else:
                 new = [file.name for file in stamps if stamps[file] != self._seen.get(file)]
                 self._seen, changed = stamps, None
@@ -87,11 +87,10 @@ class OwnFrame(log_lines.OneLine):
         super().__init__("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
         self._source = source
 
-    def formatException(  # noqa: N802 - the base class names it
-        self, ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
-    ) -> str:
+    def formatException(self, ei: object) -> str:  # noqa: N802 - the base class names it
         """Return two lines: where it was, and what is written there."""
-        frame = self._source.frame_of(ei[1]) if ei[1] is not None else None
+        exc = ei[1] if isinstance(ei, tuple) else None
+        frame = self._source.frame_of(exc) if isinstance(exc, BaseException) else None
         return "" if frame is None else f"    {self._source.place(frame)}\n        {frame.line}"
 
     def format(self, record: logging.LogRecord) -> str:

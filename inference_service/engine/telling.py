@@ -36,6 +36,9 @@ class Telling:
                 # On the filters' stream, after which the pictures cross: they arrive together.
                 host = torch.empty(data.rows.shape, dtype=data.rows.dtype, pin_memory=True)
                 data = Later(host.copy_(data.rows, non_blocking=True), data.read)
+            else:
+                # Read in another thread, when the filter may have written there again.
+                data = Later(data.rows.clone(), data.read)
         else:
             count = len(data)
         if count != len(items):

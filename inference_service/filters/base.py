@@ -79,6 +79,10 @@ class Filtered:
     """Of each picture, in the order of the batch."""
 
 
+Answer = Any
+"""A tensor of pictures, or `Filtered`. Not their union: callers that want no data get a tensor."""
+
+
 class Fallback(NamedTuple):
     """What a filter does without, since something has failed while it was loaded."""
 
@@ -153,7 +157,7 @@ class Filter(ABC):
         """
 
     @abstractmethod
-    def apply(self, batch: torch.Tensor, items: Sequence[Item]) -> torch.Tensor | Filtered:
+    def apply(self, batch: torch.Tensor, items: Sequence[Item]) -> Answer:
         """Return the filtered batch: same length, order and shape, on the same device.
 
         `batch` is uint8 in [0, 255] on the device given to `load`. It is RGB in (N, 3, H, W), whose memory

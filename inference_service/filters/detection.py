@@ -12,7 +12,7 @@ from torch import Tensor
 
 from inference_service.device.laps import lap
 from inference_service.filters import base
-from inference_service.filters.base import Box, Data, Filter, Filtered, Item, Later
+from inference_service.filters.base import Answer, Box, Data, Filter, Filtered, Item, Later
 from inference_service.filters.vision.coco import CLASSES, NAMES, NUMBERS, ClassName, Group, numbers_of
 from inference_service.filters.vision.draw.things import Look, ThingPainter, class_colours
 from inference_service.filters.vision.networks.packages import TORCHVISION
@@ -140,7 +140,7 @@ class Detection(Filter):
         self._network = Network(model, device, is_half=is_half(settings.precision, device))
 
     @torch.inference_mode()
-    def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor | Filtered:
+    def apply(self, batch: Tensor, items: Sequence[Item]) -> Answer:
         """Return (N, 3, H, W) float32 drawings over uint8 RGB frames; see `Filter.apply`.
 
         All of a picture is NaN where the network's output for it is not finite. Where a session wants data,
@@ -175,7 +175,9 @@ def told(rows: np.ndarray) -> Data:
     """Return the boxes of one picture's rows."""
     return Data(
         boxes=[
-            Box(*map(float, row[:4]), NAMES.get(int(row[4]), ""), float(row[5])) for row in rows if row[6] > 0
+            Box(x, y, width, height, NAMES.get(int(number), ""), score)
+            for x, y, width, height, number, score, is_shown in rows.tolist()
+            if is_shown > 0
         ]
     )
 

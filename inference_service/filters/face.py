@@ -21,7 +21,7 @@ from torch import Tensor
 
 from inference_service.device.laps import lap
 from inference_service.filters import base
-from inference_service.filters.base import Box, Data, Filter, Filtered, Item, Later
+from inference_service.filters.base import Answer, Box, Data, Filter, Filtered, Item, Later
 from inference_service.filters.vision.draw.covers import Wishes, covered
 from inference_service.filters.vision.draw.masks import Style
 from inference_service.filters.vision.people import hiding
@@ -95,7 +95,7 @@ class Face(Filter):
         self._faces = Faces(device)
 
     @torch.inference_mode()
-    def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor | Filtered:
+    def apply(self, batch: Tensor, items: Sequence[Item]) -> Answer:
         """Return (N, 3, H, W) pictures of uint8 RGB frames, uint8 on a CPU; see `Filter.apply`.
 
         All of a picture is NaN where a network's answer for it is not finite. Where a session wants data, the
@@ -131,7 +131,13 @@ def rows_of(covers: Tensor, size: tuple[int, int]) -> Tensor:
 
 def told(rows: np.ndarray) -> Data:
     """Return the boxes of one picture's rows."""
-    return Data(boxes=[Box(*map(float, row[:4]), "face") for row in rows if row[4] > 0])
+    return Data(
+        boxes=[
+            Box(x, y, width, height, "face")
+            for x, y, width, height, is_there in rows.tolist()
+            if is_there > 0
+        ]
+    )
 
 
 def wishes_of(items: Sequence[Item], rows: Tensor, height: int) -> Wishes:

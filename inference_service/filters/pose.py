@@ -17,7 +17,7 @@ from torch import Tensor
 from inference_service.device.heap import keep_large_blocks
 from inference_service.device.laps import lap
 from inference_service.filters import base
-from inference_service.filters.base import Data, Filter, Filtered, Item, Later, Points
+from inference_service.filters.base import Answer, Data, Filter, Filtered, Item, Later, Points
 from inference_service.filters.vision.draw.people import Look, PeoplePainter
 from inference_service.filters.vision.draw.skeletons import SKELETONS
 from inference_service.filters.vision.networks.packages import TORCHVISION
@@ -138,7 +138,7 @@ class Pose(Filter):
         self._network = _Crowd(load_keypoint_network(self.name, path, self.settings, device))
 
     @torch.inference_mode()
-    def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor | Filtered:
+    def apply(self, batch: Tensor, items: Sequence[Item]) -> Answer:
         """Return (N, 3, H, W) drawings of uint8 RGB frames, uint8 on a CPU; see `Filter.apply`.
 
         All of a picture is NaN where the network's output for it is not finite. Where a session wants data,

@@ -203,6 +203,7 @@ class ReturnedTrack(MediaStreamTrack):
         )
         frame = self._stamp(frame, header.pts)
         if header.data:
+            assert frame.pts is not None
             self.on_data(header, self.rtp_timestamp_of(frame.pts))
         return frame
 

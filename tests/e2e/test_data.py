@@ -78,7 +78,8 @@ async def test_what_a_filter_tells_belongs_to_its_picture(
             seen = [one for one in peer.returned if one.seen is not None and one.rtp_timestamp in told]
             return [(one.seen, told[one.rtp_timestamp]) for one in seen]
 
-        pairs = await eventually(lambda: len(both()) >= 20 and both(), WAIT_S, "pictures with their data")
+        await eventually(lambda: len(both()) >= 20, WAIT_S, "pictures with their data")
+        pairs = both()
         for left, message in pairs:
             (box,) = message["filters"]["walking"]["boxes"]
             assert abs(box["x"] * message["width"] - left) <= PIXELS

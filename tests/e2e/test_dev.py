@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,10 @@ async def test_a_save_in_mid_call_changes_the_picture_and_a_mistake_is_shown(
     port = free_port()
     command = [sys.executable, "-m", "inference_service", "dev", str(file.parent), "--port", str(port)]
     addresses = {} if in_namespace() else {"SIGNALING_ICE_ADDRESSES": "127.0.0.1"}
+    # Not below `tmp_path`, whose path can be longer than a socket's may be.
+    run_dir = tempfile.TemporaryDirectory(prefix="p2p")
     dev = Process("dev", command, tmp_path / "dev.log", {
-        "OMP_NUM_THREADS": "1", "P2PCAMERA_RUN_DIR": str(tmp_path / "run"), **addresses,
+        "OMP_NUM_THREADS": "1", "P2PCAMERA_RUN_DIR": run_dir.name, **addresses,
     })  # fmt: skip
     dev.start()
     try:
@@ -78,3 +81,4 @@ async def test_a_save_in_mid_call_changes_the_picture_and_a_mistake_is_shown(
     finally:
         print(dev.output())
         assert await dev.stop() == 0
+        run_dir.cleanup()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -128,8 +129,8 @@ def test_a_state_that_is_bounded_is_not_told(pipeline, caplog, kept):
 
 def test_the_size_of_a_state_counts_each_memory_once():
     mebibyte = torch.zeros(1 << 20, dtype=torch.uint8)
-    state = {"a": mebibyte, "b": [mebibyte[5:], (mebibyte,)]}
-    state["itself"] = state  # type: ignore[assignment]
+    state: dict[str, Any] = {"a": mebibyte, "b": [mebibyte[5:], (mebibyte,)]}
+    state["itself"] = state
     assert 1 << 20 < growth.size_bytes(state) < (1 << 20) + 2000
 
 

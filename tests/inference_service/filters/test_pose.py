@@ -29,7 +29,7 @@ def session(**params: object) -> Item:
 
 
 def show(pose: Pose, item: Item, picture: Tensor) -> Tensor:
-    shown = pose.apply(picture.clone(memory_format=torch.preserve_format), [item])
+    shown: Tensor = pose.apply(picture.clone(memory_format=torch.preserve_format), [item])
     item.sequence += 1
     assert shown.shape == picture.shape
     assert shown.dtype is torch.uint8

@@ -103,7 +103,7 @@ def test_the_old_one_is_unloaded_when_no_batch_can_use_it_any_more(registry, poi
     for each in versions:
         point.save(each)
         registry.renew(lambda: None)
-        until(lambda each=each: title(registry) == each.title)
+        until(lambda: title(registry) == point.load().title)
     # Each at the next renewal, which is far behind in time.
     until(lambda: versions[0].unloaded == 1)
     assert [each.unloaded for each in versions[1:]] == [0, 0]
