@@ -14,7 +14,10 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
+from shared import absent_package
+
 EXIT_DRAINED = 0
+EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 
 
@@ -29,6 +32,14 @@ def main() -> int:
     # Read when torch is imported. Threads that spin while they wait take time from those that work. On a
     # busy host ink took 215 ms a frame with them and 52 without; on an idle one there is no difference.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        return _run()
+    except ModuleNotFoundError as exc:
+        absent_package.explain("inference_service", "inference", exc)
+        return EXIT_FAILED
+
+
+def _run() -> int:
     if sys.argv[1:] and not sys.argv[1].startswith("-"):
         # What a command does may be ended like any other program.
         _on_signals(signal.default_int_handler)
@@ -44,8 +55,9 @@ def main() -> int:
     from shared import log_lines
 
     settings = read_settings(sys.argv[1:])
-    log_lines.configure(settings.log_level)
-    return work(settings, installed(has_test_params=settings.test_params))
+    ids = log_lines.configure(settings.log_level, settings.log_format)
+    points = installed(has_test_params=settings.test_params)
+    return work(settings, points, on_made=lambda worker: setattr(ids, "worker", worker.id))
 
 
 def _on_signals(handler: signal._HANDLER) -> None:

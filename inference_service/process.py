@@ -29,6 +29,7 @@ def work(
     points: Mapping[str, EntryPoint],
     *,
     explain: Explain | None = None,
+    on_made: Callable[[Worker], None] = lambda worker: None,
     on_open: Callable[[Worker], None] = lambda worker: None,
 ) -> int:
     """Run a worker until SIGTERM or SIGINT drains it, and return its exit code.
@@ -61,6 +62,7 @@ def work(
             on_hang=lambda: os._exit(EXIT_HUNG),
             explain=explain,
         )
+        on_made(worker)
         try:
             worker.open()
         except BindError as exc:

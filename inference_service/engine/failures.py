@@ -78,7 +78,8 @@ class Failures:
         is_new = self._explain is not None and str(told) != self._logged
         if is_new or now_s - self._logged_s >= LOG_EVERY_S:
             self._logged_s, self._logged = now_s, str(told)
-            logger.warning("session %s: %s", header.session.hex(), told, exc_info=exc)
+            its = {"session": header.session.hex()}
+            logger.warning("a frame was not filtered: %s", told, exc_info=exc, extra=its)
         return error(header, self._worker, told)
 
     def _reason(self, exc: Exception) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 import av
 from aiortc import MediaStreamTrack
@@ -32,6 +33,16 @@ CARD_EVERY_S = 0.5
 RESULT_AGE_LIMIT_S = 5.0
 REPEAT_AFTER_S = 0.1
 """A page that lost its picture gets the last one again, unless a new one comes within this time."""
+
+
+class Audience(Protocol):
+    """Others than the page that see what it sees."""
+
+    def show(self, frame: av.VideoFrame) -> None:
+        """Take the picture that the page is sent now."""
+
+    def cut(self) -> None:
+        """Send nothing any more of pictures that were shown before."""
 
 
 class ReturnedTrack(MediaStreamTrack):
@@ -55,6 +66,7 @@ class ReturnedTrack(MediaStreamTrack):
         """Returns the RTP timestamp with which a frame of this pts is sent; None: it is not known yet."""
         self.on_data: Callable[[ResultHeader, int | None], None] = lambda header, rtp_timestamp: None
         """Called with the header of each filtered frame that has data, before it is encoded."""
+        self.audience: Audience | None = None
         self._metrics = metrics
         self._card = card
         self._showing = Showing.NOTHING
@@ -120,6 +132,8 @@ class ReturnedTrack(MediaStreamTrack):
         self._showing = Showing.NOTHING
         if self._cover.begin(time.monotonic(), is_private=is_private):
             self.begin_anew()
+            if self.audience is not None:
+                self.audience.cut()
         self._changed.set()
 
     async def settled(self) -> int | None:
@@ -154,6 +168,8 @@ class ReturnedTrack(MediaStreamTrack):
         self._last_sent_s = time.monotonic()
         self._metrics.frames_returned.labels(self.showing.value).inc()
         self.before_encoding(frame)
+        if self.audience is not None:
+            self.audience.show(frame)
         return frame
 
     async def _next(self) -> av.VideoFrame:
