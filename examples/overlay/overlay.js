@@ -5,6 +5,8 @@
  * frame, and then it is drawn.
  */
 
+/* global p2pcamera */
+
 const video = document.querySelector("video");
 const canvas = document.querySelector("canvas");
 const pen = canvas.getContext("2d");
