@@ -57,7 +57,7 @@ def _work(settings: Settings) -> int:
     from inference_service.device import context
     from inference_service.device.choice import take
     from inference_service.device.gpus import list_gpus, try_out
-    from inference_service.errors import DeviceError
+    from inference_service.errors import DeviceError, HttpPortNotTaken
     from inference_service.filters.registry import installed
     from inference_service.worker import Worker
     from shared.errors import BindError
@@ -91,6 +91,8 @@ def _work(settings: Settings) -> int:
             worker.open()
         except BindError as exc:
             refuse([fault("frames_bind", str(exc))])
+        except HttpPortNotTaken as exc:
+            refuse([fault("http_port", f"{exc}; choose another, or stop what has it")])
         # What torch leaves would hold up a batch whenever the collector went through all of it.
         gc.freeze()
         code = reasons.get()

@@ -67,13 +67,16 @@ from shared.wire.status import (
     pack_status,
     unpack_status,
 )
+from shared.wire.totals import BOUNDS_S, MAX_NAMES, Durations, Totals
 
 __all__ = [
+    "BOUNDS_S",
     "INLINE_PARAMS_BYTES",
     "MAX_CHAIN",
     "MAX_HEADER_BYTES",
     "MAX_HEADER_WITH_PARAMS_BYTES",
     "MAX_MESSAGE_BYTES",
+    "MAX_NAMES",
     "MAX_STATUS_BYTES",
     "MAX_TEXT",
     "PARAMS_ID_BYTES",
@@ -81,6 +84,7 @@ __all__ = [
     "SESSION_BYTES",
     "STATUS_TOPIC",
     "Buffer",
+    "Durations",
     "FilterState",
     "FilterStatus",
     "FrameHeader",
@@ -88,6 +92,7 @@ __all__ = [
     "ResultHeader",
     "ResultKind",
     "StatusHeader",
+    "Totals",
     "frame_message",
     "pack_frame",
     "pack_result",
