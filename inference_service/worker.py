@@ -19,9 +19,9 @@ from inference_service.config import Settings
 from inference_service.device.choice import Device
 from inference_service.engine.answers import Result
 from inference_service.engine.engine import Engine, Limits, Outputs
+from inference_service.errors import HttpPortNotTaken
 from inference_service.link.http_server import HttpServer
 from inference_service.link.publisher import Publisher
-from inference_service.errors import HttpPortNotTaken
 from inference_service.link.receiver import Receiver
 from inference_service.metrics import Metrics
 from shared import binding, endpoints

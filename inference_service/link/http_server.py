@@ -109,7 +109,7 @@ class _Server(ThreadingTCPServer):
                         continue  # Its peer was faster.
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        logger.debug("an HTTP request broke off", exc_info=True)
+        logger.debug("an HTTP request broke off")
 
 
 class _Handler(BaseHTTPRequestHandler):
