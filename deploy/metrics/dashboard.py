@@ -22,7 +22,7 @@ Query = tuple[str, str]
 def mean_s(metric: str, labels: str = "") -> str:
     """Return the expression of a histogram's mean over the last minute."""
     chosen = "{" + OF + labels + "}"
-    return f"sum(rate({metric}_sum{chosen}[$__rate_interval])) / sum(rate({metric}_count{chosen}[$__rate_interval]))"
+    return " / ".join(f"sum(rate({metric}_{part}{chosen}[$__rate_interval]))" for part in ("sum", "count"))
 
 
 def stage_s(*stages: str) -> str:
