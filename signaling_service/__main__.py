@@ -1,6 +1,6 @@
 """`python -m signaling_service`: read settings, bind, serve until a signal.
 
-With the command `keys`: make the keys of the link to workers.
+With a command (`keys`, `status`, `doctor`): make the keys of the link to workers, or look at a service.
 """
 
 from __future__ import annotations
@@ -24,10 +24,8 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     hide(sys.argv[1:])
-    if sys.argv[1:2] == ["keys"]:
-        from signaling_service.keys_command import main as make_keys
-
-        return make_keys(sys.argv[2:])
+    if sys.argv[1:] and not sys.argv[1].startswith("-"):
+        return _command(sys.argv[1], sys.argv[2:])
     from signaling_service.config import read_settings
     from signaling_service.network_settings import AUTO
     from signaling_service.processes.nursery import Nursery
@@ -94,6 +92,24 @@ def main() -> int:
     gc.freeze()
     server.run(sockets=listening)
     return 0 if server.started else 1
+
+
+def _command(name: str, arguments: list[str]) -> int:
+    """Run a command in place of the service; returns the exit code, 2 for one that is unknown."""
+    if name == "keys":
+        from signaling_service.keys_command import main as make_keys
+
+        return make_keys(arguments)
+    if name == "status":
+        from signaling_service.tools.status_command import main as show_status
+
+        return show_status(arguments)
+    if name == "doctor":
+        from signaling_service.tools.doctor_command import main as look
+
+        return look(arguments)
+    sys.stderr.write(f"no command {name!r}; there are keys, status and doctor (flags begin with --)\n")
+    return 2
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
