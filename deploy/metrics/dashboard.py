@@ -128,7 +128,10 @@ def panels() -> list[dict[str, Any]]:
         stat("Calls", total("p2pcamera_sessions_connected")),
         stat("Room for further calls", total("p2pcamera_room")),
         stat("Live workers", total("p2pcamera_workers")),
-        stat("Offers refused per minute", f"60 * {rate('p2pcamera_offers_total', '', f', {refused}')}"),
+        stat(
+            "Offers refused per minute",
+            f"60 * ({rate('p2pcamera_offers_total', '', f', {refused}')} or vector(0))",
+        ),
         stat("Result latency, p95", quantile(0.95, "p2pcamera_result_latency_seconds"), "s"),
         stat("Frames returned per second", rate("p2pcamera_frames_returned_total"), "short"),
         *way(),
