@@ -122,7 +122,9 @@ def test_prometheus_takes_its_configuration_and_what_the_dashboard_asks(tmp_path
     (tmp_path / "targets.yml").write_text(filled)
     promtool("check", "config", tmp_path / "prometheus.yml")
     assert yaml.safe_load(filled) == [{"targets": ["127.0.0.1:7860"], "labels": {"__scheme__": "http"}}]
+    scaled = yaml.safe_load((ROOT / "deploy/kubernetes/overlays/keda/scaled-object.yaml").read_text())
     asked = [one.replace("$__rate_interval", "1m") for one in expressions()]
+    asked += [one["metadata"]["query"] for one in scaled["spec"]["triggers"]]
     recorded = [{"record": f"panel:{place}", "expr": expr} for place, expr in enumerate(asked)]
     made = tmp_path / "dashboard.yml"
     made.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": recorded}]}))
