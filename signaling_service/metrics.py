@@ -48,6 +48,9 @@ class Metrics:
         self.sessions_ended = Counter(
             "p2pcamera_sessions_ended", "Sessions that ended, by reason", ["reason"], registry=self.registry
         )
+        self.reconnects = Counter(
+            "p2pcamera_reconnects", "Offers that took up a lost call again", registry=self.registry
+        )
         self.frames_received = Counter(
             "p2pcamera_frames_received", "Camera frames decoded", registry=self.registry
         )

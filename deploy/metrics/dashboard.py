@@ -138,8 +138,11 @@ def panels() -> list[dict[str, Any]]:
         graph("Calls by encoder", [(total("p2pcamera_encoders", "encoder"), "{{encoder}}")]),
         graph("Offers by outcome", [(rate("p2pcamera_offers_total", "outcome"), "{{outcome}}")], "ops"),
         graph(
-            "Ends of calls by reason",
-            [(rate("p2pcamera_sessions_ended_total", "reason"), "{{reason}}")],
+            "Ends of calls by reason, and reconnects",
+            [
+                (rate("p2pcamera_sessions_ended_total", "reason"), "{{reason}}"),
+                (rate("p2pcamera_reconnects_total"), "taken up again"),
+            ],
             "ops",
         ),
         graph(

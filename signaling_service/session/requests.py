@@ -73,6 +73,8 @@ class Offer(Change):
 
     sdp: str = Field(min_length=1)
     type: Literal["offer"]
+    reconnect: bool = False
+    """It takes up a call again whose connection was lost; only counted."""
 
 
 class FilterMessage(Change):

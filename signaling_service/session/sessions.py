@@ -103,6 +103,8 @@ class LocalSessions:
         with self._counted():
             described = await self._open(offer, caller, id_)
         self._around.metrics.offers.labels("answered").inc()
+        if offer.reconnect:
+            self._around.metrics.reconnects.inc()
         return described
 
     def check_room(self) -> None:

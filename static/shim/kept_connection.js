@@ -159,6 +159,7 @@ export class KeptConnection {
       track: (track) => picture.show(track),
       message: this.#on.message,
       loss: () => this.#lose(link, picture),
+      isReconnection: this.#state === "reconnecting",
     });
     this.#link = link;
     await link.open(this.#on.camera(), iceServers, timeout_ms);

@@ -32,6 +32,7 @@ const MAX_CONTROL_CHARACTERS = 60_000;
  * @property {(track: MediaStreamTrack) => void} track
  * @property {(message: any) => void} message
  * @property {() => void} loss
+ * @property {boolean} [isReconnection] whether it takes up a call again
  */
 
 export class Link {
@@ -204,7 +205,7 @@ export class Link {
     if (signal.aborted) return;
     const { filter, params } = this.#settings;
     this.asked = { filter, params };
-    const answer = await this.#signaling.offer(description, signal);
+    const answer = await this.#signaling.offer(description, signal, this.#on.isReconnection === true);
     this.id = answer.id;
     if (signal.aborted) {
       this.#signaling.end(answer.id).catch(() => {});

@@ -20,7 +20,7 @@ PROMETHEUS = os.environ.get("PROMETHEUS") or shutil.which("prometheus")
 EMPTY = {
     # Nothing of these happens in a good call.
     *("Packets lost", "Results not shown, and errors", "Workers: frames dropped, and errors"),
-    "Ends of calls by reason",
+    "Ends of calls by reason, and reconnects",
 }
 
 pytestmark = [
