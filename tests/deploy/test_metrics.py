@@ -81,7 +81,7 @@ def test_the_dashboard_is_what_its_script_makes() -> None:
 
 
 def test_panels_have_places_of_their_own() -> None:
-    places = set()
+    places: set[tuple[int, int]] = set()
     for panel in shown()["panels"]:
         place = panel["gridPos"]
         assert place["x"] + place["w"] <= dashboard.COLUMNS
