@@ -208,6 +208,10 @@ def panels() -> list[dict[str, Any]]:
                 ),
             ],
         ),
+        graph(
+            "Streams and viewers",
+            [(total("p2pcamera_streams"), "streams"), (total("p2pcamera_viewers"), "viewers")],
+        ),
         graph("Workers: busy", [(f"p2pcamera_worker_busy_ratio{{{OF}}}", "{{worker}}")], "percentunit"),
         graph("Workers: frames in a batch", [(f"p2pcamera_worker_batch_frames{{{OF}}}", "{{worker}}")]),
         graph(

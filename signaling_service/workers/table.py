@@ -66,7 +66,8 @@ class Workers:
         now_s = time.monotonic() if now_s is None else now_s
         if status.worker not in self._workers:
             self._make_room()
-            logger.info("worker %s joined: %s on %s", status.worker, status.frames_endpoint, status.device)
+            its = {"worker": status.worker}
+            logger.info("the worker joined: %s on %s", status.frames_endpoint, status.device, extra=its)
         known = self._workers.get(status.worker)
         self._workers[status.worker] = Worker(status, now_s, known is not None and known.has_answered)
         for served in status.filters:
@@ -171,7 +172,7 @@ class Workers:
                 live[worker.id] = worker
                 continue
             if worker.id in self._live:
-                logger.info("worker %s left: %s", worker.id, reason)
+                logger.info("the worker left: %s", reason, extra={"worker": worker.id})
             if reason == "silent":
                 del self._workers[worker.id]
         changed = {k: _serves(w) for k, w in live.items()} != {k: _serves(w) for k, w in self._live.items()}
