@@ -13,6 +13,10 @@ class DeviceError(InferenceError):
     """The device that the operator asked for cannot be had."""
 
 
+class HttpPortNotTaken(InferenceError):
+    """Nothing can listen for HTTP where the operator wants it; the text says why."""
+
+
 class FilterNotUsable(InferenceError):
     """A filter's class does not keep the rules of `filters/base.py`."""
 

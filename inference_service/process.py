@@ -14,7 +14,7 @@ from inference_service.device import context
 from inference_service.device.choice import take
 from inference_service.device.gpus import list_gpus, try_out
 from inference_service.engine.engine import Explain
-from inference_service.errors import DeviceError
+from inference_service.errors import DeviceError, HttpPortNotTaken
 from inference_service.worker import Worker
 from shared.errors import BindError
 from shared.run_dir import run_dir
@@ -67,6 +67,8 @@ def work(
             worker.open()
         except BindError as exc:
             refuse([fault("frames_bind", str(exc))])
+        except HttpPortNotTaken as exc:
+            refuse([fault("http_port", f"{exc}; choose another, or stop what has it")])
         # What torch leaves would hold up a batch whenever the collector went through all of it.
         gc.freeze()
         on_open(worker)

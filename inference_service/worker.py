@@ -19,6 +19,8 @@ from inference_service.config import Settings
 from inference_service.device.choice import Device
 from inference_service.engine.answers import Result
 from inference_service.engine.engine import Engine, Explain, Limits, Outputs
+from inference_service.errors import HttpPortNotTaken
+from inference_service.link.http_server import HttpServer
 from inference_service.link.publisher import Publisher
 from inference_service.link.receiver import Receiver
 from inference_service.metrics import Metrics
@@ -64,6 +66,14 @@ class Worker:
             [endpoints.parse(text) for text in settings.signaling], self._status, self.metrics, settings.keys
         )
         self._receiver = Receiver(self._engine.mailbox, self.metrics, self._on_frame, settings.keys)
+        self._http = (
+            None
+            if settings.http_port is None
+            else HttpServer(
+                settings.http_host, settings.http_port, self._status, lambda: self._engine.is_running
+            )
+        )
+        self.http_port = settings.http_port
 
     @property
     def metrics(self) -> Metrics:
@@ -75,12 +85,21 @@ class Worker:
         self._engine.registry.renew(before)
 
     def open(self) -> None:
-        """Bind, start all threads, and say so to the signaling services. Raises BindError."""
+        """Bind, start all threads, and say so to the signaling services.
+
+        Raises BindError or HttpPortNotTaken.
+        """
         frames = self._settings.frames
         if frames.startswith("ipc://") and "*" in frames.rpartition("/")[2]:
             binding.sweep(Path(frames.removeprefix("ipc://")))
         bound = self._receiver.open(_with_id(frames, self.id))
         self.frames_endpoint = self._advertised(bound)
+        if self._http is not None:
+            try:
+                self.http_port = self._http.open()
+            except HttpPortNotTaken:
+                self._receiver.close()
+                raise
         self._engine.open(self._settings.filters)
         self._publisher.open()
         logger.info(
@@ -98,6 +117,8 @@ class Worker:
         self._engine.drain()
         self._publisher.close()
         self._receiver.close()
+        if self._http is not None:
+            self._http.close()
         logger.info("the worker has drained: %s", self.metrics.line() or "no frame came")
 
     def _publish(self, made: Sequence[Result]) -> None:
@@ -137,6 +158,7 @@ class Worker:
             loop_usual_ms=reading.usual_ms,
             draining=self._engine.is_draining,
             versions=self._versions,
+            totals=self.metrics.totals(),
         )
 
     def _advertised(self, bound: str) -> str:

@@ -302,12 +302,14 @@
     /**
      * @param {RTCSessionDescription} description
      * @param {AbortSignal} signal
+     * @param {boolean} isReconnection whether it takes up a call again, which the server counts
      * @returns {Promise<{id: string, sdp: string, filters: string[], isPrivate: boolean}>}
      * @throws {Fault}
      */
-    async offer({ type, sdp }, signal) {
+    async offer({ type, sdp }, signal, isReconnection) {
       const { filter, params, outage, server } = this.#settings;
-      const body = JSON.stringify({ type, sdp, filter: filter ?? void 0, params, outage });
+      const reconnect = isReconnection || void 0;
+      const body = JSON.stringify({ type, sdp, filter: filter ?? void 0, params, outage, reconnect });
       const response = await this.#call("offer", { method: "POST", headers: JSON_TYPE, body, signal });
       const answer = await response.json().catch(() => null);
       if (typeof answer?.sdp !== "string" || typeof answer.session !== "string") {
@@ -599,6 +601,7 @@
    * @property {(message: any) => void} message
    * @property {(text: unknown) => void} [data] takes what filters tell of their pictures
    * @property {() => void} loss
+   * @property {boolean} [isReconnection] whether it takes up a call again
    */
   var Link = class {
     #settings;
@@ -777,7 +780,7 @@
       if (signal.aborted) return;
       const { filter, params } = this.#settings;
       this.asked = { filter, params };
-      const answer = await this.#signaling.offer(description, signal);
+      const answer = await this.#signaling.offer(description, signal, this.#on.isReconnection === true);
       this.id = answer.id;
       if (signal.aborted) {
         this.#signaling.end(answer.id).catch(() => {
@@ -1406,7 +1409,8 @@
         track: (track) => picture.show(track),
         data: this.#on.data,
         message: this.#on.message,
-        loss: () => this.#lose(link, picture)
+        loss: () => this.#lose(link, picture),
+        isReconnection: this.#state === "reconnecting"
       });
       this.#link = link;
       await link.open(this.#on.camera(), iceServers, timeout_ms);

@@ -132,6 +132,11 @@ class Engine:
         """No new batch begins."""
         return self._is_draining
 
+    @property
+    def is_running(self) -> bool:
+        """Its threads take frames, and hand results on."""
+        return self._loop.is_alive() and self._finisher.is_alive()
+
     def open(self, filters: Sequence[str]) -> None:
         """Start all threads; `filters` are loaded in theirs."""
         self.registry.open(filters)
@@ -231,6 +236,8 @@ class Engine:
                 # The loop's thread may have begun the next one, but not the one after it.
                 self._flight.land(0.0, time.monotonic())
         self._outputs.results(made)
+        for stage, took_ms in running.stages_ms.items():
+            self.metrics.note_stage(stage, took_ms / 1e3)
         self._outputs.finished(frames, running.stages_ms)
 
     def _land(self, running: Running) -> None:

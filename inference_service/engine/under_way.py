@@ -103,6 +103,7 @@ class Begun:
             spoiled = self._arrived.spoiled.tolist()
         batch_ms = (time.monotonic_ns() - self._started_ns) / 1e6
         self._metrics.batches += 1
+        self._metrics.note_stage("batch", batch_ms / 1e3)
         results = []
         for place, (ready, planes, is_spoiled) in enumerate(zip(self._batch, finished, spoiled, strict=True)):
             if is_spoiled:
@@ -112,13 +113,15 @@ class Begun:
             self._metrics.frames_filtered += 1
             self._health.succeeded()
             header = ready.received.header
+            wait_ms = max(0.0, (self._started_ns - ready.received.arrived_ns) / 1e6)
+            self._metrics.note_stage("wait", wait_ms / 1e3)
             results.append(
                 picture(
                     header,
                     self._worker,
                     planes,
                     data=self._telling.packed(place) if header.wants_data else b"",
-                    wait_ms=max(0.0, (self._started_ns - ready.received.arrived_ns) / 1e6),
+                    wait_ms=wait_ms,
                     batch_ms=batch_ms,
                     filter_ms=self.stages_ms.get(FILTER, 0.0),
                 )

@@ -70,14 +70,17 @@ from shared.wire.status import (
     pack_status,
     unpack_status,
 )
+from shared.wire.totals import BOUNDS_S, MAX_NAMES, Durations, Totals
 
 __all__ = [
+    "BOUNDS_S",
     "DATA_VERSION",
     "INLINE_PARAMS_BYTES",
     "MAX_CHAIN",
     "MAX_HEADER_BYTES",
     "MAX_HEADER_WITH_PARAMS_BYTES",
     "MAX_MESSAGE_BYTES",
+    "MAX_NAMES",
     "MAX_STATUS_BYTES",
     "MAX_TEXT",
     "PARAMS_ID_BYTES",
@@ -85,6 +88,7 @@ __all__ = [
     "SESSION_BYTES",
     "STATUS_TOPIC",
     "Buffer",
+    "Durations",
     "FilterState",
     "FilterStatus",
     "FrameHeader",
@@ -92,6 +96,7 @@ __all__ = [
     "ResultHeader",
     "ResultKind",
     "StatusHeader",
+    "Totals",
     "frame_message",
     "pack_frame",
     "pack_result",

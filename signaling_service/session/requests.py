@@ -75,6 +75,8 @@ class Offer(Change):
     """The name under which others may watch, or true for one that cannot be guessed."""
     sdp: str = Field(min_length=1)
     type: Literal["offer"]
+    reconnect: bool = False
+    """It takes up a call again whose connection was lost; only counted."""
 
 
 class FilterMessage(Change):

@@ -161,6 +161,7 @@ export class KeptConnection {
       data: this.#on.data,
       message: this.#on.message,
       loss: () => this.#lose(link, picture),
+      isReconnection: this.#state === "reconnecting",
     });
     this.#link = link;
     await link.open(this.#on.camera(), iceServers, timeout_ms);

@@ -34,6 +34,7 @@ const MAX_CONTROL_CHARACTERS = 60_000;
  * @property {(message: any) => void} message
  * @property {(text: unknown) => void} [data] takes what filters tell of their pictures
  * @property {() => void} loss
+ * @property {boolean} [isReconnection] whether it takes up a call again
  */
 
 export class Link {
@@ -215,7 +216,7 @@ export class Link {
     if (signal.aborted) return;
     const { filter, params } = this.#settings;
     this.asked = { filter, params };
-    const answer = await this.#signaling.offer(description, signal);
+    const answer = await this.#signaling.offer(description, signal, this.#on.isReconnection === true);
     this.id = answer.id;
     if (signal.aborted) {
       this.#signaling.end(answer.id).catch(() => {});

@@ -143,7 +143,7 @@ async def test_frames_go_round_between_namespaces_that_share_a_folder(host: Host
         assert {(reading.mark, reading.is_inverted) for reading in readings} == {(91, True)}
 
 
-async def test_no_port_is_open_but_that_of_http(host: Host) -> None:
+async def test_no_port_is_open_but_that_of_http_and_a_worker_s_metrics(host: Host) -> None:
     await host.serving(workers=2)
     listening = {
         one.laddr.port
@@ -152,7 +152,10 @@ async def test_no_port_is_open_but_that_of_http(host: Host) -> None:
     }
     assert listening == {host.port}
     assert sockets_with_addresses(host.signaling)
-    assert not any(sockets_with_addresses(worker) for worker in host.workers)
+    # Its metrics, which no port of the host shows.
+    for worker in host.workers:
+        (own,) = sockets_with_addresses(worker)
+        assert int(own.split()[1].partition(":")[2], 16) == 9101
 
 
 async def test_signaling_that_was_killed_takes_its_socket_over_and_finds_the_workers_again(

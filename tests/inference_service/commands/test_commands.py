@@ -263,6 +263,15 @@ def test_list_names_every_filter_also_a_broken_one(capsys, plugged):
     assert "are downloaded on first use" in said["densepose"]
 
 
+def test_list_tells_programs_the_same(capsys, plugged):
+    plugged("def apply(self, batch, items): pass\nequal_params = frozenset({'nope'})\n")
+    assert call("list", "--json") == 0
+    told = {one["name"]: one for one in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert told["plug"]["error"].startswith("FilterNotUsable")
+    assert (told["ink"]["obstacle"], told["ink"]["weights"]) == (None, {})
+    assert list(told["densepose"]["weights"].values()) == [False]
+
+
 def test_list_knows_parameters_and_which_weights_are_here(capsys, tmp_path):
     from inference_service.filters.densepose import DensePose
 
