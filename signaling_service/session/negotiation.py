@@ -8,7 +8,6 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 from aiortc import RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
-from aiortc.exceptions import OperationError
 
 from signaling_service.errors import SignalingError, UdpPortsTaken, UnusableOffer
 from signaling_service.media.bitrate import BitrateProfile
@@ -24,12 +23,14 @@ from signaling_service.rtc.aiortc_patches import (
     own_addresses,
     with_start_bitrate,
 )
+from signaling_service.rtc.answered import answer_formats, as_offered
 from signaling_service.rtc.candidates import (
     LOOPBACK,
     PageCandidates,
     with_loopback_alone,
     with_public_addresses,
 )
+from signaling_service.rtc.offered import Offered, read_offer
 from signaling_service.rtc.packets import Arriving, Leaving
 from signaling_service.rtc.receiving import receive_through
 from signaling_service.rtc.returned_track import ReturnedTrack
@@ -121,8 +122,10 @@ class Negotiation:
             await self._pc.addIceCandidate(None)
 
     async def _answer(self, offer_sdp: str) -> str:
-        await self._take(offer_sdp)
+        offered = read_offer(self._candidates.from_offer(offer_sdp), self._terms.video_codecs)
+        await self._take(offered)
         video = self._video_section()
+        answer_formats(video, offered)
         self._connect(video)
         for other in self._pc.getTransceivers():
             if other is not video:
@@ -132,30 +135,21 @@ class Negotiation:
         await self._pc.setLocalDescription(await self._pc.createAnswer())
         if any(map(lacks_port, ice_connections(self._pc))):
             raise UdpPortsTaken
-        sdp = with_start_bitrate(self._pc.localDescription.sdp, self._terms.bitrates.start)
+        sdp = as_offered(self._pc.localDescription.sdp, offered)
+        sdp = with_start_bitrate(sdp, self._terms.bitrates.start)
         if self._tells_loopback_alone:
             return with_loopback_alone(sdp)
         return with_public_addresses(sdp, self._terms.public_addresses)
 
-    async def _take(self, offer_sdp: str) -> None:
-        offer = RTCSessionDescription(sdp=self._candidates.from_offer(offer_sdp), type="offer")
+    async def _take(self, offered: Offered) -> None:
         # Before the offer, whose first video section takes this transceiver: so our order chooses the codec.
         self._pc.addTransceiver("video").setCodecPreferences(preferences(self._terms.video_codecs))
-        try:
-            await self._pc.setRemoteDescription(offer)
-        except OperationError as exc:
-            if "video" not in str(exc):
-                raise
-            chosen = " or ".join(name.upper() for name in self._terms.video_codecs)
-            raise UnusableOffer(f"the offer has no video codec of this service ({chosen})") from exc
+        await self._pc.setRemoteDescription(RTCSessionDescription(sdp=offered.text, type="offer"))
 
     def _video_section(self) -> RTCRtpTransceiver:
-        transceivers = self._pc.getTransceivers()
-        video = next((t for t in transceivers if t.kind == "video" and t.receiver.track is not None), None)
-        if video is None:
-            raise UnusableOffer("the offer sends no video")
-        if video._offerDirection != "sendrecv":
-            raise UnusableOffer("the video section must send and receive (sendrecv)")
+        # The camera's is the first that aiortc has seen.
+        video = next(t for t in self._pc.getTransceivers() if t.kind == "video")
+        assert video._offerDirection == "sendrecv"
         return video
 
     def _connect(self, video: RTCRtpTransceiver) -> None:
