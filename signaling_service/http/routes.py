@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -22,6 +21,7 @@ from signaling_service.rtc.ice_servers import ice_servers_for_browser
 from signaling_service.session.described import Described
 from signaling_service.session.requests import Change, Offer, change_from_query, parsed
 from signaling_service.session.sessions import SessionHost
+from signaling_service.strict_json import read_json, without_endless
 from signaling_service.workers.table import ServedFilter
 
 JSON = "application/json"
@@ -132,7 +132,7 @@ def _filter(served: ServedFilter) -> dict[str, Any]:
         "name": status.name,
         "title": status.title,
         "description": status.description,
-        "schema": status.schema,
+        "schema": without_endless(status.schema),
         "keeps_state": status.keeps_state,
         "private": served.is_private,
         "state": status.state.value,
@@ -154,7 +154,7 @@ async def _json_body(request: Request, also: str | None = None) -> dict[str, Any
     if _content_type(request) != JSON:
         raise UnsupportedMediaType(f"{JSON} or {also}" if also else JSON)
     try:
-        body = json.loads(await request.body())
+        body = read_json(await request.body())
     except (ValueError, RecursionError) as exc:
         raise MalformedRequest("the body is not JSON") from exc
     if not isinstance(body, dict):
