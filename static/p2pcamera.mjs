@@ -187,19 +187,58 @@ var Candidates = class {
 
 // shim/json.js
 /**
- * JSON that may be anything.
+ * JSON that may be anything, and JSON that means the same in every page.
+ *
+ * A page may have patched what JSON is made with: old libraries give arrays a `toJSON` that makes a text of
+ * them. So the browser's own functions are taken before a later script replaces them, and `toJSON` of the
+ * prototypes is not asked.
  */
+var { parse, stringify } = JSON;
+var { create, defineProperty, keys } = Object;
+var { isArray } = Array;
 /** @param {unknown} value @returns {value is object} */
 function isObject(value) {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return typeof value === "object" && value !== null && !isArray(value);
+}
+/** @template T @param {T | T[] | null | undefined} value @returns {T[]} of what may be one, several or none */
+function asList(value) {
+  if (isArray(value)) return value;
+  return value === null || value === void 0 ? [] : [value];
 }
 /** @param {string} text @returns {any} undefined where the text is not JSON */
 function parsedJson(text) {
   try {
-    return JSON.parse(text);
+    return parse(text);
   } catch {
     return void 0;
   }
+}
+/** @param {unknown} value of arrays, objects, texts, numbers and dates @returns {string} */
+function jsonText(value) {
+  return stringify(bare(value));
+}
+/** @param {any} value @returns {any} a copy that no prototype of the page's says anything about */
+function bare(value) {
+  if (typeof value !== "object" || value === null) return value;
+  if (isArray(value)) {
+    /** @type {any[]} */
+    const list = [];
+    // By index: a page may have patched what iterates, and what appends.
+    for (let index = 0; index < value.length; index += 1) {
+      defineProperty(list, index, { value: bare(value[index]), enumerable: true });
+    }
+    // Found before that of the prototype, and no function.
+    return defineProperty(list, "toJSON", { value: void 0 });
+  }
+  // That of a date says what it is; one that every object has is a library's.
+  const { toJSON } = value;
+  if (typeof toJSON === "function" && toJSON !== Reflect.get(Object.prototype, "toJSON")) {
+    return bare(value.toJSON());
+  }
+  const copy = create(null);
+  const names = keys(value);
+  for (let index = 0; index < names.length; index += 1) copy[names[index]] = bare(value[names[index]]);
+  return copy;
 }
 
 // shim/natives.js
@@ -213,6 +252,7 @@ var framePrototype = globalThis.HTMLIFrameElement?.prototype ?? {};
 var {
   RTCPeerConnection,
   fetch: fetchNative,
+  ImageCapture,
   AudioContext,
   DelayNode,
   GainNode,
@@ -227,7 +267,9 @@ var {
   getCapabilities: getTrackCapabilities,
   applyConstraints: applyTrackConstraints
 } = trackPrototype;
+var { grabFrame } = globalThis.ImageCapture?.prototype ?? {};
 var labelOf = getterOf(trackPrototype, "label");
+var photographedTrackOf = getterOf(globalThis.ImageCapture?.prototype ?? {}, "track");
 var isMutedOf = getterOf(trackPrototype, "muted");
 var statsOf = getterOf(trackPrototype, "stats");
 /** @type {() => (Window & typeof globalThis) | null} */
@@ -282,13 +324,13 @@ var Signaling = class {
    */
   async offer({ type, sdp }, signal) {
     const { filter, params, outage, server } = this.#settings;
-    const body = JSON.stringify({ type, sdp, filter: filter ?? void 0, params, outage });
+    const body = jsonText({ type, sdp, filter: filter ?? void 0, params, outage });
     const response = await this.#call("offer", { method: "POST", headers: JSON_TYPE, body, signal });
     const answer = await response.json().catch(() => null);
     if (typeof answer?.sdp !== "string" || typeof answer.session !== "string") {
       throw new Fault("bad_answer", `what answers at ${server} is not a p2pcamera server`);
     }
-    const filters = [answer.filter ?? []].flat();
+    const filters = asList(answer.filter);
     return { id: answer.session, sdp: answer.sdp, filters, isPrivate: answer.private === true };
   }
   /**
@@ -391,7 +433,7 @@ function newSignaling(settings) {
 /** @param {any} said about a change, which may be anything @returns {Applied} */
 function applied({ filter, private: isPrivate, first_rtp_timestamp: first }) {
   return {
-    filters: [filter ?? []].flat(),
+    filters: asList(filter),
     isPrivate: isPrivate === true,
     first: Number.isSafeInteger(first) ? first : null
   };
@@ -458,7 +500,7 @@ var Control = class {
   async #change(wanted) {
     const outcome = await new Promise((resolve) => {
       this.#changes.push(resolve);
-      this.#send(JSON.stringify({ type: "filter", ...wanted }));
+      this.#send(jsonText({ type: "filter", ...wanted }));
     });
     if (outcome instanceof Fault) throw outcome;
     return outcome;
@@ -559,6 +601,7 @@ function bitrateCap({ width = 640, height = 480 }) {
  */
 /** The server takes messages of 65,536 characters. */
 var MAX_CONTROL_CHARACTERS = 6e4;
+var NO_SERVER = "where is the server? Load the script by a tag with src or data-server, or set p2pcamera.server";
 /**
  * @typedef {{filter: string | string[] | null, params: object}} Choice
  *
@@ -664,7 +707,7 @@ var Link = class {
       /** @type {Control} */
       this.#control
     );
-    const body = JSON.stringify({ filter: name, params });
+    const body = jsonText({ filter: name, params });
     const isLong = body.length > MAX_CONTROL_CHARACTERS;
     if (!isLong && this.#longChanges === 0) {
       const change2 = control.changeFilter(name, params);
@@ -713,7 +756,7 @@ var Link = class {
   /** @param {MediaStreamTrack} camera @param {Promise<RTCIceServer[]>} iceServers */
   async #connect(camera, iceServers) {
     if (this.#settings.fault) throw this.#settings.fault;
-    if (!this.#settings.server) throw new Fault("bad_settings", "p2pcamera.server is not set");
+    if (!this.#settings.server) throw new Fault("bad_settings", NO_SERVER);
     const { signal } = this.#abort;
     const configuration = { iceServers: await iceServers, bundlePolicy: (
       /** @type {const} */
@@ -893,7 +936,7 @@ var Choices = class {
    * @returns {Choice}
    */
   noteGoneBack({ filter, params, private: isPrivate }) {
-    const names = [filter].flat();
+    const names = asList(filter);
     // Parameters that are too long for a message are those of before.
     const known = params ?? this.#acceptedBefore?.params ?? {};
     const choice = { filter: names.length > 1 ? names : names[0], params: known };
@@ -1443,7 +1486,8 @@ var DeviceIds = class {
     return told.deviceId ? { ...told, deviceId: this.other(told.deviceId) } : told;
   }
   /**
-   * Names both ids of each camera that the constraints name, so that the browser finds it by either.
+   * Names both ids of each camera that the constraints name, so that the browser finds it by either. The old
+   * `mandatory: {sourceId}` can name but one: see `candidates`.
    * @template {MediaTrackConstraints} T @param {T} video @returns {T}
    */
   widened(video) {
@@ -1452,13 +1496,46 @@ var DeviceIds = class {
       return Array.isArray(ids) ? ids.flatMap((id) => [id, this.other(String(id))]) : ids;
     });
   }
-  /** @template {MediaTrackConstraints} T @param {T} video from `widened` @returns {T} as the page wrote it */
-  narrowed(video) {
-    return mapDeviceIds(video, (ids) => {
+  /**
+   * Returns the constraints with which the browser is to be asked, one after the other, until it finds a camera.
+   * @template {MediaTrackConstraints} T @param {T} video as the page wrote it @returns {T[]}
+   */
+  candidates(video) {
+    const wide = this.widened(video);
+    const { mandatory } = (
+      /** @type {any} */
+      wide
+    );
+    const { sourceId } = mandatory ?? {};
+    if (sourceId === void 0 || this.other(String(sourceId)) === sourceId) return [wide];
+    const byOther = { ...wide, mandatory: { ...mandatory, sourceId: this.other(String(sourceId)) } };
+    return [byOther, wide];
+  }
+  /**
+   * @template {MediaTrackConstraints} T @param {T} video from `candidates`, as the browser tells it of a track
+   * @param {string} [own] the id of the track's camera, which the page knows by the other one
+   * @returns {T} as the page wrote it
+   */
+  narrowed(video, own) {
+    const told = mapDeviceIds(video, (ids) => {
       if (!Array.isArray(ids)) return ids;
       const named = ids.filter((_, index) => index % 2 === 0);
       return named.length === 1 ? named[0] : named;
     });
+    // From `optional` the browser has made a set for each of both ids, from `mandatory` the camera's own.
+    const { deviceId, advanced } = (
+      /** @type {any} */
+      told
+    );
+    if (Array.isArray(advanced)) {
+      const isSecond = (set, index) => typeof set.deviceId === "string" && this.other(set.deviceId) === advanced[index - 1]?.deviceId;
+      /** @type {any} */
+      told.advanced = advanced.filter((set, index) => !isSecond(set, index));
+    }
+    if (own && deviceId?.exact === own) {
+      told.deviceId = { ...deviceId, exact: this.other(own) };
+    }
+    return told;
   }
   /**
    * @param {any} video the constraints as the page wrote them
@@ -1474,11 +1551,13 @@ var DeviceIds = class {
 };
 /** @param {any} video constraints @returns {string[]} the ids of which the page demands one */
 function exactIds(video) {
-  return [video.deviceId?.exact ?? []].flat();
+  return [...asList(video.deviceId?.exact), ...asList(video.mandatory?.sourceId)];
 }
+/** Members of constraints that may name a camera; those of before the standard are `mandatory` and `optional`. */
+var NAMING = ["deviceId", "advanced", "mandatory", "optional"];
 /** @param {unknown} video constraints @returns {boolean} whether they may name a camera */
 function namesCamera(video) {
-  return isObject(video) && ("deviceId" in video || "advanced" in video);
+  return isObject(video) && NAMING.some((name) => name in video);
 }
 /** @template {any} T @param {T} video @param {(ids: any) => any} map @returns {T} */
 function mapDeviceIds(video, map) {
@@ -1487,11 +1566,18 @@ function mapDeviceIds(video, map) {
     /** @type {any} */
     { ...video }
   );
-  const { deviceId, advanced } = mapped;
+  const { deviceId, advanced, optional } = mapped;
   if (isObject(deviceId)) {
     mapped.deviceId = Object.fromEntries(Object.entries(deviceId).map(([how, ids]) => [how, map(ids)]));
   } else if (deviceId !== void 0) {
     mapped.deviceId = map(deviceId);
+  }
+  // Of before the standard: a list whose members name one id each, and are wishes.
+  if (Array.isArray(optional)) {
+    mapped.optional = optional.flatMap((set) => {
+      const ids = isObject(set) && "sourceId" in set ? asList(map(set.sourceId)) : null;
+      return ids === null ? [set] : ids.map((sourceId) => ({ ...set, sourceId }));
+    });
   }
   if (Array.isArray(advanced)) mapped.advanced = advanced.map((set) => mapDeviceIds(set, map));
   return mapped;
@@ -1590,7 +1676,7 @@ var TrackFace = class {
     this.#owner = owner;
     faces.set(track, this);
     if (track === camera) return;
-    for (const type of ["mute", "unmute"]) {
+    for (const type of ["mute", "unmute", "configurationchange"]) {
       camera.addEventListener(type, () => {
         track.dispatchEvent(new Event(type));
         owner.changed();
@@ -1636,7 +1722,8 @@ var TrackFace = class {
     return deviceIds.withOther(getTrackCapabilities.call(this.#camera));
   }
   getConstraints() {
-    return deviceIds.narrowed(getTrackConstraints.call(this.#camera));
+    const { deviceId } = getTrackSettings.call(this.#camera);
+    return deviceIds.narrowed(getTrackConstraints.call(this.#camera), deviceId);
   }
   /** @param {MediaTrackConstraints} [constraints] */
   async applyConstraints(constraints) {
@@ -1645,7 +1732,7 @@ var TrackFace = class {
     // No camera has this id, so the browser refuses it in its own words.
     const refused = { deviceId: { exact: "" } };
     const isOther = ids.length > 0 && !ids.includes(deviceId);
-    const wanted = isOther ? refused : constraints && deviceIds.widened(constraints);
+    const wanted = isOther ? refused : constraints && deviceIds.candidates(constraints)[0];
     this.#changeCount += 1;
     try {
       await applyTrackConstraints.call(this.#camera, wanted);
@@ -2284,13 +2371,13 @@ var PrivateFilters = class {
   #choices = /* @__PURE__ */ new Set();
   /** @param {string | string[] | null} filter null: the server's default @returns {boolean} */
   includes(filter) {
-    const names = [filter ?? []].flat();
-    return names.some((name) => this.#names.has(name)) || this.#choices.has(JSON.stringify(filter));
+    const names = asList(filter);
+    return names.some((name) => this.#names.has(name)) || this.#choices.has(jsonText(filter));
   }
   /** @param {string | string[] | null} filter that the server has called private */
   add(filter) {
     if (typeof filter === "string") this.#names.add(filter);
-    else this.#choices.add(JSON.stringify(filter));
+    else this.#choices.add(jsonText(filter));
   }
 };
 /** The page has one set, since a filter stays private in all of its sessions. */
@@ -2589,7 +2676,7 @@ var CameraSession = class {
  * @returns {string} equal where one session serves both
  */
 function sourceOf(camera, { server, filter, params }) {
-  return JSON.stringify([getTrackSettings.call(camera).deviceId, server, filter, params]);
+  return jsonText([getTrackSettings.call(camera).deviceId, server, filter, params]);
 }
 
 // shim/token_source.js
@@ -2666,7 +2753,7 @@ async function fetchToken(url) {
   const response = await fetchNative(url, { credentials: "same-origin", cache: "no-store" });
   if (!response.ok) throw new Error(`${response.status}`);
   const text = (await response.text()).trim();
-  return text.startsWith("{") ? JSON.parse(text).token : text;
+  return text.startsWith("{") ? parsedJson(text)?.token : text;
 }
 /** @param {string | Promise<string>} asked @returns {Promise<string>} */
 async function withinLimit(asked) {
@@ -2752,8 +2839,9 @@ function paramsFromText(text) {
  */
 function serverFromText(text, source, baseUrl) {
   if (text) return new URL(text.replace(/\/*$/, "/"), baseUrl).href;
-  if (source) return new URL(".", source).href;
-  throw new Fault("bad_settings", "the script tag needs src or data-server, or p2pcamera.server an address");
+  if (/^https?:/.test(source)) return new URL(".", source).href;
+  const why = source ? `a script from ${source.slice(0, 40)} does not tell where the server is` : "where is the server";
+  throw new Fault("bad_settings", `${why}: the script tag needs data-server, or p2pcamera.server an address`);
 }
 /** @param {string} value @returns {'closed' | 'open'} @throws {Fault} */
 function checkedOutage(value) {
@@ -2764,6 +2852,40 @@ function checkedOutage(value) {
 function checkedAudio(value) {
   if (value === "untouched" || value === "sync") return value;
   throw new Fault("bad_settings", `audio is untouched or sync, not ${value}`);
+}
+
+// shim/opening.js
+/**
+ * How a camera is opened by the browser's own call, and how a page hears that it could not be filtered.
+ */
+/**
+ * @param {MediaStreamConstraints[]} ways to ask for the same camera, of which one names it as the browser does
+ * @param {(constraints: MediaStreamConstraints) => Promise<MediaStream>} openCamera
+ */
+async function firstThatOpens(ways, openCamera) {
+  for (const way of ways.slice(0, -1)) {
+    try {
+      return await openCamera(way);
+    } catch (error) {
+      // Said before the user is asked for permission.
+      if (
+        /** @type {Error} */
+        error?.name !== "OverconstrainedError"
+      ) throw error;
+    }
+  }
+  return openCamera(ways[ways.length - 1]);
+}
+/**
+ * @param {Fault} fault @param {Window & typeof globalThis} window
+ * @returns {DOMException} as a camera that cannot be read, with the fault and its code
+ */
+function thrown(fault, window2) {
+  const text = `The filtered camera could not start: ${fault.message}`;
+  const error = new window2.DOMException(text, "NotReadableError");
+  const about = { configurable: true, writable: true };
+  Object.defineProperty(error, "code", { ...about, value: fault.code, enumerable: true });
+  return Object.defineProperty(error, "cause", { ...about, value: fault });
 }
 
 // shim/delay_path.js
@@ -3364,7 +3486,7 @@ var Page = class extends EventTarget {
   async coverFor(filter, params) {
     const { params: paramsNow } = this;
     const told = await newSignaling({ ...this.#settings }).privateFilters();
-    const isPrivate = privateFilters.includes(filter) || [filter].flat().some((name) => told.includes(name));
+    const isPrivate = privateFilters.includes(filter) || asList(filter).some((name) => told.includes(name));
     // The user may have chosen something else meanwhile.
     if (!isPrivate || this.params !== paramsNow) return false;
     this.filter = filter;
@@ -3401,9 +3523,8 @@ var Page = class extends EventTarget {
       /** @type {MediaTrackConstraints} */
       asked.video
     );
-    const stream = await openCamera(
-      namesCamera(video) ? { ...asked, video: deviceIds.widened(video) } : asked
-    );
+    const ways = namesCamera(video) ? deviceIds.candidates(video).map((one) => ({ ...asked, video: one })) : [asked];
+    const stream = await firstThatOpens(ways, openCamera);
     const [camera] = stream.getVideoTracks();
     // The page's own function has come here before.
     if (faces.has(camera)) return stream;
@@ -3432,8 +3553,11 @@ var Page = class extends EventTarget {
         return stream;
       }
       for (const track of stream.getTracks()) stopTrack.call(track);
-      const text = `The filtered camera could not start: ${message}`;
-      throw new place.window.DOMException(text, "NotReadableError");
+      throw thrown(
+        /** @type {Fault} */
+        error,
+        place.window
+      );
     }
   }
   /** @param {CameraSession} session @param {AudioContext} context that runs */
@@ -3473,6 +3597,123 @@ var Page = class extends EventTarget {
     if (session.state === "raw") this.#raw.add(session);
     else this.#raw.delete(session);
     this.dispatchEvent(new CustomEvent(type, { detail: { session, ...detail } }));
+  }
+};
+
+// shim/camera_elements.js
+/**
+ * The elements by which a page asks for a camera: `<usermedia>` has a stream, `<camera>` a track.
+ *
+ * The browser sets them, and says so by an event. The page sees neither before the filtered camera is there.
+ */
+/** @typedef {{raw: object, seen: object | null, error: DOMException | null}} Answer what stands behind one element */
+/** What has the answer, which is also the name of the event that tells of it. */
+var KINDS = { HTMLUserMediaElement: "stream", HTMLCameraElement: "track" };
+var CameraElements = class {
+  #place;
+  #filter;
+  /** @type {WeakMap<object, Answer>} */
+  #answers = /* @__PURE__ */ new WeakMap();
+  /** What the page has asked of an element. @type {WeakMap<object, MediaTrackConstraints>} */
+  #asked = /* @__PURE__ */ new WeakMap();
+  /** @type {AbortController | null} */
+  #listening = null;
+  /**
+   * @param {Place} place
+   * @param {(video: MediaTrackConstraints | true, raw: MediaStream) => Promise<MediaStream>} filter makes the
+   *   filtered stream of a raw one, or gives that back where cameras are not filtered now
+   */
+  constructor(place, filter) {
+    this.#place = place;
+    this.#filter = filter;
+  }
+  /** @param {Replacements} replacements @param {(video: any) => any} widened names both ids of a camera */
+  install(replacements, widened) {
+    const own = (
+      /** @type {any} */
+      this.#place.window
+    );
+    this.#listening = new AbortController();
+    const { signal } = this.#listening;
+    for (const [name, member] of Object.entries(KINDS)) {
+      const { prototype } = own[name] ?? {};
+      if (!prototype) continue;
+      const native = Object.getOwnPropertyDescriptor(prototype, member)?.get;
+      if (!native) continue;
+      const elements = this;
+      const make = (one, read) => {
+        replacements.replace(prototype, one, (before) => ({
+          /** @this {HTMLElement} */
+          [one]() {
+            const answer = elements.#answerOf(this, native, member);
+            return answer === null ? before.call(this) : read(answer);
+          }
+        }));
+      };
+      make(member, ({ seen }) => seen);
+      make("error", ({ error }) => error);
+      replacements.replace(prototype, "setConstraints", (before) => ({
+        /** @this {HTMLElement} @param {any} constraints */
+        setConstraints(constraints) {
+          elements.#asked.set(this, constraints?.video ?? constraints ?? true);
+          return before.call(this, widened(constraints));
+        }
+      }));
+      own.addEventListener(
+        member,
+        (event) => {
+          const { target } = event;
+          if (!(target instanceof own[name])) return;
+          const answer = elements.#answerOf(
+            /** @type {HTMLElement} */
+            target,
+            native,
+            member
+          );
+          if (answer && answer.seen === null) event.stopImmediatePropagation();
+        },
+        { capture: true, signal }
+      );
+    }
+  }
+  uninstall() {
+    this.#listening?.abort();
+  }
+  /**
+   * @param {HTMLElement} element @param {() => any} native getter of what the browser gives
+   * @param {string} member
+   * @returns {Answer | null} null where the browser gives nothing
+   */
+  #answerOf(element, native, member) {
+    const raw = native.call(element);
+    if (!raw) return null;
+    const known = this.#answers.get(element) ?? null;
+    if (known !== null && known.raw === raw) return known;
+    /** @type {Answer} */
+    const answer = { raw, seen: null, error: null };
+    this.#answers.set(element, answer);
+    this.#fill(element, answer, member);
+    return answer;
+  }
+  /** @param {HTMLElement} element @param {Answer} answer @param {string} member */
+  async #fill(element, answer, member) {
+    const { window: window2 } = this.#place;
+    const isTrack = member === "track";
+    const { raw } = (
+      /** @type {any} */
+      answer
+    );
+    try {
+      const stream = isTrack ? new window2.MediaStream([raw]) : raw;
+      const hasVideo = stream.getVideoTracks().length > 0;
+      const filtered = hasVideo ? await this.#filter(this.#asked.get(element) ?? true, stream) : stream;
+      answer.seen = isTrack ? filtered.getVideoTracks()[0] : filtered;
+      element.dispatchEvent(new window2.Event(member));
+    } catch (error) {
+      answer.error = /** @type {DOMException} */
+      error;
+      element.dispatchEvent(new window2.Event("error"));
+    }
   }
 };
 
@@ -3528,6 +3769,74 @@ var FrameWatch = class {
   }
 };
 
+// shim/photos.js
+/**
+ * Photographs of a filtered camera: frames of the page's own track, in the sizes that the camera itself offers.
+ *
+ * The browser makes an `ImageCapture` for any track, but asks a device for what it does not find in the track.
+ */
+/** As cameras of Chromium do. */
+var TYPE = "image/jpeg";
+var QUALITY = 0.95;
+var Photos = class {
+  #face;
+  #capture;
+  /** @param {TrackFace} face of the page's track @param {ImageCapture} capture the page's, of that track */
+  constructor(face, capture) {
+    this.#face = face;
+    this.#capture = capture;
+  }
+  getPhotoCapabilities() {
+    return this.#ofCamera().getPhotoCapabilities();
+  }
+  getPhotoSettings() {
+    return this.#ofCamera().getPhotoSettings();
+  }
+  /** @param {PhotoSettings} [settings] @returns {Promise<Blob>} */
+  async takePhoto(settings = {}) {
+    await this.#check(settings);
+    const frame = await grabFrame.call(this.#capture);
+    const { width, height } = sizeOf(frame, settings);
+    const canvas = new OffscreenCanvas(width, height);
+    canvas.getContext("2d", { alpha: false })?.drawImage(frame, 0, 0, width, height);
+    frame.close();
+    return canvas.convertToBlob({ type: TYPE, quality: QUALITY });
+  }
+  /** Refuses what the camera would refuse. @param {PhotoSettings} settings @throws {DOMException} */
+  async #check(settings) {
+    const { imageWidth, imageHeight, redEyeReduction } = settings;
+    if (![imageWidth, imageHeight, redEyeReduction].some((value) => value !== void 0)) return;
+    const told = await this.getPhotoCapabilities();
+    const { DOMException } = this.#face.place.window;
+    for (
+      const name of
+      /** @type {const} */
+      ["imageWidth", "imageHeight"]
+    ) {
+      const { min = 1, max = Infinity } = told[name] ?? {};
+      const value = settings[name] ?? min;
+      if (!(value >= min && value <= max)) {
+        throw new DOMException(`${name} is out of range`, "NotSupportedError");
+      }
+    }
+    if (redEyeReduction && told.redEyeReduction !== "controllable") {
+      throw new DOMException("redEyeReduction is not controllable", "NotSupportedError");
+    }
+  }
+  #ofCamera() {
+    return new ImageCapture(this.#face.camera);
+  }
+};
+/**
+ * @param {{width: number, height: number}} frame
+ * @param {PhotoSettings} settings of which one side keeps the proportions
+ */
+function sizeOf(frame, { imageWidth, imageHeight }) {
+  const width = imageWidth ?? (imageHeight ? imageHeight * frame.width / frame.height : frame.width);
+  const height = imageHeight ?? (imageWidth ? imageWidth * frame.height / frame.width : frame.height);
+  return { width: Math.max(1, Math.round(width)), height: Math.max(1, Math.round(height)) };
+}
+
 // shim/replacements.js
 /**
  * Functions and getters of ours in the place of the browser's own.
@@ -3574,6 +3883,7 @@ var Place = class {
   #page;
   #frames;
   #replacements = new Replacements();
+  #elements;
   #isInstalled = false;
   /**
    * @param {Window & typeof globalThis} own the window
@@ -3583,6 +3893,10 @@ var Place = class {
   constructor(own, page, reached) {
     this.window = own;
     this.#page = page;
+    this.#elements = new CameraElements(
+      this,
+      async (video, raw) => await this.#isOn() ? page.filteredStream(this, { video }, async () => raw) : raw
+    );
     this.#frames = new FrameWatch((frame, content) => {
       if (this.#isInstalled) reached(frame, content);
     });
@@ -3604,6 +3918,11 @@ var Place = class {
     this.#askFaces(MediaDeviceInfo.prototype, DeviceFace);
     if (InputDeviceInfo) this.#askFaces(InputDeviceInfo.prototype, DeviceFace);
     this.#replaceStreamClone(MediaStream2);
+    this.#replacePhotos();
+    this.#elements.install(this.#replacements, (asked) => ({
+      ...asked,
+      ...asked?.video && { video: deviceIds.widened(asked.video) }
+    }));
     this.#replaceFrameAccess();
     this.#replaceSetter(MediaStreamTrack.prototype);
     this.watch(this.window.document);
@@ -3613,6 +3932,7 @@ var Place = class {
   uninstall() {
     this.#isInstalled = false;
     this.#frames.stop();
+    this.#elements.uninstall();
     this.#replacements.undo();
     Reflect.deleteProperty(this.window, mark);
     if (Reflect.get(this.window, NAME) === this.#page) Reflect.deleteProperty(this.window, NAME);
@@ -3701,6 +4021,29 @@ var Place = class {
         return new Stream(tracks.map((track) => faces.get(track)?.clone() ?? cloneTrack.call(track)));
       }
     }));
+  }
+  /** Lets photographs show what the track shows. */
+  #replacePhotos() {
+    const { prototype } = (
+      /** @type {any} */
+      this.window.ImageCapture ?? {}
+    );
+    if (!prototype) return;
+    for (
+      const name of
+      /** @type {const} */
+      ["takePhoto", "getPhotoCapabilities", "getPhotoSettings"]
+    ) {
+      this.#replacements.replace(prototype, name, (native) => ({
+        /** @this {ImageCapture} @param {any[]} given */
+        [name](...given) {
+          const track = photographedTrackOf?.call(this);
+          const face = track && faces.get(track);
+          const isFiltered = face instanceof TrackFace && face.camera !== track && track.readyState === "live";
+          return isFiltered ? new Photos(face, this)[name](...given) : native.apply(this, given);
+        }
+      }));
+    }
   }
   /** Replaces the functions of a frame's window before the page gets hold of it. */
   #replaceFrameAccess() {
@@ -3842,10 +4185,13 @@ if (mark in window) {
   if (embedder?.connect) embedder.connect({ Link, Signaling });
   else install(embedder?.settings ?? readSettings(scriptTag(), document.baseURI));
 }
-/** @returns {{src: string, dataset: DOMStringMap} | null} null in a module */
+/** @returns {{src: string, dataset: DOMStringMap} | null} null where there is none, as in a module */
 function scriptTag() {
   const script = document.currentScript;
-  return script && { src: script instanceof HTMLScriptElement ? script.src : "", dataset: script.dataset };
+  if (script) return { src: script instanceof HTMLScriptElement ? script.src : "", dataset: script.dataset };
+  // That of a shadow tree is not the document's current one. Its address stands where an error says it is.
+  const [src] = new Error().stack?.match(/https?:[^\s()]*\/p2pcamera(\.min)?\.js(?=[?#:])/) ?? [];
+  return src ? { src, dataset: {} } : null;
 }
 /** @param {Settings} settings */
 function install(settings) {

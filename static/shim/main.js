@@ -52,10 +52,13 @@ if (mark in window) {
   else install(embedder?.settings ?? readSettings(scriptTag(), document.baseURI));
 }
 
-/** @returns {{src: string, dataset: DOMStringMap} | null} null in a module */
+/** @returns {{src: string, dataset: DOMStringMap} | null} null where there is none, as in a module */
 function scriptTag() {
   const script = document.currentScript;
-  return script && { src: script instanceof HTMLScriptElement ? script.src : "", dataset: script.dataset };
+  if (script) return { src: script instanceof HTMLScriptElement ? script.src : "", dataset: script.dataset };
+  // That of a shadow tree is not the document's current one. Its address stands where an error says it is.
+  const [src] = new Error().stack?.match(/https?:[^\s()]*\/p2pcamera(\.min)?\.js(?=[?#:])/) ?? [];
+  return src ? { src, dataset: {} } : null;
 }
 
 /** @param {Settings} settings */

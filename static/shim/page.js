@@ -8,10 +8,11 @@ import { namesCamera } from "./device_ids.js";
 import { deviceIds } from "./devices.js";
 import { faces } from "./faces.js";
 import { Fault } from "./fault.js";
-import { isObject } from "./json.js";
+import { asList, isObject } from "./json.js";
 import { getTrackSettings, stopTrack } from "./natives.js";
 import { privateFilters } from "./private_filters.js";
 import { checkedAudio, checkedOutage, serverFromText } from "./settings.js";
+import { firstThatOpens, thrown } from "./opening.js";
 import { newSignaling } from "./signaling.js";
 import { Sound } from "./sound.js";
 import { TokenSource } from "./token_source.js";
@@ -115,7 +116,7 @@ export class Page extends EventTarget {
   async coverFor(filter, params) {
     const { params: paramsNow } = this;
     const told = await newSignaling({ ...this.#settings }).privateFilters();
-    const isPrivate = privateFilters.includes(filter) || [filter].flat().some((name) => told.includes(name));
+    const isPrivate = privateFilters.includes(filter) || asList(filter).some((name) => told.includes(name));
     // The user may have chosen something else meanwhile.
     if (!isPrivate || this.params !== paramsNow) return false;
     this.filter = filter;
@@ -153,9 +154,10 @@ export class Page extends EventTarget {
     // Before the camera, so that a new session does not wait for them then.
     const foundEarly = this.#sessions.size === 0 ? findIceServers() : null;
     const video = /** @type {MediaTrackConstraints} */ (asked.video);
-    const stream = await openCamera(
-      namesCamera(video) ? { ...asked, video: deviceIds.widened(video) } : asked,
-    );
+    const ways = namesCamera(video)
+      ? deviceIds.candidates(video).map((one) => ({ ...asked, video: one }))
+      : [asked];
+    const stream = await firstThatOpens(ways, openCamera);
     const [camera] = stream.getVideoTracks();
     // The page's own function has come here before.
     if (faces.has(camera)) return stream;
@@ -181,8 +183,7 @@ export class Page extends EventTarget {
         return stream;
       }
       for (const track of stream.getTracks()) stopTrack.call(track);
-      const text = `The filtered camera could not start: ${message}`;
-      throw new place.window.DOMException(text, "NotReadableError");
+      throw thrown(/** @type {Fault} */ (error), place.window);
     }
   }
 

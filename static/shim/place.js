@@ -2,12 +2,14 @@
  * A window whose functions are replaced: the page's, or one of a frame in it.
  */
 
+import { CameraElements } from "./camera_elements.js";
 import { DelayedMicrophone } from "./delayed_microphone.js";
-import { DeviceFace, withFilteredCameras } from "./devices.js";
+import { DeviceFace, deviceIds, withFilteredCameras } from "./devices.js";
 import { embedder, mark } from "./embedder.js";
 import { faces } from "./faces.js";
 import { FrameWatch } from "./frame_watch.js";
-import { cloneTrack } from "./natives.js";
+import { cloneTrack, photographedTrackOf } from "./natives.js";
+import { Photos } from "./photos.js";
 import { Replacements } from "./replacements.js";
 import { TrackFace } from "./track_face.js";
 
@@ -19,6 +21,7 @@ export class Place {
   #page;
   #frames;
   #replacements = new Replacements();
+  #elements;
   #isInstalled = false;
 
   /**
@@ -29,6 +32,9 @@ export class Place {
   constructor(own, page, reached) {
     this.window = own;
     this.#page = page;
+    this.#elements = new CameraElements(this, async (video, raw) =>
+      (await this.#isOn()) ? page.filteredStream(this, { video }, async () => raw) : raw,
+    );
     this.#frames = new FrameWatch((frame, content) => {
       if (this.#isInstalled) reached(frame, content);
     });
@@ -53,6 +59,11 @@ export class Place {
     this.#askFaces(MediaDeviceInfo.prototype, DeviceFace);
     if (InputDeviceInfo) this.#askFaces(InputDeviceInfo.prototype, DeviceFace);
     this.#replaceStreamClone(MediaStream);
+    this.#replacePhotos();
+    this.#elements.install(this.#replacements, (asked) => ({
+      ...asked,
+      ...(asked?.video && { video: deviceIds.widened(asked.video) }),
+    }));
     this.#replaceFrameAccess();
     this.#replaceSetter(MediaStreamTrack.prototype);
     this.watch(this.window.document);
@@ -63,6 +74,7 @@ export class Place {
   uninstall() {
     this.#isInstalled = false;
     this.#frames.stop();
+    this.#elements.uninstall();
     this.#replacements.undo();
     Reflect.deleteProperty(this.window, mark);
     if (Reflect.get(this.window, NAME) === this.#page) Reflect.deleteProperty(this.window, NAME);
@@ -154,6 +166,24 @@ export class Place {
         return new Stream(tracks.map((track) => faces.get(track)?.clone() ?? cloneTrack.call(track)));
       },
     }));
+  }
+
+  /** Lets photographs show what the track shows. */
+  #replacePhotos() {
+    const { prototype } = /** @type {any} */ (this.window).ImageCapture ?? {};
+    if (!prototype) return;
+    for (const name of /** @type {const} */ (["takePhoto", "getPhotoCapabilities", "getPhotoSettings"])) {
+      this.#replacements.replace(prototype, name, (native) => ({
+        /** @this {ImageCapture} @param {any[]} given */
+        [name](...given) {
+          const track = photographedTrackOf?.call(this);
+          const face = track && faces.get(track);
+          const isFiltered =
+            face instanceof TrackFace && face.camera !== track && track.readyState === "live";
+          return isFiltered ? new Photos(face, this)[name](...given) : native.apply(this, given);
+        },
+      }));
+    }
   }
 
   /** Replaces the functions of a frame's window before the page gets hold of it. */

@@ -80,8 +80,11 @@ function paramsFromText(text) {
  */
 export function serverFromText(text, source, baseUrl) {
   if (text) return new URL(text.replace(/\/*$/, "/"), baseUrl).href;
-  if (source) return new URL(".", source).href;
-  throw new Fault("bad_settings", "the script tag needs src or data-server, or p2pcamera.server an address");
+  if (/^https?:/.test(source)) return new URL(".", source).href;
+  const why = source
+    ? `a script from ${source.slice(0, 40)} does not tell where the server is`
+    : "where is the server";
+  throw new Fault("bad_settings", `${why}: the script tag needs data-server, or p2pcamera.server an address`);
 }
 
 /** @param {string} value @returns {'closed' | 'open'} @throws {Fault} */

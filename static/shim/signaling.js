@@ -4,6 +4,7 @@
 
 import { embedder } from "./embedder.js";
 import { Fault, faultFromError } from "./fault.js";
+import { asList, jsonText } from "./json.js";
 import { fetchNative } from "./natives.js";
 
 /** @import { Settings } from "./settings.js" */
@@ -57,13 +58,13 @@ export class Signaling {
    */
   async offer({ type, sdp }, signal) {
     const { filter, params, outage, server } = this.#settings;
-    const body = JSON.stringify({ type, sdp, filter: filter ?? undefined, params, outage });
+    const body = jsonText({ type, sdp, filter: filter ?? undefined, params, outage });
     const response = await this.#call("offer", { method: "POST", headers: JSON_TYPE, body, signal });
     const answer = await response.json().catch(() => null);
     if (typeof answer?.sdp !== "string" || typeof answer.session !== "string") {
       throw new Fault("bad_answer", `what answers at ${server} is not a p2pcamera server`);
     }
-    const filters = [answer.filter ?? []].flat();
+    const filters = asList(answer.filter);
     return { id: answer.session, sdp: answer.sdp, filters, isPrivate: answer.private === true };
   }
 
@@ -172,7 +173,7 @@ export function newSignaling(settings) {
 /** @param {any} said about a change, which may be anything @returns {Applied} */
 export function applied({ filter, private: isPrivate, first_rtp_timestamp: first }) {
   return {
-    filters: [filter ?? []].flat(),
+    filters: asList(filter),
     isPrivate: isPrivate === true,
     first: Number.isSafeInteger(first) ? first : null,
   };
