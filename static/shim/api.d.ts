@@ -109,8 +109,29 @@ export interface P2PCameraSession {
   close(): void;
 }
 
+/** What limits a picture: the network from or to the page, the server, the filter, or the page's own computer. */
+export type P2PCameraLimit = "up" | "down" | "server" | "filter" | "page";
+
+/** How good the filtered picture is. */
+export interface P2PCameraQuality {
+  readonly state: P2PCameraState;
+  /** What the server's picture is, as in `stats`; null before the first ones. */
+  readonly picture: P2PCameraStats["state"] | null;
+  /** `none` while there is no connection. */
+  readonly level: "good" | "fair" | "poor" | "none";
+  readonly limit: P2PCameraLimit | null;
+  /** How much later the filtered picture comes, in milliseconds: the sum of the parts that are measured. */
+  readonly latency_ms: number | null;
+  /** Frames a second that have come back. */
+  readonly fps: number;
+  readonly width: number;
+  readonly height: number;
+}
+
 /** The events of `window.p2pcamera`. */
 export interface P2PCameraEvents {
+  /** Once a second, and when the state changes. */
+  quality: CustomEvent<{ session: P2PCameraSession; quality: P2PCameraQuality }>;
   statechange: CustomEvent<{ session: P2PCameraSession }>;
   stats: CustomEvent<{ session: P2PCameraSession; stats: P2PCameraStats }>;
   /** A filter loads: `fraction` runs from 0 to 1; `text` says in English what is done. */

@@ -6,11 +6,13 @@ import { runningContext } from "./audio_context.js";
 import { CameraSession } from "./camera_session.js";
 import { namesCamera } from "./device_ids.js";
 import { deviceIds } from "./devices.js";
+import { embedder } from "./embedder.js";
 import { faces } from "./faces.js";
 import { Fault } from "./fault.js";
 import { asList, isObject } from "./json.js";
 import { getTrackSettings, stopTrack } from "./natives.js";
 import { privateFilters } from "./private_filters.js";
+import { QualityNews } from "./quality_news.js";
 import { checkedAudio, checkedOutage, serverFromText } from "./settings.js";
 import { firstThatOpens, thrown } from "./opening.js";
 import { newSignaling } from "./signaling.js";
@@ -35,6 +37,9 @@ export class Page extends EventTarget {
   #raw = new Set();
   /** @type {Set<Sound>} */
   #sounds = new Set();
+  #quality = new QualityNews((session, quality) => {
+    this.dispatchEvent(new CustomEvent("quality", { detail: { session, quality } }));
+  });
 
   /**
    * @param {Settings} settings
@@ -227,5 +232,7 @@ export class Page extends EventTarget {
     if (session.state === "raw") this.#raw.add(session);
     else this.#raw.delete(session);
     this.dispatchEvent(new CustomEvent(type, { detail: { session, ...detail } }));
+    // With an extension nobody listens.
+    if (!embedder && (type === "stats" || type === "statechange")) this.#quality.note(session);
   }
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser
@@ -178,3 +179,19 @@ async def test_a_script_that_has_no_place_works_or_says_what_to_do(stage: Stage,
     else:
         assert error == ""
         assert len(stage.sent("POST", "/offer")) == 1
+
+
+async def test_where_the_script_is_blocked_a_page_can_keep_the_raw_camera_out(stage: Stage) -> None:
+    """The stage's script has no `Cross-Origin-Resource-Policy`; that the service's has is tested there."""
+    text = (Path(__file__).parents[2] / "docs" / "use.md").read_text()
+    recipe = text.partition("<!-- a test runs this -->\n```html\n")[2].partition("```")[0]
+    assert "your.server" in recipe
+    page = await stage.open(
+        headers={"Cross-Origin-Embedder-Policy": "require-corp"},
+        body=recipe.replace("https://your.server", SERVER),
+        has_shim=False,
+    )
+    assert await page.evaluate("window.p2pcamera") is None
+    assert (
+        await page.evaluate("attempt({ video: true })") == "NotReadableError: The filter could not be loaded"
+    )

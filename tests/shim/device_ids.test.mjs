@@ -76,16 +76,18 @@ test("only constraints with a device may name a camera", () => {
 });
 
 test("constraints of before the standard name a camera by either id", () => {
+  /** @param {any} video @returns {any[]} */
+  const candidates = (video) => ids.candidates(video);
   const mandatory = { sourceId: "cba", minWidth: 640 };
-  assert.deepEqual(ids.candidates({ mandatory }), [
+  assert.deepEqual(candidates({ mandatory }), [
     { mandatory: { sourceId: "abc", minWidth: 640 } },
     { mandatory },
   ]);
-  assert.deepEqual(ids.candidates({ optional: [{ sourceId: "cba" }, { minWidth: 3 }] }), [
+  assert.deepEqual(candidates({ optional: [{ sourceId: "cba" }, { minWidth: 3 }] }), [
     { optional: [{ sourceId: "cba" }, { sourceId: "abc" }, { minWidth: 3 }] },
   ]);
   assert.deepEqual(ids.candidates({ deviceId: "cba" }), [{ deviceId: ["cba", "abc"] }]);
-  assert.deepEqual(sameIds.candidates({ mandatory }), [{ mandatory }]);
+  assert.deepEqual(sameIds.candidates(/** @type {any} */ ({ mandatory })), [{ mandatory }]);
 });
 
 test("a page that demands the camera's own id in the old way gets the raw camera", () => {

@@ -7,6 +7,7 @@ const VALUE = { type: "filter", name: ["invert", "ink"], params: { ink: { a: [1,
 const TEXT = JSON.stringify(VALUE);
 
 /** What old libraries, and pages that log what others say, put in the place of the browser's own. */
+/** @type {[string, any, PropertyKey, unknown][]} */
 const PATCHES = [
   ["toJSON of arrays", Array.prototype, "toJSON", () => "a text"],
   ["toJSON of objects", Object.prototype, "toJSON", () => "a text"],
@@ -25,7 +26,7 @@ for (const [name, owner, key, value] of PATCHES) {
   test(`a page that has patched ${name} changes no message`, () => {
     const before = Object.getOwnPropertyDescriptor(owner, key);
     Object.defineProperty(owner, key, { value, configurable: true, writable: true });
-    let text = "";
+    let text;
     let read;
     try {
       text = jsonText(VALUE);
