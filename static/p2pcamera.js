@@ -12,6 +12,7 @@
  * | `data-outage` | `closed` (default): never a raw frame; `open`: the raw camera where there is no other   |
  * | `data-token`  | the server's `--api-key`, or a token that the site's own server has minted              |
  * | `data-token-url` | address of the site's own server that mints one whenever one is needed               |
+ * | `data-mirror` | `off` (default); `self`: the page's own view of a front camera is a looking glass           |
  * | `data-audio`  | `untouched` (default); `sync`: delayed with the picture, so that lips match             |
  *
  * `getUserMedia` then answers a call for video with the filtered track and the untouched audio tracks. A call
@@ -626,7 +627,7 @@
    */
   /** The server takes messages of 65,536 characters. */
   var MAX_CONTROL_CHARACTERS = 6e4;
-  var NO_SERVER = "where is the server? Load the script by a tag with src or data-server, or set p2pcamera.server";
+  var NO_SERVER = "p2pcamera.server is not set, and no script tag with src or data-server tells it";
   /**
    * @typedef {{filter: string | string[] | null, params: object}} Choice
    *
@@ -1578,11 +1579,15 @@
   function exactIds(video) {
     return [...asList(video.deviceId?.exact), ...asList(video.mandatory?.sourceId)];
   }
-  /** Members of constraints that may name a camera; those of before the standard are `mandatory` and `optional`. */
-  var NAMING = ["deviceId", "advanced", "mandatory", "optional"];
   /** @param {unknown} video constraints @returns {boolean} whether they may name a camera */
   function namesCamera(video) {
-    return isObject(video) && NAMING.some((name) => name in video);
+    if (!isObject(video)) return false;
+    const { mandatory } = (
+      /** @type {any} */
+      video
+    );
+    // Of before the standard are the last two. Screens are named by other members of `mandatory`.
+    return "deviceId" in video || "advanced" in video || "optional" in video || isObject(mandatory) && "sourceId" in mandatory;
   }
   /** @template {any} T @param {T} video @param {(ids: any) => any} map @returns {T} */
   function mapDeviceIds(video, map) {
@@ -2795,8 +2800,9 @@
     const ratio = missing ? missing.ratio : 1;
     /** @type {P2PCameraLimit | null} */
     let limit = missing ? missing.limit ?? slower(stages) : null;
-    if (limit === null && Math.max(downLoss, now.upLoss) >= LOSSY)
+    if (limit === null && Math.max(downLoss, now.upLoss) >= LOSSY) {
       limit = downLoss > now.upLoss ? "down" : "up";
+    }
     if (limit === null && now.encoderLimit === "bandwidth") limit = "up";
     if (limit === null && now.encoderLimit === "cpu") limit = "page";
     if (limit === null && (latency_ms ?? 0) > LATE_MS) limit = slowest(stages);
@@ -2999,6 +3005,7 @@
    * @property {'closed' | 'open'} outage
    * @property {TokenSource | undefined} token
    * @property {'untouched' | 'sync'} audio
+   * @property {'off' | 'self'} mirror
    * @property {Fault | null} fault of the script tag
    */
   /**
@@ -3011,7 +3018,7 @@
    * @returns {Settings}
    */
   function readSettings(script, baseUrl) {
-    const { filter, params, outage, token, tokenUrl, server, audio } = script?.dataset ?? {};
+    const { filter, params, outage, token, tokenUrl, server, audio, mirror } = script?.dataset ?? {};
     /** @type {Settings} */
     const settings = {
       server: "",
@@ -3020,11 +3027,13 @@
       outage: "closed",
       token: void 0,
       audio: "untouched",
+      mirror: "off",
       fault: null
     };
     try {
       settings.outage = checkedOutage(outage ?? "closed");
       settings.audio = checkedAudio(audio ?? "untouched");
+      settings.mirror = checkedMirror(mirror ?? "off");
       settings.token = tokenSource(token, tokenUrl, baseUrl);
       settings.filter = filterFromText(filter ?? "");
       settings.params = paramsFromText(params ?? "{}");
@@ -3069,6 +3078,11 @@
   function checkedAudio(value) {
     if (value === "untouched" || value === "sync") return value;
     throw new Fault("bad_settings", `audio is untouched or sync, not ${value}`);
+  }
+  /** @param {string} value @returns {'off' | 'self'} @throws {Fault} */
+  function checkedMirror(value) {
+    if (value === "off" || value === "self") return value;
+    throw new Fault("bad_settings", `mirror is off or self, not ${value}`);
   }
 
   // shim/opening.js
@@ -3631,8 +3645,9 @@
     });
     /**
      * @param {Settings} settings
-     * @param {{getUserMedia: (constraints?: MediaStreamConstraints) => Promise<MediaStream>, restore: () => void}} browser
-     *   its own function, and what puts all of its functions back
+     * @param {{getUserMedia: (constraints?: MediaStreamConstraints) => Promise<MediaStream>, restore: () => void,
+     *   places: () => Iterable<Place>}} browser its own function, what puts all of its functions back, and the windows
+     *   whose functions are replaced
      */
     constructor(settings, browser) {
       super();
@@ -3673,6 +3688,13 @@
     }
     set audio(audio) {
       this.#settings.audio = checkedAudio(audio);
+    }
+    get mirror() {
+      return this.#settings.mirror;
+    }
+    set mirror(mirror) {
+      this.#settings.mirror = checkedMirror(mirror);
+      for (const place of this.#browser.places()) place.mirror();
     }
     /** @returns {undefined} */
     get token() {
@@ -3991,6 +4013,56 @@
     }
   };
 
+  // shim/mirrors.js
+  /**
+   * The page's own view of a front camera, mirrored as in a looking glass.
+   *
+   * The element is turned, not the picture: what is sent and recorded stays as others see it, with its words
+   * readable.
+   */
+  var MIRRORED = "-1 1";
+  var Mirrors = class {
+    #isWanted;
+    /** Elements that are turned by us, and not by the page's own style. @type {WeakSet<HTMLMediaElement>} */
+    #turned = /* @__PURE__ */ new WeakSet();
+    /** @param {() => boolean} isWanted */
+    constructor(isWanted) {
+      this.#isWanted = isWanted;
+    }
+    /** @param {Replacements} replacements @param {typeof globalThis} window whose elements are looked at */
+    install(replacements, window2) {
+      const mirrors = this;
+      const make = (native) => ({
+        /** @this {HTMLMediaElement} @param {MediaProvider | null} stream */
+        srcObject(stream) {
+          native.call(this, stream);
+          mirrors.look(this);
+        }
+      });
+      replacements.replace(window2.HTMLMediaElement.prototype, "srcObject", make, "set");
+    }
+    /** Turns an element, or turns it back. @param {HTMLMediaElement} element that shows something else now */
+    look(element) {
+      const { style, srcObject } = element;
+      if (this.#isWanted() && showsFrontCamera(srcObject)) {
+        if (style.scale !== "") return;
+        style.scale = MIRRORED;
+        this.#turned.add(element);
+      } else if (this.#turned.delete(element) && style.scale === MIRRORED) style.scale = "";
+    }
+    /** @param {Document} document of which all elements are looked at */
+    lookAtAll(document2) {
+      for (const element of document2.querySelectorAll("video")) this.look(element);
+    }
+  };
+  /** @param {MediaProvider | null} shown @returns {boolean} whether it is a filtered camera that looks at its user */
+  function showsFrontCamera(shown) {
+    if (!shown || !("getVideoTracks" in shown)) return false;
+    const face = faces.get(shown.getVideoTracks()[0]);
+    // A computer's camera does not say where it looks.
+    return face instanceof TrackFace && face.getSettings().facingMode !== "environment";
+  }
+
   // shim/photos.js
   /**
    * Photographs of a filtered camera: frames of the page's own track, in the sizes that the camera itself offers.
@@ -4049,6 +4121,26 @@
       return new ImageCapture(this.#face.camera);
     }
   };
+  /** @param {Replacements} replacements @param {typeof globalThis} window whose photographs show what the track shows */
+  function replacePhotos(replacements, window2) {
+    const { prototype } = window2.ImageCapture ?? {};
+    if (!prototype) return;
+    for (
+      const name of
+      /** @type {const} */
+      ["takePhoto", "getPhotoCapabilities", "getPhotoSettings"]
+    ) {
+      replacements.replace(prototype, name, (native) => ({
+        /** @this {ImageCapture} @param {any[]} given */
+        [name](...given) {
+          const track = photographedTrackOf?.call(this);
+          const face = track && faces.get(track);
+          const isFiltered = face instanceof TrackFace && face.camera !== track && track.readyState === "live";
+          return isFiltered ? new Photos(face, this)[name](...given) : native.apply(this, given);
+        }
+      }));
+    }
+  }
   /**
    * @param {{width: number, height: number}} frame
    * @param {PhotoSettings} settings of which one side keeps the proportions
@@ -4106,6 +4198,7 @@
     #frames;
     #replacements = new Replacements();
     #elements;
+    #mirrors;
     #isInstalled = false;
     /**
      * @param {Window & typeof globalThis} own the window
@@ -4115,6 +4208,7 @@
     constructor(own, page, reached) {
       this.window = own;
       this.#page = page;
+      this.#mirrors = new Mirrors(() => this.#isInstalled && page.mirror === "self");
       this.#elements = new CameraElements(
         this,
         async (video, raw) => await this.#isOn() ? page.filteredStream(this, { video }, async () => raw) : raw
@@ -4140,19 +4234,21 @@
       this.#askFaces(MediaDeviceInfo.prototype, DeviceFace);
       if (InputDeviceInfo) this.#askFaces(InputDeviceInfo.prototype, DeviceFace);
       this.#replaceStreamClone(MediaStream2);
-      this.#replacePhotos();
+      replacePhotos(this.#replacements, this.window);
       this.#elements.install(this.#replacements, (asked) => ({
         ...asked,
         ...asked?.video && { video: deviceIds.widened(asked.video) }
       }));
       this.#replaceFrameAccess();
       this.#replaceSetter(MediaStreamTrack.prototype);
+      this.#mirrors.install(this.#replacements, this.window);
       this.watch(this.window.document);
       if (!embedder) this.#takeName();
       this.window.navigator.mediaDevices?.dispatchEvent(new Event("devicechange"));
     }
     uninstall() {
       this.#isInstalled = false;
+      this.mirror();
       this.#frames.stop();
       this.#elements.uninstall();
       this.#replacements.undo();
@@ -4244,28 +4340,9 @@
         }
       }));
     }
-    /** Lets photographs show what the track shows. */
-    #replacePhotos() {
-      const { prototype } = (
-        /** @type {any} */
-        this.window.ImageCapture ?? {}
-      );
-      if (!prototype) return;
-      for (
-        const name of
-        /** @type {const} */
-        ["takePhoto", "getPhotoCapabilities", "getPhotoSettings"]
-      ) {
-        this.#replacements.replace(prototype, name, (native) => ({
-          /** @this {ImageCapture} @param {any[]} given */
-          [name](...given) {
-            const track = photographedTrackOf?.call(this);
-            const face = track && faces.get(track);
-            const isFiltered = face instanceof TrackFace && face.camera !== track && track.readyState === "live";
-            return isFiltered ? new Photos(face, this)[name](...given) : native.apply(this, given);
-          }
-        }));
-      }
+    /** Looks at all elements of the document after a change of `mirror`. */
+    mirror() {
+      this.#mirrors.lookAtAll(this.window.document);
     }
     /** Replaces the functions of a frame's window before the page gets hold of it. */
     #replaceFrameAccess() {
@@ -4323,6 +4400,10 @@
      * @type {Map<object, Place>}
      */
     #places = /* @__PURE__ */ new Map();
+    /** @returns {Iterable<Place>} */
+    get all() {
+      return this.#places.values();
+    }
     /**
      * @param {Window & typeof globalThis} own window of the place
      * @param {Page} page that answers for it
@@ -4374,13 +4455,10 @@
     if (embedder?.connect) embedder.connect({ Link, Signaling });
     else install(embedder?.settings ?? readSettings(scriptTag(), document.baseURI));
   }
-  /** @returns {{src: string, dataset: DOMStringMap} | null} null where there is none, as in a module */
+  /** @returns {{src: string, dataset: DOMStringMap} | null} null in a module, in a shadow tree, and in an evaluated text */
   function scriptTag() {
     const script = document.currentScript;
-    if (script) return { src: script instanceof HTMLScriptElement ? script.src : "", dataset: script.dataset };
-    // That of a shadow tree is not the document's current one. Its address stands where an error says it is.
-    const [src] = new Error().stack?.match(/https?:[^\s()]*\/p2pcamera(\.min)?\.js(?=[?#:])/) ?? [];
-    return src ? { src, dataset: {} } : null;
+    return script && { src: script instanceof HTMLScriptElement ? script.src : "", dataset: script.dataset };
   }
   /** @param {Settings} settings */
   function install(settings) {
@@ -4389,6 +4467,7 @@
     const places = new Places();
     const page = new Page(settings, {
       getUserMedia: (constraints) => getUserMedia.call(navigator.mediaDevices, constraints),
+      places: () => places.all,
       restore: () => {
         places.uninstall();
         listening.abort();

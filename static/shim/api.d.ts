@@ -10,6 +10,7 @@ export type P2PCameraOutage = "closed" | "open";
 
 /** Whether the sound is delayed with the picture, so that lips match: `sync`. */
 export type P2PCameraAudio = "untouched" | "sync";
+export type P2PCameraMirror = "off" | "self";
 
 /** One filter, or several that are applied in order. */
 export type P2PCameraFilter = string | string[];
@@ -170,6 +171,11 @@ export interface P2PCamera extends EventTarget {
   token: string | (() => string | Promise<string>) | undefined;
   /** Holds for later calls. */
   audio: P2PCameraAudio;
+  /**
+   * `self`: elements `<video>` of the page show its own front camera as a looking glass does. What is sent stays
+   * as it is. Holds for elements that show a camera already, too.
+   */
+  mirror: P2PCameraMirror;
   /**
    * Changes the filter of later calls and of every open session.
    *

@@ -95,12 +95,17 @@ export function exactIds(video) {
   return [...asList(video.deviceId?.exact), ...asList(video.mandatory?.sourceId)];
 }
 
-/** Members of constraints that may name a camera; those of before the standard are `mandatory` and `optional`. */
-const NAMING = ["deviceId", "advanced", "mandatory", "optional"];
-
 /** @param {unknown} video constraints @returns {boolean} whether they may name a camera */
 export function namesCamera(video) {
-  return isObject(video) && NAMING.some((name) => name in video);
+  if (!isObject(video)) return false;
+  const { mandatory } = /** @type {any} */ (video);
+  // Of before the standard are the last two. Screens are named by other members of `mandatory`.
+  return (
+    "deviceId" in video ||
+    "advanced" in video ||
+    "optional" in video ||
+    (isObject(mandatory) && "sourceId" in mandatory)
+  );
 }
 
 /** @template {any} T @param {T} video @param {(ids: any) => any} map @returns {T} */

@@ -19,8 +19,7 @@ import { bitrateCap } from "./sizes.js";
 
 /** The server takes messages of 65,536 characters. */
 const MAX_CONTROL_CHARACTERS = 60_000;
-const NO_SERVER =
-  "where is the server? Load the script by a tag with src or data-server, or set p2pcamera.server";
+const NO_SERVER = "p2pcamera.server is not set, and no script tag with src or data-server tells it";
 
 /**
  * @typedef {{filter: string | string[] | null, params: object}} Choice

@@ -11,6 +11,7 @@
  * | `data-outage` | `closed` (default): never a raw frame; `open`: the raw camera where there is no other   |
  * | `data-token`  | the server's `--api-key`, or a token that the site's own server has minted              |
  * | `data-token-url` | address of the site's own server that mints one whenever one is needed               |
+ * | `data-mirror` | `off` (default); `self`: the page's own view of a front camera is a looking glass           |
  * | `data-audio`  | `untouched` (default); `sync`: delayed with the picture, so that lips match             |
  *
  * `getUserMedia` then answers a call for video with the filtered track and the untouched audio tracks. A call
@@ -52,13 +53,10 @@ if (mark in window) {
   else install(embedder?.settings ?? readSettings(scriptTag(), document.baseURI));
 }
 
-/** @returns {{src: string, dataset: DOMStringMap} | null} null where there is none, as in a module */
+/** @returns {{src: string, dataset: DOMStringMap} | null} null in a module, in a shadow tree, and in an evaluated text */
 function scriptTag() {
   const script = document.currentScript;
-  if (script) return { src: script instanceof HTMLScriptElement ? script.src : "", dataset: script.dataset };
-  // That of a shadow tree is not the document's current one. Its address stands where an error says it is.
-  const [src] = new Error().stack?.match(/https?:[^\s()]*\/p2pcamera(\.min)?\.js(?=[?#:])/) ?? [];
-  return src ? { src, dataset: {} } : null;
+  return script && { src: script instanceof HTMLScriptElement ? script.src : "", dataset: script.dataset };
 }
 
 /** @param {Settings} settings */
@@ -68,6 +66,7 @@ function install(settings) {
   const places = new Places();
   const page = new Page(settings, {
     getUserMedia: (constraints) => getUserMedia.call(navigator.mediaDevices, constraints),
+    places: () => places.all,
     restore: () => {
       places.uninstall();
       listening.abort();

@@ -13,7 +13,7 @@ import { asList, isObject } from "./json.js";
 import { getTrackSettings, stopTrack } from "./natives.js";
 import { privateFilters } from "./private_filters.js";
 import { QualityNews } from "./quality_news.js";
-import { checkedAudio, checkedOutage, serverFromText } from "./settings.js";
+import { checkedAudio, checkedMirror, checkedOutage, serverFromText } from "./settings.js";
 import { firstThatOpens, thrown } from "./opening.js";
 import { newSignaling } from "./signaling.js";
 import { Sound } from "./sound.js";
@@ -43,8 +43,9 @@ export class Page extends EventTarget {
 
   /**
    * @param {Settings} settings
-   * @param {{getUserMedia: (constraints?: MediaStreamConstraints) => Promise<MediaStream>, restore: () => void}} browser
-   *   its own function, and what puts all of its functions back
+   * @param {{getUserMedia: (constraints?: MediaStreamConstraints) => Promise<MediaStream>, restore: () => void,
+   *   places: () => Iterable<Place>}} browser its own function, what puts all of its functions back, and the windows
+   *   whose functions are replaced
    */
   constructor(settings, browser) {
     super();
@@ -86,6 +87,13 @@ export class Page extends EventTarget {
   }
   set audio(audio) {
     this.#settings.audio = checkedAudio(audio);
+  }
+  get mirror() {
+    return this.#settings.mirror;
+  }
+  set mirror(mirror) {
+    this.#settings.mirror = checkedMirror(mirror);
+    for (const place of this.#browser.places()) place.mirror();
   }
   /** @returns {undefined} */
   get token() {

@@ -4,16 +4,17 @@
  * The browser makes an `ImageCapture` for any track, but asks a device for what it does not find in the track.
  */
 
-import { ImageCapture, grabFrame } from "./natives.js";
+import { faces } from "./faces.js";
+import { grabFrame, ImageCapture, photographedTrackOf } from "./natives.js";
+import { TrackFace } from "./track_face.js";
 
-/** @import { Place } from "./place.js" */
-/** @import { TrackFace } from "./track_face.js" */
+/** @import { Replacements } from "./replacements.js" */
 
 /** As cameras of Chromium do. */
 const TYPE = "image/jpeg";
 const QUALITY = 0.95;
 
-export class Photos {
+class Photos {
   #face;
   #capture;
 
@@ -61,6 +62,23 @@ export class Photos {
 
   #ofCamera() {
     return new ImageCapture(this.#face.camera);
+  }
+}
+
+/** @param {Replacements} replacements @param {typeof globalThis} window whose photographs show what the track shows */
+export function replacePhotos(replacements, window) {
+  const { prototype } = window.ImageCapture ?? {};
+  if (!prototype) return;
+  for (const name of /** @type {const} */ (["takePhoto", "getPhotoCapabilities", "getPhotoSettings"])) {
+    replacements.replace(prototype, name, (native) => ({
+      /** @this {ImageCapture} @param {any[]} given */
+      [name](...given) {
+        const track = photographedTrackOf?.call(this);
+        const face = track && faces.get(track);
+        const isFiltered = face instanceof TrackFace && face.camera !== track && track.readyState === "live";
+        return isFiltered ? new Photos(face, this)[name](...given) : native.apply(this, given);
+      },
+    }));
   }
 }
 

@@ -8,8 +8,9 @@ import { DeviceFace, deviceIds, withFilteredCameras } from "./devices.js";
 import { embedder, mark } from "./embedder.js";
 import { faces } from "./faces.js";
 import { FrameWatch } from "./frame_watch.js";
-import { cloneTrack, photographedTrackOf } from "./natives.js";
-import { Photos } from "./photos.js";
+import { Mirrors } from "./mirrors.js";
+import { cloneTrack } from "./natives.js";
+import { replacePhotos } from "./photos.js";
 import { Replacements } from "./replacements.js";
 import { TrackFace } from "./track_face.js";
 
@@ -22,6 +23,7 @@ export class Place {
   #frames;
   #replacements = new Replacements();
   #elements;
+  #mirrors;
   #isInstalled = false;
 
   /**
@@ -32,6 +34,7 @@ export class Place {
   constructor(own, page, reached) {
     this.window = own;
     this.#page = page;
+    this.#mirrors = new Mirrors(() => this.#isInstalled && page.mirror === "self");
     this.#elements = new CameraElements(this, async (video, raw) =>
       (await this.#isOn()) ? page.filteredStream(this, { video }, async () => raw) : raw,
     );
@@ -59,13 +62,14 @@ export class Place {
     this.#askFaces(MediaDeviceInfo.prototype, DeviceFace);
     if (InputDeviceInfo) this.#askFaces(InputDeviceInfo.prototype, DeviceFace);
     this.#replaceStreamClone(MediaStream);
-    this.#replacePhotos();
+    replacePhotos(this.#replacements, this.window);
     this.#elements.install(this.#replacements, (asked) => ({
       ...asked,
       ...(asked?.video && { video: deviceIds.widened(asked.video) }),
     }));
     this.#replaceFrameAccess();
     this.#replaceSetter(MediaStreamTrack.prototype);
+    this.#mirrors.install(this.#replacements, this.window);
     this.watch(this.window.document);
     if (!embedder) this.#takeName();
     this.window.navigator.mediaDevices?.dispatchEvent(new Event("devicechange"));
@@ -73,6 +77,7 @@ export class Place {
 
   uninstall() {
     this.#isInstalled = false;
+    this.mirror();
     this.#frames.stop();
     this.#elements.uninstall();
     this.#replacements.undo();
@@ -168,22 +173,9 @@ export class Place {
     }));
   }
 
-  /** Lets photographs show what the track shows. */
-  #replacePhotos() {
-    const { prototype } = /** @type {any} */ (this.window).ImageCapture ?? {};
-    if (!prototype) return;
-    for (const name of /** @type {const} */ (["takePhoto", "getPhotoCapabilities", "getPhotoSettings"])) {
-      this.#replacements.replace(prototype, name, (native) => ({
-        /** @this {ImageCapture} @param {any[]} given */
-        [name](...given) {
-          const track = photographedTrackOf?.call(this);
-          const face = track && faces.get(track);
-          const isFiltered =
-            face instanceof TrackFace && face.camera !== track && track.readyState === "live";
-          return isFiltered ? new Photos(face, this)[name](...given) : native.apply(this, given);
-        },
-      }));
-    }
+  /** Looks at all elements of the document after a change of `mirror`. */
+  mirror() {
+    this.#mirrors.lookAtAll(this.window.document);
   }
 
   /** Replaces the functions of a frame's window before the page gets hold of it. */

@@ -85,8 +85,9 @@ export function judged(state, stats, now, before) {
   const ratio = missing ? missing.ratio : 1;
   /** @type {P2PCameraLimit | null} */
   let limit = missing ? (missing.limit ?? slower(stages)) : null;
-  if (limit === null && Math.max(downLoss, now.upLoss) >= LOSSY)
+  if (limit === null && Math.max(downLoss, now.upLoss) >= LOSSY) {
     limit = downLoss > now.upLoss ? "down" : "up";
+  }
   if (limit === null && now.encoderLimit === "bandwidth") limit = "up";
   if (limit === null && now.encoderLimit === "cpu") limit = "page";
   if (limit === null && (latency_ms ?? 0) > LATE_MS) limit = slowest(stages);

@@ -147,9 +147,9 @@ async def test_elements_that_ask_for_a_camera_give_the_filtered_one(stage: Stage
         # A script of no address, with and without the server's.
         ("element(blob, { server })", ""),
         ("element(blob, {})", "needs data-server"),
-        # No current script: in a shadow tree it has a tag all the same, evaluated it has none.
-        ("element(address, {}, shadow())", ""),
-        ("(0, eval)(text)", "set p2pcamera.server"),
+        # No current script.
+        ("element(address, {}, shadow())", "p2pcamera.server is not set"),
+        ("(0, eval)(text)", "p2pcamera.server is not set"),
         ("((0, eval)(text), (p2pcamera.server = server))", ""),
     ],
 )
@@ -182,16 +182,27 @@ async def test_a_script_that_has_no_place_works_or_says_what_to_do(stage: Stage,
 
 
 async def test_where_the_script_is_blocked_a_page_can_keep_the_raw_camera_out(stage: Stage) -> None:
-    """The stage's script has no `Cross-Origin-Resource-Policy`; that the service's has is tested there."""
     text = (Path(__file__).parents[2] / "docs" / "use.md").read_text()
     recipe = text.partition("<!-- a test runs this -->\n```html\n")[2].partition("```")[0]
     assert "your.server" in recipe
-    page = await stage.open(
-        headers={"Cross-Origin-Embedder-Policy": "require-corp"},
-        body=recipe.replace("https://your.server", SERVER),
-        has_shim=False,
-    )
-    assert await page.evaluate("window.p2pcamera") is None
+    await stage.context.route(f"{SERVER}/p2pcamera.js", lambda route: route.abort("blockedbyresponse"))
+    page = await stage.open(body=recipe.replace("https://your.server", SERVER), has_shim=False)
     assert (
         await page.evaluate("attempt({ video: true })") == "NotReadableError: The filter could not be loaded"
     )
+    assert await page.evaluate("native.calls") == []
+
+
+async def test_the_own_view_is_a_looking_glass_and_the_track_is_not(stage: Stage) -> None:
+    page = await stage.open(
+        {"mirror": "self"}, body="<video id=me></video><video id=own style='scale: 2'></video>"
+    )
+    assert await page.evaluate("attempt({ video: true })") == ""
+    scales = "[me.style.scale, own.style.scale]"
+    assert await page.evaluate(f"me.srcObject = own.srcObject = stream, {scales}") == ["-1 1", "2"]
+    assert await page.evaluate(f"p2pcamera.mirror = 'off', {scales}") == ["", "2"]
+    assert await page.evaluate(f"p2pcamera.mirror = 'self', {scales}") == ["-1 1", "2"]
+    assert await page.evaluate(
+        f"me.srcObject = new MediaStream(native.streams[0].getTracks()), {scales}"
+    ) == ["", "2"]
+    assert await page.evaluate(f"me.srcObject = stream, p2pcamera.uninstall(), {scales}") == ["", "2"]

@@ -102,6 +102,6 @@ test("what the browser makes of old constraints is told with the ids that the pa
   assert.deepEqual(ids.narrowed(told, "abc"), { advanced: [{ deviceId: "cba" }, { width: { min: 3 } }] });
 });
 
-for (const video of [{ mandatory: {} }, { optional: [] }, { deviceId: "" }, { advanced: [] }]) {
+for (const video of [{ mandatory: { sourceId: "" } }, { optional: [] }, { deviceId: "" }, { advanced: [] }]) {
   test(`${JSON.stringify(video)} may name a camera`, () => assert.ok(namesCamera(video)));
 }
