@@ -130,6 +130,35 @@ export interface P2PCameraQuality {
   readonly height: number;
 }
 
+/** What `checkConnection` is to try. */
+export interface P2PCameraCheckOptions {
+  /** `false`: the steps that need no camera alone, so that the user is not asked for permission. */
+  camera?: boolean;
+  /** The constraints of the camera. */
+  video?: boolean | MediaTrackConstraints;
+  /** Is told of each step when it is done. */
+  onStep?: (step: P2PCameraStep) => void;
+}
+
+/** One step of `checkConnection`. */
+export interface P2PCameraStep {
+  readonly name: "server" | "token" | "filter" | "relay" | "camera" | "path" | "picture";
+  /** `note`: not needed, or later; `skip`: an earlier step that it needs has failed, or it is not wanted. */
+  readonly outcome: "ok" | "note" | "fail" | "skip";
+  /** Of a fault, or the name of the browser's own error; empty where all is well. */
+  readonly code: string;
+  readonly message: string;
+  /** What was measured: milliseconds, names, sizes. */
+  readonly detail: Readonly<Record<string, any>>;
+}
+
+export interface P2PCameraCheck {
+  readonly ok: boolean;
+  /** The first step that fails. */
+  readonly failure: P2PCameraStep | null;
+  readonly steps: readonly P2PCameraStep[];
+}
+
 /** The events of `window.p2pcamera`. */
 export interface P2PCameraEvents {
   /** Once a second, and when the state changes. */
@@ -184,6 +213,11 @@ export interface P2PCamera extends EventTarget {
    * `P2PCameraFault`. A change to a private filter also ends tracks that have become raw.
    */
   setFilter(name: P2PCameraFilter, params?: object): Promise<void>;
+  /**
+   * Tries each step between the camera and its filtered picture, and says which fails. Opens the camera and a
+   * session for it where none is live, and closes them at the end. Never rejects.
+   */
+  checkConnection(options?: P2PCameraCheckOptions): Promise<P2PCameraCheck>;
   /** The browser's own `getUserMedia`. */
   originalGetUserMedia(constraints?: MediaStreamConstraints): Promise<MediaStream>;
   /**

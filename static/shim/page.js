@@ -4,9 +4,9 @@
 
 import { runningContext } from "./audio_context.js";
 import { CameraSession } from "./camera_session.js";
+import { ConnectionCheck } from "./connection_check.js";
 import { namesCamera } from "./device_ids.js";
 import { deviceIds } from "./devices.js";
-import { embedder } from "./embedder.js";
 import { faces } from "./faces.js";
 import { Fault } from "./fault.js";
 import { asList, isObject } from "./json.js";
@@ -21,7 +21,7 @@ import { TokenSource } from "./token_source.js";
 import { rawFace, rawFaces } from "./track_face.js";
 
 /**
- * @import { P2PCamera } from "./api.js"
+ * @import { P2PCamera, P2PCameraCheckOptions } from "./api.js"
  * @import { Place } from "./place.js"
  * @import { Settings } from "./settings.js"
  * @import { GivenToken } from "./token_source.js"
@@ -145,6 +145,11 @@ export class Page extends EventTarget {
     for (const face of rawFaces) face.end();
   }
 
+  /** @param {P2PCameraCheckOptions} [options] */
+  checkConnection(options = {}) {
+    return new ConnectionCheck(this, { ...this.#settings }, options).run();
+  }
+
   /** @param {MediaStreamConstraints} [constraints] */
   originalGetUserMedia(constraints) {
     return this.#browser.getUserMedia(constraints);
@@ -240,7 +245,6 @@ export class Page extends EventTarget {
     if (session.state === "raw") this.#raw.add(session);
     else this.#raw.delete(session);
     this.dispatchEvent(new CustomEvent(type, { detail: { session, ...detail } }));
-    // With an extension nobody listens.
-    if (!embedder && (type === "stats" || type === "statechange")) this.#quality.note(session);
+    this.#quality.note(session, type);
   }
 }

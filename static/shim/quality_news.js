@@ -2,6 +2,7 @@
  * Tells the page how good each session's picture is: once a second, and when a session's state changes.
  */
 
+import { embedder } from "./embedder.js";
 import { countsOf, judged } from "./quality.js";
 
 /** @import { P2PCameraQuality, P2PCameraSession } from "./api.js" */
@@ -17,8 +18,10 @@ export class QualityNews {
     this.#tell = tell;
   }
 
-  /** @param {P2PCameraSession} session of which there are new statistics, or a new state */
-  async note(session) {
+  /** @param {P2PCameraSession} session @param {string} type of the event that tells of it */
+  async note(session, type) {
+    // With an extension nobody listens.
+    if (embedder || (type !== "stats" && type !== "statechange")) return;
     let now = null;
     try {
       if (session.state === "live") now = countsOf(/** @type {any} */ (await session.getStats()));

@@ -69,14 +69,21 @@ export class Signaling {
   }
 
   /**
+   * @returns {Promise<{filters: {name: string, private?: boolean}[], default: string}>} what workers serve
+   * @throws {Fault}
+   */
+  async filters() {
+    const response = await this.#call("filters", { signal: AbortSignal.timeout(FILTERS_TIMEOUT_MS) });
+    return response.json();
+  }
+
+  /**
    * @returns {Promise<(string | null)[]>} the private filters, and null where the default is one of them; empty where the
    *   server does not tell
    */
   async privateFilters() {
     try {
-      const response = await this.#call("filters", { signal: AbortSignal.timeout(FILTERS_TIMEOUT_MS) });
-      /** @type {{filters: {name: string, private?: boolean}[], default: string}} */
-      const { filters, default: preset } = await response.json();
+      const { filters, default: preset } = await this.filters();
       const names = filters.filter((filter) => filter.private).map(({ name }) => name);
       return names.includes(preset) ? [...names, null] : names;
     } catch {
