@@ -7,7 +7,7 @@
  *
  * The import replaces `getUserMedia`, once, however often it is imported. Behind a bundler the page names the
  * server: `p2pcamera.server = "https://server/"`. Outside a secure context there is no camera, and
- * `p2pcamera` is undefined.
+ * `p2pcamera` is undefined; so it is where a server renders the page.
  */
 // shim/embedder.js
 /**
@@ -4678,7 +4678,9 @@ var Places = class {
  * While one is chosen, the policy is `closed`, here and at the server. Once `setFilter` to a private filter
  * has resolved, the page is shown nothing older than that filter's first frame.
  */
-if (mark in window) {
+if (typeof window === "undefined") {
+  // A server that renders pages imports the module, too. It has no camera.
+} else if (mark in window) {
   console.warn("p2pcamera: the page loads the script twice; the first one keeps the camera");
 } else if (!navigator.mediaDevices) {
   console.warn("p2pcamera: the browser gives no camera to this page; it needs https, or localhost");
@@ -4725,9 +4727,13 @@ function install(settings) {
 
 // shim/module.js
 /** @type {import("./api.js").P2PCamera | undefined} */
-var p2pcamera = Reflect.get(window, mark);
+var p2pcamera = typeof window === "undefined" ? void 0 : Reflect.get(window, mark);
 // A script tag's server takes precedence. A bundle may have no address of its own.
-if (p2pcamera && !p2pcamera.server && import.meta.url) p2pcamera.server = new URL(".", import.meta.url).href;
+// Bundlers take `new URL` of an address and `import.meta.url` for a file that they are to bundle.
+var { url: ownAddress = "" } = import.meta;
+if (p2pcamera && !p2pcamera.server && /^https?:/.test(ownAddress)) {
+  p2pcamera.server = ownAddress.replace(/[?#].*$/, "").replace(/[^/]*$/, "");
+}
 var module_default = p2pcamera;
 export {
   module_default as default,

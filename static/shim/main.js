@@ -43,7 +43,9 @@ import { Signaling } from "./signaling.js";
 
 /** @import { Settings } from "./settings.js" */
 
-if (mark in window) {
+if (typeof window === "undefined") {
+  // A server that renders pages imports the module, too. It has no camera.
+} else if (mark in window) {
   console.warn("p2pcamera: the page loads the script twice; the first one keeps the camera");
 } else if (!navigator.mediaDevices) {
   console.warn("p2pcamera: the browser gives no camera to this page; it needs https, or localhost");
