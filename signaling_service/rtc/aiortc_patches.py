@@ -6,6 +6,7 @@ Each has a test that fails without it (tests/signaling_service/test_aiortc_patch
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -23,7 +24,7 @@ import aiortc.rtp
 from aioice.utils import random_string
 
 from signaling_service.media.decoders import H264Decoder, Vp8Decoder
-from signaling_service.media.encoders.h264 import H264Encoder, SingleUnitEncoder
+from signaling_service.media.encoders.h264 import H264Encoder, SingleUnitEncoder, takes_single_units
 from signaling_service.media.encoders.nvenc import Nvenc
 from signaling_service.media.encoders.vp8 import Vp8Encoder
 from signaling_service.rtc import arrivals, known_aiortc
@@ -67,7 +68,8 @@ def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
     _replace(aiortc.rtcrtpreceiver, "decoder_worker", lambda original: decode_all)
     _take_large_h264()
     aiortc.rtp.DYNAMIC_PAYLOAD_TYPES = PAYLOAD_TYPES  # type: ignore[assignment]
-    _replace(aiortc.codecs, "get_encoder", partial(_encoder, nvenc))
+    aiortc.codecs.H264Encoder = partial(H264Encoder, nvenc)  # type: ignore[attr-defined, assignment]
+    _replace(aiortc.codecs, "get_encoder", _encoder)
     _replace(aioice.ice, "get_host_addresses", partial(_host_addresses, tuple(ice_addresses)))
     _replace(aioice.ice.StunProtocol, "datagram_received", arrivals.guarded)
     _replace(aioice.ice.StunProtocol, "send_stun", slowed)
@@ -157,12 +159,9 @@ def _take_large_h264() -> None:
             codec.parameters["profile-level-id"] = profile + H264_LEVEL
 
 
-def _encoder(nvenc: Nvenc | None, original: Any) -> Callable[..., Any]:
+def _encoder(original: Any) -> Callable[..., Any]:
     def get_encoder(codec: Any) -> Any:
-        if codec.mimeType.lower() != "video/h264":
-            return original(codec)
-        mode = codec.parameters.get("packetization-mode", "0")
-        return H264Encoder(nvenc) if mode == "1" else SingleUnitEncoder()
+        return SingleUnitEncoder() if takes_single_units(codec) else original(codec)
 
     return get_encoder
 
@@ -174,7 +173,9 @@ class _EncodingLoop:
         self._executor = executor
 
     def run_in_executor(self, _: None, encode: Callable[..., Any], *given: Any) -> asyncio.Future[Any]:
-        return asyncio.get_running_loop().run_in_executor(self._executor, encode, *given)
+        # With the sender's context, so that a line of the log there has its session.
+        run = contextvars.copy_context().run
+        return asyncio.get_running_loop().run_in_executor(self._executor, run, encode, *given)
 
 
 def _joining(ports: IcePorts, original: Any) -> Callable[..., Any]:

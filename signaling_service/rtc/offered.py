@@ -37,6 +37,37 @@ _OF_SOURCES = ("cname", "msid", "mslabel", "label")
 
 
 @dataclass(frozen=True, slots=True)
+class Wants:
+    """What an offer must have to be answered."""
+
+    directions: Sequence[str]
+    """Of the section of the picture, as the offer says them."""
+    wrong: str
+    """Why a section of another direction is not taken."""
+    none: str
+    """What is said where there is no video at all."""
+    takes_sound: bool
+    """The first sound is passed on as it is, so it has to be Opus."""
+
+
+SENDS = Wants(
+    ("sendrecv",), "the video section must send and receive (sendrecv)", "the offer sends no video", False
+)
+PUBLISHES = Wants(
+    ("sendrecv", "sendonly"),
+    "the offer sends no video: its section must be sendonly or sendrecv",
+    "the offer sends no video",
+    True,
+)
+WATCHES = Wants(
+    ("recvonly",),
+    "a viewer sends nothing: its sections must be recvonly",
+    "the offer receives no video",
+    True,
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Offered:
     """What aiortc and the answer need to know of an offer."""
 
@@ -53,10 +84,10 @@ class Offered:
     """Media identifications (`a=mid`) that this service has given."""
 
 
-def read_offer(sdp: str, codecs: Sequence[VideoCodec]) -> Offered:
+def read_offer(sdp: str, codecs: Sequence[VideoCodec], wants: Wants = SENDS) -> Offered:
     """Read an offer that is within the limits of `sdp_limits`; `codecs` are the service's.
 
-    The first video section that sends and receives by one of these codecs is the camera's.
+    The first video section of a wanted direction with one of these codecs is the camera's, or the viewer's.
     """
     session, sections = sections_of(sdp)
     groups = [value.split()[1:] for value in session.values("group") if value.split()[:1] == ["BUNDLE"]]
@@ -64,7 +95,9 @@ def read_offer(sdp: str, codecs: Sequence[VideoCodec]) -> Offered:
     unnamed = _name(sections)
     _complete(session, sections, bundled)
     formats = [Formats.of(section, codecs) for section in sections]
-    camera = _camera(sections, formats, codecs)
+    camera = _camera(sections, formats, codecs, wants)
+    if wants.takes_sound:
+        _check_sound(sections, formats)
     kept = {camera}
     for index, section in enumerate(sections):
         is_data = section.kind == "application" and "webrtc-datachannel" in (
@@ -122,14 +155,24 @@ def _complete(session: Section, sections: Sequence[Section], bundled: Sequence[s
             section.attributes.append((session.direction or DIRECTIONS[0], ""))
 
 
-def _camera(sections: Sequence[Section], formats: Sequence[Formats], codecs: Sequence[VideoCodec]) -> int:
+def _check_sound(sections: Sequence[Section], formats: Sequence[Formats]) -> None:
+    for section, own in zip(sections, formats, strict=True):
+        if section.kind == "audio" and section.is_open and section.direction != "inactive":
+            if not any("opus/" in line for line in own.lines):
+                raise UnusableOffer("the offer's sound has no Opus")
+            return
+
+
+def _camera(
+    sections: Sequence[Section], formats: Sequence[Formats], codecs: Sequence[VideoCodec], wants: Wants
+) -> int:
     """Return the place of the camera's section."""
     reasons = []
     for index, (section, own) in enumerate(zip(sections, formats, strict=True)):
         if section.kind != "video" or not section.is_open:
             continue
-        if section.direction != "sendrecv":
-            reasons.append(f"the video section must send and receive (sendrecv), and is {section.direction}")
+        if section.direction not in wants.directions:
+            reasons.append(f"{wants.wrong}; it is {section.direction}")
         elif not own.numbers:
             chosen = " or ".join(name.upper() for name in codecs)
             reason = f"the offer has no video codec of this service ({chosen})"
@@ -140,7 +183,7 @@ def _camera(sections: Sequence[Section], formats: Sequence[Formats], codecs: Seq
             reasons.append(f"the video section {problem}")
         else:
             return index
-    raise UnusableOffer(reasons[0] if reasons else "the offer sends no video")
+    raise UnusableOffer(reasons[0] if reasons else wants.none)
 
 
 def _problem(section: Section) -> str | None:

@@ -15,6 +15,7 @@ from typing import Any
 import av
 from aiortc.codecs import h264
 from aiortc.mediastreams import VIDEO_TIME_BASE, convert_timebase
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from av.video.frame import PictureType
 
 from signaling_service.media.bitrate import default_bitrate
@@ -115,6 +116,11 @@ class SingleUnitEncoder(H264Encoder):
     @classmethod
     def _packetize(cls, packages: Iterable[bytes]) -> list[bytes]:
         return list(packages)
+
+
+def takes_single_units(codec: RTCRtpCodecParameters) -> bool:
+    """Tell whether a page asks for packetization mode 0; the answer names the mode (h264_formats)."""
+    return codec.name.lower() == "h264" and codec.parameters.get("packetization-mode") == "0"
 
 
 def _software(frame: Any, highest_bits_per_s: int, most_unit_bytes: int | None) -> Any:

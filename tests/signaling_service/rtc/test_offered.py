@@ -143,10 +143,10 @@ def test_of_several_formats_those_that_browsers_use_are_taken() -> None:
 REFUSED = {
     "no video": (offer(AUDIO), "the offer sends no video"),
     "a closed camera": (video(" 9 ", " 0 "), "the offer sends no video"),
-    "recvonly": (video("sendrecv", "recvonly"), r"must send and receive \(sendrecv\), and is recvonly"),
+    "recvonly": (video("sendrecv", "recvonly"), r"must send and receive \(sendrecv\); it is recvonly"),
     "recvonly at session level": (
         offer(VIDEO.replace("a=sendrecv\n", ""), head="a=recvonly\n"),
-        "and is recvonly",
+        "; it is recvonly",
     ),
     "no codec": (video("H264", "VP9"), r"no video codec of this service \(H264 or VP8\)$"),
     "profile": (
