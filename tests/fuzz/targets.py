@@ -21,6 +21,7 @@ from signaling_service.errors import MalformedRequest, UnusableCandidates, Unusa
 from signaling_service.media.payloads import marks
 from signaling_service.media.picture_size import UnreadableSize, sizes_of
 from signaling_service.rtc.candidates import PageCandidates
+from signaling_service.rtc.offered import read_offer
 from signaling_service.rtc.sdp_limits import check_offer
 from signaling_service.session.control import _parse as parse_control
 from signaling_service.session.requests import Change, Offer, change_from_query, parsed
@@ -61,13 +62,12 @@ def wire_status(data: bytes) -> None:
 
 
 def sdp(data: bytes) -> None:
-    """An offer, up to aiortc's parser, of which any exception is a refusal (negotiation.py)."""
+    """An offer; aiortc's parser takes what is passed on."""
     text = data.decode(errors="replace")
     with contextlib.suppress(UnusableOffer):
         check_offer(text)
-        passed_on = PageCandidates(("10.0.0.1",)).from_offer(text)
-        with contextlib.suppress(Exception):
-            SessionDescription.parse(passed_on)
+        offered = read_offer(PageCandidates(("10.0.0.1",)).from_offer(text), ("h264", "vp8"))
+        SessionDescription.parse(offered.text)
 
 
 def candidates(data: bytes) -> None:
