@@ -47,6 +47,7 @@ def main() -> int:
     from signaling_service.rtc import known_aiortc
     from signaling_service.rtc.public_address import NoPublicAddress, public_address
     from signaling_service.rtc.shared_port import UdpPortNotTaken
+    from signaling_service.rtc.tcp_port import TcpPortNotTaken
     from signaling_service.service import Service
     from signaling_service.workers.results import ResultsNotBound
 
@@ -67,6 +68,7 @@ def main() -> int:
         NoPublicAddress,
         PortNotTaken,
         ResultsNotBound,
+        TcpPortNotTaken,
         UdpPortNotTaken,
         known_aiortc.UnknownAiortc,
     ) as exc:

@@ -15,6 +15,8 @@ from aiortc import RTCDtlsTransport, clock
 from aiortc.rtcdtlstransport import State
 from aiortc.rtp import is_rtcp
 
+from signaling_service.rtc.call_transport import CallTransport
+
 _COMPONENT = 1
 _RTP = range(128, 192)
 
@@ -41,6 +43,13 @@ class Leaving:
         pair.protocol.transport.sendto(data, pair.remote_addr)
         dtls._RTCDtlsTransport__tx_bytes += len(data)
         dtls._RTCDtlsTransport__tx_packets += 1
+
+    async def room(self) -> bool:
+        """Wait until the next picture may leave; True where an earlier one was dropped on this host."""
+        pair = self._connection._nominated.get(_COMPONENT)
+        if pair is None or not isinstance(pair.protocol.transport, CallTransport):
+            return False
+        return await pair.protocol.transport.room(pair.remote_addr)
 
 
 class Arriving:

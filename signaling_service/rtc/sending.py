@@ -25,6 +25,7 @@ from aiortc.rtp import (
 
 from signaling_service.media.repeats import Repeats
 from signaling_service.media.send_rate import SendRate
+from signaling_service.rtc.packets import Leaving
 from signaling_service.rtc.returned_track import ReturnedTrack
 
 
@@ -33,25 +34,33 @@ def send_at(
     rate: SendRate,
     track: ReturnedTrack,
     on_encoded: Callable[[float], None] = lambda _: None,
+    leaving: Leaving | None = None,
 ) -> None:
     """Let `rate` alone set the encoder's bitrate; tell `track` when a key frame is asked for.
 
     `on_encoded` is told of each frame how many seconds it took, the wait for an encoder's thread included.
+    No picture is taken from the track while `leaving` has no room for it.
     """
-    Sending(sender, rate, track, on_encoded).take_over()
+    Sending(sender, rate, track, on_encoded, leaving).take_over()
 
 
 class Sending:
     """Stands between one sender, its encoder and the page's reports."""
 
     def __init__(
-        self, sender: RTCRtpSender, rate: SendRate, track: ReturnedTrack, on_encoded: Callable[[float], None]
+        self,
+        sender: RTCRtpSender,
+        rate: SendRate,
+        track: ReturnedTrack,
+        on_encoded: Callable[[float], None],
+        leaving: Leaving | None,
     ) -> None:
         of: Any = sender
         self._sender = of
         self._rate = rate
         self._track = track
         self._on_encoded = on_encoded
+        self._leaving = leaving
         self._handle = of._handle_rtcp_packet
         self._next_encoded_frame = of._next_encoded_frame
         self._retransmit = of._retransmit
@@ -73,6 +82,9 @@ class Sending:
         # aiortc makes the encoder when the first frame is there, and encodes at once.
         if self._sender._RTCRtpSender__encoder is None:
             self._sender._RTCRtpSender__encoder = codecs.get_encoder(codec)
+        # The track gives its newest picture when it is asked: what waited for room would be an old one.
+        if self._leaving is not None and await self._leaving.room():
+            self._sender._send_keyframe()
         encoded = await self._next_encoded_frame(codec)
         if encoded is not None:
             self._on_encoded(time.monotonic() - self._begun_s)

@@ -19,6 +19,7 @@ from signaling_service.media.send_rate import SendRate
 from signaling_service.rtc.aiortc_patches import (
     encode_in,
     gather_on_loopback,
+    gather_on_tcp,
     ice_connections,
     lacks_port,
     own_addresses,
@@ -35,6 +36,7 @@ from signaling_service.rtc.receiving import receive_through
 from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.rtc.sdp_limits import check_offer
 from signaling_service.rtc.sending import send_at
+from signaling_service.rtc.tcp_port import TcpPort
 from signaling_service.rtc.video_codecs import preferences
 from signaling_service.session.latency import LatencyWindow
 from signaling_service.setting_types import VideoCodec
@@ -55,6 +57,8 @@ class Terms:
     """Its threads encode the returned pictures."""
     public_addresses: Sequence[str]
     """Announced in place of this host's own, at most one of each family."""
+    tcp: TcpPort | None = None
+    """Where pages may come by TCP besides."""
     tells_loopback_alone: bool = False
     """To pages on loopback, which reach it there: nobody has chosen what they are told."""
 
@@ -129,6 +133,8 @@ class Negotiation:
                 other.direction = "inactive"
         if self._tells_loopback_alone:
             gather_on_loopback(ice_connections(self._pc))
+        if self._terms.tcp is not None:
+            gather_on_tcp(ice_connections(self._pc), self._terms.tcp)
         await self._pc.setLocalDescription(await self._pc.createAnswer())
         if any(map(lacks_port, ice_connections(self._pc))):
             raise UdpPortsTaken
@@ -170,7 +176,8 @@ class Negotiation:
             self._terms.largest,
             self._on_too_large,
         )
-        send_at(video.sender, SendRate(bitrates), self._returned, self._latency.note_encoded)
-        Leaving(video.sender.transport).take_over()
+        leaving = Leaving(video.sender.transport)
+        leaving.take_over()
+        send_at(video.sender, SendRate(bitrates), self._returned, self._latency.note_encoded, leaving)
         Arriving(video.receiver.transport).take_over()
         encode_in(video.sender, self._terms.encoders)

@@ -27,10 +27,10 @@ def fragment(*lines: str) -> str:
     ("said", "passed_on"),
     [
         ([HOST, END], [HOST, END]),
-        ([HOST, TCP, END], [HOST, TCP, END]),
+        ([HOST, TCP, END], [HOST, END]),
         ([HIDDEN, END], []),
         ([HIDDEN, HOST, END], [HOST]),
-        ([TCP, END], [TCP]),
+        ([TCP, END], []),
         ([END], []),
         ([], []),
     ],
