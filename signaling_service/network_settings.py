@@ -42,7 +42,7 @@ class NetworkSettings(BaseSettings):
         None,
         ge=1,
         le=65535,
-        description="TCP port for media of pages without a way for UDP (further processes take the next ones)",
+        description="TCP port for media of pages that cannot use UDP (further processes take the next ones)",
     )
     ssl_certfile: Path | None = Field(None, description="certificate chain (PEM): serve HTTPS")
     ssl_keyfile: Path | None = Field(None, description="its private key (PEM)")
