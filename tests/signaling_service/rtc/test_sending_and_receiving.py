@@ -279,6 +279,37 @@ async def test_losses_in_a_receiver_report_lower_the_target(sending: Any) -> Non
     assert encoder.target_bitrate == pytest.approx(0.75 * FULL, rel=0.01)
 
 
+@pytest.mark.parametrize("was_dropped", [False, True])
+async def test_no_picture_is_taken_while_there_is_no_room_for_it(was_dropped: bool) -> None:
+    has_room = asyncio.Event()
+    done: list[str] = []
+
+    async def room() -> bool:
+        await has_room.wait()
+        return was_dropped
+
+    async def next_encoded_frame(codec: Any) -> None:
+        done.append("picture")
+
+    sender: Any = SimpleNamespace(
+        _handle_rtcp_packet=None,
+        _next_encoded_frame=next_encoded_frame,
+        _send_keyframe=lambda: done.append("key frame"),
+        _retransmit=None,
+        _RTCRtpSender__encoder=Encoder(),
+    )
+    track: Any = SimpleNamespace()
+    send_at(sender, SendRate(BitrateProfile()), track, leaving=SimpleNamespace(room=room))  # type: ignore[arg-type]
+    taking = asyncio.create_task(sender._next_encoded_frame(None))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not done
+    has_room.set()
+    await taking
+    # Those that follow need what the page has never got.
+    assert done == (["key frame"] if was_dropped else []) + ["picture"]
+
+
 async def test_repeats_are_bounded_however_many_are_asked_for() -> None:
     packets = [RtpPacket(sequence_number=number, payload=bytes(1200)) for number in range(100)]
     repeated: list[int] = []

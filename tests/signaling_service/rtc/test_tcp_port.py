@@ -20,7 +20,7 @@ from tests.signaling_service.calling import until
 from tests.signaling_service.rtc.test_arrivals import STRANGE
 
 HOST = "127.0.0.1"
-NAME, PASSWORD = "page", "thePasswordOfThePagesOwn"  # noqa: S105
+NAME, PASSWORD = "page", "thePasswordOfThePagesOwn"
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ async def test_a_wrong_password_ends_a_connection_and_the_call_goes_on(port: Tcp
         page, stranger = Page(port, ours), Page(port, ours)
         with paging(page, stranger):
             await page.join()
-            stranger.check(password="not the password of it")  # noqa: S106
+            stranger.check(password="not the password of it")
             await until(lambda: stranger.is_over)
             await ours.send(b"\x80still here")
             await until(lambda: page.heard == [b"\x80still here"])
