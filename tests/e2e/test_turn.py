@@ -1,0 +1,100 @@
+"""Debian's coturn as the relay of a page, started as docker-compose.yml starts it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, Route
+
+from harness.browser import chromium, opened
+from harness.certificate import write_certificate
+from harness.deadline import eventually
+from harness.namespaces import HERE, Network, cable, network
+from harness.services import Services
+from harness.turn import is_installed, servers, turn_server
+from tests.e2e.test_firefox import PAGE
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.namespace,
+    pytest.mark.skipif(not is_installed(), reason="needs a TURN server (apt-get install coturn)"),
+]
+
+SERVICE, RELAY, FAR = "10.89.0.1", "10.89.0.2", "10.89.0.9"
+FRAMES_S = 60.0
+WAY = """(async () => {
+  const report = await session.getStats();
+  const transport = [...report.values()].find(({ type }) => type === "transport");
+  const { localCandidateId } = report.get(transport.selectedCandidatePairId);
+  const { candidateType, relayProtocol } = report.get(localCandidateId);
+  return [candidateType, relayProtocol];
+})()"""
+
+
+@contextmanager
+def only_443_leaves(https_port: int) -> Iterator[Network]:
+    """Make a network from which nothing leaves but TCP to port 443, behind which is HTTPS of the service."""
+    with network() as far:
+        if not far.can("iptables", "--list"):
+            pytest.skip("needs iptables for the firewall")
+        cable((HERE, "inside0", f"{SERVICE}/24"), (far, "outside0", f"{FAR}/24"))
+        HERE.run("ip", "address", "add", f"{RELAY}/24", "dev", "inside0")
+        to_https = f"PREROUTING -d {SERVICE} -p tcp --dport 443 -j REDIRECT --to-ports {https_port}".split()
+        HERE.run("iptables", "-t", "nat", "-A", *to_https)
+        for rule in ("-P OUTPUT DROP", "-A OUTPUT -o lo -j ACCEPT", "-A OUTPUT -p tcp --dport 443 -j ACCEPT"):
+            far.run("iptables", *rule.split())
+        try:
+            yield far
+        finally:
+            HERE.run("iptables", "-t", "nat", "-D", *to_https)
+
+
+async def shows_filtered_pictures(page: Page) -> None:
+    await page.evaluate("begin()")
+
+    async def has_frames() -> bool:
+        return bool(await page.evaluate("count > 30"))
+
+    await eventually(has_frames, FRAMES_S, "frames come")
+    raw, filtered = await page.evaluate("colours()")
+    assert all(abs(a + b - 255) < 40 for a, b in zip(raw, filtered, strict=True)), (raw, filtered)
+
+
+async def test_chromium_from_which_only_tcp_443_leaves_shows_the_filtered_picture_by_a_relay_over_tls(
+    camera: Path, tmp_path: Path
+) -> None:
+    certificate = write_certificate(tmp_path, SERVICE, RELAY)
+    async with Services(tmp_path, certificate=certificate) as services:
+        with only_443_leaves(services.port) as far:
+            services.start_signaling(
+                *("--host", "0.0.0.0", "--open", "--ice-addresses", SERVICE),  # noqa: S104
+                # The relay reaches the service, so that the service needs none.
+                *("--public-ip", SERVICE, "--ice-servers", json.dumps(servers(RELAY))),
+            )
+            services.start_light_worker("invert")
+            await services.ready({"invert": 1})
+            (told,) = (await services.http.get("/ice-servers")).json()["iceServers"]
+            assert [url.partition(":")[0] + url[-4:] for url in told["urls"]] == [
+                "turn=udp",
+                "turn=tcp",
+                "turns=tcp",
+            ]
+            trusting = ["--ignore-certificate-errors"]
+            async with (
+                turn_server(tmp_path, RELAY, SERVICE, certificate),
+                chromium(camera, network=far, more=trusting) as browser,
+                opened(browser, "about:blank") as page,
+            ):
+                body = PAGE.format(server=f"https://{SERVICE}")
+
+                async def answer(route: Route) -> None:
+                    await route.fulfill(body=body, content_type="text/html")
+
+                await page.route("**/page.html", answer)
+                await page.goto(f"https://{SERVICE}/page.html")
+                await shows_filtered_pictures(page)
+                assert await page.evaluate(WAY) == ["relay", "tls"]
