@@ -34,7 +34,7 @@ async def turn_server(
 ) -> AsyncIterator[Process]:
     """Start it at an address of this host, as a relay to the addresses `peers`."""
     run = folder / "turn"
-    run.mkdir()
+    run.mkdir(exist_ok=True)
     env = {
         "TURN_SECRET": SECRET,
         "TURN_PEERS": peers,
@@ -44,7 +44,9 @@ async def turn_server(
     }
     if certificate:
         env |= {"TURN_CERTFILE": str(certificate[0]), "TURN_KEYFILE": str(certificate[1])}
-    process = Process("turn", ["sh", str(_SCRIPT)], folder / "turn.log", env)
+    log = folder / "turn.log"
+    log.unlink(missing_ok=True)
+    process = Process("turn", ["sh", str(_SCRIPT)], log, env)
     process.start()
     try:
         await eventually(lambda: _STARTED in process.output(), _START_S, "the TURN server is up")

@@ -8,14 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, Route
+from playwright.async_api import Browser, Page, Route
 
 from harness.browser import chromium, opened
 from harness.certificate import write_certificate
 from harness.deadline import eventually
 from harness.namespaces import HERE, Network, cable, network
 from harness.services import Services
-from harness.turn import is_installed, servers, turn_server
+from harness.turn import PORT, is_installed, servers, turn_server
+from tests.e2e.demo_page import demo
 from tests.e2e.test_firefox import PAGE
 
 pytestmark = [
@@ -98,3 +99,55 @@ async def test_chromium_from_which_only_tcp_443_leaves_shows_the_filtered_pictur
                 await page.goto(f"https://{SERVICE}/page.html")
                 await shows_filtered_pictures(page)
                 assert await page.evaluate(WAY) == ["relay", "tls"]
+
+
+HERE_ADDRESS, NOWHERE = "10.77.0.1", "192.0.2.1"
+# A wait for what never comes is shorter.
+SHORT_WAITS = """
+const { setTimeout: nativeTimeout } = window;
+window.setTimeout = (act, ms, ...rest) => nativeTimeout(act, ms > 9000 ? ms / 4 : ms, ...rest);
+"""
+
+
+async def test_the_doctor_tells_what_is_wrong_with_a_relay(
+    services: Services, browser: Browser, tmp_path: Path
+) -> None:
+    services.start_signaling(
+        "--ice-addresses", HERE_ADDRESS, "--public-ip", HERE_ADDRESS,
+        "--ice-servers", json.dumps(servers(HERE_ADDRESS)),
+    )  # fmt: skip
+    services.start_light_worker("invert")
+    await services.ready({"invert": 1})
+    by_udp, by_tcp, by_tls = servers(HERE_ADDRESS)[0]["urls"]
+    told = (await services.http.get("/ice-servers")).json()["iceServers"][0]
+    async with demo(browser, services.url) as page:
+        await page.page.add_init_script(SHORT_WAITS)
+        await page.page.reload()
+        await page.choose("invert")
+
+        async def finding(**changes: object) -> tuple[str, str]:
+            await page.page.unroute_all()
+            if changes:
+                changed = {"iceServers": [{**told, "urls": [by_udp], **changes}]}
+
+                async def answer(route: Route) -> None:
+                    await route.fulfill(json=changed)
+
+                await page.page.route("**/ice-servers", answer)
+            return (await page.doctor())["turn"]
+
+        async with turn_server(tmp_path, HERE_ADDRESS, HERE_ADDRESS):
+            # It has no certificate here.
+            outcome, said = await finding()
+            assert (outcome, said.startswith(f"{by_udp}, {by_tcp}: relays to the server. {by_tls}: ")) == ("note", True)
+            assert (await finding(urls=[by_udp, by_tcp]))[0] == "ok"
+            outcome, said = await finding(credential="another secret's")
+            assert (outcome, "TURN_SECRET" in said, "401" in said) == ("fail", True, True)
+            outcome, said = await finding(urls=[by_udp.replace(str(PORT), "9")])
+            assert (outcome, "cannot be reached" in said) == ("fail", True)
+        async with turn_server(tmp_path, HERE_ADDRESS, NOWHERE):
+            outcome, said = await finding(urls=[by_udp])
+            assert (outcome, "no way to the server" in said) == ("fail", True)
+        # The doctor's own sessions are over.
+        await services.has_sessions(0, FRAMES_S)
+        page.complaints.clear()
