@@ -1,7 +1,12 @@
 #!/bin/sh
 # Starts coturn as a relay to this project's service, and to nothing else. docker-compose.yml runs it in the profile
-# `turn`, and docs/deployment.md explains each variable. The settings go into a file, since a command line shows secrets.
+# `turn`, and docs/deployment.md explains each variable. With the word `health` it asks the relay that runs. The settings go into a file, since a command line shows secrets.
 set -eu
+
+if [ "${1:-}" = health ]; then
+    address=${TURN_ADDRESSES:-127.0.0.1}
+    exec turnutils_stunclient -p "${TURN_PORT:-3478}" "${address%%,*}"
+fi
 
 fail() {
     echo "turn: $1" >&2
@@ -23,6 +28,10 @@ case "$TURN_SECRET,$TURN_PEERS,${TURN_ADDRESSES:-},${TURN_EXTERNAL_IP:-},${TURN_
 esac
 [ -n "${TURN_CERTFILE:-}" ] || [ -z "${TURN_KEYFILE:-}" ] || fail "TURN_CERTFILE and TURN_KEYFILE belong together"
 [ -z "${TURN_CERTFILE:-}" ] || [ -n "${TURN_KEYFILE:-}" ] || fail "TURN_CERTFILE and TURN_KEYFILE belong together"
+# coturn would go on without TLS.
+for file in "${TURN_CERTFILE:-}" "${TURN_KEYFILE:-}"; do
+    [ -z "$file" ] || [ -r "$file" ] || fail "$file of TURN_CERTFILE and TURN_KEYFILE cannot be read"
+done
 
 folder=${TURN_RUN_DIR:-/tmp}
 settings=$folder/turnserver.conf

@@ -11,7 +11,7 @@ from typing import Any
 from harness.deadline import eventually
 from harness.services import Process
 
-SECRET = "a-secret-of-the-tests"  # noqa: S105
+SECRET = "a-secret-of-the-tests"
 PORT, TLS_PORT = 3478, 443
 _START_S = 20.0
 _SCRIPT = Path(__file__).resolve().parents[1] / "deploy" / "turn.sh"

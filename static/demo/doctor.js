@@ -252,8 +252,9 @@ export class Doctor {
       });
     }
     const goodServers = good.map(({ server }) => server);
-    if ((await this.#isReachedBy(goodServers)) === false)
-      {return fail("doctor.turn.no_way", { server: named(good) });}
+    if ((await this.#isReachedBy(goodServers)) === false) {
+      return fail("doctor.turn.no_way", { server: named(good) });
+    }
     return bad.length === 0
       ? ok("doctor.turn.ok", { server: named(good) })
       : note("doctor.turn.some", { good: named(good), bad: named(bad) });

@@ -72,7 +72,7 @@ async def test_chromium_from_which_only_tcp_443_leaves_shows_the_filtered_pictur
     async with Services(tmp_path, certificate=certificate) as services:
         with only_443_leaves(services.port) as far:
             services.start_signaling(
-                *("--host", "0.0.0.0", "--open", "--ice-addresses", SERVICE),  # noqa: S104
+                *("--host", "0.0.0.0", "--open", "--ice-addresses", SERVICE),
                 # The relay reaches the service, so that the service needs none.
                 *("--public-ip", SERVICE, "--ice-servers", json.dumps(servers(RELAY))),
             )
@@ -139,7 +139,10 @@ async def test_the_doctor_tells_what_is_wrong_with_a_relay(
         async with turn_server(tmp_path, HERE_ADDRESS, HERE_ADDRESS):
             # It has no certificate here.
             outcome, said = await finding()
-            assert (outcome, said.startswith(f"{by_udp}, {by_tcp}: relays to the server. {by_tls}: ")) == ("note", True)
+            assert (outcome, said.startswith(f"{by_udp}, {by_tcp}: relays to the server. {by_tls}: ")) == (
+                "note",
+                True,
+            )
             assert (await finding(urls=[by_udp, by_tcp]))[0] == "ok"
             outcome, said = await finding(credential="another secret's")
             assert (outcome, "TURN_SECRET" in said, "401" in said) == ("fail", True, True)
