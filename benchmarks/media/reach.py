@@ -1,4 +1,4 @@
-"""Calls from networks of many kinds: when the first filtered picture comes, how late pictures are, when they stop.
+"""Calls from networks of many kinds: when the first picture comes, how late pictures are, when they stop.
 
     sh tests/in_namespace.sh python -m benchmarks.media.reach [--seconds 20] [--only open,udp-blocked]
 
@@ -91,8 +91,8 @@ def between(case: Case, https_port: int) -> Iterator[Network]:
         cable((outer, "o1", "10.90.0.1/24"), (inner, "i0", "10.90.0.254/24"))
         cable((inner, "i1", "10.91.0.1/24"), (far, "f0", "10.91.0.9/24"))
         HERE.run("ip", "address", "add", f"{RELAY}/24", "dev", "s0")
-        ends = ((HERE, "s0", SERVICE_6), (outer, "o0", "fd89::fe"), (outer, "o1", "fd90::1"))
-        ends += ((inner, "i0", "fd90::fe"), (inner, "i1", "fd91::1"), (far, "f0", "fd91::9"))
+        ends = [(HERE, "s0", SERVICE_6), (outer, "o0", "fd89::fe"), (outer, "o1", "fd90::1")]
+        ends += [(inner, "i0", "fd90::fe"), (inner, "i1", "fd91::1"), (far, "f0", "fd91::9")]
         for at, name, address in ends:
             at.run("ip", "address", "add", f"{address}/64", "dev", name, "nodad")
         for at, to_page, to_service in (
@@ -190,7 +190,7 @@ async def measure(case: Case, folder: Path, camera: Path, seconds: float) -> lis
 
 def _first_shown(rows: list[Shown]) -> list[Shown]:
     """Keep of each picture when it was shown first."""
-    return [row for before, row in pairwise([None, *rows]) if before is None or row.counter != before.counter]
+    return [*rows[:1], *(row for before, row in pairwise(rows) if row.counter != before.counter)]
 
 
 async def main() -> None:

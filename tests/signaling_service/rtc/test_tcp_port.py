@@ -5,6 +5,7 @@ import errno
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -107,6 +108,16 @@ class Page:
 def sends_to(ours: Any) -> Any:
     pair = ours._nominated.get(1)
     return None if pair is None else pair.remote_addr
+
+
+def goes_to(ours: Connection, page: Page) -> bool:
+    return bool(sends_to(ours) == page.address)
+
+
+def knows_no_address(ours: Connection) -> bool:
+    """Tell whether every connection of the call's page is over."""
+    protocols: list[Any] = ours._protocols
+    return not any(one.known_addresses for one in protocols if one.local_candidate.transport == "tcp")
 
 
 @contextmanager
@@ -243,10 +254,9 @@ async def test_media_takes_another_connection_when_its_own_is_over_and_nothing_i
             page.check(nominate=False)
             if sends_to(ours) is None:
                 await page.join()
-            await until(lambda page=page: sends_to(ours) == page.address)
+            await until(partial(goes_to, ours, page))
             page.close()
-            (protocol,) = (one for one in ours._protocols if one.local_candidate.transport == "tcp")
-            await until(lambda protocol=protocol: not protocol.known_addresses)
+            await until(partial(knows_no_address, ours))
         assert len(ours._remote_candidates) <= 2
         assert len(ours._check_list) <= 2
 
