@@ -22,6 +22,9 @@ class Way(Protocol):
     async def room(self, address: Address) -> bool:
         """Wait until a picture may be sent to this address; True where an earlier one was dropped here."""
 
+    def drop_pictures(self, address: Address) -> bool:
+        """Drop the pictures that have not left yet; True where there was one."""
+
 
 class Owner(Protocol):
     """Who gives a call its datagrams: a socket of its own, or one that calls share."""
@@ -64,6 +67,10 @@ class CallTransport(asyncio.DatagramTransport):
     async def room(self, address: Address) -> bool:
         """See Way."""
         return await self._way.room(address)
+
+    def drop_pictures(self, address: Address) -> bool:
+        """See Way."""
+        return self._way.drop_pictures(address)
 
     def is_closing(self) -> bool:
         return self._is_closing

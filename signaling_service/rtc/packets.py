@@ -16,6 +16,7 @@ from aiortc.rtcdtlstransport import State
 from aiortc.rtp import is_rtcp
 
 from signaling_service.rtc.call_transport import CallTransport
+from signaling_service.rtc.udp_socket import Address
 
 _COMPONENT = 1
 _RTP = range(128, 192)
@@ -46,10 +47,23 @@ class Leaving:
 
     async def room(self) -> bool:
         """Wait until the next picture may leave; True where an earlier one was dropped on this host."""
+        if (way := self._way()) is None:
+            return False
+        transport, address = way
+        return await transport.room(address)
+
+    def drop_pictures(self) -> bool:
+        """Drop the pictures that have not left yet; True where there was one."""
+        if (way := self._way()) is None:
+            return False
+        transport, address = way
+        return transport.drop_pictures(address)
+
+    def _way(self) -> tuple[CallTransport, Address] | None:
         pair = self._connection._nominated.get(_COMPONENT)
         if pair is None or not isinstance(pair.protocol.transport, CallTransport):
-            return False
-        return await pair.protocol.transport.room(pair.remote_addr)
+            return None
+        return pair.protocol.transport, pair.remote_addr
 
 
 class Arriving:

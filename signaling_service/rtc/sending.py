@@ -73,7 +73,7 @@ class Sending:
         self._sender._next_encoded_frame = self._encode_next
         self._sender._retransmit = self._repeat
         self._track.before_encoding = self._before_encoding
-        self._track.begin_anew = self._sender._send_keyframe
+        self._track.begin_anew = self._begin_anew
         self._track.forget_older = self._forget_older
 
     # What the sender calls
@@ -119,6 +119,12 @@ class Sending:
         self._begun_s = time.monotonic()
         self._rate.note_size(frame.width, frame.height)
         self._set_target()
+
+    def _begin_anew(self) -> None:
+        # What still waits is of an older choice. On a way that takes nothing it would come after the answer.
+        if self._leaving is not None and self._leaving.drop_pictures():
+            self._sender._RTCRtpSender__rtp_history.clear()
+        self._sender._send_keyframe()
 
     def _forget_older(self) -> int:
         # A packet of an older frame that the page misses would be sent again, and the page would show that

@@ -92,6 +92,12 @@ class TcpConnection:
         had, self._has_dropped = self._has_dropped, False
         return had
 
+    def drop_pictures(self) -> bool:
+        """Drop the pictures that wait for the socket; tell whether there was one."""
+        had = any(picture is not None for _, picture in self._waiting)
+        self._drop_pictures(b"")
+        return had
+
     def close(self) -> None:
         """Send what the socket takes at once, and end; safe to call twice."""
         if self._loop is None:

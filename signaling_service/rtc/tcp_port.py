@@ -226,6 +226,10 @@ class CallConnections:
         await connection.room()
         return connection.takes_note_of_dropped()
 
+    def drop_pictures(self, address: Address) -> bool:
+        connection = self._open.get(address)
+        return connection is not None and connection.drop_pictures()
+
     # What the call's transport says (call_transport.Owner)
 
     def claims(self, transport: CallTransport, address: Address) -> bool:

@@ -279,6 +279,26 @@ async def test_losses_in_a_receiver_report_lower_the_target(sending: Any) -> Non
     assert encoder.target_bitrate == pytest.approx(0.75 * FULL, rel=0.01)
 
 
+@pytest.mark.parametrize("did_wait", [False, True])
+async def test_a_picture_that_is_to_be_covered_and_has_not_left_never_leaves(did_wait: bool) -> None:
+    done: list[str] = []
+    history = {7: RtpPacket(sequence_number=7)}
+    sender: Any = SimpleNamespace(
+        _handle_rtcp_packet=None,
+        _next_encoded_frame=None,
+        _send_keyframe=lambda: done.append("key frame"),
+        _retransmit=None,
+        _RTCRtpSender__rtp_history=history,
+    )
+    track = ReturnedTrack(Metrics(), Card(), Outage.CLOSED)
+    leaving: Any = SimpleNamespace(drop_pictures=lambda: done.append("drop") or did_wait)
+    send_at(sender, SendRate(BitrateProfile()), track, leaving=leaving)
+    track.begin_anew()
+    assert done == ["drop", "key frame"]
+    # Nor is it sent again when the page misses it.
+    assert (7 in history) is not did_wait
+
+
 @pytest.mark.parametrize("was_dropped", [False, True])
 async def test_no_picture_is_taken_while_there_is_no_room_for_it(was_dropped: bool) -> None:
     has_room = asyncio.Event()

@@ -158,6 +158,19 @@ async def test_checks_handshakes_and_reports_pass_a_full_socket_and_have_a_bound
     assert ends.connection._other_bytes <= OTHER_BYTES
 
 
+async def test_pictures_that_wait_can_be_taken_back(ends: Ends) -> None:
+    assert not ends.connection.drop_pictures()
+    last = await stand(ends)
+    for number in range(last + 1, last + 5):
+        for packet in picture(number):
+            ends.connection.send(packet)
+    ends.connection.send(CHECK)
+    assert ends.connection.drop_pictures()
+    read = await ends.read()
+    assert read[-1] == CHECK
+    assert max(int.from_bytes(one[4:8], "big") for one in read if one != CHECK) <= last
+
+
 async def test_a_page_that_leaves_wakes_who_waits_and_is_said_once(ends: Ends) -> None:
     await stand(ends)
     waiting = asyncio.create_task(ends.connection.room())
