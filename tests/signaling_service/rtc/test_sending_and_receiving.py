@@ -291,7 +291,12 @@ async def test_a_picture_that_is_to_be_covered_and_has_not_left_never_leaves(did
         _RTCRtpSender__rtp_history=history,
     )
     track = ReturnedTrack(Metrics(), Card(), Outage.CLOSED)
-    leaving: Any = SimpleNamespace(drop_pictures=lambda: done.append("drop") or did_wait)
+
+    def drop_pictures() -> bool:
+        done.append("drop")
+        return did_wait
+
+    leaving: Any = SimpleNamespace(drop_pictures=drop_pictures)
     send_at(sender, SendRate(BitrateProfile()), track, leaving=leaving)
     track.begin_anew()
     assert done == ["drop", "key frame"]
