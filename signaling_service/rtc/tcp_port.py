@@ -64,7 +64,12 @@ class TcpPort:
                 if exc.errno not in (errno.EADDRINUSE, errno.EACCES):
                     continue
                 self.close()
-                raise TcpPortNotTaken(f"cannot take TCP port {self._port} of {host}: {exc.strerror}") from exc
+                remedy = "end whatever has it, or choose another --tcp-port"
+                if exc.errno == errno.EACCES:
+                    remedy = "below 1024 a system asks for a privilege; choose another --tcp-port"
+                raise TcpPortNotTaken(
+                    f"cannot take TCP port {self._port} of {host} ({exc.strerror}): {remedy}"
+                ) from exc
 
     def start(self) -> None:
         """Accept connections, from now on."""
