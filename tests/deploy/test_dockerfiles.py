@@ -133,7 +133,8 @@ def test_compose_builds_stages_that_exist(
 ) -> None:
     # Others, such as Caddy, come as images.
     builds = {name: service["build"] for name, service in document["services"].items() if "build" in service}
-    assert set(builds) == {"signaling", "inference"}
+    assert set(builds) == {"signaling", "inference", "turn"}
+    assert ROOT / builds["turn"]["dockerfile"] == TURN
     assert ROOT / builds["signaling"]["dockerfile"] == SIGNALING
     assert ROOT / builds["inference"]["dockerfile"] == INFERENCE
     assert builds["inference"]["target"] == kind
