@@ -22,6 +22,9 @@ class Way(Protocol):
     async def room(self, address: Address) -> bool:
         """Wait until a picture may be sent to this address; True where an earlier one was dropped here."""
 
+    def is_full(self, address: Address) -> bool:
+        """Tell whether a picture would have to wait here."""
+
     def drop_pictures(self, address: Address) -> bool:
         """Drop the pictures that have not left yet; True where there was one."""
 
@@ -67,6 +70,10 @@ class CallTransport(asyncio.DatagramTransport):
     async def room(self, address: Address) -> bool:
         """See Way."""
         return await self._way.room(address)
+
+    def is_full(self, address: Address) -> bool:
+        """See Way."""
+        return self._way.is_full(address)
 
     def drop_pictures(self, address: Address) -> bool:
         """See Way."""

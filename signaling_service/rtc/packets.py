@@ -56,6 +56,13 @@ class Leaving:
         transport, address = way
         return await transport.room(address)
 
+    def is_full(self) -> bool:
+        """Tell whether a picture would have to wait on this host."""
+        if (way := self._way()) is None:
+            return False
+        transport, address = way
+        return transport.is_full(address)
+
     def drop_pictures(self) -> bool:
         """Drop the pictures that have not left yet; True where there was one."""
         if (way := self._way()) is None:

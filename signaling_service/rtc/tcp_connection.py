@@ -87,6 +87,11 @@ class TcpConnection:
         """Wait until the socket has taken all that was sent, or is closed."""
         await self._has_room.wait()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether something waits for the socket."""
+        return not self._has_room.is_set()
+
     def takes_note_of_dropped(self) -> bool:
         """Tell whether pictures were dropped since this was asked last."""
         had, self._has_dropped = self._has_dropped, False

@@ -231,6 +231,10 @@ class CallConnections:
         await connection.room()
         return connection.takes_note_of_dropped()
 
+    def is_full(self, address: Address) -> bool:
+        connection = self._open.get(address)
+        return connection is not None and connection.is_full
+
     def drop_pictures(self, address: Address) -> bool:
         connection = self._open.get(address)
         return connection is not None and connection.drop_pictures()

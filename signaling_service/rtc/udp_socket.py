@@ -77,6 +77,10 @@ class UdpSocket:
         """Wait for nothing: what a full socket drops is lost as on the way, and the page says so."""
         return False
 
+    def is_full(self, address: Address) -> bool:
+        """Say no: what does not fit is dropped, and nothing waits."""
+        return False
+
     def drop_pictures(self, address: Address) -> bool:
         """Drop nothing: what is sent in a turn leaves at its end, or never."""
         return False
