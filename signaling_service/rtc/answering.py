@@ -15,6 +15,7 @@ from signaling_service.media.bitrate import BitrateProfile
 from signaling_service.media.picture_size import Size
 from signaling_service.rtc.aiortc_patches import (
     gather_on_loopback,
+    gather_on_tcp,
     ice_connections,
     lacks_port,
     own_addresses,
@@ -29,6 +30,7 @@ from signaling_service.rtc.candidates import (
 )
 from signaling_service.rtc.offered import Offered, Wants, read_offer
 from signaling_service.rtc.sdp_limits import check_offer
+from signaling_service.rtc.tcp_port import TcpPort
 from signaling_service.rtc.video_codecs import preferences
 from signaling_service.setting_types import VideoCodec
 
@@ -48,6 +50,8 @@ class Terms:
     """Its threads encode the returned pictures."""
     public_addresses: Sequence[str]
     """Announced in place of this host's own, at most one of each family."""
+    tcp: TcpPort | None = None
+    """Where pages may come by TCP besides."""
     tells_loopback_alone: bool = False
     """To pages on loopback, which reach it there: nobody has chosen what they are told."""
 
@@ -122,6 +126,8 @@ class Answering(ABC):
                 other.direction = "inactive"
         if self._tells_loopback_alone:
             gather_on_loopback(ice_connections(self._pc))
+        if self._terms.tcp is not None:
+            gather_on_tcp(ice_connections(self._pc), self._terms.tcp)
         await self._pc.setLocalDescription(await self._pc.createAnswer())
         if any(map(lacks_port, ice_connections(self._pc))):
             raise UdpPortsTaken

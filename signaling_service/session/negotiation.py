@@ -62,11 +62,12 @@ class Negotiation(Answering):
             self._terms.largest,
             self._on_too_large,
         )
+        leaving = Leaving(video.sender.transport)
+        leaving.take_over()
         if self.sends_back:
             video.sender.replaceTrack(self._returned)
-            send_at(video.sender, SendRate(bitrates), self._returned, self._latency.note_encoded)
+            send_at(video.sender, SendRate(bitrates), self._returned, self._latency.note_encoded, leaving)
             encode_in(video.sender, self._terms.encoders)
-        Leaving(video.sender.transport).take_over()
         Arriving(video.receiver.transport).take_over()
         used = [video]
         if self._publication is not None:
