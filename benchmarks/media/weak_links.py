@@ -14,7 +14,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -101,6 +103,9 @@ class Measured:
     """After the first 5 s, headers of RTP included."""
     used: float | None
     """Part of what the link and the picture allow."""
+    queue_up_ms: float | None
+    queue_down_ms: float | None
+    """What waits before each limit, p95 of samples after the first 5 s; no load of this host is in it."""
     full_after_s: float | None
     """From the end of the limit until the picture comes whole and at its full rate."""
     sizes: dict[str, int] = field(default_factory=dict)
@@ -120,10 +125,7 @@ class Wires:
     @contextmanager
     def weak(self, link: Link) -> Iterator[None]:
         """Make the link so narrow."""
-        up, down = (HERE, "weak0"), (self._far, "weak3")
-        if not link.is_own:
-            up, down = (self._router, "weak2"), (self._router, "weak1")
-        limited = [(end, width) for end, width in ((up, link.up), (down, link.down)) if width]
+        limited = self._limited(link)
         drops = [f"FORWARD -i {name} -p udp -m statistic --mode random --probability {link.loss} -j DROP"
                  for name in ("weak1", "weak2") if link.loss]  # fmt: skip
         for (end, name), width in limited:
@@ -139,6 +141,36 @@ class Wires:
             for rule in drops:
                 self._router.run("iptables", "-D", *rule.split())
 
+    @contextmanager
+    def watched(self, link: Link) -> Iterator[list[float | None]]:
+        """Give, after the block, the p95 of what waited before the limits, in ms: up, down."""
+        found: list[float | None] = []
+        with ExitStack() as watching:
+            started: list[tuple[int | None, subprocess.Popen[str] | None]] = [
+                (link.up, None),
+                (link.down, None),
+            ]
+            for place, ((end, name), width) in enumerate(self._limited(link)):
+                script = f"while sleep 0.1; do tc -s qdisc show dev {name}; done"
+                process = subprocess.Popen(end.command("sh", "-c", script), stdout=subprocess.PIPE, text=True)
+                started[place] = width, watching.enter_context(process)
+            yield found
+            for width, process in started:
+                if process is None or width is None:
+                    found.append(None)
+                    continue
+                process.terminate()
+                text = process.communicate()[0]
+                waiting = [int(n) * (1000 if k else 1) for n, k in re.findall(r"backlog (\d+)(K?)b", text)]
+                found.append(float(np.percentile(waiting, 95)) * 8e3 / width if waiting else None)
+
+    def _limited(self, link: Link) -> list[tuple[tuple[Network, str], int]]:
+        """Return the interfaces whose sending is limited, with the widths: up, down."""
+        up, down = (HERE, "weak0"), (self._far, "weak3")
+        if not link.is_own:
+            up, down = (self._router, "weak2"), (self._router, "weak1")
+        return [(end, width) for end, width in ((up, link.up), (down, link.down)) if width]
+
 
 async def measure(link: Link, design: str, wires: Wires, url: str, camera: Path, seconds: float) -> Measured:
     """Call over the weak link, and record what the page shows from the first picture on."""
@@ -151,7 +183,8 @@ async def measure(link: Link, design: str, wires: Wires, url: str, camera: Path,
                 first_s, from_ms = time.monotonic() - opened_s, (await shown(page))[0].at_ms
                 await asyncio.sleep(SETTLED_S)
                 before, before_s = await page.evaluate(_DOWN), time.monotonic()
-                await asyncio.sleep(seconds - SETTLED_S)
+                with wires.watched(link) as queues_ms:
+                    await asyncio.sleep(seconds - SETTLED_S)
                 after, took_s = await page.evaluate(_DOWN), time.monotonic() - before_s
                 rows, to_ms = _new(await shown(page)), await page.evaluate("performance.now()")
                 limit.close()
@@ -173,6 +206,8 @@ async def measure(link: Link, design: str, wires: Wires, url: str, camera: Path,
         lost=max(down["lost"], 0) / max(down["packets"] + down["lost"], 1),
         down_mbit_s=bits_per_s / 1e6,
         used=bits_per_s / min(link.down or PICTURE_BITS_PER_S, PICTURE_BITS_PER_S),
+        queue_up_ms=queues_ms[0],
+        queue_down_ms=queues_ms[1],
         full_after_s=full_after_s,
         sizes=dict(Counter(f"{row.width}x{row.height}" for row in rows)),
     )
@@ -203,7 +238,17 @@ def _new(rows: list[Shown]) -> list[Shown]:
 async def service(far: Network, folder: Path, flags: list[str]) -> AsyncIterator[str]:
     """Start this service and a worker in the far network; gives the page's address."""
     results = f"ipc://{folder}/results.ipc"
-    mine = ["--host", SERVER, "--port", str(PORT), "--results-bind", results, "--ice-addresses", SERVER, "--open"]
+    mine = [
+        "--host",
+        SERVER,
+        "--port",
+        str(PORT),
+        "--results-bind",
+        results,
+        "--ice-addresses",
+        SERVER,
+        "--open",
+    ]
     worker = ["--filters", "passthrough", "--device", "cpu", "--signaling", results]
     processes = [
         _python(far, folder, "signaling_service", [*mine, *flags]),

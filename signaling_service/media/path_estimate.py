@@ -6,7 +6,7 @@ reported last, above the least of the last 10 s (RFC 8289 section 3: a burst del
 stands delays all).
 
     queue stands        to 0.85 of what came through; to less while the queue is long, until it has drained
-    no queue            it grows: fast in the beginning and some seconds after a fall, by a tenth a second between
+    no queue            it grows: fast at first and some seconds after a fall, by a tenth a second between
     over 10 % lost      half the loss off (section 6)
 
 It begins low, and doubles within a second. While the picture needs less, it stays: a still scene says nothing
@@ -29,10 +29,10 @@ RECENT_S = 0.12
 THROUGHPUT_S = 0.4
 LOSS_S, FEWEST_PACKETS = 1.0, 20
 BASE_S = 10.0
-QUEUE_S, NO_QUEUE_S, LONG_QUEUE_S = 0.03, 0.02, 0.1
+QUEUE_S, NO_QUEUE_S, LONG_QUEUE_S = 0.02, 0.012, 0.1
 BACK_OFF, DRAIN = 0.85, 0.6
 DRAINS_WITHIN_S = 2.0
-"""A queue of ours is gone by then. One that stands although less is sent is another sender's, or a longer way."""
+"""A queue of ours is gone by then. Else it is another sender's, or the way has become longer."""
 FALL_EVERY_S = 0.25
 FIRST_GROWTH, FAST_GROWTH, SLOW_GROWTH = 2.5, 1.7, 1.1
 """A second."""

@@ -62,7 +62,8 @@ def unpack(data: bytes) -> Arrivals:
 def pack(arrivals: Sequence[tuple[int, float]], count: int, begin: int | None = None) -> bytes:
     """Return a report of packets in the order of their numbers, which are unwrapped and no two alike.
 
-    `count` is of the reports. Those missing from number `begin` on are told too. What comes so late that no delta holds it (8 s) raises ValueError.
+    `count` is of the reports. Those missing from number `begin` on are told too. What comes so late that no
+    delta holds it (8 s) raises ValueError.
     """
     base, last = arrivals[0][0] if begin is None else begin, arrivals[-1][0]
     reference = int(arrivals[0][1] / REFERENCE_S)

@@ -25,7 +25,7 @@ from signaling_service.media.decoders import H264Decoder, Vp8Decoder
 from signaling_service.media.encoders.h264 import H264Encoder
 from signaling_service.media.encoders.nvenc import Nvenc
 from signaling_service.media.encoders.vp8 import Vp8Encoder
-from signaling_service.rtc import arrivals, known_aiortc
+from signaling_service.rtc import arrivals, known_aiortc, transport_wide
 from signaling_service.rtc.call_transport import CallTransport
 from signaling_service.rtc.candidates import LOOPBACK
 from signaling_service.rtc.decoder_thread import decode_all
@@ -64,6 +64,7 @@ def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
     aiortc.codecs.Vp8Decoder, aiortc.codecs.H264Decoder = Vp8Decoder, H264Decoder  # type: ignore[attr-defined]
     _replace(aiortc.rtcrtpreceiver, "decoder_worker", lambda original: decode_all)
     _take_large_h264()
+    transport_wide.announce()
     aiortc.codecs.H264Encoder = partial(H264Encoder, nvenc)  # type: ignore[attr-defined, assignment]
     _replace(aioice.ice, "get_host_addresses", partial(_host_addresses, tuple(ice_addresses)))
     _replace(aioice.ice.StunProtocol, "datagram_received", arrivals.guarded)

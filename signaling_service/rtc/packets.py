@@ -15,6 +15,8 @@ from aiortc import RTCDtlsTransport, clock
 from aiortc.rtcdtlstransport import State
 from aiortc.rtp import is_rtcp
 
+from signaling_service.rtc.transport_wide import TransportWide
+
 _COMPONENT = 1
 _RTP = range(128, 192)
 
@@ -22,8 +24,10 @@ _RTP = range(128, 192)
 class Leaving:
     """Encrypts RTP and RTCP and hands them to the nominated pair's socket, past aioice's coroutines."""
 
-    def __init__(self, transport: RTCDtlsTransport) -> None:
+    def __init__(self, transport: RTCDtlsTransport, control: TransportWide | None = None) -> None:
+        """`control` paces pictures, and is told of all packets of RTP."""
         self._dtls: Any = transport
+        self._control = control
         self._connection = self._dtls.transport._connection
 
     def take_over(self) -> None:
@@ -31,6 +35,11 @@ class Leaving:
 
     async def send(self, packet: bytes) -> None:
         """Send one serialized packet; raises ConnectionError where there is no way."""
+        number = None if self._control is None else self._control.take_given()
+        if self._control is not None and number is not None:
+            if wait_s := self._control.wait_s():
+                await asyncio.sleep(wait_s)
+            self._control.note_sent(number, len(packet))
         dtls = self._dtls
         pair = self._connection._nominated.get(_COMPONENT)
         if dtls._state is not State.CONNECTED or pair is None:
@@ -46,8 +55,10 @@ class Leaving:
 class Arriving:
     """Takes all datagrams that wait in one go, where aiortc takes a turn of its task for each."""
 
-    def __init__(self, transport: RTCDtlsTransport) -> None:
+    def __init__(self, transport: RTCDtlsTransport, control: TransportWide | None = None) -> None:
+        """`control` takes what of RTCP is for it."""
         self._dtls: Any = transport
+        self._control = control
         self._ice = self._dtls.transport
         self._receive_next = self._dtls._recv_next
         self._receive = self._ice._recv
@@ -73,7 +84,10 @@ class Arriving:
 
     async def take_rtcp(self, packet: bytes) -> None:
         """Handle one decrypted compound packet."""
-        await self._dtls._handle_rtcp_data(packet)
+        if self._control is not None:
+            packet = self._control.take_rtcp(packet)
+        if packet:
+            await self._dtls._handle_rtcp_data(packet)
 
     async def _take(self, data: bytes) -> None:
         dtls = self._dtls

@@ -11,8 +11,11 @@ from aiortc import RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
 from aiortc.exceptions import OperationError
 
 from signaling_service.errors import SignalingError, UdpPortsTaken, UnusableOffer
+from signaling_service.media.arrivals_log import ArrivalsLog
 from signaling_service.media.bitrate import BitrateProfile
+from signaling_service.media.path_estimate import PathEstimate
 from signaling_service.media.picture_size import Size
+from signaling_service.media.receive_ceiling import ReceiveCeiling
 from signaling_service.media.receive_estimate import ReceiveEstimate
 from signaling_service.media.reception import Reception
 from signaling_service.media.send_rate import SendRate
@@ -35,6 +38,7 @@ from signaling_service.rtc.receiving import receive_through
 from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.rtc.sdp_limits import check_offer
 from signaling_service.rtc.sending import send_at
+from signaling_service.rtc.transport_wide import TransportWide, is_agreed
 from signaling_service.rtc.video_codecs import preferences
 from signaling_service.session.latency import LatencyWindow
 from signaling_service.setting_types import VideoCodec
@@ -84,6 +88,7 @@ class Negotiation:
         """
         self._pc = pc
         self._terms = terms
+        self._bitrates = terms.bitrates
         self._returned = returned
         self._latency = latency
         self._on_too_large = on_too_large
@@ -132,7 +137,7 @@ class Negotiation:
         await self._pc.setLocalDescription(await self._pc.createAnswer())
         if any(map(lacks_port, ice_connections(self._pc))):
             raise UdpPortsTaken
-        sdp = with_start_bitrate(self._pc.localDescription.sdp, self._terms.bitrates.start)
+        sdp = with_start_bitrate(self._pc.localDescription.sdp, self._bitrates.start)
         if self._tells_loopback_alone:
             return with_loopback_alone(sdp)
         return with_public_addresses(sdp, self._terms.public_addresses)
@@ -162,15 +167,20 @@ class Negotiation:
         """Let the returned track go out by this section, and put our parts in the place of aiortc's."""
         video.direction = "sendrecv"
         video.sender.replaceTrack(self._returned)
-        bitrates = self._terms.bitrates
+        bitrates = self._bitrates
+        control = None
+        if is_agreed(video):
+            bitrates = self._bitrates = bitrates.cautious()
+            control = TransportWide(PathEstimate(bitrates.start, bitrates.least))
         receive_through(
             video.receiver,
-            Reception(ReceiveEstimate(bitrates)),
+            Reception(ReceiveEstimate(bitrates) if control is None else ReceiveCeiling(bitrates)),
             self._latency.note_arrived,
             self._terms.largest,
             self._on_too_large,
+            None if control is None else ArrivalsLog(),
         )
-        send_at(video.sender, SendRate(bitrates), self._returned, self._latency.note_encoded)
-        Leaving(video.sender.transport).take_over()
-        Arriving(video.receiver.transport).take_over()
+        send_at(video.sender, SendRate(bitrates), self._returned, self._latency.note_encoded, control)
+        Leaving(video.sender.transport, control).take_over()
+        Arriving(video.receiver.transport, control).take_over()
         encode_in(video.sender, self._terms.encoders)

@@ -18,6 +18,7 @@ from av.video.frame import PictureType
 
 from signaling_service.media.bitrate import default_bitrate
 from signaling_service.media.encoders.nvenc import Nvenc
+from signaling_service.media.picture_scale import scaled
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,8 @@ class H264Encoder(h264.H264Encoder):
 
     target_bitrate: int = default_bitrate(640, 480)
     """Bits per second; aiortc bounds it by module globals, here its owner does (send_rate)."""
+    size: tuple[int, int] | None = None
+    """Width and height in which pictures are sent; None: as they come."""
 
     def __init__(self, nvenc: Nvenc | None = None) -> None:
         super().__init__()
@@ -54,6 +57,7 @@ class H264Encoder(h264.H264Encoder):
 
     def encode(self, frame: Any, force_keyframe: bool = False) -> tuple[list[bytes], int]:
         """Return RTP payloads and the RTP timestamp of an I420 frame."""
+        frame = scaled(frame, self.size)
         codec: Any = self.codec
         if codec is None or not self._follows(codec, frame):
             codec = self._open(frame)
