@@ -31,9 +31,17 @@ LOSS_S, FEWEST_PACKETS = 1.0, 20
 BASE_S = 10.0
 QUEUE_S, NO_QUEUE_S, LONG_QUEUE_S = 0.02, 0.012, 0.1
 BACK_OFF, DRAIN = 0.85, 0.6
+LONGEST_OWN_S = 0.015
+"""An estimate that is too low tells no more of a packet's own time than NO_QUEUE_S."""
 DRAINS_WITHIN_S = 2.0
 """A queue of ours is gone by then. Else it is another sender's, or the way has become longer."""
 FALL_EVERY_S = 0.25
+FALL = 0.6
+"""No more at once: where a host is late, little comes through, and the way is as wide as before."""
+UNDO_WITHIN_S = 0.12
+"""No queue of ours is gone so soon after a fall, before less has come: somebody was late."""
+FEWEST_RECENT, SHORTEST_RECENT_S = 3, 0.05
+"""Two pictures: one that is late is not a queue."""
 FIRST_GROWTH, FAST_GROWTH, SLOW_GROWTH = 2.5, 1.7, 1.1
 """A second."""
 FAST_AFTER_S = 3.0
@@ -48,6 +56,8 @@ class _Came:
     sent_s: float
     at_s: float
     size_bytes: int
+    waited_s: float
+    """In queues, and a constant."""
 
 
 class PathEstimate:
@@ -68,6 +78,9 @@ class PathEstimate:
         self._last_arrival_s: float | None = None
         self._judged_s: float | None = None
         self._fell_s: float | None = None
+        self._before_fall: tuple[float, float | None] = self.bits_per_s, None
+        """The estimate then, and when it had fallen the time before."""
+        self._fell_for_queue = False
         self._lost_s = float("-inf")
         self._drained_bits_per_s: float | None = None
         self._queued_since_s: float | None = None
@@ -93,7 +106,7 @@ class PathEstimate:
             if at_s is None:
                 lost += 1
             else:
-                self._came.append(_Came(sent[0], self._unwrapped(at_s), sent[1]))
+                self._came.append(self._arrived(sent[0], self._unwrapped(at_s), sent[1]))
         if not total:
             return
         self._outcomes.append((now_s, lost, total))
@@ -104,6 +117,11 @@ class PathEstimate:
         while self._order and self._order[0] not in self._on_way:
             self._order.popleft()
         self._judge(now_s, most_bits_per_s)
+
+    def _arrived(self, sent_s: float, at_s: float, size_bytes: int) -> _Came:
+        # Its own bits take longer on a narrower link, which is no queue.
+        own_s = min(8 * size_bytes / self.bits_per_s, LONGEST_OWN_S)
+        return _Came(sent_s, at_s, size_bytes, at_s - sent_s - own_s)
 
     def _unwrapped(self, at_s: float) -> float:
         if self._last_arrival_s is not None:
@@ -127,7 +145,10 @@ class PathEstimate:
             self._lost_s = now_s
             self._fall_to(self.bits_per_s * (1 - 0.5 * loss), now_s)
         elif queue_s < NO_QUEUE_S:
-            if self._drained_bits_per_s is not None:
+            if self._fell_s is not None and now_s - self._fell_s < UNDO_WITHIN_S and self._fell_for_queue:
+                self.bits_per_s, self._fell_s = self._before_fall
+                self._drained_bits_per_s = None
+            elif self._drained_bits_per_s is not None:
                 self.bits_per_s = max(self.bits_per_s, self._drained_bits_per_s)
                 self._drained_bits_per_s = None
             elif loss <= LOSS_HIGH and self._throughput() >= USED * self.bits_per_s:
@@ -140,27 +161,31 @@ class PathEstimate:
         return FAST_GROWTH if now_s - self._fell_s >= FAST_AFTER_S else SLOW_GROWTH
 
     def _back_off(self, queue_s: float, now_s: float) -> None:
-        through = self._throughput()
+        through = max(self._throughput(), FALL / BACK_OFF * self.bits_per_s)
         if queue_s > LONG_QUEUE_S:
             self._drained_bits_per_s = BACK_OFF * through
             through *= DRAIN
         self._fall_to(BACK_OFF * through, now_s)
+        self._fell_for_queue = True
 
     def _fall_to(self, bits_per_s: float, now_s: float) -> None:
-        self._fell_s = now_s
+        self._before_fall = self.bits_per_s, self._fell_s
+        self._fell_s, self._fell_for_queue = now_s, False
         self.bits_per_s = min(self.bits_per_s, bits_per_s)
 
     def _queue(self, now_s: float) -> float:
         if not self._came:
             return self.queue_s
         newest_s = self._came[-1].sent_s
-        recent = [came.at_s - came.sent_s for came in self._came if newest_s - came.sent_s <= RECENT_S]
-        least_s = min(recent)
+        recent = [came for came in self._came if newest_s - came.sent_s <= RECENT_S]
+        least_s = min(came.waited_s for came in recent)
         while self._base and self._base[-1][1] >= least_s:
             self._base.pop()
         self._base.append((now_s, least_s))
         while now_s - self._base[0][0] > BASE_S:
             self._base.popleft()
+        if len(recent) < FEWEST_RECENT or newest_s - recent[0].sent_s < SHORTEST_RECENT_S:
+            return min(least_s - self._base[0][1], self.queue_s)
         return least_s - self._base[0][1]
 
     def _is_not_ours(self, queue_s: float, now_s: float) -> bool:

@@ -99,6 +99,24 @@ def test_a_link_that_becomes_narrow_is_followed_within_a_second() -> None:
     assert queue_p95_s([sample for sample in samples if sample.at_s >= 12]) < 60 * MS
 
 
+def test_a_host_that_is_late_now_and_then_costs_nothing_for_long() -> None:
+    """Once a second all that came within 0.15 s is read together, as where a process got no core."""
+    session = Session()
+    session.runs(Link(20e6), 5)
+    heard = session.estimate.note_report
+
+    def late(arrivals: list[tuple[int, float | None]], now_s: float, most: float) -> None:
+        heard(
+            [(n, at_s if at_s is None or at_s % 1 > 0.15 else at_s // 1 + 0.15) for n, at_s in arrivals],
+            now_s,
+            most,
+        )
+
+    session.estimate.note_report = late  # type: ignore[assignment, method-assign]
+    samples = session.runs(Link(20e6), 20)
+    assert mean_rate(samples) > 0.9 * MOST
+
+
 def test_random_loss_of_3_per_cent_leaves_the_rate() -> None:
     samples = Session().runs(Link(20e6, loss=0.03), 20)
     assert all(sample.sent_bits_per_s == MOST for sample in samples if sample.at_s >= 1)
