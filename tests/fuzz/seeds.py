@@ -13,6 +13,7 @@ from aiortc.codecs.vpx import Vp8Encoder
 from aiortc.rtp import (
     RTCP_PSFB_APP,
     RTCP_PSFB_PLI,
+    RTCP_RTPFB,
     RTCP_RTPFB_NACK,
     RtcpByePacket,
     RtcpPsfbPacket,
@@ -21,10 +22,12 @@ from aiortc.rtp import (
     RtcpRtpfbPacket,
     RtpPacket,
     pack_remb_fci,
+    pack_rtcp_packet,
 )
 
 from shared.frame import i420_size_bytes
 from shared.wire import FrameHeader, pack_frame, pack_result, pack_status, params_id
+from signaling_service.media.transport_feedback import FORMAT, pack
 from tests.fuzz.media import SENDER_SSRC, packed
 from tests.signaling_service.making import SESSION, result, status
 
@@ -89,6 +92,7 @@ def seeds(target: str) -> list[bytes]:
             b'{"type": "offer", "sdp": "v=0", "filter": ["ink", "a"], "params": {"ink": {"strength": 0.5}}}',
             b'{"filter": "ink", "params": {"strength": 1e3, "names": ["#f", null, true]}, "outage": "open"}',
         ],
+        "feedback": lambda: [_feedback(), bytes(RtcpByePacket(sources=[7])) + _feedback()],
         "control_message": lambda: [
             b'{"type": "filter", "name": "ink", "params": {"strength": 0.5}, "outage": "closed"}',
             b'{"type": "filter", "name": ["ink", "invert"]}',
@@ -131,6 +135,11 @@ def _payloads(encoder: Any) -> list[bytes]:
     return found
 
 
+def _feedback() -> bytes:
+    arrivals = [(number, 50 + number / 100) for number in range(0, 100, 3)]
+    return pack_rtcp_packet(RTCP_RTPFB, FORMAT, bytes(8) + pack(arrivals, 1))
+
+
 def _packets() -> list[bytes]:
     report = RtcpReceiverInfo(
         ssrc=SENDER_SSRC, fraction_lost=9, packets_lost=3, highest_sequence=70, jitter=5, lsr=0, dlsr=0
@@ -160,7 +169,8 @@ def _extensions() -> Any:
     from aiortc.rtcrtpparameters import RTCRtpParameters
     from aiortc.rtp import HeaderExtensionsMap
 
-    from tests.fuzz.media import EXTENSIONS
+    from signaling_service.media.transport_feedback import FORMAT, pack
+from tests.fuzz.media import EXTENSIONS
 
     ids = HeaderExtensionsMap()
     ids.configure(RTCRtpParameters(headerExtensions=EXTENSIONS))

@@ -17,10 +17,12 @@ from aiortc.sdp import SessionDescription
 from shared import wire
 from shared.errors import WireError
 from signaling_service.errors import MalformedRequest, UnusableCandidates, UnusableOffer
+from signaling_service.media.path_estimate import PathEstimate
 from signaling_service.media.payloads import marks
 from signaling_service.media.picture_size import UnreadableSize, sizes_of
 from signaling_service.rtc.candidates import PageCandidates
 from signaling_service.rtc.sdp_limits import check_offer
+from signaling_service.rtc.transport_wide import TransportWide
 from signaling_service.session.control import _parse as parse_control
 from signaling_service.session.requests import Change, Offer, change_from_query, parsed
 from tests.fuzz.media import hear
@@ -110,6 +112,17 @@ def h264_payload(data: bytes) -> None:
     _payload("H264", data)
 
 
+def feedback(data: bytes) -> None:
+    """Compound RTCP with transport-wide feedback, of packets that were sent."""
+    estimate = PathEstimate(1e6, 3e5)
+    for number in range(100):
+        estimate.note_sent(number, 1200, number / 1000)
+    control = TransportWide(estimate)
+    control.on_report = lambda arrivals, now_s: estimate.note_report(arrivals, 0.3, 2e6)
+    control.take_rtcp(data)
+    assert 3e5 <= estimate.bits_per_s <= 2e6
+
+
 TARGETS: dict[str, Target] = {
     "wire_frame": wire_frame,
     "wire_result": wire_result,
@@ -120,5 +133,6 @@ TARGETS: dict[str, Target] = {
     "control_message": control_message,
     "vp8_payload": vp8_payload,
     "h264_payload": h264_payload,
+    "feedback": feedback,
     "rtp_and_rtcp": hear,
 }
