@@ -169,8 +169,7 @@ def _extensions() -> Any:
     from aiortc.rtcrtpparameters import RTCRtpParameters
     from aiortc.rtp import HeaderExtensionsMap
 
-    from signaling_service.media.transport_feedback import FORMAT, pack
-from tests.fuzz.media import EXTENSIONS
+    from tests.fuzz.media import EXTENSIONS
 
     ids = HeaderExtensionsMap()
     ids.configure(RTCRtpParameters(headerExtensions=EXTENSIONS))
