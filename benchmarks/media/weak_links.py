@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -47,10 +48,11 @@ FULL = 0.8
 SETTLED_S = 5.0
 SAMPLE_S = 0.25
 _START_S = 40.0
-_DOWN = """async () => {
-  const sum = { bytes: 0, packets: 0, lost: 0 };
+_TRAFFIC = """async () => {
+  const sum = { up: 0, bytes: 0, packets: 0, lost: 0 };
   for (const connection of connections) {
     for (const report of (await connection.getStats()).values()) {
+      if (report.type === "outbound-rtp") sum.up += report.bytesSent + report.headerBytesSent;
       if (report.type !== "inbound-rtp" || report.kind !== "video") continue;
       sum.bytes += report.bytesReceived + report.headerBytesReceived;
       sum.packets += report.packetsReceived;
@@ -101,13 +103,16 @@ class Measured:
     """Part of the packets that came never, of those after the first 5 s."""
     down_mbit_s: float
     """After the first 5 s, headers of RTP included."""
-    used: float | None
+    up_mbit_s: float
+    used: float
     """Part of what the link and the picture allow."""
     queue_up_ms: float | None
     queue_down_ms: float | None
     """What waits before each limit, p95 of samples after the first 5 s; no load of this host is in it."""
     full_after_s: float | None
     """From the end of the limit until the picture comes whole and at its full rate."""
+    load: float
+    """Of this host, the mean of the last minute (load average): over its cores, times count for little."""
     sizes: dict[str, int] = field(default_factory=dict)
 
 
@@ -182,18 +187,18 @@ async def measure(link: Link, design: str, wires: Wires, url: str, camera: Path,
                 await frames(page, 1, _START_S)
                 first_s, from_ms = time.monotonic() - opened_s, (await shown(page))[0].at_ms
                 await asyncio.sleep(SETTLED_S)
-                before, before_s = await page.evaluate(_DOWN), time.monotonic()
+                before, before_s = await page.evaluate(_TRAFFIC), time.monotonic()
                 with wires.watched(link) as queues_ms:
                     await asyncio.sleep(seconds - SETTLED_S)
-                after, took_s = await page.evaluate(_DOWN), time.monotonic() - before_s
+                after, took_s = await page.evaluate(_TRAFFIC), time.monotonic() - before_s
                 rows, to_ms = _new(await shown(page)), await page.evaluate("performance.now()")
                 limit.close()
                 is_narrow = link.down is not None and not link.is_own
                 full_after_s = await _full_after_s(page) if is_narrow else None
     gaps_s = [(b - a) / 1e3 for a, b in pairwise([from_ms, *(row.at_ms for row in rows), to_ms])]
     ages_ms = [row.age_ms for row in rows if row.age_ms is not None]
-    down = {name: after[name] - before[name] for name in after}
-    bits_per_s = 8 * down["bytes"] / took_s
+    traffic = {name: after[name] - before[name] for name in after}
+    bits_per_s = 8 * traffic["bytes"] / took_s
     return Measured(
         link=link.name,
         design=design,
@@ -203,12 +208,14 @@ async def measure(link: Link, design: str, wires: Wires, url: str, camera: Path,
         fps=len(rows) / ((to_ms - from_ms) / 1e3),
         longest_gap_s=max(gaps_s),
         first_s=first_s,
-        lost=max(down["lost"], 0) / max(down["packets"] + down["lost"], 1),
+        lost=max(traffic["lost"], 0) / max(traffic["packets"] + traffic["lost"], 1),
         down_mbit_s=bits_per_s / 1e6,
+        up_mbit_s=8e-6 * traffic["up"] / took_s,
         used=bits_per_s / min(link.down or PICTURE_BITS_PER_S, PICTURE_BITS_PER_S),
         queue_up_ms=queues_ms[0],
         queue_down_ms=queues_ms[1],
         full_after_s=full_after_s,
+        load=os.getloadavg()[0],
         sizes=dict(Counter(f"{row.width}x{row.height}" for row in rows)),
     )
 
@@ -216,10 +223,10 @@ async def measure(link: Link, design: str, wires: Wires, url: str, camera: Path,
 async def _full_after_s(page: Page) -> float | None:
     """Return how long it takes until pictures of 640x480 come at their full rate; None: over 15 s."""
     began_s = time.monotonic()
-    before, before_s = await page.evaluate(_DOWN), began_s
+    before, before_s = await page.evaluate(_TRAFFIC), began_s
     while (now_s := time.monotonic()) - began_s < 15:
         await asyncio.sleep(SAMPLE_S)
-        after, after_s = await page.evaluate(_DOWN), time.monotonic()
+        after, after_s = await page.evaluate(_TRAFFIC), time.monotonic()
         bits_per_s = 8 * (after["bytes"] - before["bytes"]) / (after_s - before_s)
         before, before_s = after, after_s
         newest = (await shown(page))[-1]
