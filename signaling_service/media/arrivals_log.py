@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from signaling_service.media.transport_feedback import MOST_PACKETS, pack
+from signaling_service.media.transport_feedback import pack
 
 REPORT_EVERY_S = 0.05
+MOST_PACKETS = 400
+"""That a report tells of: 0.05 s of 64 Mbit/s, and less than a datagram carries."""
 LONGEST_S = 4.0
 """Between the first and the last packet of a report; what is older is not reported."""
 

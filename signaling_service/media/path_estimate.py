@@ -70,7 +70,7 @@ class PathEstimate:
         self._least = least_bits_per_s
         self._on_way: dict[int, tuple[float, int]] = {}
         self._order: deque[int] = deque()
-        self._came: deque[_Came] = deque()
+        self._came: deque[_Came] = deque(maxlen=MOST_PACKETS)
         self._base: deque[tuple[float, float]] = deque()
         """Lowest delays so far, rising, with the time of each."""
         self._outcomes: deque[tuple[float, int, int]] = deque()
@@ -201,6 +201,8 @@ class PathEstimate:
 
     def _throughput(self) -> float:
         """Bits per second that came within the last THROUGHPUT_S of arrivals."""
+        if not self._came:
+            return 0.0
         newest_s = self._came[-1].at_s
         window = [came for came in self._came if newest_s - came.at_s < THROUGHPUT_S]
         return 8 * sum(came.size_bytes for came in window) / THROUGHPUT_S

@@ -35,15 +35,15 @@ class Leaving:
 
     async def send(self, packet: bytes) -> None:
         """Send one serialized packet; raises ConnectionError where there is no way."""
-        number = None if self._control is None else self._control.take_given()
-        if self._control is not None and number is not None:
-            if wait_s := self._control.wait_s():
-                await asyncio.sleep(wait_s)
-            self._control.note_sent(number, len(packet))
-        dtls = self._dtls
+        dtls, control = self._dtls, self._control
+        number = None if control is None else control.take_given()
+        if control is not None and number is not None and (wait_s := control.wait_s()):
+            await asyncio.sleep(wait_s)
         pair = self._connection._nominated.get(_COMPONENT)
         if dtls._state is not State.CONNECTED or pair is None:
             raise ConnectionError("Cannot send encrypted RTP, not connected")
+        if control is not None and number is not None:
+            control.note_sent(number, len(packet))
         srtp = dtls._tx_srtp
         data = srtp.protect_rtcp(packet) if is_rtcp(packet) else srtp.protect(packet)
         # Not `send_data`, which only awaits this: a frame's packets wait in the socket for the turn's end.

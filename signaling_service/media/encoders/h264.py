@@ -34,6 +34,9 @@ grows to three times the size, and the rate follows a lower target slowly."""
 FRAME_RATE = 30
 """What x264 reckons with: fewer frames get no more bits each, which would only take longer on the network."""
 LONGEST_GOP = 3000
+SMALLER_PICTURES_RISE = 1.5
+"""Bits are few where a picture is sent smaller. An encoder that may rise as far as that picture is worth makes a
+key frame of twice the size."""
 
 
 class H264Encoder(h264.H264Encoder):
@@ -51,13 +54,14 @@ class H264Encoder(h264.H264Encoder):
     def __init__(self, nvenc: Nvenc | None = None) -> None:
         super().__init__()
         self._nvenc = nvenc
-        self._is_on_gpu = False
+        self._is_on_gpu = self._is_smaller = False
         self._highest_bits_per_s = 0
         self._made_for: tuple[Any, ...] = ()
 
     def encode(self, frame: Any, force_keyframe: bool = False) -> tuple[list[bytes], int]:
         """Return RTP payloads and the RTP timestamp of an I420 frame."""
-        frame = scaled(frame, self.size)
+        whole, frame = frame, scaled(frame, self.size)
+        self._is_smaller = frame is not whole
         codec: Any = self.codec
         if codec is None or not self._follows(codec, frame):
             codec = self._open(frame)
@@ -92,12 +96,18 @@ class H264Encoder(h264.H264Encoder):
         codec = self._nvenc.open(frame.width, frame.height, self.target_bitrate) if self._nvenc else None
         self._is_on_gpu = codec is not None
         if codec is None:
-            self._highest_bits_per_s = max(self.target_bitrate, default_bitrate(frame.width, frame.height))
+            self._highest_bits_per_s = max(self.target_bitrate, self._expected(frame))
             codec = _software(frame, self._highest_bits_per_s)
             codec.bit_rate = self.target_bitrate
         self.codec = codec
         self._made_for = _kind(frame)
         return codec
+
+    def _expected(self, frame: Any) -> int:
+        """Bits per second up to which the target may rise before a new encoder must be made."""
+        if self._is_smaller:
+            return round(SMALLER_PICTURES_RISE * self.target_bitrate)
+        return default_bitrate(frame.width, frame.height)
 
 
 def _software(frame: Any, highest_bits_per_s: int) -> Any:

@@ -166,3 +166,19 @@ def test_what_is_never_reported_is_forgotten() -> None:
         estimate.note_sent(number & 0xFFFF, 1200, number * MS)
     assert len(estimate._on_way) <= 4096
     assert len(estimate._order) <= 4096
+
+
+def test_a_page_that_lies_fills_no_memory_and_breaks_nothing() -> None:
+    estimate = PathEstimate(START, LEAST)
+    estimate.note_sent(0, 1200, 0.0)
+    estimate.note_report([(0, None)], 0.1, MOST)
+    for number in range(1, 20_000):
+        estimate.note_sent(number & 0xFFFF, 1200, number * MS)
+        if number % 50 == 0:
+            # All at one moment, or backwards.
+            told = 5.0 if number < 10_000 else 5.0 - number
+            estimate.note_report(
+                [(n & 0xFFFF, told) for n in range(number - 49, number + 1)], number * MS, MOST
+            )
+    assert len(estimate._came) <= 4096
+    assert LEAST <= estimate.bits_per_s <= MOST
