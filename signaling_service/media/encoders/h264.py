@@ -35,8 +35,8 @@ FRAME_RATE = 30
 """What x264 reckons with: fewer frames get no more bits each, which would only take longer on the network."""
 LONGEST_GOP = 3000
 SMALLER_PICTURES_RISE = 1.5
-"""Bits are few where a picture is sent smaller. An encoder that may rise as far as that picture is worth makes a
-key frame of twice the size."""
+"""Bits are few where a picture is sent smaller. An encoder that may rise to what that picture is worth makes
+a key frame of twice the size."""
 
 
 class H264Encoder(h264.H264Encoder):
