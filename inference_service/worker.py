@@ -75,8 +75,7 @@ class Worker:
         self._engine.open(self._settings.filters)
         self._publisher.open()
         logger.info(
-            "worker %s on %s, frames at %s, filters %s",
-            self.id,
+            "the worker is on %s, frames at %s, filters %s",
             self._device.label,
             self.frames_endpoint,
             ",".join(self._settings.filters) or "none",
@@ -84,13 +83,13 @@ class Worker:
 
     def drain(self) -> None:
         """Say so, finish the present batch, publish its results, end."""
-        logger.info("worker %s drains", self.id)
+        logger.info("the worker drains")
         self._engine.stop()
         self._publisher.announce()
         self._engine.drain()
         self._publisher.close()
         self._receiver.close()
-        logger.info("worker %s has drained: %s", self.id, self.metrics.line() or "no frame came")
+        logger.info("the worker has drained: %s", self.metrics.line() or "no frame came")
 
     def _publish(self, made: Sequence[Result]) -> None:
         self._publisher.publish(made)

@@ -31,6 +31,8 @@ class Metrics:
         self.room = Gauge(
             "p2pcamera_room", "Sessions that would be taken beside those open", registry=self.registry
         )
+        self.streams = Gauge("p2pcamera_streams", "Published pictures", registry=self.registry)
+        self.viewers = Gauge("p2pcamera_viewers", "Viewers of published pictures", registry=self.registry)
         self.workers = Gauge("p2pcamera_workers", "Live workers", registry=self.registry)
         self.filter_memory = Gauge(
             "p2pcamera_filter_memory_bytes",

@@ -67,7 +67,8 @@ class Failures:
         self._metrics.count_answer(told.code)
         if now_s - self._logged_s >= LOG_EVERY_S:
             self._logged_s = now_s
-            logger.warning("session %s: %s", header.session.hex(), told, exc_info=exc)
+            its = {"session": header.session.hex()}
+            logger.warning("a frame was not filtered: %s", told, exc_info=exc, extra=its)
         return error(header, self._worker, told)
 
 

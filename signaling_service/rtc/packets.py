@@ -34,16 +34,23 @@ class Leaving:
         self._dtls._send_rtp = self.send
 
     async def send(self, packet: bytes) -> None:
-        """Send one serialized packet; raises ConnectionError where there is no way."""
-        dtls, control = self._dtls, self._control
+        """Do what `send_now` does, as aiortc calls it; wait for the packet's turn."""
+        control = self._control
         number = None if control is None else control.take_given()
-        if control is not None and number is not None and (wait_s := control.wait_s()):
+        if control is None or number is None:
+            self.send_now(packet)
+            return
+        if wait_s := control.wait_s():
             await asyncio.sleep(wait_s)
+        self.send_now(packet)
+        control.note_sent(number, len(packet))
+
+    def send_now(self, packet: bytes) -> None:
+        """Send one serialized packet; raises ConnectionError where there is no way."""
+        dtls = self._dtls
         pair = self._connection._nominated.get(_COMPONENT)
         if dtls._state is not State.CONNECTED or pair is None:
             raise ConnectionError("Cannot send encrypted RTP, not connected")
-        if control is not None and number is not None:
-            control.note_sent(number, len(packet))
         srtp = dtls._tx_srtp
         data = srtp.protect_rtcp(packet) if is_rtcp(packet) else srtp.protect(packet)
         # Not `send_data`, which only awaits this: a frame's packets wait in the socket for the turn's end.

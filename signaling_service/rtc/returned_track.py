@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 import av
 from aiortc import MediaStreamTrack
@@ -33,6 +34,16 @@ REPEAT_AFTER_S = 0.1
 """A page that lost its picture gets the last one again, unless a new one comes within this time."""
 
 
+class Audience(Protocol):
+    """Others than the page that see what it sees."""
+
+    def show(self, frame: av.VideoFrame) -> None:
+        """Take the picture that the page is sent now."""
+
+    def cut(self) -> None:
+        """Send nothing any more of pictures that were shown before."""
+
+
 class ReturnedTrack(MediaStreamTrack):
     """Newest result of a session as a video track; used from the event loop alone."""
 
@@ -50,6 +61,7 @@ class ReturnedTrack(MediaStreamTrack):
         """Makes the next frame one that no older one is needed for."""
         self.forget_older: Callable[[], int | None] = lambda: None
         """Sends nothing again that is older than the frame sent last; returns that one's RTP timestamp."""
+        self.audience: Audience | None = None
         self._metrics = metrics
         self._card = card
         self._showing = Showing.NOTHING
@@ -115,6 +127,8 @@ class ReturnedTrack(MediaStreamTrack):
         self._showing = Showing.NOTHING
         if self._cover.begin(time.monotonic(), is_private=is_private):
             self.begin_anew()
+            if self.audience is not None:
+                self.audience.cut()
         self._changed.set()
 
     async def settled(self) -> int | None:
@@ -149,6 +163,8 @@ class ReturnedTrack(MediaStreamTrack):
         self._last_sent_s = time.monotonic()
         self._metrics.frames_returned.labels(self.showing.value).inc()
         self.before_encoding(frame)
+        if self.audience is not None:
+            self.audience.show(frame)
         return frame
 
     async def _next(self) -> av.VideoFrame:

@@ -42,6 +42,13 @@ def is_agreed(video: RTCRtpTransceiver) -> bool:
     )
 
 
+def decline(one: RTCRtpTransceiver) -> None:
+    """Leave it out of the answer, for what is sent without numbers: the page then reports by REMB."""
+    one._headerExtensions = [extension for extension in one._headerExtensions if extension.uri != URI]
+    for codec in one._codecs:
+        codec.rtcpFeedback = [feedback for feedback in codec.rtcpFeedback if feedback != _FEEDBACK]
+
+
 class TransportWide:
     """Stands at both ends of a session's transport (packets.py); times are time.monotonic()."""
 

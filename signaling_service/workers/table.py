@@ -66,7 +66,8 @@ class Workers:
         now_s = time.monotonic() if now_s is None else now_s
         if status.worker not in self._workers:
             self._make_room()
-            logger.info("worker %s joined: %s on %s", status.worker, status.frames_endpoint, status.device)
+            its = {"worker": status.worker}
+            logger.info("the worker joined: %s on %s", status.frames_endpoint, status.device, extra=its)
         self._show_memory(self._workers.get(status.worker), status)
         known = self._workers.get(status.worker)
         self._workers[status.worker] = Worker(status, now_s, known is not None and known.has_answered)
@@ -179,7 +180,7 @@ class Workers:
                 live[worker.id] = worker
                 continue
             if worker.id in self._live:
-                logger.info("worker %s left: %s", worker.id, reason)
+                logger.info("the worker left: %s", reason, extra={"worker": worker.id})
             if reason == "silent":
                 del self._workers[worker.id]
                 self._show_memory(worker, None)

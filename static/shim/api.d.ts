@@ -68,6 +68,10 @@ export interface P2PCameraStats {
   readonly state: "live" | "waiting" | "card" | "raw";
   readonly outage: P2PCameraOutage;
   readonly private: boolean;
+  /** The name under which others watch; of a session that publishes. */
+  readonly publish?: string;
+  /** How many watch. */
+  readonly viewers?: number;
   /** Why no worker can serve the filters. */
   readonly trouble: P2PCameraTrouble | null;
   readonly frames_in: number;

@@ -217,6 +217,26 @@ def test_fixed_values_are_ones_that_the_services_accept(
     assert environment(variant, "inference")[RUN_DIR_VARIABLE] == RUN_DIR
 
 
+@VARIANTS
+def test_https_for_a_domain_comes_with_its_profile_alone(variant: dict[str, Any]) -> None:
+    caddy = variant["services"]["caddy"]
+    assert caddy["profiles"] == ["tls"]
+    assert caddy["cap_add"] == ["NET_BIND_SERVICE"]
+    assert caddy["read_only"] is True
+    mounts = {
+        one["target"]: one["source"] for one in caddy["volumes"] if isinstance(one, dict) and "source" in one
+    }
+    # On disk: who asks for new certificates at each start is soon given none.
+    assert variant["volumes"][mounts["/data"]] is None
+    (file,) = [one for one in caddy["volumes"] if isinstance(one, str)]
+    source, target, mode = file.split(":")
+    assert (target, mode) == ("/etc/caddy/Caddyfile", "ro")
+    text = (ROOT / source).read_text()
+    read = set(re.findall(r"\{\$(\w+):", text))
+    assert read - {"HEALTH_PORT"} == set(caddy["environment"])
+    assert f"127.0.0.1:{{$HEALTH_PORT:{caddy['healthcheck']['test'][-1].split(':')[-1].strip('/')}}}" in text
+
+
 def test_the_example_of_settings_names_what_compose_hands_on() -> None:
     text = (ROOT / ".env.example").read_text()
     named = set(re.findall(r"^#?([A-Z_]+)=", text, re.M))

@@ -24,7 +24,7 @@ from signaling_service.rtc.packets import Arriving, Leaving
 from signaling_service.rtc.receiving import receive_through
 from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.rtc.sending import send_at
-from signaling_service.rtc.transport_wide import TransportWide, is_agreed
+from signaling_service.rtc.transport_wide import TransportWide, decline, is_agreed
 from tests.signaling_service.calling import until
 
 
@@ -143,6 +143,22 @@ async def test_a_page_that_offers_half_of_it_has_not_agreed(left_out: str) -> No
         sdp = "\r\n".join(line for line in offer if left_out not in line)
         await ours.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
         assert not is_agreed(ours.getTransceivers()[0])
+    finally:
+        await ours.close()
+        await theirs.close()
+
+
+async def test_what_is_declined_is_not_in_the_answer() -> None:
+    aiortc_patches.apply(["127.0.0.1"])
+    ours, theirs = (RTCPeerConnection(RTCConfiguration(iceServers=[])) for _ in range(2))
+    try:
+        theirs.addTransceiver("video")
+        await ours.setRemoteDescription(await theirs.createOffer())
+        decline(ours.getTransceivers()[0])
+        answer = (await ours.createAnswer()).sdp
+        assert URI not in answer
+        assert "transport-cc" not in answer
+        assert "goog-remb" in answer
     finally:
         await ours.close()
         await theirs.close()
