@@ -160,14 +160,14 @@ class Wires:
                 process = subprocess.Popen(end.command("sh", "-c", script), stdout=subprocess.PIPE, text=True)
                 started[place] = width, watching.enter_context(process)
             yield found
-            for width, process in started:
-                if process is None or width is None:
+            for limit, watcher in started:
+                if watcher is None or limit is None:
                     found.append(None)
                     continue
-                process.terminate()
-                text = process.communicate()[0]
+                watcher.terminate()
+                text = watcher.communicate()[0]
                 waiting = [int(n) * (1000 if k else 1) for n, k in re.findall(r"backlog (\d+)(K?)b", text)]
-                found.append(float(np.percentile(waiting, 95)) * 8e3 / width if waiting else None)
+                found.append(float(np.percentile(waiting, 95)) * 8e3 / limit if waiting else None)
 
     def _limited(self, link: Link) -> list[tuple[tuple[Network, str], int]]:
         """Return the interfaces whose sending is limited, with the widths: up, down."""

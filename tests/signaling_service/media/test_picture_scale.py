@@ -50,5 +50,6 @@ def test_an_encoder_sends_the_size_that_it_is_told(encoder: type[H264Encoder | V
         one.size = size
         _, timestamp = one.encode(frame)
         assert timestamp == number * 3000
+        assert one.codec is not None
         sizes_sent.append((one.codec.width, one.codec.height))
     assert sizes_sent == [FULL, SMALLER, SMALLER, FULL]
