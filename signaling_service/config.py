@@ -67,7 +67,9 @@ class Settings(NetworkSettings, AccessSettings):
         LEAST_BITS_PER_S, description="bits per second that each way of a session never falls under"
     )
     start_bitrate: Bitrate = Field(
-        START_BITS_PER_S, description="bits per second with which each way begins, within the other two"
+        START_BITS_PER_S,
+        description="bits per second with which each way begins, within the other two; "
+        "no more than 1M where the page gives transport-wide feedback",
     )
     max_bitrate: Bitrate | None = Field(
         None, description="bits per second that no way goes over (default: what the picture's size is worth)"

@@ -124,7 +124,7 @@ def main() -> None:
         aiortc_patches.apply(wanted.ice_addresses.split(",") if wanted.ice_addresses else ())
     else:
         gather(wanted.ice_addresses)
-    serve(create_app(wanted.patched), wanted.port)
+    serve(create_app(wanted.patched), wanted.port, wanted.host)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from fastapi.middleware.cors import CORSMiddleware
 def flags() -> argparse.ArgumentParser:
     """Return a parser for the flags that every design has."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument(
         "--ice-addresses", help="gather this address alone; for hosts without another than loopback"
@@ -40,6 +41,6 @@ def gather(addresses: str | None) -> None:
         aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: addresses.split(",")
 
 
-def serve(app: FastAPI, port: int) -> None:
+def serve(app: FastAPI, port: int, host: str = "127.0.0.1") -> None:
     """Serve until the process is ended."""
-    uvicorn.run(app, host="127.0.0.1", port=port, loop="asyncio", log_level="warning")
+    uvicorn.run(app, host=host, port=port, loop="asyncio", log_level="warning")

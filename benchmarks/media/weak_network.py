@@ -179,6 +179,7 @@ async def main() -> None:
         write_camera(camera, Picture(noise=2.0))
         results = f"ipc://{folder}/results.ipc"
         flags = ["--host", FAR, "--port", str(PORT), "--results-bind", results, "--ice-addresses", FAR]
+        flags += ["--open"]
         services = [
             Process(
                 "signaling",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 LEAST_BITS_PER_S = 300_000
 START_BITS_PER_S = 3_000_000
 """Enough for a sharp 1280x720 from the first second; a narrow network is noticed within the first."""
+CAUTIOUS_BITS_PER_S = 1_000_000
+"""Enough for 640x480. Who gets transport-wide feedback begins with no more; it doubles within a second."""
 
 _PIXELS, _BITS_PER_S = 640 * 480, 1_500_000
 _GROWTH = 0.631
@@ -30,6 +32,10 @@ class BitrateProfile:
     start: int = START_BITS_PER_S
     most: int | None = None
     """None: what the size of the picture is worth."""
+
+    def cautious(self) -> BitrateProfile:
+        """Return these bounds with a start that a narrow network bears."""
+        return replace(self, start=max(min(self.start, CAUTIOUS_BITS_PER_S), self.least))
 
     def most_for(self, width: int, height: int) -> int:
         """Return the bound for a picture of this size; no less than `least`."""

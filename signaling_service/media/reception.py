@@ -9,6 +9,7 @@ import time
 from typing import Protocol
 
 from signaling_service.media.jitter_buffer import EncodedFrame, JitterBuffer, Packet
+from signaling_service.media.receive_ceiling import ReceiveCeiling
 from signaling_service.media.receive_estimate import ReceiveEstimate
 
 
@@ -28,7 +29,7 @@ class Replies(Protocol):
 class Reception:
     """One received video stream; used from the event loop alone."""
 
-    def __init__(self, estimate: ReceiveEstimate) -> None:
+    def __init__(self, estimate: ReceiveEstimate | ReceiveCeiling) -> None:
         self.buffer = JitterBuffer()
         self._estimate = estimate
 

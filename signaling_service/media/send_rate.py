@@ -1,6 +1,7 @@
 """At which bitrate the returned picture is encoded: what the page reports -> the target of its encoder.
 
-Two reports bound it, as in draft-ietf-rmcat-gcc-02:
+A page that gives transport-wide feedback tells all that is needed (path_estimate.py), and its target follows
+that. Of another two reports bound it, as in draft-ietf-rmcat-gcc-02:
 
     REMB    what the page's own estimate of its link allows. It is made from what arrives, and never above 1.5
             times that. So it says little while less is sent than the target: in a still scene, or at the
@@ -52,6 +53,8 @@ class SendRate:
         self._by_loss = float(profile.start)
         """What loss allows; grows as far as the picture is worth."""
         self._judged: tuple[float, int, int] | None = None  # When, and the report's two numbers then.
+        self._by_feedback: float | None = None
+        """What transport-wide feedback allows; it counts alone where there is any."""
         self._target = self._start()
         self._has_reports = False
         self._rose_s: float | None = None
@@ -62,6 +65,23 @@ class SendRate:
     def target(self) -> int:
         """Bits per second for the encoder."""
         return self._target
+
+    @property
+    def most(self) -> int:
+        """Bits per second that the picture is worth."""
+        return self._most
+
+    def note_estimate(self, bits_per_s: float, now_s: float, *, is_stepped: bool) -> None:
+        """Note what transport-wide feedback allows (path_estimate.py).
+
+        `is_stepped`: a change of the target costs a key frame.
+        """
+        self._by_feedback = bits_per_s
+        if is_stepped:
+            self._follow(now_s)
+        else:
+            self._has_reports = True
+            self._target = round(self._allowed())
 
     def note_size(self, width: int, height: int) -> None:
         """Note the size of the picture that is encoded next: another one needs a new encoder anyway."""
@@ -84,7 +104,7 @@ class SendRate:
     def note_remb(self, bits_per_s: int, now_s: float) -> None:
         """Note the page's estimate."""
         sent = self._sent_bits_per_s()
-        if sent is None:
+        if sent is None or self._by_feedback is not None:
             return
         before, before_s = self._remb, self._remb_s
         self._remb, self._remb_s = bits_per_s, now_s
@@ -106,6 +126,8 @@ class SendRate:
 
     def note_loss(self, lost: int, highest: int, now_s: float) -> None:
         """Note a receiver report's cumulative number of packets lost and extended highest sequence number."""
+        if self._by_feedback is not None:
+            return
         if self._judged is None or highest < self._judged[2]:  # aiortc's peers do not extend the number.
             self._judged = now_s, lost, highest
         since_s, lost_before, highest_before = self._judged
@@ -129,7 +151,10 @@ class SendRate:
         return min(max(self._profile.start, self._profile.least), self._most)
 
     def _allowed(self) -> float:
-        allowed = self._by_loss if self._by_remb is None else min(self._by_loss, self._by_remb)
+        if self._by_feedback is not None:
+            allowed = self._by_feedback
+        else:
+            allowed = self._by_loss if self._by_remb is None else min(self._by_loss, self._by_remb)
         return min(max(allowed, self._profile.least), self._most)
 
     def _follow(self, now_s: float) -> None:

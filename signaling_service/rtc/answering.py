@@ -69,6 +69,8 @@ class Answering(ABC):
         """`is_local`: the page is one of this host's loopback."""
         self._pc = pc
         self._terms = terms
+        self._start_bits_per_s = terms.bitrates.start
+        """With which the page begins to send."""
         # Where an address is announced for this host's own, its network is none of the page's.
         own = () if terms.public_addresses else own_addresses()
         # A page on loopback may be anybody's whose user runs a server there: it learns no other address.
@@ -132,7 +134,7 @@ class Answering(ABC):
         if any(map(lacks_port, ice_connections(self._pc))):
             raise UdpPortsTaken
         sdp = as_offered(self._pc.localDescription.sdp, offered)
-        sdp = with_start_bitrate(sdp, self._terms.bitrates.start)
+        sdp = with_start_bitrate(sdp, self._start_bits_per_s)
         if self._tells_loopback_alone:
             return with_loopback_alone(sdp)
         return with_public_addresses(sdp, self._terms.public_addresses)

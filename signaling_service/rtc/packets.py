@@ -16,6 +16,7 @@ from aiortc.rtcdtlstransport import State
 from aiortc.rtp import is_rtcp
 
 from signaling_service.rtc.call_transport import CallTransport
+from signaling_service.rtc.transport_wide import TransportWide
 from signaling_service.rtc.udp_socket import Address
 
 _COMPONENT = 1
@@ -25,16 +26,26 @@ _RTP = range(128, 192)
 class Leaving:
     """Encrypts RTP and RTCP and hands them to the nominated pair's socket, past aioice's coroutines."""
 
-    def __init__(self, transport: RTCDtlsTransport) -> None:
+    def __init__(self, transport: RTCDtlsTransport, control: TransportWide | None = None) -> None:
+        """`control` paces pictures, and is told of all packets of RTP."""
         self._dtls: Any = transport
+        self._control = control
         self._connection = self._dtls.transport._connection
 
     def take_over(self) -> None:
         self._dtls._send_rtp = self.send
 
     async def send(self, packet: bytes) -> None:
-        """Do what `send_now` does, as aiortc calls it."""
+        """Do what `send_now` does, as aiortc calls it; wait for the packet's turn."""
+        control = self._control
+        number = None if control is None else control.take_given()
+        if control is None or number is None:
+            self.send_now(packet)
+            return
+        if wait_s := control.wait_s():
+            await asyncio.sleep(wait_s)
         self.send_now(packet)
+        control.note_sent(number, len(packet))
 
     def send_now(self, packet: bytes) -> None:
         """Send one serialized packet; raises ConnectionError where there is no way."""
@@ -80,8 +91,10 @@ class Leaving:
 class Arriving:
     """Takes all datagrams that wait in one go, where aiortc takes a turn of its task for each."""
 
-    def __init__(self, transport: RTCDtlsTransport) -> None:
+    def __init__(self, transport: RTCDtlsTransport, control: TransportWide | None = None) -> None:
+        """`control` takes what of RTCP is for it."""
         self._dtls: Any = transport
+        self._control = control
         self._ice = self._dtls.transport
         self._receive_next = self._dtls._recv_next
         self._receive = self._ice._recv
@@ -107,7 +120,10 @@ class Arriving:
 
     async def take_rtcp(self, packet: bytes) -> None:
         """Handle one decrypted compound packet."""
-        await self._dtls._handle_rtcp_data(packet)
+        if self._control is not None:
+            packet = self._control.take_rtcp(packet)
+        if packet:
+            await self._dtls._handle_rtcp_data(packet)
 
     async def _take(self, data: bytes) -> None:
         dtls = self._dtls

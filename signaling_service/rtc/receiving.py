@@ -5,17 +5,28 @@ aiortc has no seams here, so private names are set on the object (known_aiortc.p
 
 from __future__ import annotations
 
+import struct
+import time
 from collections.abc import Callable
 from typing import Any
 
 from aiortc import RTCRtpReceiver, codecs
-from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, RtpPacket, pack_remb_fci
+from aiortc.rtp import (
+    RTCP_PSFB_APP,
+    RTCP_RTPFB,
+    RtcpPsfbPacket,
+    RtpPacket,
+    pack_remb_fci,
+    pack_rtcp_packet,
+)
 
+from signaling_service.media.arrivals_log import ArrivalsLog
 from signaling_service.media.decoder_queue import DecoderQueue
 from signaling_service.media.jitter_buffer import EncodedFrame, Packet
 from signaling_service.media.payloads import marks
 from signaling_service.media.picture_size import LARGEST, Size, UnreadableSize, sizes_of
 from signaling_service.media.reception import Reception
+from signaling_service.media.transport_feedback import FORMAT
 
 
 def receive_through(
@@ -24,13 +35,16 @@ def receive_through(
     on_frame: Callable[[int], None] = lambda _: None,
     largest: Size = LARGEST,
     on_too_large: Callable[[str], None] = lambda _: None,
+    log: ArrivalsLog | None = None,
 ) -> None:
     """Let `reception` replace aiortc's jitter buffer, its NACKs, its PLIs and its estimate.
+
+    `log`: the page is told when its packets came, by transport-wide feedback.
 
     `on_frame` is told the pts of each frame that goes to the decoder. A frame with a picture larger than
     `largest` does not go there, and `on_too_large` is told why.
     """
-    Receiving(receiver, reception, on_frame, largest, on_too_large).take_over()
+    Receiving(receiver, reception, on_frame, largest, on_too_large, log).take_over()
 
 
 class Receiving:
@@ -43,6 +57,7 @@ class Receiving:
         on_frame: Callable[[int], None],
         largest: Size,
         on_too_large: Callable[[str], None],
+        log: ArrivalsLog | None,
     ) -> None:
         of: Any = receiver
         self._receiver = of
@@ -50,6 +65,7 @@ class Receiving:
         self._on_frame = on_frame
         self._largest = largest
         self._on_too_large = on_too_large
+        self._log = log
         self._queue = DecoderQueue()
         self._codecs: dict[int, Any] = of._RTCRtpReceiver__codecs
         self._handle = of._handle_rtp_packet
@@ -107,7 +123,21 @@ class Receiving:
             self._receiver._RTCRtpReceiver__decoder_thread = None
             self._queue.end()
 
+    async def _report_arrivals(self, packet: RtpPacket) -> None:
+        log, number, ssrc = (
+            self._log,
+            packet.extensions.transport_sequence_number,
+            self._receiver._RTCRtpReceiver__rtcp_ssrc,
+        )
+        if log is None or number is None:
+            return
+        now_s = time.monotonic()
+        log.add(number, now_s)
+        if ssrc is not None and (report := log.due(now_s)) is not None:
+            await self._receiver._send_rtcp(_Feedback(ssrc, packet.ssrc, report))
+
     async def _handle_rtp_packet(self, packet: RtpPacket, arrival_time_ms: int) -> None:
+        await self._report_arrivals(packet)
         codec = self._codecs.get(packet.payload_type)
         if codec is None:
             return
@@ -123,6 +153,16 @@ class Receiving:
         decoder_error.clear()
         await self._handle(packet, arrival_time_ms)
         await self._reception.reply(self, decoder_failed=decoder_failed)
+
+
+class _Feedback:
+    """A packet of RTCP that aiortc does not know."""
+
+    def __init__(self, ssrc: int, media_ssrc: int, report: bytes) -> None:
+        self._payload = struct.pack("!LL", ssrc, media_ssrc) + report
+
+    def __bytes__(self) -> bytes:
+        return pack_rtcp_packet(RTCP_RTPFB, FORMAT, self._payload)
 
 
 class _Intake:

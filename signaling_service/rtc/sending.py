@@ -23,10 +23,17 @@ from aiortc.rtp import (
     unpack_remb_fci,
 )
 
+from signaling_service.media.encoders.vp8 import Vp8Encoder
+from signaling_service.media.picture_scale import PictureScale
 from signaling_service.media.repeats import Repeats
 from signaling_service.media.send_rate import SendRate
+from signaling_service.media.transport_feedback import Arrivals
 from signaling_service.rtc.packets import Leaving
 from signaling_service.rtc.returned_track import ReturnedTrack
+from signaling_service.rtc.transport_wide import TransportWide
+
+HEADROOM = 1.25
+"""The way is sought up to this part of what the picture is worth, so that repeats have room beside it."""
 
 
 def send_at(
@@ -35,13 +42,15 @@ def send_at(
     track: ReturnedTrack,
     on_encoded: Callable[[float], None] = lambda _: None,
     leaving: Leaving | None = None,
+    control: TransportWide | None = None,
 ) -> None:
     """Let `rate` alone set the encoder's bitrate; tell `track` when a key frame is asked for.
 
     `on_encoded` is told of each frame how many seconds it took, the wait for an encoder's thread included.
-    No picture is taken from the track while `leaving` has no room for it.
+    No picture is taken from the track while `leaving` has no room for it. `control` knows the way to the
+    page, where the page reports on it.
     """
-    Sending(sender, rate, track, on_encoded, leaving).take_over()
+    Sending(sender, rate, track, on_encoded, leaving, control).take_over()
 
 
 class Sending:
@@ -54,6 +63,7 @@ class Sending:
         track: ReturnedTrack,
         on_encoded: Callable[[float], None],
         leaving: Leaving | None,
+        control: TransportWide | None,
     ) -> None:
         of: Any = sender
         self._sender = of
@@ -61,10 +71,12 @@ class Sending:
         self._track = track
         self._on_encoded = on_encoded
         self._leaving = leaving
+        self._control = control
         self._handle = of._handle_rtcp_packet
         self._next_encoded_frame = of._next_encoded_frame
         self._retransmit = of._retransmit
         self._repeats = Repeats()
+        self._scale = PictureScale()
         self._begun_s = 0.0
         self._encoded: int | None = None
         """Timestamp of the last frame that was sent, without the sender's random origin."""
@@ -79,6 +91,9 @@ class Sending:
         self._track.begin_anew = self._begin_anew
         self._track.forget_older = self._forget_older
         self._track.rtp_timestamp_of = self._rtp_timestamp_of
+        if self._control is not None:
+            self._control.number(self._sender)
+            self._control.on_report = self._take_report
 
     # What the sender calls
 
@@ -99,8 +114,16 @@ class Sending:
         packet = self._sender._RTCRtpSender__rtp_history.get(sequence_number % RTP_HISTORY_SIZE)
         if packet is None or packet.sequence_number != sequence_number:
             return
-        if self._repeats.allows(len(packet.payload), self._rate.target, time.monotonic()):
+        if not self._repeats.allows(len(packet.payload), self._rate.target, time.monotonic()):
+            return
+        if self._control is None:
             await self._retransmit(sequence_number)
+            return
+        self._control.is_repeating = True
+        try:
+            await self._retransmit(sequence_number)
+        finally:
+            self._control.is_repeating = False
 
     async def _handle_rtcp_packet(self, packet: AnyRtcpPacket) -> None:
         now_s = time.monotonic()
@@ -118,12 +141,29 @@ class Sending:
             self._track.repeat()
         self._set_target()
 
+    # What the transport calls
+
+    def _take_report(self, arrivals: Arrivals, now_s: float) -> None:
+        assert self._control is not None
+        estimate = self._control.estimate
+        estimate.note_report(arrivals, now_s, HEADROOM * self._rate.most)
+        encoder = self._sender._RTCRtpSender__encoder
+        self._rate.note_estimate(
+            estimate.bits_per_s - self._repeats.bits_per_s(now_s),
+            now_s,
+            is_stepped=isinstance(encoder, Vp8Encoder),
+        )
+        self._set_target()
+
     # What the track calls
 
     def _before_encoding(self, frame: av.VideoFrame) -> None:
         self._begun_s = time.monotonic()
         self._rate.note_size(frame.width, frame.height)
         self._set_target()
+        encoder = self._sender._RTCRtpSender__encoder
+        if encoder is not None:
+            encoder.size = self._scale.size(frame.width, frame.height, self._rate.target, self._begun_s)
 
     def _rtp_timestamp_of(self, pts: int) -> int | None:
         if self._origin is None and self._encoded is not None:

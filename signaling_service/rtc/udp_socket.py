@@ -21,8 +21,9 @@ READ_BYTES = 2048
 SENDS_A_TURN = 64
 """Datagrams that wait for the end of a turn; more go out at once. Linux takes as many segments a call."""
 SEGMENTED_BYTES = 60_000
-BUFFER_BYTES = 4 * 1024 * 1024
-"""Asked for each way. The system gives what `net.core.rmem_max` and `wmem_max` allow."""
+BUFFERS_BYTES = {socket.SO_RCVBUF: 4 * 1024 * 1024, socket.SO_SNDBUF: 256 * 1024}
+"""Asked for. The system gives what `net.core.rmem_max` and `wmem_max` allow. What waits to be sent is late:
+here it is half a second of 4 Mbit/s."""
 
 _SOL_UDP, _UDP_SEGMENT = 17, 103
 """linux/udp.h: the size into which the system cuts what one call hands it."""
@@ -41,8 +42,8 @@ class UdpSocket:
         self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         try:
             self._socket.setblocking(False)
-            for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-                self._socket.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
+            for option, size_bytes in BUFFERS_BYTES.items():
+                self._socket.setsockopt(socket.SOL_SOCKET, option, size_bytes)
             self._socket.bind((host, port))
         except OSError:
             self._socket.close()

@@ -6,6 +6,9 @@ from collections.abc import Callable, Collection
 
 from aiortc import RTCPeerConnection, RTCRtpTransceiver
 
+from signaling_service.media.arrivals_log import ArrivalsLog
+from signaling_service.media.path_estimate import PathEstimate
+from signaling_service.media.receive_ceiling import ReceiveCeiling
 from signaling_service.media.receive_estimate import ReceiveEstimate
 from signaling_service.media.reception import Reception
 from signaling_service.media.send_rate import SendRate
@@ -16,6 +19,7 @@ from signaling_service.rtc.packets import Arriving, Leaving
 from signaling_service.rtc.receiving import receive_through
 from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.rtc.sending import send_at
+from signaling_service.rtc.transport_wide import TransportWide, is_agreed
 from signaling_service.rtc.video_codecs import opus
 from signaling_service.session.latency import LatencyWindow
 from signaling_service.streams.publication import Publication
@@ -54,21 +58,27 @@ class Negotiation(Answering):
         video = self._video_section()
         self.sends_back = video._offerDirection == "sendrecv"
         video.direction = "sendrecv" if self.sends_back else "recvonly"
-        bitrates = self._terms.bitrates
+        bitrates, control = self._terms.bitrates, None
+        if is_agreed(video):
+            bitrates = bitrates.cautious()
+            self._start_bits_per_s = bitrates.start
+            control = TransportWide(PathEstimate(bitrates.start, bitrates.least))
         receive_through(
             video.receiver,
-            Reception(ReceiveEstimate(bitrates)),
+            Reception(ReceiveEstimate(bitrates) if control is None else ReceiveCeiling(bitrates)),
             self._latency.note_arrived,
             self._terms.largest,
             self._on_too_large,
+            None if control is None else ArrivalsLog(),
         )
-        leaving = Leaving(video.sender.transport)
+        leaving = Leaving(video.sender.transport, control)
         leaving.take_over()
         if self.sends_back:
             video.sender.replaceTrack(self._returned)
-            send_at(video.sender, SendRate(bitrates), self._returned, self._latency.note_encoded, leaving)
+            encoded = self._latency.note_encoded
+            send_at(video.sender, SendRate(bitrates), self._returned, encoded, leaving, control)
             encode_in(video.sender, self._terms.encoders)
-        Arriving(video.receiver.transport).take_over()
+        Arriving(video.receiver.transport, control).take_over()
         used = [video]
         if self._publication is not None:
             self._publication.follow_picture(video.receiver)

@@ -14,6 +14,7 @@ from signaling_service.rtc.answering import Answering, Terms
 from signaling_service.rtc.offered import WATCHES, Wants
 from signaling_service.rtc.packets import Arriving, Leaving
 from signaling_service.rtc.silence import Silence
+from signaling_service.rtc.transport_wide import decline
 from signaling_service.rtc.video_codecs import opus
 from signaling_service.streams.fan_out import FanOut
 from signaling_service.streams.rendition import Rendition
@@ -53,6 +54,7 @@ class WatchNegotiation(Answering):
             if one._offerDirection != "sendonly" or (self.picture if one.kind == "video" else self.sound):
                 continue
             one.direction = "sendonly"
+            decline(one)
             transport = one.sender.transport
             if transport not in leaving:
                 leaving[transport] = Leaving(transport)

@@ -18,11 +18,14 @@ from signaling_service.access.origins import is_loopback
 from signaling_service.config import Settings
 from signaling_service.http.listening import PortNotTaken, listen
 from signaling_service.rtc.aiortc_patches import own_addresses
-from signaling_service.rtc.udp_socket import BUFFER_BYTES
+from signaling_service.rtc.udp_socket import BUFFERS_BYTES
 from signaling_service.tools.finding import Finding, bad, ok, warn
 
 EXPIRES_SOON = timedelta(days=14)
-BUFFER_LIMITS = ("rmem_max", "wmem_max")
+BUFFER_LIMITS = {
+    "rmem_max": BUFFERS_BYTES[socket.SO_RCVBUF],
+    "wmem_max": BUFFERS_BYTES[socket.SO_SNDBUF],
+}
 
 
 def http_port(settings: Settings, *, is_running: bool) -> Finding:
@@ -147,15 +150,15 @@ def _fixed_ports(ports: range, addresses: list[str], *, is_running: bool) -> Ite
 
 
 def _buffers(folder: Path = Path("/proc/sys/net/core")) -> Iterator[Finding]:
-    small = []
-    for name in BUFFER_LIMITS:
+    small = {}
+    for name, needed_bytes in BUFFER_LIMITS.items():
         try:
-            if int((folder / name).read_text()) < BUFFER_BYTES:
-                small.append(name)
+            if int((folder / name).read_text()) < needed_bytes:
+                small[name] = needed_bytes
         except (OSError, ValueError):
             continue
     if small:
-        wanted = " ".join(f"net.core.{name}={BUFFER_BYTES}" for name in small)
+        wanted = " ".join(f"net.core.{name}={needed_bytes}" for name, needed_bytes in small.items())
         yield warn(
             "udp buffers",
             "the system lets the one port's buffers be too small for many calls",

@@ -14,6 +14,7 @@ from aiortc.codecs.vpx import Vp8Encoder
 from aiortc.rtp import (
     RTCP_PSFB_APP,
     RTCP_PSFB_PLI,
+    RTCP_RTPFB,
     RTCP_RTPFB_NACK,
     RtcpByePacket,
     RtcpPsfbPacket,
@@ -22,11 +23,13 @@ from aiortc.rtp import (
     RtcpRtpfbPacket,
     RtpPacket,
     pack_remb_fci,
+    pack_rtcp_packet,
 )
 
 from shared.frame import i420_size_bytes
 from shared.wire import FrameHeader, pack_frame, pack_result, pack_status, params_id
 from shared.wire.data import Box, Data, pack_data
+from signaling_service.media.transport_feedback import FORMAT, pack
 from signaling_service.rtc.framing import framed
 from tests.fuzz.media import SENDER_SSRC, packed
 from tests.signaling_service.making import SESSION, result, status
@@ -93,6 +96,7 @@ def seeds(target: str) -> list[bytes]:
             b'{"type": "offer", "sdp": "v=0", "filter": ["ink", "a"], "params": {"ink": {"strength": 0.5}}}',
             b'{"filter": "ink", "params": {"strength": 1e3, "names": ["#f", null, true]}, "outage": "open"}',
         ],
+        "feedback": lambda: [_feedback(), bytes(RtcpByePacket(sources=[7])) + _feedback()],
         "control_message": lambda: [
             b'{"type": "filter", "name": "ink", "params": {"strength": 0.5}, "outage": "closed"}',
             b'{"type": "filter", "name": ["ink", "invert"]}',
@@ -134,6 +138,11 @@ def _payloads(encoder: Any) -> list[bytes]:
         payloads, _ = encoder.encode(frame, force_keyframe=count == 0)
         found += payloads
     return found
+
+
+def _feedback() -> bytes:
+    arrivals = [(number, 50 + number / 100) for number in range(0, 100, 3)]
+    return pack_rtcp_packet(RTCP_RTPFB, FORMAT, bytes(8) + pack(arrivals, 1))
 
 
 def _packets() -> list[bytes]:

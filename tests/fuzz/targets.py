@@ -18,6 +18,7 @@ from shared import wire
 from shared.errors import WireError
 from shared.wire.data import pack_data, unpack_data
 from signaling_service.errors import MalformedRequest, UnusableCandidates, UnusableOffer
+from signaling_service.media.path_estimate import PathEstimate
 from signaling_service.media.payloads import marks
 from signaling_service.media.picture_size import UnreadableSize, sizes_of
 from signaling_service.rtc.candidates import PageCandidates
@@ -25,6 +26,7 @@ from signaling_service.rtc.framing import DatagramTooLong, Deframer
 from signaling_service.rtc.offered import read_offer
 from signaling_service.rtc.sdp_limits import check_offer
 from signaling_service.rtc.stun_target import called_name, transaction_of
+from signaling_service.rtc.transport_wide import TransportWide
 from signaling_service.session.control import _parse as parse_control
 from signaling_service.session.requests import Change, Offer, change_from_query, parsed
 from tests.fuzz.media import hear
@@ -137,6 +139,17 @@ def tcp_stream(data: bytes) -> None:
         transaction_of(datagram)
 
 
+def feedback(data: bytes) -> None:
+    """Compound RTCP with transport-wide feedback, of packets that were sent."""
+    estimate = PathEstimate(1e6, 3e5)
+    for number in range(100):
+        estimate.note_sent(number, 1200, number / 1000)
+    control = TransportWide(estimate)
+    control.on_report = lambda arrivals, now_s: estimate.note_report(arrivals, 0.3, 2e6)
+    control.take_rtcp(data)
+    assert 3e5 <= estimate.bits_per_s <= 2e6
+
+
 TARGETS: dict[str, Target] = {
     "wire_frame": wire_frame,
     "wire_result": wire_result,
@@ -148,6 +161,7 @@ TARGETS: dict[str, Target] = {
     "control_message": control_message,
     "vp8_payload": vp8_payload,
     "h264_payload": h264_payload,
+    "feedback": feedback,
     "rtp_and_rtcp": hear,
     "tcp_stream": tcp_stream,
 }

@@ -16,6 +16,7 @@ from av import VideoFrame
 
 from signaling_service.config import Settings
 from signaling_service.http.app import create_app
+from signaling_service.media.transport_feedback import URI
 from signaling_service.service import Service
 
 LIMIT_S = 10.0
@@ -85,6 +86,8 @@ class Page:
             self.connection.addTrack(VideoStreamTrack())
         await self.connection.setLocalDescription(await self.connection.createOffer())
         lines = self.connection.localDescription.sdp.split("\r\n")
+        # The service's patches are in this process too; a page of aiortc gives no transport-wide feedback.
+        lines = [x for x in lines if URI not in x and not x.endswith("transport-cc")]
         if not candidates:
             lines = [x for x in lines if not x.startswith(("a=candidate", "a=end-of-candidates"))]
         return "\r\n".join(lines)

@@ -20,6 +20,7 @@ from av.video.frame import PictureType
 
 from signaling_service.media.bitrate import default_bitrate
 from signaling_service.media.encoders.nvenc import Nvenc
+from signaling_service.media.picture_scale import scaled
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,9 @@ FRAME_RATE = 30
 LONGEST_GOP = 3000
 MOST_UNIT_BYTES = h264.PACKET_MAX
 """Of a NAL unit that is a packet by itself."""
+SMALLER_PICTURES_RISE = 1.5
+"""Bits are few where a picture is sent smaller. An encoder that may rise to what that picture is worth makes
+a key frame of twice the size."""
 
 
 class H264Encoder(h264.H264Encoder):
@@ -50,16 +54,20 @@ class H264Encoder(h264.H264Encoder):
     """Bits per second; aiortc bounds it by module globals, here its owner does (send_rate)."""
     most_unit_bytes: int | None = None
     """Of a NAL unit; None: of any size."""
+    size: tuple[int, int] | None = None
+    """Width and height in which pictures are sent; None: as they come."""
 
     def __init__(self, nvenc: Nvenc | None = None) -> None:
         super().__init__()
         self._nvenc = nvenc
-        self._is_on_gpu = False
+        self._is_on_gpu = self._is_smaller = False
         self._highest_bits_per_s = 0
         self._made_for: tuple[Any, ...] = ()
 
     def encode(self, frame: Any, force_keyframe: bool = False) -> tuple[list[bytes], int]:
         """Return RTP payloads and the RTP timestamp of an I420 frame."""
+        whole, frame = frame, scaled(frame, self.size)
+        self._is_smaller = frame is not whole
         codec: Any = self.codec
         if codec is None or not self._follows(codec, frame):
             codec = self._open(frame)
@@ -94,12 +102,18 @@ class H264Encoder(h264.H264Encoder):
         codec = self._nvenc.open(frame.width, frame.height, self.target_bitrate) if self._nvenc else None
         self._is_on_gpu = codec is not None
         if codec is None:
-            self._highest_bits_per_s = max(self.target_bitrate, default_bitrate(frame.width, frame.height))
+            self._highest_bits_per_s = max(self.target_bitrate, self._expected(frame))
             codec = _software(frame, self._highest_bits_per_s, self.most_unit_bytes)
             codec.bit_rate = self.target_bitrate
         self.codec = codec
         self._made_for = _kind(frame)
         return codec
+
+    def _expected(self, frame: Any) -> int:
+        """Bits per second up to which the target may rise before a new encoder must be made."""
+        if self._is_smaller:
+            return round(SMALLER_PICTURES_RISE * self.target_bitrate)
+        return default_bitrate(frame.width, frame.height)
 
 
 class SingleUnitEncoder(H264Encoder):

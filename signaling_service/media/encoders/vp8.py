@@ -16,6 +16,7 @@ from aiortc.mediastreams import VIDEO_TIME_BASE, convert_timebase
 from av.video.frame import PictureType
 
 from signaling_service.media.bitrate import default_bitrate
+from signaling_service.media.picture_scale import scaled
 
 SPEED = "-10"
 """libvpx's cpu-used: -6 (aiortc's) takes 1.15 times as long for 0.1 dB; from -12 on single frames get bad."""
@@ -31,9 +32,12 @@ class Vp8Encoder(vpx.Vp8Encoder):
 
     target_bitrate: int = default_bitrate(640, 480)
     """Bits per second; aiortc bounds it by module globals, here its owner does (send_rate)."""
+    size: tuple[int, int] | None = None
+    """Width and height in which pictures are sent; None: as they come."""
 
     def encode(self, frame: Any, force_keyframe: bool = False) -> tuple[list[bytes], int]:
         """Return RTP payloads and the RTP timestamp of an I420 frame."""
+        frame = scaled(frame, self.size)
         codec = self.codec
         if codec is not None and not self._fits(codec, frame):
             codec = None

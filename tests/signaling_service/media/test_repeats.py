@@ -24,3 +24,11 @@ def test_what_is_saved_is_bounded() -> None:
     repeats.allows(PACKET, RATE, 0.0)
     sent = sum(PACKET * repeats.allows(PACKET, RATE, 10_000.0) for _ in range(10_000))
     assert sent <= SHARE * RATE / 8
+
+
+def test_what_repeats_take_of_late_is_known() -> None:
+    repeats = Repeats()
+    for number in range(300):
+        repeats.allows(PACKET, RATE, 100 + number / 30)
+    assert 0.9 < repeats.bits_per_s(110.0) / (30 * PACKET * 8) < 1.1
+    assert repeats.bits_per_s(120.0) < 1000

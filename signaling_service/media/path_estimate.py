@@ -1,0 +1,213 @@
+"""How many bits a second the way to the page takes, from transport-wide feedback (transport_feedback.py).
+
+As in draft-ietf-rmcat-gcc-02, delay tells of a link that is full before packets are lost. What is judged here
+is simpler than there: not how delay changes, but the queue itself. That is the least delay of the packets
+reported last, above the least of the last 10 s (RFC 8289 section 3: a burst delays some packets, a queue that
+stands delays all).
+
+    queue stands        to 0.85 of what came through; to less while the queue is long, until it has drained
+    no queue            it grows: fast at first and some seconds after a fall, by a tenth a second between
+    over 10 % lost      half the loss off (section 6)
+
+It begins low, and doubles within a second. While the picture needs less, it stays: a still scene says nothing
+of the network. All times are seconds: of sending and of reports by one clock of this host, of arrivals by the
+page's.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from signaling_service.media.transport_feedback import CLOCK_S
+
+MOST_PACKETS = 4096
+"""On their way. What is older is forgotten."""
+RECENT_S = 0.12
+"""Three or four pictures."""
+THROUGHPUT_S = 0.4
+LOSS_S, FEWEST_PACKETS = 1.0, 20
+BASE_S = 10.0
+QUEUE_S, NO_QUEUE_S, LONG_QUEUE_S = 0.02, 0.012, 0.1
+BACK_OFF, DRAIN = 0.85, 0.6
+LONGEST_OWN_S = 0.015
+"""An estimate that is too low tells no more of a packet's own time than NO_QUEUE_S."""
+DRAINS_WITHIN_S = 2.0
+"""A queue of ours is gone by then. Else it is another sender's, or the way has become longer."""
+FALL_EVERY_S = 0.25
+FALL = 0.6
+"""No more at once: where a host is late, little comes through, and the way is as wide as before."""
+UNDO_WITHIN_S = 0.12
+"""No queue of ours is gone so soon after a fall, before less has come: somebody was late."""
+FEWEST_RECENT, SHORTEST_RECENT_S = 3, 0.05
+"""Two pictures: one that is late is not a queue."""
+FIRST_GROWTH, FAST_GROWTH, SLOW_GROWTH = 2.5, 1.7, 1.1
+"""A second."""
+FAST_AFTER_S = 3.0
+"""A full link is found again sooner: a fall to 0.85 is made up for within 2 s."""
+USED = 0.5
+"""Who sends less than this part of the estimate learns nothing of a greater one."""
+LOSS_HIGH = 0.1
+
+
+@dataclass(slots=True)
+class _Came:
+    sent_s: float
+    at_s: float
+    size_bytes: int
+    waited_s: float
+    """In queues, and a constant."""
+
+
+class PathEstimate:
+    """The estimate for all that one session sends."""
+
+    def __init__(self, start_bits_per_s: float, least_bits_per_s: float) -> None:
+        self.bits_per_s = float(start_bits_per_s)
+        self.queue_s = 0.0
+        """What the last report told of the queue on the way."""
+        self._least = least_bits_per_s
+        self._on_way: dict[int, tuple[float, int]] = {}
+        self._order: deque[int] = deque()
+        self._came: deque[_Came] = deque(maxlen=MOST_PACKETS)
+        self._base: deque[tuple[float, float]] = deque()
+        """Lowest delays so far, rising, with the time of each."""
+        self._outcomes: deque[tuple[float, int, int]] = deque()
+        """Of each report: when, packets lost, packets."""
+        self._last_arrival_s: float | None = None
+        self._judged_s: float | None = None
+        self._fell_s: float | None = None
+        self._before_fall: tuple[float, float | None] = self.bits_per_s, None
+        """The estimate then, and when it had fallen the time before."""
+        self._fell_for_queue = False
+        self._lost_s = float("-inf")
+        self._drained_bits_per_s: float | None = None
+        self._queued_since_s: float | None = None
+
+    def note_sent(self, number: int, size_bytes: int, now_s: float) -> None:
+        """Note a packet by the 16 bits of its number."""
+        if number not in self._on_way:
+            self._order.append(number)
+        self._on_way[number] = now_s, size_bytes
+        while len(self._order) > MOST_PACKETS:
+            self._on_way.pop(self._order.popleft(), None)
+
+    def note_report(
+        self, arrivals: Iterable[tuple[int, float | None]], now_s: float, most_bits_per_s: float
+    ) -> None:
+        """Note what the page tells; the estimate grows up to `most_bits_per_s`."""
+        lost = total = 0
+        for number, at_s in arrivals:
+            sent = self._on_way.pop(number, None)
+            if sent is None:
+                continue  # Told before, or never sent.
+            total += 1
+            if at_s is None:
+                lost += 1
+            else:
+                self._came.append(self._arrived(sent[0], self._unwrapped(at_s), sent[1]))
+        if not total:
+            return
+        self._outcomes.append((now_s, lost, total))
+        while now_s - self._outcomes[0][0] > LOSS_S:
+            self._outcomes.popleft()
+        while self._came and self._came[-1].at_s - self._came[0].at_s > 2 * THROUGHPUT_S:
+            self._came.popleft()
+        while self._order and self._order[0] not in self._on_way:
+            self._order.popleft()
+        self._judge(now_s, most_bits_per_s)
+
+    def _arrived(self, sent_s: float, at_s: float, size_bytes: int) -> _Came:
+        # Its own bits take longer on a narrower link, which is no queue.
+        own_s = min(8 * size_bytes / self.bits_per_s, LONGEST_OWN_S)
+        return _Came(sent_s, at_s, size_bytes, at_s - sent_s - own_s)
+
+    def _unwrapped(self, at_s: float) -> float:
+        if self._last_arrival_s is not None:
+            at_s += round((self._last_arrival_s - at_s) / CLOCK_S) * CLOCK_S
+        self._last_arrival_s = at_s
+        return at_s
+
+    def _judge(self, now_s: float, most_bits_per_s: float) -> None:
+        # After a silence nothing has been learned for its time.
+        elapsed_s = 0.0 if self._judged_s is None else min(now_s - self._judged_s, 0.3)
+        self._judged_s = now_s
+        queue_s = self.queue_s = self._queue(now_s)
+        loss = self._loss()
+        if self._is_not_ours(queue_s, now_s):
+            self._base.clear()
+            self.queue_s = 0.0
+        elif queue_s > QUEUE_S:
+            if self._fell_s is None or now_s - self._fell_s >= FALL_EVERY_S:
+                self._back_off(queue_s, now_s)
+        elif loss > LOSS_HIGH and now_s - self._lost_s >= LOSS_S:
+            self._lost_s = now_s
+            self._fall_to(self.bits_per_s * (1 - 0.5 * loss), now_s)
+        elif queue_s < NO_QUEUE_S:
+            if self._fell_s is not None and now_s - self._fell_s < UNDO_WITHIN_S and self._fell_for_queue:
+                self.bits_per_s, self._fell_s = self._before_fall
+                self._drained_bits_per_s = None
+            elif self._drained_bits_per_s is not None:
+                self.bits_per_s = max(self.bits_per_s, self._drained_bits_per_s)
+                self._drained_bits_per_s = None
+            elif loss <= LOSS_HIGH and self._throughput() >= USED * self.bits_per_s:
+                self.bits_per_s *= self._growth(now_s) ** elapsed_s
+        self.bits_per_s = max(min(self.bits_per_s, most_bits_per_s), self._least)
+
+    def _growth(self, now_s: float) -> float:
+        if self._fell_s is None:
+            return FIRST_GROWTH
+        return FAST_GROWTH if now_s - self._fell_s >= FAST_AFTER_S else SLOW_GROWTH
+
+    def _back_off(self, queue_s: float, now_s: float) -> None:
+        through = max(self._throughput(), FALL / BACK_OFF * self.bits_per_s)
+        if queue_s > LONG_QUEUE_S:
+            self._drained_bits_per_s = BACK_OFF * through
+            through *= DRAIN
+        self._fall_to(BACK_OFF * through, now_s)
+        self._fell_for_queue = True
+
+    def _fall_to(self, bits_per_s: float, now_s: float) -> None:
+        self._before_fall = self.bits_per_s, self._fell_s
+        self._fell_s, self._fell_for_queue = now_s, False
+        self.bits_per_s = min(self.bits_per_s, bits_per_s)
+
+    def _queue(self, now_s: float) -> float:
+        if not self._came:
+            return self.queue_s
+        newest_s = self._came[-1].sent_s
+        recent = [came for came in self._came if newest_s - came.sent_s <= RECENT_S]
+        least_s = min(came.waited_s for came in recent)
+        while self._base and self._base[-1][1] >= least_s:
+            self._base.pop()
+        self._base.append((now_s, least_s))
+        while now_s - self._base[0][0] > BASE_S:
+            self._base.popleft()
+        if len(recent) < FEWEST_RECENT or newest_s - recent[0].sent_s < SHORTEST_RECENT_S:
+            return min(least_s - self._base[0][1], self.queue_s)
+        return least_s - self._base[0][1]
+
+    def _is_not_ours(self, queue_s: float, now_s: float) -> bool:
+        if queue_s <= QUEUE_S:
+            self._queued_since_s = None
+            return False
+        if self._queued_since_s is None:
+            self._queued_since_s = now_s
+        if now_s - self._queued_since_s < DRAINS_WITHIN_S + queue_s:
+            return False
+        self._queued_since_s = None
+        return True
+
+    def _throughput(self) -> float:
+        """Bits per second that came within the last THROUGHPUT_S of arrivals."""
+        if not self._came:
+            return 0.0
+        newest_s = self._came[-1].at_s
+        window = [came for came in self._came if newest_s - came.at_s < THROUGHPUT_S]
+        return 8 * sum(came.size_bytes for came in window) / THROUGHPUT_S
+
+    def _loss(self) -> float:
+        total = sum(packets for _, _, packets in self._outcomes)
+        lost = sum(missing for _, missing, _ in self._outcomes)
+        return lost / total if total >= FEWEST_PACKETS else 0.0

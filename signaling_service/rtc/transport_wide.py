@@ -1,0 +1,123 @@
+"""One session's control of what it sends: numbers in its packets, the page's reports, pacing.
+
+The page must have agreed to transport-wide feedback. aiortc can write and read the number in a packet's
+header, and knows neither the reports nor what they are for. It is told of the extension once (`announce`), so
+that it stands in answers.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Callable
+
+from aiortc import RTCRtpSender, RTCRtpTransceiver, codecs
+from aiortc.rtcrtpparameters import RTCRtcpFeedback, RTCRtpHeaderExtensionParameters
+from aiortc.rtp import RTCP_RTPFB, HeaderExtensions, HeaderExtensionsMap
+
+from signaling_service.media.pacing import Pacer
+from signaling_service.media.path_estimate import PathEstimate
+from signaling_service.media.transport_feedback import FORMAT, URI, Arrivals, unpack
+
+_EXTENSION = RTCRtpHeaderExtensionParameters(id=4, uri=URI)
+"""The number is for offers alone, which this service does not make; an answer has the offer's."""
+_FEEDBACK = RTCRtcpFeedback(type="transport-cc")
+_AROUND_BYTES = 48
+"""IP, UDP and SRTP add these to every packet."""
+
+
+def announce() -> None:
+    """Let answers have transport-wide feedback, where offers do; safe to call twice."""
+    if _EXTENSION not in codecs.HEADER_EXTENSIONS["video"]:
+        codecs.HEADER_EXTENSIONS["video"].append(_EXTENSION)
+    for codec in codecs.CODECS["video"]:
+        if not codecs.is_rtx(codec) and _FEEDBACK not in codec.rtcpFeedback:
+            codec.rtcpFeedback.append(_FEEDBACK)
+
+
+def is_agreed(video: RTCRtpTransceiver) -> bool:
+    """Tell whether the page of an offer that has been set takes part."""
+    return any(extension.uri == URI for extension in video._headerExtensions) and all(
+        _FEEDBACK in codec.rtcpFeedback for codec in video._codecs if not codecs.is_rtx(codec)
+    )
+
+
+def decline(one: RTCRtpTransceiver) -> None:
+    """Leave it out of the answer, for what is sent without numbers: the page then reports by REMB."""
+    one._headerExtensions = [extension for extension in one._headerExtensions if extension.uri != URI]
+    for codec in one._codecs:
+        codec.rtcpFeedback = [feedback for feedback in codec.rtcpFeedback if feedback != _FEEDBACK]
+
+
+class TransportWide:
+    """Stands at both ends of a session's transport (packets.py); times are time.monotonic()."""
+
+    def __init__(self, estimate: PathEstimate) -> None:
+        self.estimate = estimate
+        self.on_report: Callable[[Arrivals, float], None] = lambda _, __: None
+        """Called with each report of the page."""
+        self.is_repeating = False
+        """A repeat does not wait: it is late already, and repeats are bounded (media/repeats.py)."""
+        self._pacer = Pacer()
+        self._next = 0
+        self._given: int | None = None
+        """The number of the packet that was made last, until it is sent."""
+
+    def number(self, sender: RTCRtpSender) -> None:
+        """Let all packets of a sender that has not started have a number."""
+        sender._RTCRtpSender__rtp_header_extensions_map = _Numbering(self)  # type: ignore[attr-defined]
+
+    def give(self) -> int:
+        """Return the number of a packet that is sent at once."""
+        self._given, self._next = self._next, (self._next + 1) & 0xFFFF
+        return self._given
+
+    def take_given(self) -> int | None:
+        """Return the number that was given to the packet that is sent now; None for one of RTCP."""
+        given, self._given = self._given, None
+        return given
+
+    def wait_s(self) -> float:
+        """Return for how long the packet that is sent now should wait."""
+        return 0.0 if self.is_repeating else self._pacer.wait_s(self.estimate.bits_per_s, time.monotonic())
+
+    def note_sent(self, number: int, size_bytes: int) -> None:
+        now_s = time.monotonic()
+        size_bytes += _AROUND_BYTES
+        self._pacer.note_sent(size_bytes, self.estimate.bits_per_s, now_s)
+        self.estimate.note_sent(number, size_bytes, now_s)
+
+    def take_rtcp(self, packet: bytes) -> bytes:
+        """Take the page's reports out of a compound packet; return the rest, which may be empty.
+
+        aiortc would read a report as a list of lost packets.
+        """
+        rest, at = b"", 0
+        while at + 4 <= len(packet):
+            head, kind, words = struct.unpack_from("!BBH", packet, at)
+            end = at + 4 * (words + 1)
+            if kind == RTCP_RTPFB and head & 0x1F == FORMAT:
+                self._take_report(packet[at + 12 : end])
+            else:
+                rest += packet[at:end]
+            at = end
+        return rest + packet[at:]
+
+    def _take_report(self, data: bytes) -> None:
+        try:
+            arrivals = unpack(data)
+        except ValueError:
+            return
+        self.on_report(arrivals, time.monotonic())
+
+
+class _Numbering(HeaderExtensionsMap):
+    """aiortc's, which gives each packet that it writes the next number."""
+
+    def __init__(self, control: TransportWide) -> None:
+        super().__init__()
+        self._control = control
+
+    def set(self, values: HeaderExtensions) -> tuple[int, bytes]:
+        values.transport_sequence_number = self._control.give()
+        return super().set(values)

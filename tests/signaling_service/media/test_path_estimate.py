@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from signaling_service.media.path_estimate import PathEstimate
+from signaling_service.media.transport_feedback import CLOCK_S
+from tests.signaling_service.narrow_link import Arrival, Link, Sample, send
+
+START, LEAST, MOST = 1_000_000, 300_000, 1_500_000
+REPORT_EVERY_S = 0.1
+MS = 1e-3
+
+
+class Session:
+    """A sender that obeys the estimate, and a page that reports by a clock of its own."""
+
+    def __init__(self, page_clock_s: float = 123.0) -> None:
+        self.estimate = PathEstimate(START, LEAST)
+        self.picture_needs = math.inf
+        self._page_clock_s = page_clock_s
+        self._number = 0
+        self._now_s = 0.0
+        self._told = 0
+        self._waiting: list[tuple[int, float | None]] = []
+        self._report_at_s = REPORT_EVERY_S
+
+    def runs(self, link: Link, for_s: float) -> list[Sample]:
+        def hear(arrival: Arrival) -> None:
+            # What was sent is noted here, since the link tells of it here: with the time of its sending.
+            while self._told & 0xFFFF != arrival.number:
+                self.estimate.note_sent(self._told & 0xFFFF, arrival.size_bytes, arrival.sent_s)
+                self._waiting.append((self._told & 0xFFFF, None))
+                self._told += 1
+            self.estimate.note_sent(arrival.number, arrival.size_bytes, arrival.sent_s)
+            page_s = (arrival.at_s + self._page_clock_s) % CLOCK_S
+            self._waiting.append((arrival.number, page_s))
+            self._told += 1
+            if arrival.at_s >= self._report_at_s:
+                self._report_at_s = arrival.at_s + REPORT_EVERY_S
+                self.estimate.note_report(self._waiting, arrival.at_s, MOST)
+                self._waiting = []
+
+        def rate(now_s: float) -> float:
+            return min(self.estimate.bits_per_s, self.picture_needs)
+
+        end_s = self._now_s + for_s
+        samples, self._number = send(link, rate, hear, end_s, from_s=self._now_s, number=self._number)
+        self._now_s = end_s
+        return samples
+
+
+def queue_p95_s(samples: list[Sample]) -> float:
+    return sorted(sample.queue_s for sample in samples)[int(0.95 * len(samples))]
+
+
+def mean_rate(samples: list[Sample]) -> float:
+    return sum(sample.sent_bits_per_s for sample in samples) / len(samples)
+
+
+def buffer_of(bits_per_s: float) -> int:
+    """Bytes of a router's 200 ms."""
+    return int(bits_per_s / 8 * 0.2)
+
+
+def test_a_good_link_has_the_full_rate_within_a_second() -> None:
+    samples = Session().runs(Link(20e6), 10)
+    assert all(sample.sent_bits_per_s == MOST for sample in samples if sample.at_s >= 1)
+
+
+@pytest.mark.parametrize("bits_per_s", [500_000, 600_000, 1_000_000, 1_300_000])
+def test_a_narrow_link_is_used_and_its_queue_stays_short(bits_per_s: int) -> None:
+    samples = Session().runs(Link(bits_per_s, buffer_of(bits_per_s)), 40)
+    settled = [sample for sample in samples if sample.at_s >= 5]
+    assert mean_rate(settled) >= 0.8 * bits_per_s
+    assert queue_p95_s(settled) < 60 * MS
+
+
+def test_a_start_above_the_link_loses_less_than_its_buffer() -> None:
+    samples = Session().runs(Link(600_000, buffer_of(600_000)), 10)
+    assert max(sample.queue_s for sample in samples) < 0.2
+
+
+@pytest.mark.parametrize("bits_per_s", [600_000, 1_000_000])
+def test_the_full_rate_is_back_within_5_s_after_the_limit_goes(bits_per_s: int) -> None:
+    for narrow_s in (14.0, 15.0, 16.0, 17.0):
+        session = Session()
+        session.runs(Link(bits_per_s, buffer_of(bits_per_s)), narrow_s)
+        samples = session.runs(Link(20e6), 8)
+        assert all(sample.sent_bits_per_s == MOST for sample in samples if sample.at_s >= narrow_s + 5)
+
+
+def test_a_link_that_becomes_narrow_is_followed_within_a_second() -> None:
+    session = Session()
+    session.runs(Link(20e6), 10)
+    samples = session.runs(Link(700_000, buffer_of(700_000)), 10)
+    assert all(sample.sent_bits_per_s <= 770_000 for sample in samples if sample.at_s >= 11)
+    assert queue_p95_s([sample for sample in samples if sample.at_s >= 12]) < 60 * MS
+
+
+def test_a_host_that_is_late_now_and_then_costs_nothing_for_long() -> None:
+    """Once a second all that came within 0.15 s is read together, as where a process got no core."""
+    session = Session()
+    session.runs(Link(20e6), 5)
+    heard = session.estimate.note_report
+
+    def late(arrivals: list[tuple[int, float | None]], now_s: float, most: float) -> None:
+        heard(
+            [(n, at_s if at_s is None or at_s % 1 > 0.15 else at_s // 1 + 0.15) for n, at_s in arrivals],
+            now_s,
+            most,
+        )
+
+    session.estimate.note_report = late  # type: ignore[assignment, method-assign]
+    samples = session.runs(Link(20e6), 20)
+    assert mean_rate(samples) > 0.9 * MOST
+
+
+def test_random_loss_of_3_per_cent_leaves_the_rate() -> None:
+    samples = Session().runs(Link(20e6, loss=0.03), 20)
+    assert all(sample.sent_bits_per_s == MOST for sample in samples if sample.at_s >= 1)
+
+
+def test_heavy_loss_takes_half_of_itself_off() -> None:
+    session = Session()
+    session.runs(Link(20e6), 5)
+    samples = session.runs(Link(20e6, loss=0.3), 3)
+    assert samples[-1].sent_bits_per_s < 0.8 * MOST
+
+
+def test_a_still_scene_says_nothing_of_the_network() -> None:
+    session = Session()
+    session.runs(Link(20e6), 5)
+    session.picture_needs = 100_000
+    session.runs(Link(20e6), 30)
+    assert session.estimate.bits_per_s == MOST
+
+
+def test_a_way_that_becomes_longer_is_no_queue_for_ever() -> None:
+    session = Session()
+    session.runs(Link(20e6, delay_s=0.02), 5)
+    samples = session.runs(Link(20e6, delay_s=0.12), 15)
+    assert samples[-1].sent_bits_per_s == MOST
+
+
+def test_the_pages_clock_may_run_around() -> None:
+    samples = Session(page_clock_s=CLOCK_S - 5).runs(Link(20e6), 10)
+    assert samples[-1].sent_bits_per_s == MOST
+
+
+def test_what_was_never_sent_or_is_told_twice_changes_nothing() -> None:
+    estimate = PathEstimate(START, LEAST)
+    for number in range(40):
+        estimate.note_sent(number, 1200, 0.0)
+    estimate.note_report([(number, 1.0) for number in range(40)], 0.1, MOST)
+    before = estimate.bits_per_s
+    estimate.note_report([(number, None) for number in range(40)] * 2, 0.2, MOST)
+    estimate.note_report([(number, None) for number in range(5000, 6000)], 0.3, MOST)
+    assert estimate.bits_per_s == before
+
+
+def test_what_is_never_reported_is_forgotten() -> None:
+    estimate = PathEstimate(START, LEAST)
+    for number in range(200_000):
+        estimate.note_sent(number & 0xFFFF, 1200, number * MS)
+    assert len(estimate._on_way) <= 4096
+    assert len(estimate._order) <= 4096
+
+
+def test_a_page_that_lies_fills_no_memory_and_breaks_nothing() -> None:
+    estimate = PathEstimate(START, LEAST)
+    estimate.note_sent(0, 1200, 0.0)
+    estimate.note_report([(0, None)], 0.1, MOST)
+    for number in range(1, 20_000):
+        estimate.note_sent(number & 0xFFFF, 1200, number * MS)
+        if number % 50 == 0:
+            # All at one moment, or backwards.
+            told = 5.0 if number < 10_000 else 5.0 - number
+            estimate.note_report(
+                [(n & 0xFFFF, told) for n in range(number - 49, number + 1)], number * MS, MOST
+            )
+    assert len(estimate._came) <= 4096
+    assert LEAST <= estimate.bits_per_s <= MOST
