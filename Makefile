@@ -12,13 +12,14 @@
 # CPU=1 with run, models or test installs PyTorch's small build for hosts without a GPU.
 # PORT, HOST, FILTER and every SIGNALING_... and INFERENCE_... variable reach the services:
 #   make run PORT=8000 FILTER=invert
+#   make run TLS=selfsigned HOST=0.0.0.0     for a telephone in the same network: its link as a QR code
 
 PYTHON ?= python3
 VENV ?= .venv
 PIP_FLAGS ?=
 comma := ,
 
-export PORT HOST FILTER DETECTRON2
+export PORT HOST FILTER TLS DETECTRON2
 ifeq ($(PORT),)
 unexport PORT
 endif
@@ -27,6 +28,9 @@ unexport HOST
 endif
 ifeq ($(FILTER),)
 unexport FILTER
+endif
+ifeq ($(TLS),)
+unexport TLS
 endif
 ifeq ($(DETECTRON2),)
 unexport DETECTRON2
@@ -65,9 +69,11 @@ every := --numprocesses 2 --reruns 1
 PYTEST_FLAGS ?=
 
 test: $(VENV)/.test $(if $(DETECTRON2),$(VENV)/.detectron2)
+	@$(compile_own)
 	@$(pytest) $(or $(PYTEST_FLAGS),$(every) -m "not slow")
 
 test-all: $(VENV)/.fuzz $(if $(DETECTRON2),$(VENV)/.detectron2)
+	@$(compile_own)
 	@$(pytest) $(every)
 
 soak: $(VENV)/.test
@@ -139,21 +145,24 @@ define compile
 	$(python) -m compileall -q -j 0 -x '/site-packages/(transformers|diffusers)/' $(VENV)/lib/python3*/site-packages || true
 endef
 
+# Tests start a hundred services, and in such an environment each would compile what it imports anew.
+compile_own = $(python) -m compileall -q -j 0 shared signaling_service inference_service harness
+
 $(VENV)/.run: pyproject.toml constraints.txt | $(python)
 	@echo "Installing what the services need (once; a few minutes) ..."
-	$(call pip,,-e '.[signaling$(comma)inference]')
+	$(call pip,,-e '.[signaling$(comma)inference$(comma)run]')
 	@$(compile)
 	@touch $@
 
 $(VENV)/.models: pyproject.toml constraints.txt constraints-models.txt | $(VENV)/.run
 	@echo "Installing torchvision and diffusers (once; some GB) ..."
-	$(call pip,--models,-e '.[signaling$(comma)inference$(comma)models]')
+	$(call pip,--models,-e '.[signaling$(comma)inference$(comma)run$(comma)models]')
 	@$(compile)
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt constraints-models.txt | $(python)
 	@echo "Installing what the services and the tests need (once; a few minutes, some GB) ..."
-	$(call pip,--models,-e '.[signaling$(comma)inference$(comma)models$(comma)test$(comma)dev]')
+	$(call pip,--models,-e '.[signaling$(comma)inference$(comma)run$(comma)models$(comma)test$(comma)dev]')
 	@$(compile)
 	@touch $@ $(VENV)/.run $(VENV)/.models
 

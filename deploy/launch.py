@@ -11,27 +11,38 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
+from pathlib import Path
 from types import FrameType
 
+from deploy.announcement import Announcement
+from deploy.own_addresses import own_addresses
+from deploy.own_certificate import certificate_for, fingerprint, folder
+from deploy.signaling_health import health_url
+from deploy.started import Started
 from shared import run_dir
+from shared.errors import P2PCameraError
 from signaling_service.access.origins import is_loopback
 
 END_LIMIT_S = 2.5
 """Both services leave on their own long before; after this they are killed."""
 DIED_EARLY_S = 10.0
-EVERY_ADDRESS = ("0.0.0.0", "::")
+SELF_SIGNED = "selfsigned"
+SERVICES = ("signaling_service", "inference_service")
 CHOSEN = tuple(f"SIGNALING_{name}" for name in ("API_KEY", "API_KEY_FILE", "TOKEN_KEY", "TOKEN_JWKS", "OPEN"))
 """With one of these somebody has said who may call. Else a service beyond loopback gets a key of its own."""
+CERTIFICATE = ("SIGNALING_SSL_CERTFILE", "SIGNALING_SSL_KEYFILE")
+
+
+class CannotLaunch(P2PCameraError):
+    """What was asked for cannot be done; the text says why."""
 
 
 def main() -> int:
     """Run until Ctrl-C, SIGTERM or the end of the signaling service; returns the exit code."""
-    environment = _environment(os.environ)
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -39,13 +50,26 @@ def main() -> int:
 
     signal.signal(signal.SIGINT, on_signal)
     signal.signal(signal.SIGTERM, on_signal)
-    processes = {name: _start(name, environment) for name in ("signaling_service", "inference_service")}
-    is_made = "SIGNALING_API_KEY" not in os.environ and "SIGNALING_API_KEY" in environment
-    made_key = environment["SIGNALING_API_KEY"] if is_made else ""
-    threading.Thread(target=_announce, args=(environment, made_key, stop), daemon=True).start()
-    code = _watch(processes, environment, stop)
-    _end(list(processes.values()))
-    return code
+    with tempfile.TemporaryDirectory(prefix="p2pcamera-") as own:
+        try:
+            environment = _environment(os.environ)
+            announcement = _announcement(environment, Path(own))
+        except P2PCameraError as exc:
+            print(exc, file=sys.stderr)
+            return 2
+        with Started(Path(own)) as started:
+            environment |= started.variables
+            processes = {name: _start(name, environment) for name in SERVICES}
+            url = health_url(environment).replace("healthz", "readyz")
+            announcing = threading.Thread(
+                target=_announce, args=(announcement, started, url, stop), daemon=True
+            )
+            announcing.start()
+            code = _watch(processes, environment, stop)
+            stop.set()
+            _end(list(processes.values()))
+            announcing.join()
+        return code
 
 
 def _environment(given: Mapping[str, str]) -> dict[str, str]:
@@ -63,7 +87,39 @@ def _environment(given: Mapping[str, str]) -> dict[str, str]:
     environment.setdefault("INFERENCE_FILTERS", filter_)
     if not is_loopback(environment["SIGNALING_HOST"].lower()) and not any(map(given.get, CHOSEN)):
         environment["SIGNALING_API_KEY"] = secrets.token_urlsafe(24)
+    if tls := given.get("TLS"):
+        if tls != SELF_SIGNED:
+            raise CannotLaunch(f"TLS={tls}: expected TLS={SELF_SIGNED}, or {' and '.join(CERTIFICATE)}")
+        if any(map(given.get, CERTIFICATE)):
+            raise CannotLaunch(f"TLS={tls}: expected without {' and '.join(CERTIFICATE)}")
     return environment
+
+
+def _announcement(environment: dict[str, str], own: Path) -> Announcement:
+    """Write what the services read from files; return what is said once they are ready."""
+    addresses, shown = own_addresses(), ""
+    if environment.get("TLS"):
+        kept = folder(environment)
+        try:
+            chain, private = certificate_for(addresses, kept)
+        except OSError as exc:
+            raise CannotLaunch(f"TLS={SELF_SIGNED}: {kept} cannot be written: {exc.strerror}") from exc
+        environment |= zip(CERTIFICATE, (str(chain), str(private)), strict=True)
+        shown = fingerprint(chain)
+    key = "" if os.environ.get("SIGNALING_API_KEY") else environment.get("SIGNALING_API_KEY", "")
+    if key:
+        key_file = own / "key"
+        key_file.touch(mode=0o600)
+        key_file.write_text(f"{key}\n")
+    return Announcement(
+        scheme="https" if environment.get(CERTIFICATE[0]) else "http",
+        host=environment["SIGNALING_HOST"],
+        port=environment["SIGNALING_PORT"],
+        addresses=addresses,
+        key=key,
+        key_file=own / "key",
+        fingerprint=shown,
+    )
 
 
 def _start(name: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -75,17 +131,17 @@ def _watch(
 ) -> int:
     started_s = time.monotonic()
     while not stop.wait(0.1):
-        code = processes["signaling_service"].poll()
+        code = processes[SERVICES[0]].poll()
         if code is not None:
             return code or 1
-        code = processes["inference_service"].poll()
+        code = processes[SERVICES[1]].poll()
         if code is None:
             continue
         if time.monotonic() - started_s < DIED_EARLY_S:
             return code or 1
         print(f"inference_service ended with code {code}; starting it again", flush=True)
         started_s = time.monotonic()
-        processes["inference_service"] = _start("inference_service", environment)
+        processes[SERVICES[1]] = _start(SERVICES[1], environment)
     return 0
 
 
@@ -102,28 +158,9 @@ def _end(processes: list[subprocess.Popen[bytes]]) -> None:
             process.wait()
 
 
-def _announce(environment: Mapping[str, str], made_key: str, stop: threading.Event) -> None:
-    """Print the page's address when an offer would be accepted.
-
-    A key that was made for this start goes behind `#`: browsers send that part to nobody.
-    """
-    scheme = "https" if environment.get("SIGNALING_SSL_CERTFILE") else "http"
-    host = environment["SIGNALING_HOST"]
-    shown = "localhost" if host in ("127.0.0.1", "::1", *EVERY_ADDRESS) else host
-    url = f"{scheme}://{shown}:{environment['SIGNALING_PORT']}/"
-    link = f"{url}#token={made_key}" if made_key else url
-    if host in EVERY_ADDRESS:
-        link += "\n  (on other devices with this host's address in place of localhost)"
-    if scheme == "https":
-        print(f"\n  p2pcamera: open {link}\n", flush=True)
-        return
-    while not stop.wait(0.2):
-        try:
-            with urllib.request.urlopen(f"{url}readyz", timeout=1):
-                print(f"\n  p2pcamera is ready: open {link}   (Ctrl-C ends it)\n", flush=True)
-                return
-        except (urllib.error.URLError, OSError):
-            continue
+def _announce(announcement: Announcement, started: Started, url: str, stop: threading.Event) -> None:
+    if started.wait(url, stop):
+        announcement.write(sys.stdout)
 
 
 if __name__ == "__main__":

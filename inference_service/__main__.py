@@ -1,26 +1,23 @@
 """`python -m inference_service`: one worker, until SIGTERM or SIGINT drains it.
 
-With a command (`list`, `bench`, `run`, `download`): something else than a worker, for operators and authors.
+With a command (`list`, `bench`, `run`, `download`, `new`, `dev`): something else than a worker, for operators
+and authors.
 """
 
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import os
-import queue
 import signal
 import sys
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
-if TYPE_CHECKING:
-    from inference_service.config import Settings
+from shared import absent_package
 
 EXIT_DRAINED = 0
 EXIT_FAILED = 1
-EXIT_HUNG = 3
 EXIT_INTERRUPTED = 130
 
 
@@ -35,6 +32,14 @@ def main() -> int:
     # Read when torch is imported. Threads that spin while they wait take time from those that work. On a
     # busy host ink took 215 ms a frame with them and 52 without; on an idle one there is no difference.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        return _run()
+    except ModuleNotFoundError as exc:
+        absent_package.explain("inference_service", "inference", exc)
+        return EXIT_FAILED
+
+
+def _run() -> int:
     if sys.argv[1:] and not sys.argv[1].startswith("-"):
         # What a command does may be ended like any other program.
         _on_signals(signal.default_int_handler)
@@ -45,57 +50,14 @@ def main() -> int:
         except KeyboardInterrupt:
             return EXIT_INTERRUPTED
     from inference_service.config import read_settings
+    from inference_service.filters.registry import installed
+    from inference_service.process import work
     from shared import log_lines
 
     settings = read_settings(sys.argv[1:])
-    log_lines.configure(settings.log_level)
-    return _work(settings)
-
-
-def _work(settings: Settings) -> int:
-    from inference_service.config import fault, faults_of_filters, refuse
-    from inference_service.device import context
-    from inference_service.device.choice import take
-    from inference_service.device.gpus import list_gpus, try_out
-    from inference_service.errors import DeviceError
-    from inference_service.filters.registry import installed
-    from inference_service.worker import Worker
-    from shared.errors import BindError
-    from shared.run_dir import run_dir
-
+    ids = log_lines.configure(settings.log_level, settings.log_format)
     points = installed(has_test_params=settings.test_params)
-    faults = faults_of_filters(settings, points)
-    try:
-        device = take(settings.device, list_gpus(settings.device), run_dir(os.environ))
-        if device.torch.type == "cuda":
-            try_out(device.torch)
-    except DeviceError as exc:
-        refuse([*faults, fault("device", str(exc))])
-    if faults:
-        refuse(faults)
-
-    # SimpleQueue.put may interrupt its own get, so a handler can call it.
-    reasons: queue.SimpleQueue[int] = queue.SimpleQueue()
-    _on_signals(lambda number, frame: reasons.put(EXIT_DRAINED))
-    with device:
-        context.enter(device.torch)
-        worker = Worker(
-            settings,
-            device,
-            points,
-            on_failure=lambda: reasons.put(EXIT_FAILED),
-            # Nothing can be closed in good order while a batch does not end.
-            on_hang=lambda: os._exit(EXIT_HUNG),
-        )
-        try:
-            worker.open()
-        except BindError as exc:
-            refuse([fault("frames_bind", str(exc))])
-        # What torch leaves would hold up a batch whenever the collector went through all of it.
-        gc.freeze()
-        code = reasons.get()
-        worker.drain()
-        return code
+    return work(settings, points, on_made=lambda worker: setattr(ids, "worker", worker.id))
 
 
 def _on_signals(handler: signal._HANDLER) -> None:

@@ -12,12 +12,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, CliApp, NoDecode, SettingsConfigDict, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    CliApp,
+    CliSettingsSource,
+    NoDecode,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from inference_service.weights.folder import default_folder
 from shared import endpoints, link_keys
 from shared.errors import EndpointError, KeysError
+from shared.help_words import in_words
 from shared.link_keys import LinkKeys
+from shared.log_lines import LogFormat
 from shared.run_dir import RESULTS_NAME, run_dir
 
 PREFIX = "INFERENCE_"
@@ -92,7 +101,17 @@ class Settings(BaseSettings):
     test_params: bool = Field(
         False, description="give invert and passthrough busy_ms, by which any caller makes this worker slow"
     )
+    http_host: str = Field(
+        "127.0.0.1", min_length=1, description="where /metrics and /healthz listen, if there is an http-port"
+    )
+    http_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="port of /metrics and /healthz; 0 takes a free one, which the log names (default: none)",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")
+    log_format: LogFormat = Field("text", description="json: each line of the log is one JSON object")
 
     @field_validator("filters", mode="before")
     @classmethod
@@ -195,7 +214,7 @@ class Settings(BaseSettings):
 def read_settings(arguments: Sequence[str]) -> Settings:
     """Read flags, then the environment; prints every fault by its name and exits with 2 if there is one."""
     try:
-        return CliApp.run(Settings, cli_args=list(arguments))
+        return CliApp.run(Settings, cli_args=list(arguments), cli_settings_source=_flags())
     except ValidationError as exc:
         refuse(_fault(error) for error in exc.errors())
     except SettingsError as exc:
@@ -236,6 +255,12 @@ def refuse(faults: Iterable[str]) -> NoReturn:
     for line in faults:
         sys.stderr.write(f"{line}\n")
     raise SystemExit(2)
+
+
+def _flags() -> CliSettingsSource[Any]:
+    flags = CliSettingsSource[Any](Settings)
+    in_words(flags.root_parser)
+    return flags
 
 
 def _fault(error: Any) -> str:

@@ -7,9 +7,16 @@ what a terminal shows. Lines of one kind are bounded in number, so that a flood 
 from __future__ import annotations
 
 import codecs
+import json
 import logging
 import re
 import time
+from datetime import UTC, datetime
+from typing import Literal
+
+from shared.log_ids import Ids
+
+LogFormat = Literal["text", "json"]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """Of ASCII, Latin-1 and Unicode, with those that turn the direction of writing."""
@@ -63,12 +70,42 @@ class OneLine(logging.Formatter):
         return "\n".join("    " + _CONTROL.sub(_escaped, line) for line in text.split("\n"))
 
 
-def configure(level: str, prefix: str = "") -> None:
-    """Log to standard error from `level` on; `prefix` tells one process from another."""
-    handler = logging.StreamHandler()
+class OneObject(logging.Formatter):
+    """Writes a line as one JSON object, in ASCII; a field without a value is left out."""
+
+    def __init__(self, process: str = "") -> None:
+        super().__init__()
+        self._process = process
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the object; `time` is RFC 3339 in UTC."""
+        time_ = datetime.fromtimestamp(record.created, UTC)
+        found = {
+            "time": time_.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "process": self._process,
+            "session": getattr(record, "session", ""),
+            "worker": getattr(record, "worker", ""),
+            "message": record.getMessage(),
+            "traceback": self.formatException(record.exc_info) if record.exc_info else "",
+        }
+        return json.dumps({name: value for name, value in found.items() if value})
+
+
+def configure(level: str, format_: LogFormat = "text", process: str = "") -> Ids:
+    """Log to standard error from `level` on; `process` tells one of several from another.
+
+    Returns what gives each line its ids.
+    """
+    handler, ids = logging.StreamHandler(), Ids()
     handler.addFilter(Bounded())
-    handler.setFormatter(OneLine(f"%(asctime)s %(levelname)s {prefix}%(name)s: %(message)s"))
+    handler.addFilter(ids)
+    prefix = f"{process} " if process else ""
+    text = f"%(asctime)s %(levelname)s {prefix}%(name)s%(ids)s: %(message)s"
+    handler.setFormatter(OneObject(process) if format_ == "json" else OneLine(text))
     logging.basicConfig(level=level.upper(), handlers=[handler])
+    return ids
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -1,6 +1,6 @@
 """`python -m signaling_service`: read settings, bind, serve until a signal.
 
-With the command `keys`: make the keys of the link to workers.
+With a command (`keys`, `status`, `doctor`): make the keys of the link to workers, or look at a service.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
+from shared import absent_package
 from signaling_service.hidden_secrets import hide
 
 logger = logging.getLogger("signaling_service")
@@ -24,15 +25,21 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     hide(sys.argv[1:])
-    if sys.argv[1:2] == ["keys"]:
-        from signaling_service.keys_command import main as make_keys
+    try:
+        return _run(sys.argv[1:])
+    except ModuleNotFoundError as exc:
+        absent_package.explain("signaling_service", "signaling", exc)
+        return 1
 
-        return make_keys(sys.argv[2:])
+
+def _run(arguments: list[str]) -> int:
+    if arguments and not arguments[0].startswith("-"):
+        return _command(arguments[0], arguments[1:])
     from signaling_service.config import read_settings
     from signaling_service.network_settings import AUTO
     from signaling_service.processes.nursery import Nursery
 
-    settings = read_settings(sys.argv[1:])
+    settings = read_settings(arguments)
     nursery = Nursery()
     if settings.processes > 1:
         # Their imports happen beside those that follow.
@@ -40,6 +47,7 @@ def main() -> int:
     import uvicorn
 
     from signaling_service.http.app import Serving, create_app
+    from signaling_service.http.certificate import Certificate, CertificateUnusable
     from signaling_service.http.connections import BoundedConnection, EventLoop, raise_descriptor_limit
     from signaling_service.http.listening import BACKLOG, PortNotTaken, listen
     from signaling_service.logs import configure_logs
@@ -50,7 +58,7 @@ def main() -> int:
     from signaling_service.service import Service
     from signaling_service.workers.results import ResultsNotBound
 
-    configure_logs(settings.log_level)
+    configure_logs(settings.log_level, settings.log_format)
     raise_descriptor_limit()
     try:
         known_aiortc.check()
@@ -58,12 +66,16 @@ def main() -> int:
             found = public_address(settings.ice_servers, settings.ice_addresses)
             settings = settings.model_copy(update={"public_ip": found})
             logger.info("browsers are told the address %s", settings.public_ip)
+        certificate = None
+        if settings.ssl_certfile and settings.ssl_keyfile:
+            certificate = Certificate(settings.ssl_certfile, settings.ssl_keyfile)
         service: Serving
         # The port first: a start that cannot have it touches no socket of the service that has.
         listening = listen(settings.host, settings.port)
         service = Front(settings, nursery) if settings.processes > 1 else Service(settings)
         service.bind()
     except (
+        CertificateUnusable,
         NoPublicAddress,
         PortNotTaken,
         ResultsNotBound,
@@ -75,7 +87,7 @@ def main() -> int:
         return 1
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(service),
+            create_app(service, certificate),
             # asyncio's: the datagram hooks of aioice's patches differ on uvloop.
             loop=f"{EventLoop.__module__}:{EventLoop.__name__}",
             http=BoundedConnection,
@@ -84,8 +96,7 @@ def main() -> int:
             access_log=False,  # It would name addresses, and parameters in queries.
             log_config=None,
             proxy_headers=False,  # The application does it, for the proxies that are named.
-            ssl_certfile=settings.ssl_certfile,
-            ssl_keyfile=settings.ssl_keyfile,
+            ssl_context_factory=(lambda *_: certificate.context) if certificate else None,
             timeout_graceful_shutdown=1,
         )
     )
@@ -94,6 +105,24 @@ def main() -> int:
     gc.freeze()
     server.run(sockets=listening)
     return 0 if server.started else 1
+
+
+def _command(name: str, arguments: list[str]) -> int:
+    """Run a command in place of the service; returns the exit code, 2 for one that is unknown."""
+    if name == "keys":
+        from signaling_service.keys_command import main as make_keys
+
+        return make_keys(arguments)
+    if name == "status":
+        from signaling_service.tools.status_command import main as show_status
+
+        return show_status(arguments)
+    if name == "doctor":
+        from signaling_service.tools.doctor_command import main as look
+
+        return look(arguments)
+    sys.stderr.write(f"no command {name!r}; there are keys, status and doctor (flags begin with --)\n")
+    return 2
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:

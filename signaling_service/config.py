@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import CliApp, NoDecode, SettingsConfigDict, SettingsError
+from pydantic_settings import CliApp, CliSettingsSource, NoDecode, SettingsConfigDict, SettingsError
 
 from shared import endpoints, link_keys
 from shared.errors import EndpointError, KeysError
 from shared.frame import MAX_SIDE, MIN_SIDE
+from shared.help_words import in_words
 from shared.link_keys import LinkKeys
+from shared.log_lines import LogFormat
 from shared.run_dir import RESULTS_NAME, run_dir
 from signaling_service.access.settings import AccessSettings
 from signaling_service.cores import usable_cores
@@ -82,6 +84,12 @@ class Settings(NetworkSettings, AccessSettings):
     max_sessions: int | None = Field(
         None, ge=1, le=1000, description="sessions at a time (default: as many as the measured load allows)"
     )
+    max_viewers: int = Field(
+        50,
+        ge=1,
+        le=10_000,
+        description="viewers of one published picture at a time; of all together four times as many",
+    )
     max_width: int = Field(
         LARGEST.width, ge=MIN_SIDE, le=MAX_SIDE, description="pixels of a camera's picture, either way round"
     )
@@ -89,6 +97,7 @@ class Settings(NetworkSettings, AccessSettings):
     max_fps: float = Field(60, ge=1, le=240, description="frames a second of one camera that go to workers")
     default_filter: str = Field("ink", min_length=1, description="filter of an offer that names none")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")
+    log_format: LogFormat = Field("text", description="json: each line of the log is one JSON object")
 
     @field_validator("results_bind")
     @classmethod
@@ -183,13 +192,19 @@ class Settings(NetworkSettings, AccessSettings):
 def read_settings(arguments: Sequence[str]) -> Settings:
     """Read flags, then the environment; prints every fault by its name and exits with 2 if there is one."""
     try:
-        return CliApp.run(Settings, cli_args=list(arguments))
+        return CliApp.run(Settings, cli_args=list(arguments), cli_settings_source=_flags())
     except ValidationError as exc:
         for error in exc.errors():
             sys.stderr.write(f"{_fault(error)}\n")
     except SettingsError as exc:
         sys.stderr.write(f"{exc}\n")
     raise SystemExit(2)
+
+
+def _flags() -> CliSettingsSource[Any]:
+    flags = CliSettingsSource[Any](Settings)
+    in_words(flags.root_parser)
+    return flags
 
 
 def _fault(error: Any) -> str:

@@ -17,15 +17,17 @@ from signaling_service.media.picture_size import Size
 from signaling_service.metrics import Metrics
 from signaling_service.rtc import aiortc_patches
 from signaling_service.rtc.aiortc_patches import own_addresses
+from signaling_service.rtc.answering import Terms
 from signaling_service.rtc.candidates import LOOPBACK
 from signaling_service.rtc.card import Card
 from signaling_service.rtc.ice_servers import ice_servers_for_aiortc
 from signaling_service.rtc.own_port import OwnPorts
 from signaling_service.rtc.shared_port import SharedPort
 from signaling_service.session.load import Load
-from signaling_service.session.negotiation import Terms
 from signaling_service.session.sessions import Limits, LocalSessions
 from signaling_service.session.surroundings import Surroundings
+from signaling_service.streams.streams import Streams
+from signaling_service.workers.collector import WorkerCollector
 from signaling_service.workers.results import ResultListener
 from signaling_service.workers.table import Workers
 
@@ -39,6 +41,7 @@ class Share:
     """How many of them it may use up."""
     on_session: Callable[[str, str], None] = lambda what, name: None
     """Told of each session that is `connected` or has `ended`."""
+    is_alone: bool = False
     place: int = 0
     """Which of them it is; its UDP port is so many behind the first one's."""
 
@@ -48,7 +51,7 @@ class Service:
 
     def __init__(self, settings: Settings, share: Share | None = None) -> None:
         """Without a share this process is the whole service."""
-        share = share or Share(settings.results_bind, usable_cores())
+        share = share or Share(settings.results_bind, usable_cores(), is_alone=True)
         self.settings = settings
         self.metrics = Metrics()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -58,21 +61,27 @@ class Service:
         )
         # As many threads as cores: with more, frames that come together share the cores and are all late.
         self._encoding = Encoding(max(1, round(share.cores)), has_h264="h264" in settings.video_codecs)
+        card = Card()
+        terms = Terms(
+            video_codecs=settings.video_codecs,
+            bitrates=settings.bitrates,
+            largest=Size(settings.max_width, settings.max_height),
+            encoders=self._encoding.executor,
+            public_addresses=settings.public_addresses,
+            tells_loopback_alone=not (settings.public_ip or settings.ice_addresses),
+        )
+        self._streams = Streams(
+            settings.bitrates, self._encoding.executor, card, self.metrics, settings.max_viewers
+        )
         around = Surroundings(
             context=self._context,
             keys=settings.keys,
             workers=self.workers,
             listener=self.listener,
             metrics=self.metrics,
-            card=Card(),
-            terms=Terms(
-                video_codecs=settings.video_codecs,
-                bitrates=settings.bitrates,
-                largest=Size(settings.max_width, settings.max_height),
-                encoders=self._encoding.executor,
-                public_addresses=settings.public_addresses,
-                tells_loopback_alone=not (settings.public_ip or settings.ice_addresses),
-            ),
+            card=card,
+            terms=terms,
+            streams=self._streams,
             max_fps=settings.max_fps,
             allowed=settings.allowed,
             rtc=self._rtc_configuration,
@@ -85,6 +94,9 @@ class Service:
             self.load,
             share.on_session,
         )
+        if share.is_alone:
+            # Of several processes each knows the same workers: the front shows them.
+            self.metrics.registry.register(WorkerCollector(self.workers))
         self.metrics.cores_busy.set_function(lambda: self.load.busy_cores)
         self.metrics.loop_late.set_function(lambda: self.load.late_s)
         self.metrics.room.set_function(self.sessions.room)
@@ -112,6 +124,7 @@ class Service:
 
     async def close(self) -> None:
         await self.sessions.close_all()
+        self._streams.close()
         for task in self._watching:
             task.cancel()
         await asyncio.gather(*self._watching, return_exceptions=True)

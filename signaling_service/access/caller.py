@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+EVERY = "*"
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -19,6 +21,18 @@ class Grant:
     max_width: int | None = None
     max_height: int | None = None
     """Of a camera's picture, either way round."""
+    publish: frozenset[str] | None = None
+    """Names of streams that may be published, `*` for every name."""
+    watch: frozenset[str] | None = None
+
+    def may_publish(self, name: str) -> bool:
+        return self.publish is None or not self.publish.isdisjoint((name, EVERY))
+
+    def may_watch(self, name: str) -> bool:
+        return self.watch is None or not self.watch.isdisjoint((name, EVERY))
+
+
+_SETS = ("filters", "publish", "watch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +49,17 @@ class Caller:
     def as_map(self) -> dict[str, Any]:
         """Return what `from_map` of another process takes."""
         made = asdict(self)
-        if self.grant.filters is not None:
-            made["grant"]["filters"] = sorted(self.grant.filters)
+        for name in _SETS:
+            if made["grant"][name] is not None:
+                made["grant"][name] = sorted(made["grant"][name])
         return made
 
     @classmethod
     def from_map(cls, said: dict[str, Any]) -> Caller:
         grant = dict(said["grant"])
-        if grant["filters"] is not None:
-            grant["filters"] = frozenset(grant["filters"])
+        for name in _SETS:
+            if grant[name] is not None:
+                grant[name] = frozenset(grant[name])
         return cls(**{**said, "grant": Grant(**grant)})
 
 

@@ -26,11 +26,18 @@ class AccessSettings(BaseSettings):
         description="other sites whose pages may call, comma-separated, as https://meet.example; * for all. "
         "Without a key, else only this service's own pages, those on loopback and the extension may",
     )
+    frame_ancestors: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="sites that may embed the pages of viewers (/watch/NAME), comma-separated; * for all "
+        "(default: this service's own pages)",
+    )
     open: bool = Field(
         False, description="let everybody who reaches this service use it: beyond loopback without a key"
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="addresses or networks of proxies whose X-Forwarded-For is believed, comma-separated"
+        (),
+        description="addresses or networks of proxies whose X-Forwarded-For, -Proto, -Prefix are believed, "
+        "comma-separated",
     )
     api_key: str | None = Field(
         None, min_length=1, repr=False, description="token that every caller must bring"
@@ -72,7 +79,7 @@ class AccessSettings(BaseSettings):
     def _allowed_filters(cls, value: Any) -> Any:
         return split(value) if isinstance(value, str) else value
 
-    @field_validator("origins", mode="before")
+    @field_validator("origins", "frame_ancestors", mode="before")
     @classmethod
     def _origins(cls, value: Any) -> Any:
         return tuple(checked(origin) for origin in (split(value) if isinstance(value, str) else value))

@@ -6,7 +6,7 @@
 | `nbf`, `iss`, `aud` | as RFC 7519 has them |
 | `filters`, `origins` | what may be used, and from which pages |
 | `max_sessions`, `max_session_s`, `max_width`, `max_height` | see `caller.Grant` |
-| `publish`, `watch` | names of streams that may be published and watched; checked for their form alone |
+| `publish`, `watch` | names of streams that may be published and watched, `*` for all; else none |
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ class Claims(BaseModel):
             self.max_session_s,
             self.max_width,
             self.max_height,
+            frozenset(self.publish),
+            frozenset(self.watch),
         )
 
 

@@ -22,6 +22,26 @@ class UnknownSession(SignalingError):
         super().__init__(f"no session {session_id[:64]!r}")
 
 
+class PreconditionMissing(SignalingError):
+    """Candidates that do not say for which ICE session they are (RFC 9725 section 4.3.1)."""
+
+    status = 428
+    code = "precondition_required"
+
+    def __init__(self) -> None:
+        super().__init__("expected If-Match with the ETag of the answer")
+
+
+class PreconditionFailed(SignalingError):
+    """Candidates for another ICE session than the present one."""
+
+    status = 412
+    code = "precondition_failed"
+
+    def __init__(self) -> None:
+        super().__init__("If-Match is not the ETag of the answer; ICE is not restarted here: publish anew")
+
+
 class BodyTooLarge(SignalingError):
     """The body is over the limit."""
 

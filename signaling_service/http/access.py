@@ -9,7 +9,7 @@ from dataclasses import replace
 from fastapi import Request
 
 from signaling_service.access.caller import Caller, Grant
-from signaling_service.access.origins import is_on_loopback
+from signaling_service.access.origins import is_loopback, is_on_loopback
 from signaling_service.access.session_time import SessionTime, TimedToken
 from signaling_service.access.tokens import LEEWAY_S, Tokens
 from signaling_service.errors import TokenMissing, TokenWrong
@@ -62,6 +62,9 @@ class Access:
                 if grant.max_session_s is not None:
                     request.state.timed = TimedToken.of(token, claims.exp + LEEWAY_S, grant.max_session_s)
         address = request.client.host if request.client else "unknown"
+        if self._key is None and self._tokens is None and not is_loopback(address):
+            # Whoever may use filters without a key shall not fill names, or watch those of others.
+            grant = Grant(publish=frozenset(), watch=frozenset())
         return Caller(address, subject, grant, is_on_loopback(origin))
 
 

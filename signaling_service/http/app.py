@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol
@@ -11,13 +12,15 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from signaling_service.access.origins import ANY, Origins
 from signaling_service.config import Settings
 from signaling_service.errors import BodyTooLarge, MalformedRequest, SignalingError
 from signaling_service.http.answers import error_response
+from signaling_service.http.certificate import Certificate
 from signaling_service.http.gate import Gate
+from signaling_service.http.notice import tell_started
+from signaling_service.http.proxies import TrustedProxies
 from signaling_service.http.routes import create_routes
 from signaling_service.http.static_files import StaticPages
 from signaling_service.session.requests import explain
@@ -47,15 +50,21 @@ class Serving(Protocol):
         """Return all instruments in Prometheus' text format."""
 
 
-def create_app(service: Serving) -> FastAPI:
-    """Return the application around a service that may be bound already."""
+def create_app(service: Serving, certificate: Certificate | None = None) -> FastAPI:
+    """Return the application around a service that may be bound already; it keeps the certificate new."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await service.open()
+        renewing = asyncio.create_task(certificate.run()) if certificate else None
+        # The port is taken already: who connects from now on is answered.
+        tell_started()
         try:
             yield
         finally:
+            if renewing is not None:
+                renewing.cancel()
+                await asyncio.gather(renewing, return_exceptions=True)
             await service.close()
 
     # FastAPI's interactive pages load scripts from a CDN, so they are not served: people have docs/.
@@ -77,7 +86,7 @@ def create_app(service: Serving) -> FastAPI:
     app.add_middleware(_BodyLimit)
     app.add_middleware(Gate, origins=_origins(service.settings), checks_host=not service.settings.is_guarded)
     if service.settings.trusted_proxies:
-        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(service.settings.trusted_proxies))
+        app.add_middleware(TrustedProxies, proxies=service.settings.trusted_proxies)
     return app
 
 

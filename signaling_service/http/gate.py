@@ -24,7 +24,7 @@ MAX_TOLD = 32
 """So many refused origins and hosts are named in the log, each once."""
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match",
     # A public page asks the browser's leave for a private address.
     "Access-Control-Allow-Private-Network": "true",
     "Access-Control-Max-Age": "600",
@@ -47,7 +47,7 @@ class Gate:
         send = _guarded(send)
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
-        is_exempt = scope["path"] in EXEMPT
+        is_exempt = scope["path"].removeprefix(scope.get("root_path", "")) in EXEMPT
         if self._checks_host and not is_exempt and not self._origins.takes_host(host, _reached_at(scope)):
             await self._refuse(HostRefused(host), f"host {host!r}", scope, receive, send)
             return
@@ -76,7 +76,7 @@ class Gate:
                 elif "Access-Control-Allow-Origin" not in headers:
                     headers["Access-Control-Allow-Origin"] = origin
                     headers.add_vary_header("Origin")
-                headers["Access-Control-Expose-Headers"] = "Retry-After"
+                headers["Access-Control-Expose-Headers"] = "ETag, Link, Location, Retry-After"
             await send(message)
 
         return send_readable

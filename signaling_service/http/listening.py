@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from typing import Any
 
@@ -37,8 +38,18 @@ def listen(host: str, port: int) -> list[socket.socket]:
     except OSError as exc:
         for one in made:
             one.close()
-        raise PortNotTaken(f"cannot listen on {host}, port {port}: {exc.strerror}") from exc
+        raise PortNotTaken(f"cannot listen on {host}, port {port}: {_remedy(exc)}") from exc
     return made
+
+
+def _remedy(exc: OSError) -> str:
+    if exc.errno == errno.EADDRINUSE:
+        return "another program has it. End that one, or choose another port: --port 8000, make run PORT=8000"
+    if exc.errno == errno.EACCES:
+        return "only root may have a port below 1024. Choose another one: --port 8000, make run PORT=8000"
+    if exc.errno == errno.EADDRNOTAVAIL or isinstance(exc, socket.gaierror):
+        return "--host is no address of this machine"
+    return exc.strerror or str(exc)
 
 
 def _addresses(host: str, port: int) -> list[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,20 +11,16 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from signaling_service.access.caller import both, preset
 from signaling_service.config import Settings
-from signaling_service.errors import (
-    MalformedRequest,
-    UnsupportedMediaType,
-)
+from signaling_service.http import static_files
 from signaling_service.http.access import Access, caller_of
+from signaling_service.http.bodies import JSON, TRICKLE, content_type, json_body, text_body
 from signaling_service.http.gate import check_origin
+from signaling_service.http.live_routes import add_live_routes
 from signaling_service.rtc.ice_servers import ice_servers_for_browser
 from signaling_service.session.described import Described
 from signaling_service.session.requests import Change, Offer, change_from_query, parsed
 from signaling_service.session.sessions import SessionHost
 from signaling_service.workers.table import ServedFilter
-
-JSON = "application/json"
-TRICKLE = "application/trickle-ice-sdpfrag"
 
 
 def create_routes(
@@ -44,7 +39,7 @@ def create_routes(
     ) -> dict[str, Any]:
         """Open a session: answer an SDP offer that sends and receives video."""
         sessions.check_room()
-        body = await _json_body(request)
+        body = await json_body(request)
         query = change_from_query(filter, params, outage).model_dump(exclude_none=True)
         made = await sessions.open(parsed(Offer, {**query, **body}), caller_of(request))
         access.note_answered(request)
@@ -58,11 +53,13 @@ def create_routes(
     async def change(session_id: str, request: Request) -> Response:
         """Change filter, parameters or outage policy, or add trickled ICE candidates (RFC 8840)."""
         subject = caller_of(request).subject
-        if _content_type(request) == TRICKLE:
-            await sessions.add_candidates(session_id, await _text_body(request), subject)
+        if content_type(request) == TRICKLE:
+            await sessions.add_candidates(session_id, await text_body(request), subject)
             return Response(status_code=204)
-        wanted = parsed(Change, await _json_body(request, also=TRICKLE))
+        wanted = parsed(Change, await json_body(request, also=TRICKLE))
         return JSONResponse(_described(await sessions.change(session_id, wanted, subject)))
+
+    add_live_routes(of_offers, guarded, of_sessions, settings, sessions, access)
 
     @of_sessions.delete("/sessions/{session_id}")
     async def end(session_id: str, request: Request) -> dict[str, str]:
@@ -89,7 +86,13 @@ def create_routes(
     async def openapi(request: Request) -> dict[str, Any]:
         """The calls and their bodies as OpenAPI 3.1."""
         schema: dict[str, Any] = request.app.openapi()
-        return schema
+        # Below a proxy's prefix.
+        return {**schema, "servers": [{"url": request.scope.get("root_path") or "/"}]}
+
+    @router.get("/watch/{stream}", include_in_schema=False)
+    async def watch_page(stream: str) -> Response:
+        """A page that shows what is published under a name; whether it may is asked by that page."""
+        return static_files.watch_page(settings.frame_ancestors)
 
     @router.get("/healthz")
     async def healthz() -> dict[str, str]:
@@ -123,6 +126,7 @@ def _described(made: Described) -> dict[str, Any]:
         "generation": made.generation,
         "private": made.is_private,
         "first_rtp_timestamp": made.first_rtp_timestamp,
+        **({"publish": made.publish} if made.publish else {}),
     }
 
 
@@ -144,29 +148,6 @@ def _filter(served: ServedFilter) -> dict[str, Any]:
         "has_weights": status.has_weights,
         "workers": served.workers,
     }
-
-
-def _content_type(request: Request) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-async def _json_body(request: Request, also: str | None = None) -> dict[str, Any]:
-    if _content_type(request) != JSON:
-        raise UnsupportedMediaType(f"{JSON} or {also}" if also else JSON)
-    try:
-        body = json.loads(await request.body())
-    except (ValueError, RecursionError) as exc:
-        raise MalformedRequest("the body is not JSON") from exc
-    if not isinstance(body, dict):
-        raise MalformedRequest("the body is not a JSON object")
-    return body
-
-
-async def _text_body(request: Request) -> str:
-    try:
-        return (await request.body()).decode()
-    except UnicodeDecodeError as exc:
-        raise MalformedRequest("the body is not UTF-8") from exc
 
 
 def _body_schema(models: dict[str, type[Offer] | type[Change] | None]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from fastapi import Response
@@ -52,6 +53,21 @@ DECLARED_TYPES = {
 """Of source maps and TypeScript declarations, which the system's table does not know or mistakes."""
 COMPRESSION_LEVEL = 9
 """Each version of a file is compressed once."""
+
+
+def watch_page(frame_ancestors: Sequence[str]) -> Response:
+    """Return the page of a viewer, which the named sites may embed besides this service's own."""
+    policy = PAGE_POLICY.replace(
+        "frame-ancestors 'self'", " ".join(("frame-ancestors 'self'", *frame_ancestors))
+    )
+    headers = {**PAGE_HEADERS, "Content-Security-Policy": policy, "Cache-Control": "no-cache"}
+    if frame_ancestors:
+        # It knows no list, and browsers that know the policy's do not read it.
+        del headers["X-Frame-Options"]
+        # A page that is embedded is in the other page's group.
+        del headers["Cross-Origin-Opener-Policy"]
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return FileResponse(STATIC / "watch.html", headers=headers)
 
 
 class StaticPages(StaticFiles):

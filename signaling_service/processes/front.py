@@ -42,6 +42,9 @@ from signaling_service.rtc.sdp_limits import check_offer
 from signaling_service.session.described import Described
 from signaling_service.session.places import Places
 from signaling_service.session.requests import Change, Offer
+from signaling_service.session.viewers import Watched
+from signaling_service.streams.streams import name_for
+from signaling_service.workers.collector import WorkerCollector
 from signaling_service.workers.results import ResultListener
 from signaling_service.workers.table import ServedFilter, Workers
 
@@ -78,11 +81,13 @@ class DealtSessions:
         """Give the session to the least loaded process that takes it; to one that is silent last."""
         self._check_room()
         check_offer(offer.sdp)
+        if offer.publish:
+            offer = offer.model_copy(update={"publish": name_for(offer.publish, caller)})
         digest = hashlib.blake2b(offer.sdp.encode(errors="replace"), digest_size=16).digest()
         if digest in self._costly:
             raise UnusableOffer("a media process was lost over this offer before")
         refusal: SignalingError = NoMediaProcess()
-        for process in sorted(self._processes, key=lambda process: (process.is_silent, process.load)):
+        for process in self._that_may_take(offer):
             try:
                 return await self._open_at(process, offer, caller)
             except MediaProcessLost:
@@ -97,6 +102,15 @@ class DealtSessions:
                 if exc.code == ServiceFull.code:
                     refusal = exc
         raise refusal
+
+    async def watch(self, name: str, offer_sdp: str, caller: Caller) -> Watched:
+        if self._is_shutting_down:
+            raise ShuttingDown
+        check_offer(offer_sdp)
+        process = self._of_stream(name)
+        session_id = _new_id(process)
+        value = {"session": session_id, "caller": caller.as_map(), "name": name, "sdp": offer_sdp}
+        return Watched(session_id, await process.call("watch", value, OPEN_LIMIT_S))
 
     async def change(self, session_id: str, change: Change, subject: str) -> Described:
         value = {"change": change.model_dump(mode="json", exclude_none=True)}
@@ -143,7 +157,7 @@ class DealtSessions:
             raise ServiceFull(limit)
 
     async def _open_at(self, process: KeptProcess, offer: Offer, caller: Caller) -> Described:
-        session_id = (bytes([process.place]) + secrets.token_bytes(SESSION_BYTES - 1)).hex()
+        session_id = _new_id(process)
         value = {
             "session": session_id,
             "caller": caller.as_map(),
@@ -159,6 +173,16 @@ class DealtSessions:
             process.sessions.discard(session_id)
             self._places.leave(session_id)
             raise
+
+    def _that_may_take(self, offer: Offer) -> list[KeptProcess]:
+        if isinstance(offer.publish, str):
+            return [self._of_stream(offer.publish)]
+        return sorted(self._processes, key=lambda process: (process.is_silent, process.load))
+
+    def _of_stream(self, name: str) -> KeptProcess:
+        """The process of a name follows from it: publishers and viewers meet there, also after restarts."""
+        digest = hashlib.blake2b(name.encode(errors="replace"), digest_size=2).digest()
+        return self._processes[int.from_bytes(digest) % len(self._processes)]
 
     async def _call(self, session_id: str, name: str, value: dict[str, Any], subject: str) -> Any:
         process = self._process_of(session_id)
@@ -182,6 +206,7 @@ class Front:
         self.settings = settings
         self.metrics = Metrics()
         self.workers = Workers(self.metrics)
+        self.metrics.registry.register(WorkerCollector(self.workers))
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._listener = ResultListener(
             self._context, settings.results_bind, self.metrics, self._on_status, settings.keys
@@ -238,6 +263,10 @@ class Front:
     def _introduce_workers(self, process: KeptProcess) -> None:
         for worker in self.workers.live():
             process.tell_status(worker.status)
+
+
+def _new_id(process: KeptProcess) -> str:
+    return (bytes([process.place]) + secrets.token_bytes(SESSION_BYTES - 1)).hex()
 
 
 def _place_of(session_id: str) -> int | None:

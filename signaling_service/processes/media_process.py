@@ -60,6 +60,9 @@ class MediaProcess:
         if name == "open":
             offer, caller = Offer.model_validate(value["offer"]), Caller.from_map(value["caller"])
             return (await sessions.open(offer, caller, bytes.fromhex(value["session"]))).as_map()
+        if name == "watch":
+            caller, id_ = Caller.from_map(value["caller"]), bytes.fromhex(value["session"])
+            return (await sessions.watch(value["name"], value["sdp"], caller, id_)).answer_sdp
         if name == "change":
             change = Change.model_validate(value["change"])
             return (await sessions.change(value["session"], change, value["subject"])).as_map()
@@ -73,8 +76,8 @@ class MediaProcess:
 
     async def _start(self, place: int, cores: float, settings: dict[str, Any], results_bind: str) -> str:
         own = Settings.model_validate(settings)
-        configure_logs(own.log_level, f"media-{place} ")
-        service = Service(own, Share(results_bind, cores, self._tell_session, place))
+        configure_logs(own.log_level, own.log_format, f"media-{place}")
+        service = Service(own, Share(results_bind, cores, self._tell_session, place=place))
         try:
             service.bind()
         except (ResultsNotBound, UdpPortNotTaken) as exc:

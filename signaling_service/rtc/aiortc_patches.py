@@ -6,6 +6,7 @@ Each has a test that fails without it (tests/signaling_service/test_aiortc_patch
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -161,7 +162,9 @@ class _EncodingLoop:
         self._executor = executor
 
     def run_in_executor(self, _: None, encode: Callable[..., Any], *given: Any) -> asyncio.Future[Any]:
-        return asyncio.get_running_loop().run_in_executor(self._executor, encode, *given)
+        # With the sender's context, so that a line of the log there has its session.
+        run = contextvars.copy_context().run
+        return asyncio.get_running_loop().run_in_executor(self._executor, run, encode, *given)
 
 
 def _joining(ports: IcePorts, original: Any) -> Callable[..., Any]:

@@ -30,6 +30,10 @@ class Leaving:
         self._dtls._send_rtp = self.send
 
     async def send(self, packet: bytes) -> None:
+        """Do what `send_now` does, as aiortc calls it."""
+        self.send_now(packet)
+
+    def send_now(self, packet: bytes) -> None:
         """Send one serialized packet; raises ConnectionError where there is no way."""
         dtls = self._dtls
         pair = self._connection._nominated.get(_COMPONENT)

@@ -14,11 +14,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 import av
 from aiortc import MediaStreamTrack
 
 from shared.frame import CLOCK_RATE, ColourMatrix, ColourRange
+from shared.wire import ResultHeader
 from signaling_service.media.frame import CameraFrame
 from signaling_service.media.planes import packed, video_frame
 from signaling_service.metrics import Metrics
@@ -31,6 +33,16 @@ CARD_EVERY_S = 0.5
 RESULT_AGE_LIMIT_S = 5.0
 REPEAT_AFTER_S = 0.1
 """A page that lost its picture gets the last one again, unless a new one comes within this time."""
+
+
+class Audience(Protocol):
+    """Others than the page that see what it sees."""
+
+    def show(self, frame: av.VideoFrame) -> None:
+        """Take the picture that the page is sent now."""
+
+    def cut(self) -> None:
+        """Send nothing any more of pictures that were shown before."""
 
 
 class ReturnedTrack(MediaStreamTrack):
@@ -50,6 +62,11 @@ class ReturnedTrack(MediaStreamTrack):
         """Makes the next frame one that no older one is needed for."""
         self.forget_older: Callable[[], int | None] = lambda: None
         """Sends nothing again that is older than the frame sent last; returns that one's RTP timestamp."""
+        self.rtp_timestamp_of: Callable[[int], int | None] = lambda pts: None
+        """Returns the RTP timestamp with which a frame of this pts is sent; None: it is not known yet."""
+        self.on_data: Callable[[ResultHeader, int | None], None] = lambda header, rtp_timestamp: None
+        """Called with the header of each filtered frame that has data, before it is encoded."""
+        self.audience: Audience | None = None
         self._metrics = metrics
         self._card = card
         self._showing = Showing.NOTHING
@@ -115,6 +132,8 @@ class ReturnedTrack(MediaStreamTrack):
         self._showing = Showing.NOTHING
         if self._cover.begin(time.monotonic(), is_private=is_private):
             self.begin_anew()
+            if self.audience is not None:
+                self.audience.cut()
         self._changed.set()
 
     async def settled(self) -> int | None:
@@ -149,6 +168,8 @@ class ReturnedTrack(MediaStreamTrack):
         self._last_sent_s = time.monotonic()
         self._metrics.frames_returned.labels(self.showing.value).inc()
         self.before_encoding(frame)
+        if self.audience is not None:
+            self.audience.show(frame)
         return frame
 
     async def _next(self) -> av.VideoFrame:
@@ -196,7 +217,11 @@ class ReturnedTrack(MediaStreamTrack):
         frame = video_frame(
             result.planes, header.width, header.height, header.colour_range, header.colour_matrix
         )
-        return self._stamp(frame, header.pts)
+        frame = self._stamp(frame, header.pts)
+        if header.data:
+            assert frame.pts is not None
+            self.on_data(header, self.rtp_timestamp_of(frame.pts))
+        return frame
 
     def _substitute(self, now_s: float) -> av.VideoFrame | None:
         if (cover_s := self._cover.due_s) is not None and now_s >= cover_s:

@@ -56,7 +56,10 @@ class SharedPort:
                 if exc.errno not in (errno.EADDRINUSE, errno.EACCES):
                     continue
                 self.close()
-                raise UdpPortNotTaken(f"cannot take UDP port {self._port} of {host}: {exc.strerror}") from exc
+                remedy = "end whatever has it, or choose another --udp-port"
+                raise UdpPortNotTaken(
+                    f"cannot take UDP port {self._port} of {host} ({exc.strerror}): {remedy}"
+                ) from exc
 
     def join(self, make: MakeProtocol, host: str) -> CallTransport:
         """Return a call's transport at a local address, also at one that this host has had only since.

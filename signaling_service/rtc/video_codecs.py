@@ -16,3 +16,8 @@ def preferences(chosen: Sequence[VideoCodec]) -> list[RTCRtpCodecCapability]:
     known = get_capabilities("video").codecs
     ranked = [codec for name in chosen for codec in known if codec.name.lower() == name]
     return ranked + [codec for codec in known if codec.name.lower() == "rtx"]
+
+
+def opus() -> list[RTCRtpCodecCapability]:
+    """Return the one codec of sound that is passed on."""
+    return [codec for codec in get_capabilities("audio").codecs if codec.name.lower() == "opus"]

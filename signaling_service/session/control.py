@@ -18,6 +18,7 @@ from signaling_service.errors import MalformedRequest, SignalingError
 from signaling_service.session.requests import Change, FilterMessage, parsed
 from signaling_service.session.statistics import Statistics
 from signaling_service.session.wish import Wish
+from signaling_service.streams.publication import Publication
 
 LABEL = "control"
 STATS_EVERY_S = 1.0
@@ -33,10 +34,13 @@ LEAVES_IN_S = 0.2
 class Control:
     """Everything that is said over a session's data channels."""
 
-    def __init__(self, session: str, wish: Wish, statistics: Statistics) -> None:
+    def __init__(
+        self, session: str, wish: Wish, statistics: Statistics, publication: Publication | None = None
+    ) -> None:
         self._session = session
         self._wish = wish
         self._statistics = statistics
+        self._publication = publication
         self._channel: RTCDataChannel | None = None
         self._waiting: asyncio.Queue[str] = asyncio.Queue(MAX_WAITING)
         self._told_error_s: dict[str, float] = {}
@@ -147,10 +151,16 @@ class Control:
                     "outage": wish.outage.value,
                     "private": wish.is_private,
                     "trouble": wish.trouble,
+                    **self._audience(),
                     **figures,
                     "state": self._statistics.state,
                 }
             )
+
+    def _audience(self) -> dict[str, Any]:
+        if self._publication is None:
+            return {}
+        return {"publish": self._publication.name, "viewers": self._publication.viewers}
 
     async def _until(self, due_s: float, event: asyncio.Event | None) -> None:
         left_s = max(0.0, due_s - time.monotonic())

@@ -23,6 +23,8 @@ class Described:
     first_rtp_timestamp: int | None = None
     """Of the first frame sent of a private choice, where something else was on the page's screen before."""
     answer_sdp: str = ""
+    publish: str = ""
+    """The name under which others may watch; empty: nobody may."""
 
     def as_map(self) -> dict[str, Any]:
         """Return what `from_map` of another process takes."""
@@ -45,4 +47,5 @@ def describe(session: Session, *, answer_sdp: str = "", first_rtp_timestamp: int
         wish.is_private,
         first_rtp_timestamp,
         answer_sdp,
+        "" if session.publication is None else session.publication.name,
     )

@@ -1,72 +1,28 @@
-"""From a page's offer to the answer, on one peer connection."""
+"""The sections of a call with a camera: what comes in, what goes back, the sound of one that publishes."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection
 
-from aiortc import RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
-from aiortc.exceptions import OperationError
+from aiortc import RTCPeerConnection, RTCRtpTransceiver
 
-from signaling_service.errors import SignalingError, UdpPortsTaken, UnusableOffer
-from signaling_service.media.bitrate import BitrateProfile
-from signaling_service.media.picture_size import Size
+from signaling_service.errors import UnusableOffer
 from signaling_service.media.receive_estimate import ReceiveEstimate
 from signaling_service.media.reception import Reception
 from signaling_service.media.send_rate import SendRate
-from signaling_service.rtc.aiortc_patches import (
-    encode_in,
-    gather_on_loopback,
-    ice_connections,
-    lacks_port,
-    own_addresses,
-    with_start_bitrate,
-)
-from signaling_service.rtc.candidates import (
-    LOOPBACK,
-    PageCandidates,
-    with_loopback_alone,
-    with_public_addresses,
-)
+from signaling_service.rtc.aiortc_patches import encode_in
+from signaling_service.rtc.answering import Answering, Terms
 from signaling_service.rtc.packets import Arriving, Leaving
 from signaling_service.rtc.receiving import receive_through
 from signaling_service.rtc.returned_track import ReturnedTrack
-from signaling_service.rtc.sdp_limits import check_offer
 from signaling_service.rtc.sending import send_at
-from signaling_service.rtc.video_codecs import preferences
+from signaling_service.rtc.video_codecs import opus
 from signaling_service.session.latency import LatencyWindow
-from signaling_service.setting_types import VideoCodec
-
-LIMIT_S = 10.0
+from signaling_service.streams.publication import Publication
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What this service puts into every answer."""
-
-    video_codecs: Sequence[VideoCodec]
-    """The codecs that a session may use, the preferred one first."""
-    bitrates: BitrateProfile
-    largest: Size
-    """Of a camera's picture, either way round."""
-    encoders: Executor
-    """Its threads encode the returned pictures."""
-    public_addresses: Sequence[str]
-    """Announced in place of this host's own, at most one of each family."""
-    tells_loopback_alone: bool = False
-    """To pages on loopback, which reach it there: nobody has chosen what they are told."""
-
-    def within(self, max_width: int | None, max_height: int | None) -> Terms:
-        """Return these terms for a page whose picture is limited further; None: as it is."""
-        width = min(self.largest.width, max_width or self.largest.width)
-        height = min(self.largest.height, max_height or self.largest.height)
-        return replace(self, largest=Size(width, height))
-
-
-class Negotiation:
-    """Answers the offer on a peer connection, and takes the candidates that follow it."""
+class Negotiation(Answering):
+    """Answers the offer of one that sends a camera."""
 
     def __init__(
         self,
@@ -75,93 +31,26 @@ class Negotiation:
         returned: ReturnedTrack,
         latency: LatencyWindow,
         on_too_large: Callable[[str], None],
+        publication: Publication | None = None,
         *,
         is_local: bool,
     ) -> None:
         """`on_too_large` is told why the camera's picture is not taken.
 
-        `is_local`: the page is one of this host's loopback.
+        With a publication the offer may send video without receiving any, and its sound is taken.
         """
-        self._pc = pc
-        self._terms = terms
+        super().__init__(pc, terms, is_local=is_local)
         self._returned = returned
         self._latency = latency
         self._on_too_large = on_too_large
-        # Where an address is announced for this host's own, its network is none of the page's.
-        own = () if terms.public_addresses else own_addresses()
-        # A page on loopback may be anybody's whose user runs a server there: it learns no other address.
-        self._tells_loopback_alone = is_local and terms.tells_loopback_alone
-        self._candidates = PageCandidates([*own, LOOPBACK] if self._tells_loopback_alone else own)
+        self._publication = publication
+        self.sends_back = True
+        """Whether the offer wants the picture back."""
 
-    async def answer(self, offer_sdp: str) -> str:
-        """Return the answer's SDP; raises UnusableOffer or UdpPortsTaken.
-
-        The caller closes the connection, also after an error.
-        """
-        check_offer(offer_sdp)
-        try:
-            async with asyncio.timeout(LIMIT_S):
-                return await self._answer(offer_sdp)
-        except SignalingError:
-            raise
-        except TimeoutError as exc:
-            raise UnusableOffer("the offer could not be answered in time") from exc
-        except Exception as exc:  # aiortc's parser raises whatever the text happens to break.
-            raise UnusableOffer(f"the SDP cannot be used ({type(exc).__name__})") from exc
-
-    async def add_candidates(self, fragment: str) -> None:
-        """Add trickled candidates (RFC 8840 section 9); raises UnusableCandidates before any is added."""
-        mids = {transceiver.mid for transceiver in self._pc.getTransceivers()}
-        if self._pc.sctp is not None:
-            mids.add(self._pc.sctp.mid)
-        candidates, is_end = self._candidates.from_fragment(fragment, mids)
-        for candidate in candidates:
-            await self._pc.addIceCandidate(candidate)
-        if is_end:
-            await self._pc.addIceCandidate(None)
-
-    async def _answer(self, offer_sdp: str) -> str:
-        await self._take(offer_sdp)
+    def _connect(self) -> Collection[RTCRtpTransceiver]:
         video = self._video_section()
-        self._connect(video)
-        for other in self._pc.getTransceivers():
-            if other is not video:
-                other.direction = "inactive"
-        if self._tells_loopback_alone:
-            gather_on_loopback(ice_connections(self._pc))
-        await self._pc.setLocalDescription(await self._pc.createAnswer())
-        if any(map(lacks_port, ice_connections(self._pc))):
-            raise UdpPortsTaken
-        sdp = with_start_bitrate(self._pc.localDescription.sdp, self._terms.bitrates.start)
-        if self._tells_loopback_alone:
-            return with_loopback_alone(sdp)
-        return with_public_addresses(sdp, self._terms.public_addresses)
-
-    async def _take(self, offer_sdp: str) -> None:
-        offer = RTCSessionDescription(sdp=self._candidates.from_offer(offer_sdp), type="offer")
-        # Before the offer, whose first video section takes this transceiver: so our order chooses the codec.
-        self._pc.addTransceiver("video").setCodecPreferences(preferences(self._terms.video_codecs))
-        try:
-            await self._pc.setRemoteDescription(offer)
-        except OperationError as exc:
-            if "video" not in str(exc):
-                raise
-            chosen = " or ".join(name.upper() for name in self._terms.video_codecs)
-            raise UnusableOffer(f"the offer has no video codec of this service ({chosen})") from exc
-
-    def _video_section(self) -> RTCRtpTransceiver:
-        transceivers = self._pc.getTransceivers()
-        video = next((t for t in transceivers if t.kind == "video" and t.receiver.track is not None), None)
-        if video is None:
-            raise UnusableOffer("the offer sends no video")
-        if video._offerDirection != "sendrecv":
-            raise UnusableOffer("the video section must send and receive (sendrecv)")
-        return video
-
-    def _connect(self, video: RTCRtpTransceiver) -> None:
-        """Let the returned track go out by this section, and put our parts in the place of aiortc's."""
-        video.direction = "sendrecv"
-        video.sender.replaceTrack(self._returned)
+        self.sends_back = video._offerDirection == "sendrecv"
+        video.direction = "sendrecv" if self.sends_back else "recvonly"
         bitrates = self._terms.bitrates
         receive_through(
             video.receiver,
@@ -170,7 +59,37 @@ class Negotiation:
             self._terms.largest,
             self._on_too_large,
         )
-        send_at(video.sender, SendRate(bitrates), self._returned, self._latency.note_encoded)
+        if self.sends_back:
+            video.sender.replaceTrack(self._returned)
+            send_at(video.sender, SendRate(bitrates), self._returned, self._latency.note_encoded)
+            encode_in(video.sender, self._terms.encoders)
         Leaving(video.sender.transport).take_over()
         Arriving(video.receiver.transport).take_over()
-        encode_in(video.sender, self._terms.encoders)
+        used = [video]
+        if self._publication is not None:
+            self._publication.follow_picture(video.receiver)
+            used += self._take_sound(self._publication)
+        return used
+
+    def _prepare(self, offer_sdp: str) -> None:
+        super()._prepare(offer_sdp)
+        if self._publication is not None and "m=audio" in offer_sdp:
+            self._pc.addTransceiver("audio").setCodecPreferences(opus())
+
+    def _video_section(self) -> RTCRtpTransceiver:
+        transceivers = self._pc.getTransceivers()
+        video = next((t for t in transceivers if t.kind == "video" and t.receiver.track is not None), None)
+        if video is None:
+            raise UnusableOffer("the offer sends no video")
+        # As this side sees it: aiortc has turned it round.
+        if video._offerDirection != "sendrecv" and self._publication is None:
+            raise UnusableOffer("the video section must send and receive (sendrecv)")
+        return video
+
+    def _take_sound(self, publication: Publication) -> list[RTCRtpTransceiver]:
+        for one in self._pc.getTransceivers():
+            if one.kind == "audio" and one.receiver.track is not None and one._codecs:
+                one.direction = "recvonly"
+                publication.take_sound(one.receiver)
+                return [one]
+        return []

@@ -71,8 +71,12 @@ class Change(_Body):
 class Offer(Change):
     """Body of `POST /offer`; `filter`, `params` and `outage` may come in the query instead."""
 
+    publish: str | bool = False
+    """The name under which others may watch, or true for one that cannot be guessed."""
     sdp: str = Field(min_length=1)
     type: Literal["offer"]
+    reconnect: bool = False
+    """It takes up a call again whose connection was lost; only counted."""
 
 
 class FilterMessage(Change):

@@ -13,17 +13,21 @@ from aiortc import RTCPeerConnection
 from aiortc.rtcrtpreceiver import RemoteStreamTrack
 
 from signaling_service.access.caller import Caller, both
-from signaling_service.errors import PictureTooLarge, SessionTimeOver, SignalingError
+from signaling_service.errors import PictureTooLarge, SessionTimeOver, SignalingError, TakenOver
 from signaling_service.rtc.camera import Camera
 from signaling_service.rtc.outage import Outage
 from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.rtc.silence import Silence
 from signaling_service.session.control import Control
+from signaling_service.session.data_feed import DataFeed
+from signaling_service.session.latency import LatencyWindow
+from signaling_service.session.measuring import Measuring
 from signaling_service.session.negotiation import Negotiation
 from signaling_service.session.statistics import Statistics
 from signaling_service.session.surroundings import Surroundings
 from signaling_service.session.traffic import Traffic
 from signaling_service.session.wish import Wish
+from signaling_service.streams.publication import Publication
 from signaling_service.workers.choice import Choice
 from signaling_service.workers.lane import Lane
 
@@ -50,17 +54,28 @@ class Session:
         caller: Caller,
         on_connected: Callable[[Session], SignalingError | None],
         on_end: Callable[[Session], None],
+        publication: Publication | None = None,
     ) -> None:
-        """`on_connected` may return why there is no place for the session after all."""
+        """`on_connected` may return why there is no place for the session after all.
+
+        With a publication others see what the page does.
+        """
         self.id = id_
         self.connected_s: float | None = None
         self._around = around
         self._caller = caller
         self._on_connected = on_connected
         self._on_end = on_end
+        # Events of others reach it too, in whose tasks no session is set.
+        self._log = logging.LoggerAdapter(logger, {"session": self.name})
         self._pc = RTCPeerConnection(around.rtc())
         self._returned = ReturnedTrack(around.metrics, around.card, Outage.CLOSED)
-        self._statistics = Statistics(self._returned)
+        self._measuring = Measuring(self._pc, around.metrics)
+        self.publication = publication
+        if publication is not None:
+            self._returned.audience = publication
+            publication.on_taken_over = lambda: self.refuse(TakenOver())
+        self._statistics = Statistics(self._returned, LatencyWindow(around.metrics.note_stage))
         allowed = both(around.allowed, caller.grant.filters)
         self._lane = Lane(around.context, id_, around.listener.reply_to, around.keys)
         self.wish = Wish(choice, outage, around.workers, self._lane, self._returned, allowed=allowed)
@@ -70,11 +85,15 @@ class Session:
             self._returned,
             self._statistics.latency,
             self._on_too_large,
+            publication,
             is_local=caller.is_on_loopback,
         )
-        self._control = Control(self.name, self.wish, self._statistics)
+        self._control = Control(self.name, self.wish, self._statistics, publication)
+        self._data = DataFeed(around.metrics)
+        self._lane.wants_data = lambda: self._data.is_wanted
+        self._returned.on_data = self._data.tell
         self._traffic = Traffic(
-            around, self._lane, self.wish, self._returned, self._statistics, self._control
+            around, self._lane, self.wish, self._returned, self._statistics, self._control, publication
         )
         self._returned.on_showing = self._control.tell_showing
         self._camera: Camera | None = None
@@ -101,11 +120,14 @@ class Session:
         """
         self._pc.on("track", self._on_track)
         self._pc.on("datachannel", self._control.attach)
+        self._pc.on("datachannel", self._data.attach)
         self._pc.on("connectionstatechange", self._on_connection_state)
         answer_sdp = await self._negotiation.answer(offer_sdp)
         self._around.listener.subscribe(self.id, self._traffic.on_result)
         self._around.workers.add_listener(self._traffic.follow_workers)
         self._traffic.follow_workers()
+        if not self._negotiation.sends_back:
+            self._start(self._show())
         self._start(self._run())
         self._start(self._control.run())
         return answer_sdp
@@ -117,9 +139,8 @@ class Session:
     def end(self, reason: str) -> None:
         """Begin to close for this reason; only the first one counts."""
         if self._closing is None:
-            logger.info(
-                "session %s ended: %s (%d frames in, %d out)",
-                self.name,
+            self._log.info(
+                "the session ended: %s (%d frames in, %d out)",
                 reason,
                 self._statistics.frames_in,
                 self._statistics.frames_out,
@@ -157,10 +178,14 @@ class Session:
             _resolve(self._settled, None)
             self._around.metrics.sessions_connected.inc()
             self._start(self._watch_silence())
-            logger.info("session %s connected", self.name)
+            self._start(self._measuring.run())
+            self._log.info("the session is connected")
             if (refusal := self._on_connected(self)) is not None:
                 self.refuse(refusal)
-            elif (limit_s := self._caller.grant.max_session_s) is not None:
+                return
+            if self.publication is not None:
+                self.publication.begin()
+            if (limit_s := self._caller.grant.max_session_s) is not None:
                 self._start(self._watch_time(limit_s))
         elif state in ("failed", "closed"):
             self._finish(f"connection {state}")
@@ -168,6 +193,11 @@ class Session:
     async def _watch_camera(self, camera: Camera) -> None:
         await camera.run()
         self._finish("camera ended")
+
+    async def _show(self) -> None:
+        """Do what a sender does of one that gets nothing back: take each picture when it is due."""
+        while True:
+            await self._returned.recv()
 
     async def _watch_silence(self) -> None:
         await Silence(self._pc).lasts(SILENCE_LIMIT_S)
@@ -184,7 +214,7 @@ class Session:
         """Tell the page why its session ends, and end it; only the first reason counts."""
         if not self._is_refused:
             self._is_refused = True
-            logger.warning("session %s: %s", self.name, error)
+            self._log.warning("the session is ended: %s", error)
             self._start(self._refuse(error))
 
     async def _refuse(self, error: SignalingError) -> None:
@@ -205,7 +235,7 @@ class Session:
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("session %s: %r", self.name, error, exc_info=error)
+            self._log.error("the session has failed: %r", error, exc_info=error)
             self.end("internal error")
 
     async def _close(self) -> None:
@@ -217,7 +247,11 @@ class Session:
         if self._tasks:
             await asyncio.wait(list(self._tasks), timeout=CLOSE_LIMIT_S)
         self._returned.stop()
+        if self.publication is not None:
+            self.publication.end()
         self._lane.close()
+        if self.connected_s is not None:
+            await self._measuring.end()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_LIMIT_S):
                 await self._pc.close()

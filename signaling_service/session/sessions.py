@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from shared.log_ids import of_session
 from shared.wire import SESSION_BYTES
 from signaling_service.access.caller import Caller, both, preset
 from signaling_service.errors import (
@@ -27,13 +28,12 @@ from signaling_service.session.places import Places
 from signaling_service.session.requests import Change, Offer
 from signaling_service.session.session import Session
 from signaling_service.session.surroundings import Surroundings
+from signaling_service.session.viewers import REMEMBERED, Viewers, Watched
+from signaling_service.streams.streams import name_for
 from signaling_service.workers.choice import Choice
 from signaling_service.workers.table import ServedFilter
 
 logger = logging.getLogger(__name__)
-
-REMEMBERED = 256
-"""Ended sessions whose end may be asked for once more: a page closes its connection and then says so."""
 
 
 class SessionHost(Protocol):
@@ -59,6 +59,9 @@ class SessionHost(Protocol):
 
     async def close(self, session_id: str, subject: str) -> None:
         """End a session; returns when it is freed, at once for one that has just ended."""
+
+    async def watch(self, name: str, offer_sdp: str, caller: Caller) -> Watched:
+        """Answer the offer of one that watches a published picture."""
 
     def served_filters(self) -> list[ServedFilter]:
         """What live workers serve."""
@@ -96,13 +99,17 @@ class LocalSessions:
         self._places = Places(limits.max_connecting_per_address)
         self._ended: deque[tuple[str, str]] = deque(maxlen=REMEMBERED)
         """Names, and whose they were."""
+        self._viewers = Viewers(around, limits.max_connecting_per_address)
         self._is_shutting_down = False
 
     async def open(self, offer: Offer, caller: Caller, id_: bytes | None = None) -> Described:
         """As SessionHost has it; the front chooses the ids of what it deals to its processes."""
-        with self._counted():
-            described = await self._open(offer, caller, id_)
+        key = id_ or secrets.token_bytes(SESSION_BYTES)
+        with self._counted(), of_session(key.hex()):
+            described = await self._open(offer, caller, key)
         self._around.metrics.offers.labels("answered").inc()
+        if offer.reconnect:
+            self._around.metrics.reconnects.inc()
         return described
 
     def check_room(self) -> None:
@@ -114,16 +121,26 @@ class LocalSessions:
         try:
             first_rtp_timestamp = await session.wish.change(change)
         except SignalingError as exc:
-            logger.info("session %s: a change is refused: %s", session_id, exc.code)
+            logger.info("a change is refused: %s", exc.code, extra={"session": session.name})
             raise
         return describe(session, first_rtp_timestamp=first_rtp_timestamp)
 
     async def add_candidates(self, session_id: str, fragment: str, subject: str) -> None:
-        await self._find(session_id, subject).add_candidates(fragment)
+        viewer = self._viewers.find(session_id, subject)
+        await (viewer or self._find(session_id, subject)).add_candidates(fragment)
 
     async def close(self, session_id: str, subject: str) -> None:
-        if (session_id, subject) not in self._ended:
+        if (session_id, subject) in self._ended or self._viewers.has_ended(session_id, subject):
+            return
+        if (viewer := self._viewers.find(session_id, subject)) is not None:
+            await viewer.close()
+        else:
             await self._find(session_id, subject).close("ended by the page")
+
+    async def watch(self, name: str, offer_sdp: str, caller: Caller, id_: bytes | None = None) -> Watched:
+        if self._is_shutting_down:
+            raise ShuttingDown
+        return await self._viewers.watch(name, offer_sdp, caller, id_ or secrets.token_bytes(SESSION_BYTES))
 
     def give_up(self, session_id: str, error: SignalingError | None) -> None:
         """End a session whose place is another's now; with an error it is told why."""
@@ -136,7 +153,8 @@ class LocalSessions:
     async def close_all(self) -> None:
         """Refuse new sessions and end all; returns when they are freed."""
         self._is_shutting_down = True
-        await asyncio.gather(*(session.close("service ends") for session in list(self._sessions.values())))
+        closing = [session.close("service ends") for session in list(self._sessions.values())]
+        await asyncio.gather(*closing, self._viewers.close_all())
 
     def served_filters(self) -> list[ServedFilter]:
         return self._around.workers.served_filters()
@@ -146,13 +164,15 @@ class LocalSessions:
         if not self._around.workers.live():
             raise NoWorker([self._limits.default_filter])
 
-    async def _open(self, offer: Offer, caller: Caller, id_: bytes | None) -> Described:
+    async def _open(self, offer: Offer, caller: Caller, key: bytes) -> Described:
         allowed = both(self._around.allowed, caller.grant.filters)
         filters = tuple(offer.filter or (preset(self._limits.default_filter, allowed),))
         params = offer.params or {}
         self._check_room()
         self._around.workers.check_choice(filters, params, allowed)
-        key = id_ or secrets.token_bytes(SESSION_BYTES)
+        name = name_for(offer.publish, caller) if offer.publish else None
+        if name is not None:
+            self._around.streams.check_publish(name, caller.subject)
         # Entered before the first wait, so that the limits hold among offers that come together.
         for over in self._places.take(key.hex(), caller):
             self.give_up(over, None)
@@ -165,6 +185,7 @@ class LocalSessions:
                 caller,
                 self._connected,
                 self._forget,
+                None if name is None else self._around.streams.to_publish(name, caller.subject).prepare(),
             )
         except BaseException:
             self._places.leave(key.hex())
@@ -176,7 +197,7 @@ class LocalSessions:
         except BaseException:
             await session.close("offer refused")
             raise
-        logger.info("session %s opened: %s", session.name, ", ".join(filters))
+        logger.info("the session is opened: %s", ", ".join(filters))
         return describe(session, answer_sdp=answer_sdp)
 
     def room(self) -> int:

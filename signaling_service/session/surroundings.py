@@ -10,8 +10,9 @@ from aiortc import RTCConfiguration
 
 from shared.link_keys import LinkKeys
 from signaling_service.metrics import Metrics
+from signaling_service.rtc.answering import Terms
 from signaling_service.rtc.card import Card
-from signaling_service.session.negotiation import Terms
+from signaling_service.streams.streams import Streams
 from signaling_service.workers.results import ResultListener
 from signaling_service.workers.table import Workers
 
@@ -27,6 +28,7 @@ class Surroundings:
     metrics: Metrics
     card: Card
     terms: Terms
+    streams: Streams
     max_fps: float
     """Frames a second of one camera that go to workers."""
     allowed: Collection[str] | None

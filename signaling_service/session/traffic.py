@@ -11,6 +11,7 @@ from signaling_service.session.control import Control
 from signaling_service.session.statistics import Statistics
 from signaling_service.session.surroundings import Surroundings
 from signaling_service.session.wish import Wish
+from signaling_service.streams.publication import Publication
 from signaling_service.workers.lane import Lane
 from signaling_service.workers.results import Result
 
@@ -31,6 +32,7 @@ class Traffic:
         returned: ReturnedTrack,
         statistics: Statistics,
         control: Control,
+        publication: Publication | None,
     ) -> None:
         self._workers = around.workers
         self._metrics = around.metrics
@@ -39,6 +41,7 @@ class Traffic:
         self._returned = returned
         self._statistics = statistics
         self._control = control
+        self._publication = publication
 
     def follow_workers(self) -> None:
         """Note that the table of workers has changed."""
@@ -79,9 +82,11 @@ class Traffic:
         latency_s = time.monotonic() - header.captured_ns / 1e9
         self._metrics.latency.observe(latency_s)
         self._statistics.latency.add(header, latency_s)
+        if self._publication is not None:
+            self._publication.note_latency(latency_s)
 
     def _pass_on_error(self, header: ResultHeader) -> None:
-        self._metrics.results_failed.labels(header.code[:32]).inc()
+        self._metrics.note_failed(header.code[:32])
         if header.code != BAD_PARAMS:
             self._control.tell_error(header.code, header.text)
         elif header.generation == self._wish.choice.generation:

@@ -52,12 +52,14 @@ export class Signaling {
   /**
    * @param {RTCSessionDescription} description
    * @param {AbortSignal} signal
+   * @param {boolean} isReconnection whether it takes up a call again, which the server counts
    * @returns {Promise<{id: string, sdp: string, filters: string[], isPrivate: boolean}>}
    * @throws {Fault}
    */
-  async offer({ type, sdp }, signal) {
+  async offer({ type, sdp }, signal, isReconnection) {
     const { filter, params, outage, server } = this.#settings;
-    const body = JSON.stringify({ type, sdp, filter: filter ?? undefined, params, outage });
+    const reconnect = isReconnection || undefined;
+    const body = JSON.stringify({ type, sdp, filter: filter ?? undefined, params, outage, reconnect });
     const response = await this.#call("offer", { method: "POST", headers: JSON_TYPE, body, signal });
     const answer = await response.json().catch(() => null);
     if (typeof answer?.sdp !== "string" || typeof answer.session !== "string") {

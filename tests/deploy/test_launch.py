@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.launch import _environment
+from deploy.launch import CannotLaunch, _environment
 from signaling_service.config import Settings
 
 
@@ -28,3 +28,11 @@ def test_beyond_loopback_each_start_makes_a_key(host: str) -> None:
 def test_what_somebody_has_chosen_stays(chosen: dict[str, str]) -> None:
     environment = _environment({"HOST": "0.0.0.0", **chosen})
     assert environment.get("SIGNALING_API_KEY") == chosen.get("SIGNALING_API_KEY")
+
+
+@pytest.mark.parametrize(
+    "given", [{"TLS": "yes"}, {"TLS": "selfsigned", "SIGNALING_SSL_CERTFILE": "/etc/fullchain.pem"}]
+)
+def test_a_certificate_that_cannot_be_meant_is_refused(given: dict[str, str]) -> None:
+    with pytest.raises(CannotLaunch, match=f"^TLS={given['TLS']}: expected"):
+        _environment(given)

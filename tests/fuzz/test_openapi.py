@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from harness.services import Services
-from signaling_service.http.routes import TRICKLE
+from signaling_service.http.bodies import TRICKLE
 
 made_up = settings(
     max_examples=30,

@@ -67,6 +67,7 @@ def test_every_flag_is_a_variable_as_well(monkeypatch, keys):
         "filter_settings": '{"ink": {}}',
         "test_params": "True",
         "log_level": "debug",
+        "log_format": "json",
     }
     assert set(values) == set(Settings.model_fields)
     for name, value in values.items():

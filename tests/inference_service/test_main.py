@@ -69,7 +69,7 @@ def test_a_worker_filters_and_drains(tmp_path):
         assert one.wait(10) == 0
         assert time.monotonic() - ended_s < 3
         log = one.log()
-        assert f"worker {status.worker} on cpu, frames at {status.frames_endpoint}" in log
+        assert f"[worker {status.worker}]: the worker is on cpu, frames at {status.frames_endpoint}" in log
         assert "filter invert loaded in" in log
         assert "Traceback" not in log
 

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import asyncio
 import io
+import json
 import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
 
 import pytest
 
 from shared import log_lines
-from shared.log_lines import Bounded, OneLine
+from shared.log_ids import Ids, of_session
+from shared.log_lines import Bounded, OneLine, OneObject
 
 FORGED = "ink\n2026-11-28 12:00:00,000 INFO signaling_service: all is well"
 
@@ -73,3 +79,68 @@ def test_a_flood_of_lines_is_cut_and_the_next_says_how_much(monkeypatch: pytest.
         stream.getvalue().splitlines()[-1]
         == f"no descriptor for 0 ({left_out} lines like this were left out before)"
     )
+
+
+def objects(process: str = "") -> tuple[logging.Logger, Callable[[], list[dict[str, Any]]], Ids]:
+    """Return a logger whose lines are JSON, and what reads them."""
+    stream, ids = io.StringIO(), Ids()
+    handler = logging.StreamHandler(stream)
+    handler.addFilter(ids)
+    handler.setFormatter(OneObject(process))
+    logger = logging.Logger("test")  # noqa: LOG001 - one that nothing else hears
+    logger.addHandler(handler)
+    return logger, lambda: [json.loads(line) for line in stream.getvalue().splitlines()], ids
+
+
+def test_as_json_a_line_is_one_object_whatever_is_in_it() -> None:
+    logger, lines, _ = objects("media-0")
+    try:
+        raise ValueError(FORGED)
+    except ValueError:
+        logger.exception("no filter %s", FORGED + "\x85\u2028\x7f")
+    (line,) = lines()
+    assert line["message"] == f"no filter {FORGED}\x85\u2028\x7f"
+    assert (line["level"], line["logger"], line["process"]) == ("error", "test", "media-0")
+    assert datetime.fromisoformat(line["time"]).tzinfo is not None
+    assert "ValueError" in line["traceback"]
+    assert "session" not in line
+
+
+async def test_a_line_has_the_session_for_which_its_task_works() -> None:
+    logger, lines, ids = objects()
+
+    async def work() -> None:
+        await asyncio.sleep(0)
+        logger.warning("from a task")
+        await asyncio.to_thread(logger.warning, "from a thread")
+
+    with of_session("aa"):
+        working = asyncio.create_task(work())
+    with of_session("bb"):
+        logger.warning("from here")
+    await working
+    ids.worker = "w1"
+    logger.warning("from nobody")
+    logger.warning("of another", extra={"session": "cc", "worker": "w2"})
+    said = [(line["message"], line.get("session"), line.get("worker")) for line in lines()]
+    assert said == [
+        ("from here", "bb", None),
+        ("from a task", "aa", None),
+        ("from a thread", "aa", None),
+        ("from nobody", None, "w1"),
+        ("of another", "cc", "w2"),
+    ]
+
+
+def test_text_has_the_ids_in_brackets(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])
+    ids = log_lines.configure("warning", process="media-1")
+    ids.worker = "w1"
+    with of_session("aa"):
+        logging.getLogger("test").warning("both\nof them")
+    logging.getLogger("test").warning("one")
+    both, one = capsys.readouterr().err.splitlines()
+    assert both.endswith("WARNING media-1 test [session aa, worker w1]: both\\nof them")
+    assert one.endswith("WARNING media-1 test [worker w1]: one")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -66,6 +67,26 @@ def test_with_other_code_of_aioice_it_does_not_start_and_says_what_to_do(
     assert "pip install --force-reinstall aiortc==" in ended.stderr
     assert "aioice.ice" in ended.stderr
     assert "Traceback" not in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "package", "extra"),
+    [
+        ("signaling_service", "aiortc", "signaling"),
+        ("signaling_service", "pydantic", "signaling"),
+        ("inference_service", "torch", "inference"),
+    ],
+)
+def test_a_package_that_is_missing_is_one_line(module: str, package: str, extra: str) -> None:
+    program = (
+        f"import runpy, sys; sys.modules[{package!r}] = None; runpy.run_module({module!r}, None, '__main__')"
+    )
+    argv = [sys.executable, "-c", program, *(["--processes", "1"] if module == "signaling_service" else [])]
+    ended = subprocess.run(argv, capture_output=True, text=True, timeout=END_S)
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert f"package {package} is not installed" in line
+    assert f"'p2pcamera[{extra}]'" in line
 
 
 def test_two_sockets_cannot_listen_on_one_port(free_port: int) -> None:
@@ -140,7 +161,7 @@ async def test_at_every_level_the_log_names_no_caller_and_no_query(
     key = tmp_path / "key"
     key.write_text("of the callers")
     argv = [*COMMAND, "--port", str(free_port), "--results-bind", results, "--processes", "1"]
-    argv += ["--log-level", "debug", "--api-key-file", str(key)]
+    argv += ["--log-level", "debug", "--log-format", "json", "--api-key-file", str(key)]
     process = Process("signaling", argv, tmp_path / "log")
     process.start()
     try:
@@ -162,7 +183,10 @@ async def test_at_every_level_the_log_names_no_caller_and_no_query(
                 )
     finally:
         await process.stop()
-    said = process.output()
+    said = process.log.read_text()
+    assert all(json.loads(line)["message"] for line in said.splitlines())
+    # Calls are counted, not logged.
+    assert "/filters" not in said
     assert "startup complete" in said
     assert "secret" not in said
     assert "of the callers" not in said

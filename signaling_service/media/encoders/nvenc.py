@@ -57,7 +57,9 @@ class Nvenc:
         if self.is_usable:
             logger.info("H264 is encoded by the GPU (%s)", CODEC)
         else:
-            logger.info("H264 is encoded by libx264; %s cannot be used: %s", CODEC, reason)
+            # As most hosts have it; the reason is a long one, for whoever looks for it.
+            logger.info("H264 is encoded by the CPU (libx264)")
+            logger.debug("%s cannot be used: %s", CODEC, reason)
 
     def open(self, width: int, height: int, bits_per_s: int) -> Any | None:
         """Return an open encoder; None where the GPU has none or takes no further session."""

@@ -29,12 +29,15 @@ async def test_a_token_says_whose_it_is_and_what_it_allows() -> None:
         max_session_s=60,
         max_width=640,
         max_height=480,
+        publish=["anna-1"],
         other={"of": "others"},
     )
     claims = await tokens().claims(token, None)
     assert claims.sub == "anna"
-    assert claims.grant == Grant(frozenset({"ink"}), 2, 60, 640, 480)
-    assert (await tokens().claims(minted(), MEET)).grant == Grant()
+    none: frozenset[str] = frozenset()
+    streams = {"publish": frozenset({"anna-1"}), "watch": none}
+    assert claims.grant == Grant(frozenset({"ink"}), 2, 60, 640, 480, **streams)
+    assert (await tokens().claims(minted(), MEET)).grant == Grant(publish=none, watch=none)
 
 
 @pytest.mark.parametrize(

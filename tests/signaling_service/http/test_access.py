@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from shared.log_ids import Ids
 from tests.signaling_service.access.minting import SECRET, minted
 from tests.signaling_service.calling import Page, Running, page, running, until
 from tests.signaling_service.making import WireWorker, served
@@ -162,6 +163,7 @@ async def test_no_log_line_holds_a_token_a_description_or_an_address(
     guarded: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "signaling_service")
+    caplog.handler.addFilter(Ids())
     token = minted()
     async with page() as caller:
         opened = await offered(guarded, caller, token, params={"strength": 0.5})
@@ -173,7 +175,8 @@ async def test_no_log_line_holds_a_token_a_description_or_an_address(
         await offered_wrong(guarded, token)
         await guarded.http.delete(path, headers=bearing(token))
     await asyncio.sleep(0)
-    lines = "\n".join(r.getMessage() for r in caplog.records if r.name.startswith("signaling_service"))
+    own = [record for record in caplog.records if record.name.startswith("signaling_service")]
+    lines = "\n".join(f"{record.__dict__['ids']}{record.getMessage()}" for record in own)
     assert opened.json()["session"] in lines
     ufrag = opened.json()["sdp"].partition("a=ice-ufrag:")[2].split()[0]
     for secret in (token, SECRET, secret_picture, "a=candidate", "m=video", ufrag, "127.0.0.1", "the key"):

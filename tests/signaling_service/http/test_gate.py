@@ -146,6 +146,34 @@ async def test_only_proxies_that_are_named_say_whose_call_it_is(results: str) ->
                 await page.close()
 
 
+@pytest.mark.parametrize(
+    ("prefix", "servers"),
+    [
+        ("/cam", "/cam"),
+        ("/cam/one/", "/cam/one"),
+        # A browser would take these for another host, another scheme, or the end of a header.
+        ("//evil.example", "/"),
+        ("https://evil.example", "/"),
+        ("/cam//x", "/"),
+        ("/cam?x", "/"),
+        ("/" + "x" * 300, "/"),
+    ],
+)
+async def test_a_named_proxy_says_below_which_path_the_service_is(
+    results: str, prefix: str, servers: str
+) -> None:
+    headers = {"x-forwarded-prefix": prefix, "host": "127.0.0.1"}
+    for trusted, expected in ((("127.0.0.1",), servers), (("192.0.2.1",), "/")):
+        async with running(results, trusted_proxies=trusted) as service:
+            schema = await service.http.get("/openapi.json", headers=headers)
+            assert schema.json()["servers"] == [{"url": expected}]
+            for path in ("/", "/shared/latency.js", "/filters"):
+                assert (await service.http.get(path, headers=headers)).status_code == 200
+            balancer = headers | {"host": "balancer"}
+            assert (await service.http.get("/healthz", headers=balancer)).status_code == 200
+            assert (await service.http.get("/filters", headers=balancer)).status_code == 403
+
+
 async def test_a_page_on_loopback_is_told_no_other_address(
     results: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import re
 import threading
 import time
@@ -16,8 +17,10 @@ from aiortc.mediastreams import AudioStreamTrack
 from aiortc.rtcdtlstransport import State
 from aiortc.rtcsctptransport import WEBRTC_DCEP, WEBRTC_STRING
 
+from shared.log_ids import Ids
 from shared.wire import FilterState, FrameHeader, ResultKind
 from signaling_service.config import Settings
+from signaling_service.media.encoders.h264 import H264Encoder
 from signaling_service.rtc import silence
 from signaling_service.rtc.aiortc_patches import ice_connections
 from signaling_service.service import Service
@@ -47,6 +50,34 @@ async def calling(results: str) -> AsyncIterator[Calling]:
         with worker:
             await service.has_worker()
             yield Calling(service, worker)
+
+
+async def test_every_line_about_a_session_names_it(
+    calling: Calling, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.handler.addFilter(Ids())
+    caplog.set_level(logging.INFO)
+    encode = H264Encoder.encode
+
+    def noisy(self: Any, *given: Any) -> Any:
+        logging.getLogger("signaling_service.test").info("in a thread of the encoders")
+        return encode(self, *given)
+
+    monkeypatch.setattr(H264Encoder, "encode", noisy)
+    async with page() as caller:
+        await caller.call(calling.service.http)
+        await caller.shows(1)
+        session = caller.answer["session"]
+        answer = await calling.service.http.patch(f"/sessions/{session}", json={"filter": "none-such"})
+        assert answer.status_code == 404
+        await calling.service.http.delete(f"/sessions/{session}")
+        await calling.service.is_free()
+    lines = [one for one in caplog.records if one.name.startswith("signaling_service.")]
+    said = [(one.getMessage(), one.__dict__["session"]) for one in lines]
+    for words in ("is opened", "is connected", "a change is refused", "the session ended"):
+        assert {id_ for line, id_ in said if words in line} == {session}
+    # The page's encoder is in this process too.
+    assert session in {id_ for line, id_ in said if "in a thread" in line}
 
 
 async def test_the_camera_comes_back_filtered(calling: Calling) -> None:

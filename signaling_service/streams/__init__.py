@@ -1,0 +1,1 @@
+"""Published pictures: one publisher each, encoded once for all that watch."""

@@ -1,0 +1,145 @@
+"""One viewer's section: packets that others have made, under numbers of its own.
+
+It stands in for the loop of aiortc's sender, which would encode for each viewer. The sender keeps its sender
+reports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiortc import RTCRtpCodecParameters, RTCRtpSender
+from aiortc.rtcrtpsender import random_sequence_number
+from aiortc.rtp import (
+    RTCP_PSFB_FIR,
+    RTCP_PSFB_PLI,
+    RTCP_RTPFB_NACK,
+    AnyRtcpPacket,
+    RtcpPsfbPacket,
+    RtcpRrPacket,
+    RtcpRtpfbPacket,
+)
+from aiortc.utils import random32
+
+from signaling_service.media.repeats import Repeats
+from signaling_service.rtc.packets import Leaving
+
+HISTORY = 512
+"""Packets that may be sent again: at 1.5 Mbit/s those of 3 s."""
+KEY_ASKED_EVERY_S = 1.0
+"""A viewer is heard so often. It cannot turn the picture of all others into key frames."""
+_VERSION = 0x80
+_MARKER = 0x80
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPicture:
+    """One picture, or 20 ms of sound, as RTP payloads."""
+
+    payloads: Sequence[bytes]
+    timestamp: int
+    """Of the stream, at the codec's clock rate."""
+    ntp: int
+    """When it was captured, by the publisher's clock (NTP, 64 bits)."""
+    is_key: bool = True
+    marks_end: bool = True
+    """Whether the last packet has the marker: of a picture always, of sound never (RFC 7587 section 4.2)."""
+
+
+class FanOut:
+    """Sends encoded pictures by one of aiortc's senders. Event loop only."""
+
+    def __init__(
+        self, sender: RTCRtpSender, leaving: Leaving, on_key_asked: Callable[[], None] = lambda: None
+    ) -> None:
+        """`on_key_asked` is called when the viewer has lost its picture."""
+        self._sender: Any = sender
+        self._leaving = leaving
+        self._on_key_asked = on_key_asked
+        self._handle = self._sender._handle_rtcp_packet
+        self._repeats = Repeats()
+        self._payload_type: int | None = None
+        self._number = random_sequence_number()
+        self._origin = random32()
+        self._history: dict[int, tuple[int, int, int, bytes]] = {}
+        self._awaits_key = True
+        self._bits_per_s = 0
+        self._asked_s = float("-inf")
+
+    def take_over(self) -> None:
+        """Set our parts in the sender; to be called before it starts."""
+        self._sender._run_rtp = self._run
+        self._sender._handle_rtcp_packet = self._handle_rtcp_packet
+
+    def send(self, picture: EncodedPicture, bits_per_s: int) -> None:
+        """Send one picture, if the viewer can use it; `bits_per_s` bounds what may be sent again."""
+        if self._payload_type is None or (self._awaits_key and not picture.is_key):
+            return
+        self._bits_per_s = bits_per_s
+        timestamp = (self._origin + picture.timestamp) & 0xFFFFFFFF
+        last = len(picture.payloads) - 1 if picture.marks_end else -1
+        try:
+            for index, payload in enumerate(picture.payloads):
+                marker = _MARKER if index == last else 0
+                self._history[self._number % HISTORY] = (self._number, marker, timestamp, payload)
+                self._send_one(self._number, marker, timestamp, payload)
+                self._number = (self._number + 1) & 0xFFFF
+        except ConnectionError:
+            self._awaits_key = True
+            return
+        self._awaits_key = False
+        self._note_sent(picture, timestamp)
+
+    def forget(self) -> None:
+        """Send nothing again that was sent before, and wait for a key frame."""
+        self._history.clear()
+        self._awaits_key = True
+
+    def _send_one(self, number: int, marker: int, timestamp: int, payload: bytes) -> None:
+        kind = marker | self._payload_type  # type: ignore[operator]
+        header = struct.pack("!BBHLL", _VERSION, kind, number, timestamp, self._sender._ssrc)
+        self._leaving.send_now(header + payload)
+
+    def _note_sent(self, picture: EncodedPicture, timestamp: int) -> None:
+        sender = self._sender
+        sender._RTCRtpSender__ntp_timestamp = picture.ntp
+        sender._RTCRtpSender__rtp_timestamp = timestamp
+        sender._RTCRtpSender__packet_count += len(picture.payloads)
+        sender._RTCRtpSender__octet_count += sum(map(len, picture.payloads))
+
+    # What the sender calls
+
+    async def _run(self, codec: RTCRtpCodecParameters) -> None:
+        sender = self._sender
+        self._payload_type = codec.payloadType
+        sender._RTCRtpSender__rtp_started.set()
+        self._on_key_asked()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._payload_type = None
+            sender._RTCRtpSender__rtp_exited.set()
+
+    async def _handle_rtcp_packet(self, packet: AnyRtcpPacket) -> None:
+        if isinstance(packet, RtcpRtpfbPacket) and packet.fmt == RTCP_RTPFB_NACK:
+            for number in packet.lost:
+                self._repeat(number)
+        elif isinstance(packet, RtcpPsfbPacket) and packet.fmt in (RTCP_PSFB_PLI, RTCP_PSFB_FIR):
+            now_s = time.monotonic()
+            if now_s - self._asked_s >= KEY_ASKED_EVERY_S:
+                self._asked_s = now_s
+                self._on_key_asked()
+        elif isinstance(packet, RtcpRrPacket):
+            await self._handle(packet)
+
+    def _repeat(self, number: int) -> None:
+        kept = self._history.get(number % HISTORY)
+        if kept is None or kept[0] != number:
+            return
+        if self._repeats.allows(len(kept[3]), self._bits_per_s, time.monotonic()):
+            self._send_one(*kept)

@@ -1,0 +1,160 @@
+"""One that watches: a connection that only receives. Owns it, and its part of the stream."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Collection
+
+from aiortc import RTCPeerConnection, RTCRtpTransceiver
+
+from signaling_service.errors import UnusableOffer
+from signaling_service.rtc.answering import Answering, Terms
+from signaling_service.rtc.packets import Arriving, Leaving
+from signaling_service.rtc.silence import Silence
+from signaling_service.rtc.video_codecs import opus
+from signaling_service.streams.fan_out import FanOut
+from signaling_service.streams.rendition import Rendition
+from signaling_service.streams.stream import Stream
+
+logger = logging.getLogger(__name__)
+
+CONNECT_LIMIT_S = 10.0
+SILENCE_LIMIT_S = 10.0
+CLOSE_LIMIT_S = 2.0
+
+
+class WatchNegotiation(Answering):
+    """Answers an offer whose sections receive (WHEP), and makes a fan-out of each that is used."""
+
+    def __init__(self, pc: RTCPeerConnection, terms: Terms, stream: Stream, *, is_local: bool) -> None:
+        super().__init__(pc, terms, is_local=is_local)
+        self._stream = stream
+        self.picture: tuple[Rendition, FanOut] | None = None
+        self.sound: FanOut | None = None
+
+    def _prepare(self, offer_sdp: str) -> None:
+        super()._prepare(offer_sdp)
+        if "m=audio" in offer_sdp:
+            self._pc.addTransceiver("audio").setCodecPreferences(opus())
+
+    def _connect(self) -> Collection[RTCRtpTransceiver]:
+        used = []
+        leaving: dict[object, Leaving] = {}
+        for one in self._pc.getTransceivers():
+            # As this side sees it: aiortc has turned it round.
+            if one._offerDirection in ("recvonly", "sendrecv"):
+                raise UnusableOffer("a viewer sends nothing: its sections must be recvonly")
+            if one._offerDirection != "sendonly" or (self.picture if one.kind == "video" else self.sound):
+                continue
+            one.direction = "sendonly"
+            transport = one.sender.transport
+            if transport not in leaving:
+                leaving[transport] = Leaving(transport)
+                leaving[transport].take_over()
+                Arriving(transport).take_over()
+            if one.kind == "video":
+                rendition = self._stream.rendition(one._codecs[0])
+                fan_out = FanOut(one.sender, leaving[transport], rendition.ask_for_key_frame)
+                fan_out.take_over()
+                self.picture = (rendition, fan_out)
+            else:
+                self.sound = FanOut(one.sender, leaving[transport])
+                self.sound.take_over()
+            used.append(one)
+        if self.picture is None:
+            raise UnusableOffer("the offer receives no video")
+        return used
+
+
+class Viewer:
+    """Event loop only."""
+
+    def __init__(
+        self,
+        name: str,
+        pc: RTCPeerConnection,
+        terms: Terms,
+        stream: Stream,
+        on_connected: Callable[[str], None],
+        on_end: Callable[[Viewer], None],
+        *,
+        is_local: bool,
+    ) -> None:
+        self.name = name
+        self.is_connected = False
+        self._pc = pc
+        self._stream = stream
+        self._on_connected = on_connected
+        self._on_end = on_end
+        self._negotiation = WatchNegotiation(pc, terms, stream, is_local=is_local)
+        self._settled = asyncio.Event()
+        self._closing: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        stream.join(self.leave)
+
+    async def open(self, offer_sdp: str) -> str:
+        """Answer the offer and begin; raises what Answering.answer raises.
+
+        The caller closes the viewer after an error.
+        """
+        self._pc.on("connectionstatechange", self._on_connection_state)
+        answer_sdp = await self._negotiation.answer(offer_sdp)
+        if self._negotiation.picture is not None:
+            rendition, fan_out = self._negotiation.picture
+            rendition.join(fan_out)
+        if self._negotiation.sound is not None:
+            self._stream.listen(self._negotiation.sound)
+        self._watching = asyncio.get_running_loop().create_task(self._run())
+        return answer_sdp
+
+    async def add_candidates(self, fragment: str) -> None:
+        """Add trickled candidates; raises UnusableCandidates before any is added."""
+        await self._negotiation.add_candidates(fragment)
+
+    def leave(self) -> None:
+        """Begin to close."""
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._close())
+
+    async def close(self) -> None:
+        """Close; returns when everything is freed. Safe to call twice."""
+        self.leave()
+        assert self._closing is not None
+        await asyncio.shield(self._closing)
+
+    async def _run(self) -> None:
+        try:
+            async with asyncio.timeout(CONNECT_LIMIT_S):
+                await self._settled.wait()
+            if self.is_connected:
+                await Silence(self._pc).lasts(SILENCE_LIMIT_S)
+        except TimeoutError:
+            pass
+        self.leave()
+
+    def _on_connection_state(self) -> None:
+        state = self._pc.connectionState
+        if state == "connected":
+            self.is_connected = True
+            self._on_connected(self.name)
+            self._settled.set()
+        elif state in ("failed", "closed"):
+            self.leave()
+
+    async def _close(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+        self._stream.forget(self.leave)
+        if self._negotiation.picture is not None:
+            rendition, fan_out = self._negotiation.picture
+            rendition.leave(fan_out)
+            self._stream.drop_unwatched()
+        if self._negotiation.sound is not None:
+            self._stream.stop_listening(self._negotiation.sound)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_LIMIT_S):
+                await self._pc.close()
+        self._pc.remove_all_listeners()
+        self._on_end(self)

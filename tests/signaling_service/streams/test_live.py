@@ -1,0 +1,236 @@
+"""A picture that is published and watched, through a whole service."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from aiortc import RTCRtpCodecParameters, VideoStreamTrack
+from aiortc.codecs import get_encoder
+from aiortc.stats import RTCInboundRtpStreamStats
+
+from harness.deadline import eventually
+from tests.signaling_service.access.minting import SECRET, minted
+from tests.signaling_service.calling import Running, page, running, until
+from tests.signaling_service.making import WireWorker, served
+from tests.signaling_service.rtc.test_sending_and_receiving import OneFrame
+from tests.signaling_service.session.test_session import level_of_generation
+from tests.signaling_service.streams.live import SDP, Peer, publishing, watching
+
+
+@dataclass
+class Live:
+    service: Running
+    worker: WireWorker
+
+
+@pytest.fixture
+async def live(results: str) -> AsyncIterator[Live]:
+    async with running(results) as service:
+        filters = (served("ink"), served("hide", is_private=True))
+        with WireWorker(results, level_of_generation, filters=filters) as worker:
+            await service.has_worker()
+            yield Live(service, worker)
+
+
+def level(peer: Peer) -> float:
+    frame = peer.frames[-1]
+    return float(frame.to_ndarray()[: frame.height].mean())
+
+
+async def test_a_viewer_sees_the_filtered_picture_and_hears_the_sound(live: Live) -> None:
+    http = live.service.http
+    async with publishing(http) as publisher, watching(http) as viewer:
+        await until(lambda: len(viewer.frames) >= 5 and len(viewer.sounds) >= 5)
+        assert (viewer.frames[-1].width, viewer.frames[-1].height) == (640, 480)
+        assert abs(level(viewer) - 40) < 3
+        assert live.service.metric("streams") == live.service.metric("viewers") == 1
+        assert (await http.delete(viewer.location)).status_code == 200
+        await until(lambda: live.service.metric("viewers") == 0)
+        assert (await http.delete(publisher.location)).status_code == 200
+        await live.service.is_free()
+
+
+async def test_viewers_of_one_codec_share_one_encoder(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def counted(codec: RTCRtpCodecParameters) -> Any:
+        made.append(codec)
+        return get_encoder(codec)
+
+    monkeypatch.setattr("signaling_service.streams.rendition.get_encoder", counted)
+    http = live.service.http
+    async with publishing(http), watching(http) as one, watching(http, kinds="video") as other:
+        await until(lambda: len(one.frames) >= 3 and len(other.frames) >= 3)
+        assert len(made) == 1
+    await until(lambda: live.service.metric("viewers") == 0)
+
+
+async def test_a_page_publishes_what_it_is_sent_itself(live: Live) -> None:
+    http = live.service.http
+    async with page() as caller:
+        await caller.call(http, publish=True)
+        name = caller.answer["publish"]
+        async with watching(http, f"/whep/{name}", kinds="video") as viewer:
+            await until(lambda: len(viewer.frames) >= 3)
+            await caller.shows(3)
+            assert abs(level(viewer) - 40) < 3
+            await until(lambda: 1 in [one.get("viewers") for one in caller.messages if isinstance(one, dict)])
+            session = caller.answer["session"]
+            answer = await http.patch(f"/sessions/{session}", json={"params": {"strength": 1}})
+            assert answer.status_code == 200
+            await until(lambda: abs(level(viewer) - 80) < 3)
+
+
+async def test_a_new_publisher_takes_over_and_viewers_stay(live: Live) -> None:
+    http = live.service.http
+    async with publishing(http), watching(http, kinds="video") as viewer:
+        await until(lambda: len(viewer.frames) >= 3)
+        async with publishing(http):
+            await until(lambda: live.service.metric("sessions") == 1)
+            had = len(viewer.frames)
+            await until(lambda: len(viewer.frames) >= had + 5)
+            assert abs(level(viewer) - 40) < 3
+            assert viewer.connection.connectionState == "connected"
+
+
+async def test_viewers_see_the_card_while_the_publisher_is_away(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signaling_service.streams.stream.CARD_AFTER_S", 0.1)
+    monkeypatch.setattr("signaling_service.streams.stream.AWAY_LIMIT_S", 1.5)
+    http = live.service.http
+    async with publishing(http) as publisher, watching(http, kinds="video") as viewer:
+        await until(lambda: len(viewer.frames) >= 3)
+        await http.delete(publisher.location)
+        await until(lambda: abs(level(viewer) - 40) > 5)
+        await until(lambda: live.service.metric("streams") == 0)
+        await until(lambda: live.service.metric("viewers") == 0)
+
+
+async def test_no_viewer_sees_what_a_private_choice_hides(live: Live) -> None:
+    """From the answer on: neither the picture that was being encoded nor one sent again."""
+    http = live.service.http
+    async with publishing(http) as publisher, watching(http, kinds="video") as viewer:
+        await until(lambda: len(viewer.frames) >= 3)
+        change = {"filter": "hide"}
+        assert (await http.patch(publisher.location, json=change)).json()["private"] is True
+        # What is on its way and in the player's buffer, which is shorter than this.
+        await until(lambda: abs(level(viewer) - 40) > 5)
+        had = len(viewer.frames)
+        await until(lambda: len(viewer.frames) >= had + 20)
+        levels = [float(one.to_ndarray()[: one.height].mean()) for one in viewer.frames[had:]]
+        assert min(abs(one - 40) for one in levels) > 5
+
+
+async def test_a_late_viewer_of_a_still_picture_sees_it(live: Live) -> None:
+    http = live.service.http
+    camera = OneFrame()
+    async with publishing(http, camera=camera), watching(http, kinds="video") as first:
+        camera.may.set()
+        await until(lambda: len(first.frames) >= 1 or live.worker.seen != [])
+        async with watching(http, kinds="video") as late:
+            receiver = late.connection.getReceivers()[0]
+            counted = RTCInboundRtpStreamStats
+
+            async def has_picture() -> bool:
+                stats = (await receiver.getStats()).values()
+                return any(isinstance(one, counted) and one.packetsReceived > 0 for one in stats)
+
+            await eventually(has_picture, 5, "a picture comes")
+
+
+async def test_candidates_belong_to_the_answer_whose_tag_they_name(live: Live) -> None:
+    http = live.service.http
+    trickle = {"Content-Type": "application/trickle-ice-sdpfrag"}
+    async with publishing(http) as publisher:
+        assert publisher.response is not None
+        tag = publisher.response.headers["etag"]
+        end = "a=mid:0\r\na=end-of-candidates\r\n"
+        for headers, status in (({}, 428), ({"If-Match": '"other"'}, 412), ({"If-Match": tag}, 204)):
+            answer = await http.patch(publisher.location, content=end, headers=trickle | headers)
+            assert answer.status_code == status
+        wrong = await http.post("/whip?stream=other", content="{}", headers={"Content-Type": "text/plain"})
+        assert wrong.status_code == 415
+
+
+async def test_places_of_viewers_are_bounded(results: str) -> None:
+    async with running(results, max_viewers=1) as service:
+        with WireWorker(results, level_of_generation):
+            await service.has_worker()
+            async with publishing(service.http), watching(service.http, kinds="video"):
+                peer = Peer()
+                peer.connection.addTransceiver("video", direction="recvonly")
+                answer = await service.http.post("/whep/show", content=await peer.offer(), headers=SDP)
+                assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
+                await peer.close()
+
+
+async def test_a_token_names_what_may_be_published_and_watched(results: str) -> None:
+    async with running(results, token_key=SECRET) as service:
+        with WireWorker(results, level_of_generation):
+            await service.has_worker()
+            anna = {"Authorization": f"Bearer {minted(publish=['show'])}"}
+            bert = {"Authorization": f"Bearer {minted(sub='bert', publish=['*'], watch=['show'])}"}
+            sdp = await offered()
+            for headers, address, status in (
+                (anna, "/whip?stream=other", 403),
+                (anna, "/whip", 403),
+                (anna, "/whep/show", 403),
+                (bert, "/whep/other", 403),
+                (bert, "/whep/show", 404),
+            ):
+                answer = await service.http.post(address, content=sdp, headers=SDP | headers)
+                assert answer.status_code == status, address
+            async with publishing(service.http, headers=anna):
+                taken = await service.http.post("/whip?stream=show", content=sdp, headers=SDP | bert)
+                assert (taken.status_code, taken.json()["error"]["code"]) == (409, "stream_taken")
+                async with watching(service.http, kinds="video", headers=bert) as viewer:
+                    await until(lambda: len(viewer.frames) >= 1)
+
+
+async def offered() -> str:
+    peer = Peer()
+    peer.connection.addTransceiver(VideoStreamTrack(), direction="sendonly")
+    sdp = await peer.offer()
+    await peer.close()
+    return sdp
+
+
+@pytest.mark.parametrize(
+    ("kind", "direction", "why"),
+    [("audio", "recvonly", "receives no video"), ("video", "sendrecv", "sends nothing")],
+)
+async def test_an_offer_that_watches_nothing_or_sends_is_refused(
+    live: Live, kind: str, direction: str, why: str
+) -> None:
+    async with publishing(live.service.http):
+        peer = Peer()
+        peer.connection.addTransceiver(kind, direction=direction)
+        answer = await live.service.http.post("/whep/show", content=await peer.offer(), headers=SDP)
+        assert answer.status_code == 422
+        assert why in answer.json()["error"]["message"]
+        await until(lambda: live.service.metric("viewers") == 0)
+        await peer.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "code"),
+    [
+        ("/whep/nobody", 404, "unknown_stream"),
+        ("/whip?stream=a%20b", 400, "malformed"),
+        ("/whip?stream=show&filter=unheard-of", 404, "unknown_filter"),
+    ],
+)
+async def test_what_cannot_be_is_refused_and_nothing_stays(
+    live: Live, address: str, status: int, code: str
+) -> None:
+    peer = Peer()
+    direction = "sendonly" if "whip" in address else "recvonly"
+    peer.connection.addTransceiver("video", direction=direction)
+    answer = await live.service.http.post(address, content=await peer.offer(), headers=SDP)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    assert live.service.metric("streams") == live.service.metric("viewers") == 0
+    await peer.close()
