@@ -95,8 +95,8 @@ def main() -> None:
     device = take(given.device, list_gpus(given.device), run_dir(os.environ))
     cameras = [int(text) for text in given.cameras.split(",")]
     print(f"{device.label}, torch {torch.__version__}, {given.seconds:g} s each\n")
-    columns = ("filter", "weights", "cameras", "frames/s", "ms/frame", "of these the filter's", "ms of CPU")
-    columns = (*columns, "failed", "to reach")
+    columns = ["filter", "weights", "cameras", "frames/s", "ms/frame", "of these the filter's", "ms of CPU"]
+    columns += ["failed", "to reach"]
     print(f"| {' | '.join(columns)} |")
     print("|---" * len(columns) + "|")
     rows: list[Row] = []

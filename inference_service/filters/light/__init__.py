@@ -162,7 +162,7 @@ def _joined(planes: Planes) -> Tensor:
         if made.is_cpu:
             # A third of torch's time.
             for into, one in zip(part.numpy(), own.numpy(), strict=True):
-                cv2.add(one, (float(zero),), into, dtype=cv2.CV_8U)
+                cv2.add(one, np.array([zero], np.float64), into, dtype=cv2.CV_8U)
         else:
             # Rounded by the half, as a level is cut off to a whole one.
             part.copy_(own.add_(zero + 0.5).clamp_(0, 255))

@@ -129,7 +129,7 @@ class Finder:
         if self._has_boxes:
             corners = corners - corners.new_tensor((columns.start, rows.start))
         maps = rings.filled(corners, (rows.stop - rows.start, columns.stop - columns.start))
-        return box, maps.split(1, 1)
+        return box, maps.chunk(maps.shape[1], 1)
 
     def _inside(self, points: Tensor) -> Tensor:
         """Return (K, 1, SIDE / 2, SIDE / 2): the face within its outline, softened."""

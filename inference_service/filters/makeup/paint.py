@@ -51,7 +51,8 @@ def changes(sheets: Tensor, areas: Areas, wish: Wish) -> Tensor:
     even = _stained(even, blush, areas.cheeks * skin.likeness * wish.cheeks * 0.5) - half
     # Lips, lids and brows need not look like skin, but what lies around them must.
     near = _around(skin.likeness, areas.skin)
-    changes, near = enlarged(torch.cat((even, near), 1), (SIDE, SIDE)).split((3, 1), 1)
+    soft = enlarged(torch.cat((even, near), 1), (SIDE, SIDE))
+    changes, near = soft[:, :3], soft[:, 3:]
     for box, paint in ((areas.eyes, _painted_eyes), (areas.mouth, _painted_lips)):
         before = sheets[..., *box]
         made = paint(before + changes[..., *box], areas, near[..., *box], wish, skin.luma)

@@ -113,7 +113,8 @@ def _best_rotation(product: Tensor) -> Tensor:
 def _largest(matrix: Tensor) -> Tensor:
     """Return (K, 4): the eigenvectors of the largest eigenvalues of symmetric (K, 4, 4) of norm 1."""
     if matrix.is_cpu and bool(matrix.isfinite().all()):
-        return torch.linalg.eigh(matrix).eigenvectors[..., -1]
+        vectors: Tensor = torch.linalg.eigh(matrix).eigenvectors
+        return vectors[..., -1]
     return by_squaring(matrix)
 
 

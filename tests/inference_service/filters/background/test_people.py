@@ -163,6 +163,36 @@ def test_who_enters_is_in_the_mask_at_once_and_who_leaves_is_not(
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_hand_that_enters_is_in_the_mask_within_two_frames(background: Background, name: str) -> None:
+    picture = framed(name)
+    is_hand, entered = with_hand(picture, FACES[name])
+    mask = Mask(background, steadiness=1.0)
+    for seed in range(4):
+        before = mask.of(noisy(picture, seed))
+    found = [mask.of(noisy(entered, seed)) for seed in (100, 101)][-1]
+    assert found[is_hand & (before < 0.1)].mean() > 0.9
+
+
+def with_hand(picture: Tensor, face: tuple[int, int, int, int]) -> tuple[Tensor, Tensor]:
+    """Where a drawn hand of the face's skin is, (H, W) bool, and the picture with it, at the lower right."""
+    image_rgb = picture[0].permute(1, 2, 0).numpy()
+    height, width = image_rgb.shape[:2]
+    left, top, right, bottom = face
+    x, y, reach = (left + right) // 2, (top + bottom) // 2, (right - left) // 7
+    skin = image_rgb[y : y + reach, x - reach : x + reach]
+    shape = np.zeros((height, width), np.uint8)
+    cv2.rectangle(shape, (402, height - 160), (458, height), 255, -1)
+    cv2.ellipse(shape, (430, height - 160), (38, 45), 0, 0, 360, 255, -1)
+    for number, x in enumerate((400, 416, 432, 448)):
+        cv2.line(shape, (x, height - 170), (x - 4 + 2 * number, height - 220), 255, 13)
+    cv2.line(shape, (460, height - 150), (482, height - 185), 255, 14)
+    share = cv2.GaussianBlur(shape, (0, 0), 1)[..., None] / 255
+    made = image_rgb * (1 - share) + cv2.resize(skin, (width, height)) * share
+    entered = torch.from_numpy(made.round().astype(np.uint8)).permute(2, 0, 1)[None]
+    return torch.from_numpy(shape > 0), entered.contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_moving_person_leaves_no_trail(background: Background, name: str) -> None:
     mask = Mask(background, steadiness=1.0)
     for step in range(8):
