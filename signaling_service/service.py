@@ -28,6 +28,7 @@ from signaling_service.session.load import Load
 from signaling_service.session.sessions import Limits, LocalSessions
 from signaling_service.session.surroundings import Surroundings
 from signaling_service.streams.streams import Streams
+from signaling_service.workers.collector import WorkerCollector
 from signaling_service.workers.results import ResultListener
 from signaling_service.workers.table import Workers
 
@@ -41,6 +42,7 @@ class Share:
     """How many of them it may use up."""
     on_session: Callable[[str, str], None] = lambda what, name: None
     """Told of each session that is `connected` or has `ended`."""
+    is_alone: bool = False
     place: int = 0
     """Which of them it is; its UDP port and its TCP port are so many behind the first one's."""
 
@@ -50,7 +52,7 @@ class Service:
 
     def __init__(self, settings: Settings, share: Share | None = None) -> None:
         """Without a share this process is the whole service."""
-        share = share or Share(settings.results_bind, usable_cores())
+        share = share or Share(settings.results_bind, usable_cores(), is_alone=True)
         self.settings = settings
         self.metrics = Metrics()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -95,6 +97,9 @@ class Service:
             self.load,
             share.on_session,
         )
+        if share.is_alone:
+            # Of several processes each knows the same workers: the front shows them.
+            self.metrics.registry.register(WorkerCollector(self.workers))
         self.metrics.cores_busy.set_function(lambda: self.load.busy_cores)
         self.metrics.loop_late.set_function(lambda: self.load.late_s)
         self.metrics.room.set_function(self.sessions.room)

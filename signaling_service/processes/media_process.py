@@ -78,7 +78,7 @@ class MediaProcess:
     async def _start(self, place: int, cores: float, settings: dict[str, Any], results_bind: str) -> str:
         own = Settings.model_validate(settings)
         configure_logs(own.log_level, own.log_format, f"media-{place}")
-        service = Service(own, Share(results_bind, cores, self._tell_session, place))
+        service = Service(own, Share(results_bind, cores, self._tell_session, place=place))
         try:
             service.bind()
         except (ResultsNotBound, TcpPortNotTaken, UdpPortNotTaken) as exc:

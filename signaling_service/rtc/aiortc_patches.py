@@ -20,17 +20,19 @@ import aiortc.codecs
 import aiortc.rtcdtlstransport
 import aiortc.rtcrtpreceiver
 import aiortc.rtcsctptransport
+import aiortc.rtp
 from aioice.candidate import Candidate
 from aioice.utils import random_string
 
 from signaling_service.media.decoders import H264Decoder, Vp8Decoder
-from signaling_service.media.encoders.h264 import H264Encoder
+from signaling_service.media.encoders.h264 import H264Encoder, SingleUnitEncoder, takes_single_units
 from signaling_service.media.encoders.nvenc import Nvenc
 from signaling_service.media.encoders.vp8 import Vp8Encoder
 from signaling_service.rtc import arrivals, known_aiortc
 from signaling_service.rtc.call_transport import CallTransport
 from signaling_service.rtc.candidates import LOOPBACK
 from signaling_service.rtc.decoder_thread import decode_all
+from signaling_service.rtc.offered_formats import PAYLOAD_TYPES
 from signaling_service.rtc.slow_checks import slowed
 from signaling_service.rtc.tcp_port import TcpPort
 from signaling_service.rtc.unreadable import survived
@@ -67,7 +69,9 @@ def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
     aiortc.codecs.Vp8Decoder, aiortc.codecs.H264Decoder = Vp8Decoder, H264Decoder  # type: ignore[attr-defined]
     _replace(aiortc.rtcrtpreceiver, "decoder_worker", lambda original: decode_all)
     _take_large_h264()
+    aiortc.rtp.DYNAMIC_PAYLOAD_TYPES = PAYLOAD_TYPES  # type: ignore[assignment]
     aiortc.codecs.H264Encoder = partial(H264Encoder, nvenc)  # type: ignore[attr-defined, assignment]
+    _replace(aiortc.codecs, "get_encoder", _encoder)
     _replace(aioice.ice, "get_host_addresses", partial(_host_addresses, tuple(ice_addresses)))
     _replace(aioice.ice.StunProtocol, "datagram_received", arrivals.guarded)
     _replace(aioice.ice.StunProtocol, "send_stun", slowed)
@@ -162,6 +166,13 @@ def _take_large_h264() -> None:
         if "profile-level-id" in codec.parameters:
             profile = str(codec.parameters["profile-level-id"])[:4]
             codec.parameters["profile-level-id"] = profile + H264_LEVEL
+
+
+def _encoder(original: Any) -> Callable[..., Any]:
+    def get_encoder(codec: Any) -> Any:
+        return SingleUnitEncoder() if takes_single_units(codec) else original(codec)
+
+    return get_encoder
 
 
 class _EncodingLoop:

@@ -108,6 +108,8 @@ class LocalSessions:
         with self._counted(), of_session(key.hex()):
             described = await self._open(offer, caller, key)
         self._around.metrics.offers.labels("answered").inc()
+        if offer.reconnect:
+            self._around.metrics.reconnects.inc()
         return described
 
     def check_room(self) -> None:
