@@ -242,7 +242,7 @@ def test_the_example_of_settings_names_what_compose_hands_on() -> None:
     named = set(re.findall(r"^#?([A-Z_]+)=", text, re.M))
     handed_on = {
         name
-        for service in ("signaling", "inference")
+        for service in ("signaling", "inference", "turn")
         for name, value in environment(load(BASE), service).items()
         if value is None
     }
