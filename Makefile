@@ -69,9 +69,11 @@ every := --numprocesses 2 --reruns 1
 PYTEST_FLAGS ?=
 
 test: $(VENV)/.test $(if $(DETECTRON2),$(VENV)/.detectron2)
+	@$(compile_own)
 	@$(pytest) $(or $(PYTEST_FLAGS),$(every) -m "not slow")
 
 test-all: $(VENV)/.fuzz $(if $(DETECTRON2),$(VENV)/.detectron2)
+	@$(compile_own)
 	@$(pytest) $(every)
 
 soak: $(VENV)/.test
@@ -142,6 +144,9 @@ $(VENV)/bin/python:
 define compile
 	$(python) -m compileall -q -j 0 -x '/site-packages/(transformers|diffusers)/' $(VENV)/lib/python3*/site-packages || true
 endef
+
+# Tests start a hundred services, and in such an environment each would compile what it imports anew.
+compile_own = $(python) -m compileall -q -j 0 shared signaling_service inference_service harness
 
 $(VENV)/.run: pyproject.toml constraints.txt | $(python)
 	@echo "Installing what the services need (once; a few minutes) ..."

@@ -3205,6 +3205,8 @@
    * The sound of one call, as late as its picture.
    */
   var MEASURE_MS = 1e3;
+  /** Of the first measurement, where the picture has been there for a while. */
+  var MEASURE_FIRST_MS = 300;
   /** What the browser's audio processing takes by itself, until that has been heard. */
   var USUAL_WAY_S = 0.02;
   /** It is listened to at every such step. */
@@ -3215,6 +3217,7 @@
   var Sound = class {
     #session;
     #context;
+    #meter;
     /** @type {Set<DelayedMicrophone>} */
     #delayed = /* @__PURE__ */ new Set();
     /** By the context's clock. @type {DelayPath} */
@@ -3229,12 +3232,19 @@
       this.#session = session;
       this.#context = context;
       this.#onClose = onClose;
-      this.#follow(new LatencyMeter(session));
+      this.#meter = new LatencyMeter(session);
       // The machine may have slept, or a telephone call may have interrupted.
       context.addEventListener("statechange", () => {
         if (context.state !== "running" && context.state !== "closed") context.resume().catch(() => {
         });
       });
+    }
+    /** Finds the delay before the first microphone is added, so that it need not leap. */
+    async measure() {
+      await this.#take();
+      await pause(MEASURE_FIRST_MS);
+      await this.#take();
+      this.#delayBy((this.#session.latency_ms ?? 0) / 1e3);
     }
     /** @param {MediaStreamTrack} microphone @returns {MediaStreamTrack} the page's track, in its place */
     add(microphone) {
@@ -3245,6 +3255,7 @@
           if (this.#delayed.size === 0) this.#close();
         }
       });
+      if (this.#delayed.size === 0) this.#follow();
       this.#delayed.add(delayed);
       delayed.follow(this.#path);
       return delayed.track;
@@ -3260,18 +3271,22 @@
     end() {
       for (const delayed of this.#delayed) delayed.end();
     }
-    /** @param {LatencyMeter} meter */
-    #follow(meter) {
+    async #take() {
+      const session = this.#session;
+      if (session.state !== "live") return;
+      session.latency_ms = await this.#meter.take().catch(() => null) ?? session.latency_ms;
+    }
+    #follow() {
       this.#timer = window.setTimeout(async () => {
         const session = this.#session;
         if (session.state === "live") {
-          session.latency_ms = await meter.take().catch(() => null) ?? session.latency_ms;
+          await this.#take();
           await this.#listen();
         }
         if (this.#delayed.size === 0) return;
         // Without a picture there are no lips to match.
         this.#delayBy(session.isOpen ? (session.latency_ms ?? 0) / 1e3 : 0);
-        if (session.isOpen) this.#follow(meter);
+        if (session.isOpen) this.#follow();
       }, MEASURE_MS);
     }
     /**
@@ -3294,8 +3309,8 @@
     /** @param {number} latency_s */
     #delayBy(latency_s) {
       const now_s = this.#context.currentTime;
-      this.#session.audioDelay_ms = 1e3 * (delayAt(this.#path, now_s) + this.#way_s);
       const path = pathTo(this.#path, now_s, latency_s - this.#way_s);
+      this.#session.audioDelay_ms = 1e3 * (delayAt(path, now_s) + this.#way_s);
       if (path === this.#path) return;
       this.#path = path;
       for (const delayed of this.#delayed) delayed.follow(path);
@@ -3464,6 +3479,21 @@
         const text = `The filtered camera could not start: ${message}`;
         throw new place.window.DOMException(text, "NotReadableError");
       }
+    }
+    /**
+     * Delays microphones that are asked for alone like the picture that the page has already: of the newest camera.
+     * @param {Place} place @param {MediaStream} stream as the browser gave it
+     */
+    async delayedStream(place, stream) {
+      const microphones = stream.getAudioTracks();
+      const session = [...this.#sessions].reverse().find(({ isOpen }) => isOpen);
+      if (this.audio !== "sync" || !session || microphones.length === 0) return stream;
+      if (stream.getVideoTracks().length > 0 || microphones.some((track) => faces.has(track))) return stream;
+      const context = await runningContext();
+      if (!context) return stream;
+      const sound = this.#soundOf(session, context);
+      await sound.measure();
+      return new place.window.MediaStream(microphones.map((track) => sound.add(track)));
     }
     /** @param {CameraSession} session @param {AudioContext} context that runs */
     #soundOf(session, context) {
@@ -3694,7 +3724,10 @@
         /** @this {MediaDevices} @param {[MediaStreamConstraints?]} asked */
         async getUserMedia(...asked) {
           const [constraints] = asked;
-          if (!constraints?.video || !await place.#isOn()) return native.apply(this, asked);
+          if (!constraints?.video || !await place.#isOn()) {
+            const stream = await native.apply(this, asked);
+            return place.isInstalled ? page.delayedStream(place, stream) : stream;
+          }
           return page.filteredStream(place, constraints, (widened) => native.call(this, widened));
         }
       }));

@@ -42,7 +42,7 @@ from signaling_service.rtc.sdp_limits import check_offer
 from signaling_service.session.described import Described
 from signaling_service.session.places import Places
 from signaling_service.session.requests import Change, Offer
-from signaling_service.session.sessions import Watched
+from signaling_service.session.viewers import Watched
 from signaling_service.streams.streams import name_for
 from signaling_service.workers.collector import WorkerCollector
 from signaling_service.workers.results import ResultListener

@@ -186,6 +186,22 @@ export class Page extends EventTarget {
     }
   }
 
+  /**
+   * Delays microphones that are asked for alone like the picture that the page has already: of the newest camera.
+   * @param {Place} place @param {MediaStream} stream as the browser gave it
+   */
+  async delayedStream(place, stream) {
+    const microphones = stream.getAudioTracks();
+    const session = [...this.#sessions].reverse().find(({ isOpen }) => isOpen);
+    if (this.audio !== "sync" || !session || microphones.length === 0) return stream;
+    if (stream.getVideoTracks().length > 0 || microphones.some((track) => faces.has(track))) return stream;
+    const context = await runningContext();
+    if (!context) return stream;
+    const sound = this.#soundOf(session, context);
+    await sound.measure();
+    return new place.window.MediaStream(microphones.map((track) => sound.add(track)));
+  }
+
   /** @param {CameraSession} session @param {AudioContext} context that runs */
   #soundOf(session, context) {
     const sound = new Sound(session, context, () => this.#sounds.delete(sound));

@@ -116,7 +116,10 @@ export class Place {
       /** @this {MediaDevices} @param {[MediaStreamConstraints?]} asked */
       async getUserMedia(...asked) {
         const [constraints] = asked;
-        if (!constraints?.video || !(await place.#isOn())) return native.apply(this, asked);
+        if (!constraints?.video || !(await place.#isOn())) {
+          const stream = await native.apply(this, asked);
+          return place.isInstalled ? page.delayedStream(place, stream) : stream;
+        }
         return page.filteredStream(place, constraints, (widened) => native.call(this, widened));
       },
     }));
