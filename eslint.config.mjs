@@ -8,6 +8,7 @@ import globals from "globals";
 const CLASSIC_SCRIPTS = [
   "static/extension/own_world.js",
   "static/extension/page_world.js",
+  "examples/overlay/*.js",
   "harness/pages/*.js",
   "tests/e2e/pages/*.js",
 ];

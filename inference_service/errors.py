@@ -85,6 +85,7 @@ class FilterFailed(SessionError):
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"filter {name!r} {reason}")
         self.name = name
+        self.reason = reason
 
 
 class BadResult(FilterFailed):

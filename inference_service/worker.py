@@ -18,14 +18,14 @@ import torch
 from inference_service.config import Settings
 from inference_service.device.choice import Device
 from inference_service.engine.answers import Result
-from inference_service.engine.engine import Engine, Limits, Outputs
+from inference_service.engine.engine import Engine, Explain, Limits, Outputs
 from inference_service.errors import HttpPortNotTaken
 from inference_service.link.http_server import HttpServer
 from inference_service.link.publisher import Publisher
 from inference_service.link.receiver import Receiver
 from inference_service.metrics import Metrics
 from shared import binding, endpoints
-from shared.wire import PROTOCOL_VERSION, FrameHeader, LoopState, StatusHeader
+from shared.wire import DATA_VERSION, PROTOCOL_VERSION, FrameHeader, LoopState, StatusHeader
 
 logger = logging.getLogger(__name__)
 
@@ -40,8 +40,12 @@ class Worker:
         points: Mapping[str, EntryPoint],
         on_failure: Callable[[], None],
         on_hang: Callable[[], None],
+        explain: Explain | None = None,
     ) -> None:
-        """`on_failure` and `on_hang` are called in threads of the engine; see `engine.Outputs`."""
+        """`on_failure` and `on_hang` are called in threads of the engine; see `engine.Outputs`.
+
+        `explain` is that of `Engine`.
+        """
         self.id = secrets.token_hex(8)
         self.frames_endpoint = ""
         self._settings = settings
@@ -56,6 +60,7 @@ class Worker:
             settings.weights_dir,
             Limits(settings.max_batch, settings.max_wait_ms, settings.hang_s, settings.filter_memory_mb),
             Outputs(self._publish, self._announce, self._leave, on_hang),
+            explain,
         )
         self._publisher = Publisher(
             [endpoints.parse(text) for text in settings.signaling], self._status, self.metrics, settings.keys
@@ -74,6 +79,10 @@ class Worker:
     def metrics(self) -> Metrics:
         """All counters of this worker."""
         return self._engine.metrics
+
+    def renew(self, before: Callable[[], object]) -> None:
+        """Load every plug-in anew that is loaded or has failed; see `Registry.renew`."""
+        self._engine.registry.renew(before)
 
     def open(self) -> None:
         """Bind, start all threads, and say so to the signaling services.
@@ -170,6 +179,8 @@ def _versions() -> dict[str, str]:
     return {
         "p2pcamera": own,
         "protocol": str(PROTOCOL_VERSION),
+        # Frames may ask it for data, by a field that older workers refuse.
+        DATA_VERSION: "1",
         "python": platform.python_version(),
         "torch": str(torch.__version__),
     }

@@ -566,13 +566,15 @@ var MAX_CONTROL_CHARACTERS = 6e4;
  *
  * What a session needs of a link; an extension stands in for this.
  * @typedef {Pick<Link, 'id' | 'asked' | 'filters' | 'isPrivate' | 'heardAt_ms' | 'getStats' | 'open' | 'send' |
- *   'changeFilter' | 'close'> & {readonly control: ControlCalls | null}} Connection
+ *   'changeFilter' | 'close'> & {readonly control: ControlCalls | null,
+ *   listenForData?: () => void}} Connection
  * @typedef {Pick<Control, 'changeOutage' | 'ping' | 'askForWord'>} ControlCalls
  *
  * `loss` tells of a connection that was open; one that is still opening makes `open` fail.
  * @typedef {object} LinkEvents
  * @property {(track: MediaStreamTrack) => void} track
  * @property {(message: any) => void} message
+ * @property {(text: unknown) => void} [data] takes what filters tell of their pictures
  * @property {() => void} loss
  * @property {boolean} [isReconnection] whether it takes up a call again
  */
@@ -593,6 +595,8 @@ var Link = class {
   #longChanges = 0;
   /** @type {Control | null} */
   #control = null;
+  /** @type {RTCDataChannel | null} */
+  #data = null;
   /** @type {string | null} */
   id = null;
   /** What the offer asked for. @type {Choice | null} */
@@ -695,6 +699,12 @@ var Link = class {
       this.id,
       body
     ), closed]);
+  }
+  /** Opens the channel `data`, once; a message that is lost is not sent again, since its picture is gone. */
+  listenForData() {
+    if (this.#data || !this.#peer || this.#abort.signal.aborted) return;
+    this.#data = this.#peer.createDataChannel("data", { ordered: false, maxRetransmits: 0 });
+    this.#data.addEventListener("message", ({ data }) => this.#on.data?.(data));
   }
   /** @param {Fault} fault for all who still wait */
   close(fault) {
@@ -1249,6 +1259,7 @@ var SHORTEST_ATTEMPT_MS = 1e3;
  * @property {() => MediaStreamTrack} camera
  * @property {() => 'closed' | 'open'} outage
  * @property {(message: any) => void} message
+ * @property {(text: unknown) => void} data
  * @property {(link: Connection) => void} opened
  * @property {() => void} changed
  * @property {() => boolean} takeBack
@@ -1371,6 +1382,7 @@ var KeptConnection = class {
   async #connect(picture, iceServers, timeout_ms) {
     const link = newLink(this.#settings, {
       track: (track) => picture.show(track),
+      data: this.#on.data,
       message: this.#on.message,
       loss: () => this.#lose(link, picture),
       isReconnection: this.#state === "reconnecting"
@@ -2154,6 +2166,12 @@ var Picture = class {
   #isHeld = false;
   /** Whether frames carry their RTP timestamps. */
   #tellsTimestamps = false;
+  #onShown;
+  /** @param {(rtpTimestamp: number | undefined) => void} [onShown] is told of each filtered frame */
+  constructor(onShown = () => {
+  }) {
+    this.#onShown = onShown;
+  }
   get outlivesItsConnection() {
     return this.#surface.outlivesItsSource;
   }
@@ -2199,6 +2217,7 @@ var Picture = class {
       }
       this.#isRaw = false;
       this.hideRaw();
+      this.#onShown(rtpTimestamp);
       return true;
     });
   }
@@ -2272,6 +2291,49 @@ var Picture = class {
 function isBefore(timestamp, other) {
   return (timestamp - other | 0) < 0;
 }
+
+// shim/picture_data.js
+/**
+ * What filters tell of pictures, told to the page together with each picture.
+ *
+ * A message comes by a data channel, its picture by RTP: either may be the first. What belongs to a picture
+ * that has been passed over is dropped.
+ */
+/** Messages that wait for their pictures: a second of a camera. */
+var MAX_WAITING = 30;
+var PictureData = class {
+  #tell;
+  /** By RTP timestamp, oldest first. @type {Map<number, object>} */
+  #waiting = /* @__PURE__ */ new Map();
+  /** Of the picture shown last; undefined where frames carry none. @type {number | undefined} */
+  #shown;
+  /** @param {(data: object) => void} tell */
+  constructor(tell) {
+    this.#tell = tell;
+  }
+  /** @param {unknown} text a message of the channel `data` */
+  receive(text) {
+    /** @type {any} */
+    const message = typeof text === "string" ? parsedJson(text) : null;
+    if (message?.type !== "data") return;
+    const { rtp_timestamp: rtpTimestamp, width, height, filters } = message;
+    const data = { rtpTimestamp, width, height, filters };
+    if (this.#shown === void 0 || rtpTimestamp === this.#shown) return this.#tell(data);
+    this.#waiting.set(rtpTimestamp, data);
+    if (this.#waiting.size > MAX_WAITING) this.#waiting.delete([...this.#waiting.keys()][0]);
+  }
+  /** @param {number | undefined} rtpTimestamp of the picture that is shown now */
+  note(rtpTimestamp) {
+    this.#shown = rtpTimestamp;
+    if (rtpTimestamp === void 0) return;
+    const data = this.#waiting.get(rtpTimestamp);
+    for (const timestamp of this.#waiting.keys()) {
+      // Behind by less than half of all timestamps.
+      if ((rtpTimestamp - timestamp | 0) >= 0) this.#waiting.delete(timestamp);
+    }
+    if (data) this.#tell(data);
+  }
+};
 
 // shim/private_filters.js
 /**
@@ -2396,6 +2458,8 @@ var CameraSession = class {
   #connection;
   #switch;
   #tracks;
+  #data;
+  #listensForData = false;
   /** @type {Promise<void> | null} */
   #opening = null;
   /** How it ended. @type {{state: 'raw' | 'failed' | 'ended', fault: Fault | null} | null} */
@@ -2416,6 +2480,7 @@ var CameraSession = class {
   constructor(camera, settings, notify) {
     this.#settings = settings;
     this.#notify = notify;
+    this.#data = new PictureData((data) => notify("data", data));
     const signaling = newSignaling(settings);
     this.#choices = new Choices(settings, privateFilters);
     this.#guard = new RawGuard(settings, this.#choices, privateFilters, signaling);
@@ -2423,8 +2488,10 @@ var CameraSession = class {
       camera: () => this.camera,
       outage: () => this.#choices.outage,
       message: (message) => this.#receive(message),
+      data: (text) => this.#data.receive(text),
       opened: (link) => {
         this.#choices.noteOpened(link);
+        if (this.#listensForData) link.listenForData?.();
         this.#guard.obey();
       },
       changed: () => notify("statechange", {}),
@@ -2507,6 +2574,11 @@ var CameraSession = class {
     if (!report) throw new Fault("closed", "the session has no connection yet");
     return report;
   }
+  /** Has the server send what filters tell of their pictures, from now on. */
+  listenForData() {
+    this.#listensForData = true;
+    this.#connection.link?.listenForData?.();
+  }
   /** Looks for the connection, or tries again, without waiting for the next time to do so. */
   lookNow() {
     this.#connection.lookNow();
@@ -2532,7 +2604,7 @@ var CameraSession = class {
     this.#notify("statechange", {});
     this.#guard.begin();
     try {
-      this.#picture = new Picture();
+      this.#picture = new Picture((rtpTimestamp) => this.#data.note(rtpTimestamp));
       this.#guard.guard(this.#picture);
       this.#tracks.begin(this.#picture);
       await this.#connection.open(this.#picture, iceServers);
@@ -3306,6 +3378,7 @@ var Page = class extends EventTarget {
   #raw = /* @__PURE__ */ new Set();
   /** @type {Set<Sound>} */
   #sounds = /* @__PURE__ */ new Set();
+  #listensForData = false;
   /**
    * @param {Settings} settings
    * @param {{getUserMedia: (constraints?: MediaStreamConstraints) => Promise<MediaStream>, restore: () => void}} browser
@@ -3487,8 +3560,19 @@ var Page = class extends EventTarget {
       settings,
       (type, detail) => this.#notify(session, type, detail)
     );
+    if (this.#listensForData) session.listenForData();
     this.#sessions.add(session);
     return session;
+  }
+  /**
+   * @param {string} type @param {any} listener @param {any} [options]
+   */
+  addEventListener(type, listener, options) {
+    super.addEventListener(type, listener, options);
+    // Before anybody listens nothing is computed for it, and no channel is opened.
+    if (type !== "data" || this.#listensForData) return;
+    this.#listensForData = true;
+    for (const session of this.#sessions) session.listenForData();
   }
   closeAll() {
     for (const session of this.#sessions) session.close();

@@ -14,9 +14,9 @@ import torch
 from inference_service.commands.chain import add_worker_flags, worker_flags
 from inference_service.config import Settings, read_settings
 from inference_service.filters.base import Filter
-from inference_service.filters.entry import checked
 from inference_service.filters.loading import configured
 from inference_service.filters.registry import installed
+from inference_service.filters.rules import checked, remarks
 from inference_service.filters.trouble import Code, before_loading
 
 EXIT_DONE = 0
@@ -82,11 +82,12 @@ def _line(one: dict[str, Any]) -> str:
 def _details(point: EntryPoint) -> list[str]:
     try:
         cls: type[Filter] = point.load()
-        return [
+        told = [
             f"{what} {name}: {_range(schema)} {schema.get('description', '')}".rstrip()
             for what, model in (("parameter", cls.Params), ("setting", cls.Settings))
             for name, schema in model.model_json_schema().get("properties", {}).items()
         ]
+        return told + [f"it {remark}" for remark in remarks(cls)]
     except Exception:  # Its line has said what is wrong.
         return []
 

@@ -21,7 +21,9 @@ clock, so they mean something to their sender alone, or durations in millisecond
 
 A field that was added since version 1 began may be missing, and then has its default (`_LATER`), so a
 service that knows it takes what older ones send. The other way round it is refused as unknown: update
-signaling services first.
+signaling services first. `wants_data` of a frame and `data` of a result are left out where they are not set.
+Frames ask only workers that name DATA_VERSION in their status, and only results of such frames have data. So
+either side may be the older one.
 
 Parameters are JSON values. `params_id` is their hash; parameters of more than `INLINE_PARAMS_BYTES` travel
 only when the worker has answered `missing`, and the worker keeps them by `params_id`.
@@ -36,6 +38,7 @@ from shared.wire.frame import (
     unpack_frame,
 )
 from shared.wire.limits import (
+    DATA_VERSION,
     INLINE_PARAMS_BYTES,
     MAX_CHAIN,
     MAX_HEADER_BYTES,
@@ -71,6 +74,7 @@ from shared.wire.totals import BOUNDS_S, MAX_NAMES, Durations, Totals
 
 __all__ = [
     "BOUNDS_S",
+    "DATA_VERSION",
     "INLINE_PARAMS_BYTES",
     "MAX_CHAIN",
     "MAX_HEADER_BYTES",

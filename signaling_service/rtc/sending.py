@@ -57,6 +57,9 @@ class Sending:
         self._retransmit = of._retransmit
         self._repeats = Repeats()
         self._begun_s = 0.0
+        self._encoded: int | None = None
+        """Timestamp of the last frame that was sent, without the sender's random origin."""
+        self._origin: int | None = None
 
     def take_over(self) -> None:
         """Set our parts in the sender, and what the track needs of it in the track."""
@@ -66,6 +69,7 @@ class Sending:
         self._track.before_encoding = self._before_encoding
         self._track.begin_anew = self._sender._send_keyframe
         self._track.forget_older = self._forget_older
+        self._track.rtp_timestamp_of = self._rtp_timestamp_of
 
     # What the sender calls
 
@@ -75,6 +79,7 @@ class Sending:
             self._sender._RTCRtpSender__encoder = codecs.get_encoder(codec)
         encoded = await self._next_encoded_frame(codec)
         if encoded is not None:
+            self._encoded = encoded.timestamp if encoded.payloads else None
             self._on_encoded(time.monotonic() - self._begun_s)
         return encoded
 
@@ -107,6 +112,12 @@ class Sending:
         self._begun_s = time.monotonic()
         self._rate.note_size(frame.width, frame.height)
         self._set_target()
+
+    def _rtp_timestamp_of(self, pts: int) -> int | None:
+        if self._origin is None and self._encoded is not None:
+            # The frame before this one has been sent: aiortc encodes one after the other.
+            self._origin = self._sender._RTCRtpSender__rtp_timestamp - self._encoded
+        return None if self._origin is None else (self._origin + pts) % (1 << 32)
 
     def _forget_older(self) -> int:
         # A packet of an older frame that the page misses would be sent again, and the page would show that

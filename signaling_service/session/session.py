@@ -19,6 +19,7 @@ from signaling_service.rtc.outage import Outage
 from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.rtc.silence import Silence
 from signaling_service.session.control import Control
+from signaling_service.session.data_feed import DataFeed
 from signaling_service.session.latency import LatencyWindow
 from signaling_service.session.measuring import Measuring
 from signaling_service.session.negotiation import Negotiation
@@ -88,6 +89,9 @@ class Session:
             is_local=caller.is_on_loopback,
         )
         self._control = Control(self.name, self.wish, self._statistics, publication)
+        self._data = DataFeed(around.metrics)
+        self._lane.wants_data = lambda: self._data.is_wanted
+        self._returned.on_data = self._data.tell
         self._traffic = Traffic(
             around, self._lane, self.wish, self._returned, self._statistics, self._control, publication
         )
@@ -116,6 +120,7 @@ class Session:
         """
         self._pc.on("track", self._on_track)
         self._pc.on("datachannel", self._control.attach)
+        self._pc.on("datachannel", self._data.attach)
         self._pc.on("connectionstatechange", self._on_connection_state)
         answer_sdp = await self._negotiation.answer(offer_sdp)
         self._around.listener.subscribe(self.id, self._traffic.on_result)

@@ -113,12 +113,51 @@ export interface P2PCameraSession {
   close(): void;
 }
 
+/** A rectangle: its left upper corner and its size, as shares of the picture's width and height. */
+export interface P2PCameraBox {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  readonly label: string;
+  readonly score: number;
+}
+
+/** Points that belong together, each as x, y (shares of the picture) and score. */
+export interface P2PCameraPoints {
+  readonly label: string;
+  readonly score: number;
+  readonly points: readonly (readonly [number, number, number])[];
+}
+
+/** What one filter tells of one picture. */
+export interface P2PCameraData {
+  readonly boxes: readonly P2PCameraBox[];
+  readonly points: readonly P2PCameraPoints[];
+  readonly labels: readonly { readonly label: string; readonly score: number }[];
+  readonly numbers: Readonly<Record<string, number>>;
+}
+
 /** The events of `window.p2pcamera`. */
 export interface P2PCameraEvents {
   statechange: CustomEvent<{ session: P2PCameraSession }>;
   stats: CustomEvent<{ session: P2PCameraSession; stats: P2PCameraStats }>;
   /** A filter loads: `fraction` runs from 0 to 1; `text` says in English what is done. */
   progress: CustomEvent<{ session: P2PCameraSession; filter: string; text: string; fraction: number }>;
+  /**
+   * What filters tell of a picture, when that picture is put into the page's track. Only filters that tell
+   * something, and only while somebody listens: the first listener opens a data channel.
+   */
+  data: CustomEvent<{
+    session: P2PCameraSession;
+    /** Of the picture's packets. */
+    rtpTimestamp: number;
+    /** Of the picture, in pixels. */
+    width: number;
+    height: number;
+    /** By the filter's name. */
+    filters: Readonly<Record<string, P2PCameraData>>;
+  }>;
   /**
    * A filter has failed in mid-call, and the session stays. Where the filter itself refused a parameter,
    * `filter` and `params` are what the server uses instead.

@@ -24,13 +24,15 @@ const MAX_CONTROL_CHARACTERS = 60_000;
  *
  * What a session needs of a link; an extension stands in for this.
  * @typedef {Pick<Link, 'id' | 'asked' | 'filters' | 'isPrivate' | 'heardAt_ms' | 'getStats' | 'open' | 'send' |
- *   'changeFilter' | 'close'> & {readonly control: ControlCalls | null}} Connection
+ *   'changeFilter' | 'close'> & {readonly control: ControlCalls | null,
+ *   listenForData?: () => void}} Connection
  * @typedef {Pick<Control, 'changeOutage' | 'ping' | 'askForWord'>} ControlCalls
  *
  * `loss` tells of a connection that was open; one that is still opening makes `open` fail.
  * @typedef {object} LinkEvents
  * @property {(track: MediaStreamTrack) => void} track
  * @property {(message: any) => void} message
+ * @property {(text: unknown) => void} [data] takes what filters tell of their pictures
  * @property {() => void} loss
  * @property {boolean} [isReconnection] whether it takes up a call again
  */
@@ -52,6 +54,8 @@ export class Link {
   #longChanges = 0;
   /** @type {Control | null} */
   #control = null;
+  /** @type {RTCDataChannel | null} */
+  #data = null;
   /** @type {string | null} */
   id = null;
   /** What the offer asked for. @type {Choice | null} */
@@ -155,6 +159,13 @@ export class Link {
     if (this.id === null) await this.#control?.ping();
     this.#abort.signal.throwIfAborted();
     return Promise.race([this.#signaling.change(/** @type {string} */ (this.id), body), closed]);
+  }
+
+  /** Opens the channel `data`, once; a message that is lost is not sent again, since its picture is gone. */
+  listenForData() {
+    if (this.#data || !this.#peer || this.#abort.signal.aborted) return;
+    this.#data = this.#peer.createDataChannel("data", { ordered: false, maxRetransmits: 0 });
+    this.#data.addEventListener("message", ({ data }) => this.#on.data?.(data));
   }
 
   /** @param {Fault} fault for all who still wait */

@@ -34,6 +34,7 @@ export class Page extends EventTarget {
   #raw = new Set();
   /** @type {Set<Sound>} */
   #sounds = new Set();
+  #listensForData = false;
 
   /**
    * @param {Settings} settings
@@ -218,8 +219,20 @@ export class Page extends EventTarget {
     const session = new CameraSession(camera, settings, (type, detail) =>
       this.#notify(session, type, detail),
     );
+    if (this.#listensForData) session.listenForData();
     this.#sessions.add(session);
     return session;
+  }
+
+  /**
+   * @param {string} type @param {any} listener @param {any} [options]
+   */
+  addEventListener(type, listener, options) {
+    super.addEventListener(type, listener, options);
+    // Before anybody listens nothing is computed for it, and no channel is opened.
+    if (type !== "data" || this.#listensForData) return;
+    this.#listensForData = true;
+    for (const session of this.#sessions) session.listenForData();
   }
 
   closeAll() {

@@ -152,8 +152,8 @@ async def test_no_port_is_open_but_that_of_http_and_a_worker_s_metrics(host: Hos
     }
     assert listening == {host.port}
     assert sockets_with_addresses(host.signaling)
+    # Its metrics, which no port of the host shows.
     for worker in host.workers:
-        # Its metrics, which no port of the host shows.
         (own,) = sockets_with_addresses(worker)
         assert int(own.split()[1].partition(":")[2], 16) == 9101
 

@@ -25,6 +25,7 @@ from aiortc.rtp import (
 
 from shared.frame import i420_size_bytes
 from shared.wire import FrameHeader, pack_frame, pack_result, pack_status, params_id
+from shared.wire.data import Box, Data, pack_data
 from tests.fuzz.media import SENDER_SSRC, packed
 from tests.signaling_service.making import SESSION, result, status
 
@@ -81,6 +82,7 @@ def seeds(target: str) -> list[bytes]:
     planes = bytes(i420_size_bytes(_WIDTH, _HEIGHT))
     made: dict[str, Any] = {
         "wire_frame": lambda: [pack_frame(_frame_header(), planes)],
+        "wire_data": lambda: [pack_data({"detection": Data(boxes=[Box(0.1, 0.2, 0.3, 0.4, "cup", 0.5)])})],
         "wire_result": lambda: [pack_result(result(), planes)],
         "wire_status": lambda: [pack_status(status())],
         "sdp": lambda: [OFFER.encode()],

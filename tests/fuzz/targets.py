@@ -16,6 +16,7 @@ from aiortc.sdp import SessionDescription
 
 from shared import wire
 from shared.errors import WireError
+from shared.wire.data import pack_data, unpack_data
 from signaling_service.errors import MalformedRequest, UnusableCandidates, UnusableOffer
 from signaling_service.media.payloads import marks
 from signaling_service.media.picture_size import UnreadableSize, sizes_of
@@ -43,6 +44,13 @@ def wire_result(data: bytes) -> None:
         header, planes = wire.unpack_result(data)
         again, _ = wire.unpack_result(wire.pack_result(header, planes))
         assert repr(again) == repr(header)
+
+
+def wire_data(data: bytes) -> None:
+    """What a worker's filters tell beside a picture."""
+    with contextlib.suppress(WireError):
+        told = unpack_data(data)
+        assert unpack_data(pack_data(told)).keys() == told.keys()
 
 
 def wire_status(data: bytes) -> None:
@@ -113,6 +121,7 @@ def h264_payload(data: bytes) -> None:
 TARGETS: dict[str, Target] = {
     "wire_frame": wire_frame,
     "wire_result": wire_result,
+    "wire_data": wire_data,
     "wire_status": wire_status,
     "sdp": sdp,
     "candidates": candidates,
