@@ -6,6 +6,7 @@
 # make models  what the filters made of known models need besides: torchvision, diffusers (some GB; docs/gallery.md)
 # make check   lint, types, import rule; those of the JavaScript too where npm is installed (make js)
 # make shim    static/p2pcamera.* from static/shim (needs npm; the results are committed)
+# make package  the npm package of the shim: build/p2pcamera.tgz (make examples: what the examples for sites need besides)
 # make extension  the browser extension, ready to load: build/p2pcamera-extension and .zip (docs/extension.md)
 # make bench   latency, sessions per core and CPU, beside other designs (benchmarks/README.md)
 #
@@ -45,7 +46,7 @@ define pip
 endef
 
 .PHONY: help install models run test test-all soak fuzz check lint types imports js shim shim-check format bench bench-fastrtc \
-	extension clean
+	extension package examples clean
 .DEFAULT_GOAL := help
 
 help:
@@ -124,6 +125,17 @@ bench-fastrtc:
 
 extension:
 	@$(PYTHON) deploy/extension.py
+
+package: node_modules/.installed
+	@node deploy/npm_package.mjs
+	@cd build && mv "$$(npm pack --silent ./npm)" p2pcamera.tgz
+	@echo "the npm package: build/p2pcamera.tgz"
+
+# What tests/examples builds; it fetches Vite, React and Next.
+examples: package
+	@for name in vite react next; do \
+	  (cd examples/$$name && npm install --ignore-scripts --no-audit --no-fund --no-package-lock) || exit 1; \
+	done
 
 clean:
 	rm -rf $(VENV) .venv-fastrtc node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache

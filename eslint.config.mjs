@@ -15,7 +15,16 @@ const CLASSIC_SCRIPTS = [
 
 export default [
   // Made by `make shim`.
-  { ignores: ["static/p2pcamera.*", "build/", "benchmarks/out/", ".venv*/"] },
+  {
+    ignores: [
+      "static/p2pcamera.*",
+      "build/",
+      "benchmarks/out/",
+      ".venv*/",
+      "examples/*/dist/",
+      "examples/next/*/**",
+    ],
+  },
   js.configs.recommended,
   {
     linterOptions: { reportUnusedDisableDirectives: "error" },
@@ -39,7 +48,7 @@ export default [
       ],
     },
   },
-  { files: ["static/**/*.js"], languageOptions: { globals: globals.browser } },
+  { files: ["static/**/*.js", "examples/*/src/*.js"], languageOptions: { globals: globals.browser } },
   {
     files: ["static/extension/**/*.js"],
     languageOptions: { globals: { ...globals.browser, ...globals.webextensions } },

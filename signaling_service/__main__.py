@@ -55,6 +55,7 @@ def _run(arguments: list[str]) -> int:
     from signaling_service.rtc import known_aiortc
     from signaling_service.rtc.public_address import NoPublicAddress, public_address
     from signaling_service.rtc.shared_port import UdpPortNotTaken
+    from signaling_service.rtc.tcp_port import TcpPortNotTaken
     from signaling_service.service import Service
     from signaling_service.workers.results import ResultsNotBound
 
@@ -79,6 +80,7 @@ def _run(arguments: list[str]) -> int:
         NoPublicAddress,
         PortNotTaken,
         ResultsNotBound,
+        TcpPortNotTaken,
         UdpPortNotTaken,
         known_aiortc.UnknownAiortc,
     ) as exc:

@@ -23,6 +23,7 @@ from signaling_service.rtc.card import Card
 from signaling_service.rtc.ice_servers import ice_servers_for_aiortc
 from signaling_service.rtc.own_port import OwnPorts
 from signaling_service.rtc.shared_port import SharedPort
+from signaling_service.rtc.tcp_port import TcpPort
 from signaling_service.session.load import Load
 from signaling_service.session.sessions import Limits, LocalSessions
 from signaling_service.session.surroundings import Surroundings
@@ -43,7 +44,7 @@ class Share:
     """Told of each session that is `connected` or has `ended`."""
     is_alone: bool = False
     place: int = 0
-    """Which of them it is; its UDP port is so many behind the first one's."""
+    """Which of them it is; its UDP port and its TCP port are so many behind the first one's."""
 
 
 class Service:
@@ -61,6 +62,8 @@ class Service:
         )
         # As many threads as cores: with more, frames that come together share the cores and are all late.
         self._encoding = Encoding(max(1, round(share.cores)), has_h264="h264" in settings.video_codecs)
+        self._ports = _ports(settings, share.place)
+        self._tcp = None if settings.tcp_port is None else TcpPort(settings.tcp_port + share.place)
         card = Card()
         terms = Terms(
             video_codecs=settings.video_codecs,
@@ -68,6 +71,7 @@ class Service:
             largest=Size(settings.max_width, settings.max_height),
             encoders=self._encoding.executor,
             public_addresses=settings.public_addresses,
+            tcp=self._tcp,
             tells_loopback_alone=not (settings.public_ip or settings.ice_addresses),
         )
         self._streams = Streams(
@@ -86,7 +90,6 @@ class Service:
             allowed=settings.allowed,
             rtc=self._rtc_configuration,
         )
-        self._ports = _ports(settings, share.place)
         self.load = Load(share.cores)
         self.sessions = LocalSessions(
             around,
@@ -103,19 +106,22 @@ class Service:
         self._watching: list[asyncio.Task[None]] = []
 
     def bind(self) -> None:
-        """Take the endpoint for results and the port for media; `open` does it too.
+        """Take the endpoint for results and the ports for media; `open` does it too.
 
-        Raises ResultsNotBound or UdpPortNotTaken.
+        Raises ResultsNotBound, UdpPortNotTaken or TcpPortNotTaken.
         """
         self.listener.bind()
-        if isinstance(self._ports, SharedPort):
-            self._ports.open([*(self.settings.ice_addresses or own_addresses()), LOOPBACK])
+        for ports in (self._ports, self._tcp):
+            if isinstance(ports, (SharedPort, TcpPort)):
+                ports.open([*(self.settings.ice_addresses or own_addresses()), LOOPBACK])
 
     async def open(self) -> None:
         await self._encoding.open()
         self.bind()
         aiortc_patches.apply(self.settings.ice_addresses, self._encoding.nvenc)
         aiortc_patches.bind_ice(self._ports)
+        if self._tcp is not None:
+            self._tcp.start()
         self.listener.start(asyncio.get_running_loop())
         self._watching = [
             asyncio.create_task(self.workers.run()),
@@ -131,8 +137,9 @@ class Service:
         self._encoding.close()
         self.listener.close()
         self._context.destroy(linger=0)
-        if isinstance(self._ports, SharedPort):
-            self._ports.close()
+        for ports in (self._ports, self._tcp):
+            if isinstance(ports, (SharedPort, TcpPort)):
+                ports.close()
 
     async def exposition(self) -> bytes:
         """Return all instruments in Prometheus' text format."""

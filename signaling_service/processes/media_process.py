@@ -22,6 +22,7 @@ from signaling_service.errors import ServiceFull, SignalingError
 from signaling_service.logs import configure_logs
 from signaling_service.processes.pipe import Pipe
 from signaling_service.rtc.shared_port import UdpPortNotTaken
+from signaling_service.rtc.tcp_port import TcpPortNotTaken
 from signaling_service.service import Service, Share
 from signaling_service.session.requests import Change, Offer
 from signaling_service.workers.results import ResultsNotBound
@@ -80,7 +81,7 @@ class MediaProcess:
         service = Service(own, Share(results_bind, cores, self._tell_session, place=place))
         try:
             service.bind()
-        except (ResultsNotBound, UdpPortNotTaken) as exc:
+        except (ResultsNotBound, TcpPortNotTaken, UdpPortNotTaken) as exc:
             raise SignalingError(str(exc)) from exc
         await service.open()
         self._service = service

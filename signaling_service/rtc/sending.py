@@ -25,6 +25,7 @@ from aiortc.rtp import (
 
 from signaling_service.media.repeats import Repeats
 from signaling_service.media.send_rate import SendRate
+from signaling_service.rtc.packets import Leaving
 from signaling_service.rtc.returned_track import ReturnedTrack
 
 
@@ -33,25 +34,33 @@ def send_at(
     rate: SendRate,
     track: ReturnedTrack,
     on_encoded: Callable[[float], None] = lambda _: None,
+    leaving: Leaving | None = None,
 ) -> None:
     """Let `rate` alone set the encoder's bitrate; tell `track` when a key frame is asked for.
 
     `on_encoded` is told of each frame how many seconds it took, the wait for an encoder's thread included.
+    No picture is taken from the track while `leaving` has no room for it.
     """
-    Sending(sender, rate, track, on_encoded).take_over()
+    Sending(sender, rate, track, on_encoded, leaving).take_over()
 
 
 class Sending:
     """Stands between one sender, its encoder and the page's reports."""
 
     def __init__(
-        self, sender: RTCRtpSender, rate: SendRate, track: ReturnedTrack, on_encoded: Callable[[float], None]
+        self,
+        sender: RTCRtpSender,
+        rate: SendRate,
+        track: ReturnedTrack,
+        on_encoded: Callable[[float], None],
+        leaving: Leaving | None,
     ) -> None:
         of: Any = sender
         self._sender = of
         self._rate = rate
         self._track = track
         self._on_encoded = on_encoded
+        self._leaving = leaving
         self._handle = of._handle_rtcp_packet
         self._next_encoded_frame = of._next_encoded_frame
         self._retransmit = of._retransmit
@@ -67,7 +76,7 @@ class Sending:
         self._sender._next_encoded_frame = self._encode_next
         self._sender._retransmit = self._repeat
         self._track.before_encoding = self._before_encoding
-        self._track.begin_anew = self._sender._send_keyframe
+        self._track.begin_anew = self._begin_anew
         self._track.forget_older = self._forget_older
         self._track.rtp_timestamp_of = self._rtp_timestamp_of
 
@@ -77,6 +86,9 @@ class Sending:
         # aiortc makes the encoder when the first frame is there, and encodes at once.
         if self._sender._RTCRtpSender__encoder is None:
             self._sender._RTCRtpSender__encoder = codecs.get_encoder(codec)
+        # The track gives its newest picture when it is asked: what waited for room would be an old one.
+        if self._leaving is not None and await self._leaving.room():
+            self._sender._send_keyframe()
         encoded = await self._next_encoded_frame(codec)
         if encoded is not None:
             self._encoded = encoded.timestamp if encoded.payloads else None
@@ -118,6 +130,12 @@ class Sending:
             # The frame before this one has been sent: aiortc encodes one after the other.
             self._origin = self._sender._RTCRtpSender__rtp_timestamp - self._encoded
         return None if self._origin is None else (self._origin + pts) % (1 << 32)
+
+    def _begin_anew(self) -> None:
+        # What still waits is of an older choice. On a way that takes nothing it would come after the answer.
+        if self._leaving is not None and self._leaving.drop_pictures():
+            self._sender._RTCRtpSender__rtp_history.clear()
+        self._sender._send_keyframe()
 
     def _forget_older(self) -> int:
         # A packet of an older frame that the page misses would be sent again, and the page would show that

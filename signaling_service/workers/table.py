@@ -13,6 +13,7 @@ from shared.wire import FilterState, FilterStatus, StatusHeader
 from signaling_service.access.caller import both
 from signaling_service.errors import CannotRun, FilterNotAllowed, InvalidParams, NoWorker, UnknownFilter
 from signaling_service.metrics import Metrics
+from signaling_service.strict_json import endless
 from signaling_service.workers import schema
 from signaling_service.workers.worker import Worker
 
@@ -141,6 +142,8 @@ class Workers:
             self._check_params(name, own, f"{name}.")
 
     def _check_params(self, name: str, params: dict[str, Any], prefix: str) -> None:
+        if (path := endless(params)) is not None:
+            raise InvalidParams(prefix + path, "expected a finite number")
         error = schema.first_fault(params, self._ever_served[name].schema)
         if error is not None:
             raise InvalidParams(prefix + ".".join(str(part) for part in error.path), error.message[:300])

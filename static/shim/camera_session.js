@@ -8,6 +8,7 @@
 import { Choices } from "./choices.js";
 import { Fault, faultFrom, faultFromError } from "./fault.js";
 import { FilterSwitch } from "./filter_switch.js";
+import { jsonText } from "./json.js";
 import { KeptConnection } from "./kept_connection.js";
 import { getTrackSettings, stopTrack } from "./natives.js";
 import { PageTracks } from "./page_tracks.js";
@@ -260,5 +261,5 @@ export class CameraSession {
  * @returns {string} equal where one session serves both
  */
 function sourceOf(camera, { server, filter, params }) {
-  return JSON.stringify([getTrackSettings.call(camera).deviceId, server, filter, params]);
+  return jsonText([getTrackSettings.call(camera).deviceId, server, filter, params]);
 }

@@ -7,6 +7,7 @@ import { Control } from "./control.js";
 import { embedder } from "./embedder.js";
 import { Fault, faultFrom } from "./fault.js";
 import { firstFrame } from "./first_frame.js";
+import { jsonText } from "./json.js";
 import { getTrackSettings, RTCPeerConnection } from "./natives.js";
 import { Signaling } from "./signaling.js";
 import { bitrateCap } from "./sizes.js";
@@ -18,6 +19,7 @@ import { bitrateCap } from "./sizes.js";
 
 /** The server takes messages of 65,536 characters. */
 const MAX_CONTROL_CHARACTERS = 60_000;
+const NO_SERVER = "p2pcamera.server is not set, and no script tag with src or data-server tells it";
 
 /**
  * @typedef {{filter: string | string[] | null, params: object}} Choice
@@ -134,7 +136,7 @@ export class Link {
    */
   async changeFilter(name, params) {
     const control = /** @type {Control} */ (this.#control);
-    const body = JSON.stringify({ filter: name, params });
+    const body = jsonText({ filter: name, params });
     const isLong = body.length > MAX_CONTROL_CHARACTERS;
     if (!isLong && this.#longChanges === 0) {
       const change = control.changeFilter(name, params);
@@ -189,7 +191,7 @@ export class Link {
   /** @param {MediaStreamTrack} camera @param {Promise<RTCIceServer[]>} iceServers */
   async #connect(camera, iceServers) {
     if (this.#settings.fault) throw this.#settings.fault;
-    if (!this.#settings.server) throw new Fault("bad_settings", "p2pcamera.server is not set");
+    if (!this.#settings.server) throw new Fault("bad_settings", NO_SERVER);
     const { signal } = this.#abort;
     const configuration = { iceServers: await iceServers, bundlePolicy: /** @type {const} */ ("max-bundle") };
     if (signal.aborted) return;

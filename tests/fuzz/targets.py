@@ -21,7 +21,10 @@ from signaling_service.errors import MalformedRequest, UnusableCandidates, Unusa
 from signaling_service.media.payloads import marks
 from signaling_service.media.picture_size import UnreadableSize, sizes_of
 from signaling_service.rtc.candidates import PageCandidates
+from signaling_service.rtc.framing import DatagramTooLong, Deframer
+from signaling_service.rtc.offered import read_offer
 from signaling_service.rtc.sdp_limits import check_offer
+from signaling_service.rtc.stun_target import called_name, transaction_of
 from signaling_service.session.control import _parse as parse_control
 from signaling_service.session.requests import Change, Offer, change_from_query, parsed
 from tests.fuzz.media import hear
@@ -61,13 +64,12 @@ def wire_status(data: bytes) -> None:
 
 
 def sdp(data: bytes) -> None:
-    """An offer, up to aiortc's parser, of which any exception is a refusal (negotiation.py)."""
+    """An offer; aiortc's parser takes what is passed on."""
     text = data.decode(errors="replace")
     with contextlib.suppress(UnusableOffer):
         check_offer(text)
-        passed_on = PageCandidates(("10.0.0.1",)).from_offer(text)
-        with contextlib.suppress(Exception):
-            SessionDescription.parse(passed_on)
+        offered = read_offer(PageCandidates(("10.0.0.1",)).from_offer(text), ("h264", "vp8"))
+        SessionDescription.parse(offered.text)
 
 
 def candidates(data: bytes) -> None:
@@ -118,6 +120,23 @@ def h264_payload(data: bytes) -> None:
     _payload("H264", data)
 
 
+def tcp_stream(data: bytes) -> None:
+    """What a stranger sends to the TCP port; the first byte says into which pieces it is cut."""
+    size = 1 + (data[0] if data else 0)
+    deframer, heard = Deframer(), list[bytes]()
+    with contextlib.suppress(DatagramTooLong):
+        for at in range(1, len(data), size):
+            heard += deframer.feed(data[at : at + size])
+    at_once = list[bytes]()
+    with contextlib.suppress(DatagramTooLong):
+        for datagram in Deframer().feed(data[1:]):
+            at_once.append(datagram)
+    assert heard == at_once
+    for datagram in heard:
+        called_name(datagram)
+        transaction_of(datagram)
+
+
 TARGETS: dict[str, Target] = {
     "wire_frame": wire_frame,
     "wire_result": wire_result,
@@ -130,4 +149,5 @@ TARGETS: dict[str, Target] = {
     "vp8_payload": vp8_payload,
     "h264_payload": h264_payload,
     "rtp_and_rtcp": hear,
+    "tcp_stream": tcp_stream,
 }

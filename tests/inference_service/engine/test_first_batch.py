@@ -46,7 +46,7 @@ def normalised(batch, state):
         (lambda batch, state: (batch > 99).to(torch.uint8), "uint8 values of 0 and 1 alone"),
         (lambda batch, state: batch > 99, "torch.bool, expected uint8 or floats"),
         (lambda batch, state: batch.int(), "torch.int32, expected uint8 or floats"),
-        (lambda batch, state: batch[:, :, ::2], "a batch of shape (1, 3, 240, 640)"),
+        (lambda batch, state: batch[..., ::2], "a batch of shape (1, "),
         (lambda batch, state: None, "returned NoneType"),
         (lambda batch, state: batch.numpy(), "returned ndarray"),
         (lambda batch, state: state.update(count=1) or batch, "set keeps_state = True"),
@@ -54,8 +54,6 @@ def normalised(batch, state):
 )
 @pytest.mark.parametrize("works_on", ["rgb", "i420"])
 def test_a_usual_mistake_is_told_before_the_first_camera_s_frame(pipeline, function, told, works_on):
-    if works_on == "i420" and "shape" in told:
-        pytest.skip("the same test, by another shape")
     with pytest.raises(BadResult) as raised:
         pipeline.warm(made(function, works_on=works_on))
     assert told in str(raised.value)
