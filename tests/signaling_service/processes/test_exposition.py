@@ -5,6 +5,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from signaling_service.metrics import Metrics
 from signaling_service.processes.exposition import merged
+from signaling_service.workers.collector import WorkerCollector
+from signaling_service.workers.table import Workers
+from tests.signaling_service.making import served, status
 
 
 def samples(text: bytes) -> dict[tuple[str, str], float]:
@@ -47,3 +50,13 @@ def test_workers_are_counted_once() -> None:
 def test_a_family_is_described_once() -> None:
     text = generate_latest(Metrics().registry)
     assert merged(text, [text, text]).decode().count("# TYPE p2pcamera_sessions gauge") == 1
+
+
+def test_what_is_told_of_workers_is_the_front_s() -> None:
+    front = Metrics()
+    workers = Workers(front)
+    workers.update(status("w1", (served("ink", memory_bytes=7),)))
+    front.registry.register(WorkerCollector(workers))
+    text = merged(generate_latest(front.registry), [generate_latest(Metrics().registry)]).decode()
+    assert 'p2pcamera_filter_memory_bytes{filter="ink",process="front",worker="w1"} 7.0' in text
+    assert 'p2pcamera_worker_live{process="front",worker="w1"} 1.0' in text
