@@ -6,6 +6,7 @@
 # make models  what the filters made of known models need besides: torchvision, diffusers (some GB; docs/gallery.md)
 # make check   lint, types, import rule; those of the JavaScript too where npm is installed (make js)
 # make shim    static/p2pcamera.* from static/shim (needs npm; the results are committed)
+# make package  the npm package of the shim: build/p2pcamera.tgz (make examples: what the examples for sites need besides)
 # make extension  the browser extension, ready to load: build/p2pcamera-extension and .zip (docs/extension.md)
 # make bench   latency, sessions per core and CPU, beside other designs (benchmarks/README.md)
 #
@@ -45,7 +46,7 @@ define pip
 endef
 
 .PHONY: help install models run test test-all soak fuzz check lint types imports js shim shim-check format bench bench-fastrtc \
-	extension clean
+	extension package examples clean
 .DEFAULT_GOAL := help
 
 help:
@@ -69,9 +70,11 @@ every := --numprocesses 2 --reruns 1
 PYTEST_FLAGS ?=
 
 test: $(VENV)/.test $(if $(DETECTRON2),$(VENV)/.detectron2)
+	@$(compile_own)
 	@$(pytest) $(or $(PYTEST_FLAGS),$(every) -m "not slow")
 
 test-all: $(VENV)/.fuzz $(if $(DETECTRON2),$(VENV)/.detectron2)
+	@$(compile_own)
 	@$(pytest) $(every)
 
 soak: $(VENV)/.test
@@ -123,6 +126,17 @@ bench-fastrtc:
 extension:
 	@$(PYTHON) deploy/extension.py
 
+package: node_modules/.installed
+	@node deploy/npm_package.mjs
+	@cd build && mv "$$(npm pack --silent ./npm)" p2pcamera.tgz
+	@echo "the npm package: build/p2pcamera.tgz"
+
+# What tests/examples builds; it fetches Vite, React and Next.
+examples: package
+	@for name in vite react next; do \
+	  (cd examples/$$name && npm install --ignore-scripts --no-audit --no-fund --no-package-lock) || exit 1; \
+	done
+
 clean:
 	rm -rf $(VENV) .venv-fastrtc node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
@@ -142,6 +156,9 @@ $(VENV)/bin/python:
 define compile
 	$(python) -m compileall -q -j 0 -x '/site-packages/(transformers|diffusers)/' $(VENV)/lib/python3*/site-packages || true
 endef
+
+# Tests start a hundred services, and in such an environment each would compile what it imports anew.
+compile_own = $(python) -m compileall -q -j 0 shared signaling_service inference_service harness
 
 $(VENV)/.run: pyproject.toml constraints.txt | $(python)
 	@echo "Installing what the services need (once; a few minutes) ..."

@@ -8,13 +8,23 @@ import globals from "globals";
 const CLASSIC_SCRIPTS = [
   "static/extension/own_world.js",
   "static/extension/page_world.js",
+  "examples/overlay/*.js",
   "harness/pages/*.js",
   "tests/e2e/pages/*.js",
 ];
 
 export default [
   // Made by `make shim`.
-  { ignores: ["static/p2pcamera.*", "build/", "benchmarks/out/", ".venv*/"] },
+  {
+    ignores: [
+      "static/p2pcamera.*",
+      "build/",
+      "benchmarks/out/",
+      ".venv*/",
+      "examples/*/dist/",
+      "examples/next/*/**",
+    ],
+  },
   js.configs.recommended,
   {
     linterOptions: { reportUnusedDisableDirectives: "error" },
@@ -38,7 +48,7 @@ export default [
       ],
     },
   },
-  { files: ["static/**/*.js"], languageOptions: { globals: globals.browser } },
+  { files: ["static/**/*.js", "examples/*/src/*.js"], languageOptions: { globals: globals.browser } },
   {
     files: ["static/extension/**/*.js"],
     languageOptions: { globals: { ...globals.browser, ...globals.webextensions } },

@@ -30,6 +30,9 @@ COPY deploy/signaling_health.py /app/deploy/signaling_health.py
 RUN pip install --no-deps --editable . \
     && pip check
 
+# HTTP, and the ports for media that docs/deployment.md sets; the service has none of its own.
+EXPOSE 7860/tcp 20000/udp 20000/tcp
+
 USER 10001:10001
 # A missing package, or a file that this user may not read, fails here and not in the first call.
 RUN python -m signaling_service --help > /dev/null

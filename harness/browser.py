@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import http.server
 import os
+import shlex
 import shutil
+import tempfile
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any
 from playwright.async_api import Browser, Page, async_playwright
 
 from harness.deadline import eventually
+from harness.namespaces import HERE, Network
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _DISABLED = (
@@ -76,15 +79,28 @@ def flags(camera: Path, *, allows_camera: bool = True) -> list[str]:
 
 
 @asynccontextmanager
-async def chromium(camera: Path, *, allows_camera: bool = True) -> AsyncIterator[Browser]:
-    """Start Chromium with a new profile and these flags."""
-    given = flags(camera, allows_camera=allows_camera)
+async def chromium(
+    camera: Path, *, allows_camera: bool = True, network: Network = HERE, more: Sequence[str] = ()
+) -> AsyncIterator[Browser]:
+    """Start Chromium with a new profile, these flags and `more`, in a network namespace."""
+    given = [*flags(camera, allows_camera=allows_camera), *more]
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=executable(), args=given)
+        with _program(network) as program:
+            browser = await playwright.chromium.launch(executable_path=program, args=given)
         try:
             yield browser
         finally:
             await browser.close()
+
+
+@contextmanager
+def _program(network: Network) -> Iterator[str]:
+    """Make the program that a driver starts, which has no words before the browser's name."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "chromium"
+        program.write_text(f'#!/bin/sh\nexec {shlex.join(network.command(executable()))} "$@"\n')
+        program.chmod(0o700)
+        yield str(program)
 
 
 @contextmanager

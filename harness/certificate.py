@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 
-def write_certificate(folder: Path) -> tuple[Path, Path]:
-    """Write fullchain.pem and privkey.pem for 127.0.0.1, signed by themselves."""
+def write_certificate(folder: Path, *addresses: str) -> tuple[Path, Path]:
+    """Write fullchain.pem and privkey.pem for 127.0.0.1 and these addresses, signed by themselves."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.datetime.now(datetime.UTC)
@@ -25,7 +25,10 @@ def write_certificate(folder: Path) -> tuple[Path, Path]:
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=2))
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+            x509.SubjectAlternativeName(
+                [x509.IPAddress(ipaddress.ip_address(one)) for one in ("127.0.0.1", *addresses)]
+            ),
+            critical=False,
         )
         .sign(key, hashes.SHA256())
     )

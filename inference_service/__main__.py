@@ -1,29 +1,23 @@
 """`python -m inference_service`: one worker, until SIGTERM or SIGINT drains it.
 
-With a command (`list`, `bench`, `run`, `download`): something else than a worker, for operators and authors.
+With a command (`list`, `bench`, `run`, `download`, `new`, `dev`): something else than a worker, for operators
+and authors.
 """
 
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import os
-import queue
 import signal
 import sys
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from shared import absent_package
 
-if TYPE_CHECKING:
-    from inference_service.config import Settings
-    from shared.log_ids import Ids
-
 EXIT_DRAINED = 0
 EXIT_FAILED = 1
-EXIT_HUNG = 3
 EXIT_INTERRUPTED = 130
 
 
@@ -56,57 +50,14 @@ def _run() -> int:
         except KeyboardInterrupt:
             return EXIT_INTERRUPTED
     from inference_service.config import read_settings
+    from inference_service.filters.registry import installed
+    from inference_service.process import work
     from shared import log_lines
 
     settings = read_settings(sys.argv[1:])
-    return _work(settings, log_lines.configure(settings.log_level, settings.log_format))
-
-
-def _work(settings: Settings, ids: Ids) -> int:
-    from inference_service.config import fault, faults_of_filters, refuse
-    from inference_service.device import context
-    from inference_service.device.choice import take
-    from inference_service.device.gpus import list_gpus, try_out
-    from inference_service.errors import DeviceError
-    from inference_service.filters.registry import installed
-    from inference_service.worker import Worker
-    from shared.errors import BindError
-    from shared.run_dir import run_dir
-
+    ids = log_lines.configure(settings.log_level, settings.log_format)
     points = installed(has_test_params=settings.test_params)
-    faults = faults_of_filters(settings, points)
-    try:
-        device = take(settings.device, list_gpus(settings.device), run_dir(os.environ))
-        if device.torch.type == "cuda":
-            try_out(device.torch)
-    except DeviceError as exc:
-        refuse([*faults, fault("device", str(exc))])
-    if faults:
-        refuse(faults)
-
-    # SimpleQueue.put may interrupt its own get, so a handler can call it.
-    reasons: queue.SimpleQueue[int] = queue.SimpleQueue()
-    _on_signals(lambda number, frame: reasons.put(EXIT_DRAINED))
-    with device:
-        context.enter(device.torch)
-        worker = Worker(
-            settings,
-            device,
-            points,
-            on_failure=lambda: reasons.put(EXIT_FAILED),
-            # Nothing can be closed in good order while a batch does not end.
-            on_hang=lambda: os._exit(EXIT_HUNG),
-        )
-        ids.worker = worker.id
-        try:
-            worker.open()
-        except BindError as exc:
-            refuse([fault("frames_bind", str(exc))])
-        # What torch leaves would hold up a batch whenever the collector went through all of it.
-        gc.freeze()
-        code = reasons.get()
-        worker.drain()
-        return code
+    return work(settings, points, on_made=lambda worker: setattr(ids, "worker", worker.id))
 
 
 def _on_signals(handler: signal._HANDLER) -> None:

@@ -101,6 +101,15 @@ class Settings(BaseSettings):
     test_params: bool = Field(
         False, description="give invert and passthrough busy_ms, by which any caller makes this worker slow"
     )
+    http_host: str = Field(
+        "127.0.0.1", min_length=1, description="where /metrics and /healthz listen, if there is an http-port"
+    )
+    http_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="port of /metrics and /healthz; 0 takes a free one, which the log names (default: none)",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")
     log_format: LogFormat = Field("text", description="json: each line of the log is one JSON object")
 

@@ -13,6 +13,10 @@ class DeviceError(InferenceError):
     """The device that the operator asked for cannot be had."""
 
 
+class HttpPortNotTaken(InferenceError):
+    """Nothing can listen for HTTP where the operator wants it; the text says why."""
+
+
 class FilterNotUsable(InferenceError):
     """A filter's class does not keep the rules of `filters/base.py`."""
 
@@ -81,6 +85,7 @@ class FilterFailed(SessionError):
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"filter {name!r} {reason}")
         self.name = name
+        self.reason = reason
 
 
 class BadResult(FilterFailed):

@@ -18,12 +18,14 @@ import torch
 from inference_service.config import Settings
 from inference_service.device.choice import Device
 from inference_service.engine.answers import Result
-from inference_service.engine.engine import Engine, Limits, Outputs
+from inference_service.engine.engine import Engine, Explain, Limits, Outputs
+from inference_service.errors import HttpPortNotTaken
+from inference_service.link.http_server import HttpServer
 from inference_service.link.publisher import Publisher
 from inference_service.link.receiver import Receiver
 from inference_service.metrics import Metrics
 from shared import binding, endpoints
-from shared.wire import PROTOCOL_VERSION, FrameHeader, LoopState, StatusHeader
+from shared.wire import DATA_VERSION, PROTOCOL_VERSION, FrameHeader, LoopState, StatusHeader
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +40,12 @@ class Worker:
         points: Mapping[str, EntryPoint],
         on_failure: Callable[[], None],
         on_hang: Callable[[], None],
+        explain: Explain | None = None,
     ) -> None:
-        """`on_failure` and `on_hang` are called in threads of the engine; see `engine.Outputs`."""
+        """`on_failure` and `on_hang` are called in threads of the engine; see `engine.Outputs`.
+
+        `explain` is that of `Engine`.
+        """
         self.id = secrets.token_hex(8)
         self.frames_endpoint = ""
         self._settings = settings
@@ -54,24 +60,46 @@ class Worker:
             settings.weights_dir,
             Limits(settings.max_batch, settings.max_wait_ms, settings.hang_s, settings.filter_memory_mb),
             Outputs(self._publish, self._announce, self._leave, on_hang),
+            explain,
         )
         self._publisher = Publisher(
             [endpoints.parse(text) for text in settings.signaling], self._status, self.metrics, settings.keys
         )
         self._receiver = Receiver(self._engine.mailbox, self.metrics, self._on_frame, settings.keys)
+        self._http = (
+            None
+            if settings.http_port is None
+            else HttpServer(
+                settings.http_host, settings.http_port, self._status, lambda: self._engine.is_running
+            )
+        )
+        self.http_port = settings.http_port
 
     @property
     def metrics(self) -> Metrics:
         """All counters of this worker."""
         return self._engine.metrics
 
+    def renew(self, before: Callable[[], object]) -> None:
+        """Load every plug-in anew that is loaded or has failed; see `Registry.renew`."""
+        self._engine.registry.renew(before)
+
     def open(self) -> None:
-        """Bind, start all threads, and say so to the signaling services. Raises BindError."""
+        """Bind, start all threads, and say so to the signaling services.
+
+        Raises BindError or HttpPortNotTaken.
+        """
         frames = self._settings.frames
         if frames.startswith("ipc://") and "*" in frames.rpartition("/")[2]:
             binding.sweep(Path(frames.removeprefix("ipc://")))
         bound = self._receiver.open(_with_id(frames, self.id))
         self.frames_endpoint = self._advertised(bound)
+        if self._http is not None:
+            try:
+                self.http_port = self._http.open()
+            except HttpPortNotTaken:
+                self._receiver.close()
+                raise
         self._engine.open(self._settings.filters)
         self._publisher.open()
         logger.info(
@@ -89,6 +117,8 @@ class Worker:
         self._engine.drain()
         self._publisher.close()
         self._receiver.close()
+        if self._http is not None:
+            self._http.close()
         logger.info("the worker has drained: %s", self.metrics.line() or "no frame came")
 
     def _publish(self, made: Sequence[Result]) -> None:
@@ -128,6 +158,7 @@ class Worker:
             loop_usual_ms=reading.usual_ms,
             draining=self._engine.is_draining,
             versions=self._versions,
+            totals=self.metrics.totals(),
         )
 
     def _advertised(self, bound: str) -> str:
@@ -148,6 +179,8 @@ def _versions() -> dict[str, str]:
     return {
         "p2pcamera": own,
         "protocol": str(PROTOCOL_VERSION),
+        # Frames may ask it for data, by a field that older workers refuse.
+        DATA_VERSION: "1",
         "python": platform.python_version(),
         "torch": str(torch.__version__),
     }

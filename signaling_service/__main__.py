@@ -1,6 +1,6 @@
 """`python -m signaling_service`: read settings, bind, serve until a signal.
 
-With the command `keys`: make the keys of the link to workers.
+With a command (`keys`, `status`, `doctor`): make the keys of the link to workers, or look at a service.
 """
 
 from __future__ import annotations
@@ -33,10 +33,8 @@ def main() -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    if arguments[:1] == ["keys"]:
-        from signaling_service.keys_command import main as make_keys
-
-        return make_keys(arguments[1:])
+    if arguments and not arguments[0].startswith("-"):
+        return _command(arguments[0], arguments[1:])
     from signaling_service.config import read_settings
     from signaling_service.network_settings import AUTO
     from signaling_service.processes.nursery import Nursery
@@ -57,6 +55,7 @@ def _run(arguments: list[str]) -> int:
     from signaling_service.rtc import known_aiortc
     from signaling_service.rtc.public_address import NoPublicAddress, public_address
     from signaling_service.rtc.shared_port import UdpPortNotTaken
+    from signaling_service.rtc.tcp_port import TcpPortNotTaken
     from signaling_service.service import Service
     from signaling_service.workers.results import ResultsNotBound
 
@@ -81,6 +80,7 @@ def _run(arguments: list[str]) -> int:
         NoPublicAddress,
         PortNotTaken,
         ResultsNotBound,
+        TcpPortNotTaken,
         UdpPortNotTaken,
         known_aiortc.UnknownAiortc,
     ) as exc:
@@ -107,6 +107,24 @@ def _run(arguments: list[str]) -> int:
     gc.freeze()
     server.run(sockets=listening)
     return 0 if server.started else 1
+
+
+def _command(name: str, arguments: list[str]) -> int:
+    """Run a command in place of the service; returns the exit code, 2 for one that is unknown."""
+    if name == "keys":
+        from signaling_service.keys_command import main as make_keys
+
+        return make_keys(arguments)
+    if name == "status":
+        from signaling_service.tools.status_command import main as show_status
+
+        return show_status(arguments)
+    if name == "doctor":
+        from signaling_service.tools.doctor_command import main as look
+
+        return look(arguments)
+    sys.stderr.write(f"no command {name!r}; there are keys, status and doctor (flags begin with --)\n")
+    return 2
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:

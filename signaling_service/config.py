@@ -186,8 +186,17 @@ class Settings(NetworkSettings, AccessSettings):
 
     @model_validator(mode="after")
     def _enough_ports(self) -> Settings:
-        if self.udp_port is not None and (last := self.udp_port + self.processes - 1) > MAX_PORT:
-            raise ValueError(named("udp_port", f"{self.processes} processes would need ports up to {last}"))
+        for name in ("udp_port", "tcp_port"):
+            first = getattr(self, name)
+            if first is not None and (last := first + self.processes - 1) > MAX_PORT:
+                raise ValueError(named(name, f"{self.processes} processes would need ports up to {last}"))
+        return self
+
+    @model_validator(mode="after")
+    def _http_has_its_port(self) -> Settings:
+        first = self.tcp_port
+        if first is not None and first <= self.port < first + self.processes:
+            raise ValueError(named("tcp_port", f"expected without {self.port}, which is the HTTP server's"))
         return self
 
 

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import platform
+from importlib.metadata import PackageNotFoundError, version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from shared.wire import BOUNDS_S, PROTOCOL_VERSION
+
 _LATENCY_BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0)
+
+
+STAGES = ("decode", "transport", "wait", "batch", "filter", "encode")
+"""Of a frame's way through this service and its worker; `filter` is a part of `batch`."""
+MAX_CODES = 32
+OTHER = "other"
+"""In place of what a worker says once it has said so many different codes."""
 
 
 class Metrics:
@@ -14,6 +25,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._codes: set[str] = set()
         self.sessions = Gauge("p2pcamera_sessions", "Open sessions", registry=self.registry)
         self.sessions_connected = Gauge(
             "p2pcamera_sessions_connected", "Sessions whose connection is up", registry=self.registry
@@ -34,15 +46,12 @@ class Metrics:
         self.streams = Gauge("p2pcamera_streams", "Published pictures", registry=self.registry)
         self.viewers = Gauge("p2pcamera_viewers", "Viewers of published pictures", registry=self.registry)
         self.workers = Gauge("p2pcamera_workers", "Live workers", registry=self.registry)
-        self.filter_memory = Gauge(
-            "p2pcamera_filter_memory_bytes",
-            "What a loaded filter holds on its worker's device",
-            ["worker", "filter"],
-            registry=self.registry,
-        )
         self.offers = Counter("p2pcamera_offers", "Offers by outcome", ["outcome"], registry=self.registry)
         self.sessions_ended = Counter(
             "p2pcamera_sessions_ended", "Sessions that ended, by reason", ["reason"], registry=self.registry
+        )
+        self.reconnects = Counter(
+            "p2pcamera_reconnects", "Offers that took up a lost call again", registry=self.registry
         )
         self.frames_received = Counter(
             "p2pcamera_frames_received", "Camera frames decoded", registry=self.registry
@@ -82,6 +91,66 @@ class Metrics:
             buckets=_LATENCY_BUCKETS_S,
             registry=self.registry,
         )
+        self.stage = Histogram(
+            "p2pcamera_stage_seconds",
+            "How long a frame takes in each stage of its way",
+            ["stage"],
+            buckets=BOUNDS_S,
+            registry=self.registry,
+        )
+        self._stages = {stage: self.stage.labels(stage) for stage in STAGES}
+        self.media_bytes = Counter(
+            "p2pcamera_media_bytes",
+            "Bytes of media packets from pages (in) and to them (out)",
+            ["way"],
+            registry=self.registry,
+        )
+        self.media_packets = Counter(
+            "p2pcamera_media_packets", "Media packets from and to pages", ["way"], registry=self.registry
+        )
+        self.media_packets_lost = Counter(
+            "p2pcamera_media_packets_lost",
+            "Media packets that did not arrive, repeated ones too",
+            ["way"],
+            registry=self.registry,
+        )
+        self.round_trip = Histogram(
+            "p2pcamera_round_trip_seconds",
+            "To the page and back, of each call every two seconds",
+            buckets=_LATENCY_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.encoders = Gauge(
+            "p2pcamera_encoders", "Sessions by the encoder they use", ["encoder"], registry=self.registry
+        )
+        build = Gauge("p2pcamera_build_info", "1; versions are labels", _VERSIONS, registry=self.registry)
+        build.labels(**_versions()).set(1)
+
+    def note_stage(self, stage: str, took_s: float) -> None:
+        """Count how long one of STAGES took for one frame."""
+        self._stages[stage].observe(took_s)
+
+    def note_failed(self, code: str) -> None:
+        """Count an error that a worker answered; the code is its own word."""
+        if code not in self._codes:
+            if len(self._codes) >= MAX_CODES:
+                code = OTHER
+            self._codes.add(code)
+        self.results_failed.labels(code).inc()
+
+
+_VERSIONS = ("p2pcamera", "protocol", "python", "aiortc", "av")
+
+
+def _versions() -> dict[str, str]:
+    def installed(package: str) -> str:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            return "not installed"
+
+    own = {"protocol": str(PROTOCOL_VERSION), "python": platform.python_version()}
+    return own | {package: installed(package) for package in ("p2pcamera", "aiortc", "av")}
 
 
 def _tasks() -> int:

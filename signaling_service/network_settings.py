@@ -38,6 +38,12 @@ class NetworkSettings(BaseSettings):
     udp_port_range: str | None = Field(
         None, description="FIRST-LAST: UDP ports for media, one for each call (default: those of the system)"
     )
+    tcp_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="TCP port for media of pages that cannot use UDP (further processes take the next ones)",
+    )
     ssl_certfile: Path | None = Field(None, description="certificate chain (PEM): serve HTTPS")
     ssl_keyfile: Path | None = Field(None, description="its private key (PEM)")
 

@@ -23,10 +23,12 @@ from signaling_service.rtc.card import Card
 from signaling_service.rtc.ice_servers import ice_servers_for_aiortc
 from signaling_service.rtc.own_port import OwnPorts
 from signaling_service.rtc.shared_port import SharedPort
+from signaling_service.rtc.tcp_port import TcpPort
 from signaling_service.session.load import Load
 from signaling_service.session.sessions import Limits, LocalSessions
 from signaling_service.session.surroundings import Surroundings
 from signaling_service.streams.streams import Streams
+from signaling_service.workers.collector import WorkerCollector
 from signaling_service.workers.results import ResultListener
 from signaling_service.workers.table import Workers
 
@@ -40,8 +42,9 @@ class Share:
     """How many of them it may use up."""
     on_session: Callable[[str, str], None] = lambda what, name: None
     """Told of each session that is `connected` or has `ended`."""
+    is_alone: bool = False
     place: int = 0
-    """Which of them it is; its UDP port is so many behind the first one's."""
+    """Which of them it is; its UDP port and its TCP port are so many behind the first one's."""
 
 
 class Service:
@@ -49,7 +52,7 @@ class Service:
 
     def __init__(self, settings: Settings, share: Share | None = None) -> None:
         """Without a share this process is the whole service."""
-        share = share or Share(settings.results_bind, usable_cores())
+        share = share or Share(settings.results_bind, usable_cores(), is_alone=True)
         self.settings = settings
         self.metrics = Metrics()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -59,6 +62,8 @@ class Service:
         )
         # As many threads as cores: with more, frames that come together share the cores and are all late.
         self._encoding = Encoding(max(1, round(share.cores)), has_h264="h264" in settings.video_codecs)
+        self._ports = _ports(settings, share.place)
+        self._tcp = None if settings.tcp_port is None else TcpPort(settings.tcp_port + share.place)
         card = Card()
         terms = Terms(
             video_codecs=settings.video_codecs,
@@ -66,6 +71,7 @@ class Service:
             largest=Size(settings.max_width, settings.max_height),
             encoders=self._encoding.executor,
             public_addresses=settings.public_addresses,
+            tcp=self._tcp,
             tells_loopback_alone=not (settings.public_ip or settings.ice_addresses),
         )
         self._streams = Streams(
@@ -84,7 +90,6 @@ class Service:
             allowed=settings.allowed,
             rtc=self._rtc_configuration,
         )
-        self._ports = _ports(settings, share.place)
         self.load = Load(share.cores)
         self.sessions = LocalSessions(
             around,
@@ -92,25 +97,31 @@ class Service:
             self.load,
             share.on_session,
         )
+        if share.is_alone:
+            # Of several processes each knows the same workers: the front shows them.
+            self.metrics.registry.register(WorkerCollector(self.workers))
         self.metrics.cores_busy.set_function(lambda: self.load.busy_cores)
         self.metrics.loop_late.set_function(lambda: self.load.late_s)
         self.metrics.room.set_function(self.sessions.room)
         self._watching: list[asyncio.Task[None]] = []
 
     def bind(self) -> None:
-        """Take the endpoint for results and the port for media; `open` does it too.
+        """Take the endpoint for results and the ports for media; `open` does it too.
 
-        Raises ResultsNotBound or UdpPortNotTaken.
+        Raises ResultsNotBound, UdpPortNotTaken or TcpPortNotTaken.
         """
         self.listener.bind()
-        if isinstance(self._ports, SharedPort):
-            self._ports.open([*(self.settings.ice_addresses or own_addresses()), LOOPBACK])
+        for ports in (self._ports, self._tcp):
+            if isinstance(ports, (SharedPort, TcpPort)):
+                ports.open([*(self.settings.ice_addresses or own_addresses()), LOOPBACK])
 
     async def open(self) -> None:
         await self._encoding.open()
         self.bind()
         aiortc_patches.apply(self.settings.ice_addresses, self._encoding.nvenc)
         aiortc_patches.bind_ice(self._ports)
+        if self._tcp is not None:
+            self._tcp.start()
         self.listener.start(asyncio.get_running_loop())
         self._watching = [
             asyncio.create_task(self.workers.run()),
@@ -126,8 +137,9 @@ class Service:
         self._encoding.close()
         self.listener.close()
         self._context.destroy(linger=0)
-        if isinstance(self._ports, SharedPort):
-            self._ports.close()
+        for ports in (self._ports, self._tcp):
+            if isinstance(ports, (SharedPort, TcpPort)):
+                ports.close()
 
     async def exposition(self) -> bytes:
         """Return all instruments in Prometheus' text format."""

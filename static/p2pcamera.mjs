@@ -7,7 +7,7 @@
  *
  * The import replaces `getUserMedia`, once, however often it is imported. Behind a bundler the page names the
  * server: `p2pcamera.server = "https://server/"`. Outside a secure context there is no camera, and
- * `p2pcamera` is undefined.
+ * `p2pcamera` is undefined; so it is where a server renders the page.
  */
 // shim/embedder.js
 /**
@@ -187,19 +187,58 @@ var Candidates = class {
 
 // shim/json.js
 /**
- * JSON that may be anything.
+ * JSON that may be anything, and JSON that means the same in every page.
+ *
+ * A page may have patched what JSON is made with: old libraries give arrays a `toJSON` that makes a text of
+ * them. So the browser's own functions are taken before a later script replaces them, and `toJSON` of the
+ * prototypes is not asked.
  */
+var { parse, stringify } = JSON;
+var { create, defineProperty, keys } = Object;
+var { isArray } = Array;
 /** @param {unknown} value @returns {value is object} */
 function isObject(value) {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return typeof value === "object" && value !== null && !isArray(value);
+}
+/** @template T @param {T | T[] | null | undefined} value @returns {T[]} of what may be one, several or none */
+function asList(value) {
+  if (isArray(value)) return value;
+  return value === null || value === void 0 ? [] : [value];
 }
 /** @param {string} text @returns {any} undefined where the text is not JSON */
 function parsedJson(text) {
   try {
-    return JSON.parse(text);
+    return parse(text);
   } catch {
     return void 0;
   }
+}
+/** @param {unknown} value of arrays, objects, texts, numbers and dates @returns {string} */
+function jsonText(value) {
+  return stringify(bare(value));
+}
+/** @param {any} value @returns {any} a copy that no prototype of the page's says anything about */
+function bare(value) {
+  if (typeof value !== "object" || value === null) return value;
+  if (isArray(value)) {
+    /** @type {any[]} */
+    const list = [];
+    // By index: a page may have patched what iterates, and what appends.
+    for (let index = 0; index < value.length; index += 1) {
+      defineProperty(list, index, { value: bare(value[index]), enumerable: true });
+    }
+    // Found before that of the prototype, and no function.
+    return defineProperty(list, "toJSON", { value: void 0 });
+  }
+  // That of a date says what it is; one that every object has is a library's.
+  const { toJSON } = value;
+  if (typeof toJSON === "function" && toJSON !== Reflect.get(Object.prototype, "toJSON")) {
+    return bare(value.toJSON());
+  }
+  const copy = create(null);
+  const names = keys(value);
+  for (let index = 0; index < names.length; index += 1) copy[names[index]] = bare(value[names[index]]);
+  return copy;
 }
 
 // shim/natives.js
@@ -213,6 +252,7 @@ var framePrototype = globalThis.HTMLIFrameElement?.prototype ?? {};
 var {
   RTCPeerConnection,
   fetch: fetchNative,
+  ImageCapture,
   AudioContext,
   DelayNode,
   GainNode,
@@ -227,7 +267,9 @@ var {
   getCapabilities: getTrackCapabilities,
   applyConstraints: applyTrackConstraints
 } = trackPrototype;
+var { grabFrame } = globalThis.ImageCapture?.prototype ?? {};
 var labelOf = getterOf(trackPrototype, "label");
+var photographedTrackOf = getterOf(globalThis.ImageCapture?.prototype ?? {}, "track");
 var isMutedOf = getterOf(trackPrototype, "muted");
 var statsOf = getterOf(trackPrototype, "stats");
 /** @type {() => (Window & typeof globalThis) | null} */
@@ -277,19 +319,29 @@ var Signaling = class {
   /**
    * @param {RTCSessionDescription} description
    * @param {AbortSignal} signal
+   * @param {boolean} isReconnection whether it takes up a call again, which the server counts
    * @returns {Promise<{id: string, sdp: string, filters: string[], isPrivate: boolean}>}
    * @throws {Fault}
    */
-  async offer({ type, sdp }, signal) {
+  async offer({ type, sdp }, signal, isReconnection) {
     const { filter, params, outage, server } = this.#settings;
-    const body = JSON.stringify({ type, sdp, filter: filter ?? void 0, params, outage });
+    const reconnect = isReconnection || void 0;
+    const body = jsonText({ type, sdp, filter: filter ?? void 0, params, outage, reconnect });
     const response = await this.#call("offer", { method: "POST", headers: JSON_TYPE, body, signal });
     const answer = await response.json().catch(() => null);
     if (typeof answer?.sdp !== "string" || typeof answer.session !== "string") {
       throw new Fault("bad_answer", `what answers at ${server} is not a p2pcamera server`);
     }
-    const filters = [answer.filter ?? []].flat();
+    const filters = asList(answer.filter);
     return { id: answer.session, sdp: answer.sdp, filters, isPrivate: answer.private === true };
+  }
+  /**
+   * @returns {Promise<{filters: {name: string, private?: boolean}[], default: string}>} what workers serve
+   * @throws {Fault}
+   */
+  async filters() {
+    const response = await this.#call("filters", { signal: AbortSignal.timeout(FILTERS_TIMEOUT_MS) });
+    return response.json();
   }
   /**
    * @returns {Promise<(string | null)[]>} the private filters, and null where the default is one of them; empty where the
@@ -297,9 +349,7 @@ var Signaling = class {
    */
   async privateFilters() {
     try {
-      const response = await this.#call("filters", { signal: AbortSignal.timeout(FILTERS_TIMEOUT_MS) });
-      /** @type {{filters: {name: string, private?: boolean}[], default: string}} */
-      const { filters, default: preset } = await response.json();
+      const { filters, default: preset } = await this.filters();
       const names = filters.filter((filter) => filter.private).map(({ name }) => name);
       return names.includes(preset) ? [...names, null] : names;
     } catch {
@@ -391,7 +441,7 @@ function newSignaling(settings) {
 /** @param {any} said about a change, which may be anything @returns {Applied} */
 function applied({ filter, private: isPrivate, first_rtp_timestamp: first }) {
   return {
-    filters: [filter ?? []].flat(),
+    filters: asList(filter),
     isPrivate: isPrivate === true,
     first: Number.isSafeInteger(first) ? first : null
   };
@@ -458,7 +508,7 @@ var Control = class {
   async #change(wanted) {
     const outcome = await new Promise((resolve) => {
       this.#changes.push(resolve);
-      this.#send(JSON.stringify({ type: "filter", ...wanted }));
+      this.#send(jsonText({ type: "filter", ...wanted }));
     });
     if (outcome instanceof Fault) throw outcome;
     return outcome;
@@ -559,19 +609,23 @@ function bitrateCap({ width = 640, height = 480 }) {
  */
 /** The server takes messages of 65,536 characters. */
 var MAX_CONTROL_CHARACTERS = 6e4;
+var NO_SERVER = "p2pcamera.server is not set, and no script tag with src or data-server tells it";
 /**
  * @typedef {{filter: string | string[] | null, params: object}} Choice
  *
  * What a session needs of a link; an extension stands in for this.
  * @typedef {Pick<Link, 'id' | 'asked' | 'filters' | 'isPrivate' | 'heardAt_ms' | 'getStats' | 'open' | 'send' |
- *   'changeFilter' | 'close'> & {readonly control: ControlCalls | null}} Connection
+ *   'changeFilter' | 'close'> & {readonly control: ControlCalls | null,
+ *   listenForData?: () => void}} Connection
  * @typedef {Pick<Control, 'changeOutage' | 'ping' | 'askForWord'>} ControlCalls
  *
  * `loss` tells of a connection that was open; one that is still opening makes `open` fail.
  * @typedef {object} LinkEvents
  * @property {(track: MediaStreamTrack) => void} track
  * @property {(message: any) => void} message
+ * @property {(text: unknown) => void} [data] takes what filters tell of their pictures
  * @property {() => void} loss
+ * @property {boolean} [isReconnection] whether it takes up a call again
  */
 var Link = class {
   #settings;
@@ -590,6 +644,8 @@ var Link = class {
   #longChanges = 0;
   /** @type {Control | null} */
   #control = null;
+  /** @type {RTCDataChannel | null} */
+  #data = null;
   /** @type {string | null} */
   id = null;
   /** What the offer asked for. @type {Choice | null} */
@@ -664,7 +720,7 @@ var Link = class {
       /** @type {Control} */
       this.#control
     );
-    const body = JSON.stringify({ filter: name, params });
+    const body = jsonText({ filter: name, params });
     const isLong = body.length > MAX_CONTROL_CHARACTERS;
     if (!isLong && this.#longChanges === 0) {
       const change2 = control.changeFilter(name, params);
@@ -693,6 +749,12 @@ var Link = class {
       body
     ), closed]);
   }
+  /** Opens the channel `data`, once; a message that is lost is not sent again, since its picture is gone. */
+  listenForData() {
+    if (this.#data || !this.#peer || this.#abort.signal.aborted) return;
+    this.#data = this.#peer.createDataChannel("data", { ordered: false, maxRetransmits: 0 });
+    this.#data.addEventListener("message", ({ data }) => this.#on.data?.(data));
+  }
   /** @param {Fault} fault for all who still wait */
   close(fault) {
     if (this.#abort.signal.aborted) return;
@@ -713,7 +775,7 @@ var Link = class {
   /** @param {MediaStreamTrack} camera @param {Promise<RTCIceServer[]>} iceServers */
   async #connect(camera, iceServers) {
     if (this.#settings.fault) throw this.#settings.fault;
-    if (!this.#settings.server) throw new Fault("bad_settings", "p2pcamera.server is not set");
+    if (!this.#settings.server) throw new Fault("bad_settings", NO_SERVER);
     const { signal } = this.#abort;
     const configuration = { iceServers: await iceServers, bundlePolicy: (
       /** @type {const} */
@@ -742,7 +804,7 @@ var Link = class {
     if (signal.aborted) return;
     const { filter, params } = this.#settings;
     this.asked = { filter, params };
-    const answer = await this.#signaling.offer(description, signal);
+    const answer = await this.#signaling.offer(description, signal, this.#on.isReconnection === true);
     this.id = answer.id;
     if (signal.aborted) {
       this.#signaling.end(answer.id).catch(() => {
@@ -893,7 +955,7 @@ var Choices = class {
    * @returns {Choice}
    */
   noteGoneBack({ filter, params, private: isPrivate }) {
-    const names = [filter].flat();
+    const names = asList(filter);
     // Parameters that are too long for a message are those of before.
     const known = params ?? this.#acceptedBefore?.params ?? {};
     const choice = { filter: names.length > 1 ? names : names[0], params: known };
@@ -1246,6 +1308,7 @@ var SHORTEST_ATTEMPT_MS = 1e3;
  * @property {() => MediaStreamTrack} camera
  * @property {() => 'closed' | 'open'} outage
  * @property {(message: any) => void} message
+ * @property {(text: unknown) => void} data
  * @property {(link: Connection) => void} opened
  * @property {() => void} changed
  * @property {() => boolean} takeBack
@@ -1368,8 +1431,10 @@ var KeptConnection = class {
   async #connect(picture, iceServers, timeout_ms) {
     const link = newLink(this.#settings, {
       track: (track) => picture.show(track),
+      data: this.#on.data,
       message: this.#on.message,
-      loss: () => this.#lose(link, picture)
+      loss: () => this.#lose(link, picture),
+      isReconnection: this.#state === "reconnecting"
     });
     this.#link = link;
     await link.open(this.#on.camera(), iceServers, timeout_ms);
@@ -1443,7 +1508,8 @@ var DeviceIds = class {
     return told.deviceId ? { ...told, deviceId: this.other(told.deviceId) } : told;
   }
   /**
-   * Names both ids of each camera that the constraints name, so that the browser finds it by either.
+   * Names both ids of each camera that the constraints name, so that the browser finds it by either. The old
+   * `mandatory: {sourceId}` can name but one: see `candidates`.
    * @template {MediaTrackConstraints} T @param {T} video @returns {T}
    */
   widened(video) {
@@ -1452,13 +1518,46 @@ var DeviceIds = class {
       return Array.isArray(ids) ? ids.flatMap((id) => [id, this.other(String(id))]) : ids;
     });
   }
-  /** @template {MediaTrackConstraints} T @param {T} video from `widened` @returns {T} as the page wrote it */
-  narrowed(video) {
-    return mapDeviceIds(video, (ids) => {
+  /**
+   * Returns the constraints with which the browser is to be asked, one after the other, until it finds a camera.
+   * @template {MediaTrackConstraints} T @param {T} video as the page wrote it @returns {T[]}
+   */
+  candidates(video) {
+    const wide = this.widened(video);
+    const { mandatory } = (
+      /** @type {any} */
+      wide
+    );
+    const { sourceId } = mandatory ?? {};
+    if (sourceId === void 0 || this.other(String(sourceId)) === sourceId) return [wide];
+    const byOther = { ...wide, mandatory: { ...mandatory, sourceId: this.other(String(sourceId)) } };
+    return [byOther, wide];
+  }
+  /**
+   * @template {MediaTrackConstraints} T @param {T} video from `candidates`, as the browser tells it of a track
+   * @param {string} [own] the id of the track's camera, which the page knows by the other one
+   * @returns {T} as the page wrote it
+   */
+  narrowed(video, own) {
+    const told = mapDeviceIds(video, (ids) => {
       if (!Array.isArray(ids)) return ids;
       const named = ids.filter((_, index) => index % 2 === 0);
       return named.length === 1 ? named[0] : named;
     });
+    // From `optional` the browser has made a set for each of both ids, from `mandatory` the camera's own.
+    const { deviceId, advanced } = (
+      /** @type {any} */
+      told
+    );
+    if (Array.isArray(advanced)) {
+      const isSecond = (set, index) => typeof set.deviceId === "string" && this.other(set.deviceId) === advanced[index - 1]?.deviceId;
+      /** @type {any} */
+      told.advanced = advanced.filter((set, index) => !isSecond(set, index));
+    }
+    if (own && deviceId?.exact === own) {
+      told.deviceId = { ...deviceId, exact: this.other(own) };
+    }
+    return told;
   }
   /**
    * @param {any} video the constraints as the page wrote them
@@ -1474,11 +1573,17 @@ var DeviceIds = class {
 };
 /** @param {any} video constraints @returns {string[]} the ids of which the page demands one */
 function exactIds(video) {
-  return [video.deviceId?.exact ?? []].flat();
+  return [...asList(video.deviceId?.exact), ...asList(video.mandatory?.sourceId)];
 }
 /** @param {unknown} video constraints @returns {boolean} whether they may name a camera */
 function namesCamera(video) {
-  return isObject(video) && ("deviceId" in video || "advanced" in video);
+  if (!isObject(video)) return false;
+  const { mandatory } = (
+    /** @type {any} */
+    video
+  );
+  // Of before the standard are the last two. Screens are named by other members of `mandatory`.
+  return "deviceId" in video || "advanced" in video || "optional" in video || isObject(mandatory) && "sourceId" in mandatory;
 }
 /** @template {any} T @param {T} video @param {(ids: any) => any} map @returns {T} */
 function mapDeviceIds(video, map) {
@@ -1487,11 +1592,18 @@ function mapDeviceIds(video, map) {
     /** @type {any} */
     { ...video }
   );
-  const { deviceId, advanced } = mapped;
+  const { deviceId, advanced, optional } = mapped;
   if (isObject(deviceId)) {
     mapped.deviceId = Object.fromEntries(Object.entries(deviceId).map(([how, ids]) => [how, map(ids)]));
   } else if (deviceId !== void 0) {
     mapped.deviceId = map(deviceId);
+  }
+  // Of before the standard: a list whose members name one id each, and are wishes.
+  if (Array.isArray(optional)) {
+    mapped.optional = optional.flatMap((set) => {
+      const ids = isObject(set) && "sourceId" in set ? asList(map(set.sourceId)) : null;
+      return ids === null ? [set] : ids.map((sourceId) => ({ ...set, sourceId }));
+    });
   }
   if (Array.isArray(advanced)) mapped.advanced = advanced.map((set) => mapDeviceIds(set, map));
   return mapped;
@@ -1590,7 +1702,7 @@ var TrackFace = class {
     this.#owner = owner;
     faces.set(track, this);
     if (track === camera) return;
-    for (const type of ["mute", "unmute"]) {
+    for (const type of ["mute", "unmute", "configurationchange"]) {
       camera.addEventListener(type, () => {
         track.dispatchEvent(new Event(type));
         owner.changed();
@@ -1636,7 +1748,8 @@ var TrackFace = class {
     return deviceIds.withOther(getTrackCapabilities.call(this.#camera));
   }
   getConstraints() {
-    return deviceIds.narrowed(getTrackConstraints.call(this.#camera));
+    const { deviceId } = getTrackSettings.call(this.#camera);
+    return deviceIds.narrowed(getTrackConstraints.call(this.#camera), deviceId);
   }
   /** @param {MediaTrackConstraints} [constraints] */
   async applyConstraints(constraints) {
@@ -1645,7 +1758,7 @@ var TrackFace = class {
     // No camera has this id, so the browser refuses it in its own words.
     const refused = { deviceId: { exact: "" } };
     const isOther = ids.length > 0 && !ids.includes(deviceId);
-    const wanted = isOther ? refused : constraints && deviceIds.widened(constraints);
+    const wanted = isOther ? refused : constraints && deviceIds.candidates(constraints)[0];
     this.#changeCount += 1;
     try {
       await applyTrackConstraints.call(this.#camera, wanted);
@@ -2150,6 +2263,12 @@ var Picture = class {
   #isHeld = false;
   /** Whether frames carry their RTP timestamps. */
   #tellsTimestamps = false;
+  #onShown;
+  /** @param {(rtpTimestamp: number | undefined) => void} [onShown] is told of each filtered frame */
+  constructor(onShown = () => {
+  }) {
+    this.#onShown = onShown;
+  }
   get outlivesItsConnection() {
     return this.#surface.outlivesItsSource;
   }
@@ -2195,6 +2314,7 @@ var Picture = class {
       }
       this.#isRaw = false;
       this.hideRaw();
+      this.#onShown(rtpTimestamp);
       return true;
     });
   }
@@ -2269,6 +2389,49 @@ function isBefore(timestamp, other) {
   return (timestamp - other | 0) < 0;
 }
 
+// shim/picture_data.js
+/**
+ * What filters tell of pictures, told to the page together with each picture.
+ *
+ * A message comes by a data channel, its picture by RTP: either may be the first. What belongs to a picture
+ * that has been passed over is dropped.
+ */
+/** Messages that wait for their pictures: a second of a camera. */
+var MAX_WAITING = 30;
+var PictureData = class {
+  #tell;
+  /** By RTP timestamp, oldest first. @type {Map<number, object>} */
+  #waiting = /* @__PURE__ */ new Map();
+  /** Of the picture shown last; undefined where frames carry none. @type {number | undefined} */
+  #shown;
+  /** @param {(data: object) => void} tell */
+  constructor(tell) {
+    this.#tell = tell;
+  }
+  /** @param {unknown} text a message of the channel `data` */
+  receive(text) {
+    /** @type {any} */
+    const message = typeof text === "string" ? parsedJson(text) : null;
+    if (message?.type !== "data") return;
+    const { rtp_timestamp: rtpTimestamp, width, height, filters } = message;
+    const data = { rtpTimestamp, width, height, filters };
+    if (this.#shown === void 0 || rtpTimestamp === this.#shown) return this.#tell(data);
+    this.#waiting.set(rtpTimestamp, data);
+    if (this.#waiting.size > MAX_WAITING) this.#waiting.delete([...this.#waiting.keys()][0]);
+  }
+  /** @param {number | undefined} rtpTimestamp of the picture that is shown now */
+  note(rtpTimestamp) {
+    this.#shown = rtpTimestamp;
+    if (rtpTimestamp === void 0) return;
+    const data = this.#waiting.get(rtpTimestamp);
+    for (const timestamp of this.#waiting.keys()) {
+      // Behind by less than half of all timestamps.
+      if ((rtpTimestamp - timestamp | 0) >= 0) this.#waiting.delete(timestamp);
+    }
+    if (data) this.#tell(data);
+  }
+};
+
 // shim/private_filters.js
 /**
  * Which filters hide what the camera sees.
@@ -2284,13 +2447,13 @@ var PrivateFilters = class {
   #choices = /* @__PURE__ */ new Set();
   /** @param {string | string[] | null} filter null: the server's default @returns {boolean} */
   includes(filter) {
-    const names = [filter ?? []].flat();
-    return names.some((name) => this.#names.has(name)) || this.#choices.has(JSON.stringify(filter));
+    const names = asList(filter);
+    return names.some((name) => this.#names.has(name)) || this.#choices.has(jsonText(filter));
   }
   /** @param {string | string[] | null} filter that the server has called private */
   add(filter) {
     if (typeof filter === "string") this.#names.add(filter);
-    else this.#choices.add(JSON.stringify(filter));
+    else this.#choices.add(jsonText(filter));
   }
 };
 /** The page has one set, since a filter stays private in all of its sessions. */
@@ -2392,6 +2555,8 @@ var CameraSession = class {
   #connection;
   #switch;
   #tracks;
+  #data;
+  #listensForData = false;
   /** @type {Promise<void> | null} */
   #opening = null;
   /** How it ended. @type {{state: 'raw' | 'failed' | 'ended', fault: Fault | null} | null} */
@@ -2412,6 +2577,7 @@ var CameraSession = class {
   constructor(camera, settings, notify) {
     this.#settings = settings;
     this.#notify = notify;
+    this.#data = new PictureData((data) => notify("data", data));
     const signaling = newSignaling(settings);
     this.#choices = new Choices(settings, privateFilters);
     this.#guard = new RawGuard(settings, this.#choices, privateFilters, signaling);
@@ -2419,8 +2585,10 @@ var CameraSession = class {
       camera: () => this.camera,
       outage: () => this.#choices.outage,
       message: (message) => this.#receive(message),
+      data: (text) => this.#data.receive(text),
       opened: (link) => {
         this.#choices.noteOpened(link);
+        if (this.#listensForData) link.listenForData?.();
         this.#guard.obey();
       },
       changed: () => notify("statechange", {}),
@@ -2503,6 +2671,11 @@ var CameraSession = class {
     if (!report) throw new Fault("closed", "the session has no connection yet");
     return report;
   }
+  /** Has the server send what filters tell of their pictures, from now on. */
+  listenForData() {
+    this.#listensForData = true;
+    this.#connection.link?.listenForData?.();
+  }
   /** Looks for the connection, or tries again, without waiting for the next time to do so. */
   lookNow() {
     this.#connection.lookNow();
@@ -2528,7 +2701,7 @@ var CameraSession = class {
     this.#notify("statechange", {});
     this.#guard.begin();
     try {
-      this.#picture = new Picture();
+      this.#picture = new Picture((rtpTimestamp) => this.#data.note(rtpTimestamp));
       this.#guard.guard(this.#picture);
       this.#tracks.begin(this.#picture);
       await this.#connection.open(this.#picture, iceServers);
@@ -2589,8 +2762,415 @@ var CameraSession = class {
  * @returns {string} equal where one session serves both
  */
 function sourceOf(camera, { server, filter, params }) {
-  return JSON.stringify([getTrackSettings.call(camera).deviceId, server, filter, params]);
+  return jsonText([getTrackSettings.call(camera).deviceId, server, filter, params]);
 }
+
+// shim/connection_check.js
+/**
+ * Tries each step between the camera and its filtered picture, in the order in which they depend on each other.
+ *
+ * Every outcome comes from a trial. A step is skipped where one that it needs has failed.
+ */
+/**
+ * @import { P2PCamera, P2PCameraCheck, P2PCameraCheckOptions, P2PCameraSession, P2PCameraStep } from "./api.js"
+ * @import { Settings } from "./settings.js"
+ * @typedef {Omit<P2PCameraStep, 'name'>} Finding
+ */
+var ANSWER_TIMEOUT_MS = 5e3;
+var RELAY_TIMEOUT_MS = 6e3;
+var PICTURE_TIMEOUT_MS = 1e4;
+/** @type {Finding} */
+var SKIPPED = { outcome: "skip", code: "", message: "", detail: {} };
+var ConnectionCheck = class {
+  #page;
+  #settings;
+  #options;
+  /** @type {Map<string, Finding>} */
+  #found = /* @__PURE__ */ new Map();
+  /** @type {P2PCameraSession | null} */
+  #session;
+  /** The check's own call, where no other runs. @type {MediaStream | null} */
+  #stream = null;
+  /** @type {any} */
+  #offers = null;
+  /** @param {P2PCamera} page @param {Settings} settings @param {P2PCameraCheckOptions} options */
+  constructor(page, settings, options) {
+    this.#page = page;
+    this.#settings = settings;
+    this.#options = options;
+    this.#session = page.sessions.find(({ state }) => state === "live") ?? null;
+  }
+  /** @returns {Promise<P2PCameraCheck>} */
+  async run() {
+    /** @type {[P2PCameraStep["name"], string[], () => Promise<Finding>][]} */
+    const steps = [
+      ["server", [], () => this.#server()],
+      ["token", ["server"], () => this.#token()],
+      ["filter", ["token"], () => this.#filter()],
+      ["relay", ["token"], () => this.#relay()],
+      ["camera", [], () => this.#camera()],
+      ["path", ["filter", "camera"], () => this.#path()],
+      ["picture", ["path"], () => this.#picture()]
+    ];
+    const told = [];
+    try {
+      for (const [name, needs, work] of steps) {
+        const isReady = needs.every((need) => ["ok", "note"].includes(this.#found.get(need)?.outcome ?? ""));
+        const isWanted = this.#options.camera !== false || !["camera", "path", "picture"].includes(name);
+        const finding = isReady && isWanted ? await work().catch(failed) : SKIPPED;
+        this.#found.set(name, finding);
+        const step = Object.freeze({ name, ...finding });
+        told.push(step);
+        this.#options.onStep?.(step);
+      }
+    } finally {
+      for (const track of this.#stream?.getTracks() ?? []) track.stop();
+    }
+    const failure = told.find(({ outcome }) => outcome === "fail") ?? null;
+    return Object.freeze({ ok: failure === null, failure, steps: Object.freeze(told) });
+  }
+  async #server() {
+    const { server } = this.#settings;
+    if (this.#settings.fault) throw this.#settings.fault;
+    if (!server) throw new Fault("bad_settings", "p2pcamera.server is not set");
+    const began_ms = performance.now();
+    const response = await answerOf(new URL("healthz", server));
+    const ms = Math.round(performance.now() - began_ms);
+    if (response?.ok) return ok({ ms });
+    if (response) throw new Fault("bad_answer", `${server} answers ${response.status}`);
+    // An opaque answer only tells that there is one.
+    if (await answerOf(new URL("healthz", server), { mode: "no-cors" })) {
+      throw refusal("origin_refused", `the service at ${server} does not allow this page's origin`);
+    }
+    throw new Fault("unreachable", `nothing answers at ${server}`);
+  }
+  async #token() {
+    this.#offers = await new Signaling(this.#settings).filters();
+    return ok({});
+  }
+  async #filter() {
+    const { filters, default: preset } = this.#offers;
+    const names = asList(this.#settings.filter ?? preset);
+    for (const name of names) {
+      const offer = filters.find((one) => one.name === name);
+      if (!offer) throw refusal("unknown_filter", `no worker serves ${name}`);
+      if (offer.state === "failed") {
+        throw refusal("cannot_run", `${name}: ${offer.reason}; ${offer.remedy}`);
+      }
+      if (offer.workers === 0) throw refusal("no_worker", `no live worker serves ${name}`);
+      if (offer.state !== "loaded") {
+        return note(offer.state, `${name} is loaded when it is first used`, { names });
+      }
+    }
+    return ok({ names });
+  }
+  async #relay() {
+    const servers = await newSignaling(this.#settings).iceServersOrFault();
+    const relays = servers.filter(({ urls }) => asList(urls).some((url) => url.startsWith("turn")));
+    if (relays.length === 0) return note("no_relay", "the service names no TURN server", {});
+    const reason = await whyNoRelay(relays);
+    if (reason !== null) throw new Fault("no_relay", reason || "no TURN server has answered");
+    return ok({ urls: asList(relays[0].urls) });
+  }
+  async #camera() {
+    const running = this.#session?.camera;
+    if (running?.readyState === "live") return ok(describe(running));
+    const stream = await this.#page.originalGetUserMedia({ video: this.#options.video ?? true });
+    const [track] = stream.getVideoTracks();
+    const detail = describe(track);
+    track.stop();
+    return ok(detail);
+  }
+  async #path() {
+    if (this.#session === null) {
+      const keep = ({ detail }) => {
+        this.#session = detail.session;
+      };
+      this.#page.addEventListener("statechange", keep);
+      try {
+        this.#stream = await navigator.mediaDevices.getUserMedia({ video: this.#options.video ?? true });
+      } finally {
+        this.#page.removeEventListener("statechange", keep);
+      }
+    }
+    const session = (
+      /** @type {P2PCameraSession} */
+      this.#session
+    );
+    const report = await session.getStats();
+    const entries = [...report.values()];
+    const transport = entries.find(({ type }) => type === "transport");
+    const pair = report.get(transport?.selectedCandidatePairId) ?? entries.find(({ nominated }) => nominated);
+    const ends = [pair?.localCandidateId, pair?.remoteCandidateId].map((id) => report.get(id));
+    const isRelayed = ends.some((candidate) => candidate?.candidateType === "relay");
+    return ok({ ms: Math.round(await session.ping()), isRelayed, protocol: ends[0]?.protocol ?? "" });
+  }
+  async #picture() {
+    const session = this.#session;
+    const page = this.#page;
+    /** @type {any} */
+    let quality = null;
+    const isLive = await new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), PICTURE_TIMEOUT_MS);
+      page.addEventListener("quality", function heard({ detail }) {
+        if (detail.session !== session) return;
+        quality = detail.quality;
+        if (quality.picture !== "live" || quality.latency_ms === null) return;
+        page.removeEventListener("quality", heard);
+        clearTimeout(timer);
+        resolve(true);
+      });
+    });
+    if (isLive) return ok({ ...quality });
+    const { trouble } = session?.stats ?? {};
+    throw trouble ? refusal("cannot_run", trouble.text) : new Fault("timeout", "no filtered picture has come back");
+  }
+};
+/** @param {string} code of the service's errors @param {string} message */
+function refusal(code, message) {
+  return new Fault(code, message);
+}
+/** @param {object} detail @returns {Finding} */
+function ok(detail) {
+  return { outcome: "ok", code: "", message: "", detail };
+}
+/** @param {string} code @param {string} message @param {object} detail @returns {Finding} */
+function note(code, message, detail) {
+  return { outcome: "note", code, message, detail };
+}
+/** @param {any} error @returns {Finding} */
+function failed(error) {
+  // The browser's own errors have a name; of ours, the code says more.
+  const code = typeof error?.code === "string" ? error.code : String(error?.name ?? "error");
+  return { outcome: "fail", code, message: String(error?.message ?? error), detail: {} };
+}
+/** @param {URL} address @param {RequestInit} [init] */
+function answerOf(address, init = {}) {
+  const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+  return fetchNative(address, { cache: "no-store", credentials: "omit", signal, ...init }).catch(() => null);
+}
+/** @param {RTCIceServer[]} iceServers with TURN @returns {Promise<string | null>} null: one relays; empty: no answer */
+async function whyNoRelay(iceServers) {
+  const peer = new RTCPeerConnection({ iceServers, iceTransportPolicy: "relay" });
+  let reason = "";
+  try {
+    peer.createDataChannel("probe");
+    const outcome = new Promise((resolve) => {
+      setTimeout(() => resolve(false), RELAY_TIMEOUT_MS);
+      peer.addEventListener("icecandidate", ({ candidate }) => {
+        if (candidate?.candidate) resolve(true);
+        else if (candidate === null) resolve(false);
+      });
+    });
+    peer.addEventListener("icecandidateerror", ({ errorCode, errorText }) => {
+      reason = `${errorCode} ${errorText}`.trim();
+    });
+    await peer.setLocalDescription();
+    return await outcome ? null : reason;
+  } finally {
+    peer.close();
+  }
+}
+/** @param {MediaStreamTrack} track */
+function describe(track) {
+  const { width = 0, height = 0 } = track.getSettings();
+  return { label: track.label, width, height };
+}
+
+// shim/quality.js
+/**
+ * How good the filtered picture is, and what limits it, judged from what is measured anyway.
+ */
+/** Of the frames that one step is given, so many arrive where it limits nothing. */
+var ENOUGH = 0.75;
+/** Packets lost by which a network is to blame for missing frames, and by which it is poor. */
+var LOSSY = 0.03;
+var VERY_LOSSY = 0.1;
+/** A conversation suffers from more (ITU-T G.114 recommends 150 ms one way, and no more than 400). */
+var LATE_MS = 250;
+var VERY_LATE_MS = 500;
+/**
+ * What `RTCPeerConnection.getStats` has counted since the connection began, of one moment.
+ * @typedef {object} Counts
+ * @property {number} sentFps frames a second that the page's encoder gives out
+ * @property {string} encoderLimit `qualityLimitationReason` of W3C webrtc-stats
+ * @property {number} upLoss share of packets, as the server reported it last
+ * @property {number} rtt_ms
+ * @property {number} shownFps frames a second that the page has decoded
+ * @property {number} received packets
+ * @property {number} lost packets
+ * @property {number} waited_s sum over frames of the time in the jitter buffer
+ * @property {number} emitted frames that have left it
+ * @property {number} width of the returned picture
+ * @property {number} height of it
+ */
+/** @param {Iterable<[string, any]>} report @returns {Counts} zeros for what a browser does not tell */
+function countsOf(report) {
+  const counts = {
+    sentFps: 0,
+    encoderLimit: "none",
+    upLoss: 0,
+    rtt_ms: 0,
+    shownFps: 0,
+    received: 0,
+    lost: 0,
+    waited_s: 0,
+    emitted: 0,
+    width: 0,
+    height: 0
+  };
+  for (const [, entry] of report) {
+    const isVideo = entry.kind === "video";
+    if (entry.type === "outbound-rtp" && isVideo) {
+      counts.sentFps = entry.framesPerSecond ?? 0;
+      counts.encoderLimit = entry.qualityLimitationReason ?? "none";
+    } else if (entry.type === "remote-inbound-rtp" && isVideo) counts.upLoss = entry.fractionLost ?? 0;
+    else if (entry.type === "candidate-pair" && entry.nominated) {
+      counts.rtt_ms = (entry.currentRoundTripTime ?? 0) * 1e3;
+    } else if (entry.type === "inbound-rtp" && isVideo) {
+      counts.shownFps = entry.framesPerSecond ?? 0;
+      counts.received = entry.packetsReceived ?? 0;
+      counts.lost = Math.max(0, entry.packetsLost ?? 0);
+      counts.waited_s = entry.jitterBufferDelay ?? 0;
+      counts.emitted = entry.jitterBufferEmittedCount ?? 0;
+      counts.width = entry.frameWidth ?? 0;
+      counts.height = entry.frameHeight ?? 0;
+    }
+  }
+  return counts;
+}
+/**
+ * @param {P2PCameraState} state of the session
+ * @param {P2PCameraStats | null} stats the server's newest
+ * @param {Counts | null} now null: there is no connection
+ * @param {Counts | null} before of the last judgement
+ * @returns {P2PCameraQuality}
+ */
+function judged(state, stats, now, before) {
+  const picture = stats?.state ?? null;
+  if (state !== "live" || stats === null || now === null) {
+    return Object.freeze({
+      state,
+      picture,
+      level: "none",
+      limit: null,
+      latency_ms: null,
+      fps: 0,
+      width: 0,
+      height: 0
+    });
+  }
+  const { width, height, shownFps: fps } = now;
+  const downLoss = share(now.lost - (before?.lost ?? 0), now.received - (before?.received ?? 0));
+  const stages = stages_ms(stats, now, before);
+  const latency_ms = stats.latency_ms.total === void 0 ? null : Math.round(sum(stages));
+  const missing = missingFrames(stats, now);
+  const ratio = missing ? missing.ratio : 1;
+  /** @type {P2PCameraLimit | null} */
+  let limit = missing ? missing.limit ?? slower(stages) : null;
+  if (limit === null && Math.max(downLoss, now.upLoss) >= LOSSY) {
+    limit = downLoss > now.upLoss ? "down" : "up";
+  }
+  if (limit === null && now.encoderLimit === "bandwidth") limit = "up";
+  if (limit === null && now.encoderLimit === "cpu") limit = "page";
+  if (limit === null && (latency_ms ?? 0) > LATE_MS) limit = slowest(stages);
+  const isPoor = picture !== "live" || ratio < ENOUGH / 2 || Math.max(downLoss, now.upLoss) >= VERY_LOSSY || (latency_ms ?? 0) > VERY_LATE_MS;
+  const level = isPoor ? "poor" : limit === null ? "good" : "fair";
+  return Object.freeze({ state, picture, level, limit, latency_ms, fps, width, height });
+}
+/**
+ * Where frames are missing: between the page's encoder and the server, inside it, or on the way back.
+ * @param {P2PCameraStats} stats @param {Counts} now
+ * @returns {{ratio: number, limit: P2PCameraLimit | null} | null} `limit` is null where it is filter or server
+ */
+function missingFrames({ fps_in, fps_out, trouble }, { sentFps, shownFps }) {
+  if (trouble) return { ratio: 0, limit: "filter" };
+  const steps = [
+    { given: sentFps, come: fps_in, limit: (
+      /** @type {const} */
+      "up"
+    ) },
+    { given: fps_in, come: fps_out, limit: null },
+    { given: fps_out, come: shownFps, limit: (
+      /** @type {const} */
+      "down"
+    ) }
+  ];
+  const ratios = steps.filter(({ given }) => given > 0).map(({ given, come, limit }) => ({ ratio: come / given, limit }));
+  const worst = ratios.reduce((one, other) => other.ratio < one.ratio ? other : one, {
+    ratio: 1,
+    limit: null
+  });
+  return worst.ratio < ENOUGH ? worst : null;
+}
+/**
+ * @param {P2PCameraStats} stats @param {Counts} now @param {Counts | null} before
+ * @returns {Record<P2PCameraLimit, number>} milliseconds that each adds to the delay
+ */
+function stages_ms({ latency_ms }, now, before) {
+  const { batch = 0, total = 0, decode = 0, encode = 0 } = latency_ms;
+  const waited_ms = share(now.waited_s - (before?.waited_s ?? 0), now.emitted - (before?.emitted ?? 0)) * 1e3;
+  return {
+    page: 0,
+    up: now.rtt_ms / 2,
+    server: Math.max(0, total - batch) + decode + encode,
+    filter: batch,
+    down: now.rtt_ms / 2 + waited_ms
+  };
+}
+/** @param {Record<P2PCameraLimit, number>} stages @returns {P2PCameraLimit} the slower one of server and filter */
+function slower({ server, filter }) {
+  return filter >= server ? "filter" : "server";
+}
+/** @param {Record<P2PCameraLimit, number>} stages @returns {P2PCameraLimit} */
+function slowest(stages) {
+  const names = (
+    /** @type {P2PCameraLimit[]} */
+    Object.keys(stages)
+  );
+  return names.reduce((one, other) => stages[other] > stages[one] ? other : one);
+}
+/** @param {Record<string, number>} stages */
+function sum(stages) {
+  return Object.values(stages).reduce((one, other) => one + other, 0);
+}
+/** @param {number} part @param {number} rest_or_whole @returns {number} 0 where nothing is counted */
+function share(part, rest_or_whole) {
+  return rest_or_whole > 0 ? Math.max(0, part) / rest_or_whole : 0;
+}
+
+// shim/quality_news.js
+/**
+ * Tells the page how good each session's picture is: once a second, and when a session's state changes.
+ */
+var QualityNews = class {
+  #tell;
+  /** @type {WeakMap<P2PCameraSession, Counts>} */
+  #counts = /* @__PURE__ */ new WeakMap();
+  /** @param {(session: P2PCameraSession, quality: P2PCameraQuality) => void} tell */
+  constructor(tell) {
+    this.#tell = tell;
+  }
+  /** @param {P2PCameraSession} session @param {string} type of the event that tells of it */
+  async note(session, type) {
+    // With an extension nobody listens.
+    if (embedder || type !== "stats" && type !== "statechange") return;
+    let now = null;
+    try {
+      if (session.state === "live") now = countsOf(
+        /** @type {any} */
+        await session.getStats()
+      );
+    } catch {
+      // The connection has ended meanwhile.
+    }
+    const before = this.#counts.get(session) ?? null;
+    // A new connection counts anew.
+    const isSame = before !== null && now !== null && before.received <= now.received;
+    if (now) this.#counts.set(session, now);
+    this.#tell(session, judged(session.state, session.stats, now, isSame ? before : null));
+  }
+};
 
 // shim/token_source.js
 /**
@@ -2666,7 +3246,7 @@ async function fetchToken(url) {
   const response = await fetchNative(url, { credentials: "same-origin", cache: "no-store" });
   if (!response.ok) throw new Error(`${response.status}`);
   const text = (await response.text()).trim();
-  return text.startsWith("{") ? JSON.parse(text).token : text;
+  return text.startsWith("{") ? parsedJson(text)?.token : text;
 }
 /** @param {string | Promise<string>} asked @returns {Promise<string>} */
 async function withinLimit(asked) {
@@ -2695,6 +3275,7 @@ async function withinLimit(asked) {
  * @property {'closed' | 'open'} outage
  * @property {TokenSource | undefined} token
  * @property {'untouched' | 'sync'} audio
+ * @property {'off' | 'self'} mirror
  * @property {Fault | null} fault of the script tag
  */
 /**
@@ -2707,7 +3288,7 @@ async function withinLimit(asked) {
  * @returns {Settings}
  */
 function readSettings(script, baseUrl) {
-  const { filter, params, outage, token, tokenUrl, server, audio } = script?.dataset ?? {};
+  const { filter, params, outage, token, tokenUrl, server, audio, mirror } = script?.dataset ?? {};
   /** @type {Settings} */
   const settings = {
     server: "",
@@ -2716,11 +3297,13 @@ function readSettings(script, baseUrl) {
     outage: "closed",
     token: void 0,
     audio: "untouched",
+    mirror: "off",
     fault: null
   };
   try {
     settings.outage = checkedOutage(outage ?? "closed");
     settings.audio = checkedAudio(audio ?? "untouched");
+    settings.mirror = checkedMirror(mirror ?? "off");
     settings.token = tokenSource(token, tokenUrl, baseUrl);
     settings.filter = filterFromText(filter ?? "");
     settings.params = paramsFromText(params ?? "{}");
@@ -2752,8 +3335,9 @@ function paramsFromText(text) {
  */
 function serverFromText(text, source, baseUrl) {
   if (text) return new URL(text.replace(/\/*$/, "/"), baseUrl).href;
-  if (source) return new URL(".", source).href;
-  throw new Fault("bad_settings", "the script tag needs src or data-server, or p2pcamera.server an address");
+  if (/^https?:/.test(source)) return new URL(".", source).href;
+  const why = source ? `a script from ${source.slice(0, 40)} does not tell where the server is` : "where is the server";
+  throw new Fault("bad_settings", `${why}: the script tag needs data-server, or p2pcamera.server an address`);
 }
 /** @param {string} value @returns {'closed' | 'open'} @throws {Fault} */
 function checkedOutage(value) {
@@ -2764,6 +3348,45 @@ function checkedOutage(value) {
 function checkedAudio(value) {
   if (value === "untouched" || value === "sync") return value;
   throw new Fault("bad_settings", `audio is untouched or sync, not ${value}`);
+}
+/** @param {string} value @returns {'off' | 'self'} @throws {Fault} */
+function checkedMirror(value) {
+  if (value === "off" || value === "self") return value;
+  throw new Fault("bad_settings", `mirror is off or self, not ${value}`);
+}
+
+// shim/opening.js
+/**
+ * How a camera is opened by the browser's own call, and how a page hears that it could not be filtered.
+ */
+/**
+ * @param {MediaStreamConstraints[]} ways to ask for the same camera, of which one names it as the browser does
+ * @param {(constraints: MediaStreamConstraints) => Promise<MediaStream>} openCamera
+ */
+async function firstThatOpens(ways, openCamera) {
+  for (const way of ways.slice(0, -1)) {
+    try {
+      return await openCamera(way);
+    } catch (error) {
+      // Said before the user is asked for permission.
+      if (
+        /** @type {Error} */
+        error?.name !== "OverconstrainedError"
+      ) throw error;
+    }
+  }
+  return openCamera(ways[ways.length - 1]);
+}
+/**
+ * @param {Fault} fault @param {Window & typeof globalThis} window
+ * @returns {DOMException} as a camera that cannot be read, with the fault and its code
+ */
+function thrown(fault, window2) {
+  const text = `The filtered camera could not start: ${fault.message}`;
+  const error = new window2.DOMException(text, "NotReadableError");
+  const about = { configurable: true, writable: true };
+  Object.defineProperty(error, "code", { ...about, value: fault.code, enumerable: true });
+  return Object.defineProperty(error, "cause", { ...about, value: fault });
 }
 
 // shim/delay_path.js
@@ -2890,7 +3513,7 @@ function likeness(one, other) {
 }
 /** @param {number[]} values */
 function mean(values) {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+  return values.reduce((sum2, value) => sum2 + value, 0) / values.length;
 }
 
 // shim/delayed_microphone.js
@@ -3085,7 +3708,7 @@ var LatencyCounter = class {
     const before = this.#before.ssrc === now.ssrc ? this.#before : {};
     this.#before = now;
     /** @param {string} sum @param {string} count */
-    const mean_ms = (sum, count) => 1e3 * (now[sum] - before[sum]) / (now[count] - before[count]);
+    const mean_ms = (sum2, count) => 1e3 * (now[sum2] - before[sum2]) / (now[count] - before[count]);
     const received_ms = mean_ms("processing_s", "framesDecoded");
     const buffered_ms = mean_ms("buffer_s", "framesBuffered") + mean_ms("decode_s", "framesDecoded");
     const roundTrip_ms = median(this.#pings_ms);
@@ -3114,7 +3737,7 @@ var LatencyCounter = class {
  */
 function sum_ms(stages) {
   return stages.reduce(
-    (sum, { value_ms }) => sum === null || value_ms === null ? null : sum + value_ms,
+    (sum2, { value_ms }) => sum2 === null || value_ms === null ? null : sum2 + value_ms,
     0
   );
 }
@@ -3176,6 +3799,8 @@ var LatencyMeter = class {
  * The sound of one call, as late as its picture.
  */
 var MEASURE_MS = 1e3;
+/** Of the first measurement, where the picture has been there for a while. */
+var MEASURE_FIRST_MS = 300;
 /** What the browser's audio processing takes by itself, until that has been heard. */
 var USUAL_WAY_S = 0.02;
 /** It is listened to at every such step. */
@@ -3186,6 +3811,7 @@ var NEWS_S = 0.01;
 var Sound = class {
   #session;
   #context;
+  #meter;
   /** @type {Set<DelayedMicrophone>} */
   #delayed = /* @__PURE__ */ new Set();
   /** By the context's clock. @type {DelayPath} */
@@ -3200,12 +3826,19 @@ var Sound = class {
     this.#session = session;
     this.#context = context;
     this.#onClose = onClose;
-    this.#follow(new LatencyMeter(session));
+    this.#meter = new LatencyMeter(session);
     // The machine may have slept, or a telephone call may have interrupted.
     context.addEventListener("statechange", () => {
       if (context.state !== "running" && context.state !== "closed") context.resume().catch(() => {
       });
     });
+  }
+  /** Finds the delay before the first microphone is added, so that it need not leap. */
+  async measure() {
+    await this.#take();
+    await pause(MEASURE_FIRST_MS);
+    await this.#take();
+    this.#delayBy((this.#session.latency_ms ?? 0) / 1e3);
   }
   /** @param {MediaStreamTrack} microphone @returns {MediaStreamTrack} the page's track, in its place */
   add(microphone) {
@@ -3216,6 +3849,7 @@ var Sound = class {
         if (this.#delayed.size === 0) this.#close();
       }
     });
+    if (this.#delayed.size === 0) this.#follow();
     this.#delayed.add(delayed);
     delayed.follow(this.#path);
     return delayed.track;
@@ -3231,18 +3865,22 @@ var Sound = class {
   end() {
     for (const delayed of this.#delayed) delayed.end();
   }
-  /** @param {LatencyMeter} meter */
-  #follow(meter) {
+  async #take() {
+    const session = this.#session;
+    if (session.state !== "live") return;
+    session.latency_ms = await this.#meter.take().catch(() => null) ?? session.latency_ms;
+  }
+  #follow() {
     this.#timer = window.setTimeout(async () => {
       const session = this.#session;
       if (session.state === "live") {
-        session.latency_ms = await meter.take().catch(() => null) ?? session.latency_ms;
+        await this.#take();
         await this.#listen();
       }
       if (this.#delayed.size === 0) return;
       // Without a picture there are no lips to match.
       this.#delayBy(session.isOpen ? (session.latency_ms ?? 0) / 1e3 : 0);
-      if (session.isOpen) this.#follow(meter);
+      if (session.isOpen) this.#follow();
     }, MEASURE_MS);
   }
   /**
@@ -3265,8 +3903,8 @@ var Sound = class {
   /** @param {number} latency_s */
   #delayBy(latency_s) {
     const now_s = this.#context.currentTime;
-    this.#session.audioDelay_ms = 1e3 * (delayAt(this.#path, now_s) + this.#way_s);
     const path = pathTo(this.#path, now_s, latency_s - this.#way_s);
+    this.#session.audioDelay_ms = 1e3 * (delayAt(path, now_s) + this.#way_s);
     if (path === this.#path) return;
     this.#path = path;
     for (const delayed of this.#delayed) delayed.follow(path);
@@ -3287,10 +3925,15 @@ var Page = class extends EventTarget {
   #raw = /* @__PURE__ */ new Set();
   /** @type {Set<Sound>} */
   #sounds = /* @__PURE__ */ new Set();
+  #listensForData = false;
+  #quality = new QualityNews((session, quality) => {
+    this.dispatchEvent(new CustomEvent("quality", { detail: { session, quality } }));
+  });
   /**
    * @param {Settings} settings
-   * @param {{getUserMedia: (constraints?: MediaStreamConstraints) => Promise<MediaStream>, restore: () => void}} browser
-   *   its own function, and what puts all of its functions back
+   * @param {{getUserMedia: (constraints?: MediaStreamConstraints) => Promise<MediaStream>, restore: () => void,
+   *   places: () => Iterable<Place>}} browser its own function, what puts all of its functions back, and the windows
+   *   whose functions are replaced
    */
   constructor(settings, browser) {
     super();
@@ -3332,6 +3975,13 @@ var Page = class extends EventTarget {
   set audio(audio) {
     this.#settings.audio = checkedAudio(audio);
   }
+  get mirror() {
+    return this.#settings.mirror;
+  }
+  set mirror(mirror) {
+    this.#settings.mirror = checkedMirror(mirror);
+    for (const place of this.#browser.places()) place.mirror();
+  }
   /** @returns {undefined} */
   get token() {
     return void 0;
@@ -3364,7 +4014,7 @@ var Page = class extends EventTarget {
   async coverFor(filter, params) {
     const { params: paramsNow } = this;
     const told = await newSignaling({ ...this.#settings }).privateFilters();
-    const isPrivate = privateFilters.includes(filter) || [filter].flat().some((name) => told.includes(name));
+    const isPrivate = privateFilters.includes(filter) || asList(filter).some((name) => told.includes(name));
     // The user may have chosen something else meanwhile.
     if (!isPrivate || this.params !== paramsNow) return false;
     this.filter = filter;
@@ -3377,6 +4027,10 @@ var Page = class extends EventTarget {
     for (const session of this.#raw) session.close();
     this.#raw.clear();
     for (const face of rawFaces) face.end();
+  }
+  /** @param {P2PCameraCheckOptions} [options] */
+  checkConnection(options = {}) {
+    return new ConnectionCheck(this, { ...this.#settings }, options).run();
   }
   /** @param {MediaStreamConstraints} [constraints] */
   originalGetUserMedia(constraints) {
@@ -3401,9 +4055,8 @@ var Page = class extends EventTarget {
       /** @type {MediaTrackConstraints} */
       asked.video
     );
-    const stream = await openCamera(
-      namesCamera(video) ? { ...asked, video: deviceIds.widened(video) } : asked
-    );
+    const ways = namesCamera(video) ? deviceIds.candidates(video).map((one) => ({ ...asked, video: one })) : [asked];
+    const stream = await firstThatOpens(ways, openCamera);
     const [camera] = stream.getVideoTracks();
     // The page's own function has come here before.
     if (faces.has(camera)) return stream;
@@ -3432,9 +4085,27 @@ var Page = class extends EventTarget {
         return stream;
       }
       for (const track of stream.getTracks()) stopTrack.call(track);
-      const text = `The filtered camera could not start: ${message}`;
-      throw new place.window.DOMException(text, "NotReadableError");
+      throw thrown(
+        /** @type {Fault} */
+        error,
+        place.window
+      );
     }
+  }
+  /**
+   * Delays microphones that are asked for alone like the picture that the page has already: of the newest camera.
+   * @param {Place} place @param {MediaStream} stream as the browser gave it
+   */
+  async delayedStream(place, stream) {
+    const microphones = stream.getAudioTracks();
+    const session = [...this.#sessions].reverse().find(({ isOpen }) => isOpen);
+    if (this.audio !== "sync" || !session || microphones.length === 0) return stream;
+    if (stream.getVideoTracks().length > 0 || microphones.some((track) => faces.has(track))) return stream;
+    const context = await runningContext();
+    if (!context) return stream;
+    const sound = this.#soundOf(session, context);
+    await sound.measure();
+    return new place.window.MediaStream(microphones.map((track) => sound.add(track)));
   }
   /** @param {CameraSession} session @param {AudioContext} context that runs */
   #soundOf(session, context) {
@@ -3453,8 +4124,19 @@ var Page = class extends EventTarget {
       settings,
       (type, detail) => this.#notify(session, type, detail)
     );
+    if (this.#listensForData) session.listenForData();
     this.#sessions.add(session);
     return session;
+  }
+  /**
+   * @param {string} type @param {any} listener @param {any} [options]
+   */
+  addEventListener(type, listener, options) {
+    super.addEventListener(type, listener, options);
+    // Before anybody listens nothing is computed for it, and no channel is opened.
+    if (type !== "data" || this.#listensForData) return;
+    this.#listensForData = true;
+    for (const session of this.#sessions) session.listenForData();
   }
   closeAll() {
     for (const session of this.#sessions) session.close();
@@ -3473,6 +4155,124 @@ var Page = class extends EventTarget {
     if (session.state === "raw") this.#raw.add(session);
     else this.#raw.delete(session);
     this.dispatchEvent(new CustomEvent(type, { detail: { session, ...detail } }));
+    this.#quality.note(session, type);
+  }
+};
+
+// shim/camera_elements.js
+/**
+ * The elements by which a page asks for a camera: `<usermedia>` has a stream, `<camera>` a track.
+ *
+ * The browser sets them, and says so by an event. The page sees neither before the filtered camera is there.
+ */
+/** @typedef {{raw: object, seen: object | null, error: DOMException | null}} Answer what stands behind one element */
+/** What has the answer, which is also the name of the event that tells of it. */
+var KINDS = { HTMLUserMediaElement: "stream", HTMLCameraElement: "track" };
+var CameraElements = class {
+  #place;
+  #filter;
+  /** @type {WeakMap<object, Answer>} */
+  #answers = /* @__PURE__ */ new WeakMap();
+  /** What the page has asked of an element. @type {WeakMap<object, MediaTrackConstraints>} */
+  #asked = /* @__PURE__ */ new WeakMap();
+  /** @type {AbortController | null} */
+  #listening = null;
+  /**
+   * @param {Place} place
+   * @param {(video: MediaTrackConstraints | true, raw: MediaStream) => Promise<MediaStream>} filter makes the
+   *   filtered stream of a raw one, or gives that back where cameras are not filtered now
+   */
+  constructor(place, filter) {
+    this.#place = place;
+    this.#filter = filter;
+  }
+  /** @param {Replacements} replacements @param {(video: any) => any} widened names both ids of a camera */
+  install(replacements, widened) {
+    const own = (
+      /** @type {any} */
+      this.#place.window
+    );
+    this.#listening = new AbortController();
+    const { signal } = this.#listening;
+    for (const [name, member] of Object.entries(KINDS)) {
+      const { prototype } = own[name] ?? {};
+      if (!prototype) continue;
+      const native = Object.getOwnPropertyDescriptor(prototype, member)?.get;
+      if (!native) continue;
+      const elements = this;
+      const make = (one, read) => {
+        replacements.replace(prototype, one, (before) => ({
+          /** @this {HTMLElement} */
+          [one]() {
+            const answer = elements.#answerOf(this, native, member);
+            return answer === null ? before.call(this) : read(answer);
+          }
+        }));
+      };
+      make(member, ({ seen }) => seen);
+      make("error", ({ error }) => error);
+      replacements.replace(prototype, "setConstraints", (before) => ({
+        /** @this {HTMLElement} @param {any} constraints */
+        setConstraints(constraints) {
+          elements.#asked.set(this, constraints?.video ?? constraints ?? true);
+          return before.call(this, widened(constraints));
+        }
+      }));
+      own.addEventListener(
+        member,
+        (event) => {
+          const { target } = event;
+          if (!(target instanceof own[name])) return;
+          const answer = elements.#answerOf(
+            /** @type {HTMLElement} */
+            target,
+            native,
+            member
+          );
+          if (answer && answer.seen === null) event.stopImmediatePropagation();
+        },
+        { capture: true, signal }
+      );
+    }
+  }
+  uninstall() {
+    this.#listening?.abort();
+  }
+  /**
+   * @param {HTMLElement} element @param {() => any} native getter of what the browser gives
+   * @param {string} member
+   * @returns {Answer | null} null where the browser gives nothing
+   */
+  #answerOf(element, native, member) {
+    const raw = native.call(element);
+    if (!raw) return null;
+    const known = this.#answers.get(element) ?? null;
+    if (known !== null && known.raw === raw) return known;
+    /** @type {Answer} */
+    const answer = { raw, seen: null, error: null };
+    this.#answers.set(element, answer);
+    this.#fill(element, answer, member);
+    return answer;
+  }
+  /** @param {HTMLElement} element @param {Answer} answer @param {string} member */
+  async #fill(element, answer, member) {
+    const { window: window2 } = this.#place;
+    const isTrack = member === "track";
+    const { raw } = (
+      /** @type {any} */
+      answer
+    );
+    try {
+      const stream = isTrack ? new window2.MediaStream([raw]) : raw;
+      const hasVideo = stream.getVideoTracks().length > 0;
+      const filtered = hasVideo ? await this.#filter(this.#asked.get(element) ?? true, stream) : stream;
+      answer.seen = isTrack ? filtered.getVideoTracks()[0] : filtered;
+      element.dispatchEvent(new window2.Event(member));
+    } catch (error) {
+      answer.error = /** @type {DOMException} */
+      error;
+      element.dispatchEvent(new window2.Event("error"));
+    }
   }
 };
 
@@ -3528,6 +4328,144 @@ var FrameWatch = class {
   }
 };
 
+// shim/mirrors.js
+/**
+ * The page's own view of a front camera, mirrored as in a looking glass.
+ *
+ * The element is turned, not the picture: what is sent and recorded stays as others see it, with its words
+ * readable.
+ */
+var MIRRORED = "-1 1";
+var Mirrors = class {
+  #isWanted;
+  /** Elements that are turned by us, and not by the page's own style. @type {WeakSet<HTMLMediaElement>} */
+  #turned = /* @__PURE__ */ new WeakSet();
+  /** @param {() => boolean} isWanted */
+  constructor(isWanted) {
+    this.#isWanted = isWanted;
+  }
+  /** @param {Replacements} replacements @param {typeof globalThis} window whose elements are looked at */
+  install(replacements, window2) {
+    const mirrors = this;
+    const make = (native) => ({
+      /** @this {HTMLMediaElement} @param {MediaProvider | null} stream */
+      srcObject(stream) {
+        native.call(this, stream);
+        mirrors.look(this);
+      }
+    });
+    replacements.replace(window2.HTMLMediaElement.prototype, "srcObject", make, "set");
+  }
+  /** Turns an element, or turns it back. @param {HTMLMediaElement} element that shows something else now */
+  look(element) {
+    const { style, srcObject } = element;
+    if (this.#isWanted() && showsFrontCamera(srcObject)) {
+      if (style.scale !== "") return;
+      style.scale = MIRRORED;
+      this.#turned.add(element);
+    } else if (this.#turned.delete(element) && style.scale === MIRRORED) style.scale = "";
+  }
+  /** @param {Document} document of which all elements are looked at */
+  lookAtAll(document2) {
+    for (const element of document2.querySelectorAll("video")) this.look(element);
+  }
+};
+/** @param {MediaProvider | null} shown @returns {boolean} whether it is a filtered camera that looks at its user */
+function showsFrontCamera(shown) {
+  if (!shown || !("getVideoTracks" in shown)) return false;
+  const face = faces.get(shown.getVideoTracks()[0]);
+  // A computer's camera does not say where it looks.
+  return face instanceof TrackFace && face.getSettings().facingMode !== "environment";
+}
+
+// shim/photos.js
+/**
+ * Photographs of a filtered camera: frames of the page's own track, in the sizes that the camera itself offers.
+ *
+ * The browser makes an `ImageCapture` for any track, but asks a device for what it does not find in the track.
+ */
+/** As cameras of Chromium do. */
+var TYPE = "image/jpeg";
+var QUALITY = 0.95;
+var Photos = class {
+  #face;
+  #capture;
+  /** @param {TrackFace} face of the page's track @param {ImageCapture} capture the page's, of that track */
+  constructor(face, capture) {
+    this.#face = face;
+    this.#capture = capture;
+  }
+  getPhotoCapabilities() {
+    return this.#ofCamera().getPhotoCapabilities();
+  }
+  getPhotoSettings() {
+    return this.#ofCamera().getPhotoSettings();
+  }
+  /** @param {PhotoSettings} [settings] @returns {Promise<Blob>} */
+  async takePhoto(settings = {}) {
+    await this.#check(settings);
+    const frame = await grabFrame.call(this.#capture);
+    const { width, height } = sizeOf(frame, settings);
+    const canvas = new OffscreenCanvas(width, height);
+    canvas.getContext("2d", { alpha: false })?.drawImage(frame, 0, 0, width, height);
+    frame.close();
+    return canvas.convertToBlob({ type: TYPE, quality: QUALITY });
+  }
+  /** Refuses what the camera would refuse. @param {PhotoSettings} settings @throws {DOMException} */
+  async #check(settings) {
+    const { imageWidth, imageHeight, redEyeReduction } = settings;
+    if (![imageWidth, imageHeight, redEyeReduction].some((value) => value !== void 0)) return;
+    const told = await this.getPhotoCapabilities();
+    const { DOMException } = this.#face.place.window;
+    for (
+      const name of
+      /** @type {const} */
+      ["imageWidth", "imageHeight"]
+    ) {
+      const { min = 1, max = Infinity } = told[name] ?? {};
+      const value = settings[name] ?? min;
+      if (!(value >= min && value <= max)) {
+        throw new DOMException(`${name} is out of range`, "NotSupportedError");
+      }
+    }
+    if (redEyeReduction && told.redEyeReduction !== "controllable") {
+      throw new DOMException("redEyeReduction is not controllable", "NotSupportedError");
+    }
+  }
+  #ofCamera() {
+    return new ImageCapture(this.#face.camera);
+  }
+};
+/** @param {Replacements} replacements @param {typeof globalThis} window whose photographs show what the track shows */
+function replacePhotos(replacements, window2) {
+  const { prototype } = window2.ImageCapture ?? {};
+  if (!prototype) return;
+  for (
+    const name of
+    /** @type {const} */
+    ["takePhoto", "getPhotoCapabilities", "getPhotoSettings"]
+  ) {
+    replacements.replace(prototype, name, (native) => ({
+      /** @this {ImageCapture} @param {any[]} given */
+      [name](...given) {
+        const track = photographedTrackOf?.call(this);
+        const face = track && faces.get(track);
+        const isFiltered = face instanceof TrackFace && face.camera !== track && track.readyState === "live";
+        return isFiltered ? new Photos(face, this)[name](...given) : native.apply(this, given);
+      }
+    }));
+  }
+}
+/**
+ * @param {{width: number, height: number}} frame
+ * @param {PhotoSettings} settings of which one side keeps the proportions
+ */
+function sizeOf(frame, { imageWidth, imageHeight }) {
+  const width = imageWidth ?? (imageHeight ? imageHeight * frame.width / frame.height : frame.width);
+  const height = imageHeight ?? (imageWidth ? imageWidth * frame.height / frame.width : frame.height);
+  return { width: Math.max(1, Math.round(width)), height: Math.max(1, Math.round(height)) };
+}
+
 // shim/replacements.js
 /**
  * Functions and getters of ours in the place of the browser's own.
@@ -3574,6 +4512,8 @@ var Place = class {
   #page;
   #frames;
   #replacements = new Replacements();
+  #elements;
+  #mirrors;
   #isInstalled = false;
   /**
    * @param {Window & typeof globalThis} own the window
@@ -3583,6 +4523,11 @@ var Place = class {
   constructor(own, page, reached) {
     this.window = own;
     this.#page = page;
+    this.#mirrors = new Mirrors(() => this.#isInstalled && page.mirror === "self");
+    this.#elements = new CameraElements(
+      this,
+      async (video, raw) => await this.#isOn() ? page.filteredStream(this, { video }, async () => raw) : raw
+    );
     this.#frames = new FrameWatch((frame, content) => {
       if (this.#isInstalled) reached(frame, content);
     });
@@ -3604,15 +4549,23 @@ var Place = class {
     this.#askFaces(MediaDeviceInfo.prototype, DeviceFace);
     if (InputDeviceInfo) this.#askFaces(InputDeviceInfo.prototype, DeviceFace);
     this.#replaceStreamClone(MediaStream2);
+    replacePhotos(this.#replacements, this.window);
+    this.#elements.install(this.#replacements, (asked) => ({
+      ...asked,
+      ...asked?.video && { video: deviceIds.widened(asked.video) }
+    }));
     this.#replaceFrameAccess();
     this.#replaceSetter(MediaStreamTrack.prototype);
+    this.#mirrors.install(this.#replacements, this.window);
     this.watch(this.window.document);
     if (!embedder) this.#takeName();
     this.window.navigator.mediaDevices?.dispatchEvent(new Event("devicechange"));
   }
   uninstall() {
     this.#isInstalled = false;
+    this.mirror();
     this.#frames.stop();
+    this.#elements.uninstall();
     this.#replacements.undo();
     Reflect.deleteProperty(this.window, mark);
     if (Reflect.get(this.window, NAME) === this.#page) Reflect.deleteProperty(this.window, NAME);
@@ -3665,7 +4618,10 @@ var Place = class {
       /** @this {MediaDevices} @param {[MediaStreamConstraints?]} asked */
       async getUserMedia(...asked) {
         const [constraints] = asked;
-        if (!constraints?.video || !await place.#isOn()) return native.apply(this, asked);
+        if (!constraints?.video || !await place.#isOn()) {
+          const stream = await native.apply(this, asked);
+          return place.isInstalled ? page.delayedStream(place, stream) : stream;
+        }
         return page.filteredStream(place, constraints, (widened) => native.call(this, widened));
       }
     }));
@@ -3701,6 +4657,10 @@ var Place = class {
         return new Stream(tracks.map((track) => faces.get(track)?.clone() ?? cloneTrack.call(track)));
       }
     }));
+  }
+  /** Looks at all elements of the document after a change of `mirror`. */
+  mirror() {
+    this.#mirrors.lookAtAll(this.window.document);
   }
   /** Replaces the functions of a frame's window before the page gets hold of it. */
   #replaceFrameAccess() {
@@ -3758,6 +4718,10 @@ var Places = class {
    * @type {Map<object, Place>}
    */
   #places = /* @__PURE__ */ new Map();
+  /** @returns {Iterable<Place>} */
+  get all() {
+    return this.#places.values();
+  }
   /**
    * @param {Window & typeof globalThis} own window of the place
    * @param {Page} page that answers for it
@@ -3814,6 +4778,7 @@ var Places = class {
  * | `data-outage` | `closed` (default): never a raw frame; `open`: the raw camera where there is no other   |
  * | `data-token`  | the server's `--api-key`, or a token that the site's own server has minted              |
  * | `data-token-url` | address of the site's own server that mints one whenever one is needed               |
+ * | `data-mirror` | `off` (default); `self`: the page's own view of a front camera is a looking glass           |
  * | `data-audio`  | `untouched` (default); `sync`: delayed with the picture, so that lips match             |
  *
  * `getUserMedia` then answers a call for video with the filtered track and the untouched audio tracks. A call
@@ -3834,7 +4799,9 @@ var Places = class {
  * While one is chosen, the policy is `closed`, here and at the server. Once `setFilter` to a private filter
  * has resolved, the page is shown nothing older than that filter's first frame.
  */
-if (mark in window) {
+if (typeof window === "undefined") {
+  // A server that renders pages imports the module, too. It has no camera.
+} else if (mark in window) {
   console.warn("p2pcamera: the page loads the script twice; the first one keeps the camera");
 } else if (!navigator.mediaDevices) {
   console.warn("p2pcamera: the browser gives no camera to this page; it needs https, or localhost");
@@ -3842,7 +4809,7 @@ if (mark in window) {
   if (embedder?.connect) embedder.connect({ Link, Signaling });
   else install(embedder?.settings ?? readSettings(scriptTag(), document.baseURI));
 }
-/** @returns {{src: string, dataset: DOMStringMap} | null} null in a module */
+/** @returns {{src: string, dataset: DOMStringMap} | null} null in a module, in a shadow tree, and in an evaluated text */
 function scriptTag() {
   const script = document.currentScript;
   return script && { src: script instanceof HTMLScriptElement ? script.src : "", dataset: script.dataset };
@@ -3854,6 +4821,7 @@ function install(settings) {
   const places = new Places();
   const page = new Page(settings, {
     getUserMedia: (constraints) => getUserMedia.call(navigator.mediaDevices, constraints),
+    places: () => places.all,
     restore: () => {
       places.uninstall();
       listening.abort();
@@ -3880,9 +4848,13 @@ function install(settings) {
 
 // shim/module.js
 /** @type {import("./api.js").P2PCamera | undefined} */
-var p2pcamera = Reflect.get(window, mark);
+var p2pcamera = typeof window === "undefined" ? void 0 : Reflect.get(window, mark);
 // A script tag's server takes precedence. A bundle may have no address of its own.
-if (p2pcamera && !p2pcamera.server && import.meta.url) p2pcamera.server = new URL(".", import.meta.url).href;
+// Bundlers take `new URL` of an address and `import.meta.url` for a file that they are to bundle.
+var { url: ownAddress = "" } = import.meta;
+if (p2pcamera && !p2pcamera.server && /^https?:/.test(ownAddress)) {
+  p2pcamera.server = ownAddress.replace(/[?#].*$/, "").replace(/[^/]*$/, "");
+}
 var module_default = p2pcamera;
 export {
   module_default as default,

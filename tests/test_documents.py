@@ -10,7 +10,12 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PLACES = ("*.md", "docs/**/*.md", "benchmarks/**/*.md", "examples/**/*.md", "*_service/**/*.md")
-DOCUMENTS = sorted(str(path.relative_to(ROOT)) for place in PLACES for path in ROOT.glob(place))
+DOCUMENTS = sorted(
+    str(path.relative_to(ROOT))
+    for place in PLACES
+    for path in ROOT.glob(place)
+    if "node_modules" not in path.parts
+)
 FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()}
 
 MOST_WORDS_ON_AVERAGE = 15

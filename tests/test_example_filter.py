@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 
+from inference_service.__main__ import main
 from inference_service.device import colour
 from inference_service.device.colour import Colour
 from shared.wire import FilterState, LoopState, ResultKind
@@ -166,14 +167,16 @@ def test_the_operator_sets_how_fine_the_trail_is(tmp_path, environ, divisor, rea
         assert (rgb_at(back, 18, 32)[1] < GREY - TOLERANCE) is reaches_further
 
 
-def test_a_setting_out_of_bounds_is_named_at_the_start(environ):
-    command = [sys.executable, "-m", "inference_service", "--device", "cpu", "--filters", "afterglow"]
+def test_a_setting_out_of_bounds_is_named_at_the_start(environ, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(environ["PYTHONPATH"].partition(os.pathsep)[0])
     settings = json.dumps({"afterglow": {"divisor": 0}})
-    done = subprocess.run(
-        [*command, "--filter-settings", settings], env=environ, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 2
-    assert "afterglow.divisor" in done.stderr
+    words = ["inference_service", "--device", "cpu", "--filters", "afterglow", "--filter-settings", settings]
+    monkeypatch.setattr(sys, "argv", words)
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)  # Signals are left to pytest.
+    with pytest.raises(SystemExit) as raised:
+        main()
+    assert raised.value.code == 2
+    assert "afterglow.divisor" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shlex
+import subprocess
 import sys
 import types
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,19 +17,23 @@ from typing import Any
 
 import pytest
 import torch
+from packaging.requirements import Requirement
 from safetensors.torch import save
 
+from harness.browser import served
 from inference_service import commands
 from inference_service.config import read_settings
 from inference_service.engine.health import Health
 from inference_service.engine.pipeline import Pipeline
 from inference_service.errors import FilterFailed
+from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
 from inference_service.metrics import Metrics
 from inference_service.weights.folder import WeightsFolder
 from tests.inference_service.file_server import serving
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "filters.md"
+ROOT = Path(__file__).parent.parent
+DOCUMENT = ROOT / "docs" / "filters.md"
 
 
 def blocks(language: str) -> list[str]:
@@ -83,7 +90,7 @@ def noise(*shape: int) -> torch.Tensor:
 def test_every_filter_passes_a_worker_s_warming_up(filters: dict[str, Filter]) -> None:
     pipeline = Pipeline(torch.device("cpu"), "test", Metrics(), Health(lambda: None))
     assert set(filters) == {
-        "mirror", "duotone", "exposure", "curtain", "pixels", "recolour", "grey", "portrait"
+        "mirror", "duotone", "exposure", "curtain", "pixels", "recolour", "grey", "portrait", "brightness"
     }  # fmt: skip
     for one in filters.values():
         pipeline.warm(one)
@@ -162,6 +169,65 @@ def test_its_tests_pass_and_can_fail(modules: dict[str, Any]) -> None:
     modules["test_exposure"].Exposure = broken
     with pytest.raises(AssertionError):
         modules["test_exposure"].test_batched_equals_single()
+
+
+def test_brightness_tells_what_it_measured(filters: dict[str, Filter]) -> None:
+    batch = torch.stack([torch.full((3, 48, 64), level, dtype=torch.uint8) for level in (20, 200)])
+    assert isinstance(shown(filters["brightness"], batch), torch.Tensor)
+    items = [Item(bytes(16), 0, base.Params(), wants_data=True) for _ in batch]
+    filtered = filters["brightness"].apply(batch, items)
+    assert isinstance(filtered, base.Filtered)
+    assert isinstance(filtered.data, base.Later)
+    told = [filtered.data.read(row.numpy()) for row in filtered.data.rows]
+    assert [one.numbers["brightness"] for one in told if one] == [20, 200]
+    assert [one.labels[0].label for one in told if one] == ["dark", "light"]
+
+
+def test_a_filter_is_published_by_its_commands(tmp_path: Path) -> None:
+    (local,) = [block for block in blocks("sh") if block.startswith("# publish\n")]
+    (remote,) = [block for block in blocks("sh") if block.startswith("# publish-by-http\n")]
+    environ = {
+        **os.environ,
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
+        # No index is asked. What the wheels need is here already, and what is installed goes into a folder.
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_BUILD_ISOLATION": "false",
+        "PIP_NO_DEPS": "1",
+        "PIP_TARGET": str(tmp_path / "site"),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PYTHONPATH": str(ROOT),
+    }
+
+    def run(commands: str, site: Path) -> str:
+        environment = environ | {"PIP_TARGET": str(site), "PYTHONPATH": f"{ROOT}{os.pathsep}{site}"}
+        done = subprocess.run(
+            ["sh", "-ec", commands],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=110,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    said = run(local.replace("path/to/p2pcamera", str(ROOT)), tmp_path / "site")
+    assert "soft-focus     Soft focus" in said
+    wheels = sorted(path.name for path in (tmp_path / "wheels").iterdir())
+    assert wheels == ["p2pcamera-0.1.0-py3-none-any.whl", "p2pcamera_soft_focus-0.1.0-py3-none-any.whl"]
+    with zipfile.ZipFile(tmp_path / "wheels" / wheels[1]) as wheel:
+        needed = wheel.read("p2pcamera_soft_focus-0.1.0.dist-info/METADATA").decode()
+    (needs,) = [
+        Requirement(line[15:]) for line in needed.splitlines() if line.startswith("Requires-Dist: p2p")
+    ]
+    assert "0.1.0" in needs.specifier
+    assert "0.2.0" not in needs.specifier
+    with zipfile.ZipFile(tmp_path / "wheels" / wheels[0]) as wheel:
+        assert "inference_service/commands/template/filter.py.txt" in wheel.namelist()
+
+    with served(tmp_path / "wheels") as url:
+        run(remote.replace("https://wheels.example.org/", f"{url}/"), tmp_path / "by-http")
+    assert (tmp_path / "by-http" / "p2pcamera_soft_focus.py").is_file()
 
 
 @pytest.mark.parametrize("command", COMMANDS)

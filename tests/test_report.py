@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -44,9 +45,10 @@ def test_a_run_on_two_workers_counts_skips_by_reason_and_names_second_tries(tmp_
         (tmp_path / f"{name}.py").write_text(text)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     command = [sys.executable, "-m", "pytest", "--numprocesses", "2", "--dist", "loadfile", "--reruns", "1"]
-    done = subprocess.run(
-        [*command, "-c", tmp_path / "pytest.ini", tmp_path], cwd=ROOT, capture_output=True, text=True
-    )
+    # Others of the environment take seconds to import, in each of three processes.
+    command += ["-p", "xdist.plugin", "-p", "pytest_rerunfailures", "-c", str(tmp_path / "pytest.ini")]
+    environ = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run([*command, tmp_path], cwd=ROOT, env=environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     assert "skipped: 3 needs a CUDA device, 1 needs Firefox" in done.stdout.splitlines()
     assert "second try: test_race.py::test_that_races" in done.stdout.splitlines()

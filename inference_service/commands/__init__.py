@@ -10,6 +10,8 @@ COMMANDS = {
     "list": ("listing", "the filters that can be had here"),
     "bench": ("bench", "how many cameras a filter carries on this machine"),
     "run": ("run", "a filter on a video file"),
+    "new": ("new", "a package to start from: a filter of your own, its tests, a README"),
+    "dev": ("dev", "both services with a filter that you are writing, loaded anew when you save it"),
     "download": ("download", "the weights of filters, ahead of their first use"),
 }
 EXIT_REFUSED = 2

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -16,11 +17,11 @@ from inference_service.config import Settings, fault, faults_of_filters, read_se
 from inference_service.device.choice import take
 from inference_service.device.gpus import list_gpus, try_out
 from inference_service.engine.params import ChainParams, CheckedParams
-from inference_service.errors import BadParams, DeviceError, InferenceError
+from inference_service.errors import BadParams, DeviceError, FilterNotUsable, InferenceError
 from inference_service.filters.base import Filter
-from inference_service.filters.entry import checked
 from inference_service.filters.loading import load
 from inference_service.filters.registry import installed
+from inference_service.filters.rules import checked
 from shared import wire
 from shared.run_dir import run_dir
 
@@ -51,11 +52,15 @@ def prepare(names: str, params: str, flags: Sequence[str]) -> Chain:
 
     Exits with 2 for names, flags or `params` (a JSON object) that cannot be used, and says why.
     """
-    settings = read_settings(["--filters", names, *flags])
+    # The worker's own --filters, also of the environment, is not what this command was asked for.
+    settings = read_settings(["--filters=,", *flags])
     points = installed(has_test_params=True)  # Here nobody else waits.
     faults = faults_of_filters(settings, points)
-    if not settings.filters:
-        faults.append(fault("filters", "expected a filter"))
+    # A chain may have a filter twice.
+    chosen = [name.strip() for name in names.split(",") if name.strip()]
+    if not chosen:
+        faults.append("FILTER: expected the name of a filter, or several with commas between them")
+    faults += [f"FILTER: {_unknown(name, points)}" for name in dict.fromkeys(chosen) if name not in points]
     raw = _object(params)
     try:
         device = take(settings.device, list_gpus(settings.device), run_dir(os.environ))
@@ -66,16 +71,16 @@ def prepare(names: str, params: str, flags: Sequence[str]) -> Chain:
     if faults:
         refuse(faults)
     try:
-        # Not settings.filters: a chain may have a filter twice.
-        chosen = [name.strip() for name in names.split(",") if name.strip()]
         classes = tuple(checked(name, points[name].load()) for name in chosen)
         checked_params = CheckedParams().check([cls() for cls in classes], wire.params_id(raw), raw)
     except BadParams as exc:
         refuse([f"--params: {exc}"])
+    except FilterNotUsable as exc:
+        refuse([f"filter {names!r} cannot be used: {exc}"])
     except Exception as exc:
         # A filter of the author's own may raise anything; its traceback is what the author needs.
         sys.excepthook(type(exc), exc, exc.__traceback__)
-        refuse([fault("filters", f"{names} cannot be used")])
+        refuse([f"filter {names!r} cannot be used"])
     return Chain(classes, checked_params, raw, device.torch, device.label, settings)
 
 
@@ -112,6 +117,12 @@ def fail(text: str) -> NoReturn:
     """Say why, and exit with 1."""
     sys.stderr.write(f"{text}\n")
     raise SystemExit(EXIT_FAILED)
+
+
+def _unknown(name: str, points: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, points, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(points))}"
+    return f"no filter {name!r}; {hint}"
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from inference_service.engine.batcher import Ready
 from inference_service.engine.health import Health
 from inference_service.engine.mailbox import Received
 from inference_service.engine.pipeline import Pipeline
+from inference_service.errors import FilterFailed
 from inference_service.film.remarks import Remarks
 from inference_service.film.source import STANDARD_INPUT, Source
 from inference_service.film.target import Target
@@ -98,6 +99,7 @@ class _Job:
         with ExitStack() as stack:
             source = stack.enter_context(closing(Source(name, self._remarks)))
             self._filters = loaded(self._chain)
+            self._try_out()
             # tqdm itself is silent where nobody looks.
             bar = tqdm(total=source.count, unit="frame", disable=None, dynamic_ncols=True)
             self._bar = stack.enter_context(bar)
@@ -114,6 +116,17 @@ class _Job:
                 raise ValueError("it has no picture that can be decoded")
             self._target.finish()
         return self._count
+
+    def _try_out(self) -> None:
+        """Run each filter once, as a worker does; ends with what its author has to mend."""
+        for one in dict.fromkeys(self._filters):
+            try:
+                self._pipeline.warm(one)
+            except FilterFailed as exc:
+                fail(str(exc))
+            except Exception as exc:
+                sys.excepthook(type(exc), exc, exc.__traceback__)
+                fail(f"filter {one.name!r} fails on a first picture")
 
     def _put_other(self, packet: av.Packet[Any]) -> None:
         if self._target is not None:

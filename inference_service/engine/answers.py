@@ -18,9 +18,19 @@ class Result:
 
 
 def picture(
-    frame: FrameHeader, worker: str, planes: Buffer, *, wait_ms: float, batch_ms: float, filter_ms: float
+    frame: FrameHeader,
+    worker: str,
+    planes: Buffer,
+    *,
+    data: bytes = b"",
+    wait_ms: float,
+    batch_ms: float,
+    filter_ms: float,
 ) -> Result:
-    """Return the filtered frame; `planes` (packed I420 of the frame's size) are copied."""
+    """Return the filtered frame; `planes` (packed I420 of the frame's size) are copied.
+
+    `data` as `pack_data` makes it.
+    """
     header = ResultHeader(
         kind=ResultKind.FRAME,
         session=frame.session,
@@ -36,6 +46,7 @@ def picture(
         wait_ms=wait_ms,
         batch_ms=batch_ms,
         filter_ms=filter_ms,
+        data=data,
     )
     return Result(frame.session, wire.pack_result(header, planes))
 

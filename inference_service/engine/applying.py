@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
 from inference_service.device.laps import Stages
 from inference_service.device.pictures import Pictures
+from inference_service.engine.telling import Telling
 from inference_service.errors import BadResult
-from inference_service.filters.base import Filter, Item
+from inference_service.filters.base import Filter, Filtered, Item
 
 FILTER = "filter"
 """The stage of all filters of a chain. The others: `upload`, `to_rgb`, `to_i420`, `download`, and those that
 filters name themselves."""
 
 
-def apply(one: Filter, pictures: Pictures, items: Sequence[Item], stages: Stages) -> torch.Tensor | None:
+Inspect = Callable[[Filter, torch.Tensor, torch.Tensor, Sequence[Item]], None]
+"""Looks at a filter's batch, result and items, and may raise BadResult."""
+
+
+def no_inspection(one: Filter, batch: torch.Tensor, result: torch.Tensor, items: Sequence[Item]) -> None:
+    """Look at nothing: for all batches but the first."""
+
+
+def apply(
+    one: Filter,
+    pictures: Pictures,
+    items: Sequence[Item],
+    stages: Stages,
+    inspect: Inspect = no_inspection,
+    telling: Telling | None = None,
+) -> torch.Tensor | None:
     """Replace the pictures by the filter's.
 
-    Returns which of them are spoiled, (N,) bool; None where none can be. Raises BadResult and what the filter
-    raises.
+    `telling` takes what the filter tells of them. Returns which are spoiled, (N,) bool; None where none can
+    be. Raises BadResult and what the filter raises.
     """
     if not one.needs_pictures:
         batch = pictures.nothing()
-        _check(one, _applied(one, batch, items, stages), batch)
+        inspect(one, batch, _check(one, _applied(one, batch, items, stages, telling), batch), items)
         return None
     is_i420 = one.works_on == "i420"
     batch = pictures.i420() if is_i420 else pictures.rgb()
-    result, spoiled = _levels(_check(one, _applied(one, batch, items, stages), batch))
+    result, spoiled = filtered(one, batch, items, stages, inspect, telling)
     if is_i420:
         if result.data_ptr() != batch.data_ptr():
             # Perhaps the filter's own memory, which it may write again before this has been sent.
@@ -39,9 +55,33 @@ def apply(one: Filter, pictures: Pictures, items: Sequence[Item], stages: Stages
     return spoiled
 
 
-def _applied(one: Filter, batch: torch.Tensor, items: Sequence[Item], stages: Stages) -> object:
+def filtered(
+    one: Filter,
+    batch: torch.Tensor,
+    items: Sequence[Item],
+    stages: Stages,
+    inspect: Inspect = no_inspection,
+    telling: Telling | None = None,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return the filter's batch as uint8, and (N,) bool: which pictures have a NaN or an infinity.
+
+    None in place of the second where none can have one. Raises as `apply` does.
+    """
+    came = _check(one, _applied(one, batch, items, stages, telling), batch)
+    inspect(one, batch, came, items)
+    return _levels(came)
+
+
+def _applied(
+    one: Filter, batch: torch.Tensor, items: Sequence[Item], stages: Stages, telling: Telling | None
+) -> object:
     with stages.of_filter(FILTER):
-        return one.apply(batch, items)
+        result = one.apply(batch, items)
+        if not isinstance(result, Filtered):
+            return result
+        if telling is not None:
+            telling.add(one, result.data, items)
+        return result.pictures
 
 
 def _check(one: Filter, result: object, batch: torch.Tensor) -> torch.Tensor:
@@ -61,6 +101,7 @@ def _check(one: Filter, result: object, batch: torch.Tensor) -> torch.Tensor:
 def _levels(result: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Return uint8 pictures, and for floating point (N,) bool: which have a NaN or an infinity."""
     if result.dtype == torch.uint8:
-        return result, None
+        # An expanded one has pixels that share memory, and the next filter of the chain may write into it.
+        return result.contiguous() if 0 in result.stride() else result, None
     spoiled = ~torch.isfinite(result).flatten(1).all(dim=1)
     return result.nan_to_num(0.0, 0.0, 0.0).round().clamp(0, 255).to(torch.uint8), spoiled

@@ -39,6 +39,8 @@ class Ready:
         header = self.received.header
         return (
             header.filters,
+            # A filter that was loaded anew may have other parameters.
+            self.chain,
             header.width,
             header.height,
             header.colour_range,

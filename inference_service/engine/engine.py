@@ -55,6 +55,10 @@ class Limits:
     """Of all loaded filters together, in MiB; None: what the device has."""
 
 
+Explain = Callable[[BaseException], str]
+"""Words for an exception of a filter, in a line, for pages too: for its author, who develops it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outputs:
     """Whom the engine tells; each is called in one of its threads and must be quick."""
@@ -84,7 +88,12 @@ class Engine:
         weights_dir: Path,
         limits: Limits,
         outputs: Outputs,
+        explain: Explain | None = None,
     ) -> None:
+        """With `explain` pages hear of exceptions in its words, and no number of failures ends the engine.
+
+        Without it they hear that a filter failed, and the log has the rest.
+        """
         self.metrics = Metrics()
         self.mailbox = Mailbox(self.metrics)
         self.gauge = LoopGauge(time.monotonic_ns())
@@ -94,8 +103,8 @@ class Engine:
         self._outputs = outputs
         self._is_draining = False
         self._kept = KeptParams()
-        self._health = Health(self._give_up)
-        self._pipeline = Pipeline(device, worker, self.metrics, self._health, self._make_room)
+        self._health = Health(self._give_up if explain is None else lambda: None)
+        self._pipeline = Pipeline(device, worker, self.metrics, self._health, self._make_room, explain)
         self.registry = Registry(
             points,
             device,
@@ -107,6 +116,7 @@ class Engine:
             self._pipeline.forget_filter,
             lambda kind: self.metrics.fallbacks.update([kind]),
             self._health.broke,
+            explain,
         )
         self._admission = Admission(self.registry, self._kept, worker, self.metrics)
         self._batcher = Batcher(limits.max_batch, limits.max_wait_ms, self.metrics)
@@ -121,6 +131,11 @@ class Engine:
     def is_draining(self) -> bool:
         """No new batch begins."""
         return self._is_draining
+
+    @property
+    def is_running(self) -> bool:
+        """Its threads take frames, and hand results on."""
+        return self._loop.is_alive() and self._finisher.is_alive()
 
     def open(self, filters: Sequence[str]) -> None:
         """Start all threads; `filters` are loaded in theirs."""
@@ -221,6 +236,8 @@ class Engine:
                 # The loop's thread may have begun the next one, but not the one after it.
                 self._flight.land(0.0, time.monotonic())
         self._outputs.results(made)
+        for stage, took_ms in running.stages_ms.items():
+            self.metrics.note_stage(stage, took_ms / 1e3)
         self._outputs.finished(frames, running.stages_ms)
 
     def _land(self, running: Running) -> None:

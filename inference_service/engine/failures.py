@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 
@@ -30,16 +30,27 @@ class Failures:
     """Counts and answers failures; any thread."""
 
     def __init__(
-        self, worker: str, metrics: Metrics, health: Health, states: States, device: torch.device
+        self,
+        worker: str,
+        metrics: Metrics,
+        health: Health,
+        states: States,
+        device: torch.device,
+        explain: Callable[[BaseException], str] | None = None,
     ) -> None:
-        """`device`: the one that batches are computed on."""
+        """`device`: the one that batches are computed on. `explain`: what sessions are told of exceptions.
+
+        Without it they are told that the filter failed, since the exception's text may hold a path.
+        """
         self._worker = worker
         self._metrics = metrics
         self._health = health
         self._states = states
         self._device = device
         self._suspects: OrderedDict[bytes, float] = OrderedDict()
+        self._explain = explain
         self._logged_s = float("-inf")
+        self._logged = ""
 
     def is_suspect(self, session: bytes) -> bool:
         """A filter has lately failed on this session's frames."""
@@ -51,9 +62,7 @@ class Failures:
         for place, one in enumerate(ready.chain):
             # The state may be what broke the filter, or half written by it.
             self._states.forget((header.session, place, one.name))
-        told = (
-            exc if isinstance(exc, FilterFailed) else FilterFailed(names(ready.chain), "failed on this frame")
-        )
+        told = exc if isinstance(exc, FilterFailed) else FilterFailed(names(ready.chain), self._reason(exc))
         now_s = time.monotonic()
         # A filter that tells the session something in its own words is no sign of a broken worker.
         if type(exc) is not FilterFailed:
@@ -65,11 +74,16 @@ class Failures:
         if len(self._suspects) > MAX_SUSPECTS:
             self._suspects.popitem(last=False)
         self._metrics.count_answer(told.code)
-        if now_s - self._logged_s >= LOG_EVERY_S:
-            self._logged_s = now_s
+        # Whoever develops a filter sees each new fault at once.
+        is_new = self._explain is not None and str(told) != self._logged
+        if is_new or now_s - self._logged_s >= LOG_EVERY_S:
+            self._logged_s, self._logged = now_s, str(told)
             its = {"session": header.session.hex()}
             logger.warning("a frame was not filtered: %s", told, exc_info=exc, extra=its)
         return error(header, self._worker, told)
+
+    def _reason(self, exc: Exception) -> str:
+        return f"failed on this frame{f': {self._explain(exc)}' if self._explain else ''}"
 
 
 def names(chain: Iterable[Filter]) -> str:

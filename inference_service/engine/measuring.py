@@ -38,6 +38,8 @@ class Measured:
     busy: float
     stages_ms: Mapping[str, float]
     """Per frame: upload, to_rgb, filter and its own stages, to_i420, download."""
+    cpu_ms: float
+    """Of all of this process's threads, per frame; whoever else uses the host, hardly changes it."""
     memory_mib: float
     """The most that torch had reserved on the GPU, or on a CPU the most that the process had resident."""
     failures: Mapping[str, int]
@@ -94,13 +96,14 @@ class Bench:
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
         run.begin_count()
-        started_s = time.monotonic()
+        started_s, started_cpu_s = time.monotonic(), time.process_time()
         run.ended.wait(load.seconds)
         count, passed_s = run.begin_count(), time.monotonic() - started_s
+        cpu_s = time.process_time() - started_cpu_s
         busy = self._engine.gauge.read(time.monotonic_ns()).busy
         run.end()
         feeding.join()
-        return _measured(run.sessions, count, passed_s, busy, self._memory_mib())
+        return _measured(run.sessions, count, passed_s, cpu_s, busy, self._memory_mib())
 
     def _on_results(self, results: Sequence[Result]) -> None:
         now_ns = time.monotonic_ns()
@@ -123,7 +126,7 @@ class Bench:
 
 
 def _measured(
-    sessions: Sequence[bytes], count: Count, passed_s: float, busy: float, memory_mib: float
+    sessions: Sequence[bytes], count: Count, passed_s: float, cpu_s: float, busy: float, memory_mib: float
 ) -> Measured:
     rates = [count.frames[session] / passed_s for session in sessions]
     latencies_ms = sorted(count.latencies_ms) or [float("nan")]
@@ -136,6 +139,7 @@ def _measured(
         batch_size=count.batched / count.batches if count.batches else 0.0,
         busy=busy,
         stages_ms={stage: ms / max(1, count.batched) for stage, ms in count.stages_ms.items()},
+        cpu_ms=1000 * cpu_s / max(1, count.batched),
         memory_mib=memory_mib,
         failures=dict(count.failures),
     )

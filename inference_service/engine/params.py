@@ -82,18 +82,23 @@ class _Checked:
     size_bytes: int
 
 
+_Key = tuple[tuple[tuple[str, type[Params]], ...], bytes]
+"""The chain's filters with their models, and `params_id`."""
+
+
 class CheckedParams:
     """Checks each set of parameters once per chain. One thread only."""
 
     def __init__(self, max_checked: int = MAX_CHECKED, max_bytes: int = MAX_KEPT_BYTES) -> None:
         self._max_checked = max_checked
         self._max_bytes = max_bytes
-        self._checked: OrderedDict[tuple[tuple[str, ...], bytes], _Checked] = OrderedDict()
+        self._checked: OrderedDict[_Key, _Checked] = OrderedDict()
         self._size_bytes = 0
 
     def check(self, chain: Sequence[Filter], params_id: bytes, params: Mapping[str, Any]) -> ChainParams:
         """Return one model per filter; raises BadParams with the field's name."""
-        key = (tuple(one.name for one in chain), params_id)
+        # With the models, since a filter that is loaded anew may have another one.
+        key = (tuple((one.name, one.Params) for one in chain), params_id)
         found = self._checked.get(key)
         if found is None:
             found = self._remember(key, _outcome(chain, params), wire.params_size_bytes(params))
@@ -104,9 +109,7 @@ class CheckedParams:
             raise BadParams(found.outcome.field, found.outcome.expected)
         return found.outcome
 
-    def _remember(
-        self, key: tuple[tuple[str, ...], bytes], outcome: ChainParams | BadParams, size_bytes: int
-    ) -> _Checked:
+    def _remember(self, key: _Key, outcome: ChainParams | BadParams, size_bytes: int) -> _Checked:
         made = self._checked[key] = _Checked(outcome, size_bytes)
         self._size_bytes += size_bytes
         while len(self._checked) > self._max_checked or self._size_bytes > self._max_bytes:

@@ -19,12 +19,14 @@ from inference_service.device.colour import Colour
 from inference_service.device.crossing import CpuCrossings, Crossings, GpuCrossings
 from inference_service.device.memory import is_shortage
 from inference_service.device.pictures import Pictures
+from inference_service.engine import first_batch
 from inference_service.engine.answers import Result
 from inference_service.engine.applying import apply
 from inference_service.engine.batcher import Ready
 from inference_service.engine.failures import Failures
 from inference_service.engine.health import Health
 from inference_service.engine.states import States
+from inference_service.engine.telling import Telling
 from inference_service.engine.under_way import Begun, Finished, Running
 from inference_service.errors import NotFinite
 from inference_service.filters.base import Filter, Item
@@ -47,8 +49,12 @@ class Pipeline:
         metrics: Metrics,
         health: Health,
         on_shortage: Callable[[], None] = lambda: None,
+        explain: Callable[[BaseException], str] | None = None,
     ) -> None:
-        """`on_shortage` is called, in the loop's thread, when a single frame does not fit into memory."""
+        """`on_shortage` is called, in the loop's thread, when a single frame does not fit into memory.
+
+        `explain` is that of `Failures`.
+        """
         self._device = device
         self._worker = worker
         self._metrics = metrics
@@ -58,7 +64,7 @@ class Pipeline:
         self._most_until_s = float("-inf")
         self._too_large_alone = 0
         self._states = States()
-        self._failures = Failures(worker, metrics, health, self._states, device)
+        self._failures = Failures(worker, metrics, health, self._states, device, explain)
         self._crossings = _crossings(device)
         self._warming: Crossings | None = None
 
@@ -107,9 +113,9 @@ class Pipeline:
         self._states.forget_filter(name)
 
     def warm(self, one: Filter) -> None:
-        """Run a filter once on noise, with its conversions.
+        """Run a filter once on noise, with its conversions, and look for an author's usual mistakes.
 
-        Raises what the filter raises, and NotFinite where the picture is spoiled.
+        Raises what the filter raises, BadResult for a mistake, and NotFinite where the picture is spoiled.
         """
         width, height = WARM_SIZE
         # The same each time. On grey a network's numbers stay small, and it finds nothing to go on with.
@@ -117,11 +123,12 @@ class Pipeline:
         # Streams of its own: the loop may be in the middle of a batch.
         self._warming = crossings = self._warming or _crossings(self._device)
         crossing = crossings.begin()
-        item = Item(session=bytes(16), sequence=0, params=one.Params())
+        item = Item(session=bytes(16), sequence=0, params=one.Params(), wants_data=True)
+        telling = Telling()
         is_spoiled = False
         with crossings.computing(), torch.inference_mode():
             pictures = Pictures([planes], WARM_SIZE, Colour(), self._device, crossing)
-            spoiled = apply(one, pictures, [item], crossing.stages)
+            spoiled = apply(one, pictures, [item], crossing.stages, first_batch.check, telling)
             if pictures.came is None:
                 crossing.download(pictures.i420(), spoiled)
                 is_spoiled = bool(crossing.arrive().spoiled.any())
@@ -144,10 +151,11 @@ class Pipeline:
             )
             least_ms = 0.0
             spoiled: torch.Tensor | None = None
+            telling = Telling()
             with turn, self._crossings.computing(), torch.inference_mode():
                 for place, one in enumerate(batch[0].chain):
                     items = [self._item(ready, place, one, started_ns) for ready in batch]
-                    newly = apply(one, pictures, items, crossing.stages)
+                    newly = apply(one, pictures, items, crossing.stages, telling=telling)
                     if newly is not None:
                         spoiled = newly if spoiled is None else spoiled | newly
                     least_ms = max(least_ms, one.least_batch_ms(items))
@@ -166,16 +174,17 @@ class Pipeline:
             self._metrics,
             self._health,
             self._failures,
+            telling,
         )
 
     def _item(self, ready: Ready, place: int, one: Filter, now_ns: int) -> Item:
         header = ready.received.header
         params = ready.params.models[place]
         if not one.keeps_state:
-            return Item(session=header.session, sequence=header.sequence, params=params)
+            return Item(header.session, header.sequence, params, wants_data=header.wants_data)
         size = (header.width, header.height)
         state = self._states.get((header.session, place, one.name), size, now_ns)
-        return Item(session=header.session, sequence=header.sequence, params=params, state=state)
+        return Item(header.session, header.sequence, params, state, header.wants_data)
 
     def _empty_cache(self) -> None:
         if self._device.type == "cuda":

@@ -7,6 +7,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
+from inference_service.engine.growth import Growth
+
 MAX_STATES = 512
 MAX_AGE_NS = 60_000_000_000
 
@@ -19,6 +21,9 @@ class _Kept:
     size: tuple[int, int]
     used_ns: int
     state: dict[str, Any] = field(default_factory=dict)
+    frames: int = 0
+    sizes: list[int] = field(default_factory=list)
+    """In bytes, as `Growth` has found them."""
 
 
 class States:
@@ -29,6 +34,7 @@ class States:
         self._max_age_ns = max_age_ns
         self._kept: OrderedDict[Key, _Kept] = OrderedDict()
         self._lock = threading.RLock()
+        self._growth = Growth()
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -44,7 +50,9 @@ class States:
             self._kept.move_to_end(key)
             if len(self._kept) > self._max_states:
                 self._kept.popitem(last=False)
-            return kept.state
+        kept.frames += 1
+        self._growth.look(key[2], kept.frames, kept.state, kept.sizes)
+        return kept.state
 
     def forget(self, key: Key) -> None:
         """Begin anew with the next frame."""

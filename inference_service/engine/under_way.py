@@ -13,6 +13,7 @@ from inference_service.engine.applying import FILTER
 from inference_service.engine.batcher import Ready
 from inference_service.engine.failures import Failures, names
 from inference_service.engine.health import Health
+from inference_service.engine.telling import Telling
 from inference_service.errors import BadResult
 from inference_service.metrics import Metrics
 
@@ -58,6 +59,7 @@ class Begun:
         metrics: Metrics,
         health: Health,
         failures: Failures,
+        telling: Telling,
     ) -> None:
         """`started_ns` is the monotonic clock at which the batch began."""
         self.stages_ms: dict[str, float] = {}
@@ -69,6 +71,7 @@ class Begun:
         self._metrics = metrics
         self._health = health
         self._failures = failures
+        self._telling = telling
         self._arrived: Arrived | None = None
         self._error: Exception | None = None
 
@@ -100,20 +103,25 @@ class Begun:
             spoiled = self._arrived.spoiled.tolist()
         batch_ms = (time.monotonic_ns() - self._started_ns) / 1e6
         self._metrics.batches += 1
+        self._metrics.note_stage("batch", batch_ms / 1e3)
         results = []
-        for ready, planes, is_spoiled in zip(self._batch, finished, spoiled, strict=True):
+        for place, (ready, planes, is_spoiled) in enumerate(zip(self._batch, finished, spoiled, strict=True)):
             if is_spoiled:
                 told = BadResult(names(ready.chain), "made values that are no numbers of this frame")
                 results.append(self._failures.answer(ready, told))
                 continue
             self._metrics.frames_filtered += 1
             self._health.succeeded()
+            header = ready.received.header
+            wait_ms = max(0.0, (self._started_ns - ready.received.arrived_ns) / 1e6)
+            self._metrics.note_stage("wait", wait_ms / 1e3)
             results.append(
                 picture(
-                    ready.received.header,
+                    header,
                     self._worker,
                     planes,
-                    wait_ms=max(0.0, (self._started_ns - ready.received.arrived_ns) / 1e6),
+                    data=self._telling.packed(place) if header.wants_data else b"",
+                    wait_ms=wait_ms,
                     batch_ms=batch_ms,
                     filter_ms=self.stages_ms.get(FILTER, 0.0),
                 )

@@ -7,7 +7,7 @@ explains the whole of it with an example.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
@@ -15,6 +15,21 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 from inference_service.weights.folder import WeightsFile, WeightsFolder, default_folder
+from shared.wire.data import Box, Data, Label, Points
+
+__all__ = [
+    "Box",
+    "Data",
+    "Fallback",
+    "Filter",
+    "Filtered",
+    "Item",
+    "Label",
+    "Later",
+    "Params",
+    "Points",
+    "Settings",
+]
 
 
 class Params(BaseModel):
@@ -39,6 +54,33 @@ class Item:
     """An instance of the filter's own `Params`."""
     state: dict[str, Any] = field(default_factory=dict)
     """Owned by the worker, kept from frame to frame per session, new when the size changes."""
+    wants_data: bool = False
+    """The session's page or client listens for `Filtered.data`; else what is told there goes nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Data that lies on the device: `apply` does not wait for it.
+
+    `rows` (N, ...) is copied to the host with the pictures. `read` then makes the data of one picture of
+    that picture's row, a NumPy array, in another thread.
+    """
+
+    rows: torch.Tensor
+    read: Callable[[Any], Data | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """What `apply` may return in place of the pictures alone."""
+
+    pictures: torch.Tensor
+    data: Sequence[Data | None] | Later
+    """Of each picture, in the order of the batch."""
+
+
+Answer = Any
+"""A tensor of pictures, or `Filtered`. Not their union: callers that want no data get a tensor."""
 
 
 class Fallback(NamedTuple):
@@ -115,7 +157,7 @@ class Filter(ABC):
         """
 
     @abstractmethod
-    def apply(self, batch: torch.Tensor, items: Sequence[Item]) -> torch.Tensor:
+    def apply(self, batch: torch.Tensor, items: Sequence[Item]) -> Answer:
         """Return the filtered batch: same length, order and shape, on the same device.
 
         `batch` is uint8 in [0, 255] on the device given to `load`. It is RGB in (N, 3, H, W), whose memory
@@ -124,6 +166,8 @@ class Filter(ABC):
         The result is uint8, or floating point in [0, 255], which the worker rounds and clamps. A
         floating-point picture with a NaN or an infinity is not shown, and its session is told that the
         filter failed.
+
+        `Filtered` has beside the pictures what is to be told of each: boxes, points, labels, numbers.
 
         On a GPU all work belongs on the current stream. Whatever waits for the GPU (`.item()`, `.cpu()`,
         `nonzero`, printing) holds up every session of the worker.

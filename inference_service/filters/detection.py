@@ -12,8 +12,8 @@ from torch import Tensor
 
 from inference_service.device.laps import lap
 from inference_service.filters import base
-from inference_service.filters.base import Filter, Item
-from inference_service.filters.vision.coco import CLASSES, NUMBERS, ClassName, Group, numbers_of
+from inference_service.filters.base import Answer, Box, Data, Filter, Filtered, Item, Later
+from inference_service.filters.vision.coco import CLASSES, NAMES, NUMBERS, ClassName, Group, numbers_of
 from inference_service.filters.vision.draw.things import Look, ThingPainter, class_colours
 from inference_service.filters.vision.networks.packages import TORCHVISION
 from inference_service.filters.vision.networks.precision import is_half
@@ -140,10 +140,11 @@ class Detection(Filter):
         self._network = Network(model, device, is_half=is_half(settings.precision, device))
 
     @torch.inference_mode()
-    def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor:
+    def apply(self, batch: Tensor, items: Sequence[Item]) -> Answer:
         """Return (N, 3, H, W) float32 drawings over uint8 RGB frames; see `Filter.apply`.
 
-        All of a picture is NaN where the network's output for it is not finite.
+        All of a picture is NaN where the network's output for it is not finite. Where a session wants data,
+        the boxes that are drawn are told.
         """
         if self._network is None:
             raise RuntimeError("detection is not loaded")
@@ -157,7 +158,28 @@ class Detection(Filter):
         with lap("paint"):
             drawn: Tensor = self._painter.draw(batch, things, wishes.look, widest)
         drawn += found.poison[:, None, None, None]
+        if any(item.wants_data for item in items):
+            return Filtered(drawn, Later(rows_of(things, (batch.shape[2], batch.shape[3])), told))
         return drawn
+
+
+def rows_of(things: Any, size: tuple[int, int]) -> Tensor:
+    """Return (N, K, 7) float32: x, y, width, height as shares of (H, W), class, score, is shown."""
+    height, width = size
+    left, top, right, bottom = things.boxes.unbind(-1)
+    places = (left / width, top / height, (right - left) / width, (bottom - top) / height)
+    return torch.stack((*places, things.labels.float(), things.scores, things.is_real.float()), dim=-1)
+
+
+def told(rows: np.ndarray) -> Data:
+    """Return the boxes of one picture's rows."""
+    return Data(
+        boxes=[
+            Box(x, y, width, height, NAMES.get(int(number), ""), score)
+            for x, y, width, height, number, score, is_shown in rows.tolist()
+            if is_shown > 0
+        ]
+    )
 
 
 class Wishes(NamedTuple):

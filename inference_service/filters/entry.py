@@ -61,20 +61,6 @@ class Entry:
         return self.status is not None and self.status.state is FilterState.FAILED
 
 
-def checked(name: str, cls: object) -> type[Filter]:
-    """Return the class; raises FilterNotUsable where it is no filter of this name."""
-    if not isinstance(cls, type) or not issubclass(cls, Filter):
-        raise FilterNotUsable(f"expected a subclass of Filter, not {cls!r}")
-    if getattr(cls, "name", None) != name:
-        raise FilterNotUsable(
-            f"the class calls itself {getattr(cls, 'name', None)!r}, the entry point {name!r}"
-        )
-    unknown = set(cls.equal_params or ()) - set(cls.Params.model_fields)
-    if unknown:
-        raise FilterNotUsable(f"equal_params names no parameter: {', '.join(sorted(unknown))}")
-    return cls
-
-
 def with_trouble(status: FilterStatus, trouble: Trouble | None) -> FilterStatus:
     """Return a status that tells of this obstacle, or of none."""
     if trouble is None:
@@ -98,8 +84,6 @@ def status_of(cls: type[Filter]) -> FilterStatus:
     schema = cls.Params.model_json_schema()
     if len(json.dumps(schema)) > MAX_SCHEMA_BYTES:
         raise FilterNotUsable(f"the schema of its parameters is over {MAX_SCHEMA_BYTES} bytes")
-    if not (isinstance(cls.title, str) and len(cls.title) <= 256 and len(cls.description) <= 2048):
-        raise FilterNotUsable("expected a title of at most 256 and a description of at most 2048 characters")
     return FilterStatus(
         name=cls.name,
         title=cls.title,

@@ -21,11 +21,13 @@ from torch import Tensor
 
 from inference_service.device.laps import lap
 from inference_service.filters import base
-from inference_service.filters.base import Filter, Item
+from inference_service.filters.base import Answer, Box, Data, Filter, Filtered, Item, Later
 from inference_service.filters.vision.draw.covers import Wishes, covered
 from inference_service.filters.vision.draw.masks import Style
 from inference_service.filters.vision.people import hiding
+from inference_service.filters.vision.people.covers import IS_THERE, RADIUS, X, Y
 from inference_service.filters.vision.people.faces import Faces
+from inference_service.filters.vision.people.heads import HALF_WIDTH
 from inference_service.filters.vision.poison import poisoned
 from inference_service.filters.vision.rows import Rows
 
@@ -93,10 +95,11 @@ class Face(Filter):
         self._faces = Faces(device)
 
     @torch.inference_mode()
-    def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor:
+    def apply(self, batch: Tensor, items: Sequence[Item]) -> Answer:
         """Return (N, 3, H, W) pictures of uint8 RGB frames, uint8 on a CPU; see `Filter.apply`.
 
-        All of a picture is NaN where a network's answer for it is not finite.
+        All of a picture is NaN where a network's answer for it is not finite. Where a session wants data, the
+        boxes of the covers are told, and nothing of the faces below.
         """
         if self._faces is None:
             raise RuntimeError("face is not loaded")
@@ -110,7 +113,31 @@ class Face(Filter):
             drawn = covered(
                 batch, hidden.covers, hidden.areas, hidden.is_all, wishes_of(items, rows, size[0])
             )
-        return poisoned(drawn, sight.poison)
+        drawn = poisoned(drawn, sight.poison)
+        if any(item.wants_data for item in items):
+            return Filtered(drawn, Later(rows_of(hidden.covers, size), told))
+        return drawn
+
+
+def rows_of(covers: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return (N, COVERS, 5) float32: x, y, width, height as shares of (H, W), and whether it is there."""
+    height, width = size
+    x, y, radius, is_there = (covers[..., column] for column in (X, Y, RADIUS, IS_THERE))
+    half = HALF_WIDTH * radius
+    return torch.stack(
+        ((x - half) / width, (y - radius) / height, 2 * half / width, 2 * radius / height, is_there), dim=-1
+    )
+
+
+def told(rows: np.ndarray) -> Data:
+    """Return the boxes of one picture's rows."""
+    return Data(
+        boxes=[
+            Box(x, y, width, height, "face")
+            for x, y, width, height, is_there in rows.tolist()
+            if is_there > 0
+        ]
+    )
 
 
 def wishes_of(items: Sequence[Item], rows: Tensor, height: int) -> Wishes:

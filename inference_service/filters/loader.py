@@ -18,9 +18,10 @@ from inference_service.device import context
 from inference_service.filters import trouble
 from inference_service.filters.attempts import Attempts
 from inference_service.filters.base import Filter
-from inference_service.filters.entry import Entry, Progress, checked, status_of, with_trouble
+from inference_service.filters.entry import Entry, Progress, status_of, with_trouble
 from inference_service.filters.loading import configured
 from inference_service.filters.room import NoRoom, Room
+from inference_service.filters.rules import checked, remarks
 from inference_service.filters.trouble import BLOCKING, PASSING, Code, Trouble
 from shared.wire import FilterState, FilterStatus
 
@@ -56,8 +57,12 @@ class Loader:
         on_change: Callable[[], None],
         on_fallback: Callable[[str], None],
         on_broken: Callable[[], None],
+        explain: Callable[[BaseException], str] | None = None,
     ) -> None:
-        """`settings` by the filter's name; `on_change` is called in the thread on each new state."""
+        """`settings` by the filter's name; `on_change` is called in the thread on each new state.
+
+        `explain` is what pages are told of an exception; without it only its kind.
+        """
         self.loading_since_ns: int | None = None
         """Monotonic clock at which the present loading began; None while nothing is loaded."""
         self._entries = entries
@@ -70,6 +75,7 @@ class Loader:
         self._on_change = on_change
         self._on_fallback = on_fallback
         self._on_broken = on_broken
+        self._explain = explain
         self._is_short = False
         # Bounded by the number of filters: each is asked for once, and so is more room.
         self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
@@ -91,7 +97,11 @@ class Loader:
         """Load a filter in the thread, unless that is under way or has to wait; the caller has the lock."""
         if not entry.is_asked and now_s >= entry.asks_from_s:
             entry.is_asked = True
-            self._jobs.put(partial(self._load, entry))
+            self._jobs.put(partial(self.load, entry))
+
+    def do_soon(self, job: Callable[[], object]) -> None:
+        """Do something else in the thread."""
+        self._jobs.put(job)
 
     def make_room_soon(self) -> None:
         """Let go of one filter in the thread, if any is idle; any thread."""
@@ -109,6 +119,8 @@ class Loader:
             made = configured(cls, self._settings_of(entry))
             obstacle = trouble.before_loading(made, self._device, self._weights_dir)
             size_bytes = trouble.weights_size_bytes(made)
+            for remark in remarks(cls):
+                logger.warning("filter %s %s", cls.name, remark)
         except (Exception, SystemExit) as exc:
             self._fail(entry, "could not be imported", exc)
             return None
@@ -140,7 +152,7 @@ class Loader:
             if time.monotonic() < entry.asks_from_s:
                 return
             if entry.is_preset:
-                self._load(entry)
+                self.load(entry)
             elif entry.has_failed:
                 # Whoever wants it next has it tried again.
                 self._set_state(entry, FilterState.LOADABLE, entry.trouble)
@@ -154,8 +166,9 @@ class Loader:
             if now != entry.trouble:
                 self._show(entry, now)
 
-    def _load(self, entry: Entry) -> None:
-        if entry.loaded is not None:
+    def load(self, entry: Entry, *, is_anew: bool = False) -> None:
+        """Load a filter, in the thread, unless it is loaded; `is_anew`: also beside the one that is."""
+        if entry.loaded is not None and not is_anew:
             # Asked for twice: while it was described it did not count as asked for.
             return
         name = entry.point.name
@@ -231,7 +244,7 @@ class Loader:
     def _fail(self, entry: Entry, what: str, exc: BaseException) -> None:
         name = entry.point.name
         logger.error("filter %s %s: %s: %s", name, what, type(exc).__name__, exc, exc_info=exc)
-        found = trouble.after_failure(name, what, exc)
+        found = trouble.after_failure(name, what, exc, self._explain)
         with self._lock:
             if found.code in PASSING:
                 wait_s = min(TRY_AGAIN_AFTER_S * 2**entry.failures, TRY_AGAIN_AT_MOST_S)

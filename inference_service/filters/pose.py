@@ -17,7 +17,7 @@ from torch import Tensor
 from inference_service.device.heap import keep_large_blocks
 from inference_service.device.laps import lap
 from inference_service.filters import base
-from inference_service.filters.base import Filter, Item
+from inference_service.filters.base import Answer, Data, Filter, Filtered, Item, Later, Points
 from inference_service.filters.vision.draw.people import Look, PeoplePainter
 from inference_service.filters.vision.draw.skeletons import SKELETONS
 from inference_service.filters.vision.networks.packages import TORCHVISION
@@ -138,10 +138,11 @@ class Pose(Filter):
         self._network = _Crowd(load_keypoint_network(self.name, path, self.settings, device))
 
     @torch.inference_mode()
-    def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor:
+    def apply(self, batch: Tensor, items: Sequence[Item]) -> Answer:
         """Return (N, 3, H, W) drawings of uint8 RGB frames, uint8 on a CPU; see `Filter.apply`.
 
-        All of a picture is NaN where the network's output for it is not finite.
+        All of a picture is NaN where the network's output for it is not finite. Where a session wants data,
+        each person's points are told, in the network's order (docs/reference.md).
         """
         if self._network is None:
             raise RuntimeError("pose is not loaded")
@@ -153,7 +154,30 @@ class Pose(Filter):
             drawn: Tensor = self._painter.draw(
                 batch, people.points, people.scores, people.is_real, Look(*rows[:, 2:].unbind(1)), thickest
             )
-        return poisoned(drawn, people.poison)
+        drawn = poisoned(drawn, people.poison)
+        if any(item.wants_data for item in items):
+            return Filtered(drawn, Later(rows_of(people, (batch.shape[2], batch.shape[3])), told))
+        return drawn
+
+
+def rows_of(people: _People, size: tuple[int, int]) -> Tensor:
+    """Return (N, K, P + 1, 3) float32: x and y as shares of (H, W), score; in the last row who is there."""
+    height, width = size
+    x, y = people.points.unbind(-1)
+    points = torch.stack((x / width, y / height, people.scores), -1).float()
+    is_real = people.is_real.float()[..., None, None].expand(-1, -1, 1, 3)
+    return torch.cat((points, is_real), 2)
+
+
+def told(rows: np.ndarray) -> Data:
+    """Return the points of everybody in one picture's rows."""
+    return Data(
+        points=[
+            Points([(float(x), float(y), float(score)) for x, y, score in row[:-1]], "person")
+            for row in rows
+            if row[-1, 0] > 0
+        ]
+    )
 
 
 class _People(NamedTuple):

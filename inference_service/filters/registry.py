@@ -21,6 +21,7 @@ from inference_service.errors import FilterFailed, UnknownFilter
 from inference_service.filters.base import Filter
 from inference_service.filters.entry import Entry, Progress
 from inference_service.filters.loader import Loader, Warm
+from inference_service.filters.renewal import Renewal
 from inference_service.filters.room import Room, Space
 from shared.wire import FilterStatus
 
@@ -58,13 +59,22 @@ def installed(*, has_test_params: bool = False) -> dict[str, EntryPoint]:
     `has_test_params`: those that can be made slow, for tests of capacity, are.
     """
     found: dict[str, EntryPoint] = {}
-    for point in entry_points(group=GROUP):
+    # By their packages, so that every start keeps the same one.
+    for point in sorted(entry_points(group=GROUP), key=lambda one: (_package(one), one.name)):
         if point.name in BUILT_IN or point.name in found:
-            logger.warning("filter %s of %s is left out: the name is taken", point.name, point.value)
+            winner = "p2pcamera" if point.name in BUILT_IN else _package(found[point.name])
+            logger.warning(
+                "filter %s of the package %s (%s) is left out: the package %s has one of this name",
+                *(point.name, _package(point), point.value, winner),
+            )
         elif 0 < len(point.name) <= MAX_NAME:
             found[point.name] = point
     built_in = BUILT_IN | (FOR_TESTS if has_test_params else {})
     return {name: EntryPoint(name, value, GROUP) for name, value in built_in.items()} | found
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else "?"
 
 
 class Registry:
@@ -82,17 +92,20 @@ class Registry:
         on_let_go: Callable[[str], None] = lambda name: None,
         on_fallback: Callable[[str], None] = lambda kind: None,
         on_broken: Callable[[], None] = lambda: None,
+        explain: Callable[[BaseException], str] | None = None,
     ) -> None:
         """`settings` by the filter's name; `on_change` is called in the loading thread on each new state.
 
         `space` is what the device has, unless it is given. `on_fallback` is called for each thing that a
         loaded filter does without, `on_broken` where loading shows that the device is of no use any more.
+        `explain` gives pages the words for an exception.
         """
         self._entries = {name: Entry(point) for name, point in points.items()}
         self._lock = threading.Lock()
         room = Room(self._entries, self._lock, space or Space(of_device(device)), on_let_go)
-        told = (on_change, on_fallback, on_broken)
+        told = (on_change, on_fallback, on_broken, explain)
         self._loader = Loader(self._entries, self._lock, room, device, settings, weights_dir, warm, *told)
+        self._renewal = Renewal(self._loader, self._lock, on_let_go)
 
     def open(self, load: Sequence[str]) -> None:
         """Describe the built-in filters at once; then, in the thread, load `load` and describe the rest."""
@@ -106,6 +119,16 @@ class Registry:
             if name not in BUILT_IN:
                 self._loader.describe_soon(entry)
         self._loader.start()
+
+    def renew(self, before: Callable[[], object]) -> None:
+        """Import and load the plug-ins of the operator's list anew, soon; any thread.
+
+        `before` is called first, in the loading thread: it makes Python forget their modules.
+        """
+        self._loader.do_soon(before)
+        for name, entry in self._entries.items():
+            if name not in BUILT_IN and entry.is_preset:
+                self._renewal.renew_soon(entry)
 
     def close(self) -> None:
         """Ask the thread to end; one that is in the middle of loading is not waited for."""

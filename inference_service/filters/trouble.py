@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +12,13 @@ from pathlib import Path
 import torch
 
 from inference_service.device.memory import is_shortage
-from inference_service.errors import DownloadError, MissingPackage, WeightsError
+from inference_service.errors import (
+    DownloadError,
+    FilterFailed,
+    FilterNotUsable,
+    MissingPackage,
+    WeightsError,
+)
 from inference_service.filters.base import Filter
 from inference_service.filters.vision.networks.packages import INSTALL
 
@@ -110,8 +117,13 @@ def installed_since(made: Filter) -> Trouble | None:
     )
 
 
-def after_failure(name: str, what: str, exc: BaseException) -> Trouble:
-    """Return why a filter could not be imported or loaded; of most errors only their kind is told."""
+def after_failure(
+    name: str, what: str, exc: BaseException, explain: Callable[[BaseException], str] | None = None
+) -> Trouble:
+    """Return why a filter could not be imported or loaded.
+
+    Of most errors only their kind is told, unless `explain` has words for them.
+    """
     if isinstance(exc, MissingPackage):
         remedy = _install(exc.remedy)
         if not exc.why:
@@ -132,6 +144,12 @@ def after_failure(name: str, what: str, exc: BaseException) -> Trouble:
         return Trouble(
             Code.OUT_OF_MEMORY, "did not fit into memory", remedy="free memory, or use a larger GPU"
         )
+    if isinstance(exc, FilterFailed | FilterNotUsable):
+        # In the worker's words or in those that its author meant for pages: no path is in them.
+        told = exc.reason if isinstance(exc, FilterFailed) else str(exc)
+        return Trouble(Code.FAILED, f"{what}: {told}", told, "see the worker's log")
+    if explain is not None:
+        return Trouble(Code.FAILED, f"{what}: {explain(exc)}", explain(exc), "see the worker's log")
     kind = type(exc).__name__
     return Trouble(Code.FAILED, f"{what} ({kind})", kind, "see the worker's log")
 

@@ -21,7 +21,9 @@ clock, so they mean something to their sender alone, or durations in millisecond
 
 A field that was added since version 1 began may be missing, and then has its default (`_LATER`), so a
 service that knows it takes what older ones send. The other way round it is refused as unknown: update
-signaling services first.
+signaling services first. `wants_data` of a frame and `data` of a result are left out where they are not set.
+Frames ask only workers that name DATA_VERSION in their status, and only results of such frames have data. So
+either side may be the older one.
 
 Parameters are JSON values. `params_id` is their hash; parameters of more than `INLINE_PARAMS_BYTES` travel
 only when the worker has answered `missing`, and the worker keeps them by `params_id`.
@@ -36,6 +38,7 @@ from shared.wire.frame import (
     unpack_frame,
 )
 from shared.wire.limits import (
+    DATA_VERSION,
     INLINE_PARAMS_BYTES,
     MAX_CHAIN,
     MAX_HEADER_BYTES,
@@ -67,13 +70,17 @@ from shared.wire.status import (
     pack_status,
     unpack_status,
 )
+from shared.wire.totals import BOUNDS_S, MAX_NAMES, Durations, Totals
 
 __all__ = [
+    "BOUNDS_S",
+    "DATA_VERSION",
     "INLINE_PARAMS_BYTES",
     "MAX_CHAIN",
     "MAX_HEADER_BYTES",
     "MAX_HEADER_WITH_PARAMS_BYTES",
     "MAX_MESSAGE_BYTES",
+    "MAX_NAMES",
     "MAX_STATUS_BYTES",
     "MAX_TEXT",
     "PARAMS_ID_BYTES",
@@ -81,6 +88,7 @@ __all__ = [
     "SESSION_BYTES",
     "STATUS_TOPIC",
     "Buffer",
+    "Durations",
     "FilterState",
     "FilterStatus",
     "FrameHeader",
@@ -88,6 +96,7 @@ __all__ = [
     "ResultHeader",
     "ResultKind",
     "StatusHeader",
+    "Totals",
     "frame_message",
     "pack_frame",
     "pack_result",

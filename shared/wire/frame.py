@@ -9,7 +9,7 @@ import numpy as np
 
 from shared.errors import WireError
 from shared.frame import ColourMatrix, ColourRange
-from shared.wire.checks import ECHOED, Check, json_object, octets, read, text
+from shared.wire.checks import ECHOED, Check, boolean, json_object, octets, read, text
 from shared.wire.limits import MAX_CHAIN, MAX_HEADER_BYTES, MAX_HEADER_WITH_PARAMS_BYTES, PARAMS_ID_BYTES
 from shared.wire.message import LENGTH, Buffer, as_map, check_planes, pack, split
 
@@ -38,16 +38,18 @@ class FrameHeader:
     """Of a single filter: name -> value. Of a chain: filter -> name -> value. None: by `params_id` alone."""
     colour_range: ColourRange = ColourRange.LIMITED
     colour_matrix: ColourMatrix = ColourMatrix.BT601
+    wants_data: bool = False
+    """Whoever has the session listens for `ResultHeader.data`. Only for workers with DATA_VERSION."""
 
 
 def pack_frame(header: FrameHeader, planes: Buffer) -> bytes:
     """Return the message with a copy of `planes`, the packed I420 planes of the header's size."""
-    return pack(as_map(header), planes)
+    return pack(as_map(header, _LATER), planes)
 
 
 def frame_message(header: FrameHeader, planes_bytes: int) -> tuple[memoryview, memoryview]:
     """Return a message, and the part of it into which the caller writes so many bytes of planes."""
-    packed = pack(as_map(header), b"")
+    packed = pack(as_map(header, _LATER), b"")
     # Not a bytearray, which would be filled with zeros first.
     message = np.empty(len(packed) + planes_bytes, np.uint8).data
     message[: len(packed)] = packed
@@ -60,7 +62,7 @@ def unpack_frame(message: Buffer) -> tuple[FrameHeader, memoryview]:
     Raises WireError for anything else than a well-formed frame of this protocol version.
     """
     values, planes = split(message, MAX_HEADER_WITH_PARAMS_BYTES)
-    header = read(FrameHeader, values, _CHECKS)
+    header = read(FrameHeader, values, _CHECKS, _LATER)
     header_bytes = len(message) - len(planes) - LENGTH.size
     if header.params is None and header_bytes > MAX_HEADER_BYTES:
         raise WireError("oversized", f"header of {header_bytes} bytes without parameters")
@@ -79,11 +81,13 @@ def _names(value: Any) -> tuple[str, ...]:
     return tuple(check(name) for name in value)
 
 
+_LATER = frozenset({"wants_data"})
 _CHECKS: dict[str, Check] = {
     **ECHOED,
     "reply_to": text(256, 1),
     "filters": _names,
     "params_id": octets(PARAMS_ID_BYTES),
     "params": _params,
+    "wants_data": boolean,
 }
 assert {f.name for f in fields(FrameHeader)} == set(_CHECKS)

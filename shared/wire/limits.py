@@ -5,6 +5,8 @@ from __future__ import annotations
 from shared.frame import MAX_PLANES_BYTES
 
 PROTOCOL_VERSION = 1
+DATA_VERSION = "data"
+"""Among the versions of a worker's status: it knows `FrameHeader.wants_data`."""
 SESSION_BYTES = 16
 PARAMS_ID_BYTES = 16
 

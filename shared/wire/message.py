@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgpack
@@ -22,9 +22,10 @@ def pack(values: Mapping[str, Any], planes: Buffer) -> bytes:
     return b"".join((LENGTH.pack(len(packed)), packed, planes))
 
 
-def as_map(header: Any) -> dict[str, Any]:
-    """Return the fields of a flat header."""
-    return {name: getattr(header, name) for name in header.__slots__}
+def as_map(header: Any, if_set: Collection[str] = ()) -> dict[str, Any]:
+    """Return the fields of a flat header; those of `if_set` only where they are true."""
+    fields = {name: getattr(header, name) for name in header.__slots__}
+    return {name: value for name, value in fields.items() if value or name not in if_set}
 
 
 def split(message: Buffer, max_header_bytes: int) -> tuple[dict[str, Any], memoryview]:

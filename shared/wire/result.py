@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import Any
 
 from shared.errors import WireError
 from shared.frame import ColourMatrix, ColourRange
 from shared.wire.checks import ECHOED, MILLISECONDS, Check, number, one_of, read, text
+from shared.wire.data import MAX_DATA_BYTES
 from shared.wire.limits import MAX_HEADER_BYTES, MAX_TEXT
 from shared.wire.message import Buffer, as_map, check_planes, pack, split
 
@@ -50,11 +52,13 @@ class ResultHeader:
     """Of kind `progress`: 0..1."""
     field: str = ""
     """Of kind `error`: the parameter that was refused, empty where it was none."""
+    data: bytes = b""
+    """Of kind `frame`, where the frame asked for it: what filters tell of the picture (data.py)."""
 
 
 def pack_result(header: ResultHeader, planes: Buffer = b"") -> bytes:
     """Return part 2 of a result message; part 1 is `header.session`."""
-    return pack(as_map(header), planes)
+    return pack(as_map(header, {"data"}), planes)
 
 
 def unpack_result(message: Buffer) -> tuple[ResultHeader, memoryview]:
@@ -68,7 +72,13 @@ def unpack_result(message: Buffer) -> tuple[ResultHeader, memoryview]:
     return header, planes
 
 
-_LATER = frozenset({"field"})
+def _data(value: Any) -> bytes:
+    if type(value) is not bytes or len(value) > MAX_DATA_BYTES:
+        raise ValueError(f"expected at most {MAX_DATA_BYTES} bytes")
+    return value
+
+
+_LATER = frozenset({"field", "data"})
 _CHECKS: dict[str, Check] = {
     **ECHOED,
     "kind": one_of(ResultKind),
@@ -80,5 +90,6 @@ _CHECKS: dict[str, Check] = {
     "text": text(MAX_TEXT),
     "fraction": number(0, 1),
     "field": text(256),
+    "data": _data,
 }
 assert {f.name for f in fields(ResultHeader)} == set(_CHECKS)

@@ -11,6 +11,7 @@ from shared.errors import WireError
 from shared.wire.checks import MILLISECONDS, Check, boolean, integer, json_object, number, one_of, read, text
 from shared.wire.limits import MAX_STATUS_BYTES, MAX_TEXT, SESSION_BYTES, U63
 from shared.wire.message import Buffer, pack, split
+from shared.wire.totals import Totals, totals
 
 STATUS_TOPIC = b"p2pcamera-status"
 assert len(STATUS_TOPIC) == SESSION_BYTES
@@ -82,11 +83,16 @@ class StatusHeader:
     """How long a batch usually takes; 0 when none has run."""
     draining: bool
     versions: dict[str, str] = dataclass_field(default_factory=dict)
+    totals: Totals | None = None
+    """None where an older worker tells none."""
 
 
 def pack_status(status: StatusHeader) -> bytes:
     """Return part 2 of a status message; part 1 is `STATUS_TOPIC`."""
-    return pack(asdict(status), b"")
+    values = asdict(status)
+    if status.totals is None:
+        del values["totals"]
+    return pack(values, b"")
 
 
 def unpack_status(message: Buffer) -> StatusHeader:
@@ -94,7 +100,7 @@ def unpack_status(message: Buffer) -> StatusHeader:
     values, rest = split(message, MAX_STATUS_BYTES)
     if len(rest):
         raise WireError("size", f"{len(rest)} bytes behind a status")
-    return read(StatusHeader, values, _CHECKS)
+    return read(StatusHeader, values, _CHECKS, {"totals"})
 
 
 def _versions(value: Any) -> dict[str, str]:
@@ -142,6 +148,7 @@ _CHECKS: dict[str, Check] = {
     "loop_usual_ms": MILLISECONDS,
     "draining": boolean,
     "versions": _versions,
+    "totals": totals,
 }
 assert {f.name for f in fields(FilterStatus)} == set(_FILTER_CHECKS)
 assert {f.name for f in fields(StatusHeader)} == set(_CHECKS)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Protocol
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from signaling_service.access.origins import ANY, Origins
@@ -28,6 +30,8 @@ from signaling_service.session.sessions import SessionHost
 
 MAX_BODY_BYTES = 1024 * 1024
 """Parameters may be as long as a frame's header carries; see `requests.MAX_PARAMS_BYTES`."""
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST")
+"""All that any call takes."""
 
 
 class Serving(Protocol):
@@ -75,15 +79,18 @@ def create_app(service: Serving, certificate: Certificate | None = None) -> Fast
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,
     )
     app.include_router(create_routes(service.settings, service.sessions, service.exposition))
-    app.mount("/", StaticPages(), name="static")
+    # Not mounted: a mounted folder would take each call whose path is known and whose method is another.
+    app.router.default = StaticPages()
     app.add_exception_handler(SignalingError, _on_signaling_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(Exception, _on_fault)
     app.add_middleware(_BodyLimit)
+    app.add_middleware(_HeadAsGet)
     app.add_middleware(Gate, origins=_origins(service.settings), checks_host=not service.settings.is_guarded)
     if service.settings.trusted_proxies:
         app.add_middleware(TrustedProxies, proxies=service.settings.trusted_proxies)
@@ -123,6 +130,25 @@ class _BodyLimit:
         await self._app(scope, limited, send)
 
 
+class _HeadAsGet:
+    """Answers HEAD as GET, without the content (RFC 9110 section 9.3.2)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_head(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self._app({**scope, "method": "GET"}, receive, send_head)
+
+
 async def _on_signaling_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, SignalingError)
     return error_response(error)
@@ -143,9 +169,22 @@ async def _on_fault(_: Request, error: Exception) -> Response:
     return error_response(SignalingError("internal error"))
 
 
-async def _on_http_exception(_: Request, error: Exception) -> Response:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     refused = SignalingError(str(error.detail))
     refused.status = error.status_code
     refused.code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-    return error_response(refused)
+    response = error_response(refused)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ", ".join(_methods(request)) or "GET, HEAD"
+    return response
+
+
+def _methods(request: Request) -> list[str]:
+    """Return the methods that a path takes; empty for a file."""
+
+    def takes(method: str) -> bool:
+        scope = {**request.scope, "method": "GET" if method == "HEAD" else method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return [method for method in METHODS if takes(method)]

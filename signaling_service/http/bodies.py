@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from fastapi import Request
 
 from signaling_service.errors import MalformedRequest, UnsupportedMediaType
+from signaling_service.strict_json import read_json
 
 JSON = "application/json"
 SDP = "application/sdp"
@@ -24,7 +24,7 @@ async def json_body(request: Request, also: str | None = None) -> dict[str, Any]
     if content_type(request) != JSON:
         raise UnsupportedMediaType(f"{JSON} or {also}" if also else JSON)
     try:
-        body = json.loads(await request.body())
+        body = read_json(await request.body())
     except (ValueError, RecursionError) as exc:
         raise MalformedRequest("the body is not JSON") from exc
     if not isinstance(body, dict):

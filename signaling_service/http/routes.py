@@ -20,6 +20,7 @@ from signaling_service.rtc.ice_servers import ice_servers_for_browser
 from signaling_service.session.described import Described
 from signaling_service.session.requests import Change, Offer, change_from_query, parsed
 from signaling_service.session.sessions import SessionHost
+from signaling_service.strict_json import without_endless
 from signaling_service.workers.table import ServedFilter
 
 
@@ -136,7 +137,7 @@ def _filter(served: ServedFilter) -> dict[str, Any]:
         "name": status.name,
         "title": status.title,
         "description": status.description,
-        "schema": status.schema,
+        "schema": without_endless(status.schema),
         "keeps_state": status.keeps_state,
         "private": served.is_private,
         "state": status.state.value,

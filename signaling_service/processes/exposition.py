@@ -12,7 +12,9 @@ LABEL = "process"
 FRONT = "front"
 TABLE_OF_WORKERS = "p2pcamera_workers"
 """The front's alone: each media process knows the same workers."""
-OF_THE_FRONT = (TABLE_OF_WORKERS, "p2pcamera_wire_errors", "p2pcamera_offers")
+OF_THE_FRONT = (TABLE_OF_WORKERS, "p2pcamera_wire_errors", "p2pcamera_offers", "p2pcamera_build_info")
+OF_ONE_WORKER = ("p2pcamera_worker_", "p2pcamera_filter_memory_bytes")
+"""Beginnings of names that only the front has."""
 
 
 def merged(front: bytes, processes: Sequence[bytes]) -> bytes:
@@ -29,7 +31,7 @@ class _Merged(Collector):
     def collect(self) -> Iterator[Metric]:
         families: dict[str, Metric] = {}
         for family in _families(self._front):
-            if family.name in OF_THE_FRONT:
+            if family.name in OF_THE_FRONT or family.name.startswith(OF_ONE_WORKER):
                 _add(families, family, FRONT)
         for place, text in enumerate(self._processes):
             for family in _families(text):

@@ -42,8 +42,9 @@ from signaling_service.rtc.sdp_limits import check_offer
 from signaling_service.session.described import Described
 from signaling_service.session.places import Places
 from signaling_service.session.requests import Change, Offer
-from signaling_service.session.sessions import Watched
+from signaling_service.session.viewers import Watched
 from signaling_service.streams.streams import name_for
+from signaling_service.workers.collector import WorkerCollector
 from signaling_service.workers.results import ResultListener
 from signaling_service.workers.table import ServedFilter, Workers
 
@@ -205,6 +206,7 @@ class Front:
         self.settings = settings
         self.metrics = Metrics()
         self.workers = Workers(self.metrics)
+        self.metrics.registry.register(WorkerCollector(self.workers))
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._listener = ResultListener(
             self._context, settings.results_bind, self.metrics, self._on_status, settings.keys

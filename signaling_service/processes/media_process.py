@@ -22,6 +22,7 @@ from signaling_service.errors import ServiceFull, SignalingError
 from signaling_service.logs import configure_logs
 from signaling_service.processes.pipe import Pipe
 from signaling_service.rtc.shared_port import UdpPortNotTaken
+from signaling_service.rtc.tcp_port import TcpPortNotTaken
 from signaling_service.service import Service, Share
 from signaling_service.session.requests import Change, Offer
 from signaling_service.workers.results import ResultsNotBound
@@ -77,10 +78,10 @@ class MediaProcess:
     async def _start(self, place: int, cores: float, settings: dict[str, Any], results_bind: str) -> str:
         own = Settings.model_validate(settings)
         configure_logs(own.log_level, own.log_format, f"media-{place}")
-        service = Service(own, Share(results_bind, cores, self._tell_session, place))
+        service = Service(own, Share(results_bind, cores, self._tell_session, place=place))
         try:
             service.bind()
-        except (ResultsNotBound, UdpPortNotTaken) as exc:
+        except (ResultsNotBound, TcpPortNotTaken, UdpPortNotTaken) as exc:
             raise SignalingError(str(exc)) from exc
         await service.open()
         self._service = service

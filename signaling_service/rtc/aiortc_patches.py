@@ -20,17 +20,21 @@ import aiortc.codecs
 import aiortc.rtcdtlstransport
 import aiortc.rtcrtpreceiver
 import aiortc.rtcsctptransport
+import aiortc.rtp
+from aioice.candidate import Candidate
 from aioice.utils import random_string
 
 from signaling_service.media.decoders import H264Decoder, Vp8Decoder
-from signaling_service.media.encoders.h264 import H264Encoder
+from signaling_service.media.encoders.h264 import H264Encoder, SingleUnitEncoder, takes_single_units
 from signaling_service.media.encoders.nvenc import Nvenc
 from signaling_service.media.encoders.vp8 import Vp8Encoder
 from signaling_service.rtc import arrivals, known_aiortc, transport_wide
 from signaling_service.rtc.call_transport import CallTransport
 from signaling_service.rtc.candidates import LOOPBACK
 from signaling_service.rtc.decoder_thread import decode_all
+from signaling_service.rtc.offered_formats import PAYLOAD_TYPES
 from signaling_service.rtc.slow_checks import slowed
+from signaling_service.rtc.tcp_port import TcpPort
 from signaling_service.rtc.unreadable import survived
 
 Connection = aioice.ice.Connection
@@ -66,12 +70,15 @@ def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
     _replace(aiortc.rtcrtpreceiver, "decoder_worker", lambda original: decode_all)
     _take_large_h264()
     transport_wide.announce()
+    aiortc.rtp.DYNAMIC_PAYLOAD_TYPES = PAYLOAD_TYPES  # type: ignore[assignment]
     aiortc.codecs.H264Encoder = partial(H264Encoder, nvenc)  # type: ignore[attr-defined, assignment]
+    _replace(aiortc.codecs, "get_encoder", _encoder)
     _replace(aioice.ice, "get_host_addresses", partial(_host_addresses, tuple(ice_addresses)))
     _replace(aioice.ice.StunProtocol, "datagram_received", arrivals.guarded)
     _replace(aioice.ice.StunProtocol, "send_stun", slowed)
     _replace(aioice.ice.StunProtocol, "request", _patient)
     _replace(Connection, "get_component_candidates", _limited)
+    _replace(Connection, "check_incoming", _renewed)
     _replace(Connection, "__init__", _named)
     for name in ("_handle_data", "_receive"):
         _replace(aiortc.rtcsctptransport.RTCSctpTransport, name, survived)
@@ -111,6 +118,12 @@ def gather_on_loopback(connections: Iterable[Connection]) -> None:
     """Let connections that have not gathered yet have a candidate of 127.0.0.1 besides."""
     for connection in connections:
         connection.has_loopback = True  # type: ignore[attr-defined]
+
+
+def gather_on_tcp(connections: Iterable[Connection], tcp: TcpPort) -> None:
+    """Let connections that have not gathered yet have passive TCP candidates behind those of UDP."""
+    for connection in connections:
+        connection.tcp_port = tcp  # type: ignore[attr-defined]
 
 
 def own_addresses() -> list[str]:
@@ -154,6 +167,13 @@ def _take_large_h264() -> None:
         if "profile-level-id" in codec.parameters:
             profile = str(codec.parameters["profile-level-id"])[:4]
             codec.parameters["profile-level-id"] = profile + H264_LEVEL
+
+
+def _encoder(original: Any) -> Callable[..., Any]:
+    def get_encoder(codec: Any) -> Any:
+        return SingleUnitEncoder() if takes_single_units(codec) else original(codec)
+
+    return get_encoder
 
 
 class _EncodingLoop:
@@ -220,9 +240,23 @@ def _named(original: Any) -> Callable[..., None]:
 
 
 def _limited(original: Any) -> Callable[..., Any]:
-    def limited(self: Connection, component: int, addresses: list[str]) -> Any:
+    async def limited(self: Connection, component: int, addresses: list[str]) -> list[Candidate]:
         if getattr(self, "has_loopback", False) and LOOPBACK not in addresses:
             addresses = [*addresses, LOOPBACK]
-        return original(self, component, addresses, timeout=GATHER_LIMIT_S)
+        made: list[Candidate] = await original(self, component, addresses, timeout=GATHER_LIMIT_S)
+        tcp: TcpPort | None = getattr(self, "tcp_port", None)
+        return made if tcp is None else [*made, *tcp.candidates(self, component, addresses)]
 
     return limited
+
+
+def _renewed(original: Any) -> Callable[..., None]:
+    def check_incoming(self: Connection, message: Any, addr: Any, protocol: aioice.ice.StunProtocol) -> None:
+        # Once a call is connected aioice cancels its open checks, and never begins them anew: a page that
+        # turns to another pair, as from TCP to UDP, would get nothing there.
+        for pair in self._check_list:
+            if pair.task is not None and pair.task.done():
+                pair.task, pair.state = None, aioice.ice.CandidatePair.State.FAILED
+        original(self, message, addr, protocol)
+
+    return check_incoming

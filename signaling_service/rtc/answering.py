@@ -9,25 +9,28 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 from aiortc import RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
-from aiortc.exceptions import OperationError
 
 from signaling_service.errors import SignalingError, UdpPortsTaken, UnusableOffer
 from signaling_service.media.bitrate import BitrateProfile
 from signaling_service.media.picture_size import Size
 from signaling_service.rtc.aiortc_patches import (
     gather_on_loopback,
+    gather_on_tcp,
     ice_connections,
     lacks_port,
     own_addresses,
     with_start_bitrate,
 )
+from signaling_service.rtc.answered import answer_formats, as_offered
 from signaling_service.rtc.candidates import (
     LOOPBACK,
     PageCandidates,
     with_loopback_alone,
     with_public_addresses,
 )
+from signaling_service.rtc.offered import Offered, Wants, read_offer
 from signaling_service.rtc.sdp_limits import check_offer
+from signaling_service.rtc.tcp_port import TcpPort
 from signaling_service.rtc.video_codecs import preferences
 from signaling_service.setting_types import VideoCodec
 
@@ -47,6 +50,8 @@ class Terms:
     """Its threads encode the returned pictures."""
     public_addresses: Sequence[str]
     """Announced in place of this host's own, at most one of each family."""
+    tcp: TcpPort | None = None
+    """Where pages may come by TCP besides."""
     tells_loopback_alone: bool = False
     """To pages on loopback, which reach it there: nobody has chosen what they are told."""
 
@@ -100,6 +105,10 @@ class Answering(ABC):
             await self._pc.addIceCandidate(None)
 
     @abstractmethod
+    def _wants(self) -> Wants:
+        """Return what an offer must have."""
+
+    @abstractmethod
     def _connect(self) -> Collection[RTCRtpTransceiver]:
         """Put our parts in the place of aiortc's in the sections that are used, and return these.
 
@@ -111,30 +120,27 @@ class Answering(ABC):
         self._pc.addTransceiver("video").setCodecPreferences(preferences(self._terms.video_codecs))
 
     async def _answer(self, offer_sdp: str) -> str:
-        await self._take(offer_sdp)
+        offered = read_offer(self._candidates.from_offer(offer_sdp), self._terms.video_codecs, self._wants())
+        await self._take(offered)
         used = self._connect()
         for other in self._pc.getTransceivers():
             if other not in used:
                 other.direction = "inactive"
         if self._tells_loopback_alone:
             gather_on_loopback(ice_connections(self._pc))
+        if self._terms.tcp is not None:
+            gather_on_tcp(ice_connections(self._pc), self._terms.tcp)
         await self._pc.setLocalDescription(await self._pc.createAnswer())
         if any(map(lacks_port, ice_connections(self._pc))):
             raise UdpPortsTaken
-        sdp = with_start_bitrate(self._pc.localDescription.sdp, self._start_bits_per_s)
+        sdp = as_offered(self._pc.localDescription.sdp, offered)
+        sdp = with_start_bitrate(sdp, self._start_bits_per_s)
         if self._tells_loopback_alone:
             return with_loopback_alone(sdp)
         return with_public_addresses(sdp, self._terms.public_addresses)
 
-    async def _take(self, offer_sdp: str) -> None:
-        offer = RTCSessionDescription(sdp=self._candidates.from_offer(offer_sdp), type="offer")
-        self._prepare(offer_sdp)
-        try:
-            await self._pc.setRemoteDescription(offer)
-        except OperationError as exc:
-            if "audio" in str(exc):
-                raise UnusableOffer("the offer's sound has no Opus") from exc
-            if "video" not in str(exc):
-                raise
-            chosen = " or ".join(name.upper() for name in self._terms.video_codecs)
-            raise UnusableOffer(f"the offer has no video codec of this service ({chosen})") from exc
+    async def _take(self, offered: Offered) -> None:
+        self._prepare(offered.text)
+        await self._pc.setRemoteDescription(RTCSessionDescription(sdp=offered.text, type="offer"))
+        # The camera's section is the first of video that aiortc has seen.
+        answer_formats(next(one for one in self._pc.getTransceivers() if one.kind == "video"), offered)

@@ -1,4 +1,4 @@
-"""What aioice has of a UDP socket: asyncio's datagram transport, for one call at one local address."""
+"""What aioice has of a socket: asyncio's datagram transport, for one call at one local address."""
 
 from __future__ import annotations
 
@@ -7,7 +7,26 @@ from typing import Any, Protocol
 
 import aioice.ice
 
-from signaling_service.rtc.udp_socket import Address, UdpSocket
+from signaling_service.rtc.udp_socket import Address
+
+
+class Way(Protocol):
+    """By what a call's datagrams leave: a UDP socket, or the TCP connections of the call's page."""
+
+    address: Address
+    """This host's."""
+
+    def send(self, data: bytes, address: Address) -> None:
+        """Send at the end of this turn of the event loop, or drop what cannot be sent."""
+
+    async def room(self, address: Address) -> bool:
+        """Wait until a picture may be sent to this address; True where an earlier one was dropped here."""
+
+    def is_full(self, address: Address) -> bool:
+        """Tell whether a picture would have to wait here."""
+
+    def drop_pictures(self, address: Address) -> bool:
+        """Drop the pictures that have not left yet; True where there was one."""
 
 
 class Owner(Protocol):
@@ -26,10 +45,10 @@ class Owner(Protocol):
 class CallTransport(asyncio.DatagramTransport):
     """`begin` before the first datagram."""
 
-    def __init__(self, socket: UdpSocket, owner: Owner, protocol: aioice.ice.StunProtocol) -> None:
-        super().__init__({"sockname": socket.address})
+    def __init__(self, way: Way, owner: Owner, protocol: aioice.ice.StunProtocol) -> None:
+        super().__init__({"sockname": way.address})
         self.protocol = protocol
-        self._socket = socket
+        self._way = way
         self._owner = owner
         self._is_closing = False
 
@@ -46,7 +65,19 @@ class CallTransport(asyncio.DatagramTransport):
 
     def sendto(self, data: Any, addr: Any = None) -> None:
         if not self._is_closing:
-            self._socket.send(data, addr)
+            self._way.send(data, addr)
+
+    async def room(self, address: Address) -> bool:
+        """See Way."""
+        return await self._way.room(address)
+
+    def is_full(self, address: Address) -> bool:
+        """See Way."""
+        return self._way.is_full(address)
+
+    def drop_pictures(self, address: Address) -> bool:
+        """See Way."""
+        return self._way.drop_pictures(address)
 
     def is_closing(self) -> bool:
         return self._is_closing

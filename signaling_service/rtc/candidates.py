@@ -26,7 +26,7 @@ _PRIVATE = tuple(
 """RFC 1918, RFC 6598, RFC 4193."""
 _BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 _RELATED = re.compile(r"raddr \S+ rport \d+")
-_ADDRESS, _PORT = 4, 5
+_TRANSPORT, _ADDRESS, _PORT = 2, 4, 5
 """Fields of a candidate (RFC 8839 section 5.1)."""
 
 
@@ -93,6 +93,8 @@ class PageCandidates:
         fields = line.split()
         if len(fields) <= _PORT:
             return False  # The parser says what is wrong.
+        if fields[_TRANSPORT].lower() == "tcp":
+            return True  # This service connects to nobody: a page's check comes by a connection of its own.
         try:
             kind = _kind(fields[_ADDRESS])
         except ValueError:
@@ -102,8 +104,7 @@ class PageCandidates:
         if len(self._addresses) > MAX_CHECKED or not (kind == _PUBLIC or kind in self._own_kinds):
             self._is_hidden = True
             return True
-        # aioice checks no TCP candidate, and ignores it by itself.
-        self._can_check = self._can_check or fields[2].lower() == "udp"
+        self._can_check = self._can_check or fields[_TRANSPORT].lower() == "udp"
         return False
 
 
@@ -115,7 +116,7 @@ def with_public_addresses(answer_sdp: str, public: Sequence[str]) -> str:
     """
     by_version: dict[int, str] = {ipaddress.ip_address(one).version: one for one in public}
     lines: list[str] = []
-    named: set[tuple[str, str]] = set()
+    named: set[tuple[str, str, str]] = set()
     for line in answer_sdp.split("\r\n"):
         if line.startswith("m="):
             named.clear()
@@ -127,7 +128,7 @@ def with_public_addresses(answer_sdp: str, public: Sequence[str]) -> str:
             if "typ host" in line:
                 fields[_ADDRESS] = _mapped(fields[_ADDRESS], by_version)
                 line = " ".join(fields)
-            place = (fields[_ADDRESS], fields[_PORT])
+            place = (fields[_TRANSPORT], fields[_ADDRESS], fields[_PORT])
             if place in named:
                 continue
             named.add(place)

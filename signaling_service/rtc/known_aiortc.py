@@ -26,6 +26,7 @@ READ_FILES = {
     "aiortc.rtcrtpreceiver": "f5705c8a30bad4840ecbbfdcdc0429fa",
     "aiortc.rtcrtpsender": "630d5ec7cce598e3f5333cb5d17d741f",
     "aiortc.rtcsctptransport": "ce86eaaaecb2dc04616991a52ac4fac8",
+    "aiortc.rtp": "c65f39ad80b0bb917f089524b2381945",
 }
 """BLAKE2b with 16 bytes of each module's file; `installed_files` returns those that are installed."""
 

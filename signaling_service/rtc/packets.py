@@ -15,7 +15,9 @@ from aiortc import RTCDtlsTransport, clock
 from aiortc.rtcdtlstransport import State
 from aiortc.rtp import is_rtcp
 
+from signaling_service.rtc.call_transport import CallTransport
 from signaling_service.rtc.transport_wide import TransportWide
+from signaling_service.rtc.udp_socket import Address
 
 _COMPONENT = 1
 _RTP = range(128, 192)
@@ -57,6 +59,33 @@ class Leaving:
         pair.protocol.transport.sendto(data, pair.remote_addr)
         dtls._RTCDtlsTransport__tx_bytes += len(data)
         dtls._RTCDtlsTransport__tx_packets += 1
+
+    async def room(self) -> bool:
+        """Wait until the next picture may leave; True where an earlier one was dropped on this host."""
+        if (way := self._way()) is None:
+            return False
+        transport, address = way
+        return await transport.room(address)
+
+    def is_full(self) -> bool:
+        """Tell whether a picture would have to wait on this host."""
+        if (way := self._way()) is None:
+            return False
+        transport, address = way
+        return transport.is_full(address)
+
+    def drop_pictures(self) -> bool:
+        """Drop the pictures that have not left yet; True where there was one."""
+        if (way := self._way()) is None:
+            return False
+        transport, address = way
+        return transport.drop_pictures(address)
+
+    def _way(self) -> tuple[CallTransport, Address] | None:
+        pair = self._connection._nominated.get(_COMPONENT)
+        if pair is None or not isinstance(pair.protocol.transport, CallTransport):
+            return None
+        return pair.protocol.transport, pair.remote_addr
 
 
 class Arriving:

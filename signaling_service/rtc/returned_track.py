@@ -20,6 +20,7 @@ import av
 from aiortc import MediaStreamTrack
 
 from shared.frame import CLOCK_RATE, ColourMatrix, ColourRange
+from shared.wire import ResultHeader
 from signaling_service.media.frame import CameraFrame
 from signaling_service.media.planes import packed, video_frame
 from signaling_service.metrics import Metrics
@@ -61,6 +62,10 @@ class ReturnedTrack(MediaStreamTrack):
         """Makes the next frame one that no older one is needed for."""
         self.forget_older: Callable[[], int | None] = lambda: None
         """Sends nothing again that is older than the frame sent last; returns that one's RTP timestamp."""
+        self.rtp_timestamp_of: Callable[[int], int | None] = lambda pts: None
+        """Returns the RTP timestamp with which a frame of this pts is sent; None: it is not known yet."""
+        self.on_data: Callable[[ResultHeader, int | None], None] = lambda header, rtp_timestamp: None
+        """Called with the header of each filtered frame that has data, before it is encoded."""
         self.audience: Audience | None = None
         self._metrics = metrics
         self._card = card
@@ -212,7 +217,11 @@ class ReturnedTrack(MediaStreamTrack):
         frame = video_frame(
             result.planes, header.width, header.height, header.colour_range, header.colour_matrix
         )
-        return self._stamp(frame, header.pts)
+        frame = self._stamp(frame, header.pts)
+        if header.data:
+            assert frame.pts is not None
+            self.on_data(header, self.rtp_timestamp_of(frame.pts))
+        return frame
 
     def _substitute(self, now_s: float) -> av.VideoFrame | None:
         if (cover_s := self._cover.due_s) is not None and now_s >= cover_s:

@@ -28,6 +28,7 @@ from signaling_service.media.picture_scale import PictureScale
 from signaling_service.media.repeats import Repeats
 from signaling_service.media.send_rate import SendRate
 from signaling_service.media.transport_feedback import Arrivals
+from signaling_service.rtc.packets import Leaving
 from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.rtc.transport_wide import TransportWide
 
@@ -40,14 +41,16 @@ def send_at(
     rate: SendRate,
     track: ReturnedTrack,
     on_encoded: Callable[[float], None] = lambda _: None,
+    leaving: Leaving | None = None,
     control: TransportWide | None = None,
 ) -> None:
     """Let `rate` alone set the encoder's bitrate; tell `track` when a key frame is asked for.
 
     `on_encoded` is told of each frame how many seconds it took, the wait for an encoder's thread included.
-    `control` knows the way to the page, where the page reports on it.
+    No picture is taken from the track while `leaving` has no room for it. `control` knows the way to the
+    page, where the page reports on it.
     """
-    Sending(sender, rate, track, on_encoded, control).take_over()
+    Sending(sender, rate, track, on_encoded, leaving, control).take_over()
 
 
 class Sending:
@@ -59,6 +62,7 @@ class Sending:
         rate: SendRate,
         track: ReturnedTrack,
         on_encoded: Callable[[float], None],
+        leaving: Leaving | None,
         control: TransportWide | None,
     ) -> None:
         of: Any = sender
@@ -66,6 +70,7 @@ class Sending:
         self._rate = rate
         self._track = track
         self._on_encoded = on_encoded
+        self._leaving = leaving
         self._control = control
         self._handle = of._handle_rtcp_packet
         self._next_encoded_frame = of._next_encoded_frame
@@ -73,6 +78,9 @@ class Sending:
         self._repeats = Repeats()
         self._scale = PictureScale()
         self._begun_s = 0.0
+        self._encoded: int | None = None
+        """Timestamp of the last frame that was sent, without the sender's random origin."""
+        self._origin: int | None = None
 
     def take_over(self) -> None:
         """Set our parts in the sender, and what the track needs of it in the track."""
@@ -80,11 +88,12 @@ class Sending:
         self._sender._next_encoded_frame = self._encode_next
         self._sender._retransmit = self._repeat
         self._track.before_encoding = self._before_encoding
-        self._track.begin_anew = self._sender._send_keyframe
+        self._track.begin_anew = self._begin_anew
         self._track.forget_older = self._forget_older
         if self._control is not None:
             self._control.number(self._sender)
             self._control.on_report = self._take_report
+        self._track.rtp_timestamp_of = self._rtp_timestamp_of
 
     # What the sender calls
 
@@ -92,8 +101,12 @@ class Sending:
         # aiortc makes the encoder when the first frame is there, and encodes at once.
         if self._sender._RTCRtpSender__encoder is None:
             self._sender._RTCRtpSender__encoder = codecs.get_encoder(codec)
+        # The track gives its newest picture when it is asked: what waited for room would be an old one.
+        if self._leaving is not None and await self._leaving.room():
+            self._sender._send_keyframe()
         encoded = await self._next_encoded_frame(codec)
         if encoded is not None:
+            self._encoded = encoded.timestamp if encoded.payloads else None
             self._on_encoded(time.monotonic() - self._begun_s)
         return encoded
 
@@ -151,6 +164,18 @@ class Sending:
         encoder = self._sender._RTCRtpSender__encoder
         if encoder is not None:
             encoder.size = self._scale.size(frame.width, frame.height, self._rate.target, self._begun_s)
+
+    def _rtp_timestamp_of(self, pts: int) -> int | None:
+        if self._origin is None and self._encoded is not None:
+            # The frame before this one has been sent: aiortc encodes one after the other.
+            self._origin = self._sender._RTCRtpSender__rtp_timestamp - self._encoded
+        return None if self._origin is None else (self._origin + pts) % (1 << 32)
+
+    def _begin_anew(self) -> None:
+        # What still waits is of an older choice. On a way that takes nothing it would come after the answer.
+        if self._leaving is not None and self._leaving.drop_pictures():
+            self._sender._RTCRtpSender__rtp_history.clear()
+        self._sender._send_keyframe()
 
     def _forget_older(self) -> int:
         # A packet of an older frame that the page misses would be sent again, and the page would show that

@@ -74,6 +74,18 @@ class UdpSocket:
         if len(self._waiting) >= SENDS_A_TURN:
             self._flush()
 
+    async def room(self, address: Address) -> bool:
+        """Wait for nothing: what a full socket drops is lost as on the way, and the page says so."""
+        return False
+
+    def is_full(self, address: Address) -> bool:
+        """Say no: what does not fit is dropped, and nothing waits."""
+        return False
+
+    def drop_pictures(self, address: Address) -> bool:
+        """Drop nothing: what is sent in a turn leaves at its end, or never."""
+        return False
+
     def close(self) -> None:
         """Send what waits, and free the port; safe to call twice."""
         self._flush()

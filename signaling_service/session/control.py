@@ -19,6 +19,7 @@ from signaling_service.session.requests import Change, FilterMessage, parsed
 from signaling_service.session.statistics import Statistics
 from signaling_service.session.wish import Wish
 from signaling_service.streams.publication import Publication
+from signaling_service.strict_json import read_json
 
 LABEL = "control"
 STATS_EVERY_S = 1.0
@@ -202,7 +203,7 @@ def _parse(text: str) -> Change:
     if len(text) > MAX_MESSAGE_CHARS:
         raise MalformedRequest(_TOO_LONG)
     try:
-        values = json.loads(text)
+        values = read_json(text)
     except (ValueError, RecursionError) as exc:
         raise MalformedRequest("expected JSON, or a text that starts with ping") from exc
     message = parsed(FilterMessage, values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -32,7 +33,9 @@ class Stages:
 class LatencyWindow:
     """Collects what each stage took, and empties itself when it is read. Event loop only."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_stage: Callable[[str, float], None] = lambda stage, took_s: None) -> None:
+        """`on_stage` is told how many seconds each frame took in each stage, the total left out."""
+        self._on_stage = on_stage
         self._stages: deque[Stages] = deque(maxlen=KEPT)
         self._decode_ms: deque[float] = deque(maxlen=KEPT)
         self._encode_ms: deque[float] = deque(maxlen=KEPT)
@@ -48,15 +51,21 @@ class LatencyWindow:
     def note_decoded(self, pts: int) -> None:
         """Note that the frame came out of the decoder, its queue and its thread included."""
         if (arrived_s := self._arrived_s.pop(pts, None)) is not None:
-            self._decode_ms.append((time.monotonic() - arrived_s) * 1000)
+            took_s = time.monotonic() - arrived_s
+            self._decode_ms.append(took_s * 1000)
+            self._on_stage("decode", took_s)
 
     def note_encoded(self, encode_s: float) -> None:
         """Note how long a returned frame took from being shown to being ready to be sent."""
         self._encode_ms.append(encode_s * 1000)
+        self._on_stage("encode", encode_s)
 
     def add(self, header: ResultHeader, latency_s: float) -> None:
         """`latency_s`: from decoder to result, on this process's clock."""
-        self._stages.append(Stages(header.wait_ms, header.batch_ms, header.filter_ms, latency_s * 1000))
+        stages = Stages(header.wait_ms, header.batch_ms, header.filter_ms, latency_s * 1000)
+        self._stages.append(stages)
+        for stage in ("transport", "wait", "batch", "filter"):
+            self._on_stage(stage, getattr(stages, stage) / 1000)
         self._worker = header.worker
 
     def take(self) -> tuple[dict[str, float], str]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection
 
 from aiortc import RTCPeerConnection, RTCRtpTransceiver
 
-from signaling_service.errors import UnusableOffer
 from signaling_service.media.arrivals_log import ArrivalsLog
 from signaling_service.media.path_estimate import PathEstimate
 from signaling_service.media.receive_ceiling import ReceiveCeiling
@@ -15,6 +14,7 @@ from signaling_service.media.reception import Reception
 from signaling_service.media.send_rate import SendRate
 from signaling_service.rtc.aiortc_patches import encode_in
 from signaling_service.rtc.answering import Answering, Terms
+from signaling_service.rtc.offered import PUBLISHES, SENDS, Wants
 from signaling_service.rtc.packets import Arriving, Leaving
 from signaling_service.rtc.receiving import receive_through
 from signaling_service.rtc.returned_track import ReturnedTrack
@@ -51,6 +51,9 @@ class Negotiation(Answering):
         self.sends_back = True
         """Whether the offer wants the picture back."""
 
+    def _wants(self) -> Wants:
+        return SENDS if self._publication is None else PUBLISHES
+
     def _connect(self) -> Collection[RTCRtpTransceiver]:
         video = self._video_section()
         self.sends_back = video._offerDirection == "sendrecv"
@@ -68,11 +71,14 @@ class Negotiation(Answering):
             self._on_too_large,
             None if control is None else ArrivalsLog(),
         )
+        leaving = Leaving(video.sender.transport, control)
+        leaving.take_over()
         if self.sends_back:
             video.sender.replaceTrack(self._returned)
-            send_at(video.sender, SendRate(bitrates), self._returned, self._latency.note_encoded, control)
+            send_at(
+                video.sender, SendRate(bitrates), self._returned, self._latency.note_encoded, leaving, control
+            )
             encode_in(video.sender, self._terms.encoders)
-        Leaving(video.sender.transport, control).take_over()
         Arriving(video.receiver.transport, control).take_over()
         used = [video]
         if self._publication is not None:
@@ -86,14 +92,8 @@ class Negotiation(Answering):
             self._pc.addTransceiver("audio").setCodecPreferences(opus())
 
     def _video_section(self) -> RTCRtpTransceiver:
-        transceivers = self._pc.getTransceivers()
-        video = next((t for t in transceivers if t.kind == "video" and t.receiver.track is not None), None)
-        if video is None:
-            raise UnusableOffer("the offer sends no video")
-        # As this side sees it: aiortc has turned it round.
-        if video._offerDirection != "sendrecv" and self._publication is None:
-            raise UnusableOffer("the video section must send and receive (sendrecv)")
-        return video
+        # The camera's is the first that aiortc has seen.
+        return next(one for one in self._pc.getTransceivers() if one.kind == "video")
 
     def _take_sound(self, publication: Publication) -> list[RTCRtpTransceiver]:
         for one in self._pc.getTransceivers():

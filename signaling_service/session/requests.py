@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -10,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from shared.wire import MAX_CHAIN, MAX_HEADER_BYTES, MAX_HEADER_WITH_PARAMS_BYTES, params_size_bytes
 from signaling_service.errors import MalformedRequest
 from signaling_service.rtc.outage import Outage
+from signaling_service.strict_json import read_json
 
 
 def _as_list(value: Any) -> Any:
@@ -75,6 +75,8 @@ class Offer(Change):
     """The name under which others may watch, or true for one that cannot be guessed."""
     sdp: str = Field(min_length=1)
     type: Literal["offer"]
+    reconnect: bool = False
+    """It takes up a call again whose connection was lost; only counted."""
 
 
 class FilterMessage(Change):
@@ -91,7 +93,7 @@ def change_from_query(filter_: str | None, params: str | None, outage: str | Non
         values["filter"] = [name.strip() for name in filter_.split(",")]
     if params is not None:
         try:
-            values["params"] = json.loads(params)
+            values["params"] = read_json(params)
         except (ValueError, RecursionError) as exc:
             raise MalformedRequest("query 'params': expected a JSON object, URL-encoded") from exc
     if outage is not None:

@@ -19,6 +19,9 @@ from signaling_service.rtc.outage import Outage
 from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.rtc.silence import Silence
 from signaling_service.session.control import Control
+from signaling_service.session.data_feed import DataFeed
+from signaling_service.session.latency import LatencyWindow
+from signaling_service.session.measuring import Measuring
 from signaling_service.session.negotiation import Negotiation
 from signaling_service.session.statistics import Statistics
 from signaling_service.session.surroundings import Surroundings
@@ -67,11 +70,12 @@ class Session:
         self._log = logging.LoggerAdapter(logger, {"session": self.name})
         self._pc = RTCPeerConnection(around.rtc())
         self._returned = ReturnedTrack(around.metrics, around.card, Outage.CLOSED)
+        self._measuring = Measuring(self._pc, around.metrics)
         self.publication = publication
         if publication is not None:
             self._returned.audience = publication
             publication.on_taken_over = lambda: self.refuse(TakenOver())
-        self._statistics = Statistics(self._returned)
+        self._statistics = Statistics(self._returned, LatencyWindow(around.metrics.note_stage))
         allowed = both(around.allowed, caller.grant.filters)
         self._lane = Lane(around.context, id_, around.listener.reply_to, around.keys)
         self.wish = Wish(choice, outage, around.workers, self._lane, self._returned, allowed=allowed)
@@ -85,6 +89,9 @@ class Session:
             is_local=caller.is_on_loopback,
         )
         self._control = Control(self.name, self.wish, self._statistics, publication)
+        self._data = DataFeed(around.metrics)
+        self._lane.wants_data = lambda: self._data.is_wanted
+        self._returned.on_data = self._data.tell
         self._traffic = Traffic(
             around, self._lane, self.wish, self._returned, self._statistics, self._control, publication
         )
@@ -113,6 +120,7 @@ class Session:
         """
         self._pc.on("track", self._on_track)
         self._pc.on("datachannel", self._control.attach)
+        self._pc.on("datachannel", self._data.attach)
         self._pc.on("connectionstatechange", self._on_connection_state)
         answer_sdp = await self._negotiation.answer(offer_sdp)
         self._around.listener.subscribe(self.id, self._traffic.on_result)
@@ -170,6 +178,7 @@ class Session:
             _resolve(self._settled, None)
             self._around.metrics.sessions_connected.inc()
             self._start(self._watch_silence())
+            self._start(self._measuring.run())
             self._log.info("the session is connected")
             if (refusal := self._on_connected(self)) is not None:
                 self.refuse(refusal)
@@ -241,6 +250,8 @@ class Session:
         if self.publication is not None:
             self.publication.end()
         self._lane.close()
+        if self.connected_s is not None:
+            await self._measuring.end()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_LIMIT_S):
                 await self._pc.close()

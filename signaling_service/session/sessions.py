@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from aiortc import RTCPeerConnection
-
 from shared.log_ids import of_session
 from shared.wire import SESSION_BYTES
 from signaling_service.access.caller import Caller, both, preset
@@ -30,15 +28,12 @@ from signaling_service.session.places import Places
 from signaling_service.session.requests import Change, Offer
 from signaling_service.session.session import Session
 from signaling_service.session.surroundings import Surroundings
+from signaling_service.session.viewers import REMEMBERED, Viewers, Watched
 from signaling_service.streams.streams import name_for
-from signaling_service.streams.viewer import Viewer
 from signaling_service.workers.choice import Choice
 from signaling_service.workers.table import ServedFilter
 
 logger = logging.getLogger(__name__)
-
-REMEMBERED = 256
-"""Ended sessions whose end may be asked for once more: a page closes its connection and then says so."""
 
 
 class SessionHost(Protocol):
@@ -76,14 +71,6 @@ class SessionHost(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """What one that watches is answered; `session` is its part in `add_candidates` and `close`."""
-
-    session: str
-    answer_sdp: str
-
-
-@dataclass(frozen=True, slots=True)
 class Limits:
     """What an operator has set for all sessions."""
 
@@ -112,8 +99,7 @@ class LocalSessions:
         self._places = Places(limits.max_connecting_per_address)
         self._ended: deque[tuple[str, str]] = deque(maxlen=REMEMBERED)
         """Names, and whose they were."""
-        self._viewers: dict[str, Viewer] = {}
-        self._viewer_places = Places(limits.max_connecting_per_address)
+        self._viewers = Viewers(around, limits.max_connecting_per_address)
         self._is_shutting_down = False
 
     async def open(self, offer: Offer, caller: Caller, id_: bytes | None = None) -> Described:
@@ -122,6 +108,8 @@ class LocalSessions:
         with self._counted(), of_session(key.hex()):
             described = await self._open(offer, caller, key)
         self._around.metrics.offers.labels("answered").inc()
+        if offer.reconnect:
+            self._around.metrics.reconnects.inc()
         return described
 
     def check_room(self) -> None:
@@ -138,37 +126,21 @@ class LocalSessions:
         return describe(session, first_rtp_timestamp=first_rtp_timestamp)
 
     async def add_candidates(self, session_id: str, fragment: str, subject: str) -> None:
-        await self._find_either(session_id, subject).add_candidates(fragment)
+        viewer = self._viewers.find(session_id, subject)
+        await (viewer or self._find(session_id, subject)).add_candidates(fragment)
 
     async def close(self, session_id: str, subject: str) -> None:
-        if (session_id, subject) in self._ended:
+        if (session_id, subject) in self._ended or self._viewers.has_ended(session_id, subject):
             return
-        found = self._find_either(session_id, subject)
-        if isinstance(found, Session):
-            await found.close("ended by the page")
+        if (viewer := self._viewers.find(session_id, subject)) is not None:
+            await viewer.close()
         else:
-            await found.close()
+            await self._find(session_id, subject).close("ended by the page")
 
     async def watch(self, name: str, offer_sdp: str, caller: Caller, id_: bytes | None = None) -> Watched:
         if self._is_shutting_down:
             raise ShuttingDown
-        stream = self._around.streams.to_watch(name, caller)
-        key = (id_ or secrets.token_bytes(SESSION_BYTES)).hex()
-        for over in self._viewer_places.take(key, caller):
-            self._viewers[over].leave()
-        pc = RTCPeerConnection(self._around.rtc())
-        terms, is_local = self._around.terms, caller.is_on_loopback
-        viewer = Viewer(
-            key, pc, terms, stream, self._viewer_places.note_connected, self._forget_viewer, is_local=is_local
-        )
-        self._viewers[key] = viewer
-        self._around.metrics.viewers.set(len(self._viewers))
-        try:
-            answer_sdp = await viewer.open(offer_sdp)
-        except BaseException:
-            await viewer.close()
-            raise
-        return Watched(key, answer_sdp)
+        return await self._viewers.watch(name, offer_sdp, caller, id_ or secrets.token_bytes(SESSION_BYTES))
 
     def give_up(self, session_id: str, error: SignalingError | None) -> None:
         """End a session whose place is another's now; with an error it is told why."""
@@ -182,7 +154,7 @@ class LocalSessions:
         """Refuse new sessions and end all; returns when they are freed."""
         self._is_shutting_down = True
         closing = [session.close("service ends") for session in list(self._sessions.values())]
-        await asyncio.gather(*closing, *(viewer.close() for viewer in list(self._viewers.values())))
+        await asyncio.gather(*closing, self._viewers.close_all())
 
     def served_filters(self) -> list[ServedFilter]:
         return self._around.workers.served_filters()
@@ -266,20 +238,6 @@ class LocalSessions:
         if session is None or self._places.owner(session_id) != subject:
             raise UnknownSession(session_id)
         return session
-
-    def _find_either(self, session_id: str, subject: str) -> Session | Viewer:
-        viewer = self._viewers.get(session_id)
-        if viewer is None:
-            return self._find(session_id, subject)
-        if self._viewer_places.owner(session_id) != subject:
-            raise UnknownSession(session_id)
-        return viewer
-
-    def _forget_viewer(self, viewer: Viewer) -> None:
-        self._ended.append((viewer.name, self._viewer_places.owner(viewer.name) or ""))
-        self._viewers.pop(viewer.name, None)
-        self._viewer_places.leave(viewer.name)
-        self._around.metrics.viewers.set(len(self._viewers))
 
     def _forget(self, session: Session) -> None:
         self._sessions.pop(session.name, None)

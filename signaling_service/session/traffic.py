@@ -86,7 +86,7 @@ class Traffic:
             self._publication.note_latency(latency_s)
 
     def _pass_on_error(self, header: ResultHeader) -> None:
-        self._metrics.results_failed.labels(header.code[:32]).inc()
+        self._metrics.note_failed(header.code[:32])
         if header.code != BAD_PARAMS:
             self._control.tell_error(header.code, header.text)
         elif header.generation == self._wish.choice.generation:

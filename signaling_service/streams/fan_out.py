@@ -68,6 +68,7 @@ class FanOut:
         self._origin = random32()
         self._history: dict[int, tuple[int, int, int, bytes]] = {}
         self._awaits_key = True
+        self._has_skipped = False
         self._bits_per_s = 0
         self._asked_s = float("-inf")
 
@@ -78,7 +79,16 @@ class FanOut:
 
     def send(self, picture: EncodedPicture, bits_per_s: int) -> None:
         """Send one picture, if the viewer can use it; `bits_per_s` bounds what may be sent again."""
-        if self._payload_type is None or (self._awaits_key and not picture.is_key):
+        if self._payload_type is None:
+            return
+        if self._leaving.is_full():
+            # A slow viewer's TCP connection: it gets pictures as they are made, or none.
+            self._awaits_key = self._has_skipped = True
+            return
+        if self._awaits_key and not picture.is_key:
+            # A viewer that misses no packet asks for nothing.
+            if self._has_skipped:
+                self._ask_for_key_frame()
             return
         self._bits_per_s = bits_per_s
         timestamp = (self._origin + picture.timestamp) & 0xFFFFFFFF
@@ -92,12 +102,13 @@ class FanOut:
         except ConnectionError:
             self._awaits_key = True
             return
-        self._awaits_key = False
+        self._awaits_key = self._has_skipped = False
         self._note_sent(picture, timestamp)
 
     def forget(self) -> None:
         """Send nothing again that was sent before, and wait for a key frame."""
         self._history.clear()
+        self._leaving.drop_pictures()
         self._awaits_key = True
 
     def _send_one(self, number: int, marker: int, timestamp: int, payload: bytes) -> None:
@@ -130,12 +141,15 @@ class FanOut:
             for number in packet.lost:
                 self._repeat(number)
         elif isinstance(packet, RtcpPsfbPacket) and packet.fmt in (RTCP_PSFB_PLI, RTCP_PSFB_FIR):
-            now_s = time.monotonic()
-            if now_s - self._asked_s >= KEY_ASKED_EVERY_S:
-                self._asked_s = now_s
-                self._on_key_asked()
+            self._ask_for_key_frame()
         elif isinstance(packet, RtcpRrPacket):
             await self._handle(packet)
+
+    def _ask_for_key_frame(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._asked_s >= KEY_ASKED_EVERY_S:
+            self._asked_s = now_s
+            self._on_key_asked()
 
     def _repeat(self, number: int) -> None:
         kept = self._history.get(number % HISTORY)

@@ -15,6 +15,7 @@ from aiortc.codecs import get_encoder
 
 from shared.frame import CLOCK_RATE
 from signaling_service.media.bitrate import BitrateProfile
+from signaling_service.media.encoders.h264 import SingleUnitEncoder, takes_single_units
 from signaling_service.media.planes import TIME_BASE, plane_lines
 from signaling_service.streams.fan_out import EncodedPicture, FanOut
 
@@ -55,7 +56,7 @@ class Rendition:
     """Encodes the newest picture, and gives it to all viewers of one codec. Event loop only."""
 
     def __init__(self, codec: RTCRtpCodecParameters, bitrates: BitrateProfile, executor: Executor) -> None:
-        self._encoder: Any = get_encoder(codec)
+        self._encoder: Any = SingleUnitEncoder() if takes_single_units(codec) else get_encoder(codec)
         self._bitrates = bitrates
         self._executor = executor
         self._viewers: set[FanOut] = set()

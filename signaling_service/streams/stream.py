@@ -13,6 +13,7 @@ from aiortc import RTCRtpCodecParameters, clock
 
 from shared.frame import CLOCK_RATE, ColourMatrix, ColourRange
 from signaling_service.media.bitrate import BitrateProfile
+from signaling_service.media.encoders.h264 import takes_single_units
 from signaling_service.media.planes import video_frame
 from signaling_service.rtc.card import Card
 from signaling_service.rtc.outage import CARD_AFTER_S
@@ -160,9 +161,11 @@ class Stream:
 
     def rendition(self, codec: RTCRtpCodecParameters) -> Rendition:
         """Return the picture in this codec; it is encoded from the first viewer on."""
-        made = self._renditions.get(codec.name)
+        # A viewer that asks for single units cannot read what the others are sent.
+        key = f"{codec.name}, single units" if takes_single_units(codec) else codec.name
+        made = self._renditions.get(key)
         if made is None:
-            made = self._renditions[codec.name] = Rendition(codec, self._bitrates, self._executor)
+            made = self._renditions[key] = Rendition(codec, self._bitrates, self._executor)
         return made
 
     def drop_unwatched(self) -> None:

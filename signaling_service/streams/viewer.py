@@ -11,6 +11,7 @@ from aiortc import RTCPeerConnection, RTCRtpTransceiver
 
 from signaling_service.errors import UnusableOffer
 from signaling_service.rtc.answering import Answering, Terms
+from signaling_service.rtc.offered import WATCHES, Wants
 from signaling_service.rtc.packets import Arriving, Leaving
 from signaling_service.rtc.silence import Silence
 from signaling_service.rtc.transport_wide import decline
@@ -39,6 +40,9 @@ class WatchNegotiation(Answering):
         super()._prepare(offer_sdp)
         if "m=audio" in offer_sdp:
             self._pc.addTransceiver("audio").setCodecPreferences(opus())
+
+    def _wants(self) -> Wants:
+        return WATCHES
 
     def _connect(self) -> Collection[RTCRtpTransceiver]:
         used = []

@@ -26,7 +26,7 @@ import zmq
 
 from shared import sockets
 from shared.link_keys import LinkKeys
-from shared.wire import FrameHeader, ResultHeader, ResultKind, frame_message
+from shared.wire import DATA_VERSION, FrameHeader, ResultHeader, ResultKind, frame_message
 from signaling_service.media.frame import CameraFrame, Planes
 from signaling_service.workers.choice import Choice
 from signaling_service.workers.route import WORK_AT_FIRST_S, Route
@@ -50,6 +50,8 @@ class Lane:
     keys: LinkKeys | None = None
     clock: Callable[[], float] = time.monotonic
     """Seconds; the clock of `CameraFrame.captured_ns`."""
+    wants_data: Callable[[], bool] = lambda: False
+    """Tells whether anybody listens for what filters tell of their pictures."""
     _routes: dict[str, Route] = field(default_factory=dict)
     _keeps_state: bool = False
     _chosen: str | None = None
@@ -118,7 +120,10 @@ class Lane:
         socket = sockets.push_frames(self.context, self.keys)
         socket.connect(worker.status.frames_endpoint)
         usual_s = worker.status.loop_usual_ms / 1000
-        return Route(worker.id, socket, worker.status.busy, False, usual_s or WORK_AT_FIRST_S)
+        knows_data = DATA_VERSION in worker.status.versions
+        return Route(
+            worker.id, socket, worker.status.busy, False, usual_s or WORK_AT_FIRST_S, knows_data=knows_data
+        )
 
     def _header(self, frame: CameraFrame, choice: Choice) -> FrameHeader:
         return FrameHeader(
@@ -181,6 +186,8 @@ class Lane:
     def _send(self, route: Route, header: FrameHeader, choice: Choice, planes: Planes, now_s: float) -> bool:
         if choice.is_inline or route.wants_params:
             header = replace(header, params=choice.params)
+        if route.knows_data and self.wants_data():
+            header = replace(header, wants_data=True)
         try:
             message, into = frame_message(header, planes.size_bytes)
             planes.write(into)

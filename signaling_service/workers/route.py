@@ -38,6 +38,8 @@ class Route:
     is_loaded: bool
     """The worker can filter at once."""
     work_s: float = WORK_AT_FIRST_S
+    knows_data: bool = False
+    """Frames may ask the worker for data."""
     """From the start of its batch to the result here."""
     wait_s: float = 0.0
     """How long a frame waits for the frames of other sessions."""

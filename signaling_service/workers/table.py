@@ -13,6 +13,7 @@ from shared.wire import FilterState, FilterStatus, StatusHeader
 from signaling_service.access.caller import both
 from signaling_service.errors import CannotRun, FilterNotAllowed, InvalidParams, NoWorker, UnknownFilter
 from signaling_service.metrics import Metrics
+from signaling_service.strict_json import endless
 from signaling_service.workers import schema
 from signaling_service.workers.worker import Worker
 
@@ -68,7 +69,6 @@ class Workers:
             self._make_room()
             its = {"worker": status.worker}
             logger.info("the worker joined: %s on %s", status.frames_endpoint, status.device, extra=its)
-        self._show_memory(self._workers.get(status.worker), status)
         known = self._workers.get(status.worker)
         self._workers[status.worker] = Worker(status, now_s, known is not None and known.has_answered)
         for served in status.filters:
@@ -84,6 +84,10 @@ class Workers:
     def live(self, filters: Sequence[str] = ()) -> list[Worker]:
         """Live workers that serve all of these filters."""
         return [worker for worker in self._live.values() if worker.serves(filters)]
+
+    def known(self) -> list[Worker]:
+        """Every worker that has told its status lately, those to which no frame goes too."""
+        return list(self._workers.values())
 
     def served_filters(self) -> list[ServedFilter]:
         """Every filter that a live worker offers, by name."""
@@ -138,6 +142,8 @@ class Workers:
             self._check_params(name, own, f"{name}.")
 
     def _check_params(self, name: str, params: dict[str, Any], prefix: str) -> None:
+        if (path := endless(params)) is not None:
+            raise InvalidParams(prefix + path, "expected a finite number")
         error = schema.first_fault(params, self._ever_served[name].schema)
         if error is not None:
             raise InvalidParams(prefix + ".".join(str(part) for part in error.path), error.message[:300])
@@ -150,7 +156,6 @@ class Workers:
         longest = next((w for w in self._workers.values() if not w.has_answered), None)
         gone = longest or next(iter(self._workers.values()))
         del self._workers[gone.id]
-        self._show_memory(gone, None)
 
     def _note(self, served: FilterStatus) -> None:
         known = self._ever_served.get(served.name)
@@ -161,16 +166,6 @@ class Workers:
             self._ever_served[served.name] = served
         if served.is_private:
             self._private.add(served.name)
-
-    def _show_memory(self, before: Worker | None, now: StatusHeader | None) -> None:
-        gauge = self._metrics.filter_memory
-        held = _memory(now)
-        for name in _memory(before.status if before else None).keys() - held.keys():
-            assert before is not None
-            gauge.remove(before.id, name)
-        for name, size_bytes in held.items():
-            assert now is not None
-            gauge.labels(now.worker, name).set(size_bytes)
 
     def _refresh(self, now_s: float) -> None:
         live: dict[str, Worker] = {}
@@ -183,7 +178,6 @@ class Workers:
                 logger.info("the worker left: %s", reason, extra={"worker": worker.id})
             if reason == "silent":
                 del self._workers[worker.id]
-                self._show_memory(worker, None)
         changed = {k: _serves(w) for k, w in live.items()} != {k: _serves(w) for k, w in self._live.items()}
         self._live = live
         if changed:
@@ -201,12 +195,6 @@ def trouble_of(failed: FilterStatus) -> dict[str, str]:
         "detail": failed.reason_detail,
         "remedy": failed.remedy,
     }
-
-
-def _memory(status: StatusHeader | None) -> dict[str, int]:
-    """By filter, of those that are loaded."""
-    filters = status.filters if status else ()
-    return {f.name: f.memory_bytes for f in filters if f.state is FilterState.LOADED}
 
 
 def _serves(worker: Worker) -> tuple[tuple[str, FilterState, bool], ...]:

@@ -9,7 +9,8 @@
 import { cameraFailure, cannotRun, pictureTrouble } from "./failures.js";
 import { phrase } from "../shared/language.js";
 import { troubleOf, troubleWords } from "../shared/trouble.js";
-import { answerOf, isTurn, whyNoRelay } from "./probes.js";
+import { answerOf } from "./probes.js";
+import { reachServer, relaysOf, tryRelay } from "./relays.js";
 
 /**
  * @import { P2PCamera, P2PCameraEvents, P2PCameraFault } from "../p2pcamera.js"
@@ -236,13 +237,50 @@ export class Doctor {
     const { status, body } = await this.#patient.list.ask("ice-servers");
     if (status !== 200) return SKIPPED;
     /** @type {RTCIceServer[]} */
-    const servers = body?.iceServers ?? [];
-    const relays = servers.filter(isTurn);
+    const relays = relaysOf(body?.iceServers ?? []);
     if (relays.length === 0) return note("doctor.turn.none");
-    const reason = await whyNoRelay(relays);
-    const server = [relays[0].urls].flat()[0];
-    if (reason === null) return ok("doctor.turn.ok", { server });
-    return fail("doctor.turn.fail", { server, reason: reason || phrase("doctor.turn.silent") });
+    const trials = await Promise.all(relays.map(tryRelay));
+    const named = (/** @type {typeof trials} */ some) => some.map(({ url }) => url).join(", ");
+    const good = trials.filter(({ outcome }) => outcome === "ok");
+    const bad = trials.filter(({ outcome }) => outcome !== "ok");
+    if (good.length === 0) {
+      // What a relay has said tells more than the silence of another.
+      const [told] = bad.filter(({ outcome }) => outcome !== "unreachable");
+      return fail(`doctor.turn.${told?.outcome ?? "unreachable"}`, {
+        server: told?.url ?? named(bad),
+        reason: told?.reason ?? "",
+      });
+    }
+    const goodServers = good.map(({ server }) => server);
+    if ((await this.#isReachedBy(goodServers)) === false) {
+      return fail("doctor.turn.no_way", { server: named(good) });
+    }
+    return bad.length === 0
+      ? ok("doctor.turn.ok", { server: named(good) })
+      : note("doctor.turn.some", { good: named(good), bad: named(bad) });
+  }
+
+  /**
+   * Opens a session of its own, and ends it.
+   * @param {RTCIceServer[]} relays
+   * @returns {Promise<boolean | null>} null where the server has opened none
+   */
+  async #isReachedBy(relays) {
+    if (!this.#isWell("worker")) return null;
+    const { names, list } = this.#patient;
+    const headers = { "Content-Type": "application/json" };
+    /** @type {string | undefined} */
+    let session;
+    try {
+      return await reachServer(relays, async ({ type, sdp }) => {
+        const said = JSON.stringify({ type, sdp, filter: names.length > 0 ? names : undefined });
+        const { body } = await list.ask("offer", { method: "POST", headers, body: said });
+        session = body?.session;
+        return body?.sdp ?? null;
+      });
+    } finally {
+      if (session) await list.ask(`sessions/${session}`, { method: "DELETE" });
+    }
   }
 
   async #picture() {

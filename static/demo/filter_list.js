@@ -63,14 +63,16 @@ export class FilterList extends EventTarget {
   }
 
   /**
-   * @param {string} [path] of any call that changes nothing
+   * Makes any call.
+   * @param {string} [path]
+   * @param {RequestInit} [init]
    * @returns {Promise<{status: number, body: any}>} status 0: no answer; body null: not readable
    */
-  async ask(path = "filters") {
-    /** @type {Record<string, string>} */
-    const headers = this.token ? { Authorization: `Bearer ${this.token}` } : {};
+  async ask(path = "filters", init = {}) {
+    const headers = new Headers(init.headers);
+    if (this.token) headers.set("Authorization", `Bearer ${this.token}`);
     const address = new URL(path, this.#server);
-    const response = await fetch(address, { headers, cache: "no-store" }).catch(() => null);
+    const response = await fetch(address, { cache: "no-store", ...init, headers }).catch(() => null);
     const body = response?.ok ? await response.json().catch(() => null) : null;
     return { status: response?.status ?? 0, body };
   }

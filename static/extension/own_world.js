@@ -244,7 +244,7 @@
   /** @param {{filter?: any, params?: any, outage?: any}} chosen @returns {object} the shim's settings */
   function settingsOf({ filter = null, params = {}, outage = "closed" }) {
     // No real address: the service worker has it.
-    const none = { audio: "untouched", token: undefined, fault: null };
+    const none = { audio: "untouched", mirror: "off", token: undefined, fault: null };
     return { server: "p2pcamera:/", filter, params, outage, ...none };
   }
 

@@ -289,6 +289,7 @@
     params: {},
     outage: "closed",
     audio: "untouched",
+    mirror: "off",
     token: undefined,
     fault: null,
   };

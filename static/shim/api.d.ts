@@ -10,6 +10,7 @@ export type P2PCameraOutage = "closed" | "open";
 
 /** Whether the sound is delayed with the picture, so that lips match: `sync`. */
 export type P2PCameraAudio = "untouched" | "sync";
+export type P2PCameraMirror = "off" | "self";
 
 /** One filter, or several that are applied in order. */
 export type P2PCameraFilter = string | string[];
@@ -113,12 +114,101 @@ export interface P2PCameraSession {
   close(): void;
 }
 
+/** A rectangle: its left upper corner and its size, as shares of the picture's width and height. */
+export interface P2PCameraBox {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  readonly label: string;
+  readonly score: number;
+}
+
+/** Points that belong together, each as x, y (shares of the picture) and score. */
+export interface P2PCameraPoints {
+  readonly label: string;
+  readonly score: number;
+  readonly points: readonly (readonly [number, number, number])[];
+}
+
+/** What one filter tells of one picture. */
+export interface P2PCameraData {
+  readonly boxes: readonly P2PCameraBox[];
+  readonly points: readonly P2PCameraPoints[];
+  readonly labels: readonly { readonly label: string; readonly score: number }[];
+  readonly numbers: Readonly<Record<string, number>>;
+}
+
+/** What limits a picture: the network from or to the page, the server, the filter, or the page's own computer. */
+export type P2PCameraLimit = "up" | "down" | "server" | "filter" | "page";
+
+/** How good the filtered picture is. */
+export interface P2PCameraQuality {
+  readonly state: P2PCameraState;
+  /** What the server's picture is, as in `stats`; null before the first ones. */
+  readonly picture: P2PCameraStats["state"] | null;
+  /** `none` while there is no connection. */
+  readonly level: "good" | "fair" | "poor" | "none";
+  readonly limit: P2PCameraLimit | null;
+  /** How much later the filtered picture comes, in milliseconds: the sum of the parts that are measured. */
+  readonly latency_ms: number | null;
+  /** Frames a second that have come back. */
+  readonly fps: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** What `checkConnection` is to try. */
+export interface P2PCameraCheckOptions {
+  /** `false`: the steps that need no camera alone, so that the user is not asked for permission. */
+  camera?: boolean;
+  /** The constraints of the camera. */
+  video?: boolean | MediaTrackConstraints;
+  /** Is told of each step when it is done. */
+  onStep?: (step: P2PCameraStep) => void;
+}
+
+/** One step of `checkConnection`. */
+export interface P2PCameraStep {
+  readonly name: "server" | "token" | "filter" | "relay" | "camera" | "path" | "picture";
+  /** `note`: not needed, or later; `skip`: an earlier step that it needs has failed, or it is not wanted. */
+  readonly outcome: "ok" | "note" | "fail" | "skip";
+  /** Of a fault, or the name of the browser's own error; empty where all is well. */
+  readonly code: string;
+  readonly message: string;
+  /** What was measured: milliseconds, names, sizes. */
+  readonly detail: Readonly<Record<string, any>>;
+}
+
+export interface P2PCameraCheck {
+  readonly ok: boolean;
+  /** The first step that fails. */
+  readonly failure: P2PCameraStep | null;
+  readonly steps: readonly P2PCameraStep[];
+}
+
 /** The events of `window.p2pcamera`. */
 export interface P2PCameraEvents {
+  /** Once a second, and when the state changes. */
+  quality: CustomEvent<{ session: P2PCameraSession; quality: P2PCameraQuality }>;
   statechange: CustomEvent<{ session: P2PCameraSession }>;
   stats: CustomEvent<{ session: P2PCameraSession; stats: P2PCameraStats }>;
   /** A filter loads: `fraction` runs from 0 to 1; `text` says in English what is done. */
   progress: CustomEvent<{ session: P2PCameraSession; filter: string; text: string; fraction: number }>;
+  /**
+   * What filters tell of a picture, when that picture is put into the page's track. Only filters that tell
+   * something, and only while somebody listens: the first listener opens a data channel.
+   */
+  data: CustomEvent<{
+    session: P2PCameraSession;
+    /** Of the picture's packets. */
+    rtpTimestamp: number;
+    /** Of the picture, in pixels. */
+    width: number;
+    height: number;
+    /** By the filter's name. */
+    filters: Readonly<Record<string, P2PCameraData>>;
+  }>;
   /**
    * A filter has failed in mid-call, and the session stays. Where the filter itself refused a parameter,
    * `filter` and `params` are what the server uses instead.
@@ -154,12 +244,22 @@ export interface P2PCamera extends EventTarget {
   /** Holds for later calls. */
   audio: P2PCameraAudio;
   /**
+   * `self`: elements `<video>` of the page show its own front camera as a looking glass does. What is sent stays
+   * as it is. Holds for elements that show a camera already, too.
+   */
+  mirror: P2PCameraMirror;
+  /**
    * Changes the filter of later calls and of every open session.
    *
    * Resolves when the server has answered for all of them, in an outage after its end. Rejects with a
    * `P2PCameraFault`. A change to a private filter also ends tracks that have become raw.
    */
   setFilter(name: P2PCameraFilter, params?: object): Promise<void>;
+  /**
+   * Tries each step between the camera and its filtered picture, and says which fails. Opens the camera and a
+   * session for it where none is live, and closes them at the end. Never rejects.
+   */
+  checkConnection(options?: P2PCameraCheckOptions): Promise<P2PCameraCheck>;
   /** The browser's own `getUserMedia`. */
   originalGetUserMedia(constraints?: MediaStreamConstraints): Promise<MediaStream>;
   /**

@@ -8,10 +8,12 @@
 import { Choices } from "./choices.js";
 import { Fault, faultFrom, faultFromError } from "./fault.js";
 import { FilterSwitch } from "./filter_switch.js";
+import { jsonText } from "./json.js";
 import { KeptConnection } from "./kept_connection.js";
 import { getTrackSettings, stopTrack } from "./natives.js";
 import { PageTracks } from "./page_tracks.js";
 import { Picture } from "./picture.js";
+import { PictureData } from "./picture_data.js";
 import { privateFilters } from "./private_filters.js";
 import { RawGuard } from "./raw_guard.js";
 import { newSignaling } from "./signaling.js";
@@ -32,6 +34,8 @@ export class CameraSession {
   #connection;
   #switch;
   #tracks;
+  #data;
+  #listensForData = false;
   /** @type {Promise<void> | null} */
   #opening = null;
   /** How it ended. @type {{state: 'raw' | 'failed' | 'ended', fault: Fault | null} | null} */
@@ -53,6 +57,7 @@ export class CameraSession {
   constructor(camera, settings, notify) {
     this.#settings = settings;
     this.#notify = notify;
+    this.#data = new PictureData((data) => notify("data", data));
     const signaling = newSignaling(settings);
     this.#choices = new Choices(settings, privateFilters);
     this.#guard = new RawGuard(settings, this.#choices, privateFilters, signaling);
@@ -60,8 +65,10 @@ export class CameraSession {
       camera: () => this.camera,
       outage: () => this.#choices.outage,
       message: (message) => this.#receive(message),
+      data: (text) => this.#data.receive(text),
       opened: (link) => {
         this.#choices.noteOpened(link);
+        if (this.#listensForData) link.listenForData?.();
         this.#guard.obey();
       },
       changed: () => notify("statechange", {}),
@@ -153,6 +160,12 @@ export class CameraSession {
     return report;
   }
 
+  /** Has the server send what filters tell of their pictures, from now on. */
+  listenForData() {
+    this.#listensForData = true;
+    this.#connection.link?.listenForData?.();
+  }
+
   /** Looks for the connection, or tries again, without waiting for the next time to do so. */
   lookNow() {
     this.#connection.lookNow();
@@ -183,7 +196,7 @@ export class CameraSession {
     this.#notify("statechange", {});
     this.#guard.begin();
     try {
-      this.#picture = new Picture();
+      this.#picture = new Picture((rtpTimestamp) => this.#data.note(rtpTimestamp));
       this.#guard.guard(this.#picture);
       this.#tracks.begin(this.#picture);
       await this.#connection.open(this.#picture, iceServers);
@@ -248,5 +261,5 @@ export class CameraSession {
  * @returns {string} equal where one session serves both
  */
 function sourceOf(camera, { server, filter, params }) {
-  return JSON.stringify([getTrackSettings.call(camera).deviceId, server, filter, params]);
+  return jsonText([getTrackSettings.call(camera).deviceId, server, filter, params]);
 }

@@ -2,6 +2,8 @@
  * Which filter a session wants, which one the server applies, and what follows for the outage policy.
  */
 
+import { asList } from "./json.js";
+
 /**
  * @import { Choice, Connection } from "./link.js"
  * @import { PrivateFilters } from "./private_filters.js"
@@ -94,7 +96,7 @@ export class Choices {
    * @returns {Choice}
    */
   noteGoneBack({ filter, params, private: isPrivate }) {
-    const names = [filter].flat();
+    const names = asList(filter);
     // Parameters that are too long for a message are those of before.
     const known = params ?? this.#acceptedBefore?.params ?? {};
     const choice = { filter: names.length > 1 ? names : names[0], params: known };

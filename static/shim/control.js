@@ -3,7 +3,7 @@
  */
 
 import { Fault, faultFromError } from "./fault.js";
-import { isObject, parsedJson } from "./json.js";
+import { isObject, jsonText, parsedJson } from "./json.js";
 import { applied } from "./signaling.js";
 
 /** @import { Applied } from "./signaling.js" */
@@ -72,7 +72,7 @@ export class Control {
   async #change(wanted) {
     const outcome = await new Promise((resolve) => {
       this.#changes.push(resolve);
-      this.#send(JSON.stringify({ type: "filter", ...wanted }));
+      this.#send(jsonText({ type: "filter", ...wanted }));
     });
     if (outcome instanceof Fault) throw outcome;
     return outcome;

@@ -28,6 +28,7 @@ const SHORTEST_ATTEMPT_MS = 1_000;
  * @property {() => MediaStreamTrack} camera
  * @property {() => 'closed' | 'open'} outage
  * @property {(message: any) => void} message
+ * @property {(text: unknown) => void} data
  * @property {(link: Connection) => void} opened
  * @property {() => void} changed
  * @property {() => boolean} takeBack
@@ -157,8 +158,10 @@ export class KeptConnection {
   async #connect(picture, iceServers, timeout_ms) {
     const link = newLink(this.#settings, {
       track: (track) => picture.show(track),
+      data: this.#on.data,
       message: this.#on.message,
       loss: () => this.#lose(link, picture),
+      isReconnection: this.#state === "reconnecting",
     });
     this.#link = link;
     await link.open(this.#on.camera(), iceServers, timeout_ms);

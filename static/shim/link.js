@@ -7,6 +7,7 @@ import { Control } from "./control.js";
 import { embedder } from "./embedder.js";
 import { Fault, faultFrom } from "./fault.js";
 import { firstFrame } from "./first_frame.js";
+import { jsonText } from "./json.js";
 import { getTrackSettings, RTCPeerConnection } from "./natives.js";
 import { Signaling } from "./signaling.js";
 import { bitrateCap } from "./sizes.js";
@@ -18,20 +19,24 @@ import { bitrateCap } from "./sizes.js";
 
 /** The server takes messages of 65,536 characters. */
 const MAX_CONTROL_CHARACTERS = 60_000;
+const NO_SERVER = "p2pcamera.server is not set, and no script tag with src or data-server tells it";
 
 /**
  * @typedef {{filter: string | string[] | null, params: object}} Choice
  *
  * What a session needs of a link; an extension stands in for this.
  * @typedef {Pick<Link, 'id' | 'asked' | 'filters' | 'isPrivate' | 'heardAt_ms' | 'getStats' | 'open' | 'send' |
- *   'changeFilter' | 'close'> & {readonly control: ControlCalls | null}} Connection
+ *   'changeFilter' | 'close'> & {readonly control: ControlCalls | null,
+ *   listenForData?: () => void}} Connection
  * @typedef {Pick<Control, 'changeOutage' | 'ping' | 'askForWord'>} ControlCalls
  *
  * `loss` tells of a connection that was open; one that is still opening makes `open` fail.
  * @typedef {object} LinkEvents
  * @property {(track: MediaStreamTrack) => void} track
  * @property {(message: any) => void} message
+ * @property {(text: unknown) => void} [data] takes what filters tell of their pictures
  * @property {() => void} loss
+ * @property {boolean} [isReconnection] whether it takes up a call again
  */
 
 export class Link {
@@ -51,6 +56,8 @@ export class Link {
   #longChanges = 0;
   /** @type {Control | null} */
   #control = null;
+  /** @type {RTCDataChannel | null} */
+  #data = null;
   /** @type {string | null} */
   id = null;
   /** What the offer asked for. @type {Choice | null} */
@@ -129,7 +136,7 @@ export class Link {
    */
   async changeFilter(name, params) {
     const control = /** @type {Control} */ (this.#control);
-    const body = JSON.stringify({ filter: name, params });
+    const body = jsonText({ filter: name, params });
     const isLong = body.length > MAX_CONTROL_CHARACTERS;
     if (!isLong && this.#longChanges === 0) {
       const change = control.changeFilter(name, params);
@@ -156,6 +163,13 @@ export class Link {
     return Promise.race([this.#signaling.change(/** @type {string} */ (this.id), body), closed]);
   }
 
+  /** Opens the channel `data`, once; a message that is lost is not sent again, since its picture is gone. */
+  listenForData() {
+    if (this.#data || !this.#peer || this.#abort.signal.aborted) return;
+    this.#data = this.#peer.createDataChannel("data", { ordered: false, maxRetransmits: 0 });
+    this.#data.addEventListener("message", ({ data }) => this.#on.data?.(data));
+  }
+
   /** @param {Fault} fault for all who still wait */
   close(fault) {
     if (this.#abort.signal.aborted) return;
@@ -177,7 +191,7 @@ export class Link {
   /** @param {MediaStreamTrack} camera @param {Promise<RTCIceServer[]>} iceServers */
   async #connect(camera, iceServers) {
     if (this.#settings.fault) throw this.#settings.fault;
-    if (!this.#settings.server) throw new Fault("bad_settings", "p2pcamera.server is not set");
+    if (!this.#settings.server) throw new Fault("bad_settings", NO_SERVER);
     const { signal } = this.#abort;
     const configuration = { iceServers: await iceServers, bundlePolicy: /** @type {const} */ ("max-bundle") };
     if (signal.aborted) return;
@@ -204,7 +218,7 @@ export class Link {
     if (signal.aborted) return;
     const { filter, params } = this.#settings;
     this.asked = { filter, params };
-    const answer = await this.#signaling.offer(description, signal);
+    const answer = await this.#signaling.offer(description, signal, this.#on.isReconnection === true);
     this.id = answer.id;
     if (signal.aborted) {
       this.#signaling.end(answer.id).catch(() => {});

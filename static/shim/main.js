@@ -11,6 +11,7 @@
  * | `data-outage` | `closed` (default): never a raw frame; `open`: the raw camera where there is no other   |
  * | `data-token`  | the server's `--api-key`, or a token that the site's own server has minted              |
  * | `data-token-url` | address of the site's own server that mints one whenever one is needed               |
+ * | `data-mirror` | `off` (default); `self`: the page's own view of a front camera is a looking glass           |
  * | `data-audio`  | `untouched` (default); `sync`: delayed with the picture, so that lips match             |
  *
  * `getUserMedia` then answers a call for video with the filtered track and the untouched audio tracks. A call
@@ -42,7 +43,9 @@ import { Signaling } from "./signaling.js";
 
 /** @import { Settings } from "./settings.js" */
 
-if (mark in window) {
+if (typeof window === "undefined") {
+  // A server that renders pages imports the module, too. It has no camera.
+} else if (mark in window) {
   console.warn("p2pcamera: the page loads the script twice; the first one keeps the camera");
 } else if (!navigator.mediaDevices) {
   console.warn("p2pcamera: the browser gives no camera to this page; it needs https, or localhost");
@@ -52,7 +55,7 @@ if (mark in window) {
   else install(embedder?.settings ?? readSettings(scriptTag(), document.baseURI));
 }
 
-/** @returns {{src: string, dataset: DOMStringMap} | null} null in a module */
+/** @returns {{src: string, dataset: DOMStringMap} | null} null in a module, in a shadow tree, and in an evaluated text */
 function scriptTag() {
   const script = document.currentScript;
   return script && { src: script instanceof HTMLScriptElement ? script.src : "", dataset: script.dataset };
@@ -65,6 +68,7 @@ function install(settings) {
   const places = new Places();
   const page = new Page(settings, {
     getUserMedia: (constraints) => getUserMedia.call(navigator.mediaDevices, constraints),
+    places: () => places.all,
     restore: () => {
       places.uninstall();
       listening.abort();

@@ -10,6 +10,7 @@ const framePrototype = globalThis.HTMLIFrameElement?.prototype ?? {};
 export const {
   RTCPeerConnection,
   fetch: fetchNative,
+  ImageCapture,
   AudioContext,
   DelayNode,
   GainNode,
@@ -26,7 +27,10 @@ export const {
   applyConstraints: applyTrackConstraints,
 } = trackPrototype;
 
+export const { grabFrame } = globalThis.ImageCapture?.prototype ?? {};
+
 export const labelOf = getterOf(trackPrototype, "label");
+export const photographedTrackOf = getterOf(globalThis.ImageCapture?.prototype ?? {}, "track");
 export const isMutedOf = getterOf(trackPrototype, "muted");
 export const statsOf = getterOf(trackPrototype, "stats");
 

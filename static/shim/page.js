@@ -4,21 +4,24 @@
 
 import { runningContext } from "./audio_context.js";
 import { CameraSession } from "./camera_session.js";
+import { ConnectionCheck } from "./connection_check.js";
 import { namesCamera } from "./device_ids.js";
 import { deviceIds } from "./devices.js";
 import { faces } from "./faces.js";
 import { Fault } from "./fault.js";
-import { isObject } from "./json.js";
+import { asList, isObject } from "./json.js";
 import { getTrackSettings, stopTrack } from "./natives.js";
 import { privateFilters } from "./private_filters.js";
-import { checkedAudio, checkedOutage, serverFromText } from "./settings.js";
+import { QualityNews } from "./quality_news.js";
+import { checkedAudio, checkedMirror, checkedOutage, serverFromText } from "./settings.js";
+import { firstThatOpens, thrown } from "./opening.js";
 import { newSignaling } from "./signaling.js";
 import { Sound } from "./sound.js";
 import { TokenSource } from "./token_source.js";
 import { rawFace, rawFaces } from "./track_face.js";
 
 /**
- * @import { P2PCamera } from "./api.js"
+ * @import { P2PCamera, P2PCameraCheckOptions } from "./api.js"
  * @import { Place } from "./place.js"
  * @import { Settings } from "./settings.js"
  * @import { GivenToken } from "./token_source.js"
@@ -34,11 +37,16 @@ export class Page extends EventTarget {
   #raw = new Set();
   /** @type {Set<Sound>} */
   #sounds = new Set();
+  #listensForData = false;
+  #quality = new QualityNews((session, quality) => {
+    this.dispatchEvent(new CustomEvent("quality", { detail: { session, quality } }));
+  });
 
   /**
    * @param {Settings} settings
-   * @param {{getUserMedia: (constraints?: MediaStreamConstraints) => Promise<MediaStream>, restore: () => void}} browser
-   *   its own function, and what puts all of its functions back
+   * @param {{getUserMedia: (constraints?: MediaStreamConstraints) => Promise<MediaStream>, restore: () => void,
+   *   places: () => Iterable<Place>}} browser its own function, what puts all of its functions back, and the windows
+   *   whose functions are replaced
    */
   constructor(settings, browser) {
     super();
@@ -81,6 +89,13 @@ export class Page extends EventTarget {
   set audio(audio) {
     this.#settings.audio = checkedAudio(audio);
   }
+  get mirror() {
+    return this.#settings.mirror;
+  }
+  set mirror(mirror) {
+    this.#settings.mirror = checkedMirror(mirror);
+    for (const place of this.#browser.places()) place.mirror();
+  }
   /** @returns {undefined} */
   get token() {
     return undefined;
@@ -115,7 +130,7 @@ export class Page extends EventTarget {
   async coverFor(filter, params) {
     const { params: paramsNow } = this;
     const told = await newSignaling({ ...this.#settings }).privateFilters();
-    const isPrivate = privateFilters.includes(filter) || [filter].flat().some((name) => told.includes(name));
+    const isPrivate = privateFilters.includes(filter) || asList(filter).some((name) => told.includes(name));
     // The user may have chosen something else meanwhile.
     if (!isPrivate || this.params !== paramsNow) return false;
     this.filter = filter;
@@ -129,6 +144,11 @@ export class Page extends EventTarget {
     for (const session of this.#raw) session.close();
     this.#raw.clear();
     for (const face of rawFaces) face.end();
+  }
+
+  /** @param {P2PCameraCheckOptions} [options] */
+  checkConnection(options = {}) {
+    return new ConnectionCheck(this, { ...this.#settings }, options).run();
   }
 
   /** @param {MediaStreamConstraints} [constraints] */
@@ -153,9 +173,10 @@ export class Page extends EventTarget {
     // Before the camera, so that a new session does not wait for them then.
     const foundEarly = this.#sessions.size === 0 ? findIceServers() : null;
     const video = /** @type {MediaTrackConstraints} */ (asked.video);
-    const stream = await openCamera(
-      namesCamera(video) ? { ...asked, video: deviceIds.widened(video) } : asked,
-    );
+    const ways = namesCamera(video)
+      ? deviceIds.candidates(video).map((one) => ({ ...asked, video: one }))
+      : [asked];
+    const stream = await firstThatOpens(ways, openCamera);
     const [camera] = stream.getVideoTracks();
     // The page's own function has come here before.
     if (faces.has(camera)) return stream;
@@ -181,9 +202,24 @@ export class Page extends EventTarget {
         return stream;
       }
       for (const track of stream.getTracks()) stopTrack.call(track);
-      const text = `The filtered camera could not start: ${message}`;
-      throw new place.window.DOMException(text, "NotReadableError");
+      throw thrown(/** @type {Fault} */ (error), place.window);
     }
+  }
+
+  /**
+   * Delays microphones that are asked for alone like the picture that the page has already: of the newest camera.
+   * @param {Place} place @param {MediaStream} stream as the browser gave it
+   */
+  async delayedStream(place, stream) {
+    const microphones = stream.getAudioTracks();
+    const session = [...this.#sessions].reverse().find(({ isOpen }) => isOpen);
+    if (this.audio !== "sync" || !session || microphones.length === 0) return stream;
+    if (stream.getVideoTracks().length > 0 || microphones.some((track) => faces.has(track))) return stream;
+    const context = await runningContext();
+    if (!context) return stream;
+    const sound = this.#soundOf(session, context);
+    await sound.measure();
+    return new place.window.MediaStream(microphones.map((track) => sound.add(track)));
   }
 
   /** @param {CameraSession} session @param {AudioContext} context that runs */
@@ -202,8 +238,20 @@ export class Page extends EventTarget {
     const session = new CameraSession(camera, settings, (type, detail) =>
       this.#notify(session, type, detail),
     );
+    if (this.#listensForData) session.listenForData();
     this.#sessions.add(session);
     return session;
+  }
+
+  /**
+   * @param {string} type @param {any} listener @param {any} [options]
+   */
+  addEventListener(type, listener, options) {
+    super.addEventListener(type, listener, options);
+    // Before anybody listens nothing is computed for it, and no channel is opened.
+    if (type !== "data" || this.#listensForData) return;
+    this.#listensForData = true;
+    for (const session of this.#sessions) session.listenForData();
   }
 
   closeAll() {
@@ -226,5 +274,6 @@ export class Page extends EventTarget {
     if (session.state === "raw") this.#raw.add(session);
     else this.#raw.delete(session);
     this.dispatchEvent(new CustomEvent(type, { detail: { session, ...detail } }));
+    this.#quality.note(session, type);
   }
 }

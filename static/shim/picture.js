@@ -32,6 +32,13 @@ export class Picture {
   /** Whether frames carry their RTP timestamps. */
   #tellsTimestamps = false;
 
+  #onShown;
+
+  /** @param {(rtpTimestamp: number | undefined) => void} [onShown] is told of each filtered frame */
+  constructor(onShown = () => {}) {
+    this.#onShown = onShown;
+  }
+
   get outlivesItsConnection() {
     return this.#surface.outlivesItsSource;
   }
@@ -81,6 +88,7 @@ export class Picture {
       }
       this.#isRaw = false;
       this.hideRaw();
+      this.#onShown(rtpTimestamp);
       return true;
     });
   }

@@ -2,12 +2,15 @@
  * A window whose functions are replaced: the page's, or one of a frame in it.
  */
 
+import { CameraElements } from "./camera_elements.js";
 import { DelayedMicrophone } from "./delayed_microphone.js";
-import { DeviceFace, withFilteredCameras } from "./devices.js";
+import { DeviceFace, deviceIds, withFilteredCameras } from "./devices.js";
 import { embedder, mark } from "./embedder.js";
 import { faces } from "./faces.js";
 import { FrameWatch } from "./frame_watch.js";
+import { Mirrors } from "./mirrors.js";
 import { cloneTrack } from "./natives.js";
+import { replacePhotos } from "./photos.js";
 import { Replacements } from "./replacements.js";
 import { TrackFace } from "./track_face.js";
 
@@ -19,6 +22,8 @@ export class Place {
   #page;
   #frames;
   #replacements = new Replacements();
+  #elements;
+  #mirrors;
   #isInstalled = false;
 
   /**
@@ -29,6 +34,10 @@ export class Place {
   constructor(own, page, reached) {
     this.window = own;
     this.#page = page;
+    this.#mirrors = new Mirrors(() => this.#isInstalled && page.mirror === "self");
+    this.#elements = new CameraElements(this, async (video, raw) =>
+      (await this.#isOn()) ? page.filteredStream(this, { video }, async () => raw) : raw,
+    );
     this.#frames = new FrameWatch((frame, content) => {
       if (this.#isInstalled) reached(frame, content);
     });
@@ -53,8 +62,14 @@ export class Place {
     this.#askFaces(MediaDeviceInfo.prototype, DeviceFace);
     if (InputDeviceInfo) this.#askFaces(InputDeviceInfo.prototype, DeviceFace);
     this.#replaceStreamClone(MediaStream);
+    replacePhotos(this.#replacements, this.window);
+    this.#elements.install(this.#replacements, (asked) => ({
+      ...asked,
+      ...(asked?.video && { video: deviceIds.widened(asked.video) }),
+    }));
     this.#replaceFrameAccess();
     this.#replaceSetter(MediaStreamTrack.prototype);
+    this.#mirrors.install(this.#replacements, this.window);
     this.watch(this.window.document);
     if (!embedder) this.#takeName();
     this.window.navigator.mediaDevices?.dispatchEvent(new Event("devicechange"));
@@ -62,7 +77,9 @@ export class Place {
 
   uninstall() {
     this.#isInstalled = false;
+    this.mirror();
     this.#frames.stop();
+    this.#elements.uninstall();
     this.#replacements.undo();
     Reflect.deleteProperty(this.window, mark);
     if (Reflect.get(this.window, NAME) === this.#page) Reflect.deleteProperty(this.window, NAME);
@@ -116,7 +133,10 @@ export class Place {
       /** @this {MediaDevices} @param {[MediaStreamConstraints?]} asked */
       async getUserMedia(...asked) {
         const [constraints] = asked;
-        if (!constraints?.video || !(await place.#isOn())) return native.apply(this, asked);
+        if (!constraints?.video || !(await place.#isOn())) {
+          const stream = await native.apply(this, asked);
+          return place.isInstalled ? page.delayedStream(place, stream) : stream;
+        }
         return page.filteredStream(place, constraints, (widened) => native.call(this, widened));
       },
     }));
@@ -154,6 +174,11 @@ export class Place {
         return new Stream(tracks.map((track) => faces.get(track)?.clone() ?? cloneTrack.call(track)));
       },
     }));
+  }
+
+  /** Looks at all elements of the document after a change of `mirror`. */
+  mirror() {
+    this.#mirrors.lookAtAll(this.window.document);
   }
 
   /** Replaces the functions of a frame's window before the page gets hold of it. */

@@ -16,6 +16,11 @@ export class Places {
    */
   #places = new Map();
 
+  /** @returns {Iterable<Place>} */
+  get all() {
+    return this.#places.values();
+  }
+
   /**
    * @param {Window & typeof globalThis} own window of the place
    * @param {Page} page that answers for it

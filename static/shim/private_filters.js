@@ -2,6 +2,8 @@
  * Which filters hide what the camera sees.
  */
 
+import { asList, jsonText } from "./json.js";
+
 /**
  * The private filters of this project, known before a server tells them. A test compares them with the
  * filters' registry in Python.
@@ -15,14 +17,14 @@ export class PrivateFilters {
 
   /** @param {string | string[] | null} filter null: the server's default @returns {boolean} */
   includes(filter) {
-    const names = [filter ?? []].flat();
-    return names.some((name) => this.#names.has(name)) || this.#choices.has(JSON.stringify(filter));
+    const names = asList(filter);
+    return names.some((name) => this.#names.has(name)) || this.#choices.has(jsonText(filter));
   }
 
   /** @param {string | string[] | null} filter that the server has called private */
   add(filter) {
     if (typeof filter === "string") this.#names.add(filter);
-    else this.#choices.add(JSON.stringify(filter));
+    else this.#choices.add(jsonText(filter));
   }
 }
 

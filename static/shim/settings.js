@@ -16,6 +16,7 @@ import { tokenSource } from "./token_source.js";
  * @property {'closed' | 'open'} outage
  * @property {TokenSource | undefined} token
  * @property {'untouched' | 'sync'} audio
+ * @property {'off' | 'self'} mirror
  * @property {Fault | null} fault of the script tag
  */
 
@@ -29,7 +30,7 @@ import { tokenSource } from "./token_source.js";
  * @returns {Settings}
  */
 export function readSettings(script, baseUrl) {
-  const { filter, params, outage, token, tokenUrl, server, audio } = script?.dataset ?? {};
+  const { filter, params, outage, token, tokenUrl, server, audio, mirror } = script?.dataset ?? {};
   /** @type {Settings} */
   const settings = {
     server: "",
@@ -38,11 +39,13 @@ export function readSettings(script, baseUrl) {
     outage: "closed",
     token: undefined,
     audio: "untouched",
+    mirror: "off",
     fault: null,
   };
   try {
     settings.outage = checkedOutage(outage ?? "closed");
     settings.audio = checkedAudio(audio ?? "untouched");
+    settings.mirror = checkedMirror(mirror ?? "off");
     settings.token = tokenSource(token, tokenUrl, baseUrl);
     settings.filter = filterFromText(filter ?? "");
     settings.params = paramsFromText(params ?? "{}");
@@ -80,8 +83,11 @@ function paramsFromText(text) {
  */
 export function serverFromText(text, source, baseUrl) {
   if (text) return new URL(text.replace(/\/*$/, "/"), baseUrl).href;
-  if (source) return new URL(".", source).href;
-  throw new Fault("bad_settings", "the script tag needs src or data-server, or p2pcamera.server an address");
+  if (/^https?:/.test(source)) return new URL(".", source).href;
+  const why = source
+    ? `a script from ${source.slice(0, 40)} does not tell where the server is`
+    : "where is the server";
+  throw new Fault("bad_settings", `${why}: the script tag needs data-server, or p2pcamera.server an address`);
 }
 
 /** @param {string} value @returns {'closed' | 'open'} @throws {Fault} */
@@ -94,4 +100,10 @@ export function checkedOutage(value) {
 export function checkedAudio(value) {
   if (value === "untouched" || value === "sync") return value;
   throw new Fault("bad_settings", `audio is untouched or sync, not ${value}`);
+}
+
+/** @param {string} value @returns {'off' | 'self'} @throws {Fault} */
+export function checkedMirror(value) {
+  if (value === "off" || value === "self") return value;
+  throw new Fault("bad_settings", `mirror is off or self, not ${value}`);
 }

@@ -4,6 +4,7 @@
 
 import { embedder } from "./embedder.js";
 import { Fault, faultFromError } from "./fault.js";
+import { asList, jsonText } from "./json.js";
 import { fetchNative } from "./natives.js";
 
 /** @import { Settings } from "./settings.js" */
@@ -52,19 +53,30 @@ export class Signaling {
   /**
    * @param {RTCSessionDescription} description
    * @param {AbortSignal} signal
+   * @param {boolean} isReconnection whether it takes up a call again, which the server counts
    * @returns {Promise<{id: string, sdp: string, filters: string[], isPrivate: boolean}>}
    * @throws {Fault}
    */
-  async offer({ type, sdp }, signal) {
+  async offer({ type, sdp }, signal, isReconnection) {
     const { filter, params, outage, server } = this.#settings;
-    const body = JSON.stringify({ type, sdp, filter: filter ?? undefined, params, outage });
+    const reconnect = isReconnection || undefined;
+    const body = jsonText({ type, sdp, filter: filter ?? undefined, params, outage, reconnect });
     const response = await this.#call("offer", { method: "POST", headers: JSON_TYPE, body, signal });
     const answer = await response.json().catch(() => null);
     if (typeof answer?.sdp !== "string" || typeof answer.session !== "string") {
       throw new Fault("bad_answer", `what answers at ${server} is not a p2pcamera server`);
     }
-    const filters = [answer.filter ?? []].flat();
+    const filters = asList(answer.filter);
     return { id: answer.session, sdp: answer.sdp, filters, isPrivate: answer.private === true };
+  }
+
+  /**
+   * @returns {Promise<{filters: {name: string, private?: boolean}[], default: string}>} what workers serve
+   * @throws {Fault}
+   */
+  async filters() {
+    const response = await this.#call("filters", { signal: AbortSignal.timeout(FILTERS_TIMEOUT_MS) });
+    return response.json();
   }
 
   /**
@@ -73,9 +85,7 @@ export class Signaling {
    */
   async privateFilters() {
     try {
-      const response = await this.#call("filters", { signal: AbortSignal.timeout(FILTERS_TIMEOUT_MS) });
-      /** @type {{filters: {name: string, private?: boolean}[], default: string}} */
-      const { filters, default: preset } = await response.json();
+      const { filters, default: preset } = await this.filters();
       const names = filters.filter((filter) => filter.private).map(({ name }) => name);
       return names.includes(preset) ? [...names, null] : names;
     } catch {
@@ -172,7 +182,7 @@ export function newSignaling(settings) {
 /** @param {any} said about a change, which may be anything @returns {Applied} */
 export function applied({ filter, private: isPrivate, first_rtp_timestamp: first }) {
   return {
-    filters: [filter ?? []].flat(),
+    filters: asList(filter),
     isPrivate: isPrivate === true,
     first: Number.isSafeInteger(first) ? first : null,
   };

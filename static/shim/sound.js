@@ -5,6 +5,7 @@
 import { delayAt, pathTo } from "./delay_path.js";
 import { DelayedMicrophone, FADE_S } from "./delayed_microphone.js";
 import { LatencyMeter } from "./latency_meter.js";
+import { pause } from "./pause.js";
 
 /**
  * @import { CameraSession } from "./camera_session.js"
@@ -12,6 +13,8 @@ import { LatencyMeter } from "./latency_meter.js";
  */
 
 const MEASURE_MS = 1_000;
+/** Of the first measurement, where the picture has been there for a while. */
+const MEASURE_FIRST_MS = 300;
 /** What the browser's audio processing takes by itself, until that has been heard. */
 const USUAL_WAY_S = 0.02;
 /** It is listened to at every such step. */
@@ -23,6 +26,7 @@ const NEWS_S = 0.01;
 export class Sound {
   #session;
   #context;
+  #meter;
   /** @type {Set<DelayedMicrophone>} */
   #delayed = new Set();
   /** By the context's clock. @type {DelayPath} */
@@ -38,11 +42,19 @@ export class Sound {
     this.#session = session;
     this.#context = context;
     this.#onClose = onClose;
-    this.#follow(new LatencyMeter(session));
+    this.#meter = new LatencyMeter(session);
     // The machine may have slept, or a telephone call may have interrupted.
     context.addEventListener("statechange", () => {
       if (context.state !== "running" && context.state !== "closed") context.resume().catch(() => {});
     });
+  }
+
+  /** Finds the delay before the first microphone is added, so that it need not leap. */
+  async measure() {
+    await this.#take();
+    await pause(MEASURE_FIRST_MS);
+    await this.#take();
+    this.#delayBy((this.#session.latency_ms ?? 0) / 1000);
   }
 
   /** @param {MediaStreamTrack} microphone @returns {MediaStreamTrack} the page's track, in its place */
@@ -54,6 +66,7 @@ export class Sound {
         if (this.#delayed.size === 0) this.#close();
       },
     });
+    if (this.#delayed.size === 0) this.#follow();
     this.#delayed.add(delayed);
     delayed.follow(this.#path);
     return delayed.track;
@@ -71,18 +84,23 @@ export class Sound {
     for (const delayed of this.#delayed) delayed.end();
   }
 
-  /** @param {LatencyMeter} meter */
-  #follow(meter) {
+  async #take() {
+    const session = this.#session;
+    if (session.state !== "live") return;
+    session.latency_ms = (await this.#meter.take().catch(() => null)) ?? session.latency_ms;
+  }
+
+  #follow() {
     this.#timer = window.setTimeout(async () => {
       const session = this.#session;
       if (session.state === "live") {
-        session.latency_ms = (await meter.take().catch(() => null)) ?? session.latency_ms;
+        await this.#take();
         await this.#listen();
       }
       if (this.#delayed.size === 0) return;
       // Without a picture there are no lips to match.
       this.#delayBy(session.isOpen ? (session.latency_ms ?? 0) / 1000 : 0);
-      if (session.isOpen) this.#follow(meter);
+      if (session.isOpen) this.#follow();
     }, MEASURE_MS);
   }
 
@@ -107,8 +125,8 @@ export class Sound {
   /** @param {number} latency_s */
   #delayBy(latency_s) {
     const now_s = this.#context.currentTime;
-    this.#session.audioDelay_ms = 1000 * (delayAt(this.#path, now_s) + this.#way_s);
     const path = pathTo(this.#path, now_s, latency_s - this.#way_s);
+    this.#session.audioDelay_ms = 1000 * (delayAt(path, now_s) + this.#way_s);
     if (path === this.#path) return;
     this.#path = path;
     for (const delayed of this.#delayed) delayed.follow(path);

@@ -3,6 +3,7 @@
  */
 
 import { Fault } from "./fault.js";
+import { parsedJson } from "./json.js";
 import { fetchNative } from "./natives.js";
 
 const TIMEOUT_MS = 10_000;
@@ -81,7 +82,7 @@ async function fetchToken(url) {
   const response = await fetchNative(url, { credentials: "same-origin", cache: "no-store" });
   if (!response.ok) throw new Error(`${response.status}`);
   const text = (await response.text()).trim();
-  return text.startsWith("{") ? JSON.parse(text).token : text;
+  return text.startsWith("{") ? parsedJson(text)?.token : text;
 }
 
 /** @param {string | Promise<string>} asked @returns {Promise<string>} */

@@ -44,7 +44,7 @@ export class TrackFace {
     this.#owner = owner;
     faces.set(track, this);
     if (track === camera) return;
-    for (const type of ["mute", "unmute"]) {
+    for (const type of ["mute", "unmute", "configurationchange"]) {
       camera.addEventListener(type, () => {
         track.dispatchEvent(new Event(type));
         owner.changed();
@@ -94,7 +94,8 @@ export class TrackFace {
     return deviceIds.withOther(getTrackCapabilities.call(this.#camera));
   }
   getConstraints() {
-    return deviceIds.narrowed(getTrackConstraints.call(this.#camera));
+    const { deviceId } = getTrackSettings.call(this.#camera);
+    return deviceIds.narrowed(getTrackConstraints.call(this.#camera), deviceId);
   }
   /** @param {MediaTrackConstraints} [constraints] */
   async applyConstraints(constraints) {
@@ -103,7 +104,7 @@ export class TrackFace {
     // No camera has this id, so the browser refuses it in its own words.
     const refused = { deviceId: { exact: "" } };
     const isOther = ids.length > 0 && !ids.includes(deviceId);
-    const wanted = isOther ? refused : constraints && deviceIds.widened(constraints);
+    const wanted = isOther ? refused : constraints && deviceIds.candidates(constraints)[0];
     this.#changeCount += 1;
     try {
       await applyTrackConstraints.call(this.#camera, wanted);

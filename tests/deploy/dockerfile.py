@@ -11,6 +11,7 @@ from dockerfile_parse import DockerfileParser
 ROOT = Path(__file__).resolve().parents[2]
 SIGNALING = ROOT / "deploy" / "signaling.Dockerfile"
 INFERENCE = ROOT / "deploy" / "inference.Dockerfile"
+TURN = ROOT / "deploy" / "turn.Dockerfile"
 
 
 @dataclass(slots=True)

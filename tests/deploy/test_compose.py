@@ -240,6 +240,26 @@ def test_https_for_a_domain_comes_with_its_profile_alone(variant: dict[str, Any]
 def test_the_example_of_settings_names_what_compose_hands_on() -> None:
     text = (ROOT / ".env.example").read_text()
     named = set(re.findall(r"^#?([A-Z_]+)=", text, re.M))
-    handed_on = {name for name, value in environment(load(BASE), "signaling").items() if value is None}
-    assert named >= {"SIGNALING_HOST", "SIGNALING_API_KEY"}
-    assert {name for name in named if name.startswith("SIGNALING_")} <= handed_on
+    handed_on = {
+        name
+        for service in ("signaling", "inference")
+        for name, value in environment(load(BASE), service).items()
+        if value is None
+    }
+    filled_in = set(re.findall(r"\$\{(\w+):-", BASE.read_text()))
+    # Compose's own variables are no settings.
+    assert {name for name in named if not name.startswith("COMPOSE_")} == handed_on | filled_in
+
+
+def test_values_in_the_example_are_ones_that_the_services_accept(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / ".env.example").read_text()
+    shown = dict(re.findall(r"^#?([A-Z_]+)=(.+)", text, re.M))
+    # One way of several, or files that are not here.
+    left_out = "SSL_CERTFILE SSL_KEYFILE API_KEY_FILE UDP_PORT_RANGE TOKEN_KEY TOKEN_JWKS TOKEN_ISSUER OPEN"
+    for name, value in shown.items():
+        if name.partition("_")[2] not in left_out.split():
+            monkeypatch.setenv(name, value.strip("'"))
+    monkeypatch.setenv("SIGNALING_API_KEY", "a key")
+    monkeypatch.delenv("SIGNALING_TOKEN_AUDIENCE")
+    assert read_signaling_settings([]).udp_port == int(shown["SIGNALING_UDP_PORT"])
+    assert read_inference_settings([]).filter_settings == {"densepose": {"short_side": 800}}

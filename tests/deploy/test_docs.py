@@ -13,7 +13,7 @@ DEPLOYMENT = (ROOT / "docs" / "deployment.md").read_text()
 LICENCES = (ROOT / "docs" / "licences.md").read_text()
 
 
-@pytest.mark.parametrize("service", ["signaling", "inference"])
+@pytest.mark.parametrize("service", ["signaling", "inference", "turn"])
 def test_every_variable_that_compose_hands_on_is_described(service: str) -> None:
     environment = load(BASE)["services"][service]["environment"]
     handed_on = [name for name, value in environment.items() if value is None]

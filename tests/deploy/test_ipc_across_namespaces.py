@@ -18,6 +18,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+import pytest_asyncio
 
 from harness.deadline import eventually
 from harness.peer import Peer
@@ -36,7 +37,10 @@ def can_unshare() -> bool:
         return False
 
 
-pytestmark = pytest.mark.skipif(not can_unshare(), reason="unshare --user --net is not permitted here")
+pytestmark = [
+    pytest.mark.skipif(not can_unshare(), reason="unshare --user --net is not permitted here"),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 
 class Host:
@@ -101,12 +105,16 @@ class Host:
         }
 
 
-@pytest.fixture
-async def host(tmp_path: Path) -> AsyncIterator[Host]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def host(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Host]:
+    """Signaling and two workers for all tests here."""
     # Not below tmp_path, which can be longer than a socket's path may be.
     with tempfile.TemporaryDirectory() as run_dir:
-        host = Host(Path(run_dir), tmp_path)
+        host = Host(Path(run_dir), tmp_path_factory.mktemp("logs"))
         try:
+            host.signaling.start()
+            host.start_worker()
+            host.start_worker()
             yield host
         finally:
             await host.close()
@@ -127,20 +135,16 @@ def sockets_with_addresses(process: Process) -> list[str]:
 
 
 async def test_frames_go_round_between_namespaces_that_share_a_folder(host: Host) -> None:
-    host.signaling.start()
-    workers = [host.start_worker(), host.start_worker()]
     await host.serving(workers=2)
-    assert len({network(process) for process in (host.signaling, *workers)}) == 3
+    assert len({network(process) for process in (host.signaling, *host.workers)}) == 3
     async with Peer(host.http, Picture(320, 240, mark=91), fps=20) as peer:
         await peer.call(filter="invert")
         readings = [one.reading for one in await peer.frames(20) if one.reading]
         assert {(reading.mark, reading.is_inverted) for reading in readings} == {(91, True)}
 
 
-async def test_no_port_is_open_but_that_of_http(host: Host) -> None:
-    host.signaling.start()
-    worker = host.start_worker()
-    await host.serving(workers=1)
+async def test_no_port_is_open_but_that_of_http_and_a_worker_s_metrics(host: Host) -> None:
+    await host.serving(workers=2)
     listening = {
         one.laddr.port
         for one in psutil.Process(host.signaling.pid).net_connections("tcp")
@@ -148,25 +152,29 @@ async def test_no_port_is_open_but_that_of_http(host: Host) -> None:
     }
     assert listening == {host.port}
     assert sockets_with_addresses(host.signaling)
-    assert not sockets_with_addresses(worker)
+    # Its metrics, which no port of the host shows.
+    for worker in host.workers:
+        (own,) = sockets_with_addresses(worker)
+        assert int(own.split()[1].partition(":")[2], 16) == 9101
 
 
-async def test_signaling_that_was_killed_takes_its_socket_over_and_finds_the_worker_again(host: Host) -> None:
-    host.signaling.start()
-    host.start_worker()
-    await host.serving(workers=1)
+async def test_signaling_that_was_killed_takes_its_socket_over_and_finds_the_workers_again(
+    host: Host,
+) -> None:
+    await host.serving(workers=2)
     host.signaling.kill()
     assert list(host.run_dir.glob("results.ipc"))
     host.signaling.start()
-    await host.serving(workers=1)
+    await host.serving(workers=2)
 
 
 async def test_health_check_sees_its_own_worker_alone(host: Host) -> None:
-    host.signaling.start()
-    stopped, other = host.start_worker(), host.start_worker()
+    stopped, other = host.workers
     await host.serving(workers=2)
     assert [host.health(stopped), host.health(other)] == [0, 0]
     stopped.signal(signal.SIGSTOP)
-    await host.serving(workers=1)
-    assert [host.health(stopped), host.health(other)] == [1, 0]
-    stopped.kill()
+    try:
+        await host.serving(workers=1)
+        assert [host.health(stopped), host.health(other)] == [1, 0]
+    finally:
+        stopped.signal(signal.SIGCONT)

@@ -13,7 +13,7 @@ from harness.browser import chromium, served
 from harness.picture import Picture, write_camera
 from harness.services import Services
 from tests.e2e import palette_filter
-from tests.e2e.stage import THREE_CAMERAS, Stage, stage_browser, staged
+from tests.e2e.stage import THREE_CAMERAS, Stage, Theatre, set_up, stage_browser, theatre
 
 CAMERA_MARK = 0x5A
 CALM_FILTERS = ("invert", "passthrough", "ink")
@@ -55,10 +55,31 @@ async def three_cameras_chromium() -> AsyncIterator[Browser]:
         yield browser
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def shared_theatre(browser: Browser) -> AsyncIterator[Theatre]:
+    """One context of the module's `browser` for all stages, since opening it takes longer than most tests."""
+    async with theatre(browser) as shared:
+        yield shared
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def stage(browser: Browser) -> AsyncIterator[Stage]:
+async def own_theatre(browser: Browser) -> AsyncIterator[Theatre]:
+    async with theatre(browser) as own:
+        yield own
+
+
+@pytest.fixture
+def theatre_of_the_test(request: pytest.FixtureRequest) -> Theatre:
+    """The shared one, but for a test marked `own_context`: it changes what it cannot take back."""
+    is_own = request.node.get_closest_marker("own_context") is not None
+    found: Theatre = request.getfixturevalue("own_theatre" if is_own else "shared_theatre")
+    return found
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stage(theatre_of_the_test: Theatre) -> AsyncIterator[Stage]:
     """Pages with the shim and a server that the test plays, in the module's `browser`."""
-    async with staged(browser) as stage:
+    async with set_up(theatre_of_the_test) as stage:
         yield stage
 
 

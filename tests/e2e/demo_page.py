@@ -126,4 +126,4 @@ async def demo(browser: Browser, url: str, **options: Any) -> AsyncIterator[Demo
         yield opened
     finally:
         await context.close()
-    assert opened.complaints == []
+    assert opened.complaints == [], opened.complaints

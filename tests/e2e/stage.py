@@ -23,6 +23,8 @@ from harness.browser import executable
 from harness.deadline import eventually
 
 SHIM = Path(__file__).parents[2] / "static" / "p2pcamera.js"
+SHIMS = ("/p2pcamera.js", "/p2pcamera.mjs")
+"""Answered at the service's place, and beside the page."""
 HOME = "http://localhost:7000"
 SERVER = "http://localhost:7860"
 SESSION = "00112233445566778899aabbccddeeff"
@@ -103,8 +105,13 @@ window.RTCPeerConnection = class extends RTCPeerConnection {
 # The page that stands for the server: returns a red picture for each that comes, in its size, and answers on
 # the data channel.
 FAR_END = """<!doctype html><script>
-window.heard = [];
-window.reply = { type: "filter", ok: true, filter: ["invert"], generation: 1 };
+let peers = [];
+window.begin = () => {
+  for (const peer of peers) peer.close();
+  peers = [];
+  window.heard = [];
+  window.reply = { type: "filter", ok: true, filter: ["invert"], generation: 1 };
+};
 const red = async (track) => {
   const pen = new OffscreenCanvas(1, 1).getContext("2d");
   const filtered = new MediaStreamTrackGenerator({ kind: "video" });
@@ -128,6 +135,7 @@ const red = async (track) => {
 window.answer = async (sdp) => {
   const peer = new RTCPeerConnection();
   window.peer = peer;
+  peers.push(peer);
   peer.ondatachannel = ({ channel }) => {
     window.control = channel;
     // One that is lost takes its picture along: many may follow.
@@ -141,6 +149,9 @@ window.answer = async (sdp) => {
   const video = peer.getTransceivers().find(({ receiver }) => receiver.track.kind === "video");
   video.direction = "sendrecv";
   await video.sender.replaceTrack(await red(video.receiver.track));
+  // As the service does: the size stays, whatever Chromium makes of the bandwidth.
+  const keepsSize = { degradationPreference: "maintain-resolution" };
+  await video.sender.setParameters({ ...video.sender.getParameters(), ...keepsSize });
   await peer.setLocalDescription();
   await new Promise((resolve) => {
     const look = () => peer.iceGatheringState === "complete" && resolve();
@@ -150,6 +161,14 @@ window.answer = async (sdp) => {
   return peer.localDescription.sdp;
 };
 </script>"""
+
+
+@dataclass(frozen=True, slots=True)
+class Theatre:
+    """What stages can share, one after another: opening it takes longer than most tests."""
+
+    context: BrowserContext
+    far_end: Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,10 +221,12 @@ class Stage:
         body: str = "",
         files: Mapping[str, str] | None = None,
         has_shim: bool = True,
+        first: str = "",
     ) -> Page:
         """Open a page with one script tag of the shim for each of `tags`, their `data-` attributes.
 
         `body` follows the tags. `files` are answered beside the page, by path, as what their names say.
+        The script `first` runs before all others, in frames too.
         """
         scripts = "".join(
             f'<script src="{SERVER}/p2pcamera.js" {_attributes(tag)}></script>' for tag in tags or ({},)
@@ -215,12 +236,19 @@ class Stage:
 
         async def document(route: Route) -> None:
             path = urlsplit(route.request.url).path
+            if path in SHIMS:
+                await _shim(route, path)
+                return
             kind = "text/javascript" if path.endswith(".js") else "text/html"
             found = texts.get(path, "<!doctype html><title>Empty</title>")
             await route.fulfill(body=found, content_type=kind, headers=dict(headers or {}))
 
         page = await self.context.new_page()
         await page.route(f"{HOME}/**", document)
+        # Not for all of the context: what a page of an earlier test says while it goes away is not for us.
+        await page.route(f"{SERVER}/**", self.serve)
+        if first:
+            await page.add_init_script(first)
         await page.goto(f"{HOME}/")
         return page
 
@@ -228,8 +256,8 @@ class Stage:
         """Answer as the signaling service does."""
         request = route.request
         path = urlsplit(request.url).path
-        if path == "/p2pcamera.js":
-            await route.fulfill(path=SHIM, content_type="text/javascript")
+        if path in SHIMS:
+            await _shim(route, path)
             return
         if self.is_away:
             if self.held is not None:
@@ -295,6 +323,15 @@ class Stage:
         return (await eventually(lambda: self.sent(method, path), 5, f"{method} {path}"))[0]
 
 
+async def _shim(route: Route, path: str) -> None:
+    cors = {"Access-Control-Allow-Origin": "*"}
+    await route.fulfill(path=SHIM.parent / path[1:], content_type="text/javascript", headers=cors)
+
+
+async def _nothing(route: Route) -> None:
+    await route.fulfill(status=204)
+
+
 def _attributes(values: Mapping[str, str]) -> str:
     return " ".join(f'data-{name}="{html.escape(value)}"' for name, value in values.items())
 
@@ -309,15 +346,37 @@ async def stage_browser(*flags: str) -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def staged(
+async def theatre(
     browser: Browser, permissions: Sequence[str] = ("camera", "microphone")
-) -> AsyncIterator[Stage]:
-    """Give a stage in a context of its own."""
+) -> AsyncIterator[Theatre]:
+    """Open a context and the page that stands for the server in it."""
     context = await browser.new_context(permissions=list(permissions))
     await context.add_init_script(SPY)
     far_end = await context.new_page()
     await far_end.set_content(FAR_END)
-    stage = Stage(context, far_end)
-    await context.route(f"{SERVER}/**", stage.serve)
-    yield stage
+    await context.route(f"{SERVER}/**", _nothing)
+    yield Theatre(context, far_end)
     await context.close()
+
+
+@asynccontextmanager
+async def set_up(theatre: Theatre) -> AsyncIterator[Stage]:
+    """Give a stage on which nothing has happened yet, and close its pages at the end."""
+    context, far_end = theatre.context, theatre.far_end
+    assert not await far_end.evaluate("'__pwClock' in window"), (
+        "a clock stays in its context: mark own_context"
+    )
+    await far_end.evaluate("begin()")
+    yield Stage(context, far_end)
+    for page in context.pages:
+        if page is not far_end:
+            await page.close()
+
+
+@asynccontextmanager
+async def staged(
+    browser: Browser, permissions: Sequence[str] = ("camera", "microphone")
+) -> AsyncIterator[Stage]:
+    """Give a stage in a context of its own."""
+    async with theatre(browser, permissions) as own, set_up(own) as stage:
+        yield stage

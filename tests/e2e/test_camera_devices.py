@@ -66,8 +66,8 @@ async def chooser(browser: Browser) -> AsyncIterator[Chooser]:
         yield Chooser(stage, await _opened(stage))
 
 
-async def _opened(stage: Stage) -> Page:
-    page = await stage.open()
+async def _opened(stage: Stage, first: str = "") -> Page:
+    page = await stage.open(first=first)
     await page.evaluate(HELPERS)
     return page
 
@@ -233,8 +233,7 @@ async def test_raw_camera_that_stands_in_under_open_keeps_the_name_of_the_filter
 
 
 async def test_canvas_gives_each_track_its_size_and_stops_with_the_last(stage: Stage) -> None:
-    await stage.context.add_init_script("delete window.MediaStreamTrackProcessor;")
-    page = await _opened(stage)
+    page = await _opened(stage, "delete window.MediaStreamTrackProcessor;")
     await page.evaluate(
         """async () => {
           const [first] = await ask({ width: 640, height: 480 });
@@ -259,15 +258,15 @@ async def test_canvas_gives_each_track_its_size_and_stops_with_the_last(stage: S
 
 async def test_muted_follows_the_camera(stage: Stage) -> None:
     # No made-up camera can be covered: the browser's own getter and event are played.
-    await stage.context.add_init_script(
+    page = await _opened(
+        stage,
         """window.covered = new Set();
         const { get } = Object.getOwnPropertyDescriptor(MediaStreamTrack.prototype, "muted");
         Object.defineProperty(MediaStreamTrack.prototype, "muted", {
           get() { return covered.has(this) || get.call(this); },
           configurable: true,
-        });"""
+        });""",
     )
-    page = await _opened(stage)
     await page.evaluate(
         """async () => {
           [window.track] = await ask(true);
@@ -307,8 +306,7 @@ CAP = """connections.at(-1).getSenders().find(({ track }) => track).getParameter
 async def test_largest_picture_that_is_asked_for_is_sent_and_the_camera_is_opened_no_larger(
     stage: Stage,
 ) -> None:
-    await stage.context.add_init_script(COUNT_CONNECTIONS)
-    page = await _opened(stage)
+    page = await _opened(stage, COUNT_CONNECTIONS)
 
     async def sends(width: int) -> None:
         async def is_sent() -> bool:
@@ -331,8 +329,7 @@ async def test_largest_picture_that_is_asked_for_is_sent_and_the_camera_is_opene
 
 
 async def test_connection_is_set_for_low_latency(stage: Stage) -> None:
-    await stage.context.add_init_script(COUNT_CONNECTIONS)
-    page = await _opened(stage)
+    page = await _opened(stage, COUNT_CONNECTIONS)
     await page.evaluate("ask(true)")
     found = await page.evaluate(
         """() => {

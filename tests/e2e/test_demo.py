@@ -287,6 +287,9 @@ async def test_a_recording_is_a_file_of_the_filtered_picture_with_sound_and_its_
     await record.click()
     await expect(record).to_have_attribute("aria-pressed", "true")
     await expect(page.page.locator("#recording-time")).to_have_text("0:02", timeout=20_000)
+    # The sound is as late as the picture.
+    assert await page.page.evaluate("p2pcamera.sessions[0].audioDelay_ms") > 0
+    assert await page.page.evaluate("p2pcamera.sessions[0].latency_ms") > 0
     await record.click()
     path = await _saved(page, (".mp4", ".webm"), tmp_path)
     await expect(page.page.locator("#takes-list p").first).to_contain_text("Recording with sound, ")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import Page
 
 from harness.browser import served
 from harness.deadline import eventually
@@ -109,6 +110,17 @@ async def test_filtered_camera_answers_as_firefoxs_own(subjects: tuple[Subject, 
     assert told == expected
 
 
+async def shows_the_inverse(page: FirefoxPage | Page, within_s: float) -> None:
+    """Wait until the colour that PAGE shows is the inverse of the camera's."""
+
+    async def is_inverted() -> bool:
+        camera, shown = await page.evaluate("colours()")
+        return bool(sum(abs(255 - a - b) for a, b in zip(camera, shown, strict=True)) < 90)
+
+    # Colours change all the time, and the page's are older, by much on a busy machine.
+    await eventually(is_inverted, within_s, "the page's colour is the inverse of the camera's")
+
+
 async def _frames(page: FirefoxPage, count: int, within_s: float) -> None:
     """Wait until the page has shown so many more frames."""
     before = await page.evaluate("count")
@@ -131,13 +143,7 @@ async def test_firefox_shows_the_filtered_camera_and_its_track_survives_a_restar
         assert await page.evaluate("'p2pcamera' in window")
         await page.evaluate("begin()")
         await _frames(page, 30, 30)
-
-        async def is_inverted() -> bool:
-            camera, shown = await page.evaluate("colours()")
-            return bool(sum(abs(255 - a - b) for a, b in zip(camera, shown, strict=True)) < 90)
-
-        # Colours change all the time, and the page's are older, by much on a busy machine.
-        await eventually(is_inverted, 10, "the page's colour is the inverse of the camera's")
+        await shows_the_inverse(page, 10)
 
         told = await page.evaluate(
             """(() => {

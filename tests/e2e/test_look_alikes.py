@@ -10,11 +10,22 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from harness.deadline import eventually
-from tests.e2e.stage import SESSION, STRICT, THREE_CAMERAS, Stage, stage_browser
+from tests.e2e.stage import COUNT_CONNECTIONS, SESSION, STRICT, THREE_CAMERAS, Stage, stage_browser
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 PAGES = Path(__file__).parent / "pages"
+
+WIDTHS = """async () => {
+  const isPicture = ({ type, kind }) => /^(in|out)bound-rtp$/.test(type) && kind === "video";
+  const told = ({ type, frameWidth, qualityLimitationReason: why = "" }) => `${type} ${frameWidth} ${why}`;
+  const ofPeer = async (peer) => [...(await peer.getStats()).values()].filter(isPicture).map(told);
+  return [
+    [...(window.native?.cameras ?? [])].map((camera) => `${camera.readyState} ${camera.getSettings().width}`),
+    await Promise.all((window.connections ?? [window.peer]).map(ofPeer)),
+  ];
+}"""
+"""The widths of the browser's cameras, and of what each connection of a page receives and sends."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -26,6 +37,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 async def _site(stage: Stage, name: str) -> Page:
     page = await stage.open(
+        first=COUNT_CONNECTIONS,
         body=f"<script src=/{name}.js></script>",
         files={f"/{name}.js": (PAGES / f"{name}.js").read_text()},
         headers={"Content-Security-Policy": STRICT},
@@ -48,14 +60,17 @@ async def _sees(page: Page, stream: str, colour: str) -> None:
     assert "green" not in seen
 
 
-async def _is_wide(page: Page, stream: str, width: int) -> None:
+async def _is_wide(stage: Stage, page: Page, stream: str, width: int) -> None:
     await page.evaluate(
         f"""window.shown ??= Object.assign(document.createElement("video"), {{ muted: true }});
         shown.srcObject = {stream}; shown.play(); 0"""
     )
-    await eventually(
-        lambda: page.evaluate(f"shown.videoWidth === {width}"), 15, f"a picture {width} pixels wide"
-    )
+    try:
+        await eventually(lambda: page.evaluate(f"shown.videoWidth === {width}"), 15, f"{width} pixels")
+    except AssertionError:
+        print("in the page:", await page.evaluate(WIDTHS))
+        print("at the far end:", await stage.far_end.evaluate(WIDTHS))
+        raise
 
 
 async def test_meet_shows_and_manages_the_filtered_camera(stage: Stage) -> None:
@@ -64,7 +79,7 @@ async def test_meet_shows_and_manages_the_filtered_camera(stage: Stage) -> None:
     assert len(stage.sent("POST", "/offer")) == 1
     await _sees(page, "meet.seen", "red")
     assert await page.evaluate("meet.resize(320, 240)") == [320, 240]
-    await _is_wide(page, "meet.seen", 320)
+    await _is_wide(stage, page, "meet.seen", 320)
     await page.evaluate("meet.mute(true)")
     await _sees(page, "meet.seen", "0, 0")
     await page.evaluate("meet.mute(false)")
@@ -87,7 +102,7 @@ async def test_teams_shows_and_manages_the_filtered_camera(stage: Stage) -> None
         ["done", "OverconstrainedError: width", "done"],
         [640, 360],
     ]
-    await _is_wide(page, "teams.seen", 640)
+    await _is_wide(stage, page, "teams.seen", 640)
     await page.evaluate("teams.switchOff()")
     assert await page.evaluate("native.isOn()") is False
     await stage.first("DELETE", f"/sessions/{SESSION}")

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-from urllib.parse import urlsplit
-
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, Page, Route
+from playwright.async_api import Browser, Page
 
-from tests.e2e.stage import HOME, SERVER, SHIM, Stage, staged
+from tests.e2e.stage import SERVER, Stage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -19,28 +14,13 @@ READY = (
 )
 
 
-async def _file(route: Route) -> None:
-    name = Path(urlsplit(route.request.url).path).name
-    cors = {"Access-Control-Allow-Origin": "*"}
-    await route.fulfill(path=SHIM.parent / name, content_type="text/javascript", headers=cors)
-
-
 @pytest.fixture(scope="module")
 def browser(stage_chromium: Browser) -> Browser:
     return stage_chromium
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def stage(browser: Browser) -> AsyncIterator[Stage]:
-    async with staged(browser) as stage:
-        await stage.context.route("**/p2pcamera.mjs*", _file)
-        await stage.context.route("**/p2pcamera.js", _file)
-        yield stage
-
-
 async def _page(stage: Stage, module: str) -> Page:
     page = await stage.open(has_shim=False, body=f'<script type="module">{module}</script>')
-    await page.unroute(f"{HOME}/**")
     await page.evaluate(READY)
     return page
 
@@ -61,7 +41,6 @@ async def test_module_of_the_service_knows_its_server(stage: Stage) -> None:
 async def test_own_copy_of_the_module_is_told_its_server(stage: Stage) -> None:
     # As in a bundle: nothing tells where it came from.
     page = await stage.open(has_shim=False)
-    await page.unroute(f"{HOME}/**")
     await page.evaluate("import('/p2pcamera.js').then(() => { window.p2p = p2pcamera; })")
     assert await page.evaluate("p2p.server") == ""
     assert "p2pcamera.server is not set" in await page.evaluate("attempt({ video: true })")
@@ -73,5 +52,4 @@ async def test_own_copy_of_the_module_is_told_its_server(stage: Stage) -> None:
 
 async def test_script_tags_server_goes_before_the_modules(stage: Stage) -> None:
     page = await stage.open({"filter": "ink"})
-    await page.unroute(f"{HOME}/**")
     assert await page.evaluate("import('/p2pcamera.mjs').then((it) => it.p2pcamera.server)") == f"{SERVER}/"

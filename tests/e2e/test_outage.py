@@ -35,16 +35,28 @@ async def wait_ms(page: Page, since_ms: float, duration_ms: float) -> None:
     await eventually(has_passed, duration_ms / 1000 + 5, f"{duration_ms:g} ms pass in the page")
 
 
-async def test_closed_session_shows_its_last_frame_then_the_card_and_never_the_camera(
+async def test_without_a_worker_a_closed_page_holds_its_frame_then_the_card_and_an_open_call_goes_raw(
     services: Services, browser: Browser, site: tuple[Path, str]
 ) -> None:
     (worker,) = await services.start_light("invert")
     folder, url = site
     write_pages(folder, services.url, {"data-filter": "invert"})
-    async with opened(browser, url) as page:
+    async with opened(browser, url) as page, Peer(services.http, Picture(320, 240), fps=15) as peer:
+        await peer.call(filter="invert", outage="open")
+        assert all(one.reading.is_inverted for one in await peer.frames(5) if one.reading)
         await frames(page, 30, FIRST_FRAMES_S)
         await forget(page)
+        killed_s = time.monotonic()
         worker.kill()
+
+        def is_raw() -> bool:
+            last = peer.returned[-1].reading
+            return last is not None and not last.is_inverted
+
+        await eventually(is_raw, 4, "the raw camera")
+        first_raw = next(one for one in peer.readable(killed_s) if not _is_inverted(one))
+        # The last filtered frames were still on their way when the worker died.
+        assert RAW_AFTER_S - 0.2 < first_raw.at_s - killed_s < RAW_AFTER_S + 1.5
 
         async def cards() -> list[Shown]:
             return [row for row in await shown(page) if row.counter is None]
@@ -59,6 +71,9 @@ async def test_closed_session_shows_its_last_frame_then_the_card_and_never_the_c
 
         worker.start()
         await eventually(lambda: _count(lambda: _live_after(page, first_card), 20), START_S, "live again")
+        await eventually(
+            lambda: all(_is_inverted(one) for one in peer.readable()[-10:]), START_S, "the filter again"
+        )
         assert not raw(await shown(page))
 
         assert services.signaling is not None
@@ -66,37 +81,6 @@ async def test_closed_session_shows_its_last_frame_then_the_card_and_never_the_c
         killed_ms = await page.evaluate("performance.now()")
         await wait_ms(page, killed_ms, CARD_AFTER_MS + 1000)
         assert not raw(await shown(page))
-
-
-async def test_open_session_gets_the_raw_camera_after_half_a_second_and_a_closed_one_never(
-    services: Services,
-) -> None:
-    (worker,) = await services.start_light("invert")
-    picture = Picture(320, 240)
-    async with Peer(services.http, picture, fps=15) as peer, Peer(services.http, picture, fps=15) as closed:
-        await peer.call(filter="invert", outage="open")
-        await closed.call(filter="invert")
-        await closed.frames(5)
-        assert all(one.reading.is_inverted for one in await peer.frames(5) if one.reading)
-        killed_s = time.monotonic()
-        worker.kill()
-
-        def is_raw() -> bool:
-            last = peer.returned[-1].reading
-            return last is not None and not last.is_inverted
-
-        await eventually(is_raw, 4, "the raw camera")
-        first_raw = next(one for one in peer.readable(killed_s) if not _is_inverted(one))
-        # The last filtered frames were still on their way when the worker died.
-        assert RAW_AFTER_S - 0.2 < first_raw.at_s - killed_s < RAW_AFTER_S + 1.5
-        await eventually(lambda: closed.returned[-1].reading is None, 6, "the still card")
-
-        worker.start()
-        await eventually(
-            lambda: all(_is_inverted(one) for one in peer.readable()[-10:]), START_S, "the filter again"
-        )
-        await closed.frames(10)
-        assert all(_is_inverted(one) for one in closed.readable())
 
 
 def _is_inverted(one: Returned) -> bool:

@@ -134,8 +134,7 @@ async def test_where_that_frame_never_comes_the_picture_is_covered(stage: Stage)
 
 
 async def opened(stage: Stage, **attributes: str) -> Page:
-    await stage.context.add_init_script(COUNT_CONNECTIONS + WATCH)
-    page = await stage.open({"filter": "ink", **attributes})
+    page = await stage.open({"filter": "ink", **attributes}, first=COUNT_CONNECTIONS + WATCH)
     assert await page.evaluate("attempt({ video: true })") == ""
     await page.evaluate("watch(stream)")
     assert await page.evaluate("standing()") == "red"

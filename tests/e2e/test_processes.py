@@ -18,19 +18,16 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 ENDS_WITHIN_S = 3.0
 
 
-async def started(services: Services) -> list[psutil.Process]:
-    """Start a front of two, and one worker for both; return the media processes in their order."""
+async def test_a_media_process_that_dies_takes_its_own_calls_alone_and_none_outlives_the_front(
+    services: Services,
+) -> None:
     services.start_signaling("--processes", "2")
     services.start_light_worker("invert")
     await services.ready({"invert": 1})
     assert services.signaling is not None
-    children = media(services)
-    assert len(children) == 2
-    return sorted(children, key=lambda child: child.pid)
-
-
-async def test_a_media_process_that_dies_takes_its_own_calls_and_nothing_else(services: Services) -> None:
-    media = await started(services)
+    # In their order.
+    processes = sorted(media(services), key=lambda child: child.pid)
+    assert len(processes) == 2
     async with (
         Peer(services.http, Picture(320, 240, mark=1), fps=15) as one,
         Peer(services.http, Picture(320, 240, mark=2), fps=15) as other,
@@ -42,7 +39,7 @@ async def test_a_media_process_that_dies_takes_its_own_calls_and_nothing_else(se
         places = [int(peer.session[:2], 16) for peer in (one, other)]
         assert sorted(places) == [0, 1]
 
-        media[places[0]].kill()
+        processes[places[0]].kill()
         came = await other.frames(15)
         assert {frame.reading and (frame.reading.mark, frame.reading.is_inverted) for frame in came} == {
             (2, True)
@@ -52,20 +49,16 @@ async def test_a_media_process_that_dies_takes_its_own_calls_and_nothing_else(se
         await third.call(filter="invert")
         assert {reading.mark for frame in await third.frames(5) if (reading := frame.reading)} == {3}
 
-
-async def test_media_processes_end_when_the_front_is_killed(services: Services) -> None:
-    await started(services)
-    async with Peer(services.http, Picture(320, 240), fps=15) as peer:
-        await peer.call(filter="invert")
-        await peer.frames(5)
-        assert services.signaling is not None
+        front = psutil.Process(services.signaling.pid)
         # With the server that forks them.
-        below = psutil.Process(services.signaling.pid).children(recursive=True)
-        assert len(below) == 3
+        await eventually(lambda: len(front.children(recursive=True)) == 3, 20, "the lost process is replaced")
+        below = front.children(recursive=True)
         services.signaling.kill()
         await eventually(
             lambda: not any(child.is_running() for child in below), ENDS_WITHIN_S, "no process is left"
         )
-        await eventually(
-            lambda: peer.connection.connectionState in ("closed", "failed"), 3, "the client is told"
-        )
+        await eventually(lambda: is_told(other) and is_told(third), 3, "the clients are told")
+
+
+def is_told(peer: Peer) -> bool:
+    return peer.connection.connectionState in ("closed", "failed")

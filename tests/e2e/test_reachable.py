@@ -72,6 +72,7 @@ async def test_service_behind_nat_is_reached_under_its_public_address(
 ) -> None:
     async with AsyncExitStack() as stack:
         far = stack.enter_context(behind_nat())
+        assert not far.can("ip", "route", "get", PRIVATE)
         flags = ["--public-ip", public_ip]
         if public_ip == "auto":
             await stack.enter_async_context(far_stun_server(far))
@@ -86,6 +87,7 @@ async def test_service_behind_nat_is_reached_under_its_public_address(
         assert FIRST <= port <= LAST
 
 
+@pytest.mark.slow
 @pytest.mark.namespace
 async def test_without_a_public_address_a_service_behind_nat_is_not_reached(services: Services) -> None:
     with behind_nat() as far:

@@ -7,16 +7,15 @@ found by correlating what went into the shim with what came out of it.
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
-import pytest_asyncio
 from numpy.typing import NDArray
 from playwright.async_api import Browser, Page
 
 from harness.deadline import eventually
-from tests.e2e.stage import SESSION, Stage, staged
+from tests.e2e.stage import SESSION, Stage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -113,12 +112,8 @@ def browser(stage_chromium: Browser) -> Browser:
     return stage_chromium
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def stage(browser: Browser) -> AsyncIterator[Stage]:
-    async with staged(browser) as stage:
-        await stage.context.add_init_script(COUNT_CONTEXTS)
-        await stage.context.add_init_script(MICROPHONE)
-        yield stage
+async def _opened(stage: Stage, *tags: Mapping[str, str], first: str = "") -> Page:
+    return await stage.open(*tags, first=COUNT_CONTEXTS + MICROPHONE + first)
 
 
 async def _call(page: Page, constraints: str = "{ video: true, audio: true }") -> None:
@@ -142,7 +137,7 @@ async def _in_step(page: Page, least_ms: float) -> None:
 
 @pytest.mark.timeout(300)  # Half a minute on a machine that is free.
 async def test_sound_follows_the_picture_within_20_ms(stage: Stage) -> None:
-    page = await stage.open({"audio": "sync"})
+    page = await _opened(stage, {"audio": "sync"})
     await _call(page)
     assert await page.evaluate("stream.getAudioTracks()[0] !== microphone")
     await tell_latency(stage, 200)
@@ -171,8 +166,28 @@ async def test_sound_follows_the_picture_within_20_ms(stage: Stage) -> None:
     assert await page.evaluate("microphone.readyState") == "ended"
 
 
-async def test_delayed_track_has_the_microphones_manners(stage: Stage) -> None:
+@pytest.mark.timeout(300)
+async def test_a_microphone_that_is_asked_for_alone_is_in_step_with_the_picture_that_is_there(
+    stage: Stage,
+) -> None:
+    """As a page records, or calls: the camera first, the microphone when it is needed."""
     page = await stage.open({"audio": "sync"})
+    await _call(page, "{ audio: true }")
+    assert await page.evaluate("stream.getAudioTracks()[0] === microphone")  # There is no picture yet.
+    await _call(page, "{ video: true }")
+    await tell_latency(stage, 250)
+    await page.evaluate("window.camera = stream")
+    await _call(page, "{ audio: true }")
+    assert await page.evaluate("stream.getAudioTracks()[0] !== microphone")
+    # Measured before the first sound, so that a recording is in step from its begin.
+    assert await page.evaluate("p2pcamera.sessions[0].audioDelay_ms") > 200
+    await _in_step(page, 250)
+    await page.evaluate("stream.getAudioTracks()[0].stop()")
+    assert await page.evaluate("[microphone.readyState, camera.active]") == ["ended", True]
+
+
+async def test_delayed_track_has_the_microphones_manners(stage: Stage) -> None:
+    page = await _opened(stage, {"audio": "sync"})
     await _call(page)
     same = """[stream.getAudioTracks()[0], microphone].map((track) => JSON.stringify([
       track.kind, track.label, track.muted,
@@ -188,7 +203,7 @@ async def test_delayed_track_has_the_microphones_manners(stage: Stage) -> None:
 
 
 async def test_sound_is_untouched_unless_a_page_asks_for_it(stage: Stage) -> None:
-    page = await stage.open()
+    page = await _opened(stage)
     await _call(page)
     assert await page.evaluate("[stream.getAudioTracks()[0] === microphone, p2pcamera.audio]") == [
         True,
@@ -211,13 +226,13 @@ async def test_sound_is_untouched_unless_a_page_asks_for_it(stage: Stage) -> Non
     ids=["no Web Audio", "a context that does not run"],
 )
 async def test_sound_is_untouched_where_it_cannot_be_delayed(stage: Stage, breakage: str) -> None:
-    await stage.context.add_init_script(f"{{ window.studio = new AudioContext(); {breakage} }}")
-    page = await stage.open({"audio": "sync"})
+    breaking = f"{{ window.studio = new AudioContext(); {breakage} }}"
+    page = await _opened(stage, {"audio": "sync"}, first=breaking)
     await _call(page)
     assert await page.evaluate("stream.getAudioTracks()[0] === microphone")
     assert await page.evaluate("stream.getVideoTracks()[0].readyState") == "live"
 
 
 async def test_sound_that_is_neither_untouched_nor_in_sync_is_a_wrong_setting(stage: Stage) -> None:
-    page = await stage.open({"audio": "late"})
+    page = await _opened(stage, {"audio": "late"})
     assert "audio is untouched or sync, not late" in await page.evaluate("attempt({ video: true })")

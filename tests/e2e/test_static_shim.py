@@ -117,18 +117,27 @@ async def test_offer_without_attributes_leaves_the_filter_to_the_server(stage: S
 async def test_candidates_after_the_offer_follow_as_sdp_fragments(stage: Stage) -> None:
     page = await stage.open()
     await _live(page)
-    fragment = await stage.first("PATCH", f"/sessions/{SESSION}")
-    assert fragment.headers["content-type"] == "application/trickle-ice-sdpfrag"
+    path = f"/sessions/{SESSION}"
+    end = "a=end-of-candidates\r\n"
+
+    def is_complete() -> bool:
+        return any(request.text.endswith(end) for request in stage.sent("PATCH", path))
+
+    await eventually(is_complete, 10, "the end of candidates")
     sdp = stage.sent("POST", "/offer")[0].body["sdp"]
     ufrag = re.search(r"a=ice-ufrag:\S+", sdp)
     assert ufrag is not None
-    lines = fragment.text.split("\r\n")
-    assert lines[0] == ufrag[0]
-    assert lines[1].startswith("a=ice-pwd:")
-    assert lines[2].startswith("m=video ")
-    assert lines[3] == "a=mid:0"
-    assert all(line.startswith("a=candidate:") for line in lines[4:-2])
-    assert lines[-2:] == ["a=end-of-candidates", ""]
+    *earlier, last = stage.sent("PATCH", path)
+    assert last.text.endswith(end)
+    for fragment in (*earlier, last):
+        assert fragment.headers["content-type"] == "application/trickle-ice-sdpfrag"
+        lines = fragment.text.removesuffix(end).split("\r\n")
+        assert lines[0] == ufrag[0]
+        assert lines[1].startswith("a=ice-pwd:")
+        assert lines[2].startswith("m=video ")
+        assert lines[3] == "a=mid:0"
+        assert all(line.startswith("a=candidate:") for line in lines[4:-1])
+        assert lines[-1] == ""
 
 
 async def test_unreachable_server_under_closed_is_an_unreadable_camera(
@@ -167,6 +176,7 @@ async def test_refusal_is_named_and_frees_camera_and_microphone(stage: Stage) ->
     assert fault == ["failed", "no_worker", 503, 30]
 
 
+@pytest.mark.own_context
 async def test_the_first_connection_is_tried_again_when_the_server_asks_for_it(stage: Stage) -> None:
     stage.refusal, stage.retry_after_s = (503, "full", "No room."), 2
     page = await stage.open()
@@ -193,6 +203,7 @@ async def test_a_session_that_waits_for_its_next_try_ends_at_once(stage: Stage) 
     await page.wait_for_function("window.failure", timeout=2_000)
 
 
+@pytest.mark.own_context
 async def test_server_that_never_answers_is_given_up_after_ten_seconds(stage: Stage) -> None:
     stage.is_silent = True
     page = await stage.open()
@@ -247,11 +258,11 @@ async def test_strict_content_security_policy_accepts_the_shim(stage: Stage) -> 
         f"default-src 'none'; script-src {SERVER}; connect-src {SERVER}; "
         "require-trusted-types-for 'script'; trusted-types 'none'"
     )
-    await stage.context.add_init_script(
+    first = (
         "window.violations = [];"
         "addEventListener('securitypolicyviolation', (event) => violations.push(event.violatedDirective));"
     )
-    page = await stage.open(headers={"Content-Security-Policy": policy})
+    page = await stage.open(headers={"Content-Security-Policy": policy}, first=first)
     await _live(page)
     assert await page.evaluate("stream.getVideoTracks()[0].muted") is False
     assert await page.evaluate("violations") == []
@@ -295,6 +306,7 @@ async def test_session_lasts_until_the_last_clone_stops(stage: Stage, copy: str)
     assert not await page.evaluate("native.isOn()")
 
 
+@pytest.mark.own_context
 @pytest.mark.parametrize("is_closed", [False, True], ids=["left", "closed"])
 async def test_page_that_goes_away_ends_its_session(stage: Stage, is_closed: bool) -> None:
     # A real server and no routes, since Playwright holds up a request that outlives its page.
@@ -322,8 +334,7 @@ async def _reconnected(stage: Stage, page: Page, offers: int = 2) -> None:
 
 @pytest.mark.parametrize("lacking", ["", WITHOUT_GENERATOR], ids=["generator", "canvas"])
 async def test_lost_connection_is_made_anew_behind_a_track_that_stays(stage: Stage, lacking: str) -> None:
-    await stage.context.add_init_script(COUNT_CONNECTIONS + lacking)
-    page = await stage.open()
+    page = await stage.open(first=COUNT_CONNECTIONS + lacking)
     await _live(page)
     assert await page.evaluate("colour(stream)") == "red"
     await page.evaluate(
@@ -399,8 +410,7 @@ async def test_refusal_for_good_under_open_leaves_the_raw_camera_until_the_page_
 
 
 async def test_browser_that_can_make_no_track_ends_the_remote_one_with_its_connection(stage: Stage) -> None:
-    await stage.context.add_init_script(WITHOUT_GENERATOR + WITHOUT_CANVAS)
-    page = await stage.open()
+    page = await stage.open(first=WITHOUT_GENERATOR + WITHOUT_CANVAS)
     await _live(page)
     assert await page.evaluate("colour(stream)") == "red"
     await page.evaluate(
@@ -434,6 +444,7 @@ async def test_outage_shows_the_last_frame_or_under_open_the_raw_camera(
     assert await page.evaluate("colour(stream)") == "red"
 
 
+@pytest.mark.own_context
 async def test_stopped_track_is_not_reconnected(stage: Stage) -> None:
     page = await stage.open()
     await page.clock.install()
@@ -451,6 +462,7 @@ async def test_stopped_track_is_not_reconnected(stage: Stage) -> None:
     assert await stage.tries(page) == tries
 
 
+@pytest.mark.own_context
 async def test_full_server_is_not_asked_again_before_it_said_so(stage: Stage) -> None:
     page = await stage.open()
     await page.clock.install()
@@ -469,6 +481,7 @@ async def test_full_server_is_not_asked_again_before_it_said_so(stage: Stage) ->
     await _reconnected(stage, page, offers=3)
 
 
+@pytest.mark.own_context
 async def test_network_that_comes_back_is_used_at_once(stage: Stage) -> None:
     page = await stage.open()
     await page.clock.install()
@@ -488,6 +501,7 @@ async def test_network_that_comes_back_is_used_at_once(stage: Stage) -> None:
     await _reconnected(stage, page)
 
 
+@pytest.mark.own_context
 async def test_network_that_comes_back_during_a_try_is_used_at_once(stage: Stage) -> None:
     page = await stage.open()
     await page.clock.install()

@@ -111,7 +111,7 @@ async def test_make_run_takes_no_other_program_for_its_service(tmp_path: Path) -
 async def test_signaling_service_ends_on_sigterm_and_finds_its_worker_again_when_restarted_alone(
     services: Services,
 ) -> None:
-    await services.start("passthrough")
+    await services.start_light("passthrough")
     signaling = services.signaling
     assert signaling is not None
     async with Peer(services.http, Picture(320, 240), fps=20) as peer:

@@ -142,6 +142,7 @@ async def test_tracks_go_on_when_the_signaling_service_ends_and_is_started_again
         assert await closed.evaluate("stream.getVideoTracks()[0].muted") is False
 
         assert await served.sessions() == 2
+        assert await served.metric("p2pcamera_reconnects_total") >= 2
         for page in (closed, opening):
             await page.evaluate("window.session = p2pcamera.sessions[0]; stream.getVideoTracks()[0].stop()")
             assert await page.evaluate("[session.state, session.camera.readyState]") == ["ended", "ended"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import av
 import numpy as np
+from aioice import stun
 from aiortc.codecs.h264 import H264Encoder
 from aiortc.codecs.vpx import Vp8Encoder
 from aiortc.rtp import (
@@ -27,7 +28,9 @@ from aiortc.rtp import (
 
 from shared.frame import i420_size_bytes
 from shared.wire import FrameHeader, pack_frame, pack_result, pack_status, params_id
+from shared.wire.data import Box, Data, pack_data
 from signaling_service.media.transport_feedback import FORMAT, pack
+from signaling_service.rtc.framing import framed
 from tests.fuzz.media import SENDER_SSRC, packed
 from tests.signaling_service.making import SESSION, result, status
 
@@ -84,6 +87,7 @@ def seeds(target: str) -> list[bytes]:
     planes = bytes(i420_size_bytes(_WIDTH, _HEIGHT))
     made: dict[str, Any] = {
         "wire_frame": lambda: [pack_frame(_frame_header(), planes)],
+        "wire_data": lambda: [pack_data({"detection": Data(boxes=[Box(0.1, 0.2, 0.3, 0.4, "cup", 0.5)])})],
         "wire_result": lambda: [pack_result(result(), planes)],
         "wire_status": lambda: [pack_status(status())],
         "sdp": lambda: [OFFER.encode()],
@@ -100,6 +104,7 @@ def seeds(target: str) -> list[bytes]:
         "vp8_payload": lambda: _payloads(Vp8Encoder()),
         "h264_payload": lambda: _payloads(H264Encoder()),
         "rtp_and_rtcp": _packets,
+        "tcp_stream": _streams,
     }
     found: list[bytes] = made[target]()
     return found
@@ -163,6 +168,14 @@ def _packets() -> list[bytes]:
             packet.extensions.abs_send_time, packet.extensions.mid = number, "0"
             media.append(packet.serialize(_extensions()))
     return [packed(rtcp), packed(media), *map(packed, ([one] for one in rtcp))]
+
+
+def _streams() -> list[bytes]:
+    check = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+    check.attributes["USERNAME"] = "service:page"
+    check.add_message_integrity(b"password")
+    said = framed(bytes(check)) + framed(b"\x80media") + framed(b"")
+    return [bytes([size]) + said for size in (0, 6, 255)]
 
 
 def _extensions() -> Any:

@@ -16,12 +16,16 @@ from aiortc.sdp import SessionDescription
 
 from shared import wire
 from shared.errors import WireError
+from shared.wire.data import pack_data, unpack_data
 from signaling_service.errors import MalformedRequest, UnusableCandidates, UnusableOffer
 from signaling_service.media.path_estimate import PathEstimate
 from signaling_service.media.payloads import marks
 from signaling_service.media.picture_size import UnreadableSize, sizes_of
 from signaling_service.rtc.candidates import PageCandidates
+from signaling_service.rtc.framing import DatagramTooLong, Deframer
+from signaling_service.rtc.offered import read_offer
 from signaling_service.rtc.sdp_limits import check_offer
+from signaling_service.rtc.stun_target import called_name, transaction_of
 from signaling_service.rtc.transport_wide import TransportWide
 from signaling_service.session.control import _parse as parse_control
 from signaling_service.session.requests import Change, Offer, change_from_query, parsed
@@ -47,6 +51,13 @@ def wire_result(data: bytes) -> None:
         assert repr(again) == repr(header)
 
 
+def wire_data(data: bytes) -> None:
+    """What a worker's filters tell beside a picture."""
+    with contextlib.suppress(WireError):
+        told = unpack_data(data)
+        assert unpack_data(pack_data(told)).keys() == told.keys()
+
+
 def wire_status(data: bytes) -> None:
     """A worker's status."""
     with contextlib.suppress(WireError):
@@ -55,13 +66,12 @@ def wire_status(data: bytes) -> None:
 
 
 def sdp(data: bytes) -> None:
-    """An offer, up to aiortc's parser, of which any exception is a refusal (negotiation.py)."""
+    """An offer; aiortc's parser takes what is passed on."""
     text = data.decode(errors="replace")
     with contextlib.suppress(UnusableOffer):
         check_offer(text)
-        passed_on = PageCandidates(("10.0.0.1",)).from_offer(text)
-        with contextlib.suppress(Exception):
-            SessionDescription.parse(passed_on)
+        offered = read_offer(PageCandidates(("10.0.0.1",)).from_offer(text), ("h264", "vp8"))
+        SessionDescription.parse(offered.text)
 
 
 def candidates(data: bytes) -> None:
@@ -123,9 +133,27 @@ def feedback(data: bytes) -> None:
     assert 3e5 <= estimate.bits_per_s <= 2e6
 
 
+def tcp_stream(data: bytes) -> None:
+    """What a stranger sends to the TCP port; the first byte says into which pieces it is cut."""
+    size = 1 + (data[0] if data else 0)
+    deframer, heard = Deframer(), list[bytes]()
+    with contextlib.suppress(DatagramTooLong):
+        for at in range(1, len(data), size):
+            heard += deframer.feed(data[at : at + size])
+    at_once = list[bytes]()
+    with contextlib.suppress(DatagramTooLong):
+        for datagram in Deframer().feed(data[1:]):
+            at_once.append(datagram)
+    assert heard == at_once
+    for datagram in heard:
+        called_name(datagram)
+        transaction_of(datagram)
+
+
 TARGETS: dict[str, Target] = {
     "wire_frame": wire_frame,
     "wire_result": wire_result,
+    "wire_data": wire_data,
     "wire_status": wire_status,
     "sdp": sdp,
     "candidates": candidates,
@@ -135,4 +163,5 @@ TARGETS: dict[str, Target] = {
     "h264_payload": h264_payload,
     "feedback": feedback,
     "rtp_and_rtcp": hear,
+    "tcp_stream": tcp_stream,
 }

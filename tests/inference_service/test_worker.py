@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import socket
 import threading
 import time
+import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import zmq
 
 from inference_service.config import Settings
 from inference_service.device.choice import Device
+from inference_service.errors import HttpPortNotTaken
 from inference_service.link import publisher
 from inference_service.worker import Worker
 from shared import link_keys, wire
@@ -434,3 +437,34 @@ def test_the_advertised_endpoint(tmp_path, bind, advertise, expected):
         endpoint = service.status().frames_endpoint
         assert endpoint.startswith(expected)
         assert 0 < int(endpoint.rpartition(":")[2]) < 65536
+
+
+def test_a_worker_tells_its_totals_over_http_and_in_its_status(service):
+    with worker(service, http_port=0) as one:
+        status = service.status(is_loaded("invert"))
+        assert service.ask(status, noise(), filters=("invert",))[0].kind is ResultKind.FRAME
+        assert service.ask(status, noise(), filters=("invert",), params={"no": 1})[0].code == "bad_params"
+        told = service.status(lambda s: s.totals is not None and s.totals.errors).totals
+        assert (told.received, told.filtered, told.batches, told.errors) == (2, 1, 1, {"bad_params": 1})
+        assert {"wait", "batch", "filter", "to_rgb", "to_i420"} <= set(told.stages)
+        assert sum(told.stages["wait"].counts) == 1
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{one.http_port}/metrics", timeout=DEADLINE_S
+        ) as answer:
+            text = answer.read().decode()
+        assert f'p2pcamera_worker_frames_filtered_total{{worker="{one.id}"}} 1\n' in text
+        assert f'p2pcamera_worker_errors_total{{worker="{one.id}",code="bad_params"}} 1\n' in text
+
+
+def test_a_worker_whose_http_port_is_taken_starts_nothing(service):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        made = Worker(
+            Settings(signaling=service.endpoint, device="cpu", http_port=taken.getsockname()[1]),
+            Device(torch.device("cpu"), "cpu"),
+            points(),
+            lambda: None,
+            lambda: None,
+        )
+        with pytest.raises(HttpPortNotTaken, match="Address already in use"):
+            made.open()
+        assert not Path(made.frames_endpoint.removeprefix("ipc://")).exists()

@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from shared.errors import WireError
 from shared.frame import ColourMatrix, ColourRange, i420_size_bytes
 from shared.wire import (
+    BOUNDS_S,
     MAX_HEADER_BYTES,
+    MAX_NAMES,
+    Durations,
     FilterState,
     FilterStatus,
     FrameHeader,
@@ -22,6 +25,7 @@ from shared.wire import (
     ResultHeader,
     ResultKind,
     StatusHeader,
+    Totals,
     pack_frame,
     pack_result,
     pack_status,
@@ -86,8 +90,19 @@ STATUS = StatusHeader(
     loop_usual_ms=30.0,
     draining=False,
     versions={"p2pcamera": "0.1.0"},
+    totals=Totals(
+        received=10,
+        filtered=7,
+        dropped={"late": 2, "replaced": 1},
+        batches=3,
+        batches_split=0,
+        errors={"filter_failed": 1},
+        fallbacks={},
+        results_discarded=0,
+        stages={"filter": Durations(counts=(0,) * len(BOUNDS_S) + (7,), sum_s=9.5)},
+    ),
 )
-LATER = {"field"}
+LATER = {"field", "totals"}
 Unpack = Callable[[bytes], Any]
 MESSAGES: list[tuple[bytes, Unpack]] = [
     (pack_frame(FRAME, PLANES), unpack_frame),
@@ -178,7 +193,11 @@ def test_fields_that_came_later_have_their_defaults_where_an_older_worker_lacks_
     status, _ = header_of(pack_status(STATUS))
     for name in ("is_private", "memory_bytes"):
         del status["filters"][0][name]
-    (ink,) = unpack_status(message_of(status, b"")).filters
+    del status["totals"]
+    older = unpack_status(message_of(status, b""))
+    assert older.totals is None
+    assert unpack_status(pack_status(older)) == older
+    (ink,) = older.filters
     assert (ink.is_private, ink.memory_bytes) == (False, 0)
 
 
@@ -195,6 +214,25 @@ def test_each_field_of_a_wrong_type_is_refused(message: bytes, unpack: Unpack, w
             continue
         with pytest.raises(WireError):
             unpack(message_of({**header, name: wrong}, rest))
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("received", -1),
+        ("dropped", {f"reason {number}": 1 for number in range(MAX_NAMES + 1)}),
+        ("errors", {"": 1}),
+        ("errors", {"late": 1.5}),
+        ("stages", {"filter": {"counts": [1], "sum_s": 1.0}}),
+        ("stages", {"filter": {"counts": [0] * (len(BOUNDS_S) + 1), "sum_s": float("nan")}}),
+        ("stages", {"filter": [1]}),
+    ],
+)
+def test_totals_that_cannot_be_are_refused(name: str, wrong: Any) -> None:
+    status, _ = header_of(pack_status(STATUS))
+    status["totals"][name] = wrong
+    with pytest.raises(WireError):
+        unpack_status(message_of(status, b""))
 
 
 @each_message

@@ -74,3 +74,34 @@ test("only constraints with a device may name a camera", () => {
   assert.ok(!namesCamera({ width: 640 }));
   assert.ok(!namesCamera(true));
 });
+
+test("constraints of before the standard name a camera by either id", () => {
+  /** @param {any} video @returns {any[]} */
+  const candidates = (video) => ids.candidates(video);
+  const mandatory = { sourceId: "cba", minWidth: 640 };
+  assert.deepEqual(candidates({ mandatory }), [
+    { mandatory: { sourceId: "abc", minWidth: 640 } },
+    { mandatory },
+  ]);
+  assert.deepEqual(candidates({ optional: [{ sourceId: "cba" }, { minWidth: 3 }] }), [
+    { optional: [{ sourceId: "cba" }, { sourceId: "abc" }, { minWidth: 3 }] },
+  ]);
+  assert.deepEqual(ids.candidates({ deviceId: "cba" }), [{ deviceId: ["cba", "abc"] }]);
+  assert.deepEqual(sameIds.candidates(/** @type {any} */ ({ mandatory })), [{ mandatory }]);
+});
+
+test("a page that demands the camera's own id in the old way gets the raw camera", () => {
+  assert.ok(ids.asksForRaw({ mandatory: { sourceId: "abc" } }, CAMERA));
+  assert.ok(!ids.asksForRaw({ mandatory: { sourceId: "cba" } }, CAMERA));
+  assert.ok(!ids.asksForRaw({ optional: [{ sourceId: "abc" }] }, CAMERA));
+});
+
+test("what the browser makes of old constraints is told with the ids that the page knows", () => {
+  assert.deepEqual(ids.narrowed({ deviceId: { exact: "abc" } }, "abc"), { deviceId: { exact: "cba" } });
+  const told = { advanced: [{ deviceId: "cba" }, { deviceId: "abc" }, { width: { min: 3 } }] };
+  assert.deepEqual(ids.narrowed(told, "abc"), { advanced: [{ deviceId: "cba" }, { width: { min: 3 } }] });
+});
+
+for (const video of [{ mandatory: { sourceId: "" } }, { optional: [] }, { deviceId: "" }, { advanced: [] }]) {
+  test(`${JSON.stringify(video)} may name a camera`, () => assert.ok(namesCamera(video)));
+}

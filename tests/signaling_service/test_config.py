@@ -67,6 +67,7 @@ def test_where_media_is_reached_can_be_said() -> None:
     assert settings.public_ip == "203.0.113.9"
     assert settings.udp_ports == range(50_000, 50_010)
     assert read_settings(["--udp-port", "65534", "--processes", "2"]).udp_port == 65_534
+    assert read_settings(["--tcp-port", "443", "--udp-port", "7860"]).tcp_port == 443
     both = read_settings(["--public-ip", "203.0.113.9, 2001:db8::1"])
     assert both.public_addresses == ("203.0.113.9", "2001:db8::1")
     assert read_settings(["--public-ip", "2001:db8::1"]).public_addresses == ("2001:db8::1",)
@@ -124,6 +125,12 @@ def test_ice_servers_are_urls_or_json(text: str, urls: list[str]) -> None:
             "--udp-port / SIGNALING_UDP_PORT: expected",
         ),
         (["--udp-port", "65534", "--processes", "3"], "--udp-port / SIGNALING_UDP_PORT: 3 processes would"),
+        (["--tcp-port", "0"], "--tcp-port / SIGNALING_TCP_PORT"),
+        (["--tcp-port", "65534", "--processes", "3"], "--tcp-port / SIGNALING_TCP_PORT: 3 processes would"),
+        (
+            ["--tcp-port", "7859", "--processes", "2", "--port", "7860"],
+            "--tcp-port / SIGNALING_TCP_PORT: expected without 7860",
+        ),
         (["--public-ip", "0.0.0.0"], "--public-ip / SIGNALING_PUBLIC_IP: '0.0.0.0': no other host"),
         (["--udp-port-range", "1-2"], "--udp-port-range / SIGNALING_UDP_PORT_RANGE: '1-2': expected"),
         (["--udp-port-range", "50000"], "--udp-port-range / SIGNALING_UDP_PORT_RANGE: '50000': expected"),

@@ -56,15 +56,16 @@ class Animal(Filter):
         self._rows: Any = None
 
     def load(self, device: torch.device) -> None:
-        """Load the networks and draw the animals.
+        """Load the networks, and draw the animal that is chosen by default; on a GPU draw all of them.
 
-        Raises WeightsError if the networks' files are not those of this version.
+        On a CPU another animal is drawn in the first frame that has it. Raises WeightsError if the networks'
+        files are not those of this version.
         """
         self._rows = Rows(row, device)
         self._follower, self._stage = Follower(device), Stage(device)
-        for kind in KINDS:
-            album(kind)
-        if device.type != "cpu":
+        if device.type == "cpu":
+            album(self.Params().animal)
+        else:
             self._gallery = Gallery(device)
 
     @torch.inference_mode()

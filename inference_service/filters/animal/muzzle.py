@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -75,15 +76,27 @@ class Muzzle:
         around = torch.cat([base + step for step in (0, 1, SIDE, SIDE + 1)], 1)
         sums.index_add_(0, around.flatten(), spread.flatten(0, 1))
         gathered = sums.view(k, SIDE, SIDE, 3).permute(0, 3, 1, 2)
-        wide = nnf.avg_pool2d(gathered, 3, 1, 1, count_include_pad=True)
+        wide = _mean(gathered, 1)
         weight = wide[:, 2:]
         usual = weight.amax((2, 3), keepdim=True).clamp(min=1e-3)
         share = ((weight / usual - 0.02) / 0.06).clamp(0, 1)
         # Beside what was gathered its places go on, so that nothing else is shown between pixels at the edge.
-        wider = nnf.avg_pool2d(gathered, 9, 1, 4, count_include_pad=True)
+        wider = _mean(gathered, 4)
         nearby = torch.where(share > 0, wide, wider)
         places = nearby[:, :2] / nearby[:, 2:].clamp(min=1e-6)
         return Maps(torch.cat((left_top, side[:, None]), 1), places, share)
+
+
+def _mean(maps: Tensor, radius: int) -> Tensor:
+    """Return the mean of each square of `2 * radius + 1` pixels of (K, 3, h, w); there is nothing outside."""
+    side = 2 * radius + 1
+    if not maps.is_cpu:
+        return nnf.avg_pool2d(maps, side, 1, radius, count_include_pad=True)
+    planes = maps.contiguous().numpy().reshape(-1, *maps.shape[-2:])
+    means = np.empty_like(planes)
+    for one, into in zip(planes, means, strict=True):
+        cv2.blur(one, (side, side), into, borderType=cv2.BORDER_CONSTANT)
+    return torch.from_numpy(means).view(maps.shape)
 
 
 def _texels() -> tuple[np.ndarray, np.ndarray, np.ndarray]:

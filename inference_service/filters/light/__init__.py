@@ -154,10 +154,18 @@ def _planes(batch: Tensor) -> Planes:
 def _joined(planes: Planes) -> Tensor:
     count, _, height, width = planes.luma.shape
     made = torch.empty((count, height * 3 // 2, width), dtype=torch.uint8, device=planes.luma.device)
-    # Rounded by the half, as a level is cut off to a whole one.
-    made[:, :height] = planes.luma[:, 0].add_(tone.BLACK + 0.5).clamp_(0, 255)
-    chroma = planes.chroma.add_(tone.GREY + 0.5).clamp_(0, 255)
-    made[:, height:] = chroma.reshape(count, height // 2, width)
+    chroma = planes.chroma.reshape(count, height // 2, width)
+    for part, own, zero in (
+        (made[:, :height], planes.luma[:, 0], tone.BLACK),
+        (made[:, height:], chroma, tone.GREY),
+    ):
+        if made.is_cpu:
+            # A third of torch's time.
+            for into, one in zip(part.numpy(), own.numpy(), strict=True):
+                cv2.add(one, (float(zero),), into, dtype=cv2.CV_8U)
+        else:
+            # Rounded by the half, as a level is cut off to a whole one.
+            part.copy_(own.add_(zero + 0.5).clamp_(0, 255))
     return made
 
 

@@ -55,7 +55,7 @@ def brightened(planes: Planes, small: Tensor, need: Tensor, most: Tensor, calm: 
     """
     luma = planes.luma
     gains = exposure.gain((small * (1 / RANGE)).clamp(0, 1), need, most)
-    gain = torch.clamp(guided(small, gains, RADIUS, EVENNESS).at(luma), torch.ones_like(most), most)
+    gain = torch.minimum(guided(small, gains, RADIUS, EVENNESS).at(luma).clamp_(min=1), most)
     # Where the picture is even, what differs from its line is noise.
     even = guided(small, small, RADIUS, FLATNESS).at(luma)
     half = halved(gain).sub_(1)

@@ -17,7 +17,7 @@ from torch import Tensor
 from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
-from inference_service.filters.makeup.areas import SIDE, Finder
+from inference_service.filters.makeup.areas import REACH, SIDE, Finder
 from inference_service.filters.makeup.paint import Wish, changes
 from inference_service.filters.vision.people import sheets
 from inference_service.filters.vision.people.following import Followed, Follower
@@ -124,6 +124,7 @@ def made_up(batch: Tensor, seen: Followed, finder: Finder, rows: Tensor) -> Tens
     else:
         points, where = points.flatten(0, 1), where.flatten(0, 1)
         presence, owners = presence.flatten(), owners.flatten()
+    where = torch.cat((where[:, :2], where[:, 2:3] * REACH, where[:, 3:]), 1)
     cut = sheets.taken(batch, where, owners, SIDE)
     own = finder.areas(sheets.to_sheets(points[..., :2], where, SIDE))
     added = changes(cut, own, wish_of(rows[owners])) * presence[:, None, None, None]

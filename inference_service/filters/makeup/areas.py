@@ -1,23 +1,27 @@
 """Where on a face make-up goes: soft maps of lips, lids, lines, brows, cheeks and skin, by a mesh.
 
-Points and maps are those of an upright square sheet of `SIDE` pixels, 1.5 times as large as the face. What
-has no fine edges is made in half that size.
+Points and maps are those of an upright square sheet of `SIDE` pixels, a fifth larger than the face. What has
+no fine edges is made in half that size. What has them lies at eyes and mouth, so on a CPU the rest of the
+sheet is left out there.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
-from inference_service.filters.vision.draw.polygons import filled
+from inference_service.filters.vision.draw.polygons import Rings
 from inference_service.filters.vision.networks.people import face_topology as face
 from inference_service.filters.vision.people.matte import box_mean
 
-SIDE = 256
+SIDE = 208
+REACH = 0.8125
+"""Side of a sheet against that of the face's square in `regions.py`: a face tilted by 45 degrees fits in."""
 
 # The numbers below are MediaPipe's too: rings round the eyes, from the outer corner to the inner one.
 LIDS = (
@@ -48,19 +52,29 @@ WING = (0.2, 0.1)
 INSET = 0.05
 """How far skin ends within the face's outline, against the way to the middle: hair lies on its border."""
 
-OUTER, INNER, EYES, BROWS, KEPT_OUT, OVAL, LID, CREASE, LASHES = range(9)
-_COUNT = 9
+EYES, BROWS, LID, CREASE, LASHES = range(5)
+OUTER, INNER, KEPT_OUT = range(3)
+MARGIN = 12
+"""Of a box, in pixels: what is softened reaches so far beyond its outline, and one pixel is left."""
+
+Box = tuple[slice, slice]
+"""Rows and columns of a sheet."""
+WHOLE: Box = (slice(0, SIDE), slice(0, SIDE))
 
 
 class Areas(NamedTuple):
     """(K, 1, h, w) float32 each, 0 to 1."""
 
-    lips: Tensor
+    eyes: Box
+    """Of the sheet; that is where `lid`, `line` and `brows` are, at its full size."""
     lid: Tensor
     line: Tensor
     brows: Tensor
-    """These have `SIDE` pixels, those below half of it."""
+    mouth: Box
+    """That is where `lips` are, at the sheet's full size."""
+    lips: Tensor
     cheeks: Tensor
+    """Of the whole sheet in half its size, as `skin`."""
     skin: Tensor
     """Without eyes, brows, lips and nostrils."""
 
@@ -68,58 +82,64 @@ class Areas(NamedTuple):
 class Finder:
     """Finds the areas; holds the points' numbers on its device."""
 
-    def __init__(self, device: torch.device) -> None:
-        rings = (
-            (OUTER, face.LIPS_OUTER),
-            (INNER, face.LIPS_INNER),
-            (EYES, face.RIGHT_EYE),
-            (EYES, face.LEFT_EYE),
-            (BROWS, face.RIGHT_BROW),
-            (BROWS, face.LEFT_BROW),
-            (KEPT_OUT, NOSTRILS),
-            (OVAL, face.OVAL),
+    def __init__(self, device: torch.device, has_boxes: bool | None = None) -> None:
+        """With `has_boxes` only parts of the sheets are worked on, for which the device is asked where they
+        are. None: on a CPU."""
+        self._has_boxes = device.type == "cpu" if has_boxes is None else has_boxes
+        eyes = (face.RIGHT_EYE, face.LEFT_EYE, face.RIGHT_BROW, face.LEFT_BROW)
+        mouth = (face.LIPS_OUTER, face.LIPS_INNER, NOSTRILS)
+        self._eye_points, self._mouth_points, self._oval = (
+            torch.tensor([point for ring in rings for point in ring], device=device)
+            for rings in (eyes, mouth, (face.OVAL,))
         )
-        # What is made of points rather than of them themselves comes after these: 18, 18 and 19 corners.
+        own = zip((EYES, EYES, BROWS, BROWS), (len(ring) for ring in eyes), strict=True)
+        # What is made of points rather than of them themselves comes after these.
         made = [(layer, corners) for layer, corners in ((LID, 18), (CREASE, 18), (LASHES, 19)) for _ in LIDS]
-        layers = [layer for layer, ring in rings for _ in ring]
-        layers += [layer for layer, corners in made for _ in range(corners)]
-        lengths = [len(ring) for _, ring in rings] + [corners for _, corners in made]
-        starts = np.cumsum([0, *lengths])
-        follows = [
-            start + (place + 1) % length
-            for start, length in zip(starts, lengths, strict=False)
-            for place in range(length)
-        ]
-        self._points = torch.tensor([point for _, ring in rings for point in ring], device=device)
-        self._layers = torch.tensor(layers, device=device)
-        self._follows = torch.tensor(follows, device=device)
-        self._is_oval = (self._layers == OVAL)[:, None]
+        self._eyes = Rings([*own, *made], device)
+        self._mouth = Rings(list(enumerate(len(ring) for ring in mouth)), device)
+        self._face = Rings([(0, len(face.OVAL))], device)
         self._lids, self._creases, self._below = (
             torch.tensor(ring, device=device) for ring in (LIDS, CREASES, BELOW_BROWS)
         )
         self._lift, self._thick = (torch.tensor(shares, device=device)[:, None] for shares in (LIFT, LINE))
-        self._middle = torch.tensor(face.OVAL, device=device)
 
     def areas(self, points: Tensor) -> Areas:
         """Return the maps of meshes (K, 468, 2) in pixels of the sheet."""
-        corners = self._corners(points)
-        maps = filled(corners, corners[:, self._follows], self._layers, _COUNT, SIDE)
-        outer, inner, eyes, brows, kept_out, oval, lid, crease, line = maps.chunk(_COUNT, 1)
-        lips = _soft((outer - inner).clamp(min=0), 1)
-        shadow = (0.55 * _soft(lid, 2) + 0.6 * _soft(crease, 4)).clamp(max=1) * (1 - _soft(eyes, 1))
-        barred = torch.maximum(torch.maximum(eyes, outer), torch.maximum(brows, kept_out))
-        barred = nnf.max_pool2d(nnf.max_pool2d(barred, 2), 3, 1, 1)
-        skin = _soft(nnf.avg_pool2d(oval, 2), 3) * (1 - _soft(barred, 2))
+        at_eyes, (eye, brows, lid, crease, line) = self._part(self._eyes, self._eye_corners(points))
+        at_mouth, (outer, inner, nostrils) = self._part(self._mouth, points[:, self._mouth_points])
+        shadow = (0.55 * _soft(lid, 2) + 0.6 * _soft(crease, 4)).clamp(max=1) * (1 - _soft(eye, 1))
+        barred = points.new_zeros(len(points), 1, SIDE, SIDE)
+        barred[..., *at_eyes] = torch.maximum(eye, brows)
+        barred[..., *at_mouth] = torch.maximum(barred[..., *at_mouth], torch.maximum(outer, nostrils))
+        skin = self._inside(points) * (1 - _soft(nnf.max_pool2d(nnf.max_pool2d(barred, 2), 3, 1, 1), 2))
         return Areas(
-            lips, shadow, _soft(line, 1), _soft(brows, 2), _cheeks(points / 2, SIDE // 2) * skin, skin
+            at_eyes,
+            shadow,
+            _soft(line, 1),
+            _soft(brows, 2),
+            at_mouth,
+            _soft((outer - inner).clamp(min=0), 1),
+            _cheeks(points / 2, SIDE // 2) * skin,
+            skin,
         )
 
-    def _corners(self, points: Tensor) -> Tensor:
-        """Return (K, E, 2): the corners of all polygons, one after the other."""
-        own = points[:, self._points]
-        middle = points[:, self._middle].mean(1, keepdim=True)
-        count = own.shape[1]
-        own = torch.where(self._is_oval[:count], torch.lerp(own, middle, INSET), own)
+    def _part(self, rings: Rings, corners: Tensor) -> tuple[Box, Sequence[Tensor]]:
+        """Return the part of the sheets that polygons (K, E, 2) need, and the maps of their layers there."""
+        rows, columns = box = _box(corners) if self._has_boxes else WHOLE
+        if self._has_boxes:
+            corners = corners - corners.new_tensor((columns.start, rows.start))
+        maps = rings.filled(corners, (rows.stop - rows.start, columns.stop - columns.start))
+        return box, maps.split(1, 1)
+
+    def _inside(self, points: Tensor) -> Tensor:
+        """Return (K, 1, SIDE / 2, SIDE / 2): the face within its outline, softened."""
+        own = points[:, self._oval]
+        own = torch.lerp(own, own.mean(1, keepdim=True), INSET)
+        return _soft(self._face.filled(own / 2, (SIDE // 2, SIDE // 2)), 3)
+
+    def _eye_corners(self, points: Tensor) -> Tensor:
+        """Return (K, E, 2): the corners of all polygons at eyes and brows, one after the other."""
+        own = points[:, self._eye_points]
         edge, fold = points[:, self._lids], points[:, self._creases]
         below = torch.lerp(edge, points[:, self._below], self._lift)
         lids = torch.cat((edge, fold.flip(2)), 2)
@@ -136,6 +156,17 @@ class Finder:
         thick = self._thick * (LINE_WIDTH * width)
         tip = outer + WING[0] * out + WING[1] * width * up
         return torch.cat((edge - 0.15 * thick * up, (edge + thick * up).flip(2), tip), 2)
+
+
+def _box(corners: Tensor) -> Box:
+    """Return the part of a sheet that holds all corners (K, E, 2) and a margin; at least a pixel."""
+    (left, top), (right, bottom) = (ends.tolist() for ends in corners.flatten(0, 1).aminmax(dim=0))
+    return _span(top, bottom), _span(left, right)
+
+
+def _span(low: float, high: float) -> slice:
+    start = min(max(math.floor(low) - MARGIN, 0), SIDE - 1)
+    return slice(start, max(start + 1, min(math.ceil(high) + MARGIN, SIDE)))
 
 
 def _cheeks(points: Tensor, side: int) -> Tensor:

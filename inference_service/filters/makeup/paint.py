@@ -46,19 +46,17 @@ def changes(sheets: Tensor, areas: Areas, wish: Wish) -> Tensor:
     """Return (K, 3, SIDE, SIDE): what is to be added to sheets of that size, in [0, 1], to make them up."""
     half = nnf.avg_pool2d(sheets, 2)
     skin = known_skin(half, areas.skin)
-    light = (skin.luma / WELL_LIT).clamp(0.08, 1.35)
     even = half + evened(half) * (areas.skin * skin.likeness * wish.smooth)
     blush = wish.cheek_colour / wish.cheek_colour.amax(1, keepdim=True).clamp(min=0.2)
     even = _stained(even, blush, areas.cheeks * skin.likeness * wish.cheeks * 0.5) - half
     # Lips, lids and brows need not look like skin, but what lies around them must.
     near = _around(skin.likeness, areas.skin)
-    soft = enlarged(torch.cat((even, near), 1), (SIDE, SIDE))
-    made, near = sheets + soft[:, :3], soft[:, 3:]
-    made = _stained(made, wish.lid_colour, areas.lid * near * wish.lids)
-    is_dark = (1.35 - 0.9 * luma_of(made) / skin.luma.clamp(min=0.02)).clamp(0, 1)
-    made = _stained(made, wish.brow_colour, areas.brows * near * wish.brows * is_dark)
-    made = torch.lerp(made, wish.line_colour * (light * 0.6), areas.line * near * wish.line * 0.85)
-    return _painted_lips(made, areas.lips * near, wish, light) - sheets
+    changes, near = enlarged(torch.cat((even, near), 1), (SIDE, SIDE)).split((3, 1), 1)
+    for box, paint in ((areas.eyes, _painted_eyes), (areas.mouth, _painted_lips)):
+        before = sheets[..., *box]
+        made = paint(before + changes[..., *box], areas, near[..., *box], wish, skin.luma)
+        changes[..., *box] = made - before
+    return changes
 
 
 def _around(likeness: Tensor, skin: Tensor) -> Tensor:
@@ -73,8 +71,16 @@ def _stained(sheets: Tensor, colour: Tensor, share: Tensor) -> Tensor:
     return sheets * (1 - share * (1 - colour))
 
 
-def _painted_lips(sheets: Tensor, area: Tensor, wish: Wish, light: Tensor) -> Tensor:
-    luma = luma_of(sheets)
+def _painted_eyes(sheets: Tensor, areas: Areas, near: Tensor, wish: Wish, luma: Tensor) -> Tensor:
+    """Return that part of the sheets with lids, brows and lines; `luma` is that of the face's skin."""
+    made = _stained(sheets, wish.lid_colour, areas.lid * near * wish.lids)
+    is_dark = (1.35 - 0.9 * luma_of(made) / luma.clamp(min=0.02)).clamp(0, 1)
+    made = _stained(made, wish.brow_colour, areas.brows * near * wish.brows * is_dark)
+    return torch.lerp(made, wish.line_colour * (_light(luma) * 0.6), areas.line * near * wish.line * 0.85)
+
+
+def _painted_lips(sheets: Tensor, areas: Areas, near: Tensor, wish: Wish, skin_luma: Tensor) -> Tensor:
+    area, light, luma = areas.lips * near, _light(skin_luma), luma_of(sheets)
     mass = area.sum((2, 3), keepdim=True).clamp(min=1e-3)
     relief = luma / ((luma * area).sum((2, 3), keepdim=True) / mass).clamp(min=0.02)
     # A paint shows less of what is light and dark below than a stain does.
@@ -82,3 +88,8 @@ def _painted_lips(sheets: Tensor, area: Tensor, wish: Wish, light: Tensor) -> Te
     made = torch.lerp(sheets, paint.clamp(max=1), area * (wish.lips * 0.85))
     shine = (relief - 1.1).clamp(0, 0.4) * area * (wish.gloss * light)
     return made + shine
+
+
+def _light(luma: Tensor) -> Tensor:
+    """Return how bright colours are on skin of this luma."""
+    return (luma / WELL_LIT).clamp(0.08, 1.35)

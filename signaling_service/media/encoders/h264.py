@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import fractions
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 import av
 from aiortc.codecs import h264
 from aiortc.mediastreams import VIDEO_TIME_BASE, convert_timebase
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from av.video.frame import PictureType
 
 from signaling_service.media.bitrate import default_bitrate
@@ -37,6 +39,8 @@ LONGEST_GOP = 3000
 SMALLER_PICTURES_RISE = 1.5
 """Bits are few where a picture is sent smaller. An encoder that may rise to what that picture is worth makes
 a key frame of twice the size."""
+MOST_UNIT_BYTES = h264.PACKET_MAX
+"""Of a NAL unit that is a packet by itself."""
 
 
 class H264Encoder(h264.H264Encoder):
@@ -50,6 +54,8 @@ class H264Encoder(h264.H264Encoder):
     """Bits per second; aiortc bounds it by module globals, here its owner does (send_rate)."""
     size: tuple[int, int] | None = None
     """Width and height in which pictures are sent; None: as they come."""
+    most_unit_bytes: int | None = None
+    """Of a NAL unit; None: of any size."""
 
     def __init__(self, nvenc: Nvenc | None = None) -> None:
         super().__init__()
@@ -97,7 +103,7 @@ class H264Encoder(h264.H264Encoder):
         self._is_on_gpu = codec is not None
         if codec is None:
             self._highest_bits_per_s = max(self.target_bitrate, self._expected(frame))
-            codec = _software(frame, self._highest_bits_per_s)
+            codec = _software(frame, self._highest_bits_per_s, self.most_unit_bytes)
             codec.bit_rate = self.target_bitrate
         self.codec = codec
         self._made_for = _kind(frame)
@@ -110,7 +116,28 @@ class H264Encoder(h264.H264Encoder):
         return default_bitrate(frame.width, frame.height)
 
 
-def _software(frame: Any, highest_bits_per_s: int) -> Any:
+class SingleUnitEncoder(H264Encoder):
+    """Makes each NAL unit a packet, for pages that ask for packetization mode 0 (RFC 6184 section 6.2).
+
+    With libx264 alone, which cuts a picture into slices of a certain size.
+    """
+
+    most_unit_bytes = MOST_UNIT_BYTES
+
+    def __init__(self) -> None:
+        super().__init__(nvenc=None)
+
+    @classmethod
+    def _packetize(cls, packages: Iterable[bytes]) -> list[bytes]:
+        return list(packages)
+
+
+def takes_single_units(codec: RTCRtpCodecParameters) -> bool:
+    """Tell whether a page asks for packetization mode 0; the answer names the mode (h264_formats)."""
+    return codec.name.lower() == "h264" and codec.parameters.get("packetization-mode") == "0"
+
+
+def _software(frame: Any, highest_bits_per_s: int, most_unit_bytes: int | None) -> Any:
     """Return an open encoder whose `bit_rate` may be set to anything up to this at any time.
 
     Opened with equal average and maximum, x264 keeps a constant bitrate, and takes any average up to that
@@ -134,7 +161,7 @@ def _software(frame: Any, highest_bits_per_s: int) -> Any:
         "bufsize": str(int(highest_bits_per_s * BUFFER_S)),
         "forced-idr": "1",
         "aq-mode": NO_ADAPTIVE_QUANTISER,
-        "x264-params": LOOP_FILTER,
+        "x264-params": LOOP_FILTER + (f":slice-max-size={most_unit_bytes}" if most_unit_bytes else ""),
     }
     codec.open()
     return codec

@@ -198,10 +198,17 @@ export default Object.freeze({
     "The server answered, but no path for pictures was found. A firewall may block UDP. The server may need --public-ip, or a TURN server (see the next step).",
   "doctor.path.refused": "The server refused the call: {reason}",
   "doctor.turn": "TURN server",
-  "doctor.turn.ok": "{server} relays.",
+  "doctor.turn.ok": "{server}: relays to the server.",
+  "doctor.turn.some":
+    "{good}: relays to the server. {bad}: does not from here, which is well while the other does.",
   "doctor.turn.none": "None is set up. Only a blocked direct path needs one: --ice-servers on the server.",
-  "doctor.turn.fail": "{server} does not relay ({reason}). Check its address, its ports and its secret.",
-  "doctor.turn.silent": "no answer",
+  "doctor.turn.unreachable":
+    "{server} cannot be reached from here. Check its address, its ports and its certificate, and this network's firewall.",
+  "doctor.turn.credentials":
+    "{server} does not take the server's credentials ({reason}). The secret in --ice-servers must be the relay's own (TURN_SECRET), and both clocks must be right.",
+  "doctor.turn.refused": "{server} does not relay ({reason}). The relay's log says why.",
+  "doctor.turn.no_way":
+    "{server} relays, but has no way to the server. The relay must be allowed to reach the address that the server tells browsers (TURN_PEERS, --public-ip), and a firewall between them must let UDP through.",
   "doctor.picture": "Filtered picture",
   "doctor.picture.ok": "It comes back from worker {worker}, filtered by {filter}.",
   "doctor.picture.fail": "The connection works, but no filtered picture came within {seconds} s. {reason}",

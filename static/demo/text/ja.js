@@ -199,11 +199,18 @@ export default Object.freeze({
     "サーバーは応答しましたが、映像の経路が見つかりません。ファイアウォールが UDP を止めているか、サーバーに --public-ip が必要か、TURN サーバーが必要です(次の段階)。",
   "doctor.path.refused": "サーバーが接続を断りました: {reason}",
   "doctor.turn": "TURN サーバー",
-  "doctor.turn.ok": "{server} が中継できます。",
+  "doctor.turn.ok": "{server}: サーバーまで中継できます。",
+  "doctor.turn.some":
+    "{good}: サーバーまで中継できます。{bad}: ここからは中継できませんが、他が使えれば問題ありません。",
   "doctor.turn.none":
     "設定されていません。必要なのは直接の経路がふさがれている場合だけです(サーバーの --ice-servers)。",
-  "doctor.turn.fail": "{server} が中継しません({reason})。アドレス、ポート、秘密鍵を確かめてください。",
-  "doctor.turn.silent": "応答なし",
+  "doctor.turn.unreachable":
+    "{server} にここから接続できません。アドレス、ポート、証明書と、このネットワークのファイアウォールを確かめてください。",
+  "doctor.turn.credentials":
+    "{server} がサーバーの認証情報を受け付けません({reason})。--ice-servers の秘密鍵が TURN サーバーのもの(TURN_SECRET)と同じで、両方の時計が正しい必要があります。",
+  "doctor.turn.refused": "{server} が中継しません({reason})。理由は TURN サーバーのログにあります。",
+  "doctor.turn.no_way":
+    "{server} は中継しますが、サーバーまで届きません。サーバーがブラウザーに伝えるアドレス(--public-ip)への中継を TURN サーバーで許可し(TURN_PEERS)、間のファイアウォールで UDP を通してください。",
   "doctor.picture": "フィルター後の映像",
   "doctor.picture.ok": "{filter} を通った映像が、ワーカー {worker} から戻っています。",
   "doctor.picture.fail": "接続はできましたが、{seconds} 秒以内に映像が戻りませんでした。{reason}",

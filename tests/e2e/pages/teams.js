@@ -42,6 +42,9 @@
       preview.stop();
       remote.ontrack = ({ track }) => teams.seen.addTrack(track);
       await sender.replaceTrack(blurred(camera));
+      // A plain picture needs so few bits that Chromium never learns what the loopback carries, and may shrink it.
+      const degradationPreference = /** @type {const} */ ("maintain-resolution");
+      await sender.setParameters({ ...sender.getParameters(), degradationPreference });
       await local.setLocalDescription();
       await remote.setRemoteDescription(/** @type {RTCSessionDescription} */ (local.localDescription));
       await remote.setLocalDescription();

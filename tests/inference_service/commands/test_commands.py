@@ -141,7 +141,9 @@ def test_an_output_that_is_there_is_kept_unless_told_otherwise(video, tmp_path, 
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["nope", "in.mp4", "out.mp4"], 2, "no filter 'nope'"),
+        (["nope", "in.mp4", "out.mp4"], 2, "FILTER: no filter 'nope'; there are "),
+        (["invrt", "in.mp4", "out.mp4"], 2, "FILTER: no filter 'invrt'; did you mean invert?"),
+        ([",", "in.mp4", "out.mp4"], 2, "FILTER: expected the name of a filter"),
         (["invert", "in.mp4", "out.mp4", "--params", "["], 2, "--params: expected a JSON object"),
         (["invert", "in.mp4", "out.mp4", "--params", '{"busy_ms": -1}'], 2, "--params: params.busy_ms"),
         (["invert", "in.mp4", "out.mp4", "--device", "cuda:77"], 2, "--device / INFERENCE_DEVICE"),
@@ -166,8 +168,13 @@ def test_what_cannot_be_done_is_said_and_leaves_nothing_behind(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.mp4").write_text("no video at all")
     before = sorted(path.name for path in tmp_path.iterdir())
+    # Of the worker's own, which this command does not look at.
+    monkeypatch.setenv("INFERENCE_FILTERS", "absent")
     assert call("run", *words) == code
-    assert said in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert said in err
+    assert "--filters" not in err
+    assert "INFERENCE_FILTERS" not in err
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "__pycache__") == before
 
 
@@ -185,6 +192,24 @@ def test_a_filter_that_cannot_be_loaded_ends_the_command_with_its_reason(video, 
     said = capsys.readouterr().err
     assert "filter 'plug' cannot be loaded" in said
     assert "no such model" in said
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "said"),
+    [
+        ("def apply(self, batch, items): return batch / 255", 1, "expected 0 to 255: multiply by 255"),
+        ("class Params(base.Params):\n    strength: float", 2, "Params without a default: strength"),
+        ("title = ''\ndef apply(self, batch, items): return batch", 2, "Plug has no title"),
+    ],
+)
+def test_an_author_s_mistake_is_told_before_the_first_picture(
+    video, tmp_path, capsys, plugged, body, code, said
+):
+    plugged(body if "apply" in body else f"def apply(self, batch, items): return batch\n{body}")
+    assert call("run", "plug", video, tmp_path / "out.mp4") == code
+    lines = capsys.readouterr().err.splitlines()
+    assert [said in line and "'plug'" in line for line in lines] == [True]
+    assert not (tmp_path / "out.mp4").exists()
 
 
 def test_bench_says_what_each_camera_gets_and_what_each_stage_costs(capsys):
@@ -238,6 +263,15 @@ def test_list_names_every_filter_also_a_broken_one(capsys, plugged):
     assert "are downloaded on first use" in said["densepose"]
 
 
+def test_list_tells_programs_the_same(capsys, plugged):
+    plugged("def apply(self, batch, items): pass\nequal_params = frozenset({'nope'})\n")
+    assert call("list", "--json") == 0
+    told = {one["name"]: one for one in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert told["plug"]["error"].startswith("FilterNotUsable")
+    assert (told["ink"]["obstacle"], told["ink"]["weights"]) == (None, {})
+    assert list(told["densepose"]["weights"].values()) == [False]
+
+
 def test_list_knows_parameters_and_which_weights_are_here(capsys, tmp_path):
     from inference_service.filters.densepose import DensePose
 
@@ -247,6 +281,14 @@ def test_list_knows_parameters_and_which_weights_are_here(capsys, tmp_path):
     assert f"weights {DensePose.weights[0].name} are here" in said
     assert "parameter strength: number 0.0..1.0, default 1.0." in said
     assert "setting short_side: " in said
+
+
+def test_list_says_which_words_an_author_has_left_out(capsys, plugged):
+    plugged("def apply(self, batch, items): pass\nclass Params(base.Params):\n    size: int = 3\n")
+    assert call("list", "--params") == 0
+    said = capsys.readouterr().out
+    assert "    it has no description, which pages show beside the title\n" in said
+    assert "    it has no title and no description for the parameter size: Field(..., title=...)\n" in said
 
 
 def test_an_unknown_command_is_answered_with_all_of_them(capsys):

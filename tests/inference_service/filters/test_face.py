@@ -15,7 +15,7 @@ from torch.nn import functional as nnf
 
 from harness.network_inputs import photograph
 from inference_service.filters.base import Item
-from inference_service.filters.face import Face, row, wishes_of
+from inference_service.filters.face import Face, row, rows_of, told, wishes_of
 from inference_service.filters.vision.draw.covers import covered
 from inference_service.filters.vision.people import hiding
 from inference_service.filters.vision.people.covers import HOLD_FRAMES, IS_THERE, X
@@ -286,3 +286,15 @@ def test_photographs_of_several_sessions_are_what_each_is_alone(face: Face) -> N
             single = face.apply(pictures[number : number + 1].clone(), [at(item, sequence)])
             assert ((single[0].int() - both[number].int()).abs() > 3).float().mean() < 2e-3
         assert (both != pictures).flatten(1).float().mean(1).min() > 0.02
+
+
+def test_boxes_of_the_covers_are_all_that_is_told() -> None:
+    item = session()
+    hidden = see(*heads((80.0, 60.0, 20.0)), [item])
+    told_now = told(rows_of(hidden.covers, SIZE)[0].numpy())
+    (box,) = told_now.boxes
+    height, width = SIZE
+    middle = ((box.x + box.width / 2) * width, (box.y + box.height / 2) * height)
+    assert middle == pytest.approx((80.0, 60.0), abs=1.0)
+    assert box.height * height == pytest.approx(40.0, abs=2.0)
+    assert (told_now.points, told_now.labels, told_now.numbers) == ((), (), {})

@@ -48,7 +48,8 @@ def seen(before: Tensor, after: Tensor) -> float:
 
 
 def shown(face: Face, frame: Tensor, state: dict[str, Any], sequence: int) -> Tensor:
-    return face.apply(frame.clone(), [Item(bytes(16), sequence, Face.Params(), state)])
+    made: Tensor = face.apply(frame.clone(), [Item(bytes(16), sequence, Face.Params(), state)])
+    return made
 
 
 def test_a_camera_that_changes_its_size_shows_no_face_in_any_frame(face: Face) -> None:

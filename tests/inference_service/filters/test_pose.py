@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn import functional as nnf
 
 from harness.network_inputs import FACES, photograph
-from inference_service.filters.base import Item
+from inference_service.filters.base import Filtered, Item, Later
 from inference_service.filters.pose import Pose
+from shared.wire.data import pack_data
 
 CPU = torch.device("cpu")
 
@@ -28,7 +29,7 @@ def session(**params: object) -> Item:
 
 
 def show(pose: Pose, item: Item, picture: Tensor) -> Tensor:
-    shown = pose.apply(picture.clone(memory_format=torch.preserve_format), [item])
+    shown: Tensor = pose.apply(picture.clone(memory_format=torch.preserve_format), [item])
     item.sequence += 1
     assert shown.shape == picture.shape
     assert shown.dtype is torch.uint8
@@ -134,3 +135,23 @@ def test_the_networks_of_the_project_need_no_download() -> None:
     assert one.needed_weights() == ()
     one.settings = Pose.Settings(network="keypoint_rcnn")
     assert one.needed_weights() == Pose.weights
+
+
+@pytest.mark.parametrize("name", list(FACES))
+def test_the_points_of_a_person_are_told_to_whoever_asks(pose: Pose, name: str) -> None:
+    picture = framed(name)
+    item = session()
+    item.wants_data = True
+    filtered = pose.apply(picture.clone(), [item])
+    assert isinstance(filtered, Filtered)
+    assert isinstance(filtered.data, Later)
+    told = filtered.data.read(filtered.data.rows[0].numpy())
+    assert told is not None
+    (person,) = told.points
+    assert len(person.points) == 33
+    left, top, right, bottom = FACES[name]
+    x, y, score = person.points[0]  # The nose.
+    assert left < x * picture.shape[3] < right
+    assert top < y * picture.shape[2] < bottom
+    assert 0.5 < score <= 1
+    pack_data({"pose": told})

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from harness import counting
 from inference_service.errors import WeightsError
-from inference_service.filters.base import Filter, Item
-from inference_service.filters.detection import Detection
+from inference_service.filters.base import Filter, Filtered, Item, Later
+from inference_service.filters.detection import Detection, Wishes
 from inference_service.filters.pose import Pose
+from inference_service.filters.vision.coco import NAMES
 from inference_service.filters.vision.networks import rcnn_keypoints, rcnn_models
 from inference_service.filters.vision.networks.rcnn import (
     PROPOSAL_ROUNDS,
@@ -233,6 +234,36 @@ def test_classes_that_nobody_wants_are_not_shown(
     with torch.inference_mode():
         none = detector.find(pictures, torch.full((4,), 0.2), wanted & False, detector.grid(SIZE)).things
     assert not none.is_real.any()
+
+
+def test_the_boxes_that_are_drawn_are_told_to_whoever_asks(detection: Detection, pictures: Tensor) -> None:
+    asked = items(detection, 4, min_score=0.2, max_boxes=3)
+    for item in asked:
+        item.wants_data = True
+    filtered = detection.apply(pictures.clone(), asked)
+    assert isinstance(filtered, Filtered)
+    assert isinstance(filtered.data, Later)
+    wishes = Wishes.read(detection._rows.stack([item.params for item in asked]))
+    with torch.inference_mode():
+        network = detection._network
+        found = network.find(pictures, wishes.min_scores, wishes.is_wanted, network.grid(SIZE)).things
+    assert found.is_real.any()
+    for number in range(4):
+        told = filtered.data.read(filtered.data.rows[number].numpy())
+        assert told is not None
+        real = found.is_real[number][:3]
+        assert len(told.boxes) == int(real.sum())
+        for box, (left, top, right, bottom), label in zip(
+            told.boxes,
+            found.boxes[number][:3][real].tolist(),
+            found.labels[number][:3][real].tolist(),
+            strict=True,
+        ):
+            assert NAMES.get(label, "") == box.label
+            assert box.x * SIZE[1] == pytest.approx(left, abs=0.1)
+            assert (box.y + box.height) * SIZE[0] == pytest.approx(bottom, abs=0.1)
+            assert box.width * SIZE[1] == pytest.approx(right - left, abs=0.1)
+            assert box.height * SIZE[0] == pytest.approx(bottom - top, abs=0.1)
 
 
 def test_a_picture_that_is_not_finite_is_nan_and_its_neighbours_are_not(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from inference_service.errors import FilterFailed, UnknownFilter, WeightsError
+from inference_service.errors import BadResult, FilterFailed, UnknownFilter, WeightsError
 from inference_service.filters import base, loader
 from inference_service.filters.entry import Entry, Progress
 from inference_service.filters.invert import Invert
@@ -282,6 +282,52 @@ def test_plug_ins_are_found_by_their_entry_points(tmp_path, monkeypatch):
         assert found["sepia"].load().title == "Sepia"
     finally:
         sys.modules.pop("sepia_filter", None)
+
+
+def test_a_name_that_two_packages_give_is_told_with_both(tmp_path, monkeypatch, caplog):
+    for package in ("zebra", "aardvark"):
+        info = tmp_path / f"{package}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(
+            f"[p2pcamera.filters]\nstripes = {package}:F\nink = {package}:F\n"
+        )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = installed()
+    assert found["stripes"].value == "aardvark:F"
+    taken = "filter {0} of the package {1} ({1}:F) is left out: the package {2} has one of this name".format
+    assert [record.getMessage() for record in caplog.records] == [
+        taken("ink", "aardvark", "p2pcamera"),
+        taken("ink", "zebra", "p2pcamera"),
+        taken("stripes", "zebra", "aardvark"),
+    ]
+
+
+def test_a_filter_s_mistake_is_told_by_its_name_and_to_pages(opened, caplog):
+    class Wordless(Recorder):
+        name, title, description, equal_params = "wordless", "Wordless", "", None
+
+        class Params(base.Params):
+            strength: float = 1.0
+
+    class Small(Recorder):
+        name, title = "small", "Small"
+
+    def warm(one):
+        if one.name == "small":
+            raise BadResult("small", "returned floats from 0 to 1, expected 0 to 255: multiply by 255")
+
+    registry = opened(plugged(Small, Wordless), ["small", "wordless"], warm)
+    loaded(registry, "wordless")
+    (small,) = (s for s in registry.statuses() if s.name == "small")
+    assert small.reason == (
+        "could not be loaded: returned floats from 0 to 1, expected 0 to 255: multiply by 255"
+    )
+    told = [record.getMessage() for record in caplog.records if "wordless" in record.getMessage()]
+    assert told[:2] == [
+        "filter wordless has no description, which pages show beside the title",
+        "filter wordless has no title and no description for the parameter strength: Field(..., title=...)",
+    ]
 
 
 def test_whoever_sees_that_a_filter_has_failed_hears_why(opened, monkeypatch):

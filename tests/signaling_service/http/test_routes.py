@@ -29,8 +29,36 @@ async def service(results: str) -> AsyncIterator[Running]:
             yield made
 
 
-def error_of(response: httpx.Response, status: int) -> dict[str, Any]:
-    assert response.status_code == status, response.text
+class Calling:
+    """A page in a call, which says parameters in each way that there is."""
+
+    def __init__(self, service: Running, caller: Page) -> None:
+        self._http = service.http
+        self._caller = caller
+
+    async def says_params(self, place: str, params: str) -> dict[str, Any]:
+        """Return the error that comes back; the text of `params` need not be JSON."""
+        headers = {"content-type": "application/json"}
+        if place == "channel":
+            self._caller.say(f'{{"type": "filter", "name": "ink", "params": {params}}}')
+            return dict((await self._caller.hears("error"))["error"])
+        if place == "session":
+            path, body = f"/sessions/{self._caller.answer['session']}", f'{{"params": {params}}}'
+            return error_of(await self._http.patch(path, content=body, headers=headers))
+        query = {"params": params} if place == "query" else {}
+        body = '{"type": "offer", "sdp": "v=0"' + ("}" if query else f', "params": {params}}}')
+        return error_of(await self._http.post("/offer", params=query, content=body, headers=headers))
+
+
+@pytest.fixture
+async def calling_page(service: Running) -> AsyncIterator[Calling]:
+    async with page() as caller:
+        await caller.call(service.http)
+        yield Calling(service, caller)
+
+
+def error_of(response: httpx.Response, status: int | None = None) -> dict[str, Any]:
+    assert response.status_code == (status or response.status_code) >= 400, response.text
     body = response.json()
     assert set(body) == {"error"}
     assert body["error"]["code"]
@@ -130,6 +158,64 @@ async def test_a_bad_offer_gets_its_error_and_leaves_nothing(
     response = await service.http.post("/offer", headers=headers, **request_)
     assert error_of(response, status)["code"] == code
     await service.is_free()
+
+
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/readyz", "/metrics", "/filters", "/ice-servers", "/", "/p2pcamera.js"]
+)
+async def test_head_is_answered_as_get_without_the_content(service: Running, path: str) -> None:
+    asked = {"accept-encoding": "identity"}
+    got = await service.http.get(path, headers=asked)
+    head = await service.http.head(path, headers=asked)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == got.headers["content-type"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/offer", "POST"),
+        ("HEAD", "/offer", "POST"),
+        ("PUT", "/offer", "POST"),
+        ("GET", f"/sessions/{'0' * 32}", "DELETE, PATCH"),
+        ("POST", "/healthz", "GET, HEAD"),
+        ("DELETE", "/metrics", "GET, HEAD"),
+        ("POST", "/p2pcamera.js", "GET, HEAD"),
+    ],
+)
+async def test_another_method_is_405_and_the_answer_names_those_that_are_taken(
+    service: Running, method: str, path: str, allowed: str
+) -> None:
+    response = await service.http.request(method, path)
+    assert response.status_code == 405
+    assert response.headers["allow"] == allowed
+    if method != "HEAD":
+        assert error_of(response, 405)["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+@pytest.mark.parametrize("place", ["offer", "query", "session", "channel"])
+async def test_what_is_no_number_in_json_is_malformed(calling_page: Calling, number: str, place: str) -> None:
+    error = await calling_page.says_params(place, f'{{"strength": {number}}}')
+    assert error["code"] == "malformed"
+
+
+@pytest.mark.parametrize("place", ["offer", "query", "session", "channel"])
+async def test_a_number_beyond_all_floats_is_refused_by_its_name(calling_page: Calling, place: str) -> None:
+    for params, field in (('{"strength": 1e999}', "strength"), ('{"a": [1, {"b": -1e999}]}', "a.1.b")):
+        error = await calling_page.says_params(place, params)
+        assert (error["code"], error["field"]) == ("invalid_params", field)
+
+
+async def test_a_schema_with_an_endless_bound_is_listed_without_it(bare: Running, results: str) -> None:
+    endless = {
+        "type": "object",
+        "properties": {"x": {"type": "number", "maximum": float("inf"), "minimum": 0}},
+    }
+    with WireWorker(results, filters=(served(schema=endless),)):
+        await bare.has_worker()
+        (ink,) = (await bare.http.get("/filters")).json()["filters"]
+    assert ink["schema"]["properties"]["x"] == {"type": "number", "minimum": 0}
 
 
 async def test_a_body_that_breaks_off_leaves_no_traceback(

@@ -304,7 +304,7 @@ async def test_a_front_that_stood_still_kills_no_process_for_it(
     before = pids(front)
     # Together these are the loop's own standstill, with nothing of it left to read the processes' words in.
     for _ in range(3):
-        time.sleep(3.0)  # noqa: ASYNC251 - the standstill itself
+        time.sleep(2.2)  # noqa: ASYNC251 - the standstill itself
         await asyncio.sleep(0)
     heard_s = [process._heard_s for process in front.processes]
     await until(lambda: all(p._heard_s > s for p, s in zip(front.processes, heard_s, strict=True)))

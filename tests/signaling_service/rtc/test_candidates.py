@@ -27,10 +27,10 @@ def fragment(*lines: str) -> str:
     ("said", "passed_on"),
     [
         ([HOST, END], [HOST, END]),
-        ([HOST, TCP, END], [HOST, TCP, END]),
+        ([HOST, TCP, END], [HOST, END]),
         ([HIDDEN, END], []),
         ([HIDDEN, HOST, END], [HOST]),
-        ([TCP, END], [TCP]),
+        ([TCP, END], []),
         ([END], []),
         ([], []),
     ],
@@ -120,6 +120,17 @@ def test_each_family_has_its_public_address() -> None:
     ipv6 = ANSWER.replace("c=IN IP4 10.0.0.5", "c=IN IP6 2001:db8::5")
     assert "c=IN IP6 2001:db8::99" in with_public_addresses(ipv6, ["2001:db8::99"])
     assert with_public_addresses(ANSWER, []) == ANSWER
+
+
+def test_one_port_number_for_udp_and_tcp_makes_two_candidates() -> None:
+    answer = "\r\n".join(
+        [
+            "m=video 5000 UDP/TLS/RTP/SAVPF 96",
+            "a=candidate:1 1 udp 2130706431 10.0.0.5 5000 typ host",
+            "a=candidate:2 1 tcp 1520435199 10.0.0.5 5000 typ host tcptype passive",
+        ]
+    )
+    assert with_public_addresses(answer, ["203.0.113.9"]) == answer.replace("10.0.0.5", "203.0.113.9")
 
 
 def test_a_service_on_loopback_alone_stays_there() -> None:

@@ -279,6 +279,62 @@ async def test_losses_in_a_receiver_report_lower_the_target(sending: Any) -> Non
     assert encoder.target_bitrate == pytest.approx(0.75 * FULL, rel=0.01)
 
 
+@pytest.mark.parametrize("did_wait", [False, True])
+async def test_a_picture_that_is_to_be_covered_and_has_not_left_never_leaves(did_wait: bool) -> None:
+    done: list[str] = []
+    history = {7: RtpPacket(sequence_number=7)}
+    sender: Any = SimpleNamespace(
+        _handle_rtcp_packet=None,
+        _next_encoded_frame=None,
+        _send_keyframe=lambda: done.append("key frame"),
+        _retransmit=None,
+        _RTCRtpSender__rtp_history=history,
+    )
+    track = ReturnedTrack(Metrics(), Card(), Outage.CLOSED)
+
+    def drop_pictures() -> bool:
+        done.append("drop")
+        return did_wait
+
+    leaving: Any = SimpleNamespace(drop_pictures=drop_pictures)
+    send_at(sender, SendRate(BitrateProfile()), track, leaving=leaving)
+    track.begin_anew()
+    assert done == ["drop", "key frame"]
+    # Nor is it sent again when the page misses it.
+    assert (7 in history) is not did_wait
+
+
+@pytest.mark.parametrize("was_dropped", [False, True])
+async def test_no_picture_is_taken_while_there_is_no_room_for_it(was_dropped: bool) -> None:
+    has_room = asyncio.Event()
+    done: list[str] = []
+
+    async def room() -> bool:
+        await has_room.wait()
+        return was_dropped
+
+    async def next_encoded_frame(codec: Any) -> None:
+        done.append("picture")
+
+    sender: Any = SimpleNamespace(
+        _handle_rtcp_packet=None,
+        _next_encoded_frame=next_encoded_frame,
+        _send_keyframe=lambda: done.append("key frame"),
+        _retransmit=None,
+        _RTCRtpSender__encoder=Encoder(),
+    )
+    track: Any = SimpleNamespace()
+    send_at(sender, SendRate(BitrateProfile()), track, leaving=SimpleNamespace(room=room))  # type: ignore[arg-type]
+    taking = asyncio.create_task(sender._next_encoded_frame(None))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not done
+    has_room.set()
+    await taking
+    # Those that follow need what the page has never got.
+    assert done == (["key frame"] if was_dropped else []) + ["picture"]
+
+
 async def test_repeats_are_bounded_however_many_are_asked_for() -> None:
     packets = [RtpPacket(sequence_number=number, payload=bytes(1200)) for number in range(100)]
     repeated: list[int] = []

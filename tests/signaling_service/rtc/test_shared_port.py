@@ -74,10 +74,10 @@ class OneCall:
     def rebind(self) -> Address:
         """Do what a NAT does that has forgotten: theirs sends from another port; return that."""
         transport = self.pair.protocol.transport
-        transport._socket.close()
+        transport._way.close()
         fresh = UdpSocket(HOST, 0)
         fresh.open(self.pair.protocol.datagram_received)
-        transport._socket = transport._owner._own = fresh
+        transport._way = transport._owner._own = fresh
         return fresh.address
 
     async def check(self) -> None:

@@ -34,7 +34,15 @@ class Sender:
 class Way:
     def __init__(self) -> None:
         self.sent: list[tuple[int, bool, int, bytes]] = []
-        self.is_broken = False
+        self.is_broken = self.has_stopped = False
+        self.dropped = 0
+
+    def is_full(self) -> bool:
+        return self.has_stopped
+
+    def drop_pictures(self) -> bool:
+        self.dropped += 1
+        return True
 
     def send_now(self, packet: bytes) -> None:
         if self.is_broken:
@@ -87,6 +95,22 @@ async def test_a_viewer_begins_with_a_key_frame_which_it_asks_for(viewing: Viewi
     assert viewing.sender._RTCRtpSender__ntp_timestamp == DELTA.ntp
 
 
+async def test_pictures_for_a_viewer_whose_way_is_full_are_left_out_up_to_the_next_key_frame(
+    viewing: Viewing,
+) -> None:
+    viewing.fan_out.send(KEY, FAST)
+    viewing.way.has_stopped = True
+    viewing.fan_out.send(DELTA, FAST)
+    viewing.way.has_stopped = False
+    viewing.fan_out.send(DELTA, FAST)
+    # It misses no packet, and so asks for nothing itself.
+    assert (len(viewing.way.sent), viewing.asked) == (2, 2)
+    viewing.fan_out.send(KEY, FAST)
+    viewing.fan_out.send(DELTA, FAST)
+    numbers = [number for number, *_ in viewing.way.sent]
+    assert [(number - numbers[0]) & 0xFFFF for number in numbers] == [0, 1, 2, 3, 4]
+
+
 async def test_a_lost_packet_is_sent_again_as_it_was(viewing: Viewing) -> None:
     viewing.fan_out.send(KEY, FAST)
     lost = viewing.way.sent[1]
@@ -106,6 +130,7 @@ async def test_what_was_hidden_is_not_sent_again(viewing: Viewing) -> None:
     viewing.fan_out.send(KEY, FAST)
     numbers = [number for number, *_ in viewing.way.sent]
     viewing.fan_out.forget()
+    assert viewing.way.dropped == 1
     await viewing.says(RtcpRtpfbPacket(fmt=RTCP_RTPFB_NACK, ssrc=1, media_ssrc=42, lost=numbers))
     viewing.fan_out.send(DELTA, FAST)
     assert len(viewing.way.sent) == 2

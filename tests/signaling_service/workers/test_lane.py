@@ -364,3 +364,26 @@ def test_what_was_sent_is_remembered_within_bounds(monkeypatch: pytest.MonkeyPat
     for _ in range(sent.KEPT + 10):
         world.lane.send(frame(), INK)
     assert len(world.lane._sent._frames) == sent.KEPT
+
+
+def test_only_a_worker_that_knows_data_is_asked_for_it(context: zmq.Context[Any], tmp_path: Any) -> None:
+    sockets_: dict[str, Any] = {}
+    lane = Lane(context, SESSION, "ipc://reply", wants_data=lambda: True)
+    workers = []
+    for name, versions in (("old", {"p2pcamera": "0.1.0"}), ("new", {"p2pcamera": "0.1.0", "data": "1"})):
+        pull = sockets_[name] = sockets.pull_frames(context)
+        endpoint = f"ipc://{tmp_path}/{name}.ipc"
+        pull.bind(endpoint)
+        workers.append(Worker(status(name, frames_endpoint=endpoint, versions=versions), 0.0))
+    try:
+        for name in ("old", "new"):
+            lane.set_workers([one for one in workers if one.id == name])
+            frame = CameraFrame(planes=MadePlanes(planes()), width=32, height=16, pts=0, captured_ns=1)
+            while lane.send(frame, INK) is None:
+                pass
+            assert sockets_[name].poll(5000)
+            assert unpack_frame(sockets_[name].recv())[0].wants_data == (name == "new")
+    finally:
+        lane.close()
+        for pull in sockets_.values():
+            pull.close(linger=0)

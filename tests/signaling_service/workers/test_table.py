@@ -8,6 +8,7 @@ import pytest
 from shared.wire import FilterState, LoopState
 from signaling_service.errors import CannotRun, InvalidParams, NoWorker, PassedOn, UnknownFilter
 from signaling_service.metrics import Metrics
+from signaling_service.workers.collector import WorkerCollector
 from signaling_service.workers.table import MAX_WORKERS, Workers
 from tests.signaling_service.making import served, status
 
@@ -236,7 +237,8 @@ def test_a_filter_that_is_loaded_now_is_news(workers: Workers) -> None:
 
 def test_what_loaded_filters_hold_is_shown_while_their_worker_is_there(workers: Workers) -> None:
     def shown() -> dict[tuple[str, str], float]:
-        (family,) = workers._metrics.filter_memory.collect()
+        families = {family.name: family for family in WorkerCollector(workers).collect()}
+        family = families["p2pcamera_filter_memory_bytes"]
         return {(one.labels["worker"], one.labels["filter"]): one.value for one in family.samples}
 
     idle = served("pose", state=FilterState.LOADABLE)

@@ -1,4 +1,4 @@
-"""All drawings of all animals, drawn once."""
+"""All drawings of an animal, drawn once: when it is first asked for."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Album:
 
 @lru_cache(len(COATS))
 def album(kind: Kind) -> Album:
-    """Draw an animal, the first time; takes a tenth of a second or two."""
+    """Return an animal's drawings; the first time they are drawn, in a third of a second of a core."""
     coat = COATS[kind]
     mouth = drawn_tongue(5) if coat.mouth == "tongue" else drawn_teeth(coat.mouth == "fangs")
     return Album(

@@ -45,13 +45,14 @@ class Sheet:
 
     def fill(self, mask: Floats, rgb: RGB, lower: RGB | None = None) -> None:
         """Paint where the mask (0..1) is; with `lower` the colour changes from top to bottom."""
-        share = np.linspace(0, 1, DRAWN, dtype=np.float32)[:, None, None]
-        colour = floats(rgb) * (1 - share) + floats(lower or rgb) * share
-        over = np.concatenate(
-            (np.broadcast_to(colour, (DRAWN, DRAWN, 3)), np.full((DRAWN, DRAWN, 1), 255)), -1
-        )
-        part = mask[..., None]
-        self._paint = np.rint(self._paint * (1 - part) + over * part).astype(np.uint8, order="C")
+        # Most masks are small: a spot, a nostril.
+        rows, columns = extent(mask)
+        share = np.linspace(0, 1, DRAWN, dtype=np.float32)[rows, None, None]
+        over = np.full((*mask[rows, columns].shape, 4), 255, np.float32)
+        over[..., :3] = floats(rgb) * (1 - share) + floats(lower or rgb) * share
+        part = mask[rows, columns, None]
+        piece = self._paint[rows, columns]
+        piece[:] = np.rint(piece * (1 - part) + over * part)
 
     def fur(
         self,
@@ -183,9 +184,20 @@ def ellipse(u0: float, v0: float, half_u: float, half_v: float, soft: float = 0.
 
 def blurred(mask: Floats, deviation: float) -> Floats:
     """Return the mask blurred by a Gaussian; its deviation in sheet widths."""
-    if deviation <= 0:
+    if deviation <= 0 or not mask.any():
         return mask
-    return np.asarray(cv2.GaussianBlur(mask, (0, 0), deviation * DRAWN), np.float32)
+    # Beyond this OpenCV's Gaussian has ended, and 0 stays 0.
+    rows, columns = extent(mask, 2 + round(4 * deviation * DRAWN))
+    made = np.zeros_like(mask)
+    made[rows, columns] = cv2.GaussianBlur(mask[rows, columns], (0, 0), deviation * DRAWN)
+    return made
+
+
+def extent(mask: Floats, margin: int = 0) -> tuple[slice, slice]:
+    """Return the rows and columns in which the mask is not 0, and so many more as far as there are."""
+    left, top, width, height = cv2.boundingRect((mask != 0).astype(np.uint8))
+    low_y, low_x = max(0, top - margin), max(0, left - margin)
+    return slice(low_y, top + height + margin), slice(low_x, left + width + margin)
 
 
 def dome(mask: Floats, reach: float) -> Floats:

@@ -7,31 +7,55 @@ at their middles, so an edge is smooth across and steps by a row down: soften it
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 
-def filled(starts: Tensor, ends: Tensor, layers: Tensor, count: int, size: int) -> Tensor:
-    """Return (K, count, size, size) float32, 0 to 1: what of each pixel lies inside of each layer's polygons.
+class Rings:
+    """Closed polygons, each of some corners on a layer, all corners in one row."""
+
+    def __init__(self, rings: Sequence[tuple[int, int]], device: torch.device) -> None:
+        """`rings` are layers and numbers of corners."""
+        self.layers = torch.tensor([layer for layer, count in rings for _ in range(count)], device=device)
+        self.count = 1 + max(layer for layer, _ in rings)
+        starts = itertools.accumulate((count for _, count in rings), initial=0)
+        follows = [
+            start + (place + 1) % count
+            for start, (_, count) in zip(starts, rings, strict=False)
+            for place in range(count)
+        ]
+        self._follows = torch.tensor(follows, device=device)
+
+    def filled(self, corners: Tensor, size: tuple[int, int]) -> Tensor:
+        """Return (K, layers, *size) of corners (K, E, 2) in pixels."""
+        return filled(corners, corners[:, self._follows], self.layers, self.count, size)
+
+
+def filled(starts: Tensor, ends: Tensor, layers: Tensor, count: int, size: tuple[int, int]) -> Tensor:
+    """Return (K, count, *size) float32, 0 to 1: what of each pixel lies inside of each layer's polygons.
 
     `starts` and `ends` (K, E, 2) float32: the edges of closed polygons, x and y in pixels, all of a polygon
     in one direction round it. `layers` (E,) int64 in [0, count): on which layer each is. Polygons of one
-    layer should not meet.
+    layer should not meet. `size` is (height, width).
     """
     k = len(starts)
     (x1, y1), (x2, y2) = starts.unsqueeze(-1).unbind(2), ends.unsqueeze(-1).unbind(2)
-    row = torch.arange(size, device=starts.device)
+    height, width = size
+    row = torch.arange(height, device=starts.device)
     y = row + 0.5
     is_crossed = (y >= torch.minimum(y1, y2)) & (y < torch.maximum(y1, y2))
     rise = y2 - y1
     x = x1 + (y - y1) * ((x2 - x1) / torch.where(rise == 0, 1, rise))
-    x = torch.where(is_crossed, x.clamp(0, size), 0)
+    x = torch.where(is_crossed, x.clamp(0, width), 0)
     weight = is_crossed * torch.sign(rise)
     column = x.floor()
     part = (x - column) * weight
     first = torch.arange(k, device=starts.device)[:, None, None] * count + layers[:, None]
-    place = ((first * size + row) * (size + 2) + column.to(torch.int64)).flatten()
-    sums = torch.zeros(k * count * size * (size + 2), device=starts.device)
+    place = ((first * height + row) * (width + 2) + column.to(torch.int64)).flatten()
+    sums = torch.zeros(k * count * height * (width + 2), device=starts.device)
     sums.index_add_(0, place, (weight - part).flatten())
     sums.index_add_(0, place + 1, part.flatten())
-    return sums.view(k, count, size, size + 2)[..., :size].cumsum(-1).abs_().clamp_(max=1)
+    return sums.view(k, count, height, width + 2)[..., :width].cumsum(-1).abs_().clamp_(max=1)

@@ -84,15 +84,17 @@ class Follower:
         bad = _poison(points, scores)
         places, stays = tracking.keep(regions.of_meshes(points), was_there, scores)
         searched = self._due(items, was_there, stays)
-        found, found_scores = self._search(pictures, searched)
-        bad = bad + found_scores.sum(1) * 0
-        places, is_there = tracking.join(places, stays, found, found_scores > 0)
-        is_new = is_there & ~stays
-        new_points, new_scores = self._meshes(pictures, places, is_new)
-        bad = bad + _poison(new_points, new_scores)
-        points = torch.where(is_new[..., None, None], new_points, points)
-        scores = torch.where(is_new, new_scores, scores)
-        places, is_there = tracking.keep(regions.of_meshes(points), is_there, scores)
+        is_there, is_new = stays, torch.zeros_like(stays)
+        if searched:
+            found, found_scores = self._search(pictures, searched)
+            bad = bad + found_scores.sum(1) * 0
+            places, is_there = tracking.join(places, stays, found, found_scores > 0)
+            is_new = is_there & ~stays
+            new_points, new_scores = self._meshes(pictures, places, is_new)
+            bad = bad + _poison(new_points, new_scores)
+            points = torch.where(is_new[..., None, None], new_points, points)
+            scores = torch.where(is_new, new_scores, scores)
+            places, is_there = tracking.keep(regions.of_meshes(points), is_there, scores)
         elapsed = self._elapsed(items)
         points = steadied(points, before, is_there & stays, regions.of_meshes(before)[..., 2], elapsed)
         is_first = upload(np.array(["seen" not in item.state for item in items]), self._device)

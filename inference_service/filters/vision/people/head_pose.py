@@ -1,8 +1,8 @@
 """How heads are held: the average face moved, turned and scaled onto a mesh as a rigid body.
 
 The rotation that fits best is the largest eigenvector of a 4 x 4 matrix (B. K. P. Horn, "Closed-form solution
-of absolute orientation using unit quaternions", JOSA A 1987). It is found by squaring that matrix again and
-again, so that nothing asks the device.
+of absolute orientation using unit quaternions", JOSA A 1987). On a GPU it is found by squaring that matrix
+again and again, so that nothing asks the device.
 """
 
 from __future__ import annotations
@@ -98,15 +98,7 @@ def _best_rotation(product: Tensor) -> Tensor:
     )
     matrix = torch.stack([torch.stack(row, -1) for row in rows], -2)
     size = torch.linalg.vector_norm(matrix, dim=(1, 2), keepdim=True).clamp(min=1e-9)
-    # All eigenvalues above 0, so that squaring keeps the largest.
-    matrix = matrix / size + torch.eye(4, device=matrix.device)
-    for _ in range(SQUARINGS):
-        matrix = matrix @ matrix
-        matrix = matrix / torch.linalg.vector_norm(matrix, dim=(1, 2), keepdim=True).clamp(min=1e-20)
-    # Every column is the eigenvector now, times a number; the longest is the surest.
-    lengths = torch.linalg.vector_norm(matrix, dim=1)
-    longest = lengths.argmax(1)
-    vector = matrix.gather(2, longest[:, None, None].expand(-1, 4, 1))[..., 0]
+    vector = _largest(matrix / size)
     w, x, y, z = (vector / torch.linalg.vector_norm(vector, dim=1, keepdim=True).clamp(min=1e-12)).unbind(1)
     return torch.stack(
         (
@@ -116,3 +108,23 @@ def _best_rotation(product: Tensor) -> Tensor:
         ),
         -2,
     )
+
+
+def _largest(matrix: Tensor) -> Tensor:
+    """Return (K, 4): the eigenvectors of the largest eigenvalues of symmetric (K, 4, 4) of norm 1."""
+    if matrix.is_cpu and bool(matrix.isfinite().all()):
+        return torch.linalg.eigh(matrix).eigenvectors[..., -1]
+    return by_squaring(matrix)
+
+
+def by_squaring(matrix: Tensor) -> Tensor:
+    """Return what `_largest` does, without a question to the device."""
+    # All eigenvalues above 0, so that squaring keeps the largest.
+    matrix = matrix + torch.eye(4, device=matrix.device)
+    for _ in range(SQUARINGS):
+        matrix = matrix @ matrix
+        matrix = matrix / torch.linalg.vector_norm(matrix, dim=(1, 2), keepdim=True).clamp(min=1e-20)
+    # Every column is the eigenvector now, times a number; the longest is the surest.
+    lengths = torch.linalg.vector_norm(matrix, dim=1)
+    longest = lengths.argmax(1)
+    return matrix.gather(2, longest[:, None, None].expand(-1, 4, 1))[..., 0]

@@ -31,11 +31,12 @@ def taken(pictures: Tensor, where: Tensor, owners: Tensor, side: int) -> Tensor:
     cut = np.empty((len(where), side, side, 3), np.uint8)
     for into, region, owner in zip(cut, where.tolist(), owners.tolist(), strict=True):
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        matrix = _to_picture(region, side)
+        matrix = regions.sheet_to_picture(region, side)
         cv2.warpAffine(
             levels[owner], matrix, (side, side), into, flags=flags, borderMode=cv2.BORDER_REPLICATE
         )
-    return torch.from_numpy(cut).permute(0, 3, 1, 2).contiguous().float().mul_(1 / 255)
+    planes = torch.from_numpy(cut).permute(0, 3, 1, 2)
+    return planes.to(torch.float32, memory_format=torch.contiguous_format).mul_(1 / 255)
 
 
 def to_sheets(points: Tensor, where: Tensor, side: int) -> Tensor:
@@ -71,7 +72,7 @@ def added(pictures: Tensor, changes: Tensor, where: Tensor, owners: Tensor) -> T
         top, bottom = max(0, math.floor(y - half)), min(height, math.ceil(y + half))
         if left >= right or top >= bottom:
             continue
-        matrix = cv2.invertAffineTransform(_to_picture((x - left, y - top, length, angle), side))
+        matrix = cv2.invertAffineTransform(regions.sheet_to_picture((x - left, y - top, length, angle), side))
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         spread = cv2.warpAffine(sheet, matrix, (right - left, bottom - top), flags=flags)
         piece = levels[owner, top:bottom, left:right]
@@ -95,17 +96,3 @@ def added_on_device(pictures: Tensor, changes: Tensor, where: Tensor) -> Tensor:
         grid = torch.stack((u, v), -1)
         result = result + nnf.grid_sample(change, grid, "bilinear", "zeros", align_corners=False) * 255
     return result
-
-
-def _to_picture(region: tuple[float, float, float, float] | list[float], side: int) -> np.ndarray:
-    """Return (2, 3): from a sheet's pixel to the picture's, both by their indices, centres whole numbers."""
-    x, y, length, angle = region
-    scale = length / side
-    cos, sin = math.cos(angle) * scale, math.sin(angle) * scale
-    middle = side / 2 - 0.5
-    return np.array(
-        [
-            [cos, -sin, x - 0.5 - cos * middle + sin * middle],
-            [sin, cos, y - 0.5 - sin * middle - cos * middle],
-        ]
-    )

@@ -14,6 +14,7 @@ from torch.nn import functional as nnf
 
 from harness.network_inputs import photograph
 from inference_service.filters.animal import Animal, drawn
+from inference_service.filters.animal.art.album import album
 from inference_service.filters.animal.cards import KINDS
 from inference_service.filters.animal.draw_device import Gallery, draw_on_device
 from inference_service.filters.base import Item
@@ -41,6 +42,16 @@ def change(animal: Animal, picture: Tensor, one: Item) -> Tensor:
     after = animal.apply(picture.clone(), [one])
     assert after.dtype is torch.uint8
     return (after.float() - picture.float())[0].abs().sum(0)
+
+
+def test_an_animal_is_drawn_when_it_is_asked_for_and_only_once() -> None:
+    album.cache_clear()
+    one = Animal()
+    one.load(CPU)
+    assert album.cache_info().currsize == 1  # The one that is chosen by default.
+    for sequence in (0, 1):
+        one.apply(photo(), [item(sequence=sequence, animal="bear")])
+    assert album.cache_info().misses == 2
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from inference_service.filters.animal.art.album import album
-from inference_service.filters.animal.art.brush import SIZES
+from inference_service.filters.animal.art.brush import DRAWN, SIZES, Sheet, blurred, ellipse, floats
 from inference_service.filters.animal.art.coats import COATS
 from inference_service.filters.animal.art.ears import drawn_ear
 from inference_service.filters.animal.art.muzzles import WINDOW
@@ -203,3 +204,22 @@ def test_a_tongue_is_red_and_teeth_are_white() -> None:
     tooth = album("rabbit").mouth.paint[1][middle, int(0.4 * SIZES[1])]
     assert tooth[:3].min() > 180
     assert tooth[3] == 1
+
+
+def test_spots_are_painted_and_blurred_in_their_own_part_of_the_sheet_as_on_all_of_it() -> None:
+    spots = np.maximum(ellipse(0.3, 0.02, 0.02, 0.05), ellipse(0.4, 0.2, 0.01, 0.01))
+    expected = cv2.GaussianBlur(spots, (0, 0), 0.02 * DRAWN)
+    assert expected.max() > 0.1
+    assert np.abs(blurred(spots, 0.02) - expected).max() < 1e-6
+    none = np.zeros_like(spots)
+    assert not blurred(none, 0.02).any()
+    sheet = Sheet(0)
+    sheet.fill(floats(np.ones_like(spots)), (200, 100, 0))
+    sheet.fill(spots, (0, 100, 200), (0, 0, 0))
+    sheet.fill(none, (255, 255, 255))
+    paint = sheet.done(none).paint[0]
+    assert paint[..., 3].min() == 1
+    assert paint[-40:, :, 0].min() == paint[-40:, :, 0].max() == 200
+    # As light as the lower colour makes it at this height.
+    at = round(0.2 * SIZES[0]), round(0.4 * SIZES[0])
+    assert abs(paint[at][2] - 160) < 3

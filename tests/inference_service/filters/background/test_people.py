@@ -48,7 +48,7 @@ class Call:
         self._item = Item(bytes(16), 0, of.Params(**params))
 
     def show(self, picture: Tensor) -> Tensor:
-        shown = self._of.apply(picture.clone(), [self._item])
+        shown: Tensor = self._of.apply(picture.clone(), [self._item])
         self._item.sequence += 1
         assert shown.shape == picture.shape
         assert shown.dtype == torch.uint8

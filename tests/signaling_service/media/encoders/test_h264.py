@@ -5,19 +5,23 @@ from fractions import Fraction
 from typing import Any
 
 import av
+import numpy as np
 import pytest
-from aiortc.codecs import get_encoder, h264
+from aiortc import codecs
+from aiortc.codecs import h264
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from av.video.reformatter import ColorRange
 
 from harness.coding import frame_of, luma_psnr_db, panning
 from signaling_service.media.bitrate import default_bitrate
-from signaling_service.media.encoders.h264 import H264Encoder
+from signaling_service.media.encoders.h264 import MOST_UNIT_BYTES, H264Encoder, SingleUnitEncoder
 from signaling_service.media.encoders.nvenc import Nvenc
 from signaling_service.rtc import aiortc_patches
 from tests.signaling_service.media.encoders.pictures import bits_per_s, decoded, encode
 
-H264 = RTCRtpCodecParameters(mimeType="video/H264", clockRate=90000, payloadType=99)
+H264 = RTCRtpCodecParameters(
+    mimeType="video/H264", clockRate=90000, payloadType=99, parameters={"packetization-mode": "1"}
+)
 SLICE, KEY_SLICE, SETTINGS = 1, 5, 7
 """Types of NAL units (ITU-T H.264 table 7-1)."""
 
@@ -211,6 +215,18 @@ def test_a_gpu_that_fails_in_the_middle_loses_no_frame(pictures, caplog):
 def test_sessions_get_this_encoder_with_the_gpu_once_the_patches_are_applied():
     gpu = Nvenc()
     aiortc_patches.apply((), gpu)
-    encoder = get_encoder(H264)
+    encoder = codecs.get_encoder(H264)
     assert type(encoder) is H264Encoder
     assert encoder._nvenc is gpu
+
+
+def test_in_mode_0_each_unit_is_a_packet_that_is_small_enough() -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (480, 640), np.uint8)
+    encoder = SingleUnitEncoder()
+    encoder.target_bitrate = 6_000_000
+    payloads, _ = encoder.encode(frame_of(noise, 0), force_keyframe=True)
+    kinds = [payload[0] & 31 for payload in payloads]
+    assert kinds[:2] == [7, 8]
+    assert len(kinds) > 20
+    assert max(kinds) < 24
+    assert max(map(len, payloads)) <= MOST_UNIT_BYTES

@@ -10,8 +10,12 @@ The rules and their numbers are MediaPipe's (`DetectionsToRectsCalculator`, `Ali
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 FACE_SCALE = 1.5
@@ -20,6 +24,8 @@ MESH_EYE_CORNERS = (33, 263)
 """The outer corners, the person's right and left, which is left and right in the picture."""
 BODY_CENTRE, BODY_CIRCLE = 33, 34
 """Of the body's 39 points: the middle of the hips, and one on a circle round it that holds the whole body."""
+FARTHEST = 1e5
+"""Pixels, of numbers that OpenCV is given: it counts in fixed point."""
 
 
 def of_found_faces(boxes: Tensor, points: Tensor) -> Tensor:
@@ -37,7 +43,7 @@ def of_meshes(points: Tensor) -> Tensor:
     `face_landmark_landmarks_to_roi.pbtxt`.
     """
     flat = points[..., :2]
-    boxes = torch.cat((flat.amin(-2), flat.amax(-2)), -1)
+    boxes = torch.cat(flat.aminmax(dim=-2), -1)
     right, left = MESH_EYE_CORNERS
     return _squares(boxes, flat[..., right, :], flat[..., left, :])
 
@@ -80,8 +86,15 @@ def cut(pictures: Tensor, regions: Tensor, owners: Tensor, size: int) -> Tensor:
     """Return (K, 3, size, size) float32: what the regions (K, 4) show, upright, in the pictures' range.
 
     `pictures` (N, 3, H, W) of any type; `owners` (K,) int64 say which picture each region is of. Bilinear;
-    outside of the picture its border goes on. Fast on channels-last pictures, which are then not copied.
+    outside of the picture its border goes on. On a CPU only the parts that are seen are copied.
     """
+    if pictures.is_cpu and bool((regions.abs() < FARTHEST).all()):
+        return _cut_by_opencv(pictures, regions.tolist(), owners.tolist(), size)
+    return cut_on_device(pictures, regions, owners, size)
+
+
+def cut_on_device(pictures: Tensor, regions: Tensor, owners: Tensor, size: int) -> Tensor:
+    """Return what `cut` does, without a question to the device."""
     n, _, height, width = pictures.shape
     steps = (torch.arange(size, device=pictures.device, dtype=torch.float32) + 0.5) / size - 0.5
     x, y, side, angle = regions.float()[:, :, None].unbind(1)
@@ -98,6 +111,44 @@ def cut(pictures: Tensor, regions: Tensor, owners: Tensor, size: int) -> Tensor:
     grid = grid.reshape(1, -1, size, 2)
     cuts = torch.nn.functional.grid_sample(stack, grid, "bilinear", "border", align_corners=True)
     return cuts.reshape(cuts.shape[1], -1, size, size).transpose(0, 1)
+
+
+def sheet_to_picture(region: Sequence[float], size: int) -> NDArray[np.float64]:
+    """Return (2, 3): from pixels of an upright square of `size` to those of the picture that it is cut of.
+
+    Both by their indices, so that their centres are whole numbers, as OpenCV counts them.
+    """
+    x, y, side, angle = region
+    scale = side / size
+    cos, sin = math.cos(angle) * scale, math.sin(angle) * scale
+    middle = size / 2 - 0.5
+    return np.array(
+        [
+            [cos, -sin, x - 0.5 - cos * middle + sin * middle],
+            [sin, cos, y - 0.5 - sin * middle - cos * middle],
+        ]
+    )
+
+
+def _cut_by_opencv(
+    pictures: Tensor, regions: Sequence[Sequence[float]], owners: Sequence[int], size: int
+) -> Tensor:
+    levels = pictures.permute(0, 2, 3, 1).numpy()
+    cuts = np.empty((len(regions), size, size, levels.shape[-1]), np.float32)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    for (x, y, side, angle), owner, into in zip(regions, owners, cuts, strict=True):
+        reach = side / 2 * (abs(math.cos(angle)) + abs(math.sin(angle))) + 1
+        rows, columns = (_span(at, reach, most) for at, most in zip((y, x), levels.shape[1:3], strict=True))
+        part = levels[owner, rows, columns].astype(np.float32, order="C")
+        matrix = sheet_to_picture((x - columns.start, y - rows.start, side, angle), size)
+        cv2.warpAffine(part, matrix, (size, size), into, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return torch.from_numpy(cuts).permute(0, 3, 1, 2)
+
+
+def _span(at: float, reach: float, most: int) -> slice:
+    """Return the pixels of `most` that lie within `reach` of a place, at least the nearest one."""
+    low = min(max(math.floor(at - reach), 0), most - 1)
+    return slice(low, max(low + 1, min(math.ceil(at + reach) + 1, most)))
 
 
 def to_picture(points: Tensor, regions: Tensor) -> Tensor:

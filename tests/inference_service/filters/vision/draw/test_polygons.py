@@ -15,7 +15,7 @@ def drawn(*polygons: Tensor, layers: tuple[int, ...] = (0, 0), count: int = 1) -
     starts = torch.cat(polygons)[None]
     ends = torch.cat([polygon.roll(-1, 0) for polygon in polygons])[None]
     each = [layer for layer, polygon in zip(layers, polygons, strict=False) for _ in polygon]
-    return filled(starts, ends, torch.tensor(each), count, 32)[0]
+    return filled(starts, ends, torch.tensor(each), count, (32, 32))[0]
 
 
 def test_a_rectangle_covers_its_pixels_and_half_of_those_it_cuts() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from inference_service.filters.vision.networks.people.face_topology import NOSE_TIP, face_model
-from inference_service.filters.vision.people.head_pose import PoseFitter
+from inference_service.filters.vision.people.head_pose import PoseFitter, by_squaring
 from tests.inference_service.filters.vision.people.test_heads import mesh
 
 CPU = torch.device("cpu")
@@ -29,6 +29,18 @@ def test_the_turn_of_a_mesh_is_found(fitter: PoseFitter, turn: float, nod: float
     placed = face_model().points @ pose.rotation[0].T * pose.scale
     assert torch.allclose(placed[:, :2] + pose.offset, points[0, :, :2], atol=0.05)
     assert torch.allclose(placed[:, 2], points[0, :, 2], atol=0.05)
+
+
+def test_a_gpu_finds_the_same_turn_by_squaring() -> None:
+    torch.manual_seed(2)
+    matrix = torch.randn(20, 4, 4)
+    matrix = matrix + matrix.transpose(1, 2)
+    matrix = matrix / torch.linalg.vector_norm(matrix, dim=(1, 2), keepdim=True)
+    found = torch.nn.functional.normalize(by_squaring(matrix), dim=1)
+    values, vectors = torch.linalg.eigh(matrix)
+    is_clear = values[:, 3] - values[:, 2] > 0.02
+    assert is_clear.sum() > 10
+    assert ((found * vectors[..., -1]).sum(1).abs()[is_clear] > 0.9999).all()
 
 
 def test_the_mouth_and_small_errors_hardly_turn_the_head(fitter: PoseFitter) -> None:

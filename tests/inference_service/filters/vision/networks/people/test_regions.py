@@ -115,3 +115,22 @@ def test_bytes_in_any_layout_are_cut_alike() -> None:
 
 def test_region_of_nobody_is_finite() -> None:
     assert regions.cut(gradient(), region(0, 0, 0), NOBODY, 8).isfinite().all()
+
+
+@pytest.mark.parametrize("x", [30.0, 3.0, 59.0, -200.0, 9000.0])
+@pytest.mark.parametrize(("side", "angle"), [(25.0, 0.3), (90.0, -2.0), (0.0, 0.0)])
+def test_a_gpu_would_cut_the_same(x: float, side: float, angle: float) -> None:
+    """The tensor path, run on a CPU here, against OpenCV's."""
+    torch.manual_seed(0)
+    pictures = torch.randint(0, 256, (2, 3, 40, 60), dtype=torch.uint8)
+    where, owners = region(x, 20, side, angle).repeat(2, 1), torch.tensor([1, 0])
+    found, other = (cut(pictures, where, owners, 16) for cut in (regions.cut, regions.cut_on_device))
+    assert (found - other).abs().max() < 0.1
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 1e30])
+def test_a_broken_region_is_no_error(value: float) -> None:
+    for column in range(4):
+        where = region(30, 20, 25, 0.3)
+        where[0, column] = value
+        assert regions.cut(gradient(), where, NOBODY, 8).shape == (1, 3, 8, 8)

@@ -1,0 +1,279 @@
+"""One TCP port for the calls of a process whose pages cannot send UDP (RFC 6544, passive candidates).
+
+Whoever connects has to say a check (a STUN request) for a call, with the call's password, as its very first
+datagram. Any other connection is closed at once, or when its time is up (strangers.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable, Iterable
+
+import aioice.ice
+from aioice.candidate import Candidate, candidate_foundation
+
+from shared.errors import P2PCameraError
+from signaling_service.rtc.call_transport import CallTransport
+from signaling_service.rtc.strangers import Strangers
+from signaling_service.rtc.stun_target import called_name
+from signaling_service.rtc.tcp_connection import TcpConnection
+from signaling_service.rtc.udp_socket import Address
+
+BACKLOG = 64
+"""Connections that wait for the event loop."""
+CONNECTIONS_OF_A_CALL = 8
+"""At one address of this host: a page opens one from each of its own. The one heard longest ago gives way."""
+REST_S = 1.0
+"""So long nobody is accepted where the process has no descriptor left."""
+TYPE_PREFERENCE = 90
+"""Of a candidate's priority: below UDP's own addresses (126) and those a STUN server tells (100, RFC 8445
+section 5.1.2.2), and above relays."""
+LOCAL_PREFERENCE = 4 * 2**13 + 2**13 - 1
+"""Of a passive candidate (RFC 6544 section 4.2)."""
+
+_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+MakeProtocol = Callable[[], aioice.ice.StunProtocol]
+
+
+class TcpPortNotTaken(P2PCameraError):
+    """The TCP port for media cannot be bound; the service cannot start."""
+
+
+class TcpPort:
+    """`open` before the first call, `start` in the event loop, `close` after the last call."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._strangers = Strangers()
+        self._listeners: dict[str, Listener] = {}
+
+    def open(self, hosts: Iterable[str]) -> None:
+        """Listen at these addresses of this host; raises TcpPortNotTaken.
+
+        What cannot be bound for another reason, as an address that has just gone, is left to `candidates`.
+        """
+        for host in hosts:
+            if host in self._listeners:
+                continue
+            try:
+                self._listeners[host] = Listener(host, self._port, self._strangers)
+            except OSError as exc:
+                if exc.errno not in (errno.EADDRINUSE, errno.EACCES):
+                    continue
+                self.close()
+                remedy = "end whatever has it, or choose another --tcp-port"
+                if exc.errno == errno.EACCES:
+                    remedy = "below 1024 a system asks for a privilege; choose another --tcp-port"
+                raise TcpPortNotTaken(
+                    f"cannot take TCP port {self._port} of {host} ({exc.strerror}): {remedy}"
+                ) from exc
+
+    def start(self) -> None:
+        """Accept connections, from now on."""
+        for listener in self._listeners.values():
+            listener.start()
+
+    def candidates(
+        self, connection: aioice.ice.Connection, component: int, hosts: Iterable[str]
+    ) -> list[Candidate]:
+        """Give a call a passive candidate at each of these addresses of this host that can have one."""
+        made = []
+        for host in hosts:
+            protocol = aioice.ice.StunProtocol(connection)
+            try:
+                address = self._join(protocol, host).get_extra_info("sockname")
+            except OSError:
+                continue
+            protocol.local_candidate = Candidate(
+                foundation=candidate_foundation("host", "tcp", host),
+                component=component,
+                transport="tcp",
+                priority=(TYPE_PREFERENCE << 24) + (LOCAL_PREFERENCE << 8) + 256 - component,
+                host=host,
+                port=address[1],
+                type="host",
+                tcptype="passive",
+            )
+            connection._protocols.append(protocol)
+            made.append(protocol.local_candidate)
+        return made
+
+    def close(self) -> None:
+        for listener in self._listeners.values():
+            listener.close()
+        self._listeners.clear()
+        self._strangers.close()
+
+    def _join(self, protocol: aioice.ice.StunProtocol, host: str) -> CallTransport:
+        """Return a call's transport at a local address, also at one that this host has had only since."""
+        if (listener := self._listeners.get(host)) is None:
+            listener = self._listeners[host] = Listener(host, self._port, self._strangers)
+            listener.start()
+        return listener.join(protocol)
+
+
+class Listener:
+    """Accepts at one address, and finds the call of each connection. `start` in the event loop."""
+
+    def __init__(self, host: str, port: int, strangers: Strangers) -> None:
+        """Bind and listen; raises OSError."""
+        self._strangers = strangers
+        self._calls: dict[bytes, CallConnections] = {}
+        """By the user name that this service has chosen for the call."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._resting: asyncio.TimerHandle | None = None
+        self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            self._socket.setblocking(False)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._socket.bind((host, port))
+            self._socket.listen(BACKLOG)
+        except OSError:
+            self._socket.close()
+            raise
+        self.address: Address = self._socket.getsockname()[:2]
+
+    def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._socket, self._accept)
+
+    def join(self, protocol: aioice.ice.StunProtocol) -> CallTransport:
+        """Return the transport of one more call; raises OSError where its name is another's."""
+        name = protocol.receiver.local_username.encode()
+        if name in self._calls:
+            raise OSError("the user name of another call")
+        call = self._calls[name] = CallConnections(self.address, protocol, lambda: self._calls.pop(name))
+        transport = CallTransport(call, call, protocol)
+        transport.begin()
+        return transport
+
+    def close(self) -> None:
+        if self._resting is not None:
+            self._resting.cancel()
+        if self._loop is not None:
+            self._loop.remove_reader(self._socket)
+            self._loop = None
+        self._socket.close()
+
+    def _accept(self) -> None:
+        for _ in range(BACKLOG):
+            try:
+                accepted, address = self._socket.accept()
+            except OSError as exc:
+                if exc.errno in _NO_DESCRIPTORS:
+                    self._rest()
+                if isinstance(exc, BlockingIOError) or exc.errno in _NO_DESCRIPTORS:
+                    return
+                continue  # One that has gone while it waited.
+            accepted.setblocking(False)
+            try:
+                connection = TcpConnection(accepted, address[:2])
+            except OSError:
+                accepted.close()
+                continue
+            if self._strangers.admit(connection):
+                connection.open(self._meet, self._strangers.forget)
+            else:
+                connection.close()
+
+    def _rest(self) -> None:
+        assert self._loop is not None
+        self._loop.remove_reader(self._socket)
+        self._resting = self._loop.call_later(REST_S, self.start)
+
+    def _meet(self, connection: TcpConnection, datagram: bytes) -> None:
+        """Take the first datagram of a connection."""
+        name = called_name(datagram)
+        call = None if name is None else self._calls.get(name)
+        if call is not None and call.proves(connection, datagram):
+            self._strangers.forget(connection)
+        else:
+            connection.close()
+
+
+class CallConnections:
+    """One call's connections at one address of this host: what its transport sends by, and who owns it."""
+
+    def __init__(
+        self, address: Address, protocol: aioice.ice.StunProtocol, on_left: Callable[[], object]
+    ) -> None:
+        self.address = address
+        self._protocol = protocol
+        self._on_left = on_left
+        self._open: dict[Address, TcpConnection] = {}
+
+    def proves(self, connection: TcpConnection, datagram: bytes) -> bool:
+        """Take over a connection if its first datagram proves that it is the page's."""
+        # An answer to the check goes out by it.
+        self._open[connection.address] = connection
+        self._protocol.datagram_received(datagram, connection.address)
+        if connection.address not in self._known:
+            del self._open[connection.address]
+            return False
+        connection.is_proved = True
+        connection.open(self._take, self._ended)
+        while len(self._open) > CONNECTIONS_OF_A_CALL:
+            self._open[min(self._open, key=lambda address: self._known.get(address, 0.0))].close()
+        return True
+
+    # What the call's transport sends by (call_transport.Way)
+
+    def send(self, data: bytes, address: Address) -> None:
+        if (connection := self._open.get(address)) is not None:
+            connection.send(data)
+
+    async def room(self, address: Address) -> bool:
+        if (connection := self._open.get(address)) is None:
+            return False
+        await connection.room()
+        return connection.takes_note_of_dropped()
+
+    def is_full(self, address: Address) -> bool:
+        connection = self._open.get(address)
+        return connection is not None and connection.is_full
+
+    def drop_pictures(self, address: Address) -> bool:
+        connection = self._open.get(address)
+        return connection is not None and connection.drop_pictures()
+
+    # What the call's transport says (call_transport.Owner)
+
+    def claims(self, transport: CallTransport, address: Address) -> bool:
+        return True  # It belongs to a connection, which nobody else can have.
+
+    def gives_up(self, transport: CallTransport, address: Address) -> None:
+        if (connection := self._open.get(address)) is not None:
+            connection.close()
+
+    def leaves(self, transport: CallTransport) -> None:
+        self._on_left()
+        for connection in list(self._open.values()):
+            connection.close()
+
+    @property
+    def _known(self) -> dict[Address, float]:
+        known: dict[Address, float] = getattr(self._protocol, "known_addresses", {})
+        return known
+
+    def _take(self, connection: TcpConnection, datagram: bytes) -> None:
+        self._protocol.datagram_received(datagram, connection.address)
+
+    def _ended(self, connection: TcpConnection) -> None:
+        """Forget an address to which nothing can be sent any more: each connection has another one."""
+        if self._open.pop(connection.address, None) is None:
+            return
+        self._known.pop(connection.address, None)
+        ice = self._protocol.receiver
+        for pair in list(ice._check_list):
+            is_ours = pair.protocol is self._protocol and pair not in ice._nominated.values()
+            if is_ours and pair.remote_addr not in self._open:
+                if pair.task is not None:
+                    pair.task.cancel()
+                ice._check_list.remove(pair)
+        checked = [pair.remote_candidate for pair in ice._check_list]
+        ice._remote_candidates[:] = [
+            one for one in ice._remote_candidates if one.type != "prflx" or one in checked
+        ]

@@ -1,0 +1,1 @@
+"""Tests of examples/: each is built and run in Chromium."""
