@@ -4,8 +4,8 @@
 
 Browser, router and server have a network namespace each. The router's two cables carry nothing but the call:
 a token bucket (tc) with 200 ms of buffer makes each way narrow, and iptables drops datagrams at random.
-Nothing delays them further. Each design is measured on each link in turn: from the first picture on for so
-many seconds, then with the limit gone. Prints a row of a table per link and design. Needs the Debian packages
+Each design is measured on each link in turn: from the first picture on for so many
+seconds, then with the limit gone. Prints a row of a table per link and design. Needs the Debian packages
 iptables and iproute2.
 """
 

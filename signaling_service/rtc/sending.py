@@ -90,10 +90,10 @@ class Sending:
         self._track.before_encoding = self._before_encoding
         self._track.begin_anew = self._begin_anew
         self._track.forget_older = self._forget_older
-        self._track.rtp_timestamp_of = self._rtp_timestamp_of
         if self._control is not None:
             self._control.number(self._sender)
             self._control.on_report = self._take_report
+        self._track.rtp_timestamp_of = self._rtp_timestamp_of
 
     # What the sender calls
 

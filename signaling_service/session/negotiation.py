@@ -75,8 +75,9 @@ class Negotiation(Answering):
         leaving.take_over()
         if self.sends_back:
             video.sender.replaceTrack(self._returned)
-            encoded = self._latency.note_encoded
-            send_at(video.sender, SendRate(bitrates), self._returned, encoded, leaving, control)
+            send_at(
+                video.sender, SendRate(bitrates), self._returned, self._latency.note_encoded, leaving, control
+            )
             encode_in(video.sender, self._terms.encoders)
         Arriving(video.receiver.transport, control).take_over()
         used = [video]

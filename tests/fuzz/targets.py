@@ -122,6 +122,17 @@ def h264_payload(data: bytes) -> None:
     _payload("H264", data)
 
 
+def feedback(data: bytes) -> None:
+    """Compound RTCP with transport-wide feedback, of packets that were sent."""
+    estimate = PathEstimate(1e6, 3e5)
+    for number in range(100):
+        estimate.note_sent(number, 1200, number / 1000)
+    control = TransportWide(estimate)
+    control.on_report = lambda arrivals, now_s: estimate.note_report(arrivals, 0.3, 2e6)
+    control.take_rtcp(data)
+    assert 3e5 <= estimate.bits_per_s <= 2e6
+
+
 def tcp_stream(data: bytes) -> None:
     """What a stranger sends to the TCP port; the first byte says into which pieces it is cut."""
     size = 1 + (data[0] if data else 0)
@@ -137,17 +148,6 @@ def tcp_stream(data: bytes) -> None:
     for datagram in heard:
         called_name(datagram)
         transaction_of(datagram)
-
-
-def feedback(data: bytes) -> None:
-    """Compound RTCP with transport-wide feedback, of packets that were sent."""
-    estimate = PathEstimate(1e6, 3e5)
-    for number in range(100):
-        estimate.note_sent(number, 1200, number / 1000)
-    control = TransportWide(estimate)
-    control.on_report = lambda arrivals, now_s: estimate.note_report(arrivals, 0.3, 2e6)
-    control.take_rtcp(data)
-    assert 3e5 <= estimate.bits_per_s <= 2e6
 
 
 TARGETS: dict[str, Target] = {

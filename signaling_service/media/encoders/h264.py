@@ -36,11 +36,11 @@ grows to three times the size, and the rate follows a lower target slowly."""
 FRAME_RATE = 30
 """What x264 reckons with: fewer frames get no more bits each, which would only take longer on the network."""
 LONGEST_GOP = 3000
-MOST_UNIT_BYTES = h264.PACKET_MAX
-"""Of a NAL unit that is a packet by itself."""
 SMALLER_PICTURES_RISE = 1.5
 """Bits are few where a picture is sent smaller. An encoder that may rise to what that picture is worth makes
 a key frame of twice the size."""
+MOST_UNIT_BYTES = h264.PACKET_MAX
+"""Of a NAL unit that is a packet by itself."""
 
 
 class H264Encoder(h264.H264Encoder):
@@ -52,10 +52,10 @@ class H264Encoder(h264.H264Encoder):
 
     target_bitrate: int = default_bitrate(640, 480)
     """Bits per second; aiortc bounds it by module globals, here its owner does (send_rate)."""
-    most_unit_bytes: int | None = None
-    """Of a NAL unit; None: of any size."""
     size: tuple[int, int] | None = None
     """Width and height in which pictures are sent; None: as they come."""
+    most_unit_bytes: int | None = None
+    """Of a NAL unit; None: of any size."""
 
     def __init__(self, nvenc: Nvenc | None = None) -> None:
         super().__init__()

@@ -100,14 +100,17 @@ def test_a_link_that_becomes_narrow_is_followed_within_a_second() -> None:
 
 
 def test_a_host_that_is_late_now_and_then_costs_nothing_for_long() -> None:
-    """Once a second all that came within 0.15 s is read together, as where a process got no core."""
+    """Every 0.7 s all that came within 0.2 s is read together, as where a process got no core."""
     session = Session()
     session.runs(Link(20e6), 5)
     heard = session.estimate.note_report
 
     def late(arrivals: list[tuple[int, float | None]], now_s: float, most: float) -> None:
         heard(
-            [(n, at_s if at_s is None or at_s % 1 > 0.15 else at_s // 1 + 0.15) for n, at_s in arrivals],
+            [
+                (n, at_s if at_s is None or at_s % 0.7 > 0.2 else at_s // 0.7 * 0.7 + 0.2)
+                for n, at_s in arrivals
+            ],
             now_s,
             most,
         )
