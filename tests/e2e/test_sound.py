@@ -171,7 +171,7 @@ async def test_a_microphone_that_is_asked_for_alone_is_in_step_with_the_picture_
     stage: Stage,
 ) -> None:
     """As a page records, or calls: the camera first, the microphone when it is needed."""
-    page = await stage.open({"audio": "sync"})
+    page = await _opened(stage, {"audio": "sync"})
     await _call(page, "{ audio: true }")
     assert await page.evaluate("stream.getAudioTracks()[0] === microphone")  # There is no picture yet.
     await _call(page, "{ video: true }")
