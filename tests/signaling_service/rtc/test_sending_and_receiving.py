@@ -120,8 +120,13 @@ async def calling(results: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
             gated.may_go_on.set()
 
 
-async def connected(calling: Calling, caller: Page, camera: VideoStreamTrack) -> None:
+async def connected(
+    calling: Calling, caller: Page, camera: VideoStreamTrack, watched: Watched | None = None
+) -> None:
     caller.connection.addTrack(camera)
+    if watched is not None:
+        # Before the first packet can come.
+        watched.watch(caller)
     answer = await calling.service.http.post(
         "/offer", json={"type": "offer", "sdp": await caller.offer(video=False)}
     )
@@ -135,8 +140,7 @@ async def test_one_camera_frame_comes_back_without_a_second_as_a_key_frame_of_it
 ) -> None:
     camera, watched = OneFrame(), Watched()
     async with page() as caller:
-        await connected(calling, caller, camera)
-        watched.watch(caller)
+        await connected(calling, caller, camera, watched)
         camera.may.set()
         # The page's own decoder would wait for the next frame; the packets say that it is there.
         await until(lambda: watched.keys == [True])
@@ -148,8 +152,7 @@ async def test_the_first_frame_is_a_key_frame_of_the_first_result_and_a_lost_pic
 ) -> None:
     watched = Watched()
     async with page() as caller:
-        await connected(calling, caller, VideoStreamTrack())
-        watched.watch(caller)
+        await connected(calling, caller, VideoStreamTrack(), watched)
         await until(lambda: len(watched.keys) >= 1)
         receiver: Any = caller.connection.getReceivers()[0]
         # No further result comes: what the page lost is shown again at once, and no card in its place.
@@ -183,8 +186,7 @@ async def test_returned_frames_are_as_far_apart_as_those_of_the_camera(calling: 
     camera, watched = Unsteady(), Watched()
     calling.gated.may_go_on.set()
     async with page() as caller:
-        await connected(calling, caller, camera)
-        watched.watch(caller)
+        await connected(calling, caller, camera, watched)
         await until(lambda: len(watched.stamps) >= 25)
         returned = [(stamp - watched.stamps[0]) & 0xFFFFFFFF for stamp in watched.stamps]
         assert any({first + stamp for stamp in returned} <= set(camera.pts) for first in camera.pts)
