@@ -203,6 +203,8 @@ class Stage:
     """Parameters for which an offer is refused as the service does it."""
     is_silent: bool = False
     """Whether offers are left without an answer."""
+    is_script_blocked: bool = False
+    """Whether something between the page and the service keeps the shim from it."""
     is_away: bool = False
     """Whether nothing answers."""
     held: asyncio.Event | None = None
@@ -256,6 +258,9 @@ class Stage:
         """Answer as the signaling service does."""
         request = route.request
         path = urlsplit(request.url).path
+        if path in SHIMS and self.is_script_blocked:
+            await route.abort("blockedbyresponse")
+            return
         if path in SHIMS:
             await _shim(route, path)
             return

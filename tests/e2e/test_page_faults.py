@@ -185,7 +185,7 @@ async def test_where_the_script_is_blocked_a_page_can_keep_the_raw_camera_out(st
     text = (Path(__file__).parents[2] / "docs" / "use.md").read_text()
     recipe = text.partition("<!-- a test runs this -->\n```html\n")[2].partition("```")[0]
     assert "your.server" in recipe
-    await stage.context.route(f"{SERVER}/p2pcamera.js", lambda route: route.abort("blockedbyresponse"))
+    stage.is_script_blocked = True
     page = await stage.open(body=recipe.replace("https://your.server", SERVER), has_shim=False)
     assert (
         await page.evaluate("attempt({ video: true })") == "NotReadableError: The filter could not be loaded"
