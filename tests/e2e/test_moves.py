@@ -106,7 +106,7 @@ async def serving(peer: Peer, services: Services) -> Process:
         return [m["worker"] for m in stats if m["worker"]][-1:]
 
     (id_,) = await eventually(told, 5, "stats that name the worker")
-    (worker,) = [one for one in services.workers if f"worker {id_} on" in one.log.read_text()]
+    (worker,) = [one for one in services.workers if f"[worker {id_}]" in one.log.read_text()]
     return worker
 
 

@@ -66,6 +66,8 @@ def test_every_flag_is_a_variable_as_well(monkeypatch, keys):
         "weights_dir": "/somewhere/else",
         "filter_settings": '{"ink": {}}',
         "test_params": "True",
+        "http_host": "10.0.0.1",
+        "http_port": "9101",
         "log_level": "debug",
         "log_format": "json",
     }

@@ -83,7 +83,7 @@ def test_the_status_says_what_the_design_says(service):
         assert invert.title == "Invert"
         assert invert.schema["properties"]["busy_ms"]["type"] == "number"
         assert (status.busy, status.batch_size, status.draining) == (0, 0, False)
-        assert {"p2pcamera", "protocol", "python", "torch"} == set(status.versions)
+        assert {"p2pcamera", "protocol", "data", "python", "torch"} == set(status.versions)
         idle = service.status(lambda s: s.loop_state is LoopState.IDLE)
         assert idle.loop_usual_ms == 0
 

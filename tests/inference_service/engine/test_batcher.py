@@ -244,6 +244,7 @@ def test_a_filter_may_bound_its_batches_which_are_then_cut_into_like_parts(metri
     batcher = Batcher(32, 1000.0, metrics)
     bounded = Recorder()
     bounded.max_batch = 16
+    chain = (Invert(), bounded)
     for _ in range(20):
-        batcher.add(one(chain=(Invert(), bounded)))
+        batcher.add(one(chain=chain))
     assert [len(batcher.next()) for _ in range(2)] == [10, 10]

@@ -24,6 +24,7 @@ from signaling_service.http.app import create_app
 from signaling_service.metrics import Metrics
 from signaling_service.processes.front import MAX_COSTLY, DealtSessions, Front
 from signaling_service.processes.nursery import Nursery
+from signaling_service.rtc import aiortc_patches
 from signaling_service.session.requests import Offer
 from signaling_service.workers.table import Workers
 from tests.signaling_service.access.minting import SECRET, minted
@@ -39,6 +40,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @asynccontextmanager
 async def front_of_two(results: str, **settings: Any) -> AsyncIterator[tuple[Front, httpx.AsyncClient]]:
+    # The pages of these tests live here, where another test may have left other addresses.
+    aiortc_patches.apply(("127.0.0.1",))
     front = Front(
         Settings(
             results_bind=results,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -272,8 +272,15 @@ async def test_an_address_that_cannot_be_bound_costs_its_candidate_alone(ports: 
         ports.join(lambda: StunProtocol(None), "192.0.2.1")  # type: ignore[arg-type]
 
 
-async def test_ipv6_has_the_same_port(free_udp_ports: Callable[[int], range]) -> None:
+@pytest.fixture
+def ipv6_alone() -> Iterator[None]:
     aiortc_patches.apply(["::1"])
+    yield
+    aiortc_patches.apply([HOST])
+
+
+@pytest.mark.usefixtures("ipv6_alone")
+async def test_ipv6_has_the_same_port(free_udp_ports: Callable[[int], range]) -> None:
     ports = SharedPort(free_udp_ports(1)[0])
     ports.open([HOST, "::1"])
     async with called(ports) as (call,):
