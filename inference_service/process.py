@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import queue
@@ -22,6 +23,9 @@ from shared.run_dir import run_dir
 EXIT_DRAINED = 0
 EXIT_FAILED = 1
 EXIT_HUNG = 3
+LOOKS_EVERY_S = 0.5
+"""A signal that comes right after SIGCONT may reach another thread. Python's handler then runs when the main
+thread wakes up next."""
 
 
 def work(
@@ -72,6 +76,12 @@ def work(
         # What torch leaves would hold up a batch whenever the collector went through all of it.
         gc.freeze()
         on_open(worker)
-        code = reasons.get()
+        code = _first(reasons)
         worker.drain()
         return code
+
+
+def _first(reasons: queue.SimpleQueue[int]) -> int:
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return reasons.get(timeout=LOOKS_EVERY_S)
