@@ -7,12 +7,12 @@ import gc
 import os
 import queue
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import EntryPoint
 
 from inference_service.config import Settings, fault, faults_of_filters, refuse
 from inference_service.device import context
-from inference_service.device.choice import take
+from inference_service.device.choice import Device, take
 from inference_service.device.gpus import list_gpus, try_out
 from inference_service.engine.engine import Explain
 from inference_service.errors import DeviceError, HttpPortNotTaken
@@ -42,14 +42,7 @@ def work(
     that cannot be used, and with 3 where a batch does not end. `explain` is that of `Engine`.
     """
     faults = faults_of_filters(settings, points)
-    try:
-        device = take(settings.device, list_gpus(settings.device), run_dir(os.environ))
-        if device.torch.type == "cuda":
-            try_out(device.torch)
-    except DeviceError as exc:
-        refuse([*faults, fault("device", str(exc))])
-    if faults:
-        refuse(faults)
+    device = take_device(settings, faults)
 
     # SimpleQueue.put may interrupt its own get, so a handler can call it.
     reasons: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -79,6 +72,19 @@ def work(
         code = _first(reasons)
         worker.drain()
         return code
+
+
+def take_device(settings: Settings, faults: Sequence[str]) -> Device:
+    """Return the device of the settings, tried out; exits with 2 for faults, that of the device with them."""
+    try:
+        device = take(settings.device, list_gpus(settings.device), run_dir(os.environ))
+        if device.torch.type == "cuda":
+            try_out(device.torch)
+    except DeviceError as exc:
+        refuse([*faults, fault("device", str(exc))])
+    if faults:
+        refuse(faults)
+    return device
 
 
 def _first(reasons: queue.SimpleQueue[int]) -> int:

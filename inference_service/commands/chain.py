@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
-import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,17 +12,15 @@ from typing import Any, NoReturn
 
 import torch
 
-from inference_service.config import Settings, fault, faults_of_filters, read_settings, refuse
-from inference_service.device.choice import take
-from inference_service.device.gpus import list_gpus, try_out
+from inference_service.config import Settings, faults_of_filters, read_settings, refuse
 from inference_service.engine.params import ChainParams, CheckedParams
-from inference_service.errors import BadParams, DeviceError, FilterNotUsable, InferenceError
+from inference_service.errors import BadParams, FilterNotUsable, InferenceError
 from inference_service.filters.base import Filter
 from inference_service.filters.loading import load
 from inference_service.filters.registry import installed
 from inference_service.filters.rules import checked
+from inference_service.process import take_device
 from shared import wire
-from shared.run_dir import run_dir
 
 EXIT_FAILED = 1
 WORKER_FLAGS = ("device", "max-batch", "weights-dir", "filter-settings")
@@ -62,14 +59,7 @@ def prepare(names: str, params: str, flags: Sequence[str]) -> Chain:
         faults.append("FILTER: expected the name of a filter, or several with commas between them")
     faults += [f"FILTER: {_unknown(name, points)}" for name in dict.fromkeys(chosen) if name not in points]
     raw = _object(params)
-    try:
-        device = take(settings.device, list_gpus(settings.device), run_dir(os.environ))
-        if device.torch.type == "cuda":
-            try_out(device.torch)
-    except DeviceError as exc:
-        refuse([*faults, fault("device", str(exc))])
-    if faults:
-        refuse(faults)
+    device = take_device(settings, faults)
     try:
         classes = tuple(checked(name, points[name].load()) for name in chosen)
         checked_params = CheckedParams().check([cls() for cls in classes], wire.params_id(raw), raw)

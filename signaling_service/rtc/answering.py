@@ -31,7 +31,7 @@ from signaling_service.rtc.candidates import (
 from signaling_service.rtc.offered import Offered, Wants, read_offer
 from signaling_service.rtc.sdp_limits import check_offer
 from signaling_service.rtc.tcp_port import TcpPort
-from signaling_service.rtc.video_codecs import preferences
+from signaling_service.rtc.video_codecs import opus, preferences
 from signaling_service.setting_types import VideoCodec
 
 LIMIT_S = 10.0
@@ -118,6 +118,8 @@ class Answering(ABC):
     def _prepare(self, offer_sdp: str) -> None:
         """Choose codecs before the offer, whose first sections take the transceivers that are there."""
         self._pc.addTransceiver("video").setCodecPreferences(preferences(self._terms.video_codecs))
+        if self._wants().takes_sound and "m=audio" in offer_sdp:
+            self._pc.addTransceiver("audio").setCodecPreferences(opus())
 
     async def _answer(self, offer_sdp: str) -> str:
         offered = read_offer(self._candidates.from_offer(offer_sdp), self._terms.video_codecs, self._wants())

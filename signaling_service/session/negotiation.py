@@ -20,7 +20,6 @@ from signaling_service.rtc.receiving import receive_through
 from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.rtc.sending import send_at
 from signaling_service.rtc.transport_wide import TransportWide, is_agreed
-from signaling_service.rtc.video_codecs import opus
 from signaling_service.session.latency import LatencyWindow
 from signaling_service.streams.publication import Publication
 
@@ -85,11 +84,6 @@ class Negotiation(Answering):
             self._publication.follow_picture(video.receiver)
             used += self._take_sound(self._publication)
         return used
-
-    def _prepare(self, offer_sdp: str) -> None:
-        super()._prepare(offer_sdp)
-        if self._publication is not None and "m=audio" in offer_sdp:
-            self._pc.addTransceiver("audio").setCodecPreferences(opus())
 
     def _video_section(self) -> RTCRtpTransceiver:
         # The camera's is the first that aiortc has seen.

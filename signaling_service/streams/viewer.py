@@ -15,7 +15,6 @@ from signaling_service.rtc.offered import WATCHES, Wants
 from signaling_service.rtc.packets import Arriving, Leaving
 from signaling_service.rtc.silence import Silence
 from signaling_service.rtc.transport_wide import decline
-from signaling_service.rtc.video_codecs import opus
 from signaling_service.streams.fan_out import FanOut
 from signaling_service.streams.rendition import Rendition
 from signaling_service.streams.stream import Stream
@@ -35,11 +34,6 @@ class WatchNegotiation(Answering):
         self._stream = stream
         self.picture: tuple[Rendition, FanOut] | None = None
         self.sound: FanOut | None = None
-
-    def _prepare(self, offer_sdp: str) -> None:
-        super()._prepare(offer_sdp)
-        if "m=audio" in offer_sdp:
-            self._pc.addTransceiver("audio").setCodecPreferences(opus())
 
     def _wants(self) -> Wants:
         return WATCHES
