@@ -49,6 +49,8 @@ class Negotiation(Answering):
         self._publication = publication
         self.sends_back = True
         """Whether the offer wants the picture back."""
+        self.camera_timestamp_of: Callable[[int], int | None] = lambda pts: None
+        """Returns the RTP timestamp of the camera's own packets of a frame of this pts; None: not known."""
 
     def _wants(self) -> Wants:
         return SENDS if self._publication is None else PUBLISHES
@@ -62,9 +64,11 @@ class Negotiation(Answering):
             bitrates = bitrates.cautious()
             self._start_bits_per_s = bitrates.start
             control = TransportWide(PathEstimate(bitrates.start, bitrates.least))
+        reception = Reception(ReceiveEstimate(bitrates) if control is None else ReceiveCeiling(bitrates))
+        self.camera_timestamp_of = reception.buffer.rtp_timestamp_of
         receive_through(
             video.receiver,
-            Reception(ReceiveEstimate(bitrates) if control is None else ReceiveCeiling(bitrates)),
+            reception,
             self._latency.note_arrived,
             self._terms.largest,
             self._on_too_large,

@@ -127,6 +127,9 @@ class Session:
         self._around.workers.add_listener(self._traffic.follow_workers)
         self._traffic.follow_workers()
         if not self._negotiation.sends_back:
+            # It is sent no packets that could name a picture. Its own camera's do.
+            its_own = self._negotiation.camera_timestamp_of
+            self._returned.on_data = lambda header, _: self._data.tell(header, its_own(header.pts))
             self._start(self._show())
         self._start(self._run())
         self._start(self._control.run())

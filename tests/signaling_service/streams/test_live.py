@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from aiortc.codecs import get_encoder
 from aiortc.stats import RTCInboundRtpStreamStats
 
 from harness.deadline import eventually
+from shared.wire.data import Data, pack_data
 from tests.signaling_service.access.minting import SECRET, minted
 from tests.signaling_service.calling import Running, page, running, until
 from tests.signaling_service.making import WireWorker, served
@@ -30,7 +32,8 @@ class Live:
 async def live(results: str) -> AsyncIterator[Live]:
     async with running(results) as service:
         filters = (served("ink"), served("hide", is_private=True))
-        with WireWorker(results, level_of_generation, filters=filters) as worker:
+        knows = {"data": "1"}
+        with WireWorker(results, level_of_generation, filters=filters, versions=knows) as worker:
             await service.has_worker()
             yield Live(service, worker)
 
@@ -82,6 +85,47 @@ async def test_a_page_publishes_what_it_is_sent_itself(live: Live) -> None:
             answer = await http.patch(f"/sessions/{session}", json={"params": {"strength": 1}})
             assert answer.status_code == 200
             await until(lambda: abs(level(viewer) - 80) < 3)
+
+
+async def test_what_filters_tell_reaches_the_publisher_and_no_viewer(
+    live: Live,
+) -> None:
+    live.worker.data = pack_data({"ink": Data(numbers={"n": 7})})
+    http = live.service.http
+    publisher, viewer = Peer(), Peer()
+    publisher.connection.addTransceiver(VideoStreamTrack(), direction="sendonly")
+    viewer.connection.addTransceiver("video", direction="recvonly")
+    told: list[str] = []
+    strayed: list[str] = []
+    publisher.connection.createDataChannel("data").on("message", told.append)
+    viewer.connection.createDataChannel("data").on("message", strayed.append)
+    sent = packets_sent(publisher)
+    try:
+        await publisher.call(http, "/whip?stream=show", {})
+        await viewer.call(http, "/whep/show", {})
+        await until(lambda: len(told) >= 5 and len(viewer.frames) >= 5)
+        for message in map(json.loads, told):
+            # Of its own camera's packets.
+            assert message["rtp_timestamp"] in sent
+            assert message["filters"]["ink"]["numbers"] == {"n": 7}
+        assert strayed == []
+    finally:
+        await viewer.close()
+        await publisher.close()
+
+
+def packets_sent(peer: Peer) -> set[int]:
+    """Return the RTP timestamps of what a peer sends from now on."""
+    (sender,) = peer.connection.getSenders()
+    seen: set[int] = set()
+    send = sender.transport._send_rtp
+
+    async def noted(data: bytes) -> None:
+        seen.add(int.from_bytes(data[4:8], "big"))
+        await send(data)
+
+    sender.transport._send_rtp = noted
+    return seen
 
 
 async def test_a_new_publisher_takes_over_and_viewers_stay(live: Live) -> None:
