@@ -21,6 +21,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from inference_service import exit_codes
 from inference_service.weights.folder import default_folder
 from shared import endpoints, link_keys
 from shared.errors import EndpointError, KeysError
@@ -254,7 +255,7 @@ def refuse(faults: Iterable[str]) -> NoReturn:
     """Print the faults, a line each, and exit with 2."""
     for line in faults:
         sys.stderr.write(f"{line}\n")
-    raise SystemExit(2)
+    raise SystemExit(exit_codes.REFUSED)
 
 
 def _flags() -> CliSettingsSource[Any]:

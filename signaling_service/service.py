@@ -108,7 +108,7 @@ class Service:
     def bind(self) -> None:
         """Take the endpoint for results and the ports for media; `open` does it too.
 
-        Raises ResultsNotBound, UdpPortNotTaken or TcpPortNotTaken.
+        Raises ResultsNotBound or MediaPortNotTaken.
         """
         self.listener.bind()
         for ports in (self._ports, self._tcp):
