@@ -75,7 +75,7 @@ class JitterBuffer:
     def rtp_timestamp_of(self, given_out: int) -> int | None:
         """Return the RTP timestamp, 32 bits, of the packets of a frame by its `timestamp`.
 
-        None where it is not known: before the first frame, and for frames of a stream that was begun anew since.
+        None where it is not known: before the first frame, and where the stream was begun anew since.
         """
         if self._clock is None or given_out < self._clock_began:
             return None
