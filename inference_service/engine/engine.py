@@ -218,7 +218,8 @@ class Engine:
         while (begun := self._begun.get()) is not None:
             batch, running, began_s = begun
             try:
-                self._finish_one(batch, running, began_s)
+                ended_ns = self._finish_one(len(batch), running)
+                self._tell_traced(batch, int(began_s * 1e9), ended_ns, running.stages_ms)
             except Exception:
                 # And on to the next, since the loop waits for each of its batches to end.
                 logger.exception("finishing a batch has failed")
@@ -228,8 +229,8 @@ class Engine:
                 # Lest the last batch keeps what its filters hold until there is another one.
                 del begun, batch, running
 
-    def _finish_one(self, batch: Sequence[Ready], running: Running, began_s: float) -> None:
-        frames = len(batch)
+    def _finish_one(self, frames: int, running: Running) -> int:
+        """Hand the results of a batch on; returns when it ended, on the monotonic clock in ns."""
         running.arrive()
         is_gpu = self._device.type == "cuda"
         if is_gpu:
@@ -247,9 +248,15 @@ class Engine:
         for stage, took_ms in running.stages_ms.items():
             self.metrics.note_stage(stage, took_ms / 1e3)
         self._outputs.finished(frames, running.stages_ms)
+        return ended_ns
+
+    def _tell_traced(
+        self, batch: Sequence[Ready], began_ns: int, ended_ns: int, stages_ms: Mapping[str, float]
+    ) -> None:
         if (traced := self._outputs.traced) is not None:
-            for received in [ready.received for ready in batch if ready.received.header.trace]:
-                traced(received, int(began_s * 1e9), ended_ns, running.stages_ms)
+            for ready in batch:
+                if ready.received.header.trace:
+                    traced(ready.received, began_ns, ended_ns, stages_ms)
 
     def _land(self, running: Running) -> None:
         computing_ms = sum(running.stages_ms.get(stage, 0.0) for stage in COMPUTING)

@@ -82,7 +82,7 @@ def test_passthrough_comes_back_bit_for_bit(service):
 
 def test_a_frame_that_is_traced_has_spans_below_the_one_that_it_names(service):
     kept = Kept()
-    with worker(service, Brittle, filters="invert,brittle", traces=kept) as one:
+    with worker(service, Brittle, filters="invert,brittle", traces=kept):
         status = service.status(is_loaded("invert", "brittle"))
         assert status.versions["traces"] == "1"
         service.ask(status)
@@ -100,7 +100,6 @@ def test_a_frame_that_is_traced_has_spans_below_the_one_that_it_names(service):
         assert whole.start_time <= wait.end_time <= batch.end_time <= whole.end_time
     assert told(good[1], "filter_ms") > 0
     assert told(good[2], "filters") == "invert"
-    assert one.metrics.batches >= 2
 
 
 def test_a_worker_without_traces_neither_offers_nor_makes_any(service):
