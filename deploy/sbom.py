@@ -1,19 +1,22 @@
 """Writes an SBOM of each service, as CycloneDX 1.6: `make sbom`.
 
 cyclonedx-bom describes every package of an environment. Ours has more than a service needs, such as what
-tests need. So each file keeps what the service's own requirements reach, and nothing else. Run by a Python
+tests need. So each file keeps what the service's own requirements bring, and nothing else. Run by a Python
 that has cyclonedx-bom, with the Python of the environment as its argument.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from deploy.requirements import requirements
 
@@ -22,33 +25,54 @@ EXTRAS = {"signaling": ["signaling", "traces"], "inference": ["inference", "mode
 """What the image of each service installs."""
 OWN = "root-component"
 
+Needs = dict[str, set[str]]
+"""The packages that each package needs here; those of the service itself under `OWN`."""
+
 
 class PackageMissing(Exception):
     """The environment lacks what a service requires."""
 
 
-def narrowed(bom: dict[str, Any], service: str, wanted: Iterable[str]) -> dict[str, Any]:
-    """Return the SBOM of one service: the project, and what these requirements reach.
+def needs(folders: Sequence[str], wanted: Iterable[str]) -> Needs:
+    """Return what these requirements bring, from the packages in `folders`, as pip would choose it.
 
-    Raises PackageMissing where a requirement that is for this system is not in the environment.
+    A package's own extras count where they are asked for, and not because something else has brought the
+    same packages. Raises PackageMissing.
     """
-    refs = {_name(one["name"]): one["bom-ref"] for one in bom["components"]}
-    after = {one["ref"]: one.get("dependsOn", []) for one in bom["dependencies"]}
-    direct = sorted({_ref(refs, requirement) for requirement in wanted})
-    reached, waiting = {OWN}, list(direct)
+    there: dict[str, Distribution] = {}
+    for one in distributions(path=list(folders)):
+        there.setdefault(canonicalize_name(one.metadata["Name"]), one)
+    found: Needs = {}
+    asked: set[tuple[str, str]] = set()
+    waiting = [(OWN, Requirement(text), "") for text in wanted]
     while waiting:
-        if (ref := waiting.pop()) not in reached:
-            reached.add(ref)
-            waiting += after.get(ref, [])
+        by, requirement, extra = waiting.pop()
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": extra}):
+            continue
+        name = canonicalize_name(requirement.name)
+        if name not in there:
+            raise PackageMissing(requirement.name)
+        found.setdefault(by, set()).add(name)
+        found.setdefault(name, set())
+        for more in ("", *requirement.extras):
+            if (name, more) not in asked:
+                asked.add((name, more))
+                waiting += [(name, Requirement(text), more) for text in there[name].requires or []]
+    return found
+
+
+def narrowed(bom: Mapping[str, Any], service: str, found: Needs) -> dict[str, Any]:
+    """Return the SBOM of one service: of an environment's only what is in `found`."""
+    refs = {canonicalize_name(one["name"]): one["bom-ref"] for one in bom["components"]}
+    kept = {refs[name] for name in found if name != OWN}
     own = {**bom["metadata"]["component"], "name": f"p2pcamera-{service}"}
     return {
         **bom,
         "metadata": {**bom["metadata"], "component": own},
-        "components": [one for one in bom["components"] if one["bom-ref"] in reached],
+        "components": [one for one in bom["components"] if one["bom-ref"] in kept],
         "dependencies": [
-            {**one, "dependsOn": direct} if one["ref"] == OWN else one
-            for one in bom["dependencies"]
-            if one["ref"] in reached
+            {"ref": refs.get(name, OWN), "dependsOn": sorted(refs[other] for other in found[name])}
+            for name in sorted(found)
         ],
     }
 
@@ -56,12 +80,12 @@ def narrowed(bom: dict[str, Any], service: str, wanted: Iterable[str]) -> dict[s
 def main(environment: str) -> int:
     """Write the files below build/; returns the exit code."""
     tool = [sys.executable, "-m", "cyclonedx_py", "environment", "--output-reproducible", "--of", "JSON"]
-    argv = [*tool, "--pyproject", str(ROOT / "pyproject.toml"), environment]
-    bom = json.loads(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
+    bom = json.loads(_output(*tool, "--pyproject", str(ROOT / "pyproject.toml"), environment))
+    folders = json.loads(_output(environment, "-c", "import json, sys; print(json.dumps(sys.path[1:]))"))
     (ROOT / "build").mkdir(exist_ok=True)
     for service, extras in EXTRAS.items():
         try:
-            made = narrowed(bom, service, requirements(ROOT / "pyproject.toml", extras))
+            made = narrowed(bom, service, needs(folders, requirements(ROOT / "pyproject.toml", extras)))
         except PackageMissing as exc:
             print(f"{exc} is not installed for {environment}", file=sys.stderr)
             return 1
@@ -73,25 +97,16 @@ def main(environment: str) -> int:
     return 0
 
 
+def _output(*argv: str) -> str:
+    return subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
 def _check(text: str) -> None:
     from cyclonedx.schema import SchemaVersion
     from cyclonedx.validation.json import JsonStrictValidator
 
     fault = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
     assert fault is None, fault
-
-
-def _ref(refs: dict[str, str], requirement: str) -> str:
-    found = re.match(r"[\w.-]+", requirement)
-    assert found is not None
-    try:
-        return refs[_name(found[0])]
-    except KeyError as exc:
-        raise PackageMissing(found[0]) from exc
-
-
-def _name(text: str) -> str:
-    return re.sub(r"[-_.]+", "-", text).lower()
 
 
 if __name__ == "__main__":
