@@ -21,9 +21,9 @@ clock, so they mean something to their sender alone, or durations in millisecond
 
 A field that was added since version 1 began may be missing, and then has its default (`_LATER`), so a
 service that knows it takes what older ones send. The other way round it is refused as unknown: update
-signaling services first. `wants_data` of a frame and `data` of a result are left out where they are not set.
-Frames ask only workers that name DATA_VERSION in their status, and only results of such frames have data. So
-either side may be the older one.
+signaling services first. `wants_data` and `trace` of a frame and `data` of a result are left out where they
+are not set. Frames ask only workers that name DATA_VERSION in their status, and only results of such frames
+have data; `trace` goes only to workers that name TRACES_VERSION. So either side may be the older one.
 
 Parameters are JSON values. `params_id` is their hash; parameters of more than `INLINE_PARAMS_BYTES` travel
 only when the worker has answered `missing`, and the worker keeps them by `params_id`.
@@ -49,6 +49,8 @@ from shared.wire.limits import (
     PARAMS_ID_BYTES,
     PROTOCOL_VERSION,
     SESSION_BYTES,
+    TRACE_BYTES,
+    TRACES_VERSION,
 )
 from shared.wire.message import Buffer
 from shared.wire.parameters import (
@@ -87,6 +89,8 @@ __all__ = [
     "PROTOCOL_VERSION",
     "SESSION_BYTES",
     "STATUS_TOPIC",
+    "TRACES_VERSION",
+    "TRACE_BYTES",
     "Buffer",
     "Durations",
     "FilterState",

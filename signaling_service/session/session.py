@@ -25,6 +25,7 @@ from signaling_service.session.measuring import Measuring
 from signaling_service.session.negotiation import Negotiation
 from signaling_service.session.statistics import Statistics
 from signaling_service.session.surroundings import Surroundings
+from signaling_service.session.tracing import Tracing
 from signaling_service.session.traffic import Traffic
 from signaling_service.session.wish import Wish
 from signaling_service.streams.publication import Publication
@@ -75,7 +76,9 @@ class Session:
         if publication is not None:
             self._returned.audience = publication
             publication.on_taken_over = lambda: self.refuse(TakenOver())
-        self._statistics = Statistics(self._returned, LatencyWindow(around.metrics.note_stage))
+        self._tracing = Tracing(around.traces, around.trace_every, self.name)
+        self._returned.on_taken = self._tracing.note_taken
+        self._statistics = Statistics(self._returned, LatencyWindow(self._note_stage))
         allowed = both(around.allowed, caller.grant.filters)
         self._lane = Lane(around.context, id_, around.listener.reply_to, around.keys)
         self.wish = Wish(choice, outage, around.workers, self._lane, self._returned, allowed=allowed)
@@ -93,7 +96,14 @@ class Session:
         self._lane.wants_data = lambda: self._data.is_wanted
         self._returned.on_data = self._data.tell
         self._traffic = Traffic(
-            around, self._lane, self.wish, self._returned, self._statistics, self._control, publication
+            around,
+            self._lane,
+            self.wish,
+            self._returned,
+            self._statistics,
+            self._tracing,
+            self._control,
+            publication,
         )
         self._returned.on_showing = self._control.tell_showing
         self._camera: Camera | None = None
@@ -210,6 +220,10 @@ class Session:
         await asyncio.sleep(limit_s)
         self.refuse(SessionTimeOver())
 
+    def _note_stage(self, stage: str, took_s: float) -> None:
+        self._around.metrics.note_stage(stage, took_s)
+        self._tracing.note_stage(stage, took_s)
+
     def _on_too_large(self, why: str) -> None:
         self.refuse(PictureTooLarge(why))
 
@@ -253,6 +267,7 @@ class Session:
         if self.publication is not None:
             self.publication.end()
         self._lane.close()
+        self._tracing.close()
         if self.connected_s is not None:
             await self._measuring.end()
         with contextlib.suppress(TimeoutError):
