@@ -24,7 +24,7 @@ from inference_service.filters.base import Filter, Item
 from inference_service.filters.vision import levels
 from inference_service.filters.vision.enlarge import enlarged
 from inference_service.filters.vision.networks.people.person_mask import Kind, PersonMask
-from inference_service.filters.vision.networks.precision import Precision, is_half
+from inference_service.filters.vision.networks.precision import Precision, dtype_of
 from inference_service.filters.vision.people import matte
 from inference_service.filters.vision.poison import poisoned
 
@@ -127,7 +127,7 @@ class Background(Filter):
         """Load the network, which lies in the project; raises WeightsError where it is damaged."""
         if device.type == "cpu":
             keep_large_blocks()
-        dtype = torch.float16 if is_half(self.settings.precision, device) else torch.float32
+        dtype = dtype_of(self.settings.precision, device)
         self._network = PersonMask(self.settings.network, device, dtype)
 
     @torch.inference_mode()
