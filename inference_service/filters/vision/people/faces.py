@@ -43,7 +43,7 @@ CHANGE = 0.05
 """Of a cell's mean luminance, 0..1."""
 CELL = 32
 """Side of a cell in pixels, about: a whole number of cells lies side by side."""
-SWAY = 6.0
+SWAY = 8.0
 """Pixels by which the picture may have moved since the last look. A cell changes by no more than its share of
 that in what tells it from its neighbours."""
 HEADS = 2 * MOST_FACES + 1

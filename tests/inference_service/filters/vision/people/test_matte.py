@@ -16,6 +16,7 @@ from inference_service.filters.vision.people.matte import (
     box_mean,
     guided,
     kept_share,
+    largest,
     steadied,
     stillness,
 )
@@ -61,6 +62,13 @@ def test_box_mean_repeats_the_last_pixel_beyond_a_border(radius: int, size: tupl
     padded = nnf.pad(maps, (radius,) * 4, mode="replicate")
     expected = nnf.avg_pool2d(padded, 2 * radius + 1, stride=1)
     torch.testing.assert_close(box_mean(maps, radius), expected)
+
+
+def test_largest_on_a_cpu_is_what_torch_pools() -> None:
+    maps = torch.randn(2, 3, 11, 7)
+    for radius in (1, 2):
+        pooled = nnf.max_pool2d(maps, 2 * radius + 1, stride=1, padding=radius)
+        assert torch.equal(largest(maps, radius), pooled)
 
 
 def test_enlarging_on_a_cpu_is_what_torch_does() -> None:
