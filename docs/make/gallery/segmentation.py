@@ -1,4 +1,4 @@
-"""`segmentation`: its own drawing of the photograph, with the mask of the project for the maps of the network."""
+"""`segmentation`: its own drawing of the photograph, of the mask of the project in place of a network."""
 
 from __future__ import annotations
 
