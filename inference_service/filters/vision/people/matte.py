@@ -135,7 +135,7 @@ def calmed(grey: Tensor, last: Tensor, kept: Tensor) -> Tensor:
         grey.numpy(), last.numpy(), kept.flatten().tolist(), made, strict=True
     ):
         cv2.addWeighted(before[0], share, now[0], 1 - share, 0, into[0])
-        changed = cv2.compare(cv2.absdiff(now[0], before[0]), LUMA_NOISE, cv2.CMP_GT)
+        _, changed = cv2.threshold(cv2.absdiff(now[0], before[0]), LUMA_NOISE, 255, cv2.THRESH_BINARY)
         cv2.copyTo(now[0], changed, into[0])
     return torch.from_numpy(made)
 
