@@ -114,8 +114,12 @@ def test_people_are_the_librarys(weights: Path, reference: Reference) -> None:
         assert torch.allclose(own, instances.pred_boxes.tensor, atol=1e-3)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_sixteen_bits_see_what_single_precision_sees(weights: Path, dtype: torch.dtype) -> None:
+@pytest.mark.parametrize(
+    ("dtype", "error", "alike"), [(torch.float16, 0.02, 0.95), (torch.bfloat16, 0.06, 0.85)]
+)
+def test_sixteen_bits_see_what_single_precision_sees(
+    weights: Path, dtype: torch.dtype, error: float, alike: float
+) -> None:
     whole, half = network(weights), network(weights, dtype)
     grid = whole.grid(SIZE)
     pictures = batch_of(scene(SIZE, 3), scene(SIZE, 4))
@@ -127,8 +131,8 @@ def test_sixteen_bits_see_what_single_precision_sees(weights: Path, dtype: torch
         halved = half.segment(half.pool(half.decode(rough.features), people, half.grid(SIZE)))
         halved = torch.nn.functional.interpolate(halved.float(), scale_factor=2.0, mode="bilinear")
     for one, other in zip(exact.features, rough.features, strict=True):
-        assert (one - other).abs().mean() < 0.02 * one.abs().mean()
-    assert (maps[:, 2:].argmax(1) == halved[:, 2:].argmax(1)).float().mean() > 0.95
+        assert (one - other).abs().mean() < error * one.abs().mean()
+    assert (maps[:, 2:].argmax(1) == halved[:, 2:].argmax(1)).float().mean() > alike
 
 
 @pytest.mark.parametrize(
