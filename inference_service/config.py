@@ -88,6 +88,12 @@ class Settings(BaseSettings):
     hang_s: float = Field(
         60, ge=5, le=3600, description="a batch that lasts for longer ends the worker, with code 3"
     )
+    load_hang_s: float = Field(
+        600,
+        ge=10,
+        le=36_000,
+        description="a filter of whose loading nothing is heard for longer is given up; others load on",
+    )
     filter_memory_mb: int | None = Field(
         None,
         ge=1,
