@@ -1,4 +1,4 @@
-"""FFmpeg publishes by its own WHIP, a native client: with PyAV comes the library of the command `ffmpeg -f whip`."""
+"""FFmpeg publishes by its own WHIP, a native client: PyAV has the library of the command `ffmpeg -f whip`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def publish(address: str, folder: Path, may_end: threading.Event) -> None:
         audio = out.add_stream("libopus", rate=RATE, layout="stereo")
         began_s = time.monotonic()
         for count in range(60 * FPS):
-            picture = av.VideoFrame.from_ndarray(_grey(), format="yuv420p")
+            picture = av.VideoFrame.from_ndarray(grey(), format="yuv420p")
             picture.pts, picture.time_base = count, Fraction(1, FPS)
             out.mux(video.encode(picture))
             samples = np.zeros((1, 2 * RATE // FPS), np.int16)
@@ -48,7 +48,7 @@ def publish(address: str, folder: Path, may_end: threading.Event) -> None:
                 return
 
 
-def _grey() -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+def grey() -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
     planes = np.full((360, 320), 128, np.uint8)
     planes[:240] = LUMA
     return planes

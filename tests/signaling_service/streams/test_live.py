@@ -48,6 +48,9 @@ async def test_a_viewer_sees_the_filtered_picture_and_hears_the_sound(live: Live
         assert (viewer.frames[-1].width, viewer.frames[-1].height) == (640, 480)
         assert abs(level(viewer) - 40) < 3
         assert live.service.metric("streams") == live.service.metric("viewers") == 1
+        assert viewer.response is not None
+        digests = [line for line in viewer.response.text.splitlines() if line.startswith("a=fingerprint:")]
+        assert {line.split()[0] for line in digests} == {"a=fingerprint:sha-256"}
         assert (await http.delete(viewer.location)).status_code == 200
         await until(lambda: live.service.metric("viewers") == 0)
         assert (await http.delete(publisher.location)).status_code == 200
