@@ -72,7 +72,7 @@ def add_live_routes(
         """Add trickled ICE candidates, restart ICE, or change filter, parameters or outage policy (JSON)."""
         caller = caller_of(request)
         if content_type(request) != JSON:
-            return await _trickle(request, sessions, session_id, caller)
+            return await _trickle(request, sessions, session_id, caller, needs_tag=True)
         wanted = parsed(Change, await json_body(request, also=TRICKLE))
         made = await sessions.change(session_id, wanted, caller.subject)
         return JSONResponse({"filter": list(made.filters), "params": made.params, "private": made.is_private})
@@ -80,7 +80,8 @@ def add_live_routes(
     @of_sessions.patch("/whep/{stream}/{session_id}")
     async def trickle_to_viewer(stream: str, session_id: str, request: Request) -> Response:
         """Add trickled ICE candidates, or restart ICE."""
-        return await _trickle(request, sessions, session_id, caller_of(request))
+        # whip-whep's viewer names no tag. RFC 9725 asks for one; the draft of WHEP does not.
+        return await _trickle(request, sessions, session_id, caller_of(request), needs_tag=False)
 
     @of_sessions.delete("/whip/{session_id}")
     async def end_publishing(session_id: str, request: Request) -> Response:
@@ -101,14 +102,16 @@ async def _offer(request: Request) -> str:
     return await text_body(request)
 
 
-async def _trickle(request: Request, sessions: SessionHost, session_id: str, caller: Caller) -> Response:
+async def _trickle(
+    request: Request, sessions: SessionHost, session_id: str, caller: Caller, *, needs_tag: bool
+) -> Response:
     if content_type(request) != TRICKLE:
-        raise UnsupportedMediaType(f"{TRICKLE} or {JSON}")
+        raise UnsupportedMediaType(f"{TRICKLE} or {JSON}" if needs_tag else TRICKLE)
     named = request.headers.get("if-match")
-    if named is None:
+    if named is None and needs_tag:
         raise PreconditionMissing
     # RFC 9725 writes the asterisk both with and without quotes.
-    tags = [one.strip().strip('"') for one in named.split(",")]
+    tags = None if named is None else [one.strip().strip('"') for one in named.split(",")]
     fragment = await sessions.add_candidates(session_id, await text_body(request), caller.subject, tags)
     if fragment is None:
         return Response(status_code=204)

@@ -8,7 +8,7 @@ from signaling_service.rtc.offered import Offered
 
 _GROUP = "a=group:BUNDLE"
 _OTHER_DIGESTS = ("a=fingerprint:sha-384", "a=fingerprint:sha-512")
-"""aiortc tells three of its certificate. libdatachannel, which is OBS's, keeps one, and may check it wrongly."""
+"""aiortc tells three of its certificate. libdatachannel, OBS's, keeps one and may check it wrongly."""
 
 
 def answer_formats(video: RTCRtpTransceiver, offered: Offered) -> None:

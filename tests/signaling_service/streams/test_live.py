@@ -155,6 +155,9 @@ async def test_candidates_belong_to_the_answer_whose_tag_they_name(live: Live) -
         for headers, status in (({}, 428), ({"If-Match": '"other"'}, 412), ({"If-Match": tag}, 204)):
             answer = await http.patch(publisher.location, content=end, headers=FRAGMENT | headers)
             assert answer.status_code == status
+        async with watching(http, kinds="video") as viewer:
+            # As the viewer of npm's whip-whep does.
+            assert (await http.patch(viewer.location, content=end, headers=FRAGMENT)).status_code == 204
         wrong = await http.post("/whip?stream=other", content="{}", headers={"Content-Type": "text/plain"})
         assert wrong.status_code == 415
 

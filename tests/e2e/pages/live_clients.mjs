@@ -4,36 +4,41 @@ import { WHIPClient as EyevinnClient } from "@eyevinn/whip-web-client";
 import { WHEPClient } from "whip-whep/whep.js";
 import { WHIPClient } from "whip-whep/whip.js";
 
-const picture = document.querySelector("video");
+const [picture] = document.getElementsByTagName("video");
 
-/** The connection of the client in use. */
-const live = { client: null, connection: null };
+/** @type {{client: unknown, connection: RTCPeerConnection}} the client in use, and its connection */
+const live = { client: null, connection: new RTCPeerConnection() };
 
+/** @param {string} url */
 async function publishByMedooze(url) {
   const camera = await navigator.mediaDevices.getUserMedia({ video: true, audio: true });
   live.connection = new RTCPeerConnection();
   for (const track of camera.getTracks()) {
     live.connection.addTransceiver(track, { direction: "sendonly", streams: [camera] });
   }
-  live.client = new WHIPClient();
-  await live.client.publish(live.connection, url);
+  const client = new WHIPClient();
+  live.client = client;
+  await client.publish(live.connection, url);
 }
 
+/** @param {string} url */
 async function watchByMedooze(url) {
   live.connection = new RTCPeerConnection();
   const stream = new MediaStream();
   for (const kind of ["audio", "video"]) {
     live.connection.addTransceiver(kind, { direction: "recvonly" });
   }
-  live.connection.ontrack = ({ track }) => stream.addTrack(track);
+  live.connection.addEventListener("track", ({ track }) => stream.addTrack(track));
   picture.srcObject = stream;
-  live.client = new WHEPClient();
-  await live.client.view(live.connection, url);
+  const client = new WHEPClient();
+  live.client = client;
+  await client.view(live.connection, url);
 }
 
+/** @param {string} endpoint */
 async function publishByEyevinn(endpoint) {
   const camera = await navigator.mediaDevices.getUserMedia({ video: true, audio: true });
-  live.client = new EyevinnClient({
+  const client = new EyevinnClient({
     endpoint,
     opts: { iceServers: [] },
     peerConnectionFactory: (configuration) => {
@@ -41,10 +46,11 @@ async function publishByEyevinn(endpoint) {
       return live.connection;
     },
   });
-  await live.client.ingest(camera);
+  live.client = client;
+  await client.ingest(camera);
 }
 
-/** Tell how the connection is, the other side's name for it, and the pictures that came or went. */
+/** Tell how the connection is, the name of the ICE session that media takes, and the pictures that came or went. */
 async function state() {
   const { connection } = live;
   const [transceiver] = connection.getTransceivers();
@@ -53,11 +59,9 @@ async function state() {
   for (const one of (await connection.getStats()).values()) {
     if (one.kind === "video") pictures += one.framesDecoded ?? one.framesSent ?? 0;
   }
-  const pair = ice?.getSelectedCandidatePair();
   return {
     connection: connection.connectionState,
-    remote: ice?.getRemoteParameters()?.usernameFragment,
-    selected: pair?.local?.usernameFragment,
+    selected: ice?.getSelectedCandidatePair()?.local?.usernameFragment,
     pictures,
   };
 }
