@@ -67,7 +67,9 @@ class MediaProcess:
             change = Change.model_validate(value["change"])
             return (await sessions.change(value["session"], change, value["subject"])).as_map()
         if name == "add_candidates":
-            return await sessions.add_candidates(value["session"], value["fragment"], value["subject"])
+            return await sessions.add_candidates(
+                value["session"], value["fragment"], value["subject"], value["tags"]
+            )
         if name == "close":
             return await sessions.close(value["session"], value["subject"])
         if name == "metrics":

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 from aiortc import RTCPeerConnection
@@ -145,9 +145,9 @@ class Session:
         self._start(self._control.run())
         return answer_sdp
 
-    async def add_candidates(self, fragment: str) -> None:
-        """Add trickled candidates; raises UnusableCandidates before any is added."""
-        await self._negotiation.add_candidates(fragment)
+    async def add_candidates(self, fragment: str, tags: Collection[str] | None) -> str | None:
+        """Add trickled candidates, or restart ICE; see Answering.add_candidates."""
+        return await self._negotiation.add_candidates(fragment, tags)
 
     def end(self, reason: str) -> None:
         """Begin to close for this reason; only the first one counts."""
