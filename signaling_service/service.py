@@ -81,7 +81,13 @@ class Service:
             tells_loopback_alone=not (settings.public_ip or settings.ice_addresses),
         )
         self._streams = Streams(
-            settings.bitrates, self._encoding.executor, card, self.metrics, settings.max_viewers
+            settings.bitrates,
+            self._encoding.executor,
+            card,
+            self.metrics,
+            settings.max_viewers,
+            share.place,
+            1 if share.is_alone else settings.processes,
         )
         if traces is None and settings.trace_every is not None:
             traces = open_traces("signaling", f"{socket.gethostname()}-{os.getpid()}")
