@@ -211,6 +211,12 @@ class JitterBuffer:
         self._needs_key = False
         return EncodedFrame(data, self._unwrapped(packets[0].timestamp), packets[0].payload_type)
 
+    def rtp_timestamp(self, given_out: int) -> int | None:
+        """Return the RTP timestamp (32 bits) of a frame given out; None before the first one."""
+        if self._clock is None:
+            return None
+        return (self._clock[0] + given_out - self._clock[1]) & 0xFFFFFFFF
+
     def _unwrapped(self, timestamp: int) -> int:
         if self._clock is None:
             given_out = 0

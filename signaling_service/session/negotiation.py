@@ -62,9 +62,10 @@ class Negotiation(Answering):
             bitrates = bitrates.cautious()
             self._start_bits_per_s = bitrates.start
             control = TransportWide(PathEstimate(bitrates.start, bitrates.least))
+        reception = Reception(ReceiveEstimate(bitrates) if control is None else ReceiveCeiling(bitrates))
         receive_through(
             video.receiver,
-            Reception(ReceiveEstimate(bitrates) if control is None else ReceiveCeiling(bitrates)),
+            reception,
             self._latency.note_arrived,
             self._terms.largest,
             self._on_too_large,
@@ -81,7 +82,7 @@ class Negotiation(Answering):
         Arriving(video.receiver.transport, control).take_over()
         used = [video]
         if self._publication is not None:
-            self._publication.follow_picture(video.receiver)
+            self._publication.follow_picture(video.receiver, reception.buffer.rtp_timestamp)
             used += self._take_sound(self._publication)
         return used
 
