@@ -11,6 +11,7 @@ import av
 from av.container import OutputContainer
 from av.video.reformatter import ColorRange
 
+from inference_service.film import texts
 from inference_service.film.remarks import Remarks
 from inference_service.film.source import Source, has_flag, is_cover, named
 from inference_service.film.upright import is_full_range, is_on_its_side
@@ -55,7 +56,7 @@ class Target:
         self.width, self.height = even(upright.width), even(upright.height)
         self._pictures = self._encoder(path, source, first, upright)
         self._last_pts: int | None = None
-        self._others: dict[int, _Copied | _Encoded] = {}
+        self._others: dict[int, _Other] = {}
         for stream in source.others:
             other = self._other(stream)
             if other is not None:
@@ -123,12 +124,17 @@ class Target:
         context.color_primaries, context.color_trc = upright.color_primaries, upright.color_trc
         return stream
 
-    def _other(self, stream: Any) -> _Copied | _Encoded | None:
+    def _other(self, stream: Any) -> _Other | None:
         if stream.codec_context.name in self._takes and not (is_cover(stream) and not self._keeps_covers):
             copied = self._writing.add_stream_from_template(stream)
             copied.metadata.update(stream.metadata)
             copied.disposition = stream.disposition
             return _Copied(copied)
+        if (form := texts.form_for(stream, self._takes)) is not None:
+            self._remarks.once(
+                f"written as plain {form}: {named(stream)}, which this container does not take"
+            )
+            return texts.Texts(self._writing, stream, form)
         codec = self._writing.default_audio_codec
         if stream.type == "audio" and codec not in (None, "none"):
             self._remarks.once(
@@ -212,6 +218,9 @@ class _Encoded:
     def _encoded(self, frame: Any) -> Iterator[av.Packet[Any]]:
         for ready in self._resampler.resample(frame):
             yield from self._stream.encode(ready)
+
+
+_Other = _Copied | _Encoded | texts.Texts
 
 
 def _rate(codec: str, given: int) -> int:

@@ -18,6 +18,7 @@ from av.stream import Disposition
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from inference_service.film.target import LAYOUTS
+from inference_service.film.texts import read, write
 from tests.inference_service.commands.test_commands import call
 from tests.inference_service.film.films import (
     RATE,
@@ -283,9 +284,43 @@ def test_subtitles_chapters_title_and_cover_go_along_where_the_container_takes_t
         assert [one["metadata"]["title"] for one in file.chapters()] == ["First", "Then"]
         assert file.streams.video[1].disposition & Disposition.attached_pic
     out, said = run(source, ".mkv")
-    assert kinds(out) == [("video", "h264"), ("audio", "aac")]
-    assert "left out: subtitles (mov_text)" in said
+    assert kinds(out) == [("video", "h264"), ("audio", "aac"), ("subtitle", "subrip")]
+    assert "written as plain subrip: subtitles (mov_text)" in said
     assert "left out: picture (png)" in said
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [(".mp4", "mov_text"), (".webm", "webvtt")])
+def test_subtitles_go_along_as_plain_text_in_the_container_s_own_form(tmp_path, run, suffix, kind):
+    plain, source = film(tmp_path / "plain.mp4", greys(25)), tmp_path / "in.mkv"
+    with av.open(str(plain)) as given, av.open(str(source), "w") as file:
+        copied = file.add_stream_from_template(given.streams.video[0])
+        subtitles = file.add_mux_stream("subrip")
+        subtitles.metadata["language"] = "jpn"
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = copied
+                file.mux(packet)
+        for start_ms, text in ((200, "<i>\u3053\u3093</i>"), (600, "two\nlines")):
+            said = av.Packet(text.encode())
+            said.stream, said.time_base, said.duration = subtitles, Fraction(1, 1000), 300
+            said.pts = said.dts = start_ms
+            file.mux(said)
+    out, _ = run(source, suffix)
+    assert kinds(out)[1] == ("subtitle", kind)
+    with av.open(str(out)) as file:
+        assert file.streams.subtitles[0].metadata["language"] == "jpn"
+        packets = [packet for packet in file.demux(subtitles=0) if packet.pts is not None]
+        shown_at = {read(kind, bytes(packet)): float(packet.pts * packet.time_base) for packet in packets}
+    assert shown_at.pop("", 0) >= 0
+    assert shown_at == pytest.approx({"\u3053\u3093": 0.2, "two\nlines": 0.6})
+
+
+def test_texts_are_read_from_every_form():
+    assert read("mov_text", b"\0\5hello\0\0\0\x0cstyl") == "hello"
+    assert read("mov_text", b"\0") == read("mov_text", b"") == ""
+    assert read("ass", rb"0,0,Default,,0,0,0,,{\an8}one, two\Nthree") == "one, two\nthree"
+    assert read("webvtt", b"<v Ann>1 < 2</v>") == "1 < 2"
+    assert len(write("mov_text", "x" * 100_000)) < 70_000
 
 
 def test_a_sound_that_the_container_does_not_take_is_encoded_anew_and_webm_has_its_own_codec(tmp_path, run):
