@@ -64,10 +64,12 @@ class MediaProcess:
             caller, id_ = Caller.from_map(value["caller"]), bytes.fromhex(value["session"])
             return (await sessions.watch(value["name"], value["sdp"], caller, id_)).answer_sdp
         if name == "change":
-            change = Change.model_validate(value["change"])
-            return (await sessions.change(value["session"], change, value["subject"])).as_map()
+            change, caller = Change.model_validate(value["change"]), Caller.from_map(value["caller"])
+            return (await sessions.change(value["session"], change, caller)).as_map()
         if name == "add_candidates":
-            return await sessions.add_candidates(value["session"], value["fragment"], value["subject"])
+            return await sessions.add_candidates(
+                value["session"], value["fragment"], value["subject"], value["tags"]
+            )
         if name == "close":
             return await sessions.close(value["session"], value["subject"])
         if name == "metrics":

@@ -91,6 +91,9 @@ class SharedSocket:
         if self._pages.get(address) is transport:
             del self._pages[address]
 
+    def renames(self, transport: CallTransport, former: bytes, name: bytes) -> None:
+        self._calls[name] = self._calls.pop(former)
+
     def leaves(self, transport: CallTransport) -> None:
         self._calls.pop(_name(transport.protocol), None)
         for held in (self._pages, self._asked):

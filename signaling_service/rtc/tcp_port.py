@@ -126,7 +126,7 @@ class Listener:
         name = protocol.receiver.local_username.encode()
         if name in self._calls:
             raise OSError("the user name of another call")
-        call = self._calls[name] = CallConnections(self.address, protocol, lambda: self._calls.pop(name))
+        call = self._calls[name] = CallConnections(self.address, protocol, self._calls)
         transport = CallTransport(call, call, protocol)
         transport.begin()
         return transport
@@ -179,11 +179,12 @@ class CallConnections:
     """One call's connections at one address of this host: what its transport sends by, and who owns it."""
 
     def __init__(
-        self, address: Address, protocol: aioice.ice.StunProtocol, on_left: Callable[[], object]
+        self, address: Address, protocol: aioice.ice.StunProtocol, calls: dict[bytes, CallConnections]
     ) -> None:
+        """`calls` are those at the address, by their names."""
         self.address = address
         self._protocol = protocol
-        self._on_left = on_left
+        self._calls = calls
         self._open: dict[Address, TcpConnection] = {}
 
     def proves(self, connection: TcpConnection, datagram: bytes) -> bool:
@@ -229,8 +230,11 @@ class CallConnections:
         if (connection := self._open.get(address)) is not None:
             connection.close()
 
+    def renames(self, transport: CallTransport, former: bytes, name: bytes) -> None:
+        self._calls[name] = self._calls.pop(former)
+
     def leaves(self, transport: CallTransport) -> None:
-        self._on_left()
+        del self._calls[self._protocol.receiver.local_username.encode()]
         for connection in list(self._open.values()):
             connection.close()
 

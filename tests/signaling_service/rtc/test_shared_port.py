@@ -15,6 +15,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 from signaling_service.rtc import aiortc_patches, arrivals, shared_port
 from signaling_service.rtc.aiortc_patches import ice_connections
 from signaling_service.rtc.fixed_port import MediaPortNotTaken
+from signaling_service.rtc.ice_restart import begin_checks, restart
 from signaling_service.rtc.own_port import OwnPorts
 from signaling_service.rtc.shared_port import SharedPort
 from signaling_service.rtc.udp_socket import Address, UdpSocket
@@ -289,3 +290,19 @@ async def test_ipv6_has_the_same_port(free_udp_ports: Callable[[int], range]) ->
         assert (candidate.host, candidate.port) == ("::1", ports._sockets._port)
         await call.is_alive()
     ports.close()
+
+
+async def test_a_call_that_restarts_ice_is_found_by_its_other_name(ports: SharedPort) -> None:
+    async with called(ports) as (call,):
+        theirs, ours = (one.sctp.transport.transport for one in (call.theirs, call.ours))
+        pair = call.connection._nominated[1]
+        name, password = restart(theirs, "none", "none" * 6)
+        their = call.their_connection
+        their.remote_username, their.remote_password = restart(ours, name, password)
+        for candidate in ours.iceGatherer.getLocalCandidates():
+            await theirs.addRemoteCandidate(candidate)
+        begin_checks(their)
+        await until(lambda: call.connection._nominated[1] is not pair)
+        await call.is_alive()
+        assert list(at(ports)._calls) == [call.connection.local_username.encode()]
+    assert at(ports)._calls == {}

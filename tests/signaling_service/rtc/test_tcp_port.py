@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from aioice.ice import Connection
 from signaling_service.rtc import aiortc_patches, arrivals, strangers, tcp_port
 from signaling_service.rtc.fixed_port import MediaPortNotTaken
 from signaling_service.rtc.framing import Deframer, framed
+from signaling_service.rtc.ice_restart import restart
 from signaling_service.rtc.own_port import OwnPorts
 from signaling_service.rtc.tcp_port import CONNECTIONS_OF_A_CALL, TcpPort
 from tests.signaling_service.calling import until
@@ -314,3 +316,17 @@ async def test_a_port_that_is_taken_is_said_at_start(port: TcpPort) -> None:
     port.open(["192.0.2.1", HOST])
     async with called(port) as ours:
         assert len(of_tcp(ours)[1]) == 1
+
+
+async def test_a_call_that_restarts_ice_is_found_by_its_other_name(port: TcpPort) -> None:
+    async with called(port) as ours:
+        first = Page(port, ours)
+        await first.join()
+        transport: Any = SimpleNamespace(_connection=ours, iceGatherer=SimpleNamespace())
+        former = ours.local_username
+        restart(transport, NAME, PASSWORD)
+        assert ours.local_username != former
+        second = Page(port, ours)
+        await second.join()
+        first.close()
+        second.close()

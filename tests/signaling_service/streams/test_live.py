@@ -19,7 +19,7 @@ from tests.signaling_service.calling import Running, page, running, until
 from tests.signaling_service.making import WireWorker, served
 from tests.signaling_service.rtc.test_sending_and_receiving import OneFrame
 from tests.signaling_service.session.test_session import level_of_generation
-from tests.signaling_service.streams.live import SDP, Peer, publishing, watching
+from tests.signaling_service.streams.live import FRAGMENT, SDP, Peer, publishing, watching
 
 
 @dataclass
@@ -50,6 +50,9 @@ async def test_a_viewer_sees_the_filtered_picture_and_hears_the_sound(live: Live
         assert (viewer.frames[-1].width, viewer.frames[-1].height) == (640, 480)
         assert abs(level(viewer) - 40) < 3
         assert live.service.metric("streams") == live.service.metric("viewers") == 1
+        assert viewer.response is not None
+        digests = [line for line in viewer.response.text.splitlines() if line.startswith("a=fingerprint:")]
+        assert {line.split()[0] for line in digests} == {"a=fingerprint:sha-256"}
         assert (await http.delete(viewer.location)).status_code == 200
         await until(lambda: live.service.metric("viewers") == 0)
         assert (await http.delete(publisher.location)).status_code == 200
@@ -188,16 +191,65 @@ async def test_a_late_viewer_of_a_still_picture_sees_it(live: Live) -> None:
 
 async def test_candidates_belong_to_the_answer_whose_tag_they_name(live: Live) -> None:
     http = live.service.http
-    trickle = {"Content-Type": "application/trickle-ice-sdpfrag"}
     async with publishing(http) as publisher:
         assert publisher.response is not None
         tag = publisher.response.headers["etag"]
         end = "a=mid:0\r\na=end-of-candidates\r\n"
         for headers, status in (({}, 428), ({"If-Match": '"other"'}, 412), ({"If-Match": tag}, 204)):
-            answer = await http.patch(publisher.location, content=end, headers=trickle | headers)
+            answer = await http.patch(publisher.location, content=end, headers=FRAGMENT | headers)
             assert answer.status_code == status
+        async with watching(http, kinds="video") as viewer:
+            # As the viewer of npm's whip-whep does.
+            assert (await http.patch(viewer.location, content=end, headers=FRAGMENT)).status_code == 204
         wrong = await http.post("/whip?stream=other", content="{}", headers={"Content-Type": "text/plain"})
         assert wrong.status_code == 415
+
+
+async def test_ice_restarts_while_pictures_flow(live: Live) -> None:
+    http = live.service.http
+    async with publishing(http) as publisher, watching(http, kinds="video") as viewer:
+        for peer in (publisher, viewer):
+            assert peer.response is not None
+            former = peer.response.headers["etag"]
+            connection: Any = peer.connection.getTransceivers()[0].sender.transport.transport._connection
+            pair = connection._nominated[1]
+            answer = await peer.restart_ice(http, {"If-Match": "*"})
+            assert (answer.status_code, answer.headers["content-type"]) == (200, FRAGMENT["Content-Type"])
+            tag = answer.headers["etag"]
+            assert tag != former
+            await until(lambda pair=pair, connection=connection: connection._nominated[1] is not pair)  # type: ignore[misc]
+            end = "a=mid:0\r\na=end-of-candidates\r\n"
+            for named, status in ((former, 412), (tag, 204)):
+                headers = FRAGMENT | {"If-Match": named}
+                trickled = await http.patch(peer.location, content=end, headers=headers)
+                assert trickled.status_code == status
+        had = len(viewer.frames)
+        await until(lambda: len(viewer.frames) >= had + 5)
+
+
+@pytest.mark.parametrize(
+    ("fragment", "why"),
+    [
+        ("a=ice-ufrag:abcd\r\n", "one ice-ufrag and one ice-pwd"),
+        ("a=ice-ufrag:abcd\r\na=ice-pwd:short\r\n", "22"),
+        ("a=ice-ufrag:a b c d\r\na=ice-pwd:0123456789012345678901\r\n", "ice-char"),
+        ("a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=mid:x\r\n", "no section with mid"),
+        ("a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=mid:0\r\na=candidate:x\r\n", "candidate"),
+    ],
+)
+async def test_a_restart_that_cannot_be_leaves_the_session_as_it_is(
+    live: Live, fragment: str, why: str
+) -> None:
+    http = live.service.http
+    async with publishing(http) as publisher:
+        assert publisher.response is not None
+        headers = FRAGMENT | {"If-Match": "*"}
+        answer = await http.patch(publisher.location, content=fragment, headers=headers)
+        assert answer.status_code == 422
+        assert why in answer.json()["error"]["message"]
+        end = "a=mid:0\r\na=end-of-candidates\r\n"
+        headers = FRAGMENT | {"If-Match": publisher.response.headers["etag"]}
+        assert (await http.patch(publisher.location, content=end, headers=headers)).status_code == 204
 
 
 async def test_places_of_viewers_are_bounded(results: str) -> None:
@@ -233,6 +285,20 @@ async def test_a_token_names_what_may_be_published_and_watched(results: str) -> 
                 assert (taken.status_code, taken.json()["error"]["code"]) == (409, "stream_taken")
                 async with watching(service.http, kinds="video", headers=bert) as viewer:
                     await until(lambda: len(viewer.frames) >= 1)
+
+
+async def test_a_client_may_ask_before_it_offers(results: str) -> None:
+    """As MediaMTX does, which goes no further without an answer of 200 or 204."""
+    servers = [{"urls": "turn:turn.example.org", "username": "a", "credential": "b"}]
+    async with running(results, api_key="a key", ice_servers=json.dumps(servers)) as service:
+        for address in ("/whip?stream=show", "/whep/show"):
+            assert (await service.http.options(address)).status_code == 401
+            answer = await service.http.options(address, headers={"Authorization": "Bearer a key"})
+            assert answer.status_code == 204
+            assert "PATCH" in answer.headers["access-control-allow-methods"]
+            assert answer.headers["link"].startswith(
+                '<turn:turn.example.org>; rel="ice-server"; username="a"'
+            )
 
 
 async def offered() -> str:
