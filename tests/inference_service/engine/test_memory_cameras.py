@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,4 +25,4 @@ def test_each_camera_counts_its_own_frames_and_shows_its_pictures_in_turn() -> N
     for frames in came.values():
         assert [header.sequence for header, _ in frames] == [1, 2, 3, 4, 5]
         shown = [picture[0] for _, picture in frames]
-        assert [(after - before) % 5 for before, after in zip(shown, shown[1:], strict=False)] == [1] * 4
+        assert [(after - before) % 5 for before, after in pairwise(shown)] == [1] * 4
