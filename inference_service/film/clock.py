@@ -30,7 +30,7 @@ class Clock:
 
     def move(self, packet: av.Packet[Any]) -> None:
         """Move a packet's times. One without times stays as it is."""
-        base = packet.time_base
+        base: Fraction | None = packet.time_base
         if base is None:
             return
         stream = packet.stream.index
