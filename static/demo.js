@@ -136,7 +136,7 @@ class Demo {
   /** @returns {import('./demo/doctor.js').Patient} */
   get #patient() {
     const { names, title, params } = this.#chain;
-    return { shim: this.#shim, list: this.#list, names, title, params, session: this.#call.session };
+    return { shim: this.#shim, list: this.#list, names, title, params };
   }
 
   #followCall() {
@@ -357,7 +357,6 @@ if (shim) {
     names: [],
     title: phrase("filters.camera-only.title"),
     params: {},
-    session: null,
   };
   new DoctorPanel(
     view.doctor,

@@ -181,6 +181,8 @@ export interface P2PCameraQuality {
 export interface P2PCameraCheckOptions {
   /** `false`: the steps that need no camera alone, so that the user is not asked for permission. */
   camera?: boolean;
+  /** `false`: the camera is tried, and its picture is not sent to the service. */
+  path?: boolean;
   /** The constraints of the camera. */
   video?: boolean | MediaTrackConstraints;
   /** Is told of each step when it is done. */

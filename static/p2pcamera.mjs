@@ -1543,12 +1543,12 @@ var KeptConnection = class {
         await this.#connect(picture, this.#signaling.iceServersOrFault(), RECONNECT_TIMEOUT_MS);
         this.#settleWaiting(null);
       },
-      failed: (failure) => {
-        this.#fault = failure;
+      failed: (failure2) => {
+        this.#fault = failure2;
       },
-      takeBack: (failure) => {
+      takeBack: (failure2) => {
         const isTakenBack = this.#on.takeBack();
-        if (isTakenBack) this.#settleWaiting(failure);
+        if (isTakenBack) this.#settleWaiting(failure2);
         return isTakenBack;
       },
       refused: this.#on.refused
@@ -3089,19 +3089,132 @@ function sourceOf(camera, { server, filter, params }) {
   return jsonText([getTrackSettings.call(camera).deviceId, server, filter, params]);
 }
 
+// shim/findings.js
+/**
+ * What a step of a check has found.
+ */
+/**
+ * @import { P2PCameraStep } from "./api.js"
+ * @typedef {Omit<P2PCameraStep, 'name'>} Finding
+ */
+/** @param {object} detail @returns {Finding} */
+function ok(detail) {
+  return { outcome: "ok", code: "", message: "", detail };
+}
+/** @param {string} code @param {string} message @param {object} detail @returns {Finding} */
+function note(code, message, detail) {
+  return { outcome: "note", code, message, detail };
+}
+/** @param {string} code @param {string} message @param {object} [detail] @returns {Finding} */
+function failure(code, message, detail = {}) {
+  return { outcome: "fail", code, message, detail };
+}
+/** @param {any} error @returns {Finding} */
+function failed(error) {
+  // The browser's own errors have a name; of ours, the code says more.
+  const code = typeof error?.code === "string" ? error.code : String(error?.name ?? "error");
+  const fault = [error, error?.cause].find((one) => one instanceof Fault);
+  const detail = fault ? { status: fault.status, trouble: fault.trouble } : {};
+  return failure(code, String(error?.message ?? error), detail);
+}
+
+// shim/relays.js
+/**
+ * Trials of TURN servers: does each relay, and do relays reach the server?
+ */
+var RELAY_TIMEOUT_MS = 6e3;
+var WAY_TIMEOUT_MS = 1e4;
+/** Of `icecandidateerror` (W3C WebRTC): the first is of TURN (RFC 8656), the other of no answer at all. */
+var UNAUTHORIZED = 401;
+var UNREACHABLE = 701;
+/**
+ * @typedef {"ok" | "unreachable" | "credentials" | "refused"} Relaying
+ * @typedef {{server: RTCIceServer, url: string, outcome: Relaying, reason: string}} Trial `reason` is the relay's own
+ */
+/**
+ * @param {RTCIceServer[]} iceServers
+ * @returns {RTCIceServer[]} those of TURN, one for each address
+ */
+function relaysOf(iceServers) {
+  return iceServers.flatMap(
+    ({ urls, ...rest }) => asList(urls).filter((url) => url.startsWith("turn")).map((url) => ({ ...rest, urls: url }))
+  );
+}
+/** @param {RTCIceServer} server one address @returns {Promise<Trial>} */
+async function tryRelay(server) {
+  const url = String(server.urls);
+  const peer = new RTCPeerConnection({ iceServers: [server], iceTransportPolicy: "relay" });
+  /** @type {Relaying} */
+  let outcome = "unreachable";
+  let reason = "";
+  try {
+    peer.createDataChannel("probe");
+    const relays = new Promise((resolve) => {
+      setTimeout(() => resolve(false), RELAY_TIMEOUT_MS);
+      peer.addEventListener("icecandidate", ({ candidate }) => {
+        if (candidate?.candidate) resolve(true);
+        else if (candidate === null) resolve(false);
+      });
+    });
+    peer.addEventListener("icecandidateerror", ({ errorCode, errorText }) => {
+      if (errorCode === UNREACHABLE) return;
+      outcome = errorCode === UNAUTHORIZED ? "credentials" : "refused";
+      reason = `${errorCode} ${errorText}`.trim();
+    });
+    await peer.setLocalDescription(await peer.createOffer());
+    if (await relays) outcome = "ok";
+    return { server, url, outcome, reason };
+  } finally {
+    peer.close();
+  }
+}
+/**
+ * Makes a call through these relays alone, and ends it.
+ * @param {RTCIceServer[]} iceServers
+ * @param {import("./settings.js").Settings} settings
+ * @returns {Promise<boolean | null>} null where the service has opened no session
+ */
+async function reachServer(iceServers, settings) {
+  const signaling = new Signaling(settings);
+  /** @type {string | null} */
+  let session = null;
+  const peer = new RTCPeerConnection({ iceServers, iceTransportPolicy: "relay" });
+  try {
+    peer.addTransceiver("video", { direction: "sendrecv" });
+    const connected = new Promise((resolve) => {
+      setTimeout(() => resolve(false), WAY_TIMEOUT_MS);
+      peer.addEventListener("iceconnectionstatechange", () => {
+        const { iceConnectionState: state } = peer;
+        if (state === "connected" || state === "completed") resolve(true);
+        else if (state === "failed") resolve(false);
+      });
+    });
+    // The server needs no candidate: it is found by the page's own checks.
+    await peer.setLocalDescription(await peer.createOffer());
+    const description = (
+      /** @type {RTCSessionDescription} */
+      peer.localDescription
+    );
+    const signal = AbortSignal.timeout(WAY_TIMEOUT_MS);
+    const made = await signaling.offer(description, signal, false).catch(() => null);
+    if (made === null) return null;
+    session = made.id;
+    await peer.setRemoteDescription({ type: "answer", sdp: made.sdp });
+    return await connected;
+  } finally {
+    peer.close();
+    if (session !== null) signaling.end(session).catch(() => {
+    });
+  }
+}
+
 // shim/connection_check.js
 /**
  * Tries each step between the camera and its filtered picture, in the order in which they depend on each other.
  *
  * Every outcome comes from a trial. A step is skipped where one that it needs has failed.
  */
-/**
- * @import { P2PCamera, P2PCameraCheck, P2PCameraCheckOptions, P2PCameraSession, P2PCameraStep } from "./api.js"
- * @import { Settings } from "./settings.js"
- * @typedef {Omit<P2PCameraStep, 'name'>} Finding
- */
 var ANSWER_TIMEOUT_MS = 5e3;
-var RELAY_TIMEOUT_MS = 6e3;
 var PICTURE_TIMEOUT_MS = 1e4;
 /** @type {Finding} */
 var SKIPPED = { outcome: "skip", code: "", message: "", detail: {} };
@@ -3109,7 +3222,7 @@ var ConnectionCheck = class {
   #page;
   #settings;
   #options;
-  /** @type {Map<string, Finding>} */
+  /** @type {Map<P2PCameraStep["name"], Finding>} */
   #found = /* @__PURE__ */ new Map();
   /** @type {P2PCameraSession | null} */
   #session;
@@ -3126,7 +3239,7 @@ var ConnectionCheck = class {
   }
   /** @returns {Promise<P2PCameraCheck>} */
   async run() {
-    /** @type {[P2PCameraStep["name"], string[], () => Promise<Finding>][]} */
+    /** @type {[P2PCameraStep["name"], P2PCameraStep["name"][], () => Promise<Finding>][]} */
     const steps = [
       ["server", [], () => this.#server()],
       ["token", ["server"], () => this.#token()],
@@ -3139,8 +3252,8 @@ var ConnectionCheck = class {
     const told = [];
     try {
       for (const [name, needs, work] of steps) {
-        const isReady = needs.every((need) => ["ok", "note"].includes(this.#found.get(need)?.outcome ?? ""));
-        const isWanted = this.#options.camera !== false || !["camera", "path", "picture"].includes(name);
+        const isReady = needs.every((need) => this.#isWell(need));
+        const isWanted = !this.#unwanted.includes(name);
         const finding = isReady && isWanted ? await work().catch(failed) : SKIPPED;
         this.#found.set(name, finding);
         const step = Object.freeze({ name, ...finding });
@@ -3150,8 +3263,17 @@ var ConnectionCheck = class {
     } finally {
       for (const track of this.#stream?.getTracks() ?? []) track.stop();
     }
-    const failure = told.find(({ outcome }) => outcome === "fail") ?? null;
-    return Object.freeze({ ok: failure === null, failure, steps: Object.freeze(told) });
+    const first = told.find(({ outcome }) => outcome === "fail") ?? null;
+    return Object.freeze({ ok: first === null, failure: first, steps: Object.freeze(told) });
+  }
+  /** @returns {P2PCameraStep["name"][]} */
+  get #unwanted() {
+    if (this.#options.camera === false) return ["camera", "path", "picture"];
+    return this.#options.path === false ? ["path", "picture"] : [];
+  }
+  /** @param {P2PCameraStep["name"]} name */
+  #isWell(name) {
+    return ["ok", "note"].includes(this.#found.get(name)?.outcome ?? "");
   }
   async #server() {
     const { server } = this.#settings;
@@ -3161,40 +3283,62 @@ var ConnectionCheck = class {
     const response = await answerOf(new URL("healthz", server));
     const ms = Math.round(performance.now() - began_ms);
     if (response?.ok) return ok({ ms });
-    if (response) throw new Fault("bad_answer", `${server} answers ${response.status}`);
+    if (response) {
+      const { status } = response;
+      return failure("bad_answer", `${server} answers ${status}`, { server, status });
+    }
     // An opaque answer only tells that there is one.
     if (await answerOf(new URL("healthz", server), { mode: "no-cors" })) {
-      throw refusal("origin_refused", `the service at ${server} does not allow this page's origin`);
+      const message = `the service at ${server} does not allow this page's origin`;
+      return failure("origin_refused", message, { server });
     }
-    throw new Fault("unreachable", `nothing answers at ${server}`);
+    return failure("unreachable", `nothing answers at ${server}`, { server });
   }
   async #token() {
     this.#offers = await new Signaling(this.#settings).filters();
     return ok({});
   }
   async #filter() {
+    /** @type {{filters: any[], default: string}} */
     const { filters, default: preset } = this.#offers;
     const names = asList(this.#settings.filter ?? preset);
-    for (const name of names) {
-      const offer = filters.find((one) => one.name === name);
-      if (!offer) throw refusal("unknown_filter", `no worker serves ${name}`);
+    const chosen = names.map((name) => filters.find((one) => one.name === name));
+    const workers = Math.min(...chosen.map((offer) => offer?.workers ?? 0));
+    const detail = { names, workers, all_workers: Math.max(0, ...filters.map((one) => one.workers)) };
+    const absent = names.find((_, place) => !chosen[place]);
+    if (absent !== void 0) return failure("unknown_filter", `no worker serves ${absent}`, detail);
+    for (const offer of chosen) {
+      const trouble = troubleOf(offer);
       if (offer.state === "failed") {
-        throw refusal("cannot_run", `${name}: ${offer.reason}; ${offer.remedy}`);
+        const message = `${offer.name}: ${offer.reason}; ${offer.remedy}`;
+        return failure("cannot_run", message, { ...detail, trouble });
       }
-      if (offer.workers === 0) throw refusal("no_worker", `no live worker serves ${name}`);
+      if (offer.workers === 0) return failure("no_worker", `no live worker serves ${offer.name}`, detail);
+      if (trouble && offer.state !== "loading") {
+        const { size_bytes } = offer;
+        return note(trouble.code, `${offer.name}: ${trouble.text}`, { ...detail, trouble, size_bytes });
+      }
       if (offer.state !== "loaded") {
-        return note(offer.state, `${name} is loaded when it is first used`, { names });
+        return note(offer.state, `${offer.name} is loaded when it is first used`, detail);
       }
     }
-    return ok({ names });
+    return ok(detail);
   }
   async #relay() {
-    const servers = await newSignaling(this.#settings).iceServersOrFault();
-    const relays = servers.filter(({ urls }) => asList(urls).some((url) => url.startsWith("turn")));
+    const relays = relaysOf(await newSignaling(this.#settings).iceServersOrFault());
     if (relays.length === 0) return note("no_relay", "the service names no TURN server", {});
-    const reason = await whyNoRelay(relays);
-    if (reason !== null) throw new Fault("no_relay", reason || "no TURN server has answered");
-    return ok({ urls: asList(relays[0].urls) });
+    const trials = await Promise.all(relays.map(tryRelay));
+    const good = trials.filter(({ outcome }) => outcome === "ok");
+    const urls = good.map(({ url }) => url);
+    const detail = { urls, tried: trials.map(({ url, outcome, reason: reason2 }) => ({ url, outcome, reason: reason2 })) };
+    // What a relay has said tells more than the silence of another.
+    const reason = trials.find((one) => one.reason)?.reason;
+    if (good.length === 0) return failure("no_relay", reason ?? "no TURN server has answered", detail);
+    const servers = good.map(({ server }) => server);
+    if (this.#isWell("filter") && await reachServer(servers, this.#settings) === false) {
+      return failure("relay_blocked", `${urls.join(", ")}: no way to the service`, detail);
+    }
+    return good.length === trials.length ? ok(detail) : note("some_relays", "not all of them relay", detail);
   }
   async #camera() {
     const running = this.#session?.camera;
@@ -3230,70 +3374,46 @@ var ConnectionCheck = class {
     return ok({ ms: Math.round(await session.ping()), isRelayed, protocol: ends[0]?.protocol ?? "" });
   }
   async #picture() {
-    const session = this.#session;
+    const session = (
+      /** @type {P2PCameraSession} */
+      this.#session
+    );
     const page = this.#page;
+    const listening = new AbortController();
     /** @type {any} */
-    let quality = null;
-    const isLive2 = await new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(false), PICTURE_TIMEOUT_MS);
-      page.addEventListener("quality", function heard({ detail }) {
-        if (detail.session !== session) return;
-        quality = detail.quality;
-        if (quality.picture !== "live" || quality.latency_ms === null) return;
-        page.removeEventListener("quality", heard);
-        clearTimeout(timer);
-        resolve(true);
+    let fault = null;
+    /** @type {any} */
+    const quality = await new Promise((resolve) => {
+      setTimeout(() => resolve(null), PICTURE_TIMEOUT_MS);
+      const listen = (type, hear) => {
+        const heard = ({ detail: detail2 }) => {
+          if (detail2.session === session) hear(detail2);
+        };
+        page.addEventListener(type, heard, { signal: listening.signal });
+      };
+      listen("fault", (detail2) => {
+        fault = detail2.fault;
+      });
+      listen("quality", (detail2) => {
+        if (detail2.quality.picture === "live" && detail2.quality.latency_ms !== null) resolve(detail2.quality);
       });
     });
-    if (isLive2) return ok({ ...quality });
-    const { trouble } = session?.stats ?? {};
-    throw trouble ? refusal("cannot_run", trouble.text) : new Fault("timeout", "no filtered picture has come back");
+    listening.abort();
+    const { filters, worker, state, trouble = fault?.trouble ?? null } = session.stats ?? {};
+    if (quality) return ok({ ...quality, filters, worker });
+    const detail = { picture: state ?? "waiting", trouble, seconds: PICTURE_TIMEOUT_MS / 1e3 };
+    if (trouble) return failure("cannot_run", trouble.text, detail);
+    return failure(fault?.code ?? "timeout", fault?.message ?? "no filtered picture has come back", detail);
   }
 };
-/** @param {string} code of the service's errors @param {string} message */
-function refusal(code, message) {
-  return new Fault(code, message);
-}
-/** @param {object} detail @returns {Finding} */
-function ok(detail) {
-  return { outcome: "ok", code: "", message: "", detail };
-}
-/** @param {string} code @param {string} message @param {object} detail @returns {Finding} */
-function note(code, message, detail) {
-  return { outcome: "note", code, message, detail };
-}
-/** @param {any} error @returns {Finding} */
-function failed(error) {
-  // The browser's own errors have a name; of ours, the code says more.
-  const code = typeof error?.code === "string" ? error.code : String(error?.name ?? "error");
-  return { outcome: "fail", code, message: String(error?.message ?? error), detail: {} };
+/** @param {any} offer of `GET /filters` @returns {P2PCameraTrouble | null} what is in its way */
+function troubleOf({ name, reason_code: code, reason, reason_detail: detail, remedy }) {
+  return code ? { filter: name, code, text: reason ?? "", detail: detail ?? "", remedy: remedy ?? "" } : null;
 }
 /** @param {URL} address @param {RequestInit} [init] */
 function answerOf(address, init = {}) {
   const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
   return fetchNative(address, { cache: "no-store", credentials: "omit", signal, ...init }).catch(() => null);
-}
-/** @param {RTCIceServer[]} iceServers with TURN @returns {Promise<string | null>} null: one relays; empty: no answer */
-async function whyNoRelay(iceServers) {
-  const peer = new RTCPeerConnection({ iceServers, iceTransportPolicy: "relay" });
-  let reason = "";
-  try {
-    peer.createDataChannel("probe");
-    const outcome = new Promise((resolve) => {
-      setTimeout(() => resolve(false), RELAY_TIMEOUT_MS);
-      peer.addEventListener("icecandidate", ({ candidate }) => {
-        if (candidate?.candidate) resolve(true);
-        else if (candidate === null) resolve(false);
-      });
-    });
-    peer.addEventListener("icecandidateerror", ({ errorCode, errorText }) => {
-      reason = `${errorCode} ${errorText}`.trim();
-    });
-    await peer.setLocalDescription();
-    return await outcome ? null : reason;
-  } finally {
-    peer.close();
-  }
 }
 /** @param {MediaStreamTrack} track */
 function describe(track) {

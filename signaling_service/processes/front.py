@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import zmq
@@ -116,8 +116,12 @@ class DealtSessions:
         value = {"change": change.model_dump(mode="json", exclude_none=True), "caller": caller.as_map()}
         return Described.from_map(await self._call(session_id, "change", value, caller.subject))
 
-    async def add_candidates(self, session_id: str, fragment: str, subject: str) -> None:
-        await self._call(session_id, "add_candidates", {"fragment": fragment}, subject)
+    async def add_candidates(
+        self, session_id: str, fragment: str, subject: str, tags: Collection[str] | None = None
+    ) -> str | None:
+        value = {"fragment": fragment, "tags": None if tags is None else list(tags)}
+        answer: str | None = await self._call(session_id, "add_candidates", value, subject)
+        return answer
 
     async def close(self, session_id: str, subject: str) -> None:
         await self._call(session_id, "close", {}, subject)

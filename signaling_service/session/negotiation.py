@@ -51,6 +51,8 @@ class Negotiation(Answering):
         self._takes_sound = takes_sound
         self.sends_back = True
         """Whether the offer wants the picture back."""
+        self.camera_timestamp_of: Callable[[int], int | None] = lambda pts: None
+        """Returns the RTP timestamp of the camera's own packets of a frame of this pts; None: not known."""
 
     def _wants(self) -> Wants:
         return PUBLISHES if self._takes_sound else SENDS
@@ -64,9 +66,11 @@ class Negotiation(Answering):
             bitrates = bitrates.cautious()
             self._start_bits_per_s = bitrates.start
             control = TransportWide(PathEstimate(bitrates.start, bitrates.least))
+        reception = Reception(ReceiveEstimate(bitrates) if control is None else ReceiveCeiling(bitrates))
+        self.camera_timestamp_of = reception.buffer.rtp_timestamp_of
         receive_through(
             video.receiver,
-            Reception(ReceiveEstimate(bitrates) if control is None else ReceiveCeiling(bitrates)),
+            reception,
             self._latency.note_arrived,
             self._terms.largest,
             self._on_too_large,
@@ -82,7 +86,7 @@ class Negotiation(Answering):
             encode_in(video.sender, self._terms.encoders)
         Arriving(video.receiver.transport, control).take_over()
         used = [video]
-        self._publication.follow_picture(video.receiver)
+        self._publication.follow_picture(video.receiver, reception.buffer.rtp_timestamp_of)
         if self._takes_sound:
             used += self._take_sound()
         return used

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 from aiortc import RTCPeerConnection
@@ -26,6 +26,7 @@ from signaling_service.session.measuring import Measuring
 from signaling_service.session.negotiation import Negotiation
 from signaling_service.session.statistics import Statistics
 from signaling_service.session.surroundings import Surroundings
+from signaling_service.session.tracing import Tracing
 from signaling_service.session.traffic import Traffic
 from signaling_service.session.wish import Wish
 from signaling_service.streams.publication import Publication
@@ -76,7 +77,9 @@ class Session:
         self.publication = Publication()
         self.publication.on_taken_over = self._on_taken_over
         self._returned.audience = self.publication
-        self._statistics = Statistics(self._returned, LatencyWindow(around.metrics.note_stage))
+        self._tracing = Tracing(around.traces, around.trace_every, self.name)
+        self._returned.on_taken = self._tracing.note_taken
+        self._statistics = Statistics(self._returned, LatencyWindow(self._note_stage))
         allowed = both(around.allowed, caller.grant.filters)
         self._lane = Lane(around.context, id_, around.listener.reply_to, around.keys)
         self.wish = Wish(choice, outage, around.workers, self._lane, self._returned, allowed=allowed)
@@ -98,7 +101,14 @@ class Session:
         self._lane.wants_data = lambda: self._data.is_wanted
         self._returned.on_data = self._data.tell
         self._traffic = Traffic(
-            around, self._lane, self.wish, self._returned, self._statistics, self._control, self.publication
+            around,
+            self._lane,
+            self.wish,
+            self._returned,
+            self._statistics,
+            self._tracing,
+            self._control,
+            self.publication,
         )
         self._returned.on_showing = self._control.tell_showing
         self._camera: Camera | None = None
@@ -132,14 +142,17 @@ class Session:
         self._around.workers.add_listener(self._traffic.follow_workers)
         self._traffic.follow_workers()
         if not self._negotiation.sends_back:
+            # It is sent no packets that could name a picture. Its own camera's do.
+            its_own = self._negotiation.camera_timestamp_of
+            self._returned.on_data = lambda header, _: self._data.tell(header, its_own(header.pts))
             self._start(self._show())
         self._start(self._run())
         self._start(self._control.run())
         return answer_sdp
 
-    async def add_candidates(self, fragment: str) -> None:
-        """Add trickled candidates; raises UnusableCandidates before any is added."""
-        await self._negotiation.add_candidates(fragment)
+    async def add_candidates(self, fragment: str, tags: Collection[str] | None) -> str | None:
+        """Add trickled candidates, or restart ICE; see Answering.add_candidates."""
+        return await self._negotiation.add_candidates(fragment, tags)
 
     def end(self, reason: str) -> None:
         """Begin to close for this reason; only the first one counts."""
@@ -217,6 +230,10 @@ class Session:
         await asyncio.sleep(limit_s)
         self.refuse(SessionTimeOver())
 
+    def _note_stage(self, stage: str, took_s: float) -> None:
+        self._around.metrics.note_stage(stage, took_s)
+        self._tracing.note_stage(stage, took_s)
+
     def _on_too_large(self, why: str) -> None:
         self.refuse(PictureTooLarge(why))
 
@@ -259,6 +276,7 @@ class Session:
         self._returned.stop()
         self.publication.close()
         self._lane.close()
+        self._tracing.close()
         if self.connected_s is not None:
             await self._measuring.end()
         with contextlib.suppress(TimeoutError):

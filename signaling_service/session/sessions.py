@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -51,8 +51,10 @@ class SessionHost(Protocol):
     async def change(self, session_id: str, change: Change, caller: Caller) -> Described:
         """Change a session; returns when nothing of the old choice can leave any more."""
 
-    async def add_candidates(self, session_id: str, fragment: str, subject: str) -> None:
-        """Add trickled candidates (an SDP fragment).
+    async def add_candidates(
+        self, session_id: str, fragment: str, subject: str, tags: Collection[str] | None = None
+    ) -> str | None:
+        """Add trickled candidates (an SDP fragment); with tags it may restart ICE: see Answering.
 
         Here and below `subject` is the caller's: a session of another one is unknown.
         """
@@ -125,9 +127,11 @@ class LocalSessions:
             raise
         return describe(session, first_rtp_timestamp=first_rtp_timestamp)
 
-    async def add_candidates(self, session_id: str, fragment: str, subject: str) -> None:
+    async def add_candidates(
+        self, session_id: str, fragment: str, subject: str, tags: Collection[str] | None = None
+    ) -> str | None:
         viewer = self._viewers.find(session_id, subject)
-        await (viewer or self._find(session_id, subject)).add_candidates(fragment)
+        return await (viewer or self._find(session_id, subject)).add_candidates(fragment, tags)
 
     async def close(self, session_id: str, subject: str) -> None:
         if (session_id, subject) in self._ended or self._viewers.has_ended(session_id, subject):

@@ -223,7 +223,7 @@ export default Object.freeze({
   "doctor.path.direct": "directly",
   "doctor.path.relay": "through a TURN server",
   "doctor.path.fail":
-    "The server answered, but no path for pictures was found. A firewall may block UDP. The server may need --public-ip, or a TURN server (see the next step).",
+    "The server answered, but no path for pictures was found. A firewall may block UDP. The server may need --public-ip, or a TURN server (see that step).",
   "doctor.path.refused": "The server refused the call: {reason}",
   "doctor.turn": "TURN server",
   "doctor.turn.ok": "{server}: relays to the server.",

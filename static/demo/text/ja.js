@@ -225,7 +225,7 @@ export default Object.freeze({
   "doctor.path.direct": "直接",
   "doctor.path.relay": "TURN サーバー経由",
   "doctor.path.fail":
-    "サーバーは応答しましたが、映像の経路が見つかりません。ファイアウォールが UDP を止めているか、サーバーに --public-ip が必要か、TURN サーバーが必要です(次の段階)。",
+    "サーバーは応答しましたが、映像の経路が見つかりません。ファイアウォールが UDP を止めているか、サーバーに --public-ip が必要か、TURN サーバーが必要です(その段階を見てください)。",
   "doctor.path.refused": "サーバーが接続を断りました: {reason}",
   "doctor.turn": "TURN サーバー",
   "doctor.turn.ok": "{server}: サーバーまで中継できます。",
