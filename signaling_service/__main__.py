@@ -53,9 +53,8 @@ def _run(arguments: list[str]) -> int:
     from signaling_service.logs import configure_logs
     from signaling_service.processes.front import Front
     from signaling_service.rtc import known_aiortc
+    from signaling_service.rtc.fixed_port import MediaPortNotTaken
     from signaling_service.rtc.public_address import NoPublicAddress, public_address
-    from signaling_service.rtc.shared_port import UdpPortNotTaken
-    from signaling_service.rtc.tcp_port import TcpPortNotTaken
     from signaling_service.service import Service
     from signaling_service.workers.results import ResultsNotBound
 
@@ -80,8 +79,7 @@ def _run(arguments: list[str]) -> int:
         NoPublicAddress,
         PortNotTaken,
         ResultsNotBound,
-        TcpPortNotTaken,
-        UdpPortNotTaken,
+        MediaPortNotTaken,
         known_aiortc.UnknownAiortc,
     ) as exc:
         logger.error("%s", exc)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,6 +12,7 @@ import zmq
 from aiortc import RTCConfiguration
 from prometheus_client import generate_latest
 
+from shared.traces import Traces, open_traces
 from signaling_service.config import Settings
 from signaling_service.cores import usable_cores
 from signaling_service.media.encoding import Encoding
@@ -50,8 +53,11 @@ class Share:
 class Service:
     """`open` before the first session, `close` after the last."""
 
-    def __init__(self, settings: Settings, share: Share | None = None) -> None:
-        """Without a share this process is the whole service."""
+    def __init__(self, settings: Settings, share: Share | None = None, traces: Traces | None = None) -> None:
+        """Without a share this process is the whole service. Without `traces` the settings choose.
+
+        Raises TracesUnusable.
+        """
         share = share or Share(settings.results_bind, usable_cores(), is_alone=True)
         self.settings = settings
         self.metrics = Metrics()
@@ -75,8 +81,17 @@ class Service:
             tells_loopback_alone=not (settings.public_ip or settings.ice_addresses),
         )
         self._streams = Streams(
-            settings.bitrates, self._encoding.executor, card, self.metrics, settings.max_viewers
+            settings.bitrates,
+            self._encoding.executor,
+            card,
+            self.metrics,
+            settings.max_viewers,
+            share.place,
+            1 if share.is_alone else settings.processes,
         )
+        if traces is None and settings.trace_every is not None:
+            traces = open_traces("signaling", f"{socket.gethostname()}-{os.getpid()}")
+        self._traces = traces
         around = Surroundings(
             context=self._context,
             keys=settings.keys,
@@ -88,6 +103,8 @@ class Service:
             streams=self._streams,
             max_fps=settings.max_fps,
             allowed=settings.allowed,
+            traces=traces,
+            trace_every=settings.trace_every or 1,
             rtc=self._rtc_configuration,
         )
         self.load = Load(share.cores)
@@ -108,7 +125,7 @@ class Service:
     def bind(self) -> None:
         """Take the endpoint for results and the ports for media; `open` does it too.
 
-        Raises ResultsNotBound, UdpPortNotTaken or TcpPortNotTaken.
+        Raises ResultsNotBound or MediaPortNotTaken.
         """
         self.listener.bind()
         for ports in (self._ports, self._tcp):
@@ -137,6 +154,8 @@ class Service:
         self._encoding.close()
         self.listener.close()
         self._context.destroy(linger=0)
+        if self._traces is not None:
+            await asyncio.to_thread(self._traces.close)
         for ports in (self._ports, self._tcp):
             if isinstance(ports, (SharedPort, TcpPort)):
                 ports.close()

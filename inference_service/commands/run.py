@@ -19,6 +19,7 @@ import numpy as np
 from av.video.reformatter import Colorspace
 from tqdm import tqdm
 
+from inference_service import exit_codes
 from inference_service.commands.chain import Chain, add_worker_flags, fail, loaded, prepare, worker_flags
 from inference_service.engine.batcher import Ready
 from inference_service.engine.health import Health
@@ -34,7 +35,6 @@ from shared import wire
 from shared.frame import ColourMatrix, ColourRange
 from shared.wire import FrameHeader, ResultKind
 
-EXIT_DONE = 0
 MAX_WAITING_BYTES = 256 << 20
 """Of sound and subtitles that come before the first picture."""
 
@@ -61,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
     for line in remarks.lines():
         sys.stderr.write(f"{line}\n")
     sys.stdout.write(f"{arguments.output}: {count} frames by {arguments.filter} on {chain.device_label}\n")
-    return EXIT_DONE
+    return exit_codes.DONE
 
 
 def _parser() -> argparse.ArgumentParser:

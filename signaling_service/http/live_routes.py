@@ -74,7 +74,7 @@ def add_live_routes(
         if content_type(request) != JSON:
             return await _trickle(request, sessions, session_id, caller, needs_tag=True)
         wanted = parsed(Change, await json_body(request, also=TRICKLE))
-        made = await sessions.change(session_id, wanted, caller.subject)
+        made = await sessions.change(session_id, wanted, caller)
         return JSONResponse({"filter": list(made.filters), "params": made.params, "private": made.is_private})
 
     @of_sessions.patch("/whep/{stream}/{session_id}")

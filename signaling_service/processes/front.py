@@ -43,7 +43,7 @@ from signaling_service.session.described import Described
 from signaling_service.session.places import Places
 from signaling_service.session.requests import Change, Offer
 from signaling_service.session.viewers import Watched
-from signaling_service.streams.streams import name_for
+from signaling_service.streams.streams import name_for, place_of
 from signaling_service.workers.collector import WorkerCollector
 from signaling_service.workers.results import ResultListener
 from signaling_service.workers.table import ServedFilter, Workers
@@ -112,9 +112,9 @@ class DealtSessions:
         value = {"session": session_id, "caller": caller.as_map(), "name": name, "sdp": offer_sdp}
         return Watched(session_id, await process.call("watch", value, OPEN_LIMIT_S))
 
-    async def change(self, session_id: str, change: Change, subject: str) -> Described:
-        value = {"change": change.model_dump(mode="json", exclude_none=True)}
-        return Described.from_map(await self._call(session_id, "change", value, subject))
+    async def change(self, session_id: str, change: Change, caller: Caller) -> Described:
+        value = {"change": change.model_dump(mode="json", exclude_none=True), "caller": caller.as_map()}
+        return Described.from_map(await self._call(session_id, "change", value, caller.subject))
 
     async def add_candidates(
         self, session_id: str, fragment: str, subject: str, tags: Collection[str] | None = None
@@ -184,9 +184,7 @@ class DealtSessions:
         return sorted(self._processes, key=lambda process: (process.is_silent, process.load))
 
     def _of_stream(self, name: str) -> KeptProcess:
-        """The process of a name follows from it: publishers and viewers meet there, also after restarts."""
-        digest = hashlib.blake2b(name.encode(errors="replace"), digest_size=2).digest()
-        return self._processes[int.from_bytes(digest) % len(self._processes)]
+        return self._processes[place_of(name, len(self._processes))]
 
     async def _call(self, session_id: str, name: str, value: dict[str, Any], subject: str) -> Any:
         process = self._process_of(session_id)

@@ -200,8 +200,16 @@ def test_every_setting_is_handed_on_under_its_own_name(
     names = {name for name in environment(variant, service) if name.startswith(prefix)}
     fields = {prefix + field.upper() for field in settings.model_fields}
     assert names == fields - NOT_HANDED_ON
-    others = set(environment(variant, service)) - names
+    others = {name for name in environment(variant, service) if not name.startswith("OTEL_")} - names
     assert others == ({RUN_DIR_VARIABLE} if service == "inference" else set())
+
+
+def test_both_services_are_told_alike_where_spans_go() -> None:
+    told = [
+        {name for name in environment(load(BASE), service) if name.startswith("OTEL_")}
+        for service in ("signaling", "inference")
+    ]
+    assert told[0] == told[1] >= {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS"}
 
 
 @VARIANTS
@@ -241,7 +249,7 @@ def test_https_for_a_domain_comes_with_its_profile_alone(variant: dict[str, Any]
 
 def test_the_example_of_settings_names_what_compose_hands_on() -> None:
     text = (ROOT / ".env.example").read_text()
-    named = set(re.findall(r"^#?([A-Z_]+)=", text, re.M))
+    named = set(re.findall(r"^#?([A-Z0-9_]+)=", text, re.M))
     handed_on = {
         name
         for one in load(BASE)["services"].values()
@@ -255,7 +263,7 @@ def test_the_example_of_settings_names_what_compose_hands_on() -> None:
 
 def test_values_in_the_example_are_ones_that_the_services_accept(monkeypatch: pytest.MonkeyPatch) -> None:
     text = (ROOT / ".env.example").read_text()
-    shown = dict(re.findall(r"^#?([A-Z_]+)=(.+)", text, re.M))
+    shown = dict(re.findall(r"^#?([A-Z0-9_]+)=(.+)", text, re.M))
     # One way of several, or files that are not here.
     left_out = "SSL_CERTFILE SSL_KEYFILE API_KEY_FILE UDP_PORT_RANGE TOKEN_KEY TOKEN_JWKS TOKEN_ISSUER OPEN"
     for name, value in shown.items():

@@ -62,6 +62,7 @@ def test_every_flag_is_a_variable_as_well(monkeypatch, keys):
         "max_batch": "7",
         "max_wait_ms": "500.0",
         "hang_s": "30.0",
+        "load_hang_s": "90.0",
         "filter_memory_mb": "4096",
         "weights_dir": "/somewhere/else",
         "filter_settings": '{"ink": {}}',

@@ -15,6 +15,7 @@ from aiortc.stats import RTCInboundRtpStreamStats
 
 from harness.bad_network import BadNetwork
 from harness.deadline import eventually
+from shared.wire.data import Data, pack_data
 from signaling_service.rtc.udp_socket import UdpSocket
 from tests.signaling_service.access.minting import SECRET, minted
 from tests.signaling_service.calling import Running, page, running, until
@@ -34,7 +35,8 @@ class Live:
 async def live(results: str) -> AsyncIterator[Live]:
     async with running(results) as service:
         filters = (served("ink"), served("hide", is_private=True))
-        with WireWorker(results, level_of_generation, filters=filters) as worker:
+        knows = {"data": "1"}
+        with WireWorker(results, level_of_generation, filters=filters, versions=knows) as worker:
             await service.has_worker()
             yield Live(service, worker)
 
@@ -131,6 +133,47 @@ def rebind(peer: Peer) -> None:
 
 def seconds_of(frames: list[Any]) -> float:
     return float((frames[-1].pts - frames[0].pts) / 90_000)
+
+
+async def test_what_filters_tell_reaches_the_publisher_and_no_viewer(
+    live: Live,
+) -> None:
+    live.worker.data = pack_data({"ink": Data(numbers={"n": 7})})
+    http = live.service.http
+    publisher, viewer = Peer(), Peer()
+    publisher.connection.addTransceiver(VideoStreamTrack(), direction="sendonly")
+    viewer.connection.addTransceiver("video", direction="recvonly")
+    told: list[str] = []
+    strayed: list[str] = []
+    publisher.connection.createDataChannel("data").on("message", told.append)
+    viewer.connection.createDataChannel("data").on("message", strayed.append)
+    sent = packets_sent(publisher)
+    try:
+        await publisher.call(http, "/whip?stream=show", {})
+        await viewer.call(http, "/whep/show", {})
+        await until(lambda: len(told) >= 5 and len(viewer.frames) >= 5)
+        for message in map(json.loads, told):
+            # Of its own camera's packets.
+            assert message["rtp_timestamp"] in sent
+            assert message["filters"]["ink"]["numbers"] == {"n": 7}
+        assert strayed == []
+    finally:
+        await viewer.close()
+        await publisher.close()
+
+
+def packets_sent(peer: Peer) -> set[int]:
+    """Return the RTP timestamps of what a peer sends from now on."""
+    (sender,) = peer.connection.getSenders()
+    seen: set[int] = set()
+    send = sender.transport._send_rtp
+
+    async def noted(data: bytes) -> None:
+        seen.add(int.from_bytes(data[4:8], "big"))
+        await send(data)
+
+    sender.transport._send_rtp = noted
+    return seen
 
 
 async def test_a_new_publisher_takes_over_and_viewers_stay(live: Live) -> None:
