@@ -294,8 +294,8 @@ async def test_ipv6_has_the_same_port(free_udp_ports: Callable[[int], range]) ->
 
 async def test_a_call_that_restarts_ice_is_found_by_its_other_name(ports: SharedPort) -> None:
     async with called(ports) as (call,):
-        peers: tuple[Any, Any] = call.theirs, call.ours
-        theirs, ours = (one.sctp.transport.transport for one in peers)
+        ends: tuple[Any, ...] = (call.theirs.sctp, call.ours.sctp)
+        theirs, ours = (one.transport.transport for one in ends)
         pair = call.connection._nominated[1]
         name, password = restart(theirs, "none", "none" * 6)
         their = call.their_connection
