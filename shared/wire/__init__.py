@@ -22,8 +22,8 @@ clock, so they mean something to their sender alone, or durations in millisecond
 Two versions work together while `v` is the same. A field that was added since version 1 began may be missing,
 and then has its default (`_LATER`). A field that the reader does not know is left out. So a new field must be
 optional, and nothing may depend on the other side's taking it. `wants_data` and `trace` of a frame and `data`
-of a result are left out where they are not set: frames ask only workers that name DATA_VERSION in their status,
-only results of such frames have data, and `trace` goes only to workers that name TRACES_VERSION.
+of a result are left out where they are not set. Frames ask only workers that name DATA_VERSION in their
+status, and only results of such frames have data. `trace` goes only to workers that name TRACES_VERSION.
 (docs/deployment.md, "Upgrade", names the builds that were stricter.)
 
 Parameters are JSON values. `params_id` is their hash; parameters of more than `INLINE_PARAMS_BYTES` travel

@@ -62,6 +62,7 @@ export class LivePanel {
       this.#show();
     });
     if (name) this.#say("info", phrase("live.asked"));
+    document.body.dataset.sends = `${name !== null}`;
     this.#show();
   }
 

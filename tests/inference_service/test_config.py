@@ -71,6 +71,7 @@ def test_every_flag_is_a_variable_as_well(monkeypatch, keys):
         "http_port": "9101",
         "log_level": "debug",
         "log_format": "json",
+        "traces": "True",
     }
     assert set(values) == set(Settings.model_fields)
     for name, value in values.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ from aiortc import RTCRtpCodecParameters, VideoStreamTrack
 from aiortc.codecs import get_encoder
 from aiortc.stats import RTCInboundRtpStreamStats
 
+from harness.bad_network import BadNetwork
 from harness.deadline import eventually
 from shared.wire.data import Data, pack_data
+from signaling_service.rtc.udp_socket import UdpSocket
 from tests.signaling_service.access.minting import SECRET, minted
 from tests.signaling_service.calling import Running, page, running, until
 from tests.signaling_service.making import WireWorker, served
@@ -130,6 +133,48 @@ def packets_sent(peer: Peer) -> set[int]:
 
     transport._send_rtp = noted
     return seen
+
+
+@pytest.mark.slow
+async def test_viewers_that_lose_packets_or_move_go_on_and_cost_the_others_nothing(live: Live) -> None:
+    """One loses and gets late a tenth of its packets each, one has another address in mid-call."""
+    http = live.service.http
+    async with (
+        publishing(http) as publisher,
+        watching(http, kinds="video") as steady,
+        watching(http, kinds="video") as lossy,
+        watching(http, kinds="video") as moved,
+    ):
+        viewers = (steady, lossy, moved)
+        await until(lambda: all(len(one.frames) >= 3 for one in viewers), 20)
+        BadNetwork(loss=0.02, late=0.1).spoil(publisher.connection, Random(1))
+        BadNetwork(loss=0.1, late=0.1).spoil(lossy.connection, Random(2))
+        rebind(moved)
+        had = [len(one.frames) for one in viewers]
+        keys = sum(one.key_frame for one in steady.frames)
+        assert keys >= 1
+        await until(
+            lambda: all(len(one.frames) >= before + 60 for one, before in zip(viewers, had, strict=True)), 60
+        )
+        later = steady.frames[had[0] :]
+        assert len(later) >= 60
+        # One viewer is heard once a second, and two that ask within 0.3 s are answered once.
+        assert sum(one.key_frame for one in steady.frames) - keys <= 2 * seconds_of(later) + 3
+
+
+def rebind(peer: Peer) -> None:
+    """Do what a NAT does that has forgotten: the peer sends from another port from now on."""
+    connection: Any = peer.connection.getTransceivers()[0].sender.transport.transport._connection
+    pair = connection._nominated[1]
+    transport = pair.protocol.transport
+    transport._way.close()
+    fresh = UdpSocket("127.0.0.1", 0)
+    fresh.open(pair.protocol.datagram_received)
+    transport._way = transport._owner._own = fresh
+
+
+def seconds_of(frames: list[Any]) -> float:
+    return float((frames[-1].pts - frames[0].pts) / 90_000)
 
 
 async def test_a_new_publisher_takes_over_and_viewers_stay(live: Live) -> None:

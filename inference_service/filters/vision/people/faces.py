@@ -102,6 +102,8 @@ class Faces:
             self._note(items, looked, cells)
             places, is_tracked = next_places, stays
         found, persons = self._look(pictures, items, looked, least)
+        is_crowd = found.scores[looked, MOST_FACES] > 0 if self._is_cpu else found.scores[:, MOST_FACES] > 0
+        found = Found(found.regions, torch.where(found.scores >= least[:, None], found.scores, 0))
         if looked:
             is_old = is_tracked
             places, is_tracked = tracking.join(places, is_tracked, found.regions, found.scores > 0)
@@ -122,7 +124,7 @@ class Faces:
             torch.cat((is_tracked, unsure_is_real), 1) & poison.isfinite()[:, None],
             looked,
             persons,
-            found.scores[looked, MOST_FACES] > 0 if self._is_cpu else found.scores[:, MOST_FACES] > 0,
+            is_crowd,
             is_blind,
             poison,
         )
