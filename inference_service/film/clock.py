@@ -30,9 +30,7 @@ class Clock:
 
     def move(self, packet: av.Packet[Any]) -> None:
         """Move a packet's times. One without times stays as it is."""
-        base: Fraction | None = packet.time_base
-        if base is None:
-            return
+        base = packet.time_base
         stream = packet.stream.index
         moved_s = self._moved_s.setdefault(stream, -self._start_s)
         # The first packets of Matroska have no time of decoding where pictures are reordered.
