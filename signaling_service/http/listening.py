@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import errno
 import socket
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from shared.errors import P2PCameraError
 
 BACKLOG = 128
 """Connections that wait for the event loop. It accepts so many at a time, or says as often that it cannot."""
+
+TRY_EVERY_S = 0.05
+Taken = TypeVar("Taken")
 
 ANY_IPV4, ANY_IPV6 = "0.0.0.0", "::"  # noqa: S104 (Only where the operator has chosen it.)
 
@@ -40,6 +45,20 @@ def listen(host: str, port: int) -> list[socket.socket]:
             one.close()
         raise PortNotTaken(f"cannot listen on {host}, port {port}: {_remedy(exc)}") from exc
     return made
+
+
+def patiently(take: Callable[[], Taken], until_s: float, *faults: type[Exception]) -> Taken:
+    """Return what `take` does, trying again after one of these faults until a time of the monotonic clock.
+
+    The last fault is raised. A service that drains frees its ports one after another.
+    """
+    while True:
+        try:
+            return take()
+        except faults:
+            if time.monotonic() >= until_s:
+                raise
+        time.sleep(TRY_EVERY_S)
 
 
 def _remedy(exc: OSError) -> str:

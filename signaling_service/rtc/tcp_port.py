@@ -101,6 +101,11 @@ class TcpPort:
             made.append(protocol.local_candidate)
         return made
 
+    def make_way(self) -> None:
+        """Free the port for a successor; connections that are there go on."""
+        for listener in self._listeners.values():
+            listener.close()
+
     def close(self) -> None:
         for listener in self._listeners.values():
             listener.close()

@@ -47,6 +47,7 @@ class Control:
         self._told_error_s: dict[str, float] = {}
         self._is_attached = asyncio.Event()
         self._is_other_picture = asyncio.Event()
+        self._drains_until_s: float | None = None
 
     def attach(self, channel: RTCDataChannel) -> None:
         """Take a channel that the page has opened; `ping` is answered on any, the rest on `control`."""
@@ -97,6 +98,11 @@ class Control:
 
     def tell_showing(self) -> None:
         """Say at once what the returned picture is now."""
+        self._is_other_picture.set()
+
+    def tell_draining(self, until_s: float) -> None:
+        """Say at once, and with all statistics from now on, that the page should move; monotonic clock."""
+        self._drains_until_s = until_s
         self._is_other_picture.set()
 
     def _on_text(self, channel: RTCDataChannel, text: str) -> None:
@@ -153,6 +159,7 @@ class Control:
                     "private": wish.is_private,
                     "trouble": wish.trouble,
                     **self._audience(),
+                    **self._draining(),
                     **figures,
                     "state": self._statistics.state,
                 }
@@ -162,6 +169,11 @@ class Control:
         if self._publication is None:
             return {}
         return {"publish": self._publication.name, "viewers": self._publication.viewers}
+
+    def _draining(self) -> dict[str, Any]:
+        if self._drains_until_s is None:
+            return {}
+        return {"draining_s": round(max(0.0, self._drains_until_s - time.monotonic()), 1)}
 
     async def _until(self, due_s: float, event: asyncio.Event | None) -> None:
         left_s = max(0.0, due_s - time.monotonic())

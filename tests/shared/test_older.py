@@ -19,7 +19,9 @@ from shared.wire import (
 )
 from tests.shared.older.make import FRAME, PLANES, RESULT, STATUS
 
-FOLDERS = sorted(path for path in (Path(__file__).parent / "older").iterdir() if (path / "frame.bin").exists())
+FOLDERS = sorted(
+    path for path in (Path(__file__).parent / "older").iterdir() if (path / "frame.bin").exists()
+)
 
 each_version = pytest.mark.parametrize("stored", FOLDERS, ids=lambda path: path.name)
 

@@ -1,6 +1,6 @@
 """Writes the messages of a version that it is run with, for tests of later ones; see README.md beside it.
 
-    PYTHONPATH=CHECKOUT-OF-THAT-VERSION python tests/shared/older/make.py FOLDER
+PYTHONPATH=CHECKOUT-OF-THAT-VERSION python tests/shared/older/make.py FOLDER
 """
 
 from __future__ import annotations

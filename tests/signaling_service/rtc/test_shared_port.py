@@ -288,3 +288,24 @@ async def test_ipv6_has_the_same_port(free_udp_ports: Callable[[int], range]) ->
         assert (candidate.host, candidate.port) == ("::1", ports._port)
         await call.is_alive()
     ports.close()
+
+
+async def test_a_port_that_is_given_up_is_a_successors_and_its_calls_go_on(ports: SharedPort) -> None:
+    async with called(ports) as (call,):
+        successor = SharedPort(ports._port)
+        with pytest.raises(UdpPortNotTaken):
+            successor.open([HOST])
+        ports.make_way()
+        successor.open([HOST])
+        try:
+            third = SharedPort(ports._port)
+            with pytest.raises(UdpPortNotTaken):
+                third.open([HOST])
+            async with called(successor) as (newer,):
+                for _ in range(5):
+                    await asyncio.gather(call.is_alive(), newer.is_alive())
+                await call.check()
+                assert len(at(successor)._pages) == 1
+            await call.is_alive()
+        finally:
+            successor.close()
