@@ -35,7 +35,6 @@ from signaling_service.workers.collector import WorkerCollector
 from signaling_service.workers.results import ResultListener, ResultsNotBound
 from signaling_service.workers.table import Workers
 
-
 logger = logging.getLogger(__name__)
 
 MEET_S = 1.0

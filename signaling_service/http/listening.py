@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from shared.errors import P2PCameraError
+
+logger = logging.getLogger(__name__)
 
 BACKLOG = 128
 """Connections that wait for the event loop. It accepts so many at a time, or says as often that it cannot."""
@@ -52,12 +55,15 @@ def patiently(take: Callable[[], Taken], until_s: float, *faults: type[Exception
 
     The last fault is raised. A service that drains frees its ports one after another.
     """
+    said = ""
     while True:
         try:
             return take()
-        except faults:
+        except faults as exc:
             if time.monotonic() >= until_s:
                 raise
+            if str(exc) != said:
+                logger.info("waiting: %s", said := str(exc))
         time.sleep(TRY_EVERY_S)
 
 

@@ -49,7 +49,7 @@ class UdpSocket:
             for option, size_bytes in BUFFERS_BYTES.items():
                 self._socket.setsockopt(socket.SOL_SOCKET, option, size_bytes)
             if port:
-                # One that its holder has given up can be taken at once, by the same user; any other is refused.
+                # One that its holder has given up can be taken by the same user. Any other is refused.
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             self._socket.bind((host, port))
             if page is None:

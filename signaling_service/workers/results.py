@@ -117,9 +117,9 @@ class ResultListener:
         self._binding = self._aside = None
 
     def step_aside(self) -> None:
-        """Take results at a second endpoint too, which frames are to name from now on; raises ResultsNotBound.
+        """Take results at a second endpoint too; raises ResultsNotBound.
 
-        Workers connect to it when they see such a frame.
+        Workers connect to it when they see a frame that names it (`reply_to`).
         """
         assert self._results is not None
         wanted = str(aside(endpoints.parse(self._bind)))

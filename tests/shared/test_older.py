@@ -46,7 +46,7 @@ def test_messages_of_an_earlier_version_are_read(stored: Path) -> None:
 
 @each_version
 def test_an_earlier_version_knows_every_field_that_is_sent_unasked(stored: Path) -> None:
-    """Those versions refused others; what is newer is sent only where the other side has said that it knows."""
+    """Those versions refused others. What is newer is sent only to those that say they know it."""
     assert fields(pack_frame(FRAME, PLANES)) == fields((stored / "frame.bin").read_bytes())
     assert fields(pack_result(RESULT, PLANES)) == fields((stored / "result.bin").read_bytes())
     now, then = fields(pack_status(STATUS)), fields((stored / "status.bin").read_bytes())
