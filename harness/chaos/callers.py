@@ -72,7 +72,8 @@ class PeerCaller:
             while True:
                 async with AsyncExitStack() as attempt:
                     peer = await attempt.enter_async_context(Peer(self._http, self._picture, self._fps))
-                    peer.returned = self._returned
+                    if old is None:
+                        peer.returned = self._returned
                     try:
                         async with asyncio.timeout(CALL_S):
                             await peer.call(filter=FILTER)
@@ -81,7 +82,9 @@ class PeerCaller:
                         continue
                     if old is not None:
                         # As the shim does: the old call shows until the new one has a picture.
-                        await self._shows_more()
+                        await _shows(peer)
+                        self._returned += peer.returned
+                        peer.returned = self._returned
                         await old.__aexit__(None, None, None)
                         old = None
                     self.calls += 1
@@ -92,11 +95,6 @@ class PeerCaller:
         finally:
             if old is not None:
                 await old.__aexit__(None, None, None)
-
-    async def _shows_more(self) -> None:
-        had = len(self._returned)
-        with suppress(AssertionError):
-            await eventually(lambda: len(self._returned) > had + 2, AGAIN_S * 5, "pictures")
 
     async def _until_lost(self, peer: Peer) -> None:
         """Return when the connection is lost, or its service drains."""
@@ -117,6 +115,11 @@ class PeerCaller:
         except httpx.HTTPError:
             return False
         return answer.status_code != 404
+
+
+async def _shows(peer: Peer) -> None:
+    with suppress(AssertionError):
+        await eventually(lambda: bool(peer.readable()), CALL_S, "a picture")
 
 
 def _is_left(peer: Peer) -> bool:
