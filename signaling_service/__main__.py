@@ -56,9 +56,8 @@ def _run(arguments: list[str]) -> int:
     from signaling_service.logs import configure_logs
     from signaling_service.processes.front import Front
     from signaling_service.rtc import known_aiortc
+    from signaling_service.rtc.fixed_port import MediaPortNotTaken
     from signaling_service.rtc.public_address import NoPublicAddress, public_address
-    from signaling_service.rtc.shared_port import UdpPortNotTaken
-    from signaling_service.rtc.tcp_port import TcpPortNotTaken
     from signaling_service.service import Service
     from signaling_service.workers.results import ResultsNotBound
 
@@ -78,14 +77,13 @@ def _run(arguments: list[str]) -> int:
         until_s = time.monotonic() + settings.wait_seconds
         listening = patiently(lambda: listen(settings.host, settings.port), until_s, PortNotTaken)
         service = Front(settings, nursery) if settings.processes > 1 else Service(settings)
-        patiently(service.bind, until_s, ResultsNotBound, TcpPortNotTaken, UdpPortNotTaken)
+        patiently(service.bind, until_s, ResultsNotBound, MediaPortNotTaken)
     except (
         CertificateUnusable,
         NoPublicAddress,
         PortNotTaken,
         ResultsNotBound,
-        TcpPortNotTaken,
-        UdpPortNotTaken,
+        MediaPortNotTaken,
         known_aiortc.UnknownAiortc,
     ) as exc:
         logger.error("%s", exc)

@@ -19,6 +19,7 @@ from shared.help_words import in_words
 from shared.link_keys import LinkKeys
 from shared.log_lines import LogFormat
 from shared.run_dir import RESULTS_NAME, run_dir
+from shared.traces import TracesUnusable, check_traces
 from signaling_service.access.settings import AccessSettings
 from signaling_service.cores import usable_cores
 from signaling_service.media.bitrate import LEAST_BITS_PER_S, START_BITS_PER_S, BitrateProfile
@@ -110,6 +111,12 @@ class Settings(NetworkSettings, AccessSettings):
         le=3600,
         description="how long a start waits for ports and sockets that another service still has",
     )
+    trace_every: int | None = Field(
+        None,
+        ge=1,
+        description="one frame in so many of each session is traced by OpenTelemetry; the variables OTEL_... "
+        "say where its spans go (default: no frame)",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")
     log_format: LogFormat = Field("text", description="json: each line of the log is one JSON object")
 
@@ -131,6 +138,16 @@ class Settings(NetworkSettings, AccessSettings):
             try:
                 link_keys.load(value, "service")
             except KeysError as exc:
+                raise ValueError(str(exc)) from exc
+        return value
+
+    @field_validator("trace_every")
+    @classmethod
+    def _trace_every(cls, value: int | None) -> int | None:
+        if value is not None:
+            try:
+                check_traces()
+            except TracesUnusable as exc:
                 raise ValueError(str(exc)) from exc
         return value
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ import zmq
 from aiortc import RTCConfiguration
 from prometheus_client import generate_latest
 
+from shared.traces import Traces, open_traces
 from signaling_service.config import Settings
 from signaling_service.cores import usable_cores
 from signaling_service.draining import kept
@@ -58,8 +61,11 @@ class Share:
 class Service:
     """`open` before the first session, `close` after the last."""
 
-    def __init__(self, settings: Settings, share: Share | None = None) -> None:
-        """Without a share this process is the whole service."""
+    def __init__(self, settings: Settings, share: Share | None = None, traces: Traces | None = None) -> None:
+        """Without a share this process is the whole service. Without `traces` the settings choose.
+
+        Raises TracesUnusable.
+        """
         share = share or Share(settings.results_bind, usable_cores(), is_alone=True)
         self.settings = settings
         self.metrics = Metrics()
@@ -83,8 +89,17 @@ class Service:
             tells_loopback_alone=not (settings.public_ip or settings.ice_addresses),
         )
         self._streams = Streams(
-            settings.bitrates, self._encoding.executor, card, self.metrics, settings.max_viewers
+            settings.bitrates,
+            self._encoding.executor,
+            card,
+            self.metrics,
+            settings.max_viewers,
+            share.place,
+            1 if share.is_alone else settings.processes,
         )
+        if traces is None and settings.trace_every is not None:
+            traces = open_traces("signaling", f"{socket.gethostname()}-{os.getpid()}")
+        self._traces = traces
         around = Surroundings(
             context=self._context,
             keys=settings.keys,
@@ -96,6 +111,8 @@ class Service:
             streams=self._streams,
             max_fps=settings.max_fps,
             allowed=settings.allowed,
+            traces=traces,
+            trace_every=settings.trace_every or 1,
             rtc=self._rtc_configuration,
         )
         self.load = Load(share.cores)
@@ -116,7 +133,7 @@ class Service:
     def bind(self) -> None:
         """Take the endpoint for results and the ports for media; `open` does it too.
 
-        Raises ResultsNotBound, UdpPortNotTaken or TcpPortNotTaken.
+        Raises ResultsNotBound or MediaPortNotTaken.
         """
         self.listener.bind()
         for ports in (self._ports, self._tcp):
@@ -174,6 +191,8 @@ class Service:
         self._encoding.close()
         self.listener.close()
         self._context.destroy(linger=0)
+        if self._traces is not None:
+            await asyncio.to_thread(self._traces.close)
         for ports in (self._ports, self._tcp):
             if isinstance(ports, (SharedPort, TcpPort)):
                 ports.close()

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import aiortc.codecs
-from aiortc import rtcrtpreceiver, rtcrtpsender
+from aiortc import rtcrtpsender
 
 from benchmarks.designs.stage_clock import Stages
 from signaling_service.media import planes
-from signaling_service.rtc import packets, returned_track
+from signaling_service.rtc import decoder_thread, packets, returned_track
 from signaling_service.workers import lane, results
 
 WAIT = "filter wait"
@@ -33,7 +33,7 @@ _TICKS_A_S = os.sysconf("SC_CLK_TCK")
 def wrap(stages: Stages) -> None:
     """Measure the functions that a frame passes, in the order of its way."""
     _replace(packets.Arriving, "take_next", stages.timed_async("packets in", packets.Arriving.take_next))
-    _replace(rtcrtpreceiver, "get_decoder", _measured_codec(stages, "decode", aiortc.codecs.get_decoder))
+    _replace(decoder_thread, "get_decoder", _measured_codec(stages, "decode", aiortc.codecs.get_decoder))
     _replace(planes.DecodedPlanes, "write", stages.timed("pack", planes.DecodedPlanes.write))
     _replace(lane.Lane, "send", stages.timed("lane", lane.Lane.send))
     _replace(results.ResultListener, "_drain", stages.timed("deliver", results.ResultListener._drain))

@@ -16,7 +16,7 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import zmq
@@ -46,7 +46,7 @@ from signaling_service.session.described import Described
 from signaling_service.session.places import Places
 from signaling_service.session.requests import Change, Offer
 from signaling_service.session.viewers import Watched
-from signaling_service.streams.streams import name_for
+from signaling_service.streams.streams import name_for, place_of
 from signaling_service.workers.collector import WorkerCollector
 from signaling_service.workers.results import ResultListener
 from signaling_service.workers.table import ServedFilter, Workers
@@ -118,12 +118,16 @@ class DealtSessions:
         value = {"session": session_id, "caller": caller.as_map(), "name": name, "sdp": offer_sdp}
         return Watched(session_id, await process.call("watch", value, OPEN_LIMIT_S))
 
-    async def change(self, session_id: str, change: Change, subject: str) -> Described:
-        value = {"change": change.model_dump(mode="json", exclude_none=True)}
-        return Described.from_map(await self._call(session_id, "change", value, subject))
+    async def change(self, session_id: str, change: Change, caller: Caller) -> Described:
+        value = {"change": change.model_dump(mode="json", exclude_none=True), "caller": caller.as_map()}
+        return Described.from_map(await self._call(session_id, "change", value, caller.subject))
 
-    async def add_candidates(self, session_id: str, fragment: str, subject: str) -> None:
-        await self._call(session_id, "add_candidates", {"fragment": fragment}, subject)
+    async def add_candidates(
+        self, session_id: str, fragment: str, subject: str, tags: Collection[str] | None = None
+    ) -> str | None:
+        value = {"fragment": fragment, "tags": None if tags is None else list(tags)}
+        answer: str | None = await self._call(session_id, "add_candidates", value, subject)
+        return answer
 
     async def close(self, session_id: str, subject: str) -> None:
         await self._call(session_id, "close", {}, subject)
@@ -193,9 +197,7 @@ class DealtSessions:
         return sorted(self._processes, key=lambda process: (process.is_silent, process.load))
 
     def _of_stream(self, name: str) -> KeptProcess:
-        """The process of a name follows from it: publishers and viewers meet there, also after restarts."""
-        digest = hashlib.blake2b(name.encode(errors="replace"), digest_size=2).digest()
-        return self._processes[int.from_bytes(digest) % len(self._processes)]
+        return self._processes[place_of(name, len(self._processes))]
 
     async def _call(self, session_id: str, name: str, value: dict[str, Any], subject: str) -> Any:
         process = self._process_of(session_id)

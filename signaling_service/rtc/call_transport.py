@@ -38,6 +38,9 @@ class Owner(Protocol):
     def gives_up(self, transport: CallTransport, address: Address) -> None:
         """Take note that the address is this call's no more."""
 
+    def renames(self, transport: CallTransport, former: bytes, name: bytes) -> None:
+        """Take note that checks for the call bear another name from now on."""
+
     def leaves(self, transport: CallTransport) -> None:
         """Take note that the call is over."""
 
@@ -66,6 +69,9 @@ class CallTransport(asyncio.DatagramTransport):
 
     def gives_up(self, address: Address) -> None:
         self._owner.gives_up(self, address)
+
+    def renames(self, former: bytes, name: bytes) -> None:
+        self._owner.renames(self, former, name)
 
     def sendto(self, data: Any, addr: Any = None) -> None:
         if not self._is_closing:

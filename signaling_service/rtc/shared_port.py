@@ -12,15 +12,14 @@ proves that one by its next check, and its call goes on.
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import aioice.ice
 
-from shared.errors import P2PCameraError
 from signaling_service.rtc.call_transport import CallTransport
+from signaling_service.rtc.fixed_port import FixedPort
 from signaling_service.rtc.stun_target import called_name, transaction_of
 from signaling_service.rtc.udp_socket import Address, UdpSocket
 
@@ -31,54 +30,27 @@ address can be forged, and a NAT gives a port to somebody else only after minute
 MakeProtocol = Callable[[], aioice.ice.StunProtocol]
 
 
-class UdpPortNotTaken(P2PCameraError):
-    """The port for media cannot be bound; the service cannot start."""
-
-
 class SharedPort:
     """`open` before the first call, `close` after the last."""
 
     def __init__(self, port: int) -> None:
-        self._port = port
-        self._sockets: dict[str, SharedSocket] = {}
+        self._sockets = FixedPort("UDP", port, SharedSocket)
 
     def open(self, hosts: Iterable[str]) -> None:
-        """Bind to these addresses of this host; raises UdpPortNotTaken.
-
-        What cannot be bound for another reason, as an address that has just gone, is left to `join`.
-        """
-        for host in hosts:
-            if host in self._sockets:
-                continue
-            try:
-                self._sockets[host] = SharedSocket(host, self._port)
-            except OSError as exc:
-                if exc.errno not in (errno.EADDRINUSE, errno.EACCES):
-                    continue
-                self.close()
-                remedy = "end whatever has it, or choose another --udp-port"
-                raise UdpPortNotTaken(
-                    f"cannot take UDP port {self._port} of {host} ({exc.strerror}): {remedy}"
-                ) from exc
+        """Bind to these addresses of this host; raises MediaPortNotTaken."""
+        self._sockets.open(hosts)
 
     def join(self, make: MakeProtocol, host: str) -> CallTransport:
-        """Return a call's transport at a local address, also at one that this host has had only since.
-
-        Raises OSError.
-        """
-        if (shared := self._sockets.get(host)) is None:
-            shared = self._sockets[host] = SharedSocket(host, self._port)
-        return shared.join(make())
+        """Return a call's transport at a local address; raises OSError."""
+        return self._sockets.at(host).join(make())
 
     def make_way(self) -> None:
         """Free the port for a successor; calls go on, between addresses that are known."""
-        for shared in self._sockets.values():
+        for shared in self._sockets:
             shared.make_way()
 
     def close(self) -> None:
-        for shared in self._sockets.values():
-            shared.close()
-        self._sockets.clear()
+        self._sockets.close()
 
 
 class SharedSocket:
@@ -138,6 +110,9 @@ class SharedSocket:
     def gives_up(self, transport: CallTransport, address: Address) -> None:
         if self._pages.get(address) is transport:
             del self._pages[address]
+
+    def renames(self, transport: CallTransport, former: bytes, name: bytes) -> None:
+        self._calls[name] = self._calls.pop(former)
 
     def leaves(self, transport: CallTransport) -> None:
         self._calls.pop(_name(transport.protocol), None)

@@ -12,6 +12,7 @@ import { Watch } from "./watch.js";
 /**
  * @import { Connection } from "./link.js"
  * @import { Picture } from "./picture.js"
+ * @import { Publication } from "./publication.js"
  * @import { Settings } from "./settings.js"
  * @import { SignalingCalls } from "./signaling.js"
  */
@@ -29,6 +30,7 @@ const SHORTEST_ATTEMPT_MS = 1_000;
  * outage, where there is one. `refused` and `gone` end the session:
  * the server refuses it, or the page's track has ended with its connection.
  * @typedef {object} Subscriber
+ * @property {Publication} publication
  * @property {() => MediaStreamTrack} camera
  * @property {() => 'closed' | 'open'} outage
  * @property {(message: any) => void} message
@@ -56,6 +58,8 @@ export class KeptConnection {
   #beside = null;
   /** The newest one whose server drains. @type {Connection | null} */
   #leaving = null;
+  /** @type {Picture | null} */
+  #picture = null;
   /** @type {Watch | null} */
   #watch = null;
   /** The newest outage. @type {Reconnection | null} */
@@ -84,6 +88,7 @@ export class KeptConnection {
 
   /** @param {Picture} picture of the session @param {Promise<RTCIceServer[]>} iceServers @throws {Fault} */
   async open(picture, iceServers) {
+    this.#picture = picture;
     await this.#connectFirst(picture, iceServers);
     if (this.#isClosed || !picture.outlivesItsConnection) return;
     this.#watch = new Watch(picture, this.#signaling, {
@@ -130,6 +135,16 @@ export class KeptConnection {
   /** Sends the camera's track, or its new size, where there is a connection. */
   send() {
     if (this.#state === "live" && !this.#isClosed) this.#sendBy(this.#link);
+  }
+
+  /**
+   * Makes another connection in the place of one that is live, for what only an offer can ask for.
+   * @returns {boolean} false where the page's track would end with it
+   */
+  renew() {
+    if (!this.#picture?.outlivesItsConnection || !this.#link || this.#state !== "live") return false;
+    this.#lose(this.#link, this.#picture);
+    return true;
   }
 
   /** Looks, or tries again, without waiting for the next time to do so. */
@@ -195,6 +210,7 @@ export class KeptConnection {
         this.#on.message(message);
       },
       loss: () => this.#lose(link, picture),
+      publication: this.#on.publication,
       isReconnection,
     });
     return link;

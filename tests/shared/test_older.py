@@ -28,7 +28,8 @@ each_version = pytest.mark.parametrize("stored", FOLDERS, ids=lambda path: path.
 
 def fields(message: bytes) -> dict[str, Any]:
     (length,) = struct.unpack(">I", message[:4])
-    return msgpack.unpackb(message[4 : 4 + length])
+    found: dict[str, Any] = msgpack.unpackb(message[4 : 4 + length])
+    return found
 
 
 def test_there_are_stored_messages() -> None:
@@ -46,7 +47,7 @@ def test_messages_of_an_earlier_version_are_read(stored: Path) -> None:
 
 @each_version
 def test_an_earlier_version_knows_every_field_that_is_sent_unasked(stored: Path) -> None:
-    """Those versions refused others. What is newer is sent only to those that say they know it."""
+    """Those versions refused others: what is newer is sent only to a side that has said that it knows."""
     assert fields(pack_frame(FRAME, PLANES)) == fields((stored / "frame.bin").read_bytes())
     assert fields(pack_result(RESULT, PLANES)) == fields((stored / "result.bin").read_bytes())
     now, then = fields(pack_status(STATUS)), fields((stored / "status.bin").read_bytes())

@@ -17,6 +17,7 @@ from shared.wire import (
     BOUNDS_S,
     MAX_HEADER_BYTES,
     MAX_NAMES,
+    TRACE_BYTES,
     Durations,
     FilterState,
     FilterStatus,
@@ -126,6 +127,15 @@ def test_a_frame_comes_out_as_it_went_in() -> None:
     header, planes = unpack_frame(pack_frame(FRAME, PLANES))
     assert header == FRAME
     assert planes == PLANES
+
+
+def test_a_frame_may_name_its_trace_and_one_that_is_not_traced_has_no_such_field() -> None:
+    context = bytes(range(TRACE_BYTES))
+    assert unpack_frame(pack_frame(replace(FRAME, trace=context), PLANES))[0].trace == context
+    assert "trace" not in header_of(pack_frame(FRAME, PLANES))[0]
+    for wrong in (context[1:], context * 2, bytes(24), bytes(16) + context[:8], context[:16] + bytes(8), "x"):
+        with pytest.raises(WireError, match="trace"):
+            unpack_frame(pack_frame(replace(FRAME, trace=wrong), PLANES))
 
 
 def test_a_result_comes_out_as_it_went_in() -> None:
