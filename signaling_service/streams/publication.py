@@ -94,7 +94,7 @@ class Publication:
     def follow_picture(
         self, receiver: RTCRtpReceiver, camera_timestamp_of: Callable[[int], int | None]
     ) -> None:
-        """Read the clock of the camera's section, in which a frame's packets have another time than its pts."""
+        """Read the clock of the camera's section, where a frame's packets have another time than its pts."""
         of: Any = receiver
         self._camera_timestamp_of = camera_timestamp_of
         handle = of._handle_rtcp_packet
