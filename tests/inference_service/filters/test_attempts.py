@@ -21,7 +21,7 @@ class Fragile(base.Filter):
 
     name = "fragile"
     title = "Fragile"
-    Settings = RecordedSettings
+    Settings: ClassVar[type[base.Settings]] = RecordedSettings
     tried: ClassVar[list[tuple[str, bool]]]
 
     def load(self, device: torch.device) -> None:
