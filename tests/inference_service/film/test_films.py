@@ -120,7 +120,10 @@ def test_tags_of_colours_are_kept(tmp_path, run):
     assert tags(run(source)[0])["colorspace"] == tags(source)["colorspace"] == 2
 
 
-@pytest.mark.parametrize("curve", [ColorTrc.ARIB_STD_B67, ColorTrc.SMPTE2084])
+# FFmpeg makes a table of each curve's colours, which takes it seconds.
+@pytest.mark.parametrize(
+    "curve", [pytest.param(ColorTrc.ARIB_STD_B67, marks=pytest.mark.slow), ColorTrc.SMPTE2084]
+)
 def test_high_dynamic_range_becomes_bt709_and_is_tagged_so(tmp_path, run, curve):
     hdr = {"color_primaries": ColorPrimaries.BT2020, "color_trc": curve, "colorspace": Colorspace.BT2020}
     pictures = greys(3)
