@@ -8,6 +8,7 @@
 # make shim    static/p2pcamera.* from static/shim (needs npm; the results are committed)
 # make package  the npm package of the shim: build/p2pcamera.tgz (make examples: what the examples for sites need besides)
 # make extension  the browser extension, ready to load: build/p2pcamera-extension and .zip (docs/extension.md)
+# make sbom    what each service is made of, as CycloneDX: build/sbom-*.cdx.json (docs/licences.md)
 # make bench   latency, sessions per core and CPU, beside other designs (benchmarks/README.md)
 #
 # CPU=1 with run, models or test installs PyTorch's small build for hosts without a GPU.
@@ -46,7 +47,7 @@ define pip
 endef
 
 .PHONY: help install models run test test-all soak fuzz check lint types imports js shim shim-check format bench bench-fastrtc \
-	extension package examples clean
+	extension package examples sbom clean
 .DEFAULT_GOAL := help
 
 help:
@@ -137,8 +138,12 @@ examples: package
 	  (cd examples/$$name && npm install --ignore-scripts --no-audit --no-fund --no-package-lock) || exit 1; \
 	done
 
+# The tool has an environment of its own, so that it is not in what it describes.
+sbom: $(firstword $(wildcard $(VENV)/.test) $(VENV)/.all-services) .venv-sbom/.installed
+	@.venv-sbom/bin/python -m deploy.sbom $(python)
+
 clean:
-	rm -rf $(VENV) .venv-fastrtc node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-fastrtc .venv-sbom node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
 node_modules/.installed: package.json package-lock.json
 	@test -n "$(npm)" || { echo "npm is needed for this (node 20 or newer)" >&2; exit 1; }
@@ -181,6 +186,17 @@ $(VENV)/.test: pyproject.toml constraints.txt constraints-models.txt | $(python)
 $(VENV)/.fuzz: pyproject.toml constraints.txt | $(VENV)/.test
 	@echo "Installing what make fuzz and make test-all need (once) ..."
 	$(call pip,--models,-e '.[fuzz]')
+	@touch $@
+
+$(VENV)/.all-services: pyproject.toml constraints.txt constraints-models.txt | $(python)
+	@echo "Installing what the images install (once; a few minutes, some GB) ..."
+	$(call pip,--models,-e '.[signaling$(comma)inference$(comma)models$(comma)traces]')
+	@touch $@
+
+.venv-sbom/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-sbom
+	.venv-sbom/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) \
+		-c constraints.txt "$$(sed -n 's/^sbom = \["\(.*\)"\]/\1/p' pyproject.toml)"
 	@touch $@
 
 # detectron2 itself is not on PyPI: the tests import it from the clone's folder.

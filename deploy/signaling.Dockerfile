@@ -15,7 +15,7 @@ RUN groupadd --gid 10001 p2pcamera \
 # This comes before the code, so that a change of code installs nothing again.
 WORKDIR /build
 COPY pyproject.toml constraints.txt deploy/requirements.py ./
-RUN python requirements.py signaling > requirements.txt \
+RUN python requirements.py signaling traces > requirements.txt \
     && pip install --only-binary :all: -c constraints.txt -r requirements.txt \
     && rm -r /build
 

@@ -21,6 +21,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from inference_service import exit_codes
 from inference_service.weights.folder import default_folder
 from shared import endpoints, link_keys
 from shared.errors import EndpointError, KeysError
@@ -28,6 +29,7 @@ from shared.help_words import in_words
 from shared.link_keys import LinkKeys
 from shared.log_lines import LogFormat
 from shared.run_dir import RESULTS_NAME, run_dir
+from shared.traces import TracesUnusable, check_traces
 
 PREFIX = "INFERENCE_"
 MAX_BATCH = 256
@@ -86,6 +88,12 @@ class Settings(BaseSettings):
     hang_s: float = Field(
         60, ge=5, le=3600, description="a batch that lasts for longer ends the worker, with code 3"
     )
+    load_hang_s: float = Field(
+        600,
+        ge=10,
+        le=36_000,
+        description="a filter of whose loading nothing is heard for longer is given up; others load on",
+    )
     filter_memory_mb: int | None = Field(
         None,
         ge=1,
@@ -109,6 +117,11 @@ class Settings(BaseSettings):
         ge=0,
         le=65535,
         description="port of /metrics and /healthz; 0 takes a free one, which the log names (default: none)",
+    )
+    traces: bool = Field(
+        False,
+        description="make spans of the frames that a signaling service traces (OpenTelemetry); the "
+        "variables OTEL_... say where they go",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")
     log_format: LogFormat = Field("text", description="json: each line of the log is one JSON object")
@@ -135,6 +148,16 @@ class Settings(BaseSettings):
                 raise ValueError(f"expected a JSON object: {exc}") from exc
         if not isinstance(value, dict) or not all(isinstance(one, dict) for one in value.values()):
             raise ValueError("expected a JSON object with an object for each filter")
+        return value
+
+    @field_validator("traces")
+    @classmethod
+    def _traces(cls, value: bool) -> bool:
+        if value:
+            try:
+                check_traces()
+            except TracesUnusable as exc:
+                raise ValueError(str(exc)) from exc
         return value
 
     @field_validator("signaling", mode="before")
@@ -254,7 +277,7 @@ def refuse(faults: Iterable[str]) -> NoReturn:
     """Print the faults, a line each, and exit with 2."""
     for line in faults:
         sys.stderr.write(f"{line}\n")
-    raise SystemExit(2)
+    raise SystemExit(exit_codes.REFUSED)
 
 
 def _flags() -> CliSettingsSource[Any]:

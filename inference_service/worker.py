@@ -23,9 +23,18 @@ from inference_service.errors import HttpPortNotTaken
 from inference_service.link.http_server import HttpServer
 from inference_service.link.publisher import Publisher
 from inference_service.link.receiver import Receiver
+from inference_service.link.spans import Spans
 from inference_service.metrics import Metrics
 from shared import binding, endpoints
-from shared.wire import DATA_VERSION, PROTOCOL_VERSION, FrameHeader, LoopState, StatusHeader
+from shared.traces import Traces, open_traces
+from shared.wire import (
+    DATA_VERSION,
+    PROTOCOL_VERSION,
+    TRACES_VERSION,
+    FrameHeader,
+    LoopState,
+    StatusHeader,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -41,25 +50,41 @@ class Worker:
         on_failure: Callable[[], None],
         on_hang: Callable[[], None],
         explain: Explain | None = None,
+        traces: Traces | None = None,
     ) -> None:
         """`on_failure` and `on_hang` are called in threads of the engine; see `engine.Outputs`.
 
-        `explain` is that of `Engine`.
+        `explain` is that of `Engine`. Without `traces` the settings choose. Raises TracesUnusable.
         """
         self.id = secrets.token_hex(8)
         self.frames_endpoint = ""
         self._settings = settings
         self._device = device
         self._on_failure = on_failure
-        self._versions = _versions()
+        if traces is None and settings.traces:
+            traces = open_traces("inference", self.id)
+        self._traces = traces
+        self._versions = _versions(makes_spans=traces is not None)
         self._engine = Engine(
             self.id,
             device.torch,
             points,
             settings.filter_settings,
             settings.weights_dir,
-            Limits(settings.max_batch, settings.max_wait_ms, settings.hang_s, settings.filter_memory_mb),
-            Outputs(self._publish, self._announce, self._leave, on_hang),
+            Limits(
+                settings.max_batch,
+                settings.max_wait_ms,
+                settings.hang_s,
+                settings.filter_memory_mb,
+                settings.load_hang_s,
+            ),
+            Outputs(
+                self._publish,
+                self._announce,
+                self._leave,
+                on_hang,
+                traced=None if traces is None else Spans(traces).add,
+            ),
             explain,
         )
         self._publisher = Publisher(
@@ -117,6 +142,8 @@ class Worker:
         self._engine.drain()
         self._publisher.close()
         self._receiver.close()
+        if self._traces is not None:
+            self._traces.close()
         if self._http is not None:
             self._http.close()
         logger.info("the worker has drained: %s", self.metrics.line() or "no frame came")
@@ -171,7 +198,7 @@ def _with_id(endpoint: str, worker_id: str) -> str:
     return endpoint.replace("*", worker_id) if endpoint.startswith("ipc://") else endpoint
 
 
-def _versions() -> dict[str, str]:
+def _versions(*, makes_spans: bool) -> dict[str, str]:
     try:
         own = version("p2pcamera")
     except PackageNotFoundError:
@@ -183,4 +210,5 @@ def _versions() -> dict[str, str]:
         DATA_VERSION: "1",
         "python": platform.python_version(),
         "torch": str(torch.__version__),
+        **({TRACES_VERSION: "1"} if makes_spans else {}),
     }

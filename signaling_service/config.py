@@ -19,6 +19,7 @@ from shared.help_words import in_words
 from shared.link_keys import LinkKeys
 from shared.log_lines import LogFormat
 from shared.run_dir import RESULTS_NAME, run_dir
+from shared.traces import TracesUnusable, check_traces
 from signaling_service.access.settings import AccessSettings
 from signaling_service.cores import usable_cores
 from signaling_service.media.bitrate import LEAST_BITS_PER_S, START_BITS_PER_S, BitrateProfile
@@ -98,6 +99,24 @@ class Settings(NetworkSettings, AccessSettings):
     max_height: int = Field(LARGEST.height, ge=MIN_SIDE, le=MAX_SIDE, description="the other side of it")
     max_fps: float = Field(60, ge=1, le=240, description="frames a second of one camera that go to workers")
     default_filter: str = Field("ink", min_length=1, description="filter of an offer that names none")
+    drain_seconds: float = Field(
+        10,
+        ge=0,
+        le=3600,
+        description="how long SIGTERM leaves calls to move to another service; 0: they end at once",
+    )
+    wait_seconds: float = Field(
+        0,
+        ge=0,
+        le=3600,
+        description="how long a start waits for ports and sockets that another service still has",
+    )
+    trace_every: int | None = Field(
+        None,
+        ge=1,
+        description="one frame in so many of each session is traced by OpenTelemetry; the variables OTEL_... "
+        "say where its spans go (default: no frame)",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")
     log_format: LogFormat = Field("text", description="json: each line of the log is one JSON object")
 
@@ -119,6 +138,16 @@ class Settings(NetworkSettings, AccessSettings):
             try:
                 link_keys.load(value, "service")
             except KeysError as exc:
+                raise ValueError(str(exc)) from exc
+        return value
+
+    @field_validator("trace_every")
+    @classmethod
+    def _trace_every(cls, value: int | None) -> int | None:
+        if value is not None:
+            try:
+                check_traces()
+            except TracesUnusable as exc:
                 raise ValueError(str(exc)) from exc
         return value
 

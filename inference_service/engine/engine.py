@@ -27,7 +27,7 @@ from inference_service.engine.batcher import Batcher, Ready
 from inference_service.engine.flight import Flight
 from inference_service.engine.gauge import LoopGauge
 from inference_service.engine.health import Health
-from inference_service.engine.mailbox import Mailbox
+from inference_service.engine.mailbox import Mailbox, Received
 from inference_service.engine.params import KeptParams
 from inference_service.engine.pipeline import Pipeline
 from inference_service.engine.under_way import Running
@@ -53,10 +53,15 @@ class Limits:
     hang_s: float
     filter_memory_mb: int | None = None
     """Of all loaded filters together, in MiB; None: what the device has."""
+    load_hang_s: float = 600
 
 
 Explain = Callable[[BaseException], str]
 """Words for an exception of a filter, in a line, for pages too: for its author, who develops it."""
+
+
+Traced = Callable[[Received, int, int, Mapping[str, float]], None]
+"""Takes a frame, when its batch began and ended (monotonic ns), and the ms of the batch's stages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,8 @@ class Outputs:
     """A batch with a frame of each of these has begun: for benchmarks."""
     finished: Callable[[int, Mapping[str, float]], None] = lambda frames, stages_ms: None
     """A batch of so many frames is finished, with its stages' ms: for benchmarks."""
+    traced: Traced | None = None
+    """Told of each frame with the context of a trace, when its result has been handed on."""
 
 
 class Engine:
@@ -121,9 +128,11 @@ class Engine:
         self._admission = Admission(self.registry, self._kept, worker, self.metrics)
         self._batcher = Batcher(limits.max_batch, limits.max_wait_ms, self.metrics)
         self._flight = Flight(time.monotonic)
-        self._watchdog = Watchdog(self.gauge, limits.hang_s, outputs.hung)
+        self._watchdog = Watchdog(
+            self.gauge, limits.hang_s, outputs.hung, lambda: self.registry.relieve(limits.load_hang_s)
+        )
         # Never more than `flight.MOST` batches, and the end; one more is being packed.
-        self._begun: queue.SimpleQueue[tuple[list[Ready], Running] | None] = queue.SimpleQueue()
+        self._begun: queue.SimpleQueue[tuple[list[Ready], Running, float] | None] = queue.SimpleQueue()
         self._loop = threading.Thread(target=self._run, name="loop", daemon=True)
         self._finisher = threading.Thread(target=self._finish, name="finisher", daemon=True)
 
@@ -200,7 +209,7 @@ class Engine:
             began_s = time.monotonic()
             running = self._pipeline.start(batch)
             self._flight.take_off(len(batch), began_s)
-            self._begun.put((batch, running))
+            self._begun.put((batch, running, began_s))
 
     def _answer_late(self, ready: Ready) -> None:
         late = FrameLate(self._limits.max_wait_ms)
@@ -210,9 +219,10 @@ class Engine:
     def _finish(self) -> None:
         context.enter(self._device)
         while (begun := self._begun.get()) is not None:
-            batch, running = begun
+            batch, running, began_s = begun
             try:
-                self._finish_one(len(batch), running)
+                ended_ns = self._finish_one(len(batch), running)
+                self._tell_traced(batch, int(began_s * 1e9), ended_ns, running.stages_ms)
             except Exception:
                 # And on to the next, since the loop waits for each of its batches to end.
                 logger.exception("finishing a batch has failed")
@@ -222,7 +232,8 @@ class Engine:
                 # Lest the last batch keeps what its filters hold until there is another one.
                 del begun, batch, running
 
-    def _finish_one(self, frames: int, running: Running) -> None:
+    def _finish_one(self, frames: int, running: Running) -> int:
+        """Hand the results of a batch on; returns when it ended, on the monotonic clock in ns."""
         running.arrive()
         is_gpu = self._device.type == "cuda"
         if is_gpu:
@@ -231,7 +242,8 @@ class Engine:
         try:
             made = running.finish()
         finally:
-            self.gauge.end(frames, time.monotonic_ns())
+            ended_ns = time.monotonic_ns()
+            self.gauge.end(frames, ended_ns)
             if not is_gpu:
                 # The loop's thread may have begun the next one, but not the one after it.
                 self._flight.land(0.0, time.monotonic())
@@ -239,6 +251,15 @@ class Engine:
         for stage, took_ms in running.stages_ms.items():
             self.metrics.note_stage(stage, took_ms / 1e3)
         self._outputs.finished(frames, running.stages_ms)
+        return ended_ns
+
+    def _tell_traced(
+        self, batch: Sequence[Ready], began_ns: int, ended_ns: int, stages_ms: Mapping[str, float]
+    ) -> None:
+        if (traced := self._outputs.traced) is not None:
+            for ready in batch:
+                if ready.received.header.trace:
+                    traced(ready.received, began_ns, ended_ns, stages_ms)
 
     def _land(self, running: Running) -> None:
         computing_ms = sum(running.stages_ms.get(stage, 0.0) for stage in COMPUTING)

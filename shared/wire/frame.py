@@ -10,7 +10,13 @@ import numpy as np
 from shared.errors import WireError
 from shared.frame import ColourMatrix, ColourRange
 from shared.wire.checks import ECHOED, Check, boolean, json_object, octets, read, text
-from shared.wire.limits import MAX_CHAIN, MAX_HEADER_BYTES, MAX_HEADER_WITH_PARAMS_BYTES, PARAMS_ID_BYTES
+from shared.wire.limits import (
+    MAX_CHAIN,
+    MAX_HEADER_BYTES,
+    MAX_HEADER_WITH_PARAMS_BYTES,
+    PARAMS_ID_BYTES,
+    TRACE_BYTES,
+)
 from shared.wire.message import LENGTH, Buffer, as_map, check_planes, pack, split
 
 
@@ -40,6 +46,8 @@ class FrameHeader:
     colour_matrix: ColourMatrix = ColourMatrix.BT601
     wants_data: bool = False
     """Whoever has the session listens for `ResultHeader.data`. Only for workers with DATA_VERSION."""
+    trace: bytes = b""
+    """Names the trace of a frame that is traced (shared/traces.py). Only for workers with TRACES_VERSION."""
 
 
 def pack_frame(header: FrameHeader, planes: Buffer) -> bytes:
@@ -81,7 +89,15 @@ def _names(value: Any) -> tuple[str, ...]:
     return tuple(check(name) for name in value)
 
 
-_LATER = frozenset({"wants_data"})
+def _trace(value: Any) -> bytes:
+    context: bytes = octets(TRACE_BYTES)(value)
+    # W3C Trace Context: an id of zeros names nothing.
+    if not any(context[:16]) or not any(context[16:]):
+        raise ValueError("expected ids that are not all zeros")
+    return context
+
+
+_LATER = frozenset({"wants_data", "trace"})
 _CHECKS: dict[str, Check] = {
     **ECHOED,
     "reply_to": text(256, 1),
@@ -89,5 +105,6 @@ _CHECKS: dict[str, Check] = {
     "params_id": octets(PARAMS_ID_BYTES),
     "params": _params,
     "wants_data": boolean,
+    "trace": _trace,
 }
 assert {f.name for f in fields(FrameHeader)} == set(_CHECKS)

@@ -7,6 +7,9 @@ from shared.frame import MAX_PLANES_BYTES
 PROTOCOL_VERSION = 1
 DATA_VERSION = "data"
 """Among the versions of a worker's status: it knows `FrameHeader.wants_data`."""
+TRACES_VERSION = "traces"
+"""Among the versions of a worker's status: it makes spans of frames that have `FrameHeader.trace`."""
+TRACE_BYTES = 24
 SESSION_BYTES = 16
 PARAMS_ID_BYTES = 16
 

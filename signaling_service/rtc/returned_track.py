@@ -66,6 +66,8 @@ class ReturnedTrack(MediaStreamTrack):
         """Returns the RTP timestamp with which a frame of this pts is sent; None: it is not known yet."""
         self.on_data: Callable[[ResultHeader, int | None], None] = lambda header, rtp_timestamp: None
         """Called with the header of each filtered frame that has data, before it is encoded."""
+        self.on_taken: Callable[[ResultHeader], None] = lambda header: None
+        """Called with the header of each filtered frame that the sender takes, before it is encoded."""
         self.audience: Audience | None = None
         self._metrics = metrics
         self._card = card
@@ -214,6 +216,7 @@ class ReturnedTrack(MediaStreamTrack):
         self._filtered_s = now_s
         self._size = (header.width, header.height)
         self._show(Showing.FILTERED)
+        self.on_taken(header)
         frame = video_frame(
             result.planes, header.width, header.height, header.colour_range, header.colour_matrix
         )

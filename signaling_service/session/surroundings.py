@@ -9,6 +9,7 @@ import zmq
 from aiortc import RTCConfiguration
 
 from shared.link_keys import LinkKeys
+from shared.traces import Traces
 from signaling_service.metrics import Metrics
 from signaling_service.rtc.answering import Terms
 from signaling_service.rtc.card import Card
@@ -33,5 +34,9 @@ class Surroundings:
     """Frames a second of one camera that go to workers."""
     allowed: Collection[str] | None
     """Filters that callers may use; None: all."""
+    traces: Traces | None
+    """None: no frame is traced."""
+    trace_every: int
+    """One frame in so many of each session is."""
     rtc: Callable[[], RTCConfiguration]
     """Makes one for each session, since the credentials of a TURN server may end."""

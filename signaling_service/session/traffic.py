@@ -10,6 +10,7 @@ from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.session.control import Control
 from signaling_service.session.statistics import Statistics
 from signaling_service.session.surroundings import Surroundings
+from signaling_service.session.tracing import Tracing
 from signaling_service.session.wish import Wish
 from signaling_service.streams.publication import Publication
 from signaling_service.workers.lane import Lane
@@ -31,8 +32,9 @@ class Traffic:
         wish: Wish,
         returned: ReturnedTrack,
         statistics: Statistics,
+        tracing: Tracing,
         control: Control,
-        publication: Publication | None,
+        publication: Publication,
     ) -> None:
         self._workers = around.workers
         self._metrics = around.metrics
@@ -40,6 +42,7 @@ class Traffic:
         self._wish = wish
         self._returned = returned
         self._statistics = statistics
+        self._tracing = tracing
         self._control = control
         self._publication = publication
 
@@ -56,7 +59,10 @@ class Traffic:
         self._statistics.latency.note_decoded(frame.pts)
         self._metrics.frames_received.inc()
         self._returned.offer_raw(frame)
-        if self._lane.send(frame, self._wish.choice) is None:
+        choice = self._wish.choice
+        worker = self._lane.send(frame, choice, self._tracing.begin(frame, choice))
+        self._tracing.note_sent(frame, worker)
+        if worker is None:
             self._metrics.frames_without_worker.inc()
         else:
             self._metrics.frames_sent.inc()
@@ -68,9 +74,10 @@ class Traffic:
             self._metrics.results_dropped.labels("not_asked").inc()
             return
         self._workers.note_answer(header.worker)
-        if header.kind is ResultKind.FRAME:
-            if self._returned.offer_result(result):
-                self._note_shown(header)
+        is_taken = header.kind is ResultKind.FRAME and self._returned.offer_result(result)
+        self._tracing.note_result(header, is_taken=is_taken)
+        if is_taken:
+            self._note_shown(header)
         elif header.kind is ResultKind.ERROR:
             self._pass_on_error(header)
         elif header.kind is ResultKind.PROGRESS and not self._wish.is_served:
@@ -82,8 +89,7 @@ class Traffic:
         latency_s = time.monotonic() - header.captured_ns / 1e9
         self._metrics.latency.observe(latency_s)
         self._statistics.latency.add(header, latency_s)
-        if self._publication is not None:
-            self._publication.note_latency(latency_s)
+        self._publication.note_latency(latency_s)
 
     def _pass_on_error(self, header: ResultHeader) -> None:
         self._metrics.note_failed(header.code[:32])

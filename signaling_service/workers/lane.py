@@ -26,7 +26,7 @@ import zmq
 
 from shared import sockets
 from shared.link_keys import LinkKeys
-from shared.wire import DATA_VERSION, FrameHeader, ResultHeader, ResultKind, frame_message
+from shared.wire import DATA_VERSION, TRACES_VERSION, FrameHeader, ResultHeader, ResultKind, frame_message
 from signaling_service.media.frame import CameraFrame, Planes
 from signaling_service.workers.choice import Choice
 from signaling_service.workers.route import WORK_AT_FIRST_S, Route
@@ -82,8 +82,11 @@ class Lane:
             route.busy = worker.status.busy
             route.is_loaded = worker.has_loaded(filters)
 
-    def send(self, frame: CameraFrame, choice: Choice) -> str | None:
-        """Give the frame to one worker; returns its id, or None when no worker could take it."""
+    def send(self, frame: CameraFrame, choice: Choice, trace: bytes = b"") -> str | None:
+        """Give the frame to one worker; returns its id, or None when no worker could take it.
+
+        `trace` is the context of a frame that is traced (shared/traces.py).
+        """
         now_s = self.clock()
         header = self._header(frame, choice)
         self._sequence += 1
@@ -91,7 +94,8 @@ class Lane:
             route.forget_lost(now_s)
         taken_by: str | None = None
         for route in self._order(now_s):
-            if self._send(route, header, choice, frame.planes, now_s):
+            traced = replace(header, trace=trace) if trace and route.knows_traces else header
+            if self._send(route, traced, choice, frame.planes, now_s):
                 taken_by = route.worker
                 break
         if taken_by is not None:
@@ -120,9 +124,14 @@ class Lane:
         socket = sockets.push_frames(self.context, self.keys)
         socket.connect(worker.status.frames_endpoint)
         usual_s = worker.status.loop_usual_ms / 1000
-        knows_data = DATA_VERSION in worker.status.versions
         return Route(
-            worker.id, socket, worker.status.busy, False, usual_s or WORK_AT_FIRST_S, knows_data=knows_data
+            worker.id,
+            socket,
+            worker.status.busy,
+            False,
+            usual_s or WORK_AT_FIRST_S,
+            knows_data=DATA_VERSION in worker.status.versions,
+            knows_traces=TRACES_VERSION in worker.status.versions,
         )
 
     def _header(self, frame: CameraFrame, choice: Choice) -> FrameHeader:

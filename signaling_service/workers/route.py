@@ -38,9 +38,11 @@ class Route:
     is_loaded: bool
     """The worker can filter at once."""
     work_s: float = WORK_AT_FIRST_S
+    """From the start of its batch to the result here."""
     knows_data: bool = False
     """Frames may ask the worker for data."""
-    """From the start of its batch to the result here."""
+    knows_traces: bool = False
+    """Frames may carry the context of a trace there."""
     wait_s: float = 0.0
     """How long a frame waits for the frames of other sessions."""
     running: Sent | None = None

@@ -32,6 +32,7 @@ from tests.inference_service.doubles import (
     signaling,
     until,
 )
+from tests.shared.spans import Kept, parent, told
 
 
 @pytest.fixture
@@ -42,7 +43,13 @@ def service():
 
 @contextmanager
 def worker(
-    service, *classes, filters="passthrough,invert", on_failure=lambda: None, on_hang=lambda: None, **settings
+    service,
+    *classes,
+    filters="passthrough,invert",
+    on_failure=lambda: None,
+    on_hang=lambda: None,
+    traces=None,
+    **settings,
 ):
     made = Worker(
         Settings(filters=filters, signaling=service.endpoint, device="cpu", **settings),
@@ -50,6 +57,7 @@ def worker(
         points(*classes),
         on_failure,
         on_hang,
+        traces=traces,
     )
     made.open()
     try:
@@ -70,6 +78,37 @@ def test_passthrough_comes_back_bit_for_bit(service):
             head, back = service.ask(status, planes, width=size[0], height=size[1])
             assert head.kind is ResultKind.FRAME
             assert back == planes
+
+
+def test_a_frame_that_is_traced_has_spans_below_the_one_that_it_names(service):
+    kept = Kept()
+    with worker(service, Brittle, filters="invert,brittle", traces=kept):
+        status = service.status(is_loaded("invert", "brittle"))
+        assert status.versions["traces"] == "1"
+        service.ask(status)
+        context, broken = bytes(range(1, 25)), bytes(range(2, 26))
+        service.ask(status, trace=context, filters=("invert",))
+        service.ask(status, trace=broken, filters=("brittle",), params={"is_broken": True})
+        until(lambda: len(kept.spans) == 6)
+    good, bad = (kept.spans[:3], kept.spans[3:])
+    for spans, carried in ((good, context), (bad, broken)):
+        wait, batch, whole = spans
+        assert [span.name for span in spans] == ["wait", "batch", "worker"]
+        assert {span.context.trace_id.to_bytes(16, "big") for span in spans} == {carried[:16]}
+        assert parent(whole).to_bytes(8, "big") == carried[16:]
+        assert parent(wait) == parent(batch) == whole.context.span_id
+        times_ns = [time or 0 for time in (whole.start_time, *(span.end_time for span in spans))]
+        assert times_ns[0] > 0
+        assert times_ns == sorted(times_ns)
+    assert told(good[1], "filter_ms") > 0
+    assert told(good[2], "filters") == "invert"
+
+
+def test_a_worker_without_traces_neither_offers_nor_makes_any(service):
+    with worker(service):
+        status = service.status(is_loaded("passthrough"))
+        assert "traces" not in status.versions
+        assert service.ask(status, trace=bytes(range(1, 25)))[0].kind is ResultKind.FRAME
 
 
 def test_the_status_says_what_the_design_says(service):

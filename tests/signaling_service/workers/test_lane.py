@@ -18,6 +18,7 @@ from tests.signaling_service.making import SESSION, MadePlanes, answer, planes, 
 
 FRAME_S = 1 / 30
 INK = Choice.of(["ink"], {}, 0)
+TRACE = bytes(range(24))
 
 
 @dataclass
@@ -366,11 +367,11 @@ def test_what_was_sent_is_remembered_within_bounds(monkeypatch: pytest.MonkeyPat
     assert len(world.lane._sent._frames) == sent.KEPT
 
 
-def test_only_a_worker_that_knows_data_is_asked_for_it(context: zmq.Context[Any], tmp_path: Any) -> None:
+def test_only_a_worker_that_knows_a_field_is_sent_it(context: zmq.Context[Any], tmp_path: Any) -> None:
     sockets_: dict[str, Any] = {}
     lane = Lane(context, SESSION, "ipc://reply", wants_data=lambda: True)
     workers = []
-    for name, versions in (("old", {"p2pcamera": "0.1.0"}), ("new", {"p2pcamera": "0.1.0", "data": "1"})):
+    for name, versions in (("old", {"p2pcamera": "0.1.0"}), ("new", {"data": "1", "traces": "1"})):
         pull = sockets_[name] = sockets.pull_frames(context)
         endpoint = f"ipc://{tmp_path}/{name}.ipc"
         pull.bind(endpoint)
@@ -379,10 +380,11 @@ def test_only_a_worker_that_knows_data_is_asked_for_it(context: zmq.Context[Any]
         for name in ("old", "new"):
             lane.set_workers([one for one in workers if one.id == name])
             frame = CameraFrame(planes=MadePlanes(planes()), width=32, height=16, pts=0, captured_ns=1)
-            while lane.send(frame, INK) is None:
+            while lane.send(frame, INK, TRACE) is None:
                 pass
             assert sockets_[name].poll(5000)
-            assert unpack_frame(sockets_[name].recv())[0].wants_data == (name == "new")
+            came = unpack_frame(sockets_[name].recv())[0]
+            assert (came.wants_data, came.trace) == ((True, TRACE) if name == "new" else (False, b""))
     finally:
         lane.close()
         for pull in sockets_.values():
