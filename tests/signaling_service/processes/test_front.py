@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import gc
 import os
 import signal
 import tempfile
@@ -24,7 +23,6 @@ from signaling_service.errors import MediaProcessLost, ServiceFull, UnusableOffe
 from signaling_service.http.app import create_app
 from signaling_service.metrics import Metrics
 from signaling_service.processes.front import MAX_COSTLY, DealtSessions, Front
-from signaling_service.processes.kept_process import KeptProcess
 from signaling_service.processes.nursery import Nursery
 from signaling_service.rtc import aiortc_patches
 from signaling_service.session.requests import Offer
@@ -41,10 +39,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @asynccontextmanager
-async def front_of_two(
-    results: str, *, is_whole: bool = True, **settings: Any
-) -> AsyncIterator[tuple[Front, httpx.AsyncClient]]:
-    """Yield it when both processes serve, or as soon as it has opened."""
+async def front_of_two(results: str, **settings: Any) -> AsyncIterator[tuple[Front, httpx.AsyncClient]]:
     # The pages of these tests live here, where another test may have left other addresses.
     aiortc_patches.apply(("127.0.0.1",))
     front = Front(
@@ -64,8 +59,7 @@ async def front_of_two(
     ):
         with WireWorker(results):
             await until(lambda: bool(front.workers.live()))
-            if is_whole:
-                await until(lambda: all(process.is_ready for process in front.processes), 30)
+            await until(lambda: all(process.is_ready for process in front.processes), 30)
             yield front, http
 
 
@@ -322,46 +316,36 @@ async def test_a_front_that_stood_still_kills_no_process_for_it(
     assert "hangs" not in caplog.text
 
 
-async def test_calls_are_taken_as_soon_as_one_process_serves(
-    results: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begin, may_begin = KeptProcess._begin, asyncio.Event()
+class Starting:
+    """A media process that serves, or has failed once, when it is told so."""
 
-    async def begin_late(self: KeptProcess) -> None:
-        if self.place == 0:
-            await may_begin.wait()
-        await begin(self)
+    def __init__(self) -> None:
+        self.has_tried = asyncio.Event()
+        self.is_ready = False
 
-    monkeypatch.setattr(KeptProcess, "_begin", begin_late)
-    async with asyncio.timeout(30), front_of_two(results, is_whole=False) as (front, http):
-        assert (await http.get("/readyz")).status_code == 200
-        async with page() as caller:
-            await caller.call(http)
-            await caller.shows(1)
-            assert dealt(front) == [0, 1]
-        may_begin.set()
-        await until(lambda: front.processes[0].is_ready, 20)
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+    def tries(self, *, serves: bool) -> None:
+        self.is_ready = serves
+        self.has_tried.set()
 
 
-async def test_neither_a_process_that_ended_nor_one_that_never_began_leaves_a_socket(
-    fronted: tuple[Front, httpx.AsyncClient], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    front, _ = fronted
-
-    async def refuses(self: Nursery, descriptors: list[int]) -> int:
-        monkeypatch.undo()
-        raise OSError("no more processes")
-
-    monkeypatch.setattr(Nursery, "_fork", refuses)
-    before, pid = psutil.Process().num_fds(), pids(front)[0]
-    # An exception or a task that ends in a ring of references would keep its sockets until then.
-    gc.disable()
-    try:
-        os.kill(pid, signal.SIGKILL)
-        await until(lambda: pids(front)[0] != pid and front.processes[0].is_ready, 30)
-        assert psutil.Process().num_fds() <= before
-    finally:
-        gc.enable()
+async def test_the_front_opens_when_one_process_serves_or_all_have_failed(results: str) -> None:
+    for serves in (True, False):
+        front = Front(Settings(results_bind=results, processes=3), Nursery())
+        processes = [Starting() for _ in range(3)]
+        front.processes[:] = processes  # type: ignore[assignment]
+        opening = asyncio.create_task(front.open())
+        processes[1].tries(serves=False)
+        _, waiting = await asyncio.wait([opening], timeout=0.05)
+        assert waiting
+        processes[2].tries(serves=serves)
+        if not serves:
+            processes[0].tries(serves=False)
+        async with asyncio.timeout(10):
+            await opening
+        await front.close()
 
 
 class Losing:
