@@ -27,7 +27,7 @@ GPU_ALONE = {"detectron2", "densepose"}
 AUTHORS_OWN = {"pytest"}
 """What inference_service.testing gives to the tests of filters' authors."""
 SERVICES = {"signaling": "signaling_service", "inference": "inference_service"}
-EXTRAS = {"signaling": ["signaling"], "inference": ["inference", "models"]}
+EXTRAS = {"signaling": ["signaling", "traces"], "inference": ["inference", "models", "traces"]}
 """What the images of a service are made of."""
 
 
@@ -154,7 +154,7 @@ def test_image_has_every_package_that_its_service_imports(service: str) -> None:
     )
     # Those of `models` are not installed everywhere; their modules are called as they are.
     models = {canonicalize_name(one.name) for one in required("models")}
-    have = closure(required(service)) | (models if "models" in EXTRAS[service] else set())
+    have = closure(required(service, "traces")) | (models if "models" in EXTRAS[service] else set())
     theirs = imported(SERVICES[service]) - sys.stdlib_module_names - GPU_ALONE - AUTHORS_OWN
     ours = {"shared", *SERVICES.values()}
     distributions = {name: [name] for name in models} | dict(packages_distributions())
