@@ -38,32 +38,14 @@ def certificate_for(addresses: Sequence[str], folder: Path) -> tuple[Path, Path]
     chain, key = folder / "fullchain.pem", folder / "privkey.pem"
     if not _fits(chain, key, addresses):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        made, private = _made(addresses)
+        certificate, private = made(addresses)
         _write(key, private)
-        _write(chain, made)
+        _write(chain, certificate)
     return chain, key
 
 
-def fingerprint(chain: Path) -> str:
-    """Return the SHA-256 of the certificate, as browsers show it."""
-    return x509.load_pem_x509_certificate(chain.read_bytes()).fingerprint(hashes.SHA256()).hex(":").upper()
-
-
-def _fits(chain: Path, key: Path, addresses: Sequence[str]) -> bool:
-    try:
-        found = x509.load_pem_x509_certificate(chain.read_bytes())
-        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        private = serialization.load_pem_private_key(key.read_bytes(), None)
-    except (OSError, ValueError, TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound):
-        return False
-    if private.public_key() != found.public_key():
-        return False
-    named = {str(address) for address in names.get_values_for_type(x509.IPAddress)}
-    is_fresh = datetime.datetime.now(datetime.UTC) < found.not_valid_after_utc - RENEWED_BEFORE
-    return is_fresh and named >= set(addresses)
-
-
-def _made(addresses: Sequence[str]) -> tuple[bytes, bytes]:
+def made(addresses: Sequence[str]) -> tuple[bytes, bytes]:
+    """Return a certificate and its key, PEM, for the loopback, this host's name and these addresses."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "p2pcamera of this machine")])
     host = socket.gethostname()
@@ -91,6 +73,25 @@ def _made(addresses: Sequence[str]) -> tuple[bytes, bytes]:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     return certificate.public_bytes(serialization.Encoding.PEM), private
+
+
+def fingerprint(chain: Path) -> str:
+    """Return the SHA-256 of the certificate, as browsers show it."""
+    return x509.load_pem_x509_certificate(chain.read_bytes()).fingerprint(hashes.SHA256()).hex(":").upper()
+
+
+def _fits(chain: Path, key: Path, addresses: Sequence[str]) -> bool:
+    try:
+        found = x509.load_pem_x509_certificate(chain.read_bytes())
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        private = serialization.load_pem_private_key(key.read_bytes(), None)
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound):
+        return False
+    if private.public_key() != found.public_key():
+        return False
+    named = {str(address) for address in names.get_values_for_type(x509.IPAddress)}
+    is_fresh = datetime.datetime.now(datetime.UTC) < found.not_valid_after_utc - RENEWED_BEFORE
+    return is_fresh and named >= set(addresses)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -14,11 +14,8 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
+from inference_service import exit_codes
 from shared import absent_package
-
-EXIT_DRAINED = 0
-EXIT_FAILED = 1
-EXIT_INTERRUPTED = 130
 
 
 def main() -> int:
@@ -36,7 +33,7 @@ def main() -> int:
         return _run()
     except ModuleNotFoundError as exc:
         absent_package.explain("inference_service", "inference", exc)
-        return EXIT_FAILED
+        return exit_codes.FAILED
 
 
 def _run() -> int:
@@ -48,7 +45,7 @@ def _run() -> int:
 
             return run_command(sys.argv[1:])
         except KeyboardInterrupt:
-            return EXIT_INTERRUPTED
+            return exit_codes.INTERRUPTED
     from inference_service.config import read_settings
     from inference_service.filters.registry import installed
     from inference_service.process import work
@@ -67,7 +64,7 @@ def _on_signals(handler: signal._HANDLER) -> None:
 
 def _leave_at_once(number: int, frame: FrameType | None) -> NoReturn:
     # Not SystemExit, which could surface inside an import that reports it as its own failure.
-    os._exit(EXIT_DRAINED)
+    os._exit(exit_codes.DRAINED)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from inference_service import exit_codes
 from inference_service.weights.folder import default_folder
 from shared import endpoints, link_keys
 from shared.errors import EndpointError, KeysError
@@ -86,6 +87,12 @@ class Settings(BaseSettings):
     )
     hang_s: float = Field(
         60, ge=5, le=3600, description="a batch that lasts for longer ends the worker, with code 3"
+    )
+    load_hang_s: float = Field(
+        600,
+        ge=10,
+        le=36_000,
+        description="a filter of whose loading nothing is heard for longer is given up; others load on",
     )
     filter_memory_mb: int | None = Field(
         None,
@@ -270,7 +277,7 @@ def refuse(faults: Iterable[str]) -> NoReturn:
     """Print the faults, a line each, and exit with 2."""
     for line in faults:
         sys.stderr.write(f"{line}\n")
-    raise SystemExit(2)
+    raise SystemExit(exit_codes.REFUSED)
 
 
 def _flags() -> CliSettingsSource[Any]:

@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import EntryPoint
 
+from inference_service import exit_codes
 from inference_service.config import Settings, fault, faults_of_filters, refuse
 from inference_service.device import context
 from inference_service.device.choice import Device, take
@@ -20,9 +21,6 @@ from inference_service.worker import Worker
 from shared.errors import BindError
 from shared.run_dir import run_dir
 
-EXIT_DRAINED = 0
-EXIT_FAILED = 1
-EXIT_HUNG = 3
 LOOKS_EVERY_S = 0.5
 """A signal that comes right after SIGCONT may reach another thread. Python's handler then runs when the main
 thread wakes up next."""
@@ -47,16 +45,16 @@ def work(
     # SimpleQueue.put may interrupt its own get, so a handler can call it.
     reasons: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, frame: reasons.put(EXIT_DRAINED))
+        signal.signal(number, lambda number, frame: reasons.put(exit_codes.DRAINED))
     with device:
         context.enter(device.torch)
         worker = Worker(
             settings,
             device,
             points,
-            on_failure=lambda: reasons.put(EXIT_FAILED),
+            on_failure=lambda: reasons.put(exit_codes.FAILED),
             # Nothing can be closed in good order while a batch does not end.
-            on_hang=lambda: os._exit(EXIT_HUNG),
+            on_hang=lambda: os._exit(exit_codes.HUNG),
             explain=explain,
         )
         on_made(worker)

@@ -71,7 +71,13 @@ class Worker:
             points,
             settings.filter_settings,
             settings.weights_dir,
-            Limits(settings.max_batch, settings.max_wait_ms, settings.hang_s, settings.filter_memory_mb),
+            Limits(
+                settings.max_batch,
+                settings.max_wait_ms,
+                settings.hang_s,
+                settings.filter_memory_mb,
+                settings.load_hang_s,
+            ),
             Outputs(
                 self._publish,
                 self._announce,

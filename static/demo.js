@@ -14,6 +14,7 @@ import { Gallery } from "./demo/gallery.js";
 import { LANGUAGES, PageLanguage } from "./demo/language.js";
 import { keepToken, takeToken } from "./demo/kept_token.js";
 import { readLink } from "./demo/link.js";
+import { LivePanel } from "./demo/live_panel.js";
 import { MeasuredPanel } from "./demo/measured_panel.js";
 import { Sharing } from "./demo/sharing.js";
 import { Stage } from "./demo/stage.js";
@@ -44,6 +45,7 @@ class Demo {
   #stage;
   #measured;
   #sharing;
+  #live;
   #call;
   #shim;
   /** What the server applies. @type {{names: string[], params: Record<string, unknown>} | null} */
@@ -79,6 +81,18 @@ class Demo {
       follow: (filters, params) => this.#follow(filters, params),
     });
     this.#call = new Call(shim, () => this.#wanted);
+    this.#live = new LivePanel(
+      view.live,
+      language,
+      {
+        shim,
+        call: this.#call,
+        token: () => this.#list.token ?? "",
+        whisper: (said) => this.#whisper(said),
+        wanted: () => this.#wanted,
+      },
+      this.#asked.publish,
+    );
     this.#bringToken(takeToken());
   }
 
@@ -122,7 +136,7 @@ class Demo {
   /** @returns {import('./demo/doctor.js').Patient} */
   get #patient() {
     const { names, title, params } = this.#chain;
-    return { shim: this.#shim, list: this.#list, names, title, params, session: this.#call.session };
+    return { shim: this.#shim, list: this.#list, names, title, params };
   }
 
   #followCall() {
@@ -191,6 +205,7 @@ class Demo {
   #chosen() {
     this.#showChoice([this.#gallery.chosen.name]);
     this.#sharing.note();
+    this.#live.follow();
     this.#call.apply(true);
   }
 
@@ -205,6 +220,7 @@ class Demo {
     const { names, title } = this.#chain;
     if (isOtherFilter) this.#stage.showChoice(names, title);
     this.#sharing.note();
+    this.#live.follow();
     this.#call.apply(isOtherFilter);
   }
 
@@ -217,6 +233,7 @@ class Demo {
     this.#chain.show(names, params);
     this.#view.start.disabled = false;
     this.#stage.showChoice(this.#chain.names, this.#chain.title);
+    this.#live.follow();
   }
 
   /** @param {Event} event */
@@ -340,7 +357,6 @@ if (shim) {
     names: [],
     title: phrase("filters.camera-only.title"),
     params: {},
-    session: null,
   };
   new DoctorPanel(
     view.doctor,

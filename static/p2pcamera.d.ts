@@ -74,6 +74,8 @@ export interface P2PCameraStats {
   readonly publish?: string;
   /** How many watch. */
   readonly viewers?: number;
+  /** For how many seconds the server still keeps the call, which is about to move to another one. */
+  readonly draining_s?: number;
   /** Why no worker can serve the filters. */
   readonly trouble: P2PCameraTrouble | null;
   readonly frames_in: number;
@@ -88,6 +90,22 @@ export interface P2PCameraStats {
   readonly latency_ms: Readonly<Record<string, number>>;
 }
 
+/** How `publish` publishes. */
+export interface P2PCameraPublishOptions {
+  /** Whether others hear the microphone too that the page has asked for, muted as the page mutes it. */
+  sound?: boolean;
+}
+
+/** What others may watch. */
+export interface P2PCameraPublication {
+  readonly name: string;
+  /** The page that shows it. */
+  readonly watchUrl: string;
+  readonly viewers: number;
+  /** Whether the microphone is sent too. */
+  readonly sound: boolean;
+}
+
 /** One camera on its way through the server. */
 export interface P2PCameraSession {
   /** The id of the newest connection. */
@@ -97,6 +115,8 @@ export interface P2PCameraSession {
   readonly fault: P2PCameraFault | null;
   readonly filters: readonly string[];
   readonly stats: P2PCameraStats | null;
+  /** What others may watch; null where they may not. */
+  readonly publication: P2PCameraPublication | null;
   /** How much later the filtered picture comes than the camera's; null where `audio` is not `sync`. */
   readonly latency_ms: number | null;
   /** How much the sound is delayed now; null where it is not. */
@@ -163,6 +183,8 @@ export interface P2PCameraQuality {
 export interface P2PCameraCheckOptions {
   /** `false`: the steps that need no camera alone, so that the user is not asked for permission. */
   camera?: boolean;
+  /** `false`: the camera is tried, and its picture is not sent to the service. */
+  path?: boolean;
   /** The constraints of the camera. */
   video?: boolean | MediaTrackConstraints;
   /** Is told of each step when it is done. */
@@ -209,6 +231,16 @@ export interface P2PCameraEvents {
     height: number;
     /** By the filter's name. */
     filters: Readonly<Record<string, P2PCameraData>>;
+  }>;
+  /**
+   * What others may watch has changed: it is published, the number of viewers is another one, or it is published no
+   * longer. Then `publication` is null, and `fault` the reason: `taken_over`, `stream_taken`, `stream_forbidden`, or
+   * null where the page or the camera has ended it.
+   */
+  publication: CustomEvent<{
+    session: P2PCameraSession;
+    publication: P2PCameraPublication | null;
+    fault: P2PCameraFault | null;
   }>;
   /**
    * A filter has failed in mid-call, and the session stays. Where the filter itself refused a parameter,
@@ -261,6 +293,19 @@ export interface P2PCamera extends EventTarget {
    * session for it where none is live, and closes them at the end. Never rejects.
    */
   checkConnection(options?: P2PCameraCheckOptions): Promise<P2PCameraCheck>;
+  /** What others may watch; null where they may not. */
+  readonly publication: P2PCameraPublication | null;
+  /**
+   * Lets others watch the filtered picture, of this camera and of later ones, until `unpublish`. Without a name the
+   * server makes one that cannot be guessed.
+   *
+   * Resolves when they can watch; with null where no camera is open yet. Rejects with a `P2PCameraFault`, and the page
+   * keeps its picture. Of several cameras the newest is published. Sound that the connection does not have yet takes a
+   * new connection, for which the picture stands still.
+   */
+  publish(name?: string | null, options?: P2PCameraPublishOptions): Promise<P2PCameraPublication | null>;
+  /** Lets nobody watch any more. The page keeps its picture. */
+  unpublish(): Promise<void>;
   /** The browser's own `getUserMedia`. */
   originalGetUserMedia(constraints?: MediaStreamConstraints): Promise<MediaStream>;
   /**

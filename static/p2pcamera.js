@@ -13,6 +13,8 @@
  * | `data-token`  | the server's `--api-key`, or a token that the site's own server has minted              |
  * | `data-token-url` | address of the site's own server that mints one whenever one is needed               |
  * | `data-mirror` | `off` (default); `self`: the page's own view of a front camera is a looking glass           |
+ * | `data-publish` | the name under which others may watch; empty: one that cannot be guessed               |
+ * | `data-publish-sound` | `off` (default); `on`: they hear the page's microphone too                       |
  * | `data-audio`  | `untouched` (default); `sync`: delayed with the picture, so that lips match             |
  *
  * `getUserMedia` then answers a call for video with the filtered track and the untouched audio tracks. A call
@@ -346,20 +348,23 @@
      * @param {RTCSessionDescription} description
      * @param {AbortSignal} signal
      * @param {boolean} isReconnection whether it takes up a call again, which the server counts
-     * @returns {Promise<{id: string, sdp: string, filters: string[], isPrivate: boolean}>}
+     * @param {AskedToPublish | null} [asked] null: others see nothing of it
+     * @returns {Promise<{id: string, sdp: string, filters: string[], isPrivate: boolean, published: string}>}
      * @throws {Fault}
      */
-    async offer({ type, sdp }, signal, isReconnection) {
+    async offer({ type, sdp }, signal, isReconnection, asked = null) {
       const { filter, params, outage, server } = this.#settings;
       const reconnect = isReconnection || void 0;
-      const body = jsonText({ type, sdp, filter: filter ?? void 0, params, outage, reconnect });
+      const publish = asked ? { ...publishing(asked), takes_over: asked.takesOver } : {};
+      const body = jsonText({ type, sdp, filter: filter ?? void 0, params, outage, reconnect, ...publish });
       const response = await this.#call("offer", { method: "POST", headers: JSON_TYPE, body, signal });
       const answer = await response.json().catch(() => null);
       if (typeof answer?.sdp !== "string" || typeof answer.session !== "string") {
         throw new Fault("bad_answer", `what answers at ${server} is not a p2pcamera server`);
       }
       const filters = asList(answer.filter);
-      return { id: answer.session, sdp: answer.sdp, filters, isPrivate: answer.private === true };
+      const published = String(answer.publish ?? "");
+      return { id: answer.session, sdp: answer.sdp, filters, isPrivate: answer.private === true, published };
     }
     /**
      * @returns {Promise<{filters: {name: string, private?: boolean}[], default: string}>} what workers serve
@@ -398,14 +403,24 @@
     }
     /** @param {string} id @param {string} body JSON @returns {Promise<Applied>} @throws {Fault} */
     async change(id, body) {
+      return applied(await this.#change(id, body));
+    }
+    /**
+     * @param {string} id @param {AskedToPublish | null} asked null: nobody is to see it any more
+     * @returns {Promise<string>} the name under which it is published; empty: under none
+     * @throws {Fault}
+     */
+    async publish(id, asked) {
+      const body = jsonText(asked ? publishing(asked) : { publish: false });
+      const { publish = "" } = await this.#change(id, body);
+      return String(publish);
+    }
+    /** @param {string} id @param {string} body JSON @returns {Promise<any>} @throws {Fault} */
+    async #change(id, body) {
       const signal = AbortSignal.timeout(CHANGE_TIMEOUT_MS);
-      const response = await this.#call(`sessions/${id}`, {
-        method: "PATCH",
-        headers: JSON_TYPE,
-        body,
-        signal
-      });
-      return applied(await response.json().catch(() => ({})));
+      const init = { method: "PATCH", headers: JSON_TYPE, body, signal };
+      const response = await this.#call(`sessions/${id}`, init);
+      return response.json().catch(() => ({}));
     }
     /** @param {string} id */
     async end(id) {
@@ -463,6 +478,10 @@
   /** @param {Settings} settings @returns {SignalingCalls} */
   function newSignaling(settings) {
     return embedder?.newSignaling?.(settings) ?? new Signaling(settings);
+  }
+  /** @param {AskedToPublish} asked */
+  function publishing({ name, publisher }) {
+    return { publish: name, publisher };
   }
   /** @param {any} said about a change, which may be anything @returns {Applied} */
   function applied({ filter, private: isPrivate, first_rtp_timestamp: first }) {
@@ -556,7 +575,7 @@
       }
       const message = parsedJson(text);
       if (message?.type === "filter") this.#changes.shift()?.(message);
-      else if (message?.type === "error" && message.of !== "worker" && this.#changes.length > 0) {
+      else if (message?.type === "error" && !message.of && this.#changes.length > 0) {
         this.#changes.shift()?.(faultFromError(message.error));
       } else if (isObject(message)) this.#notify(message);
     }
@@ -641,8 +660,8 @@
    *
    * What a session needs of a link; an extension stands in for this.
    * @typedef {Pick<Link, 'id' | 'asked' | 'filters' | 'isPrivate' | 'heardAt_ms' | 'getStats' | 'open' | 'send' |
-   *   'changeFilter' | 'close'> & {readonly control: ControlCalls | null,
-   *   listenForData?: () => void}} Connection
+   *   'changeFilter' | 'close'> & {readonly control: ControlCalls | null} &
+   *   Partial<Pick<Link, 'listenForData' | 'publish' | 'published' | 'sendSound' | 'sendsSound' | 'sound'>>} Connection
    * @typedef {Pick<Control, 'changeOutage' | 'ping' | 'askForWord'>} ControlCalls
    *
    * `loss` tells of a connection that was open; one that is still opening makes `open` fail.
@@ -651,6 +670,7 @@
    * @property {(message: any) => void} message
    * @property {(text: unknown) => void} [data] takes what filters tell of their pictures
    * @property {() => void} loss
+   * @property {Publication} [publication] asked for by the offer
    * @property {boolean} [isReconnection] whether it takes up a call again
    */
   var Link = class {
@@ -662,6 +682,8 @@
     #peer = null;
     /** @type {RTCRtpSender | null} */
     #sender = null;
+    /** Of a page that publishes its microphone. @type {RTCRtpSender | null} */
+    #soundSender = null;
     /** @type {Promise<void>} */
     #sending = Promise.resolve();
     /** Settled when the last change has been answered. @type {Promise<unknown>} */
@@ -680,6 +702,10 @@
     filters = [];
     /** Whether the server calls the filters of the offer private. */
     isPrivate = false;
+    /** What the offer has besides the camera. @type {MediaStreamTrack | null} */
+    sound = null;
+    /** The name under which the offer is published; empty: under none. */
+    published = "";
     /** @param {Settings} settings of the session, read when the offer is made @param {LinkEvents} on */
     constructor(settings, on) {
       this.#settings = settings;
@@ -775,6 +801,28 @@
         body
       ), closed]);
     }
+    /**
+     * @param {AskedToPublish | null} asked null: nobody is to see the picture any more
+     * @returns {Promise<string>} the name under which it is published @throws {Fault}
+     */
+    async publish(asked) {
+      const closed = this.#aborted();
+      this.#abort.signal.throwIfAborted();
+      return Promise.race([this.#signaling.publish(
+        /** @type {string} */
+        this.id,
+        asked
+      ), closed]);
+    }
+    /** Whether the connection has a section for sound. */
+    get sendsSound() {
+      return this.#soundSender !== null;
+    }
+    /** @param {MediaStreamTrack | null} sound @returns {boolean} false where only another offer could bring it */
+    sendSound(sound) {
+      this.#soundSender?.replaceTrack(sound).catch((error) => console.warn(`p2pcamera: ${error.message}`));
+      return this.sendsSound || sound === null;
+    }
     /** Opens the channel `data`, once; a message that is lost is not sent again, since its picture is gone. */
     listenForData() {
       if (this.#data || !this.#peer || this.#abort.signal.aborted) return;
@@ -825,12 +873,14 @@
       });
       channel.addEventListener("close", lose);
       const { receiver } = await this.#addCamera(peer, camera);
+      this.sound = this.#on.publication?.sound ?? null;
+      const voice = this.sound && peer.addTransceiver(this.sound, { direction: "sendonly" });
       await peer.setLocalDescription(await peer.createOffer());
       const description = await candidates.offer();
       if (signal.aborted) return;
       const { filter, params } = this.#settings;
       this.asked = { filter, params };
-      const answer = await this.#signaling.offer(description, signal, this.#on.isReconnection === true);
+      const answer = await this.#offer(description, signal);
       this.id = answer.id;
       if (signal.aborted) {
         this.#signaling.end(answer.id).catch(() => {
@@ -839,14 +889,30 @@
       }
       this.filters = Object.freeze(answer.filters);
       this.isPrivate = answer.isPrivate;
+      this.published = answer.published;
       candidates.follow((fragment) => {
         this.#signaling.trickle(answer.id, fragment).catch((error) => console.warn(`p2pcamera: ${error.message}`));
       });
       await peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
       if (signal.aborted) return;
+      if (voice?.currentDirection === "sendonly") this.#soundSender = voice.sender;
       this.#on.track(receiver.track);
       await firstFrame(peer, receiver.track);
       isUp = true;
+    }
+    /**
+     * Offers; where others may not see the picture, for the page alone.
+     * @param {RTCSessionDescription} description @param {AbortSignal} signal @throws {Fault}
+     */
+    async #offer(description, signal) {
+      const { publication, isReconnection = false } = this.#on;
+      const asked = publication?.asked ?? null;
+      try {
+        return await this.#signaling.offer(description, signal, isReconnection, asked);
+      } catch (error) {
+        if (!publication?.isRefusedBy(error)) throw error;
+        return this.#signaling.offer(description, signal, isReconnection);
+      }
     }
     /**
      * @param {RTCPeerConnection} peer
@@ -938,6 +1004,10 @@
     /** @param {object} params of a choice @returns {boolean} whether no newer choice has taken its place */
     isNewest(params) {
       return this.#settings.params === params;
+    }
+    /** @param {Pick<Connection, 'asked'>} link @returns {boolean} whether it was opened for what is wanted now */
+    isWanted({ asked }) {
+      return asked?.filter === this.#settings.filter && asked.params === this.#settings.params;
     }
     /**
      * @param {string | string[]} filter @param {object} params
@@ -1324,17 +1394,22 @@
    */
   var CONNECT_TIMEOUT_MS = 1e4;
   var RECONNECT_TIMEOUT_MS = 5e3;
+  /** When a call has moved, its old connection waits so long for the first frame of the new one. */
+  var SWAP_TIMEOUT_MS = 2e3;
   /** With less time left, another attempt is of no use. */
   var SHORTEST_ATTEMPT_MS = 1e3;
   /**
-   * The session that is kept connected. `opened` is called before `changed` tells of the new state. `takeBack`
-   * gives up a choice that was refused in an outage, where there is one. `refused` and `gone` end the session:
+   * The session that is kept connected. `opened` is called before `changed` tells of the new state. `isWanted`
+   * tells whether a link was opened for what is wanted now. `takeBack` gives up a choice that was refused in an
+   * outage, where there is one. `refused` and `gone` end the session:
    * the server refuses it, or the page's track has ended with its connection.
    * @typedef {object} Subscriber
+   * @property {Publication} publication
    * @property {() => MediaStreamTrack} camera
    * @property {() => 'closed' | 'open'} outage
    * @property {(message: any) => void} message
    * @property {(text: unknown) => void} data
+   * @property {(link: Connection) => boolean} isWanted
    * @property {(link: Connection) => void} opened
    * @property {() => void} changed
    * @property {() => boolean} takeBack
@@ -1352,6 +1427,12 @@
     #fault = null;
     /** The newest one. @type {Connection | null} */
     #link = null;
+    /** The one that is to take its place, while it opens. @type {Connection | null} */
+    #beside = null;
+    /** The newest one whose server drains. @type {Connection | null} */
+    #leaving = null;
+    /** @type {Picture | null} */
+    #picture = null;
     /** @type {Watch | null} */
     #watch = null;
     /** The newest outage. @type {Reconnection | null} */
@@ -1378,6 +1459,7 @@
     }
     /** @param {Picture} picture of the session @param {Promise<RTCIceServer[]>} iceServers @throws {Fault} */
     async open(picture, iceServers) {
+      this.#picture = picture;
       await this.#connectFirst(picture, iceServers);
       if (this.#isClosed || !picture.outlivesItsConnection) return;
       this.#watch = new Watch(picture, this.#signaling, {
@@ -1425,6 +1507,15 @@
     send() {
       if (this.#state === "live" && !this.#isClosed) this.#sendBy(this.#link);
     }
+    /**
+     * Makes another connection in the place of one that is live, for what only an offer can ask for.
+     * @returns {boolean} false where the page's track would end with it
+     */
+    renew() {
+      if (!this.#picture?.outlivesItsConnection || !this.#link || this.#state !== "live") return false;
+      this.#lose(this.#link, this.#picture);
+      return true;
+    }
     /** Looks, or tries again, without waiting for the next time to do so. */
     lookNow() {
       if (this.#state === "live") this.#watch?.look();
@@ -1444,6 +1535,7 @@
       this.#isClosed = true;
       this.#watch?.stop();
       this.#link?.close(reason);
+      this.#beside?.close(reason);
       this.#reconnection?.wake();
       this.#endPause();
       this.#settleWaiting(reason);
@@ -1455,13 +1547,8 @@
      * @throws {Fault}
      */
     async #connect(picture, iceServers, timeout_ms) {
-      const link = newLink(this.#settings, {
-        track: (track) => picture.show(track),
-        data: this.#on.data,
-        message: this.#on.message,
-        loss: () => this.#lose(link, picture),
-        isReconnection: this.#state === "reconnecting"
-      });
+      const isReconnection = this.#state === "reconnecting";
+      const link = this.#newLink(picture, (track) => picture.show(track), isReconnection);
       this.#link = link;
       await link.open(this.#on.camera(), iceServers, timeout_ms);
       this.#sendBy(link);
@@ -1469,6 +1556,84 @@
       this.#on.opened(link);
       this.#state = "live";
       this.#on.changed();
+    }
+    /**
+     * @param {Picture} picture
+     * @param {(track: MediaStreamTrack) => void} track
+     * @param {boolean} isReconnection
+     * @returns {Connection}
+     */
+    #newLink(picture, track, isReconnection) {
+      const link = newLink(this.#settings, {
+        track,
+        data: (text) => {
+          if (link === this.#link) this.#on.data(text);
+        },
+        message: (message) => {
+          if (link !== this.#link) return;
+          if (message.type === "stats" && message.draining_s !== void 0) this.#leave(link, picture);
+          this.#on.message(message);
+        },
+        loss: () => this.#lose(link, picture),
+        publication: this.#on.publication,
+        isReconnection
+      });
+      return link;
+    }
+    /**
+     * Moves the call to another server, or to the successor of its own, which still keeps it for a while.
+     * @param {Connection} old @param {Picture} picture
+     */
+    #leave(old, picture) {
+      if (old === this.#leaving || this.#state !== "live" || !picture.outlivesItsConnection) return;
+      this.#leaving = old;
+      // It may have expired in the call, which it does not end.
+      this.#settings.token?.forget();
+      this.#reconnection = new Reconnection({
+        areWanted: () => this.#isStillAt(old),
+        connect: () => this.#move(old, picture),
+        failed: () => {
+        },
+        takeBack: () => false,
+        // The old connection ends with its server, and that is an outage like any other.
+        refused: () => {
+        }
+      });
+      this.#reconnection.run();
+    }
+    /** @param {Connection} old */
+    #isStillAt(old) {
+      return old === this.#link && this.#state === "live" && !this.#isClosed;
+    }
+    /**
+     * Opens a connection beside the old one, and takes it once it has a picture.
+     * @param {Connection} old @param {Picture} picture @throws {Fault}
+     */
+    async #move(old, picture) {
+      /** @type {MediaStreamTrack[]} */
+      const tracks = [];
+      const link = this.#newLink(picture, (track) => tracks.push(track), true);
+      this.#beside = link;
+      try {
+        await link.open(this.#on.camera(), this.#signaling.iceServersOrFault(), RECONNECT_TIMEOUT_MS);
+      } finally {
+        this.#beside = null;
+      }
+      const moved = new Fault("connection_lost", "the call has moved to another connection");
+      // What has been chosen since the offer is in the next one, so nothing older is ever shown.
+      if (!this.#isStillAt(old) || !this.#on.isWanted(link)) {
+        link.close(moved);
+        throw moved;
+      }
+      this.#link = link;
+      const swapped = new Promise((resolve) => picture.show(tracks[0], () => resolve(void 0)));
+      this.#sendBy(link);
+      link.control?.changeOutage(this.#on.outage()).catch(() => {
+      });
+      this.#on.opened(link);
+      this.#on.changed();
+      await Promise.race([swapped, pause(SWAP_TIMEOUT_MS)]);
+      old.close(moved);
     }
     /** @param {Connection | null} link */
     #sendBy(link) {
@@ -1491,12 +1656,12 @@
           await this.#connect(picture, this.#signaling.iceServersOrFault(), RECONNECT_TIMEOUT_MS);
           this.#settleWaiting(null);
         },
-        failed: (failure) => {
-          this.#fault = failure;
+        failed: (failure2) => {
+          this.#fault = failure2;
         },
-        takeBack: (failure) => {
+        takeBack: (failure2) => {
           const isTakenBack = this.#on.takeBack();
-          if (isTakenBack) this.#settleWaiting(failure);
+          if (isTakenBack) this.#settleWaiting(failure2);
           return isTakenBack;
         },
         refused: this.#on.refused
@@ -2277,6 +2442,9 @@
     #surface = newSurface();
     #endFiltered = () => {
     };
+    /** Ends the feed of the connection before, which shows until the newest one has a frame. */
+    #endOlder = () => {
+    };
     /** @type {(() => void) | null} */
     #endRaw = null;
     #filteredAt_ms = performance.now();
@@ -2322,12 +2490,25 @@
     silence_ms(now_ms) {
       return now_ms - this.#filteredAt_ms;
     }
-    /** @param {MediaStreamTrack} filtered of a new connection */
-    show(filtered) {
-      this.#endFiltered();
+    /**
+     * Shows a new connection's frames. Those of the connection before show until the first of them comes.
+     * @param {MediaStreamTrack} filtered of a new connection
+     * @param {() => void} [onFirst] called with its first frame
+     */
+    show(filtered, onFirst = () => {
+    }) {
+      this.#endOlder();
+      this.#endOlder = this.#endFiltered;
       // A new connection numbers its frames anew, and all of them show what it was opened for.
+      if (this.#gate) this.#endOlder();
       this.#openGate();
+      let isFirst = true;
       this.#endFiltered = this.#surface.feed(filtered, (rtpTimestamp) => {
+        if (isFirst) {
+          isFirst = false;
+          this.#endOlder();
+          onFirst();
+        }
         this.#filteredAt_ms = performance.now();
         this.#tellsTimestamps = rtpTimestamp !== void 0;
         if (this.#isHeld) {
@@ -2349,6 +2530,7 @@
      * @param {number | null} first RTP timestamp of that frame, null where it is unknown
      */
     async showFrom(first) {
+      this.#endOlder();
       if (first === null || !this.#tellsTimestamps) return pause(FLUSH_MS);
       this.#openGate();
       let isOpen = false;
@@ -2404,6 +2586,7 @@
       this.#surface.repeat();
     }
     close() {
+      this.#endOlder();
       this.#endFiltered();
       this.#openGate();
       this.hideRaw();
@@ -2484,6 +2667,213 @@
   };
   /** The page has one set, since a filter stays private in all of its sessions. */
   var privateFilters = new PrivateFilters();
+
+  // shim/publication.js
+  /**
+   * What one session publishes: what the page wants, what the server has granted, who watches.
+   */
+  /**
+   * @import { P2PCameraPublication } from "./api.js"
+   * @import { Microphones } from "./microphones.js"
+   * @import { Settings } from "./settings.js"
+   *
+   * `name` is true where the server is to make one that cannot be guessed.
+   * @typedef {{name: string | true, sound: boolean}} PublishWish
+   *
+   * What an offer says of it. `takesOver`: whether in the place of another publisher.
+   * @typedef {{name: string | true, publisher: string, takesOver: boolean}} AskedToPublish
+   */
+  /** Refusals that keep the picture from others, and not from the page. */
+  var OF_PUBLISHING = /* @__PURE__ */ new Set(["stream_forbidden", "stream_taken", "taken_over"]);
+  var PUBLISHER_BYTES = 16;
+  var Publication = class {
+    #settings;
+    #microphones;
+    #changed;
+    /** @type {PublishWish | null} */
+    #wish = null;
+    /** @type {P2PCameraPublication | null} */
+    #told = null;
+    /** Why nothing is published any more. @type {Fault | null} */
+    fault = null;
+    /** By this the server knows the publisher again after an outage. */
+    #publisher = "";
+    /** Whether the connection has a section for sound. */
+    #isHeard = false;
+    /**
+     * @param {Settings} settings of the session
+     * @param {Microphones} microphones of the page
+     * @param {(publication: P2PCameraPublication | null, fault: Fault | null) => void} changed
+     */
+    constructor(settings, microphones, changed) {
+      this.#settings = settings;
+      this.#microphones = microphones;
+      this.#changed = changed;
+    }
+    /** What the page is told; null while nothing is published. */
+    get told() {
+      return this.#told;
+    }
+    get isWanted() {
+      return this.#wish !== null;
+    }
+    /** @returns {AskedToPublish | null} for an offer or a change */
+    get asked() {
+      if (this.#wish === null) return null;
+      // Somebody else may publish under the name after an outage, and then goes on.
+      return { name: this.#wish.name, publisher: this.#publisher, takesOver: this.#told === null };
+    }
+    /** What is to be sent besides the picture: the page mutes it as it mutes its microphone. */
+    get sound() {
+      return this.#wish?.sound ? this.#microphones.current : null;
+    }
+    /** @param {PublishWish} wish another name than the one before begins anew */
+    want({ name, sound }) {
+      const before = this.#wish;
+      const isSame = before !== null && (name === true || name === before.name);
+      this.#wish = { name: isSame ? before.name : name, sound };
+      this.fault = null;
+      if (isSame) return;
+      this.#told = null;
+      const bytes = crypto.getRandomValues(new Uint8Array(PUBLISHER_BYTES));
+      this.#publisher = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    }
+    /** Notes that the server publishes. @param {string} name @param {boolean} isHeard whether the sound is sent too */
+    grant(name, isHeard) {
+      const wish = this.#wish;
+      if (wish === null || wish.name !== true && wish.name !== name) return;
+      this.#wish = { ...wish, name };
+      this.#isHeard = isHeard;
+      this.#tell(name, this.#told?.viewers ?? 0);
+    }
+    /** Publishes no longer. @param {Fault | null} fault null: the page wants it so */
+    drop(fault) {
+      if (this.#wish === null) return;
+      this.#wish = this.#told = null;
+      this.fault = fault;
+      this.#changed(null, fault);
+    }
+    /** @param {unknown} fault of an offer @returns {boolean} whether it is of publishing alone, which is given up then */
+    isRefusedBy(fault) {
+      if (this.#wish === null || !(fault instanceof Fault) || !OF_PUBLISHING.has(fault.code)) return false;
+      this.drop(fault);
+      return true;
+    }
+    /** @param {{publish?: string, viewers?: number}} stats of the server */
+    noteStats({ publish: name, viewers = 0 }) {
+      if (name !== void 0 && name === this.#told?.name) this.#tell(name, viewers);
+    }
+    /** @param {string} name @param {number} viewers */
+    #tell(name, viewers) {
+      const sound = this.#isHeard && this.sound !== null;
+      const told = this.#told;
+      if (told?.name === name && told.viewers === viewers && told.sound === sound) return;
+      const watchUrl = new URL(`watch/${name}`, this.#settings.server).href;
+      this.#told = Object.freeze({ name, watchUrl, viewers, sound });
+      this.#changed(this.#told, null);
+    }
+  };
+
+  // shim/publish_switch.js
+  /**
+   * Begins to publish and ends it, whatever state the session's connection is in.
+   */
+  var PublishSwitch = class {
+    #publication;
+    #connection;
+    #opened;
+    /** What the connection sends now. @type {MediaStreamTrack | null} */
+    #sent = null;
+    /** Grows with each wish: the last one holds. */
+    #wishes = 0;
+    /**
+     * @param {Publication} publication
+     * @param {KeptConnection} connection
+     * @param {() => Promise<void>} opened returns when there is a first connection; throws where the session has ended
+     */
+    constructor(publication, connection, opened) {
+      this.#publication = publication;
+      this.#connection = connection;
+      this.#opened = opened;
+    }
+    /**
+     * Returns when others can watch.
+     * @param {PublishWish} wish @returns {Promise<P2PCameraPublication>} @throws {Fault}
+     */
+    async to(wish) {
+      const publication = this.#publication;
+      const number = ++this.#wishes;
+      publication.want(wish);
+      await this.#connected();
+      if (number === this.#wishes && publication.isWanted && publication.told === null) await this.#change();
+      if (number === this.#wishes) await this.sendSound();
+      if (number !== this.#wishes || publication.told === null) {
+        throw publication.fault ?? new Fault("closed", "the page has asked for something else since");
+      }
+      return publication.told;
+    }
+    /** Sends the sound that is wanted now. Only an offer can bring it, so the first one takes a new connection. */
+    async sendSound() {
+      const publication = this.#publication;
+      const { link, state } = this.#connection;
+      if (publication.told === null || state !== "live" || !link?.sendSound) return;
+      const { sound, told } = publication;
+      if (sound === this.#sent) return;
+      this.#sent = sound;
+      if (link.sendSound(sound)) return publication.grant(told.name, sound !== null);
+      if (this.#connection.renew()) await this.#connected();
+    }
+    /** Publishes no longer. Where the server cannot be told, the next connection does not ask for it. */
+    async end() {
+      this.#wishes += 1;
+      this.#publication.drop(null);
+      const { link } = this.#connection;
+      this.#quiet();
+      if (link?.id) await link.publish?.(null).catch(() => {
+      });
+    }
+    /** Takes note of what a new connection publishes. @param {Connection} link */
+    noteOpened(link) {
+      this.#sent = link.sound ?? null;
+      if (!link.published) return;
+      if (this.#publication.isWanted) this.#publication.grant(link.published, link.sendsSound === true);
+      else this.end();
+    }
+    /** Another one publishes under the name. @param {Fault} fault */
+    noteTakenOver(fault) {
+      this.#quiet();
+      this.#publication.drop(fault);
+    }
+    #quiet() {
+      this.#connection.link?.sendSound?.(null);
+      this.#sent = null;
+    }
+    /** @throws {Fault} */
+    async #connected() {
+      await this.#opened();
+      if (this.#connection.state === "reconnecting") await this.#connection.outageEnded();
+    }
+    /** @throws {Fault} */
+    async #change() {
+      const publication = this.#publication;
+      const { link } = this.#connection;
+      const { asked } = publication;
+      if (!link?.publish || !asked) throw new Fault("bad_settings", "this page cannot publish");
+      try {
+        publication.grant(await link.publish(asked), false);
+      } catch (error) {
+        const fault = (
+          /** @type {Fault} */
+          error
+        );
+        const isElsewhere = fault.code === "stream_elsewhere" && this.#connection.renew();
+        // A name of another of the server's processes takes a new offer, and so does a connection that was lost.
+        if (isElsewhere || fault.code === "connection_lost") return this.#connected();
+        publication.drop(fault);
+        throw fault;
+      }
+    }
+  };
 
   // shim/raw_guard.js
   /**
@@ -2580,6 +2970,8 @@
     #guard;
     #connection;
     #switch;
+    #publication;
+    #publishing;
     #tracks;
     #data;
     #listensForData = false;
@@ -2598,24 +2990,33 @@
     /**
      * @param {MediaStreamTrack} camera
      * @param {Settings} settings
+     * @param {Microphones} microphones of the page
      * @param {(type: string, detail: object) => void} notify
      */
-    constructor(camera, settings, notify) {
+    constructor(camera, settings, microphones, notify) {
       this.#settings = settings;
       this.#notify = notify;
       this.#data = new PictureData((data) => notify("data", data));
       const signaling = newSignaling(settings);
       this.#choices = new Choices(settings, privateFilters);
       this.#guard = new RawGuard(settings, this.#choices, privateFilters, signaling);
+      this.#publication = new Publication(
+        settings,
+        microphones,
+        (publication, fault) => notify("publication", { publication, fault })
+      );
       this.#connection = new KeptConnection(settings, signaling, {
+        publication: this.#publication,
         camera: () => this.camera,
         outage: () => this.#choices.outage,
         message: (message) => this.#receive(message),
         data: (text) => this.#data.receive(text),
+        isWanted: (link) => this.#choices.isWanted(link),
         opened: (link) => {
           this.#choices.noteOpened(link);
           if (this.#listensForData) link.listenForData?.();
           this.#guard.obey();
+          this.#publishing.noteOpened(link);
         },
         changed: () => notify("statechange", {}),
         takeBack: () => this.#choices.takeBack(),
@@ -2623,6 +3024,11 @@
         gone: (fault) => this.#finish("failed", fault)
       });
       this.#switch = new FilterSwitch(this.#choices, this.#connection, this.#guard, () => this.#requireOpen());
+      this.#publishing = new PublishSwitch(this.#publication, this.#connection, async () => {
+        await this.#opening?.catch(() => {
+        });
+        this.#requireOpen();
+      });
       this.#tracks = new PageTracks(camera, {
         changed: () => this.#connection.send(),
         allStopped: () => this.close()
@@ -2648,6 +3054,9 @@
     get stats() {
       return this.#stats;
     }
+    get publication() {
+      return this.#publication.told;
+    }
     get camera() {
       return this.#tracks.camera;
     }
@@ -2671,6 +3080,22 @@
     /** @param {string | string[]} name @param {object} [params] @throws {Fault} */
     async setFilter(name, params = {}) {
       await this.#switch.to(name, params);
+    }
+    /** Lets the first offer ask for it. @param {PublishWish} wish */
+    wantPublished(wish) {
+      this.#publication.want(wish);
+    }
+    /** @param {PublishWish} wish @throws {Fault} */
+    async publish(wish) {
+      this.#requireOpen();
+      return this.#publishing.to(wish);
+    }
+    async unpublish() {
+      await this.#publishing.end();
+    }
+    /** Sends the microphone that the page has now, where it publishes one. */
+    followMicrophone() {
+      this.#publishing.sendSound().catch((error) => console.warn(`p2pcamera: ${error.message}`));
     }
     /** Covers the picture until another choice is accepted. */
     hold() {
@@ -2746,10 +3171,14 @@
           this.#choices.notePrivate(message.private);
           this.#guard.obey();
         }
+        this.#publication.noteStats(message);
+        this.followMicrophone();
         this.#notify("stats", { stats: this.#stats });
       } else if (message.type === "progress") {
         const { filter, text, fraction } = message;
         this.#notify("progress", { filter, text, fraction });
+      } else if (message.type === "error" && message.of === "publication") {
+        this.#publishing.noteTakenOver(faultFromError(message.error));
       } else if (message.type === "error") {
         const choice = message.filter ? this.#choices.noteGoneBack(message) : null;
         this.#guard.obey();
@@ -2781,6 +3210,7 @@
         picture?.close();
       }
       this.#notify("statechange", {});
+      this.#publication.drop(null);
     }
   };
   /**
@@ -2791,19 +3221,132 @@
     return jsonText([getTrackSettings.call(camera).deviceId, server, filter, params]);
   }
 
+  // shim/findings.js
+  /**
+   * What a step of a check has found.
+   */
+  /**
+   * @import { P2PCameraStep } from "./api.js"
+   * @typedef {Omit<P2PCameraStep, 'name'>} Finding
+   */
+  /** @param {object} detail @returns {Finding} */
+  function ok(detail) {
+    return { outcome: "ok", code: "", message: "", detail };
+  }
+  /** @param {string} code @param {string} message @param {object} detail @returns {Finding} */
+  function note(code, message, detail) {
+    return { outcome: "note", code, message, detail };
+  }
+  /** @param {string} code @param {string} message @param {object} [detail] @returns {Finding} */
+  function failure(code, message, detail = {}) {
+    return { outcome: "fail", code, message, detail };
+  }
+  /** @param {any} error @returns {Finding} */
+  function failed(error) {
+    // The browser's own errors have a name; of ours, the code says more.
+    const code = typeof error?.code === "string" ? error.code : String(error?.name ?? "error");
+    const fault = [error, error?.cause].find((one) => one instanceof Fault);
+    const detail = fault ? { status: fault.status, trouble: fault.trouble } : {};
+    return failure(code, String(error?.message ?? error), detail);
+  }
+
+  // shim/relays.js
+  /**
+   * Trials of TURN servers: does each relay, and do relays reach the server?
+   */
+  var RELAY_TIMEOUT_MS = 6e3;
+  var WAY_TIMEOUT_MS = 1e4;
+  /** Of `icecandidateerror` (W3C WebRTC): the first is of TURN (RFC 8656), the other of no answer at all. */
+  var UNAUTHORIZED = 401;
+  var UNREACHABLE = 701;
+  /**
+   * @typedef {"ok" | "unreachable" | "credentials" | "refused"} Relaying
+   * @typedef {{server: RTCIceServer, url: string, outcome: Relaying, reason: string}} Trial `reason` is the relay's own
+   */
+  /**
+   * @param {RTCIceServer[]} iceServers
+   * @returns {RTCIceServer[]} those of TURN, one for each address
+   */
+  function relaysOf(iceServers) {
+    return iceServers.flatMap(
+      ({ urls, ...rest }) => asList(urls).filter((url) => url.startsWith("turn")).map((url) => ({ ...rest, urls: url }))
+    );
+  }
+  /** @param {RTCIceServer} server one address @returns {Promise<Trial>} */
+  async function tryRelay(server) {
+    const url = String(server.urls);
+    const peer = new RTCPeerConnection({ iceServers: [server], iceTransportPolicy: "relay" });
+    /** @type {Relaying} */
+    let outcome = "unreachable";
+    let reason = "";
+    try {
+      peer.createDataChannel("probe");
+      const relays = new Promise((resolve) => {
+        setTimeout(() => resolve(false), RELAY_TIMEOUT_MS);
+        peer.addEventListener("icecandidate", ({ candidate }) => {
+          if (candidate?.candidate) resolve(true);
+          else if (candidate === null) resolve(false);
+        });
+      });
+      peer.addEventListener("icecandidateerror", ({ errorCode, errorText }) => {
+        if (errorCode === UNREACHABLE) return;
+        outcome = errorCode === UNAUTHORIZED ? "credentials" : "refused";
+        reason = `${errorCode} ${errorText}`.trim();
+      });
+      await peer.setLocalDescription(await peer.createOffer());
+      if (await relays) outcome = "ok";
+      return { server, url, outcome, reason };
+    } finally {
+      peer.close();
+    }
+  }
+  /**
+   * Makes a call through these relays alone, and ends it.
+   * @param {RTCIceServer[]} iceServers
+   * @param {import("./settings.js").Settings} settings
+   * @returns {Promise<boolean | null>} null where the service has opened no session
+   */
+  async function reachServer(iceServers, settings) {
+    const signaling = new Signaling(settings);
+    /** @type {string | null} */
+    let session = null;
+    const peer = new RTCPeerConnection({ iceServers, iceTransportPolicy: "relay" });
+    try {
+      peer.addTransceiver("video", { direction: "sendrecv" });
+      const connected = new Promise((resolve) => {
+        setTimeout(() => resolve(false), WAY_TIMEOUT_MS);
+        peer.addEventListener("iceconnectionstatechange", () => {
+          const { iceConnectionState: state } = peer;
+          if (state === "connected" || state === "completed") resolve(true);
+          else if (state === "failed") resolve(false);
+        });
+      });
+      // The server needs no candidate: it is found by the page's own checks.
+      await peer.setLocalDescription(await peer.createOffer());
+      const description = (
+        /** @type {RTCSessionDescription} */
+        peer.localDescription
+      );
+      const signal = AbortSignal.timeout(WAY_TIMEOUT_MS);
+      const made = await signaling.offer(description, signal, false).catch(() => null);
+      if (made === null) return null;
+      session = made.id;
+      await peer.setRemoteDescription({ type: "answer", sdp: made.sdp });
+      return await connected;
+    } finally {
+      peer.close();
+      if (session !== null) signaling.end(session).catch(() => {
+      });
+    }
+  }
+
   // shim/connection_check.js
   /**
    * Tries each step between the camera and its filtered picture, in the order in which they depend on each other.
    *
    * Every outcome comes from a trial. A step is skipped where one that it needs has failed.
    */
-  /**
-   * @import { P2PCamera, P2PCameraCheck, P2PCameraCheckOptions, P2PCameraSession, P2PCameraStep } from "./api.js"
-   * @import { Settings } from "./settings.js"
-   * @typedef {Omit<P2PCameraStep, 'name'>} Finding
-   */
   var ANSWER_TIMEOUT_MS = 5e3;
-  var RELAY_TIMEOUT_MS = 6e3;
   var PICTURE_TIMEOUT_MS = 1e4;
   /** @type {Finding} */
   var SKIPPED = { outcome: "skip", code: "", message: "", detail: {} };
@@ -2811,7 +3354,7 @@
     #page;
     #settings;
     #options;
-    /** @type {Map<string, Finding>} */
+    /** @type {Map<P2PCameraStep["name"], Finding>} */
     #found = /* @__PURE__ */ new Map();
     /** @type {P2PCameraSession | null} */
     #session;
@@ -2828,7 +3371,7 @@
     }
     /** @returns {Promise<P2PCameraCheck>} */
     async run() {
-      /** @type {[P2PCameraStep["name"], string[], () => Promise<Finding>][]} */
+      /** @type {[P2PCameraStep["name"], P2PCameraStep["name"][], () => Promise<Finding>][]} */
       const steps = [
         ["server", [], () => this.#server()],
         ["token", ["server"], () => this.#token()],
@@ -2841,8 +3384,8 @@
       const told = [];
       try {
         for (const [name, needs, work] of steps) {
-          const isReady = needs.every((need) => ["ok", "note"].includes(this.#found.get(need)?.outcome ?? ""));
-          const isWanted = this.#options.camera !== false || !["camera", "path", "picture"].includes(name);
+          const isReady = needs.every((need) => this.#isWell(need));
+          const isWanted = !this.#unwanted.includes(name);
           const finding = isReady && isWanted ? await work().catch(failed) : SKIPPED;
           this.#found.set(name, finding);
           const step = Object.freeze({ name, ...finding });
@@ -2852,8 +3395,17 @@
       } finally {
         for (const track of this.#stream?.getTracks() ?? []) track.stop();
       }
-      const failure = told.find(({ outcome }) => outcome === "fail") ?? null;
-      return Object.freeze({ ok: failure === null, failure, steps: Object.freeze(told) });
+      const first = told.find(({ outcome }) => outcome === "fail") ?? null;
+      return Object.freeze({ ok: first === null, failure: first, steps: Object.freeze(told) });
+    }
+    /** @returns {P2PCameraStep["name"][]} */
+    get #unwanted() {
+      if (this.#options.camera === false) return ["camera", "path", "picture"];
+      return this.#options.path === false ? ["path", "picture"] : [];
+    }
+    /** @param {P2PCameraStep["name"]} name */
+    #isWell(name) {
+      return ["ok", "note"].includes(this.#found.get(name)?.outcome ?? "");
     }
     async #server() {
       const { server } = this.#settings;
@@ -2863,40 +3415,62 @@
       const response = await answerOf(new URL("healthz", server));
       const ms = Math.round(performance.now() - began_ms);
       if (response?.ok) return ok({ ms });
-      if (response) throw new Fault("bad_answer", `${server} answers ${response.status}`);
+      if (response) {
+        const { status } = response;
+        return failure("bad_answer", `${server} answers ${status}`, { server, status });
+      }
       // An opaque answer only tells that there is one.
       if (await answerOf(new URL("healthz", server), { mode: "no-cors" })) {
-        throw refusal("origin_refused", `the service at ${server} does not allow this page's origin`);
+        const message = `the service at ${server} does not allow this page's origin`;
+        return failure("origin_refused", message, { server });
       }
-      throw new Fault("unreachable", `nothing answers at ${server}`);
+      return failure("unreachable", `nothing answers at ${server}`, { server });
     }
     async #token() {
       this.#offers = await new Signaling(this.#settings).filters();
       return ok({});
     }
     async #filter() {
+      /** @type {{filters: any[], default: string}} */
       const { filters, default: preset } = this.#offers;
       const names = asList(this.#settings.filter ?? preset);
-      for (const name of names) {
-        const offer = filters.find((one) => one.name === name);
-        if (!offer) throw refusal("unknown_filter", `no worker serves ${name}`);
+      const chosen = names.map((name) => filters.find((one) => one.name === name));
+      const workers = Math.min(...chosen.map((offer) => offer?.workers ?? 0));
+      const detail = { names, workers, all_workers: Math.max(0, ...filters.map((one) => one.workers)) };
+      const absent = names.find((_, place) => !chosen[place]);
+      if (absent !== void 0) return failure("unknown_filter", `no worker serves ${absent}`, detail);
+      for (const offer of chosen) {
+        const trouble = troubleOf(offer);
         if (offer.state === "failed") {
-          throw refusal("cannot_run", `${name}: ${offer.reason}; ${offer.remedy}`);
+          const message = `${offer.name}: ${offer.reason}; ${offer.remedy}`;
+          return failure("cannot_run", message, { ...detail, trouble });
         }
-        if (offer.workers === 0) throw refusal("no_worker", `no live worker serves ${name}`);
+        if (offer.workers === 0) return failure("no_worker", `no live worker serves ${offer.name}`, detail);
+        if (trouble && offer.state !== "loading") {
+          const { size_bytes } = offer;
+          return note(trouble.code, `${offer.name}: ${trouble.text}`, { ...detail, trouble, size_bytes });
+        }
         if (offer.state !== "loaded") {
-          return note(offer.state, `${name} is loaded when it is first used`, { names });
+          return note(offer.state, `${offer.name} is loaded when it is first used`, detail);
         }
       }
-      return ok({ names });
+      return ok(detail);
     }
     async #relay() {
-      const servers = await newSignaling(this.#settings).iceServersOrFault();
-      const relays = servers.filter(({ urls }) => asList(urls).some((url) => url.startsWith("turn")));
+      const relays = relaysOf(await newSignaling(this.#settings).iceServersOrFault());
       if (relays.length === 0) return note("no_relay", "the service names no TURN server", {});
-      const reason = await whyNoRelay(relays);
-      if (reason !== null) throw new Fault("no_relay", reason || "no TURN server has answered");
-      return ok({ urls: asList(relays[0].urls) });
+      const trials = await Promise.all(relays.map(tryRelay));
+      const good = trials.filter(({ outcome }) => outcome === "ok");
+      const urls = good.map(({ url }) => url);
+      const detail = { urls, tried: trials.map(({ url, outcome, reason: reason2 }) => ({ url, outcome, reason: reason2 })) };
+      // What a relay has said tells more than the silence of another.
+      const reason = trials.find((one) => one.reason)?.reason;
+      if (good.length === 0) return failure("no_relay", reason ?? "no TURN server has answered", detail);
+      const servers = good.map(({ server }) => server);
+      if (this.#isWell("filter") && await reachServer(servers, this.#settings) === false) {
+        return failure("relay_blocked", `${urls.join(", ")}: no way to the service`, detail);
+      }
+      return good.length === trials.length ? ok(detail) : note("some_relays", "not all of them relay", detail);
     }
     async #camera() {
       const running = this.#session?.camera;
@@ -2932,75 +3506,139 @@
       return ok({ ms: Math.round(await session.ping()), isRelayed, protocol: ends[0]?.protocol ?? "" });
     }
     async #picture() {
-      const session = this.#session;
+      const session = (
+        /** @type {P2PCameraSession} */
+        this.#session
+      );
       const page = this.#page;
+      const listening = new AbortController();
       /** @type {any} */
-      let quality = null;
-      const isLive = await new Promise((resolve) => {
-        const timer = setTimeout(() => resolve(false), PICTURE_TIMEOUT_MS);
-        page.addEventListener("quality", function heard({ detail }) {
-          if (detail.session !== session) return;
-          quality = detail.quality;
-          if (quality.picture !== "live" || quality.latency_ms === null) return;
-          page.removeEventListener("quality", heard);
-          clearTimeout(timer);
-          resolve(true);
+      let fault = null;
+      /** @type {any} */
+      const quality = await new Promise((resolve) => {
+        setTimeout(() => resolve(null), PICTURE_TIMEOUT_MS);
+        const listen = (type, hear) => {
+          const heard = ({ detail: detail2 }) => {
+            if (detail2.session === session) hear(detail2);
+          };
+          page.addEventListener(type, heard, { signal: listening.signal });
+        };
+        listen("fault", (detail2) => {
+          fault = detail2.fault;
+        });
+        listen("quality", (detail2) => {
+          if (detail2.quality.picture === "live" && detail2.quality.latency_ms !== null) resolve(detail2.quality);
         });
       });
-      if (isLive) return ok({ ...quality });
-      const { trouble } = session?.stats ?? {};
-      throw trouble ? refusal("cannot_run", trouble.text) : new Fault("timeout", "no filtered picture has come back");
+      listening.abort();
+      const { filters, worker, state, trouble = fault?.trouble ?? null } = session.stats ?? {};
+      if (quality) return ok({ ...quality, filters, worker });
+      const detail = { picture: state ?? "waiting", trouble, seconds: PICTURE_TIMEOUT_MS / 1e3 };
+      if (trouble) return failure("cannot_run", trouble.text, detail);
+      return failure(fault?.code ?? "timeout", fault?.message ?? "no filtered picture has come back", detail);
     }
   };
-  /** @param {string} code of the service's errors @param {string} message */
-  function refusal(code, message) {
-    return new Fault(code, message);
-  }
-  /** @param {object} detail @returns {Finding} */
-  function ok(detail) {
-    return { outcome: "ok", code: "", message: "", detail };
-  }
-  /** @param {string} code @param {string} message @param {object} detail @returns {Finding} */
-  function note(code, message, detail) {
-    return { outcome: "note", code, message, detail };
-  }
-  /** @param {any} error @returns {Finding} */
-  function failed(error) {
-    // The browser's own errors have a name; of ours, the code says more.
-    const code = typeof error?.code === "string" ? error.code : String(error?.name ?? "error");
-    return { outcome: "fail", code, message: String(error?.message ?? error), detail: {} };
+  /** @param {any} offer of `GET /filters` @returns {P2PCameraTrouble | null} what is in its way */
+  function troubleOf({ name, reason_code: code, reason, reason_detail: detail, remedy }) {
+    return code ? { filter: name, code, text: reason ?? "", detail: detail ?? "", remedy: remedy ?? "" } : null;
   }
   /** @param {URL} address @param {RequestInit} [init] */
   function answerOf(address, init = {}) {
     const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
     return fetchNative(address, { cache: "no-store", credentials: "omit", signal, ...init }).catch(() => null);
   }
-  /** @param {RTCIceServer[]} iceServers with TURN @returns {Promise<string | null>} null: one relays; empty: no answer */
-  async function whyNoRelay(iceServers) {
-    const peer = new RTCPeerConnection({ iceServers, iceTransportPolicy: "relay" });
-    let reason = "";
-    try {
-      peer.createDataChannel("probe");
-      const outcome = new Promise((resolve) => {
-        setTimeout(() => resolve(false), RELAY_TIMEOUT_MS);
-        peer.addEventListener("icecandidate", ({ candidate }) => {
-          if (candidate?.candidate) resolve(true);
-          else if (candidate === null) resolve(false);
-        });
-      });
-      peer.addEventListener("icecandidateerror", ({ errorCode, errorText }) => {
-        reason = `${errorCode} ${errorText}`.trim();
-      });
-      await peer.setLocalDescription();
-      return await outcome ? null : reason;
-    } finally {
-      peer.close();
-    }
-  }
   /** @param {MediaStreamTrack} track */
   function describe(track) {
     const { width = 0, height = 0 } = track.getSettings();
     return { label: track.label, width, height };
+  }
+
+  // shim/microphones.js
+  /**
+   * The microphones that the page has been given, as the browser gave them: the page mutes and stops them.
+   */
+  var Microphones = class {
+    /** @type {MediaStreamTrack[]} */
+    #given = [];
+    /** @param {MediaStreamTrack} microphone */
+    note(microphone) {
+      this.#given = [...this.#given.filter(isLive), microphone];
+    }
+    /** The one that the page has had for longest, of those that it has not stopped. */
+    get current() {
+      return this.#given.find(isLive) ?? null;
+    }
+  };
+  /** @param {MediaStreamTrack} track */
+  function isLive({ readyState }) {
+    return readyState === "live";
+  }
+
+  // shim/publishing.js
+  /**
+   * Which of the page's sessions publishes: one at a time, as long as the page wants it.
+   */
+  var NAME = /^[A-Za-z0-9_-]{1,64}$/;
+  var Publishing = class {
+    #wish;
+    /** The one that publishes, or is to. @type {CameraSession | null} */
+    #session = null;
+    /** @param {PublishWish | null} wish of the script tag */
+    constructor(wish) {
+      this.#wish = wish;
+    }
+    /** @returns {P2PCameraPublication | null} */
+    get told() {
+      return this.#session?.publication ?? null;
+    }
+    /** Lets a new session publish, unless another one does. @param {CameraSession} session */
+    begin(session) {
+      if (this.#wish === null || this.#session !== null) return;
+      this.#session = session;
+      session.wantPublished(this.#wish);
+    }
+    /**
+     * @param {PublishWish} wish @param {readonly CameraSession[]} sessions that are open
+     * @returns {Promise<P2PCameraPublication | null>} null: the next camera is published
+     * @throws {Fault}
+     */
+    async to(wish, sessions) {
+      this.#wish = wish;
+      this.#session ??= sessions.at(-1) ?? null;
+      return await this.#session?.publish(wish) ?? null;
+    }
+    async end() {
+      const session = this.#session;
+      this.#wish = this.#session = null;
+      await session?.unpublish();
+    }
+    /** Takes note of news. @param {CameraSession} session @param {P2PCameraPublication | null} publication */
+    note(session, publication) {
+      if (session !== this.#session || this.#wish === null) return;
+      if (publication === null) this.#wish = this.#session = null;
+      else this.#wish = { ...this.#wish, name: publication.name };
+    }
+    /**
+     * Lets another one publish in the place of a session that has ended.
+     * @param {CameraSession} session @param {readonly CameraSession[]} sessions that are open
+     */
+    noteEnd(session, sessions) {
+      if (session !== this.#session) return;
+      this.#session = null;
+      const wish = this.#wish;
+      // A page that goes away ends all of them, one after the other.
+      queueMicrotask(() => {
+        const other = sessions.filter(({ isOpen }) => isOpen).at(-1);
+        if (wish === null || other === void 0 || this.#session !== null || wish !== this.#wish) return;
+        this.to(wish, [other]).catch((error) => console.warn(`p2pcamera: ${error.message}`));
+      });
+    }
+  };
+  /** @param {unknown} name of a stream; nothing: one that cannot be guessed @returns {string | true} @throws {Fault} */
+  function checkedStream(name) {
+    if (name === void 0 || name === null || name === "") return true;
+    if (typeof name === "string" && NAME.test(name)) return name;
+    throw new Fault("bad_settings", `a stream's name has 1 to 64 letters, digits, - or _, not ${name}`);
   }
 
   // shim/quality.js
@@ -3302,6 +3940,7 @@
    * @property {TokenSource | undefined} token
    * @property {'untouched' | 'sync'} audio
    * @property {'off' | 'self'} mirror
+   * @property {PublishWish | null} publish null: nobody else sees the picture
    * @property {Fault | null} fault of the script tag
    */
   /**
@@ -3314,7 +3953,7 @@
    * @returns {Settings}
    */
   function readSettings(script, baseUrl) {
-    const { filter, params, outage, token, tokenUrl, server, audio, mirror } = script?.dataset ?? {};
+    const { filter, params, outage, token, tokenUrl, server, audio, mirror, publish, publishSound } = script?.dataset ?? {};
     /** @type {Settings} */
     const settings = {
       server: "",
@@ -3324,12 +3963,15 @@
       token: void 0,
       audio: "untouched",
       mirror: "off",
+      publish: null,
       fault: null
     };
     try {
       settings.outage = checkedOutage(outage ?? "closed");
       settings.audio = checkedAudio(audio ?? "untouched");
       settings.mirror = checkedMirror(mirror ?? "off");
+      const sound = checkedPublishSound(publishSound ?? "off") === "on";
+      if (publish !== void 0) settings.publish = { name: checkedStream(publish), sound };
       settings.token = tokenSource(token, tokenUrl, baseUrl);
       settings.filter = filterFromText(filter ?? "");
       settings.params = paramsFromText(params ?? "{}");
@@ -3379,6 +4021,11 @@
   function checkedMirror(value) {
     if (value === "off" || value === "self") return value;
     throw new Fault("bad_settings", `mirror is off or self, not ${value}`);
+  }
+  /** @param {string} value @returns {'off' | 'on'} @throws {Fault} */
+  function checkedPublishSound(value) {
+    if (value === "off" || value === "on") return value;
+    throw new Fault("bad_settings", `data-publish-sound is off or on, not ${value}`);
   }
 
   // shim/opening.js
@@ -3952,6 +4599,8 @@
     /** @type {Set<Sound>} */
     #sounds = /* @__PURE__ */ new Set();
     #listensForData = false;
+    #publishing;
+    #microphones = new Microphones();
     #quality = new QualityNews((session, quality) => {
       this.dispatchEvent(new CustomEvent("quality", { detail: { session, quality } }));
     });
@@ -3965,6 +4614,10 @@
       super();
       this.#settings = settings;
       this.#browser = browser;
+      this.#publishing = new Publishing(settings.publish ?? null);
+    }
+    get publication() {
+      return this.#publishing.told;
     }
     get sessions() {
       return Object.freeze([...this.#sessions]);
@@ -4054,6 +4707,13 @@
       this.#raw.clear();
       for (const face of rawFaces) face.end();
     }
+    /** @param {string | null} [name] @param {P2PCameraPublishOptions} [options] @throws {Fault} */
+    async publish(name, { sound = false } = {}) {
+      return this.#publishing.to({ name: checkedStream(name), sound: sound === true }, [...this.#sessions]);
+    }
+    async unpublish() {
+      await this.#publishing.end();
+    }
     /** @param {P2PCameraCheckOptions} [options] */
     checkConnection(options = {}) {
       return new ConnectionCheck(this, { ...this.#settings }, options).run();
@@ -4089,6 +4749,7 @@
       if (deviceIds.asksForRaw(video, getTrackSettings.call(camera))) return stream;
       const session = this.#sessionFor(camera);
       const microphones = stream.getAudioTracks();
+      this.#noteMicrophones(microphones);
       const context = this.audio === "sync" && microphones.length > 0 ? runningContext() : null;
       try {
         if (!place.isInstalled) throw new Fault("closed", "p2pcamera was uninstalled");
@@ -4125,6 +4786,7 @@
     async delayedStream(place, stream) {
       const microphones = stream.getAudioTracks();
       const session = [...this.#sessions].reverse().find(({ isOpen }) => isOpen);
+      this.#noteMicrophones(microphones);
       if (this.audio !== "sync" || !session || microphones.length === 0) return stream;
       if (stream.getVideoTracks().length > 0 || microphones.some((track) => faces.has(track))) return stream;
       const context = await runningContext();
@@ -4132,6 +4794,11 @@
       const sound = this.#soundOf(session, context);
       await sound.measure();
       return new place.window.MediaStream(microphones.map((track) => sound.add(track)));
+    }
+    /** @param {MediaStreamTrack[]} given by the browser */
+    #noteMicrophones(given) {
+      for (const track of given) if (!faces.has(track)) this.#microphones.note(track);
+      for (const session of this.#sessions) session.followMicrophone();
     }
     /** @param {CameraSession} session @param {AudioContext} context that runs */
     #soundOf(session, context) {
@@ -4148,9 +4815,11 @@
       const session = new CameraSession(
         camera,
         settings,
+        this.#microphones,
         (type, detail) => this.#notify(session, type, detail)
       );
       if (this.#listensForData) session.listenForData();
+      this.#publishing.begin(session);
       this.#sessions.add(session);
       return session;
     }
@@ -4177,7 +4846,11 @@
     }
     /** @param {CameraSession} session @param {string} type @param {object} detail */
     #notify(session, type, detail) {
-      if (!session.isOpen) this.#sessions.delete(session);
+      if (!session.isOpen) {
+        this.#sessions.delete(session);
+        this.#publishing.noteEnd(session, [...this.#sessions]);
+      }
+      if (type === "publication") this.#publishing.note(session, session.publication);
       if (session.state === "raw") this.#raw.add(session);
       else this.#raw.delete(session);
       this.dispatchEvent(new CustomEvent(type, { detail: { session, ...detail } }));
@@ -4533,7 +5206,7 @@
   /**
    * A window whose functions are replaced: the page's, or one of a frame in it.
    */
-  var NAME = "p2pcamera";
+  var NAME2 = "p2pcamera";
   var Place = class {
     #page;
     #frames;
@@ -4594,7 +5267,7 @@
       this.#elements.uninstall();
       this.#replacements.undo();
       Reflect.deleteProperty(this.window, mark);
-      if (Reflect.get(this.window, NAME) === this.#page) Reflect.deleteProperty(this.window, NAME);
+      if (Reflect.get(this.window, NAME2) === this.#page) Reflect.deleteProperty(this.window, NAME2);
       this.window.navigator.mediaDevices?.dispatchEvent(new Event("devicechange"));
     }
     /** Looks for frames. @param {Document} document of this place */
@@ -4607,11 +5280,11 @@
     }
     /** Gives the page `window.p2pcamera`, before an element or a frame of that name, unless it has its own variable. */
     #takeName() {
-      if (Object.hasOwn(this.window, NAME)) {
+      if (Object.hasOwn(this.window, NAME2)) {
         console.warn("p2pcamera: the page has a variable p2pcamera, so window.p2pcamera is not ours to set");
         return;
       }
-      Object.defineProperty(this.window, NAME, { value: this.#page, enumerable: true, configurable: true });
+      Object.defineProperty(this.window, NAME2, { value: this.#page, enumerable: true, configurable: true });
     }
     /**
      * The browser's functions stand in the prototype. A script before this one may have put its own into the object, or

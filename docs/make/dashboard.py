@@ -92,6 +92,7 @@ async def drawn(asked: Prometheus, began_s: float, ended_s: float) -> Figure:
         axes = figure.add_axes(inner)
         axes.set_title(panel["title"], fontsize=8, loc="left", fontweight="bold")
         unit, factor = UNITS.get(panel["fieldConfig"]["defaults"]["unit"], ("", 1.0))
+        series: list[Any]
         if panel["type"] == "timeseries":
             series = await lines(asked, panel, began_s, ended_s)
             _graph(axes, panel, series, unit, factor)

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from inference_service import exit_codes
+
 COMMANDS = {
     "list": ("listing", "the filters that can be had here"),
     "bench": ("bench", "how many cameras a filter carries on this machine"),
@@ -14,7 +16,6 @@ COMMANDS = {
     "dev": ("dev", "both services with a filter that you are writing, loaded anew when you save it"),
     "download": ("download", "the weights of filters, ahead of their first use"),
 }
-EXIT_REFUSED = 2
 
 
 def main(argv: Sequence[str]) -> int:
@@ -24,7 +25,7 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"{name}: no such command; without one this is a worker. The commands:\n")
         for command, (_, what) in COMMANDS.items():
             sys.stderr.write(f"  {command:<9} {what}\n")
-        return EXIT_REFUSED
+        return exit_codes.REFUSED
     module, _ = COMMANDS[name]
     code: int = import_module(f"{__name__}.{module}").main(rest)
     return code

@@ -9,14 +9,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
+from inference_service import exit_codes
 from inference_service.commands.chain import Chain, add_worker_flags, fail, prepare, worker_flags
 from inference_service.engine.measuring import Bench, Measured
 from inference_service.engine.memory_cameras import Load
 from inference_service.errors import SessionError
 from inference_service.filters.registry import installed
 from shared.frame import MAX_SIDE, MIN_SIDE, is_usable_size
-
-EXIT_DONE = 0
 
 
 def main(argv: Sequence[str]) -> int:
@@ -50,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
     else:
         for line in _table(chain, load, measured):
             sys.stdout.write(f"{line}\n")
-    return EXIT_DONE
+    return exit_codes.DONE
 
 
 def _parser() -> argparse.ArgumentParser:

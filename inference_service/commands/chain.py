@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import torch
 
+from inference_service import exit_codes
 from inference_service.config import Settings, faults_of_filters, read_settings, refuse
 from inference_service.engine.params import ChainParams, CheckedParams
 from inference_service.errors import BadParams, FilterNotUsable, InferenceError
@@ -22,7 +23,6 @@ from inference_service.filters.rules import checked
 from inference_service.process import take_device
 from shared import wire
 
-EXIT_FAILED = 1
 WORKER_FLAGS = ("device", "max-batch", "weights-dir", "filter-settings")
 _DESTINATION = "worker "
 
@@ -106,7 +106,7 @@ def worker_flags(arguments: argparse.Namespace) -> list[str]:
 def fail(text: str) -> NoReturn:
     """Say why, and exit with 1."""
     sys.stderr.write(f"{text}\n")
-    raise SystemExit(EXIT_FAILED)
+    raise SystemExit(exit_codes.FAILED)
 
 
 def _unknown(name: str, points: Collection[str]) -> str:

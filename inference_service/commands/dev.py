@@ -16,10 +16,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 
+from inference_service import exit_codes
 from shared.run_dir import run_dir
 
-EXIT_DONE = 0
-EXIT_REFUSED = 2
 END_LIMIT_S = 5.0
 LOOK_EVERY_S = 0.1
 AGAIN_AFTER_S = 2.0
@@ -42,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     if importlib.util.find_spec("signaling_service") is None or importlib.util.find_spec("aiortc") is None:
         sys.stderr.write("dev needs the signaling service: python -m pip install 'p2pcamera[signaling]'\n")
-        return EXIT_REFUSED
+        return exit_codes.REFUSED
     flags = [
         f"--{name.replace('_', '-')}={value}"
         for name in ("device", "filter_settings")
@@ -52,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         return both.run()
     except KeyboardInterrupt:
-        return EXIT_DONE
+        return exit_codes.DONE
     finally:
         both.end()
 
@@ -73,8 +72,10 @@ class _Both:
         names = self._start_worker()
         assert self._worker is not None
         if not names:
-            return self._worker.wait() or EXIT_REFUSED
+            return self._worker.wait() or exit_codes.REFUSED
         self._environment.setdefault("SIGNALING_DEFAULT_FILTER", names.partition(",")[0])
+        # Nobody takes its calls over.
+        self._environment.setdefault("SIGNALING_DRAIN_SECONDS", "0")
         self._service = subprocess.Popen([sys.executable, "-m", "signaling_service"], env=self._environment)
         threading.Thread(target=self._announce, args=(names,), daemon=True).start()
         while not self._ended.wait(LOOK_EVERY_S):
@@ -85,7 +86,7 @@ class _Both:
                 self._ended.wait(AGAIN_AFTER_S)
                 if not self._start_worker():
                     sys.stderr.write("mend the file; it is tried again\n")
-        return EXIT_DONE
+        return exit_codes.DONE
 
     def end(self) -> None:
         """Ask both to end, and kill what is still there after a while."""

@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from inference_service import exit_codes
 from inference_service.commands.source import Source, SourceFault
 from inference_service.config import read_settings
 from inference_service.filters.registry import installed
@@ -24,7 +25,6 @@ from shared import log_lines
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.25
-EXIT_REFUSED = 2
 
 
 def main(argv: Sequence[str]) -> int:
@@ -36,12 +36,12 @@ def main(argv: Sequence[str]) -> int:
         source = Source(target)
     except SourceFault as exc:
         sys.stderr.write(f"{exc}\n")
-        return EXIT_REFUSED
+        return exit_codes.REFUSED
     except (Exception, SystemExit) as exc:
         sys.stderr.write(
             f"{target} cannot be imported: {type(exc).__name__}: {exc}\n{_own_frame(target, exc)}\n"
         )
-        return EXIT_REFUSED
+        return exit_codes.REFUSED
     settings = read_settings([f"--filters={','.join(source.names)}", *flags])
     log_lines.configure(settings.log_level)
     for handler in logging.getLogger().handlers:

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 from tqdm import tqdm
 
+from inference_service import exit_codes
 from inference_service.commands.chain import add_worker_flags, worker_flags
 from inference_service.config import read_settings
 from inference_service.errors import WeightsError
@@ -22,10 +23,6 @@ from inference_service.filters.rules import checked
 from inference_service.weights.folder import OnProgress, WeightsFile, WeightsFolder
 
 ALL = "all"
-EXIT_DONE = 0
-EXIT_FAILED = 1
-EXIT_REFUSED = 2
-EXIT_STOPPED = 130
 """What shells say of a program that Ctrl-C has ended."""
 
 
@@ -55,12 +52,12 @@ def main(argv: Sequence[str]) -> int:
         ]
     except KeyboardInterrupt:
         sys.stderr.write("stopped; what has come is kept, and the next try goes on from there\n")
-        return EXIT_STOPPED
+        return exit_codes.INTERRUPTED
     if not wanted and not failures:
         _say("no filter here needs weights")
     for fault in failures:
         sys.stderr.write(f"{fault}\n")
-    return EXIT_FAILED if failures else EXIT_DONE
+    return exit_codes.FAILED if failures else exit_codes.DONE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -127,7 +124,7 @@ def _bar() -> Iterator[OnProgress]:
 def _refuse(faults: Iterator[str]) -> int:
     for fault in faults:
         sys.stderr.write(f"{fault}\n")
-    return EXIT_REFUSED
+    return exit_codes.REFUSED
 
 
 def _say(line: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from inference_service import exit_codes
 from inference_service.commands.chain import add_worker_flags, worker_flags
 from inference_service.config import Settings, read_settings
 from inference_service.filters.base import Filter
@@ -18,8 +19,6 @@ from inference_service.filters.loading import configured
 from inference_service.filters.registry import installed
 from inference_service.filters.rules import checked, remarks
 from inference_service.filters.trouble import Code, before_loading
-
-EXIT_DONE = 0
 
 
 def main(argv: Sequence[str]) -> int:
@@ -38,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
         if arguments.params and not arguments.json:
             for line in _details(point):
                 sys.stdout.write(f"    {line}\n")
-    return EXIT_DONE
+    return exit_codes.DONE
 
 
 def _described(name: str, point: EntryPoint, settings: Settings) -> dict[str, Any]:

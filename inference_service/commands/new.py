@@ -14,9 +14,8 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-EXIT_DONE = 0
-EXIT_FAILED = 1
-EXIT_REFUSED = 2
+from inference_service import exit_codes
+
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 MAX_NAME = 40
 FILES = {
@@ -39,23 +38,23 @@ def main(argv: Sequence[str]) -> int:
     name = parser.parse_args(argv).name
     if fault := _fault(name):
         sys.stderr.write(f"{fault}\n")
-        return EXIT_REFUSED
+        return exit_codes.REFUSED
     folder = Path(name)
     if folder.exists():
         sys.stderr.write(f"{folder} is there already; take another name, or move it away\n")
-        return EXIT_FAILED
+        return exit_codes.FAILED
     try:
         _make(folder, name)
     except OSError as exc:
         sys.stderr.write(f"{folder} cannot be written: {exc.strerror or exc}\n")
-        return EXIT_FAILED
+        return exit_codes.FAILED
     sys.stdout.write(
         f"{folder}/ is made. Next:\n"
         f"  cd {folder}\n"
         "  python -m pytest                     # its tests (pip install pytest)\n"
         "  python -m inference_service dev .    # live on http://localhost:7860/, loaded anew when you save\n"
     )
-    return EXIT_DONE
+    return exit_codes.DONE
 
 
 def _fault(name: str) -> str:

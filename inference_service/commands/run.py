@@ -19,6 +19,7 @@ import numpy as np
 from av.video.reformatter import Colorspace
 from tqdm import tqdm
 
+from inference_service import exit_codes
 from inference_service.commands.chain import Chain, add_worker_flags, fail, loaded, prepare, worker_flags
 from inference_service.engine.batcher import Ready
 from inference_service.engine.health import Health
@@ -31,10 +32,9 @@ from inference_service.film.target import Target
 from inference_service.film.upright import Upright, is_full_range, matrix
 from inference_service.metrics import Metrics
 from shared import wire
-from shared.frame import ColourMatrix, ColourRange
+from shared.frame import MAX_SIDE, MIN_SIDE, ColourMatrix, ColourRange, even, is_usable_size
 from shared.wire import FrameHeader, ResultKind
 
-EXIT_DONE = 0
 MAX_WAITING_BYTES = 256 << 20
 """Of sound and subtitles that come before the first picture."""
 
@@ -61,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
     for line in remarks.lines():
         sys.stderr.write(f"{line}\n")
     sys.stdout.write(f"{arguments.output}: {count} frames by {arguments.filter} on {chain.device_label}\n")
-    return EXIT_DONE
+    return exit_codes.DONE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,7 +73,10 @@ def _parser() -> argparse.ArgumentParser:
         "input", metavar="IN", help=f"any film that FFmpeg reads: a file, an address, or {STANDARD_INPUT}"
     )
     parser.add_argument(
-        "output", type=Path, metavar="OUT", help="the container by its suffix: .mp4, .mkv, .mov, .webm"
+        "output",
+        type=Path,
+        metavar="OUT",
+        help="the container by its suffix: .mp4, .mkv, .mov, .webm, .ts",
     )
     parser.add_argument("--params", default="{}", metavar="JSON", help="parameters, of a chain by name")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT where it is there")
@@ -142,6 +145,9 @@ class _Job:
         self, ready: av.VideoFrame, decoded: av.VideoFrame, source: Source, path: Path, stack: ExitStack
     ) -> None:
         if self._target is None:
+            if not is_usable_size(even(ready.width), even(ready.height)):
+                sides = f"sides of {MIN_SIDE} to {MAX_SIDE} pixels"
+                raise ValueError(f"its pictures are {ready.width}x{ready.height}; filters take {sides}")
             self._target = stack.enter_context(closing(Target(path, source, decoded, ready, self._remarks)))
             while self._waiting:
                 self._target.put_other(self._waiting.popleft())

@@ -53,6 +53,7 @@ class Limits:
     hang_s: float
     filter_memory_mb: int | None = None
     """Of all loaded filters together, in MiB; None: what the device has."""
+    load_hang_s: float = 600
 
 
 Explain = Callable[[BaseException], str]
@@ -127,7 +128,9 @@ class Engine:
         self._admission = Admission(self.registry, self._kept, worker, self.metrics)
         self._batcher = Batcher(limits.max_batch, limits.max_wait_ms, self.metrics)
         self._flight = Flight(time.monotonic)
-        self._watchdog = Watchdog(self.gauge, limits.hang_s, outputs.hung)
+        self._watchdog = Watchdog(
+            self.gauge, limits.hang_s, outputs.hung, lambda: self.registry.relieve(limits.load_hang_s)
+        )
         # Never more than `flight.MOST` batches, and the end; one more is being packed.
         self._begun: queue.SimpleQueue[tuple[list[Ready], Running, float] | None] = queue.SimpleQueue()
         self._loop = threading.Thread(target=self._run, name="loop", daemon=True)

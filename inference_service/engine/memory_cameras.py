@@ -64,7 +64,8 @@ class Cameras:
         self._engine = engine
         self._params_id = wire.params_id(load.params)
         self._pictures = [memoryview(one) for one in load.pictures or drawn(load.size)]
-        self._sequence = 0
+        self._sequences = Counter[bytes]()
+        """Of each camera its own: filters count by them how much time has passed."""
         self._count = Count()
         self._lock = threading.Lock()
         # One list per batch that has begun.
@@ -123,15 +124,16 @@ class Cameras:
                 self._count.stages_ms[stage] += ms
 
     def _put(self, session: bytes) -> None:
-        self._sequence += 1
+        self._sequences[session] += 1
+        sequence = self._sequences[session]
         width, height = self._load.size
         now_ns = time.monotonic_ns()
         header = FrameHeader(
             session=session,
             reply_to="tcp://127.0.0.1:1",
-            sequence=self._sequence,
+            sequence=sequence,
             generation=0,
-            pts=self._sequence,
+            pts=sequence,
             captured_ns=now_ns,
             width=width,
             height=height,
@@ -140,7 +142,7 @@ class Cameras:
             params_id=self._params_id,
         )
         self._engine.saw(header)
-        picture = self._pictures[(self._sequence + session[-1]) % len(self._pictures)]
+        picture = self._pictures[(sequence + session[-1]) % len(self._pictures)]
         self._engine.mailbox.put(header, picture, now_ns)
 
 

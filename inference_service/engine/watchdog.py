@@ -1,4 +1,7 @@
-"""Ends a worker whose loop hangs: a GPU that never answers, a filter that never returns."""
+"""Ends a worker whose loop hangs: a GPU that never answers, a filter that never returns.
+
+Loading that hangs ends nothing: see `filters/shift.py`.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,21 @@ LOOK_EVERY_S = 0.5
 class Watchdog:
     """Looks at the loop's gauge in a thread of its own."""
 
-    def __init__(self, gauge: LoopGauge, hang_s: float, on_hang: Callable[[], None]) -> None:
-        """`on_hang` is called in the watchdog's thread, once a batch has lasted for `hang_s`."""
+    def __init__(
+        self,
+        gauge: LoopGauge,
+        hang_s: float,
+        on_hang: Callable[[], None],
+        look_at_loading: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_hang` is called in the watchdog's thread, once a batch has lasted for `hang_s`.
+
+        `look_at_loading` is called there twice a second.
+        """
         self._gauge = gauge
         self._hang_s = hang_s
         self._on_hang = on_hang
+        self._look_at_loading = look_at_loading
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
 
@@ -36,6 +49,7 @@ class Watchdog:
 
     def _run(self) -> None:
         while not self._ended.wait(LOOK_EVERY_S):
+            self._look_at_loading()
             now_ns = time.monotonic_ns()
             reading = self._gauge.read(now_ns)
             if reading.in_batch and now_ns - reading.since_ns > self._hang_s * 1e9:

@@ -31,19 +31,20 @@ class Clock:
     def move(self, packet: av.Packet[Any]) -> None:
         """Move a packet's times. One without times stays as it is."""
         base = packet.time_base
-        if base is None or packet.dts is None:
-            return
         stream = packet.stream.index
-        own_s = packet.dts * base
         moved_s = self._moved_s.setdefault(stream, -self._start_s)
-        expected_s = self._next_s.get(stream)
-        if expected_s is not None and self._jumps(own_s + moved_s - expected_s):
-            moved_s = self._in_step(expected_s - own_s)
-            self._moved_s[stream] = moved_s
-            self._remarks.add("the times jump; the film runs on without the jump")
-        self._next_s[stream] = own_s + moved_s + (packet.duration or 0) * base
+        # The first packets of Matroska have no time of decoding where pictures are reordered.
+        if packet.dts is not None:
+            own_s = packet.dts * base
+            expected_s = self._next_s.get(stream)
+            if expected_s is not None and self._jumps(own_s + moved_s - expected_s):
+                moved_s = self._in_step(expected_s - own_s)
+                self._moved_s[stream] = moved_s
+                self._remarks.add("the times jump; the film runs on without the jump")
+            self._next_s[stream] = own_s + moved_s + (packet.duration or 0) * base
         by = round(moved_s / base)
-        packet.dts += by
+        if packet.dts is not None:
+            packet.dts += by
         if packet.pts is not None:
             packet.pts += by
 
@@ -62,9 +63,13 @@ class Reordered:
     the time at which it was decoded. The kind that has gone back less often is taken, as FFmpeg does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_presentation_times: bool = True) -> None:
+        """AVI has none; of other containers it is not known before."""
+        self._has_presentation_times = has_presentation_times
         self._last: dict[str, int] = {}
         self._faults = {"pts": 0, "dts": 0}
+        self._given: int | None = None
+        self._step = 1
 
     def time(self, pts: int | None, dts: int | None) -> int | None:
         """Return the time of the next picture that is shown, in the unit of both; None without any."""
@@ -72,6 +77,16 @@ class Reordered:
             if value is not None:
                 self._faults[kind] += value <= self._last.get(kind, value - 1)
                 self._last[kind] = value
-        if pts is None or (dts is not None and self._faults["pts"] > self._faults["dts"]):
+        if (time := self._right(pts, dts)) is not None:
+            self._step = max(time - self._given, 1) if self._given is not None else 1
+            self._given = time
+        return time
+
+    def _right(self, pts: int | None, dts: int | None) -> int | None:
+        is_right = self._has_presentation_times and self._faults["pts"] <= self._faults["dts"]
+        if pts is None or (dts is not None and not is_right):
             return dts
-        return pts
+        if is_right or self._given is None:
+            return pts
+        # The last pictures that the decoder has held back: nothing was decoded with them.
+        return self._given + self._step

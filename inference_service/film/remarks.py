@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+NO_TRANSPARENCY = "left out: the pictures' transparency"
+
 
 class Remarks:
     """Counted remarks, in the order in which each was first made."""

@@ -11,11 +11,13 @@ from av.container import InputContainer
 from av.stream import Disposition
 
 from inference_service.film.clock import Clock, Reordered
-from inference_service.film.remarks import Remarks
+from inference_service.film.remarks import NO_TRANSPARENCY, Remarks
 
 STANDARD_INPUT = "-"
 MAX_FAULTS_IN_A_ROW = 100
 """After so many reads that fail one after the other, the rest of the film cannot be read."""
+MOST_PICTURES_S = 1000
+"""A higher rate is a wrong guess, as of raw DV: it is that of the clock."""
 WAIT_S = 30.0
 """For an answer of an address. A file or a pipe may be as slow as it likes."""
 
@@ -43,14 +45,21 @@ class Source:
             may_start_anew=has_flag(opened.format, "ts_discont"),
             remarks=remarks,
         )
-        self._times = Reordered()
+        self._times = Reordered(has_presentation_times=opened.format.name != "avi")
         self._count = 0
+        if self.pictures.metadata.get("alpha_mode") == "1":
+            # VP8 and VP9 have it beside the picture, and FFmpeg's own decoders do not read it.
+            remarks.once(NO_TRANSPARENCY)
         for stream in opened.streams:
-            if stream is self.pictures or is_cover(stream):
+            if stream is self.pictures or is_cover(stream) or stream.type == "attachment":
                 continue
             # Names of chapters go along with these.
             is_of_chapters = stream.type == "data" and bool(opened.chapters())
-            if not stream.codec_context and not is_of_chapters:
+            if stream.type == "data":
+                # A time code goes along with the film's own words.
+                if not is_of_chapters and "timecode" not in stream.metadata:
+                    remarks.once(f"left out: {named(stream)}")
+            elif not stream.codec_context:
                 remarks.once(f"left out: {named(stream)}, whose codec is not known")
             elif stream.type == "video":
                 remarks.once(f"left out: {named(stream)}, since one picture is filtered")
@@ -65,6 +74,11 @@ class Source:
             and stream.codec_context
             and (stream.type in ("audio", "subtitle") or is_cover(stream))
         ]
+
+    @property
+    def attachments(self) -> list[Any]:
+        """Files that the film carries, such as the fonts of its subtitles."""
+        return [stream for stream in self._reading.streams if stream.type == "attachment"]
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -86,8 +100,8 @@ class Source:
     @property
     def rate(self) -> Fraction:
         """Pictures a second, as far as it is known."""
-        stream = self.pictures
-        return Fraction(stream.average_rate or stream.guessed_rate or 30)
+        guesses = (self.pictures.average_rate, self.pictures.guessed_rate)
+        return next((Fraction(rate) for rate in guesses if rate and rate <= MOST_PICTURES_S), Fraction(30))
 
     @property
     def count(self) -> int | None:
@@ -95,7 +109,7 @@ class Source:
         stream = self.pictures
         if stream.frames or not (stream.duration and stream.time_base and stream.average_rate):
             return stream.frames or None
-        return round(float(stream.duration * stream.time_base * stream.average_rate))
+        return round(float(stream.duration * stream.time_base * self.rate))
 
     def packets(self) -> Iterator[av.Packet[Any]]:
         """Yield the packets, their times from zero on; those at the end of each stream are empty."""

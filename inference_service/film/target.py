@@ -11,6 +11,7 @@ import av
 from av.container import OutputContainer
 from av.video.reformatter import ColorRange
 
+from inference_service.film import texts
 from inference_service.film.remarks import Remarks
 from inference_service.film.source import Source, has_flag, is_cover, named
 from inference_service.film.upright import is_full_range, is_on_its_side
@@ -22,7 +23,16 @@ QUALITY = {
     "mpeg4": {"qscale": "3"},
 }
 """The encoders that are tried, the first that the container takes; nearly as good as the input."""
+IN_MPEG_TS = frozenset(
+    {"libx264", "h264", "hevc", "aac", "ac3", "eac3", "mp3", "mp3float", "opus", "libopus"}
+)
+"""FFmpeg does not tell what its MPEG-TS takes (ISO/IEC 13818-1, ETSI TS 101 154), but for its defaults."""
 CONTAINERS_OWN = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
+KEPT = frozenset({"language", "title", "timecode", "creation_time"})
+"""Of what a film says of its stream of pictures; the rest is of its encoding."""
+LAYOUTS = ("mono", "stereo", "2.1", "4.0", "5.0", "5.1", "6.1", "7.1")
+"""By the number of channels: what FFmpeg takes for sounds that do not say where theirs are heard."""
+STEREO_AT_MOST = frozenset({"mp2", "mp3", "libmp3lame"})
 OPUS_RATE = 48_000
 
 
@@ -39,15 +49,20 @@ class Target:
         opened = av.open(str(path), "w")
         assert isinstance(opened, OutputContainer)
         self._writing = opened
+        self._takes = opened.supported_codecs | (
+            IN_MPEG_TS if opened.format.name == "mpegts" else frozenset()
+        )
         self._remarks = remarks
         self.width, self.height = even(upright.width), even(upright.height)
         self._pictures = self._encoder(path, source, first, upright)
         self._last_pts: int | None = None
-        self._others: dict[int, _Copied | _Encoded] = {}
+        self._others: dict[int, _Other] = {}
         for stream in source.others:
             other = self._other(stream)
             if other is not None:
                 self._others[stream.index] = other
+        for attached in source.attachments:
+            self._attach(attached)
         opened.metadata.update(
             {name: text for name, text in source.metadata.items() if name not in CONTAINERS_OWN}
         )
@@ -84,11 +99,14 @@ class Target:
         self._writing.close()
 
     def _encoder(self, path: Path, source: Source, first: av.VideoFrame, upright: av.VideoFrame) -> Any:
-        takes = self._writing.supported_codecs
-        name = next((one for one in QUALITY if one in takes and one in av.codec.codecs_available), None)
+        if "image2" in self._writing.format.name:
+            raise ValueError(f"{path.suffix} is for single pictures, and no container of a film")
+        name = next((one for one in QUALITY if one in self._takes and one in av.codec.codecs_available), None)
         if name is None:
             raise ValueError(f"{path.suffix} takes none of the encoders {', '.join(QUALITY)}")
         stream: Any = self._writing.add_stream(name, rate=source.rate, options=dict(QUALITY[name]))
+        said = source.pictures.metadata
+        stream.metadata.update({name: text for name, text in said.items() if name.lower() in KEPT})
         stream.width, stream.height = self.width, self.height
         stream.pix_fmt = "yuv420p"
         given = source.pictures
@@ -106,13 +124,17 @@ class Target:
         context.color_primaries, context.color_trc = upright.color_primaries, upright.color_trc
         return stream
 
-    def _other(self, stream: Any) -> _Copied | _Encoded | None:
-        takes = self._writing.supported_codecs
-        if stream.codec_context.name in takes and not (is_cover(stream) and not self._keeps_covers):
+    def _other(self, stream: Any) -> _Other | None:
+        if stream.codec_context.name in self._takes and not (is_cover(stream) and not self._keeps_covers):
             copied = self._writing.add_stream_from_template(stream)
             copied.metadata.update(stream.metadata)
             copied.disposition = stream.disposition
             return _Copied(copied)
+        if (form := texts.form_for(stream, self._takes)) is not None:
+            self._remarks.once(
+                f"written as plain {form}: {named(stream)}, which this container does not take"
+            )
+            return texts.Texts(self._writing, stream, form)
         codec = self._writing.default_audio_codec
         if stream.type == "audio" and codec not in (None, "none"):
             self._remarks.once(
@@ -121,6 +143,13 @@ class Target:
             return _Encoded(self._writing, stream, codec)
         self._remarks.once(f"left out: {named(stream)}, which this container does not take")
         return None
+
+    def _attach(self, stream: Any) -> None:
+        if "matroska" not in self._writing.format.name:
+            self._remarks.once(f"left out: {named(stream)}, which this container does not take")
+            return
+        given = stream.metadata
+        self._writing.add_attachment(given.get("filename", ""), given.get("mimetype", ""), stream.data)
 
     @property
     def _keeps_covers(self) -> bool:
@@ -145,6 +174,7 @@ class _Copied:
         if self._last_dts is not None:
             dts = max(dts, least)
         pts = dts if pts is None else max(round(pts * packet.time_base / unit), dts)
+        packet.duration = round((packet.duration or 0) * packet.time_base / unit)
         packet.time_base = unit
         packet.dts, packet.pts = dts, pts
         self._last_dts = dts
@@ -160,8 +190,13 @@ class _Encoded:
 
     def __init__(self, writing: OutputContainer, stream: Any, codec: str) -> None:
         given = stream.codec_context
-        rate = OPUS_RATE if "opus" in codec else given.sample_rate
-        self._stream: Any = writing.add_stream(codec, rate=rate, layout=given.layout)
+        layout = given.layout.name
+        if layout.endswith("channels") and given.layout.nb_channels <= len(LAYOUTS):
+            # Told to the decoder, so that its frames have it.
+            given.layout = layout = LAYOUTS[given.layout.nb_channels - 1]
+        if codec in STEREO_AT_MOST and given.layout.nb_channels > 2:
+            layout = "stereo"
+        self._stream: Any = writing.add_stream(codec, rate=_rate(codec, given.sample_rate), layout=layout)
         self._stream.metadata.update(stream.metadata)
         context: Any = self._stream.codec_context
         context.open()
@@ -183,3 +218,14 @@ class _Encoded:
     def _encoded(self, frame: Any) -> Iterator[av.Packet[Any]]:
         for ready in self._resampler.resample(frame):
             yield from self._stream.encode(ready)
+
+
+_Other = _Copied | _Encoded | texts.Texts
+
+
+def _rate(codec: str, given: int) -> int:
+    """Return the rate for a sound of rate `given`: the next that the encoder takes, samples a second."""
+    if "opus" in codec:
+        return OPUS_RATE
+    rates = sorted(av.codec.Codec(codec, "w").audio_rates or [given])
+    return next((rate for rate in rates if rate >= given), rates[-1])

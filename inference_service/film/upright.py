@@ -11,7 +11,7 @@ from av.filter import Graph
 from av.sidedata.sidedata import Type
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
-from inference_service.film.remarks import Remarks
+from inference_service.film.remarks import NO_TRANSPARENCY, Remarks
 
 I420 = ("yuv420p", "yuvj420p")
 HIGH_DYNAMIC_RANGE = (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
@@ -64,7 +64,7 @@ class Upright:
             self._remarks.once("interlaced pictures were made whole")
         steps += _turns(frame, self._remarks)
         if any(component.is_alpha for component in frame.format.components):
-            self._remarks.once("left out: the pictures' transparency")
+            self._remarks.once(NO_TRANSPARENCY)
         if frame.color_trc in HIGH_DYNAMIC_RANGE or frame.color_primaries == ColorPrimaries.BT2020:
             steps.append(
                 ("scale", "out_primaries=bt709:out_transfer=bt709:intent=perceptual:" + _camera("bt709"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
@@ -16,11 +16,17 @@ from inference_service.device.memory import is_shortage
 from inference_service.errors import NotFinite
 from inference_service.filters.base import Fallback, Filter
 from inference_service.filters.loading import load
+from inference_service.filters.vision.networks.precision import safer
 from inference_service.weights.folder import OnProgress
 
 logger = logging.getLogger(__name__)
 
-SINGLE = Fallback("precision", "computes in single precision, since half precision gave no finite numbers")
+SAFER = {
+    "bfloat16": Fallback("precision", "computes in bfloat16, since half precision gave no finite numbers"),
+    "float32": Fallback(
+        "precision", "computes in single precision, since half precision gave no finite numbers"
+    ),
+}
 NO_GRAPHS = Fallback("memory", "runs without CUDA graphs, since memory was short")
 
 
@@ -58,7 +64,8 @@ class Attempts:
                     raise
                 logger.info("filter %s: %s: %s", self._cls.name, type(exc).__name__, exc)
                 self._settings |= less[0]
-                self._fallbacks.append(less[1])
+                # What a first choice and a second one lack is told once.
+                self._fallbacks = [one for one in self._fallbacks if one.kind != less[1].kind] + [less[1]]
             else:
                 break
             made = None  # type: ignore[assignment]
@@ -73,8 +80,14 @@ class Attempts:
         if self._device.type != "cuda":
             return None
         set_so = self._cls.Settings.model_validate(self._settings)
-        if isinstance(exc, NotFinite) and getattr(set_so, "precision", "float32") != "float32":
-            return {"precision": "float32"}, SINGLE
+        if isinstance(exc, NotFinite) and (precision := self._safer(set_so)):
+            return {"precision": precision}, SAFER[precision]
         if is_shortage(exc) and getattr(set_so, "cuda_graphs", False):
             return {"cuda_graphs": False}, NO_GRAPHS
         return None
+
+    def _safer(self, set_so: Any) -> str | None:
+        field = type(set_so).model_fields.get("precision")
+        if field is None:
+            return None
+        return safer(set_so.precision, get_args(field.annotation), self._device)

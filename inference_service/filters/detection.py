@@ -16,7 +16,7 @@ from inference_service.filters.base import Answer, Box, Data, Filter, Filtered, 
 from inference_service.filters.vision.coco import CLASSES, NAMES, NUMBERS, ClassName, Group, numbers_of
 from inference_service.filters.vision.draw.things import Look, ThingPainter, class_colours
 from inference_service.filters.vision.networks.packages import TORCHVISION
-from inference_service.filters.vision.networks.precision import is_half
+from inference_service.filters.vision.networks.precision import dtype_of
 from inference_service.filters.vision.networks.rcnn_models import DETECTION_WEIGHTS, detector
 from inference_service.filters.vision.rows import Rows
 from inference_service.filters.vision.settings.network import NetworkSettings
@@ -137,7 +137,7 @@ class Detection(Filter):
         )
         self._painter = ThingPainter(device)
         self._rows = Rows(row, device)
-        self._network = Network(model, device, is_half=is_half(settings.precision, device))
+        self._network = Network(model, device, dtype_of(settings.precision, device))
 
     @torch.inference_mode()
     def apply(self, batch: Tensor, items: Sequence[Item]) -> Answer:

@@ -24,12 +24,14 @@ from inference_service.filters import base
 from inference_service.filters.base import Answer, Box, Data, Filter, Filtered, Item, Later
 from inference_service.filters.vision.draw.covers import Wishes, covered
 from inference_service.filters.vision.draw.masks import Style
+from inference_service.filters.vision.networks.precision import dtype_of
 from inference_service.filters.vision.people import hiding
 from inference_service.filters.vision.people.covers import IS_THERE, RADIUS, X, Y
 from inference_service.filters.vision.people.faces import Faces
 from inference_service.filters.vision.people.heads import HALF_WIDTH
 from inference_service.filters.vision.poison import poisoned
 from inference_service.filters.vision.rows import Rows
+from inference_service.filters.vision.settings.own import OwnSettings
 
 
 class Face(Filter):
@@ -75,6 +77,8 @@ class Face(Filter):
             "are missed, and the more is covered that is none.",
         )
 
+    Settings = OwnSettings
+
     name: ClassVar[str] = "face"
     title: ClassVar[str] = "Faces covered"
     description: ClassVar[str] = (
@@ -92,7 +96,7 @@ class Face(Filter):
     def load(self, device: torch.device) -> None:
         """Load the networks. Raises WeightsError if their files are not those of this version."""
         self._rows = Rows(row, device)
-        self._faces = Faces(device)
+        self._faces = Faces(device, dtype_of(self.settings.precision, device))
 
     @torch.inference_mode()
     def apply(self, batch: Tensor, items: Sequence[Item]) -> Answer:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from inference_service.device import context
+from inference_service.errors import FilterFailed
 from inference_service.filters import trouble
 from inference_service.filters.attempts import Attempts
 from inference_service.filters.base import Filter
@@ -22,6 +23,7 @@ from inference_service.filters.entry import Entry, Progress, status_of, with_tro
 from inference_service.filters.loading import configured
 from inference_service.filters.room import NoRoom, Room
 from inference_service.filters.rules import checked, remarks
+from inference_service.filters.shift import Shift
 from inference_service.filters.trouble import BLOCKING, PASSING, Code, Trouble
 from shared.wire import FilterState, FilterStatus
 
@@ -36,6 +38,7 @@ TRY_AGAIN_AFTER_S = 15.0
 TRY_AGAIN_AT_MOST_S = 600.0
 ROOM_AGAIN_AFTER_S = 2.0
 """A filter without room is tried again after this time, if it is still wanted."""
+STUCK = "nothing was heard of it for {:g} s"
 WAITS_FOR_ROOM = Progress("waiting for memory that other filters use", 0.0)
 
 Warm = Callable[[Filter], None]
@@ -79,11 +82,27 @@ class Loader:
         self._is_short = False
         # Bounded by the number of filters: each is asked for once, and so is more room.
         self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="loader", daemon=True)
+        self._shift = Shift(self._work)
+        self._at: Entry | None = None
+        """The filter that the present job has to do with."""
 
     def start(self) -> None:
         """Begin with what has been asked for."""
-        self._thread.start()
+        self._shift.start()
+
+    def relieve(self, limit_s: float) -> None:
+        """Give up a filter of whose import or loading nothing was heard for so long; any other thread.
+
+        It counts as failed, and the others are loaded in a new thread.
+        """
+        if not self._shift.relieve(limit_s):
+            return
+        entry, self.loading_since_ns, self._is_short = self._at, None, False
+        if entry is not None:
+            self._on_fallback("loading")
+            self._fail(entry, "could not be loaded", FilterFailed(entry.point.name, STUCK.format(limit_s)))
+        self._shift.start()
+        self._on_change()
 
     def end(self) -> None:
         """Ask the thread to end; one that is in the middle of loading is not waited for."""
@@ -113,6 +132,7 @@ class Loader:
         """Import a filter, and note what is known of it and what is in its way; None where that fails."""
         if entry.cls is not None or entry.has_failed:
             return entry.cls
+        self._at = entry
         try:
             cls = checked(entry.point.name, entry.point.load())
             status = status_of(cls)
@@ -124,6 +144,8 @@ class Loader:
         except (Exception, SystemExit) as exc:
             self._fail(entry, "could not be imported", exc)
             return None
+        if self._shift.is_relieved:
+            return None
         with self._lock:
             entry.cls, entry.idle = cls, made
             entry.status = replace(status, size_bytes=size_bytes)
@@ -132,16 +154,20 @@ class Loader:
 
     def _work(self) -> None:
         context.enter(self._device)
-        while True:
+        while not self._shift.is_relieved:
             try:
                 job = self._jobs.get(timeout=LOOK_EVERY_S)
             except queue.Empty:
-                for entry in self._entries.values():
-                    self._look_again(entry)
-                continue
+                job = self._look_at_all
             if job is None:
                 return
-            job()
+            self._at = None
+            with self._shift.working():
+                job()
+
+    def _look_at_all(self) -> None:
+        for entry in self._entries.values():
+            self._look_again(entry)
 
     def _look_again(self, entry: Entry) -> None:
         """See whether what was in a filter's way has gone: a network is back, a file or a package there."""
@@ -172,6 +198,7 @@ class Loader:
             # Asked for twice: while it was described it did not count as asked for.
             return
         name = entry.point.name
+        self._at = entry
         self.loading_since_ns = started_ns = time.monotonic_ns()
         try:
             entry.progress = Progress(f"importing {name}", 0.1)
@@ -180,7 +207,10 @@ class Loader:
                 return
             self._set_state(entry, FilterState.LOADING, trouble.on_device(idle, self._device))
             made = self._room.fit(entry, partial(self._made, entry, cls))
+            self._shift.heard()
             with self._lock:
+                if self._shift.is_relieved:
+                    return
                 entry.loaded, entry.failures = made, 0
                 entry.used_s = time.monotonic()
             self._set_state(entry, FilterState.LOADED, trouble.once_loaded(made, self._device))
@@ -192,6 +222,8 @@ class Loader:
                 entry.held_bytes >> 20,
             )
         except NoRoom:
+            if self._shift.is_relieved:
+                return
             logger.info("filter %s has to wait for memory that others use", name)
             with self._lock:
                 entry.progress = WAITS_FOR_ROOM
@@ -200,8 +232,9 @@ class Loader:
         except (Exception, SystemExit) as exc:
             self._fail(entry, "could not be loaded", exc)
         finally:
-            self.loading_since_ns = None
-            self._on_change()
+            if not self._shift.is_relieved:
+                self.loading_since_ns = None
+                self._on_change()
 
     def _made(self, entry: Entry, cls: type[Filter]) -> Filter:
         entry.progress = Progress(f"loading {cls.name}", LOADING_FROM)
@@ -219,6 +252,7 @@ class Loader:
             self._on_change()
 
     def _tell(self, entry: Entry, text: str, fraction: float) -> None:
+        self._shift.heard()
         entry.progress = Progress(text, LOADING_FROM + (WARMING_FROM - LOADING_FROM) * fraction)
 
     def _show(self, entry: Entry, obstacle: Trouble | None) -> None:
@@ -227,6 +261,8 @@ class Loader:
         self._set_state(entry, FilterState.FAILED if is_blocked else FilterState.LOADABLE, obstacle)
 
     def _set_state(self, entry: Entry, state: FilterState, obstacle: Trouble | None) -> None:
+        if self._shift.is_relieved:
+            return
         has_weights = state is FilterState.LOADED or self._has_weights(entry)
         with self._lock:
             assert entry.status is not None
@@ -242,6 +278,8 @@ class Loader:
         return entry.idle is None or trouble.has_weights(entry.idle, self._weights_dir)
 
     def _fail(self, entry: Entry, what: str, exc: BaseException) -> None:
+        if self._shift.is_relieved:
+            return
         name = entry.point.name
         logger.error("filter %s %s: %s: %s", name, what, type(exc).__name__, exc, exc_info=exc)
         found = trouble.after_failure(name, what, exc, self._explain)

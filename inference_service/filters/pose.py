@@ -21,7 +21,7 @@ from inference_service.filters.base import Answer, Data, Filter, Filtered, Item,
 from inference_service.filters.vision.draw.people import Look, PeoplePainter
 from inference_service.filters.vision.draw.skeletons import SKELETONS
 from inference_service.filters.vision.networks.packages import TORCHVISION
-from inference_service.filters.vision.networks.precision import is_half
+from inference_service.filters.vision.networks.precision import OwnPrecision, dtype_of
 from inference_service.filters.vision.networks.rcnn_models import KEYPOINT_WEIGHTS
 from inference_service.filters.vision.people.bodies import Bodies
 from inference_service.filters.vision.people.one_euro import cutoff_hz
@@ -96,6 +96,11 @@ class Pose(Filter):
             description="body_points lies in the project and follows four people; keypoint_rcnn is "
             "torchvision's, for crowds on a GPU.",
         )
+        precision: OwnPrecision = Field(
+            default="auto",
+            title="Precision",
+            description="Of the network's numbers; auto is float16 on a GPU and float32 on a CPU.",
+        )
 
     name: ClassVar[str] = "pose"
     title: ClassVar[str] = "Pose"
@@ -130,8 +135,7 @@ class Pose(Filter):
         self._rows = Rows(row, device)
         if self.settings.network == "body_points":
             self._painter = PeoplePainter(SKELETONS["body"], device)
-            half = is_half(self.settings.precision, device)
-            self._network = _Tracked(Bodies(device, torch.float16 if half else torch.float32))
+            self._network = _Tracked(Bodies(device, dtype_of(self.settings.precision, device)))
             return
         path = self.settings.weights or self.weights_folder.get(self.weights[0])
         self._painter = PeoplePainter(SKELETONS["coco"], device)

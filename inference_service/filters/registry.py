@@ -134,6 +134,10 @@ class Registry:
         """Ask the thread to end; one that is in the middle of loading is not waited for."""
         self._loader.end()
 
+    def relieve(self, limit_s: float) -> None:
+        """Give up a filter whose loading says nothing for so long; any thread but the loading one."""
+        self._loader.relieve(limit_s)
+
     @property
     def loading_since_ns(self) -> int | None:
         """Monotonic clock at which the present loading began; None while nothing is loaded."""

@@ -19,11 +19,12 @@ Status, PUB -> SUB, the same with the topic `STATUS_TOPIC` and a StatusHeader, n
 Every map carries `v`, the protocol version. Text is UTF-8. Times are nanoseconds of the sender's monotonic
 clock, so they mean something to their sender alone, or durations in milliseconds.
 
-A field that was added since version 1 began may be missing, and then has its default (`_LATER`), so a
-service that knows it takes what older ones send. The other way round it is refused as unknown: update
-signaling services first. `wants_data` and `trace` of a frame and `data` of a result are left out where they
-are not set. Frames ask only workers that name DATA_VERSION in their status, and only results of such frames
-have data; `trace` goes only to workers that name TRACES_VERSION. So either side may be the older one.
+Two versions work together while `v` is the same. A field that was added since version 1 began may be missing,
+and then has its default (`_LATER`). A field that the reader does not know is left out. So a new field must be
+optional, and nothing may depend on the other side's taking it. `wants_data` and `trace` of a frame and `data`
+of a result are left out where they are not set. Frames ask only workers that name DATA_VERSION in their
+status, and only results of such frames have data. `trace` goes only to workers that name TRACES_VERSION.
+(docs/deployment.md, "Upgrade", names the builds that were stricter.)
 
 Parameters are JSON values. `params_id` is their hash; parameters of more than `INLINE_PARAMS_BYTES` travel
 only when the worker has answered `missing`, and the worker keeps them by `params_id`.

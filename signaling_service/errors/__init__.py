@@ -35,6 +35,7 @@ from signaling_service.errors.request import (
     UnusableOffer,
 )
 from signaling_service.errors.streams import (
+    StreamElsewhere,
     StreamForbidden,
     StreamTaken,
     TakenOver,
@@ -61,6 +62,7 @@ __all__ = [
     "SessionTimeOver",
     "ShuttingDown",
     "SignalingError",
+    "StreamElsewhere",
     "StreamForbidden",
     "StreamTaken",
     "TakenOver",

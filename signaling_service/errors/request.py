@@ -33,13 +33,13 @@ class PreconditionMissing(SignalingError):
 
 
 class PreconditionFailed(SignalingError):
-    """Candidates for another ICE session than the present one."""
+    """Candidates for another ICE session than the present one (RFC 9725 section 4.3.1)."""
 
     status = 412
     code = "precondition_failed"
 
     def __init__(self) -> None:
-        super().__init__("If-Match is not the ETag of the answer; ICE is not restarted here: publish anew")
+        super().__init__("If-Match is not the ETag of the last answer; `*` restarts ICE")
 
 
 class BodyTooLarge(SignalingError):

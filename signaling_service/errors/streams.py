@@ -38,6 +38,16 @@ class TakenOver(SignalingError):
         super().__init__("another session publishes under this name now")
 
 
+class StreamElsewhere(SignalingError):
+    """The name belongs to another media process than the session that is to publish."""
+
+    status = 409
+    code = "stream_elsewhere"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"this session cannot publish as {name!r}: name it in a new offer")
+
+
 class UnknownStream(SignalingError):
     """Nobody publishes under this name."""
 

@@ -23,7 +23,7 @@ EXEMPT = frozenset({"/healthz", "/readyz", "/metrics"})
 MAX_TOLD = 32
 """So many refused origins and hosts are named in the log, each once."""
 PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE",
+    "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE, OPTIONS",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match",
     # A public page asks the browser's leave for a private address.
     "Access-Control-Allow-Private-Network": "true",

@@ -52,13 +52,13 @@ def create_routes(
         responses={204: {"description": "candidates added"}},
     )
     async def change(session_id: str, request: Request) -> Response:
-        """Change filter, parameters or outage policy, or add trickled ICE candidates (RFC 8840)."""
-        subject = caller_of(request).subject
+        """Change filter, parameters, policy or publishing, or add trickled ICE candidates (RFC 8840)."""
+        caller = caller_of(request)
         if content_type(request) == TRICKLE:
-            await sessions.add_candidates(session_id, await text_body(request), subject)
+            await sessions.add_candidates(session_id, await text_body(request), caller.subject)
             return Response(status_code=204)
         wanted = parsed(Change, await json_body(request, also=TRICKLE))
-        return JSONResponse(_described(await sessions.change(session_id, wanted, subject)))
+        return JSONResponse(_described(await sessions.change(session_id, wanted, caller)))
 
     add_live_routes(of_offers, guarded, of_sessions, settings, sessions, access)
 

@@ -70,6 +70,16 @@ class JitterBuffer:
         self._expected_restart: int | None = None
         self._clock: tuple[int, int] | None = None  # Of the last frame: as in RTP, and as given out.
         self._is_new_clock = False
+        self._clock_began = 0
+
+    def rtp_timestamp_of(self, given_out: int) -> int | None:
+        """Return the RTP timestamp, 32 bits, of the packets of a frame by its `timestamp`.
+
+        None where it is not known: before the first frame, and where the stream was begun anew since.
+        """
+        if self._clock is None or given_out < self._clock_began:
+            return None
+        return (self._clock[0] + given_out - self._clock[1]) % 2**32
 
     def add(self, packet: Packet, now_s: float) -> None:
         """Take a packet, in whatever order it comes and how often."""
@@ -215,7 +225,7 @@ class JitterBuffer:
         if self._clock is None:
             given_out = 0
         elif self._is_new_clock:
-            given_out = self._clock[1] + NEXT_TICKS
+            given_out = self._clock_began = self._clock[1] + NEXT_TICKS
         else:
             given_out = self._clock[1] + _signed(timestamp - self._clock[0], 32)
         self._clock = timestamp, given_out

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import secrets
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import zmq
@@ -24,6 +26,7 @@ from shared.wire import SESSION_BYTES, StatusHeader
 from signaling_service.access.caller import Caller
 from signaling_service.config import Settings
 from signaling_service.cores import usable_cores
+from signaling_service.draining import kept
 from signaling_service.errors import (
     MediaProcessLost,
     NoMediaProcess,
@@ -43,10 +46,12 @@ from signaling_service.session.described import Described
 from signaling_service.session.places import Places
 from signaling_service.session.requests import Change, Offer
 from signaling_service.session.viewers import Watched
-from signaling_service.streams.streams import name_for
+from signaling_service.streams.streams import name_for, place_of
 from signaling_service.workers.collector import WorkerCollector
 from signaling_service.workers.results import ResultListener
 from signaling_service.workers.table import ServedFilter, Workers
+
+logger = logging.getLogger(__name__)
 
 OPEN_LIMIT_S = 15.0
 METRICS_LIMIT_S = 2.0
@@ -64,6 +69,7 @@ class DealtSessions:
         self._workers = workers
         self._metrics = metrics
         self._is_shutting_down = False
+        self._one_has_ended = asyncio.Event()
         self._places = Places(settings.max_connecting_per_address)
         self._costly: dict[bytes, None] = {}
         """Hashes of the last offers over which a process was lost."""
@@ -120,12 +126,16 @@ class DealtSessions:
         value = {"session": session_id, "caller": caller.as_map(), "name": name, "sdp": offer_sdp}
         return Watched(session_id, await process.call("watch", value, OPEN_LIMIT_S))
 
-    async def change(self, session_id: str, change: Change, subject: str) -> Described:
-        value = {"change": change.model_dump(mode="json", exclude_none=True)}
-        return Described.from_map(await self._call(session_id, "change", value, subject))
+    async def change(self, session_id: str, change: Change, caller: Caller) -> Described:
+        value = {"change": change.model_dump(mode="json", exclude_none=True), "caller": caller.as_map()}
+        return Described.from_map(await self._call(session_id, "change", value, caller.subject))
 
-    async def add_candidates(self, session_id: str, fragment: str, subject: str) -> None:
-        await self._call(session_id, "add_candidates", {"fragment": fragment}, subject)
+    async def add_candidates(
+        self, session_id: str, fragment: str, subject: str, tags: Collection[str] | None = None
+    ) -> str | None:
+        value = {"fragment": fragment, "tags": None if tags is None else list(tags)}
+        answer: str | None = await self._call(session_id, "add_candidates", value, subject)
+        return answer
 
     async def close(self, session_id: str, subject: str) -> None:
         await self._call(session_id, "close", {}, subject)
@@ -134,6 +144,7 @@ class DealtSessions:
         """Take note that a media process has connected a session, or has ended it."""
         if what == "ended":
             self._places.leave(name)
+            self._one_has_ended.set()
             return
         self._places.note_connected(name)
         limit = self._settings.max_sessions
@@ -153,6 +164,12 @@ class DealtSessions:
 
     def refuse_from_now_on(self) -> None:
         self._is_shutting_down = True
+
+    async def have_ended(self) -> None:
+        """Return when no session is left."""
+        while not self._places.is_empty:
+            self._one_has_ended.clear()
+            await self._one_has_ended.wait()
 
     def _check_room(self) -> None:
         if self._is_shutting_down:
@@ -188,9 +205,7 @@ class DealtSessions:
         return sorted(self._processes, key=lambda process: (process.is_silent, process.load))
 
     def _of_stream(self, name: str) -> KeptProcess:
-        """The process of a name follows from it: publishers and viewers meet there, also after restarts."""
-        digest = hashlib.blake2b(name.encode(errors="replace"), digest_size=2).digest()
-        return self._processes[int.from_bytes(digest) % len(self._processes)]
+        return self._processes[place_of(name, len(self._processes))]
 
     async def _call(self, session_id: str, name: str, value: dict[str, Any], subject: str) -> Any:
         process = self._process_of(session_id)
@@ -234,11 +249,28 @@ class Front:
         self._listener.bind()
 
     async def open(self) -> None:
-        """Start the media processes; returns when each has started or failed once."""
+        """Start the media processes; returns when one serves, or each has failed once."""
         self._listener.start(asyncio.get_running_loop())
         running = [self.workers.run(), *(process.run() for process in self.processes)]
         self._running = [asyncio.create_task(work) for work in running]
-        await asyncio.gather(*(process.has_tried.wait() for process in self.processes))
+        # Pages that have lost their service wait for the first one: the others come while it serves.
+        tries = [asyncio.create_task(process.has_tried.wait()) for process in self.processes]
+        for tried in asyncio.as_completed(tries):
+            await tried
+            if any(process.is_ready for process in self.processes):
+                break
+        for task in tries:
+            task.cancel()
+
+    async def drain(self, hurry: asyncio.Event) -> None:
+        """As Service has it; the media processes hear of workers by their own sockets from now on."""
+        limit_s = self.settings.drain_seconds
+        self.sessions.refuse_from_now_on()
+        self._listener.close()
+        for process in self.processes:
+            process.drain(limit_s)
+        have_moved = await kept(self.sessions.have_ended(), time.monotonic() + limit_s, hurry)
+        logger.info("the service has drained" if have_moved else "sessions are left")
 
     async def close(self) -> None:
         """End the media processes and with them all sessions."""

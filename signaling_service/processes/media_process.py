@@ -21,8 +21,7 @@ from signaling_service.config import Settings
 from signaling_service.errors import ServiceFull, SignalingError
 from signaling_service.logs import configure_logs
 from signaling_service.processes.pipe import Pipe
-from signaling_service.rtc.shared_port import UdpPortNotTaken
-from signaling_service.rtc.tcp_port import TcpPortNotTaken
+from signaling_service.rtc.fixed_port import MediaPortNotTaken
 from signaling_service.service import Service, Share
 from signaling_service.session.requests import Change, Offer
 from signaling_service.workers.results import ResultsNotBound
@@ -38,6 +37,7 @@ class MediaProcess:
     def __init__(self, front: socket.socket) -> None:
         self._pipe = Pipe(front, self._serve, self._on_notice)
         self._service: Service | None = None
+        self._draining: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Serve until the front is gone or SIGTERM comes; then end all sessions."""
@@ -50,6 +50,9 @@ class MediaProcess:
                 await serving
         finally:
             telling.cancel()
+            if self._draining is not None:
+                self._draining.cancel()
+                await asyncio.gather(self._draining, return_exceptions=True)
             if self._service is not None:
                 await self._service.close()
 
@@ -65,10 +68,12 @@ class MediaProcess:
             caller, id_ = Caller.from_map(value["caller"]), bytes.fromhex(value["session"])
             return (await sessions.watch(value["name"], value["sdp"], caller, id_)).answer_sdp
         if name == "change":
-            change = Change.model_validate(value["change"])
-            return (await sessions.change(value["session"], change, value["subject"])).as_map()
+            change, caller = Change.model_validate(value["change"]), Caller.from_map(value["caller"])
+            return (await sessions.change(value["session"], change, caller)).as_map()
         if name == "add_candidates":
-            return await sessions.add_candidates(value["session"], value["fragment"], value["subject"])
+            return await sessions.add_candidates(
+                value["session"], value["fragment"], value["subject"], value["tags"]
+            )
         if name == "close":
             return await sessions.close(value["session"], value["subject"])
         if name == "metrics":
@@ -81,7 +86,7 @@ class MediaProcess:
         service = Service(own, Share(results_bind, cores, self._tell_session, place=place))
         try:
             service.bind()
-        except (ResultsNotBound, TcpPortNotTaken, UdpPortNotTaken) as exc:
+        except (ResultsNotBound, MediaPortNotTaken) as exc:
             raise SignalingError(str(exc)) from exc
         await service.open()
         self._service = service
@@ -94,6 +99,10 @@ class MediaProcess:
             return
         if name == "status":
             self._service.workers.update(unpack_status(value))
+        elif name == "drain":
+            # The front decides when it is over: it closes the pipe.
+            draining = self._service.drain(asyncio.Event(), value)
+            self._draining = asyncio.get_running_loop().create_task(draining)
         else:
             assert name == "give_up"
             session_id, is_full = value

@@ -7,6 +7,8 @@ from aiortc import RTCRtpTransceiver
 from signaling_service.rtc.offered import Offered
 
 _GROUP = "a=group:BUNDLE"
+_OTHER_DIGESTS = ("a=fingerprint:sha-384", "a=fingerprint:sha-512")
+"""aiortc tells three of its certificate. libdatachannel, OBS's, keeps one and may check it wrongly."""
 
 
 def answer_formats(video: RTCRtpTransceiver, offered: Offered) -> None:
@@ -33,7 +35,8 @@ def as_offered(answer_sdp: str, offered: Offered) -> str:
         refused = offered.refused.get(index)
         sections.append(f"m={next(coming)}" if refused is None else refused)
     names = {f"a=mid:{mid}" for mid in offered.unnamed}
-    kept = [line for line in "\r\n".join(sections).split("\r\n") if line not in names]
+    lines = "\r\n".join(sections).split("\r\n")
+    kept = [line for line in lines if line not in names and not line.startswith(_OTHER_DIGESTS)]
     return "\r\n".join(kept) + "\r\n"
 
 

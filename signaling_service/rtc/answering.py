@@ -8,9 +8,15 @@ from collections.abc import Collection, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
-from aiortc import RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
+from aiortc import RTCIceCandidate, RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
 
-from signaling_service.errors import SignalingError, UdpPortsTaken, UnusableOffer
+from signaling_service.errors import (
+    PreconditionFailed,
+    SignalingError,
+    UdpPortsTaken,
+    UnusableCandidates,
+    UnusableOffer,
+)
 from signaling_service.media.bitrate import BitrateProfile
 from signaling_service.media.picture_size import Size
 from signaling_service.rtc.aiortc_patches import (
@@ -27,6 +33,13 @@ from signaling_service.rtc.candidates import (
     PageCandidates,
     with_loopback_alone,
     with_public_addresses,
+)
+from signaling_service.rtc.ice_restart import (
+    answering_fragment,
+    begin_checks,
+    credentials_in,
+    name_in,
+    restart,
 )
 from signaling_service.rtc.offered import Offered, Wants, read_offer
 from signaling_service.rtc.sdp_limits import check_offer
@@ -75,7 +88,10 @@ class Answering(ABC):
         own = () if terms.public_addresses else own_addresses()
         # A page on loopback may be anybody's whose user runs a server there: it learns no other address.
         self._tells_loopback_alone = is_local and terms.tells_loopback_alone
-        self._candidates = PageCandidates([*own, LOOPBACK] if self._tells_loopback_alone else own)
+        self._own_addresses = [*own, LOOPBACK] if self._tells_loopback_alone else [*own]
+        self._candidates = PageCandidates(self._own_addresses)
+        self._answer_sdp = ""
+        self._has_restarted = False
 
     async def answer(self, offer_sdp: str) -> str:
         """Return the answer's SDP; raises UnusableOffer or UdpPortsTaken.
@@ -85,7 +101,8 @@ class Answering(ABC):
         check_offer(offer_sdp)
         try:
             async with asyncio.timeout(LIMIT_S):
-                return await self._answer(offer_sdp)
+                self._answer_sdp = await self._answer(offer_sdp)
+                return self._answer_sdp
         except SignalingError:
             raise
         except TimeoutError as exc:
@@ -93,16 +110,51 @@ class Answering(ABC):
         except Exception as exc:  # aiortc's parser raises whatever the text happens to break.
             raise UnusableOffer(f"the SDP cannot be used ({type(exc).__name__})") from exc
 
-    async def add_candidates(self, fragment: str) -> None:
-        """Add trickled candidates (RFC 8840 section 9); raises UnusableCandidates before any is added."""
-        mids = {transceiver.mid for transceiver in self._pc.getTransceivers()}
-        if self._pc.sctp is not None:
-            mids.add(self._pc.sctp.mid)
-        candidates, is_end = self._candidates.from_fragment(fragment, mids)
+    async def add_candidates(self, fragment: str, tags: Collection[str] | None = None) -> str | None:
+        """Add trickled candidates (RFC 8840 section 9), or restart ICE where the page has other names for it.
+
+        `tags` are those of RFC 9725 section 4.3.1: the name of the present ICE session, or `*` for any; None
+        where the call has none, and never restarts. Returns the fragment that answers a restart. Raises
+        UnusableCandidates or PreconditionFailed before anything is changed.
+        """
+        if tags is not None and not {"*", name_in(self._answer_sdp)}.intersection(tags):
+            raise PreconditionFailed
+        wanted = None if tags is None else credentials_in(fragment)
+        if wanted is None or self._are_known(wanted):
+            await self._add(self._candidates.from_fragment(fragment, self._mids()))
+            return None
+        transports = {one.receiver.transport.transport for one in self._pc.getTransceivers()}
+        if len(transports) != 1:
+            raise UnusableCandidates("ICE is restarted where all sections are bundled")
+        candidates = PageCandidates(self._own_addresses)
+        found = candidates.from_fragment(fragment, self._mids(), may_be_empty=True)
+        name, password = restart(transports.pop(), *wanted)
+        self._candidates, self._has_restarted = candidates, True
+        self._answer_sdp = answering_fragment(self._answer_sdp, name, password)
+        await self._add(found)
+        return self._answer_sdp
+
+    async def _add(self, found: tuple[list[RTCIceCandidate], bool]) -> None:
+        candidates, is_end = found
         for candidate in candidates:
             await self._pc.addIceCandidate(candidate)
         if is_end:
             await self._pc.addIceCandidate(None)
+        if self._has_restarted:
+            for connection in ice_connections(self._pc):
+                begin_checks(connection)
+
+    def _mids(self) -> set[str | None]:
+        mids: set[str | None] = {transceiver.mid for transceiver in self._pc.getTransceivers()}
+        if self._pc.sctp is not None:
+            mids.add(self._pc.sctp.mid)
+        return mids
+
+    def _are_known(self, credentials: tuple[str, str]) -> bool:
+        """Tell whether these are the page's of the present ICE session."""
+        return any(
+            credentials == (one.remote_username, one.remote_password) for one in ice_connections(self._pc)
+        )
 
     @abstractmethod
     def _wants(self) -> Wants:

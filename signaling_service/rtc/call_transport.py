@@ -38,6 +38,9 @@ class Owner(Protocol):
     def gives_up(self, transport: CallTransport, address: Address) -> None:
         """Take note that the address is this call's no more."""
 
+    def renames(self, transport: CallTransport, former: bytes, name: bytes) -> None:
+        """Take note that checks for the call bear another name from now on."""
+
     def leaves(self, transport: CallTransport) -> None:
         """Take note that the call is over."""
 
@@ -56,12 +59,19 @@ class CallTransport(asyncio.DatagramTransport):
         """Give the protocol its transport; from then on it may send."""
         self.protocol.connection_made(self)
 
+    def leave_by(self, way: Way) -> None:
+        """Send by another way from now on."""
+        self._way = way
+
     def claims(self, address: Address) -> bool:
         """Tell whether an address that the page has proved is its own; see Owner."""
         return self._owner.claims(self, address)
 
     def gives_up(self, address: Address) -> None:
         self._owner.gives_up(self, address)
+
+    def renames(self, former: bytes, name: bytes) -> None:
+        self._owner.renames(self, former, name)
 
     def sendto(self, data: Any, addr: Any = None) -> None:
         if not self._is_closing:

@@ -26,7 +26,7 @@ _PRIVATE = tuple(
 """RFC 1918, RFC 6598, RFC 4193."""
 _BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 _RELATED = re.compile(r"raddr \S+ rport \d+")
-_TRANSPORT, _ADDRESS, _PORT = 2, 4, 5
+_COMPONENT, _TRANSPORT, _ADDRESS, _PORT = 1, 2, 4, 5
 """Fields of a candidate (RFC 8839 section 5.1)."""
 
 
@@ -59,7 +59,7 @@ class PageCandidates:
         return "\r\n".join(lines) + "\r\n"
 
     def from_fragment(
-        self, fragment: str, mids: Collection[str | None]
+        self, fragment: str, mids: Collection[str | None], *, may_be_empty: bool = False
     ) -> tuple[list[RTCIceCandidate], bool]:
         """Return the candidates of a trickled fragment (RFC 8840 section 9), and whether they have ended.
 
@@ -77,7 +77,7 @@ class PageCandidates:
                 is_end = True
             elif _is_candidate(line):
                 found.append((line, _parsed(line, mid)))
-        if not found and not is_end:
+        if not found and not is_end and not may_be_empty:
             raise UnusableCandidates("no candidate in the fragment")
         self._trickled += len(found)
         if self._trickled > MAX_CANDIDATES:
@@ -93,6 +93,10 @@ class PageCandidates:
         fields = line.split()
         if len(fields) <= _PORT:
             return False  # The parser says what is wrong.
+        if fields[_COMPONENT] != "1":
+            # RTP and RTCP share one. Some clients count from 0; the page's own checks say where it is.
+            self._is_hidden = True
+            return True
         if fields[_TRANSPORT].lower() == "tcp":
             return True  # This service connects to nobody: a page's check comes by a connection of its own.
         try:

@@ -64,5 +64,8 @@ class _Alone:
     def gives_up(self, transport: CallTransport, address: Address) -> None:
         pass
 
+    def renames(self, transport: CallTransport, former: bytes, name: bytes) -> None:
+        pass
+
     def leaves(self, transport: CallTransport) -> None:
         self._own.close()

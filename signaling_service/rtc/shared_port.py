@@ -12,15 +12,14 @@ proves that one by its next check, and its call goes on.
 
 from __future__ import annotations
 
-import errno
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import aioice.ice
 
-from shared.errors import P2PCameraError
 from signaling_service.rtc.call_transport import CallTransport
+from signaling_service.rtc.fixed_port import FixedPort
 from signaling_service.rtc.stun_target import called_name, transaction_of
 from signaling_service.rtc.udp_socket import Address, UdpSocket
 
@@ -31,49 +30,27 @@ address can be forged, and a NAT gives a port to somebody else only after minute
 MakeProtocol = Callable[[], aioice.ice.StunProtocol]
 
 
-class UdpPortNotTaken(P2PCameraError):
-    """The port for media cannot be bound; the service cannot start."""
-
-
 class SharedPort:
     """`open` before the first call, `close` after the last."""
 
     def __init__(self, port: int) -> None:
-        self._port = port
-        self._sockets: dict[str, SharedSocket] = {}
+        self._sockets = FixedPort("UDP", port, SharedSocket)
 
     def open(self, hosts: Iterable[str]) -> None:
-        """Bind to these addresses of this host; raises UdpPortNotTaken.
-
-        What cannot be bound for another reason, as an address that has just gone, is left to `join`.
-        """
-        for host in hosts:
-            if host in self._sockets:
-                continue
-            try:
-                self._sockets[host] = SharedSocket(host, self._port)
-            except OSError as exc:
-                if exc.errno not in (errno.EADDRINUSE, errno.EACCES):
-                    continue
-                self.close()
-                remedy = "end whatever has it, or choose another --udp-port"
-                raise UdpPortNotTaken(
-                    f"cannot take UDP port {self._port} of {host} ({exc.strerror}): {remedy}"
-                ) from exc
+        """Bind to these addresses of this host; raises MediaPortNotTaken."""
+        self._sockets.open(hosts)
 
     def join(self, make: MakeProtocol, host: str) -> CallTransport:
-        """Return a call's transport at a local address, also at one that this host has had only since.
+        """Return a call's transport at a local address; raises OSError."""
+        return self._sockets.at(host).join(make())
 
-        Raises OSError.
-        """
-        if (shared := self._sockets.get(host)) is None:
-            shared = self._sockets[host] = SharedSocket(host, self._port)
-        return shared.join(make())
+    def make_way(self) -> None:
+        """Free the port for a successor; calls go on, between addresses that are known."""
+        for shared in self._sockets:
+            shared.make_way()
 
     def close(self) -> None:
-        for shared in self._sockets.values():
-            shared.close()
-        self._sockets.clear()
+        self._sockets.close()
 
 
 class SharedSocket:
@@ -87,6 +64,8 @@ class SharedSocket:
         """By the addresses that pages have proved; arrivals.py bounds them for each call."""
         self._asked: dict[bytes, CallTransport] = {}
         """By the transactions that are open."""
+        self._kept: dict[Address, UdpSocket] = {}
+        """Sockets for one page each, when the port is given up."""
 
     def join(self, protocol: aioice.ice.StunProtocol) -> CallTransport:
         """Return the transport of one more call; raises OSError where its name is another's."""
@@ -100,8 +79,21 @@ class SharedSocket:
         transport.begin()
         return transport
 
+    def make_way(self) -> None:
+        """Keep what known pages send; all else that comes to the port is a successor's."""
+        if not self._own.is_open:
+            self._own.close()
+            return
+        self._kept = self._own.kept_for(self._pages)
+        way = _Kept(self._own.address, self._kept)
+        for transport in self._calls.values():
+            transport.leave_by(way)
+
     def close(self) -> None:
         self._own.close()
+        for one in self._kept.values():
+            one.close()
+        self._kept.clear()
 
     # What the calls' transports say (call_transport.Owner)
 
@@ -118,6 +110,9 @@ class SharedSocket:
     def gives_up(self, transport: CallTransport, address: Address) -> None:
         if self._pages.get(address) is transport:
             del self._pages[address]
+
+    def renames(self, transport: CallTransport, former: bytes, name: bytes) -> None:
+        self._calls[name] = self._calls.pop(former)
 
     def leaves(self, transport: CallTransport) -> None:
         self._calls.pop(_name(transport.protocol), None)
@@ -138,6 +133,27 @@ class SharedSocket:
             return
         if call is not None:
             call.protocol.datagram_received(data, address)
+
+
+class _Kept:
+    """The way of calls whose port is given up: to the pages that were known then (call_transport.Way)."""
+
+    def __init__(self, address: Address, kept: Mapping[Address, UdpSocket]) -> None:
+        self.address = address
+        self._kept = kept
+
+    def send(self, data: bytes, address: Address) -> None:
+        if (one := self._kept.get(address)) is not None:
+            one.send(data, address)
+
+    async def room(self, address: Address) -> bool:
+        return False
+
+    def is_full(self, address: Address) -> bool:
+        return False
+
+    def drop_pictures(self, address: Address) -> bool:
+        return False
 
 
 class _Transactions(dict[bytes, Any]):

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable
 import aioice.ice
 from aioice.candidate import Candidate, candidate_foundation
 
-from shared.errors import P2PCameraError
 from signaling_service.rtc.call_transport import CallTransport
+from signaling_service.rtc.fixed_port import FixedPort
 from signaling_service.rtc.strangers import Strangers
 from signaling_service.rtc.stun_target import called_name
 from signaling_service.rtc.tcp_connection import TcpConnection
@@ -38,42 +38,20 @@ _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 MakeProtocol = Callable[[], aioice.ice.StunProtocol]
 
 
-class TcpPortNotTaken(P2PCameraError):
-    """The TCP port for media cannot be bound; the service cannot start."""
-
-
 class TcpPort:
     """`open` before the first call, `start` in the event loop, `close` after the last call."""
 
     def __init__(self, port: int) -> None:
-        self._port = port
         self._strangers = Strangers()
-        self._listeners: dict[str, Listener] = {}
+        self._listeners = FixedPort("TCP", port, lambda host, port: Listener(host, port, self._strangers))
 
     def open(self, hosts: Iterable[str]) -> None:
-        """Listen at these addresses of this host; raises TcpPortNotTaken.
-
-        What cannot be bound for another reason, as an address that has just gone, is left to `candidates`.
-        """
-        for host in hosts:
-            if host in self._listeners:
-                continue
-            try:
-                self._listeners[host] = Listener(host, self._port, self._strangers)
-            except OSError as exc:
-                if exc.errno not in (errno.EADDRINUSE, errno.EACCES):
-                    continue
-                self.close()
-                remedy = "end whatever has it, or choose another --tcp-port"
-                if exc.errno == errno.EACCES:
-                    remedy = "below 1024 a system asks for a privilege; choose another --tcp-port"
-                raise TcpPortNotTaken(
-                    f"cannot take TCP port {self._port} of {host} ({exc.strerror}): {remedy}"
-                ) from exc
+        """Listen at these addresses of this host; raises MediaPortNotTaken."""
+        self._listeners.open(hosts)
 
     def start(self) -> None:
         """Accept connections, from now on."""
-        for listener in self._listeners.values():
+        for listener in self._listeners:
             listener.start()
 
     def candidates(
@@ -101,16 +79,19 @@ class TcpPort:
             made.append(protocol.local_candidate)
         return made
 
-    def close(self) -> None:
-        for listener in self._listeners.values():
+    def make_way(self) -> None:
+        """Free the port for a successor; connections that are there go on."""
+        for listener in self._listeners:
             listener.close()
-        self._listeners.clear()
+
+    def close(self) -> None:
+        self._listeners.close()
         self._strangers.close()
 
     def _join(self, protocol: aioice.ice.StunProtocol, host: str) -> CallTransport:
         """Return a call's transport at a local address, also at one that this host has had only since."""
-        if (listener := self._listeners.get(host)) is None:
-            listener = self._listeners[host] = Listener(host, self._port, self._strangers)
+        listener = self._listeners.at(host)
+        if not listener.is_open:
             listener.start()
         return listener.join(protocol)
 
@@ -137,15 +118,20 @@ class Listener:
         self.address: Address = self._socket.getsockname()[:2]
 
     def start(self) -> None:
+        """Accept connections, from now on."""
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket, self._accept)
+
+    @property
+    def is_open(self) -> bool:
+        return self._loop is not None
 
     def join(self, protocol: aioice.ice.StunProtocol) -> CallTransport:
         """Return the transport of one more call; raises OSError where its name is another's."""
         name = protocol.receiver.local_username.encode()
         if name in self._calls:
             raise OSError("the user name of another call")
-        call = self._calls[name] = CallConnections(self.address, protocol, lambda: self._calls.pop(name))
+        call = self._calls[name] = CallConnections(self.address, protocol, self._calls)
         transport = CallTransport(call, call, protocol)
         transport.begin()
         return transport
@@ -198,11 +184,12 @@ class CallConnections:
     """One call's connections at one address of this host: what its transport sends by, and who owns it."""
 
     def __init__(
-        self, address: Address, protocol: aioice.ice.StunProtocol, on_left: Callable[[], object]
+        self, address: Address, protocol: aioice.ice.StunProtocol, calls: dict[bytes, CallConnections]
     ) -> None:
+        """`calls` are those at the address, by their names."""
         self.address = address
         self._protocol = protocol
-        self._on_left = on_left
+        self._calls = calls
         self._open: dict[Address, TcpConnection] = {}
 
     def proves(self, connection: TcpConnection, datagram: bytes) -> bool:
@@ -248,8 +235,11 @@ class CallConnections:
         if (connection := self._open.get(address)) is not None:
             connection.close()
 
+    def renames(self, transport: CallTransport, former: bytes, name: bytes) -> None:
+        self._calls[name] = self._calls.pop(former)
+
     def leaves(self, transport: CallTransport) -> None:
-        self._on_left()
+        del self._calls[self._protocol.receiver.local_username.encode()]
         for connection in list(self._open.values()):
             connection.close()
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
 from aiortc.rtcdatachannel import RTCDataChannel
 
-from signaling_service.errors import MalformedRequest, SignalingError
+from signaling_service.errors import MalformedRequest, SignalingError, TakenOver
 from signaling_service.session.requests import Change, FilterMessage, parsed
 from signaling_service.session.statistics import Statistics
 from signaling_service.session.wish import Wish
@@ -36,17 +37,25 @@ class Control:
     """Everything that is said over a session's data channels."""
 
     def __init__(
-        self, session: str, wish: Wish, statistics: Statistics, publication: Publication | None = None
+        self,
+        session: str,
+        wish: Wish,
+        statistics: Statistics,
+        publication: Publication,
+        change: Callable[[Change], Awaitable[int | None]],
     ) -> None:
+        """`change` makes a change of the session, and returns and raises what Changes.make does."""
         self._session = session
         self._wish = wish
         self._statistics = statistics
         self._publication = publication
+        self._change = change
         self._channel: RTCDataChannel | None = None
         self._waiting: asyncio.Queue[str] = asyncio.Queue(MAX_WAITING)
         self._told_error_s: dict[str, float] = {}
         self._is_attached = asyncio.Event()
         self._is_other_picture = asyncio.Event()
+        self._drains_until_s: float | None = None
 
     def attach(self, channel: RTCDataChannel) -> None:
         """Take a channel that the page has opened; `ping` is answered on any, the rest on `control`."""
@@ -91,12 +100,21 @@ class Control:
         else:
             self.tell_error(code, text, field)
 
+    def tell_taken_over(self) -> None:
+        """Say that another session publishes under the name of this one, which goes on without viewers."""
+        self._say({"type": "error", "of": "publication", "error": TakenOver().as_json()})
+
     def tell_progress(self, name: str, text: str, fraction: float) -> None:
         """Say how far a worker is with loading a filter, and what it does just now."""
         self._say({"type": "progress", "filter": name, "text": text, "fraction": round(fraction, 3)})
 
     def tell_showing(self) -> None:
         """Say at once what the returned picture is now."""
+        self._is_other_picture.set()
+
+    def tell_draining(self, until_s: float) -> None:
+        """Say at once, and with all statistics from now on, that the page should move; monotonic clock."""
+        self._drains_until_s = until_s
         self._is_other_picture.set()
 
     def _on_text(self, channel: RTCDataChannel, text: str) -> None:
@@ -115,7 +133,7 @@ class Control:
         while True:
             text = await self._waiting.get()
             try:
-                first_rtp_timestamp = await self._wish.change(_parse(text))
+                first_rtp_timestamp = await self._change(_parse(text))
             except SignalingError as exc:
                 self._say_error(exc)
             else:
@@ -130,6 +148,7 @@ class Control:
             "outage": wish.outage.value,
             "private": wish.is_private,
             "generation": wish.choice.generation,
+            **({"publish": name} if (name := self._publication.name) else {}),
         }
 
     async def _push_stats(self) -> None:
@@ -153,15 +172,20 @@ class Control:
                     "private": wish.is_private,
                     "trouble": wish.trouble,
                     **self._audience(),
+                    **self._draining(),
                     **figures,
                     "state": self._statistics.state,
                 }
             )
 
     def _audience(self) -> dict[str, Any]:
-        if self._publication is None:
+        publication = self._publication
+        return {"publish": publication.name, "viewers": publication.viewers} if publication.name else {}
+
+    def _draining(self) -> dict[str, Any]:
+        if self._drains_until_s is None:
             return {}
-        return {"publish": self._publication.name, "viewers": self._publication.viewers}
+        return {"draining_s": round(max(0.0, self._drains_until_s - time.monotonic()), 1)}
 
     async def _until(self, due_s: float, event: asyncio.Event | None) -> None:
         left_s = max(0.0, due_s - time.monotonic())
@@ -207,6 +231,7 @@ def _parse(text: str) -> Change:
     except (ValueError, RecursionError) as exc:
         raise MalformedRequest("expected JSON, or a text that starts with ping") from exc
     message = parsed(FilterMessage, values)
-    if message.name is None and message.params is None and message.outage is None:
-        raise MalformedRequest("expected name, params or outage")
-    return Change(filter=message.name, params=message.params, outage=message.outage)
+    wanted = message.model_dump(include={"params", "outage", "publish"}, exclude_none=True)
+    if message.name is None and not wanted:
+        raise MalformedRequest("expected name, params, outage or publish")
+    return Change(filter=message.name, publisher=message.publisher, **wanted)

@@ -1,7 +1,8 @@
 """What filters tell of their pictures, to the page or client that has opened the data channel `data`.
 
-Each message belongs to one picture, which it names by the RTP timestamp of that picture's packets. A channel
-that is slow gets the newest message alone. Viewers of a stream have no session of their own, and get nothing.
+Each message belongs to one picture, which it names by the RTP timestamp of that picture's packets: of those
+that the session is sent, or of its own camera's where it is sent none (WHIP). A channel that is slow gets the
+newest message alone. Viewers of a stream have no session of their own, and get nothing.
 """
 
 from __future__ import annotations

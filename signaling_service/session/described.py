@@ -47,5 +47,5 @@ def describe(session: Session, *, answer_sdp: str = "", first_rtp_timestamp: int
         wish.is_private,
         first_rtp_timestamp,
         answer_sdp,
-        "" if session.publication is None else session.publication.name,
+        session.publication.name,
     )

@@ -34,24 +34,28 @@ class Negotiation(Answering):
         returned: ReturnedTrack,
         latency: LatencyWindow,
         on_too_large: Callable[[str], None],
-        publication: Publication | None = None,
+        publication: Publication,
         *,
+        takes_sound: bool,
         is_local: bool,
     ) -> None:
         """`on_too_large` is told why the camera's picture is not taken.
 
-        With a publication the offer may send video without receiving any, and its sound is taken.
+        With `takes_sound` the offer is one that publishes: it may send video without receiving any.
         """
         super().__init__(pc, terms, is_local=is_local)
         self._returned = returned
         self._latency = latency
         self._on_too_large = on_too_large
         self._publication = publication
+        self._takes_sound = takes_sound
         self.sends_back = True
         """Whether the offer wants the picture back."""
+        self.camera_timestamp_of: Callable[[int], int | None] = lambda pts: None
+        """Returns the RTP timestamp of the camera's own packets of a frame of this pts; None: not known."""
 
     def _wants(self) -> Wants:
-        return SENDS if self._publication is None else PUBLISHES
+        return PUBLISHES if self._takes_sound else SENDS
 
     def _connect(self) -> Collection[RTCRtpTransceiver]:
         video = self._video_section()
@@ -62,9 +66,11 @@ class Negotiation(Answering):
             bitrates = bitrates.cautious()
             self._start_bits_per_s = bitrates.start
             control = TransportWide(PathEstimate(bitrates.start, bitrates.least))
+        reception = Reception(ReceiveEstimate(bitrates) if control is None else ReceiveCeiling(bitrates))
+        self.camera_timestamp_of = reception.buffer.rtp_timestamp_of
         receive_through(
             video.receiver,
-            Reception(ReceiveEstimate(bitrates) if control is None else ReceiveCeiling(bitrates)),
+            reception,
             self._latency.note_arrived,
             self._terms.largest,
             self._on_too_large,
@@ -80,19 +86,19 @@ class Negotiation(Answering):
             encode_in(video.sender, self._terms.encoders)
         Arriving(video.receiver.transport, control).take_over()
         used = [video]
-        if self._publication is not None:
-            self._publication.follow_picture(video.receiver)
-            used += self._take_sound(self._publication)
+        self._publication.follow_picture(video.receiver, self.camera_timestamp_of)
+        if self._takes_sound:
+            used += self._take_sound()
         return used
 
     def _video_section(self) -> RTCRtpTransceiver:
         # The camera's is the first that aiortc has seen.
         return next(one for one in self._pc.getTransceivers() if one.kind == "video")
 
-    def _take_sound(self, publication: Publication) -> list[RTCRtpTransceiver]:
+    def _take_sound(self) -> list[RTCRtpTransceiver]:
         for one in self._pc.getTransceivers():
             if one.kind == "audio" and one.receiver.track is not None and one._codecs:
                 one.direction = "recvonly"
-                publication.take_sound(one.receiver)
+                self._publication.take_sound(one.receiver)
                 return [one]
         return []

@@ -66,13 +66,17 @@ class Change(_Body):
     filter: FilterNames | None = None
     params: Params | None = None
     outage: Outage | None = None
+    publish: str | bool | None = None
+    """The name under which others may watch, true for one that cannot be guessed, false for nobody."""
+    publisher: str = Field("", max_length=64)
+    """What the publisher calls itself, in all of its sessions."""
 
 
 class Offer(Change):
     """Body of `POST /offer`; `filter`, `params` and `outage` may come in the query instead."""
 
-    publish: str | bool = False
-    """The name under which others may watch, or true for one that cannot be guessed."""
+    takes_over: bool = True
+    """Whether it publishes in the place of another publisher; false for one that takes up its own again."""
     sdp: str = Field(min_length=1)
     type: Literal["offer"]
     reconnect: bool = False

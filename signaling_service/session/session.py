@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 from aiortc import RTCPeerConnection
@@ -18,6 +18,7 @@ from signaling_service.rtc.camera import Camera
 from signaling_service.rtc.outage import Outage
 from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.rtc.silence import Silence
+from signaling_service.session.changes import Changes
 from signaling_service.session.control import Control
 from signaling_service.session.data_feed import DataFeed
 from signaling_service.session.latency import LatencyWindow
@@ -55,11 +56,12 @@ class Session:
         caller: Caller,
         on_connected: Callable[[Session], SignalingError | None],
         on_end: Callable[[Session], None],
-        publication: Publication | None = None,
+        *,
+        takes_sound: bool = False,
     ) -> None:
         """`on_connected` may return why there is no place for the session after all.
 
-        With a publication others see what the page does.
+        A session that is to publish takes sound, and need not return the picture.
         """
         self.id = id_
         self.connected_s: float | None = None
@@ -72,10 +74,9 @@ class Session:
         self._pc = RTCPeerConnection(around.rtc())
         self._returned = ReturnedTrack(around.metrics, around.card, Outage.CLOSED)
         self._measuring = Measuring(self._pc, around.metrics)
-        self.publication = publication
-        if publication is not None:
-            self._returned.audience = publication
-            publication.on_taken_over = lambda: self.refuse(TakenOver())
+        self.publication = Publication()
+        self.publication.on_taken_over = self._on_taken_over
+        self._returned.audience = self.publication
         self._tracing = Tracing(around.traces, around.trace_every, self.name)
         self._returned.on_taken = self._tracing.note_taken
         self._statistics = Statistics(self._returned, LatencyWindow(self._note_stage))
@@ -88,10 +89,14 @@ class Session:
             self._returned,
             self._statistics.latency,
             self._on_too_large,
-            publication,
+            self.publication,
+            takes_sound=takes_sound,
             is_local=caller.is_on_loopback,
         )
-        self._control = Control(self.name, self.wish, self._statistics, publication)
+        self.changes = Changes(
+            self.wish, self.publication, around.streams, caller, lambda: not self.is_connecting
+        )
+        self._control = Control(self.name, self.wish, self._statistics, self.publication, self.changes.make)
         self._data = DataFeed(around.metrics)
         self._lane.wants_data = lambda: self._data.is_wanted
         self._returned.on_data = self._data.tell
@@ -103,7 +108,7 @@ class Session:
             self._statistics,
             self._tracing,
             self._control,
-            publication,
+            self.publication,
         )
         self._returned.on_showing = self._control.tell_showing
         self._camera: Camera | None = None
@@ -137,14 +142,25 @@ class Session:
         self._around.workers.add_listener(self._traffic.follow_workers)
         self._traffic.follow_workers()
         if not self._negotiation.sends_back:
+            # It is sent no packets that could name a picture. Its own camera's do.
+            its_own = self._negotiation.camera_timestamp_of
+            self._returned.on_data = lambda header, _: self._data.tell(header, its_own(header.pts))
             self._start(self._show())
         self._start(self._run())
         self._start(self._control.run())
         return answer_sdp
 
-    async def add_candidates(self, fragment: str) -> None:
-        """Add trickled candidates; raises UnusableCandidates before any is added."""
-        await self._negotiation.add_candidates(fragment)
+    async def add_candidates(self, fragment: str, tags: Collection[str] | None) -> str | None:
+        """Add trickled candidates, or restart ICE; see Answering.add_candidates."""
+        return await self._negotiation.add_candidates(fragment, tags)
+
+    def drain(self, until_s: float) -> None:
+        """Tell the page to move to another service, and have results come to where the listener has stepped.
+
+        `until_s`: when the session ends otherwise; monotonic clock.
+        """
+        self._lane.reply_to = self._around.listener.reply_to
+        self._control.tell_draining(until_s)
 
     def end(self, reason: str) -> None:
         """Begin to close for this reason; only the first one counts."""
@@ -193,12 +209,17 @@ class Session:
             if (refusal := self._on_connected(self)) is not None:
                 self.refuse(refusal)
                 return
-            if self.publication is not None:
-                self.publication.begin()
+            self.changes.begin_publishing()
             if (limit_s := self._caller.grant.max_session_s) is not None:
                 self._start(self._watch_time(limit_s))
         elif state in ("failed", "closed"):
             self._finish(f"connection {state}")
+
+    def _on_taken_over(self) -> None:
+        if self._negotiation.sends_back:
+            self._control.tell_taken_over()
+        else:
+            self.refuse(TakenOver())
 
     async def _watch_camera(self, camera: Camera) -> None:
         await camera.run()
@@ -261,8 +282,7 @@ class Session:
         if self._tasks:
             await asyncio.wait(list(self._tasks), timeout=CLOSE_LIMIT_S)
         self._returned.stop()
-        if self.publication is not None:
-            self.publication.end()
+        self.publication.close()
         self._lane.close()
         self._tracing.close()
         if self.connected_s is not None:

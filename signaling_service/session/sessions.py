@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -48,14 +48,16 @@ class SessionHost(Protocol):
     async def open(self, offer: Offer, caller: Caller) -> Described:
         """Answer an offer."""
 
-    async def change(self, session_id: str, change: Change, subject: str) -> Described:
-        """Change a session; returns when nothing of the old choice can leave any more.
+    async def change(self, session_id: str, change: Change, caller: Caller) -> Described:
+        """Change a session; returns when nothing of the old choice can leave any more."""
+
+    async def add_candidates(
+        self, session_id: str, fragment: str, subject: str, tags: Collection[str] | None = None
+    ) -> str | None:
+        """Add trickled candidates (an SDP fragment); with tags it may restart ICE: see Answering.
 
         Here and below `subject` is the caller's: a session of another one is unknown.
         """
-
-    async def add_candidates(self, session_id: str, fragment: str, subject: str) -> None:
-        """Add trickled candidates (an SDP fragment)."""
 
     async def close(self, session_id: str, subject: str) -> None:
         """End a session; returns when it is freed, at once for one that has just ended."""
@@ -101,6 +103,7 @@ class LocalSessions:
         """Names, and whose they were."""
         self._viewers = Viewers(around, limits.max_connecting_per_address)
         self._is_shutting_down = False
+        self._one_has_ended = asyncio.Event()
 
     async def open(self, offer: Offer, caller: Caller, id_: bytes | None = None) -> Described:
         """As SessionHost has it; the front chooses the ids of what it deals to its processes."""
@@ -116,18 +119,20 @@ class LocalSessions:
         with self._counted():
             self._check_room()
 
-    async def change(self, session_id: str, change: Change, subject: str) -> Described:
-        session = self._find(session_id, subject)
+    async def change(self, session_id: str, change: Change, caller: Caller) -> Described:
+        session = self._find(session_id, caller.subject)
         try:
-            first_rtp_timestamp = await session.wish.change(change)
+            first_rtp_timestamp = await session.changes.make(change, caller)
         except SignalingError as exc:
             logger.info("a change is refused: %s", exc.code, extra={"session": session.name})
             raise
         return describe(session, first_rtp_timestamp=first_rtp_timestamp)
 
-    async def add_candidates(self, session_id: str, fragment: str, subject: str) -> None:
+    async def add_candidates(
+        self, session_id: str, fragment: str, subject: str, tags: Collection[str] | None = None
+    ) -> str | None:
         viewer = self._viewers.find(session_id, subject)
-        await (viewer or self._find(session_id, subject)).add_candidates(fragment)
+        return await (viewer or self._find(session_id, subject)).add_candidates(fragment, tags)
 
     async def close(self, session_id: str, subject: str) -> None:
         if (session_id, subject) in self._ended or self._viewers.has_ended(session_id, subject):
@@ -150,6 +155,18 @@ class LocalSessions:
         elif session is not None:
             session.end("newer offer")
 
+    def drain(self, until_s: float) -> None:
+        """Refuse new sessions, and tell the pages of all others to move; monotonic clock."""
+        self._is_shutting_down = True
+        for session in self._sessions.values():
+            session.drain(until_s)
+
+    async def have_ended(self) -> None:
+        """Return when no session is left."""
+        while self._sessions:
+            self._one_has_ended.clear()
+            await self._one_has_ended.wait()
+
     async def close_all(self) -> None:
         """Refuse new sessions and end all; returns when they are freed."""
         self._is_shutting_down = True
@@ -170,9 +187,10 @@ class LocalSessions:
         params = offer.params or {}
         self._check_room()
         self._around.workers.check_choice(filters, params, allowed)
-        name = name_for(offer.publish, caller) if offer.publish else None
-        if name is not None:
-            self._around.streams.check_publish(name, caller.subject)
+        streams, name = self._around.streams, ""
+        if offer.publish:
+            name = name_for(offer.publish, caller, streams.is_here)
+            streams.check_publish(name, caller.subject, None if offer.takes_over else offer.publisher)
         # Entered before the first wait, so that the limits hold among offers that come together.
         for over in self._places.take(key.hex(), caller):
             self.give_up(over, None)
@@ -185,8 +203,10 @@ class LocalSessions:
                 caller,
                 self._connected,
                 self._forget,
-                None if name is None else self._around.streams.to_publish(name, caller.subject).prepare(),
+                takes_sound=bool(name),
             )
+            if name:
+                session.publication.prepare(streams.to_publish(name, caller.subject), offer.publisher)
         except BaseException:
             self._places.leave(key.hex())
             raise
@@ -244,4 +264,5 @@ class LocalSessions:
         self._ended.append((session.name, self._places.owner(session.name) or ""))
         self._places.leave(session.name)
         self._around.metrics.sessions.set(len(self._sessions))
+        self._one_has_ended.set()
         self._on_session("ended", session.name)

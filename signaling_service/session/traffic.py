@@ -34,7 +34,7 @@ class Traffic:
         statistics: Statistics,
         tracing: Tracing,
         control: Control,
-        publication: Publication | None,
+        publication: Publication,
     ) -> None:
         self._workers = around.workers
         self._metrics = around.metrics
@@ -89,8 +89,7 @@ class Traffic:
         latency_s = time.monotonic() - header.captured_ns / 1e9
         self._metrics.latency.observe(latency_s)
         self._statistics.latency.add(header, latency_s)
-        if self._publication is not None:
-            self._publication.note_latency(latency_s)
+        self._publication.note_latency(latency_s)
 
     def _pass_on_error(self, header: ResultHeader) -> None:
         self._metrics.note_failed(header.code[:32])

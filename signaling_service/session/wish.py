@@ -77,16 +77,19 @@ class Wish:
         """A frame of the present choice was shown within the last second."""
         return self._clock() - self._served_s <= SERVED_S
 
+    def check(self, change: Change) -> None:
+        """Raise what Workers.check_choice raises of the filters and parameters that a change asks for."""
+        if change.filter is not None or change.params is not None:
+            self._workers.check_choice(*self._asked(change), self._allowed)
+
     async def change(self, change: Change) -> int | None:
-        """Take another filter, parameters or outage policy; raises what Workers.check_choice raises.
+        """Take another filter, parameters or outage policy; raises what `check` raises.
 
         Returns when no frame of the old choice can leave any more, with what `ReturnedTrack.settled` returns.
         """
-        filters = self.choice.filters if change.filter is None else tuple(change.filter)
-        params: dict[str, Any] = change.params or {}
+        self.check(change)
+        filters, params = self._asked(change)
         is_other = change.filter is not None or change.params is not None
-        if is_other:
-            self._workers.check_choice(filters, params, self._allowed)
         if change.outage is not None:
             self._outage = change.outage
         if not is_other:
@@ -119,6 +122,10 @@ class Wish:
         """Look at the table of workers anew: who serves the choice, and whether it is private."""
         self._obey_outage()
         self._connect_lane()
+
+    def _asked(self, change: Change) -> tuple[tuple[str, ...], dict[str, Any]]:
+        filters = self.choice.filters if change.filter is None else tuple(change.filter)
+        return filters, change.params or {}
 
     def _choose(self, choice: Choice) -> None:
         self.choice = choice

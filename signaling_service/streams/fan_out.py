@@ -28,6 +28,7 @@ from aiortc.utils import random32
 
 from signaling_service.media.repeats import Repeats
 from signaling_service.rtc.packets import Leaving
+from signaling_service.streams.thinning import KEY_EVERY_S, Thinning
 
 HISTORY = 512
 """Packets that may be sent again: at 1.5 Mbit/s those of 3 s."""
@@ -55,12 +56,17 @@ class FanOut:
     """Sends encoded pictures by one of aiortc's senders. Event loop only."""
 
     def __init__(
-        self, sender: RTCRtpSender, leaving: Leaving, on_key_asked: Callable[[], None] = lambda: None
+        self,
+        sender: RTCRtpSender,
+        leaving: Leaving,
+        on_key_asked: Callable[[], None] = lambda: None,
+        thinning: Thinning | None = None,
     ) -> None:
-        """`on_key_asked` is called when the viewer has lost its picture."""
+        """`on_key_asked` is called when the viewer has lost its picture. Without `thinning` it gets all."""
         self._sender: Any = sender
         self._leaving = leaving
         self._on_key_asked = on_key_asked
+        self._thinning = thinning
         self._handle = self._sender._handle_rtcp_packet
         self._repeats = Repeats()
         self._payload_type: int | None = None
@@ -84,6 +90,9 @@ class FanOut:
         if self._leaving.is_full():
             # A slow viewer's TCP connection: it gets pictures as they are made, or none.
             self._awaits_key = self._has_skipped = True
+            self._note_loss(1.0)
+            return
+        if self._leaves_out(picture):
             return
         if self._awaits_key and not picture.is_key:
             # A viewer that misses no packet asks for nothing.
@@ -104,6 +113,16 @@ class FanOut:
             return
         self._awaits_key = self._has_skipped = False
         self._note_sent(picture, timestamp)
+
+    def _leaves_out(self, picture: EncodedPicture) -> bool:
+        """Tell whether the viewer's line is too narrow for this picture."""
+        thinning, now_s = self._thinning, time.monotonic()
+        if thinning is None or thinning.takes(now_s, is_key=picture.is_key):
+            return False
+        self._awaits_key = True
+        if thinning.wants_key(now_s):
+            self._ask_for_key_frame()
+        return True
 
     def forget(self) -> None:
         """Send nothing again that was sent before, and wait for a key frame."""
@@ -143,11 +162,19 @@ class FanOut:
         elif isinstance(packet, RtcpPsfbPacket) and packet.fmt in (RTCP_PSFB_PLI, RTCP_PSFB_FIR):
             self._ask_for_key_frame()
         elif isinstance(packet, RtcpRrPacket):
+            for report in packet.reports:
+                if report.ssrc == self._sender._ssrc:
+                    self._note_loss(report.fraction_lost / 256)
             await self._handle(packet)
+
+    def _note_loss(self, share: float) -> None:
+        if self._thinning is not None:
+            self._thinning.note_loss(share, time.monotonic())
 
     def _ask_for_key_frame(self) -> None:
         now_s = time.monotonic()
-        if now_s - self._asked_s >= KEY_ASKED_EVERY_S:
+        is_thin = self._thinning is not None and self._thinning.is_thin
+        if now_s - self._asked_s >= (KEY_EVERY_S if is_thin else KEY_ASKED_EVERY_S):
             self._asked_s = now_s
             self._on_key_asked()
 

@@ -27,9 +27,9 @@ class SenderClock:
             self._ntp, self._rtp = ntp_timestamp, rtp_timestamp
             self.is_known = True
 
-    def ntp(self, rtp_timestamp: int) -> int:
+    def ntp(self, rtp_timestamp: int | None) -> int:
         """Return the NTP time (64 bits, seconds since 1900 times 2**32) of an RTP timestamp (32 bits)."""
-        if not self.is_known:
+        if not self.is_known or rtp_timestamp is None:
             return clock.current_ntp_time()
         ticks = (rtp_timestamp - self._rtp + _HALF) % (2 * _HALF) - _HALF  # It wraps.
         return self._ntp + ticks * NTP_SECOND // self._clock_rate

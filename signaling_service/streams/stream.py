@@ -85,11 +85,14 @@ class Stream:
 
     # The publisher's side
 
-    def prepare(self) -> Publication:
-        """Return what publishes once it begins."""
-        made = Publication(self)
-        self._prepared.add(made)
-        return made
+    @property
+    def publisher(self) -> str | None:
+        """What the one that publishes now calls itself; None: nobody publishes."""
+        return None if self._publication is None else self._publication.publisher
+
+    def prepare(self, publication: Publication) -> None:
+        """Stay for one that is about to begin."""
+        self._prepared.add(publication)
 
     def take(self, publication: Publication) -> None:
         """Let it publish from now on, in the place of any other."""
@@ -98,7 +101,7 @@ class Stream:
             self._away.cancel()
             self._away = None
         if former is not None and former is not publication:
-            former.on_taken_over()
+            former.note_taken_over()
 
     def release(self, publication: Publication) -> None:
         """Show the card where it was the one that publishes; end where none ever did."""

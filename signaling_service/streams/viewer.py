@@ -18,6 +18,7 @@ from signaling_service.rtc.transport_wide import decline
 from signaling_service.streams.fan_out import FanOut
 from signaling_service.streams.rendition import Rendition
 from signaling_service.streams.stream import Stream
+from signaling_service.streams.thinning import Thinning
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class WatchNegotiation(Answering):
                 Arriving(transport).take_over()
             if one.kind == "video":
                 rendition = self._stream.rendition(one._codecs[0])
-                fan_out = FanOut(one.sender, leaving[transport], rendition.ask_for_key_frame)
+                fan_out = FanOut(one.sender, leaving[transport], rendition.ask_for_key_frame, Thinning())
                 fan_out.take_over()
                 self.picture = (rendition, fan_out)
             else:
@@ -109,9 +110,9 @@ class Viewer:
         self._watching = asyncio.get_running_loop().create_task(self._run())
         return answer_sdp
 
-    async def add_candidates(self, fragment: str) -> None:
-        """Add trickled candidates; raises UnusableCandidates before any is added."""
-        await self._negotiation.add_candidates(fragment)
+    async def add_candidates(self, fragment: str, tags: Collection[str] | None) -> str | None:
+        """Add trickled candidates, or restart ICE; see Answering.add_candidates."""
+        return await self._negotiation.add_candidates(fragment, tags)
 
     def leave(self) -> None:
         """Begin to close."""

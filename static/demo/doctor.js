@@ -1,29 +1,20 @@
 /**
- * Tries each step between the camera and its filtered picture, in the order in which they depend on each
- * other.
- *
- * It guesses nothing: every outcome comes from a trial. A step is skipped where an earlier step that it needs
- * has failed.
+ * What the shim's `checkConnection` finds, in words for the page's user.
  */
 
 import { cameraFailure, cannotRun, pictureTrouble } from "./failures.js";
 import { phrase } from "../shared/language.js";
-import { troubleOf, troubleWords } from "../shared/trouble.js";
-import { answerOf } from "./probes.js";
-import { reachServer, relaysOf, tryRelay } from "./relays.js";
+import { troubleWords } from "../shared/trouble.js";
 
-/**
- * @import { P2PCamera, P2PCameraEvents, P2PCameraFault } from "../p2pcamera.js"
- * @import { P2PCameraSession, P2PCameraStats } from "../p2pcamera.js"
- */
+/** @import { P2PCamera, P2PCameraStep } from "../p2pcamera.js" */
 
 /**
  * @typedef {'ok' | 'fail' | 'note' | 'skip' | 'wait' | 'busy'} Outcome
- * @typedef {'secure' | 'server' | 'token' | 'worker' | 'filter' | 'camera' | 'path' | 'turn' | 'picture'} StepName
+ * @typedef {'secure' | 'server' | 'token' | 'worker' | 'filter' | 'turn' | 'camera' | 'path' | 'picture'} StepName
  * @typedef {{outcome: Outcome, said: import('../shared/language.js').Phrase | null}} Finding
- * @typedef {import('./filter_list.js').FilterOffer} FilterOffer
  * @typedef {{shim: P2PCamera | undefined, list: import('./filter_list.js').FilterList, names: readonly string[],
- *   title: import('../shared/language.js').Phrase, params: object, session: P2PCameraSession | null}} Patient
+ *   title: import('../shared/language.js').Phrase, params: object}} Patient
+ * @typedef {(name: StepName, finding: Finding) => void} Tell
  */
 
 /** @type {readonly StepName[]} */
@@ -33,290 +24,176 @@ export const STEPS = Object.freeze([
   "token",
   "worker",
   "filter",
+  "turn",
   "camera",
   "path",
-  "turn",
   "picture",
 ]);
 
-const PICTURE_TIMEOUT_MS = 10_000;
+/** Those of the shim, with what they are here. @type {Record<P2PCameraStep["name"], StepName[]>} */
+const OF_THE_SHIM = {
+  server: ["server"],
+  token: ["token"],
+  filter: ["worker", "filter"],
+  relay: ["turn"],
+  camera: ["camera"],
+  path: ["path"],
+  picture: ["picture"],
+};
+const NAMES = /** @type {P2PCameraStep["name"][]} */ (Object.keys(OF_THE_SHIM));
 
 /** @type {Finding} */
 const SKIPPED = { outcome: "skip", said: null };
+/** @type {Finding} */
+const BUSY = { outcome: "busy", said: null };
 
 export class Doctor {
   #patient;
-  /** @type {Partial<Record<StepName, Finding>>} */
-  #found = {};
-  /** The doctor's own call, where no other runs. @type {MediaStream | null} */
-  #stream = null;
-  /** @type {P2PCameraSession | null} */
-  #session;
-  /** @type {P2PCameraFault | null} */
-  #fault = null;
-  #server;
 
   /** @param {Patient} patient as it is when the check begins */
   constructor(patient) {
     this.#patient = patient;
-    this.#session = patient.session;
-    this.#server = patient.shim?.server ?? new URL(".", document.baseURI).href;
   }
 
-  /**
-   * @param {(name: StepName, finding: Finding) => void} tell before and after each step
-   * @returns {Promise<StepName | null>} the first that fails
-   */
+  /** @param {Tell} tell before and after each step @returns {Promise<StepName | null>} the first that fails */
   async run(tell) {
-    /** @type {Record<StepName, () => Promise<Finding>>} */
-    const steps = {
-      secure: () => this.#secure(),
-      server: () => this.#reachable(),
-      token: () => this.#token(),
-      worker: () => this.#worker(),
-      filter: () => this.#filter(),
-      camera: () => this.#camera(),
-      path: () => this.#path(),
-      turn: () => this.#turn(),
-      picture: () => this.#picture(),
+    const { shim, names, params } = this.#patient;
+    /** @type {Set<StepName>} */
+    const failed = new Set();
+    /** @type {Tell} */
+    const show = (name, finding) => {
+      if (finding.outcome === "fail") failed.add(name);
+      tell(name, finding);
     };
-    try {
-      for (const name of STEPS) {
-        tell(name, { outcome: "busy", said: null });
-        const finding = await steps[name]().catch((error) =>
-          fail("failure.refused", { reason: error.message }),
-        );
-        this.#found[name] = finding;
-        tell(name, finding);
-      }
-    } finally {
-      for (const track of this.#stream?.getTracks() ?? []) track.stop();
+    const begin = (/** @type {P2PCameraStep["name"] | undefined} */ name) => {
+      for (const own of name ? OF_THE_SHIM[name] : []) tell(own, BUSY);
+    };
+    if (!isSecureContext || !shim) {
+      for (const name of STEPS) show(name, SKIPPED);
+      show("secure", fail("doctor.secure.fail"));
+      show("server", await this.#serverAlone());
+      return "secure";
     }
-    return STEPS.find((name) => this.#found[name]?.outcome === "fail") ?? null;
+    show("secure", ok("doctor.secure.ok"));
+    if (names.length > 0) {
+      shim.filter = names.length === 1 ? names[0] : [...names];
+      shim.params = params;
+    }
+    begin("server");
+    await shim.checkConnection({
+      // The user has chosen that no picture goes to the server.
+      path: names.length > 0,
+      onStep: (step) => {
+        const found = step.outcome === "skip" ? [] : this.#findings(step);
+        OF_THE_SHIM[step.name].forEach((own, place) => show(own, found[place] ?? SKIPPED));
+        begin(NAMES[NAMES.indexOf(step.name) + 1]);
+      },
+    });
+    return STEPS.find((name) => failed.has(name)) ?? null;
   }
 
-  /** @param {...StepName} names */
-  #isWell(...names) {
-    return names.every((name) => ["ok", "note"].includes(this.#found[name]?.outcome ?? ""));
-  }
-
-  async #secure() {
-    return isSecureContext && this.#patient.shim ? ok("doctor.secure.ok") : fail("doctor.secure.fail");
-  }
-
-  async #reachable() {
-    const server = this.#server;
-    const address = new URL("healthz", server);
+  /** Where the browser gives pages no camera, there is no shim that could try it. @returns {Promise<Finding>} */
+  async #serverAlone() {
     const began_ms = performance.now();
-    const response = await answerOf(address);
+    const { status } = await this.#patient.list.ask("healthz");
     const ms = Math.round(performance.now() - began_ms);
-    if (response) {
-      const { ok: isGood, status } = response;
-      return isGood ? ok("doctor.server.ok", { ms }) : fail("doctor.server.status", { server, status });
+    const server = new URL(".", document.baseURI).href;
+    return status === 200 ? ok("doctor.server.ok", { ms }) : fail("doctor.server.fail", { server });
+  }
+
+  /** @param {P2PCameraStep} step that was tried @returns {Finding[]} in the order of OF_THE_SHIM */
+  #findings(step) {
+    if (step.name === "filter") return this.#filter(step);
+    if (step.name === "relay") return [turn(step)];
+    if (step.name === "picture") return [this.#picture(step)];
+    const { outcome, detail } = step;
+    if (outcome === "fail") return [FAILURES[step.name](step)];
+    if (step.name === "camera") {
+      return [ok("doctor.camera.ok", { name: detail.label, size: `${detail.width} × ${detail.height}` })];
     }
-    // An opaque answer only tells that there is one.
-    const isThere = (await answerOf(address, { mode: "no-cors" })) !== null;
-    return fail(isThere ? "doctor.server.cors" : "doctor.server.fail", { server });
+    if (step.name !== "path") return [ok(`doctor.${step.name}.ok`, detail)];
+    const kind = phrase(detail.isRelayed ? "doctor.path.relay" : "doctor.path.direct");
+    const protocol = (detail.protocol || "udp").toUpperCase();
+    return [ok("doctor.path.ok", { protocol, kind, ms: String(detail.ms) })];
   }
 
-  async #token() {
-    if (!this.#isWell("server")) return SKIPPED;
-    const { status } = await this.#patient.list.ask();
-    if (status === 401) return fail("doctor.token.needed");
-    return status === 403 ? fail("doctor.token.refused") : ok("doctor.token.ok");
-  }
-
-  async #worker() {
-    if (!this.#isWell("token")) return SKIPPED;
-    const { status, body } = await this.#patient.list.ask();
-    const offers = /** @type {FilterOffer[] | undefined} */ (body?.filters);
-    if (!offers) return fail("doctor.worker.status", { status });
-    if (!offers.some(({ workers }) => workers > 0)) return fail("doctor.worker.none");
-    const { names, title } = this.#patient;
-    if (names.length === 0) return note("doctor.picture.raw");
-    const count = Math.min(...names.map((name) => offers.find((one) => one.name === name)?.workers ?? 0));
-    return count > 0
-      ? ok("doctor.worker.ok", { count, filter: title })
-      : fail("doctor.worker.other", { filter: title });
-  }
-
-  async #filter() {
-    const { names, title, list } = this.#patient;
-    if (!this.#isWell("worker") || names.length === 0) return SKIPPED;
-    const { body } = await list.ask();
-    const offers = /** @type {FilterOffer[]} */ (body?.filters ?? []).filter(({ name }) =>
-      names.includes(name),
-    );
-    const failed = offers.find(({ state }) => state === "failed");
-    if (failed) {
-      const trouble = troubleOf(failed) ?? { code: "failed", text: "", detail: "", remedy: "" };
-      return {
-        outcome: /** @type {Outcome} */ ("fail"),
-        said: cannotRun({ ...trouble, filter: failed.name }),
-      };
+  /** @param {P2PCameraStep} step @returns {Finding[]} of the worker and of the filter */
+  #filter({ outcome, code, detail }) {
+    const { names, title: filter } = this.#patient;
+    if (detail.all_workers === 0) return [fail("doctor.worker.none")];
+    if (names.length === 0) return [note("doctor.picture.raw")];
+    const serving = ok("doctor.worker.ok", { count: detail.workers, filter });
+    if (code === "cannot_run") {
+      const said = cannotRun(detail.trouble);
+      return [detail.workers > 0 ? serving : SKIPPED, { outcome: "fail", said }];
     }
-    const said = { filter: title };
-    if (offers.some(({ state }) => state === "loading")) return note("doctor.filter.loading", said);
-    const hindered = offers.find((one) => troubleOf(one) !== null);
-    const trouble = hindered && troubleOf(hindered);
-    if (hindered && trouble) {
-      const why = troubleWords(trouble, hindered.size_bytes);
-      return note("doctor.filter.hindered", { ...said, why });
+    if (outcome === "fail") return [fail("doctor.worker.other", { filter })];
+    if (detail.trouble) {
+      const why = troubleWords(detail.trouble, detail.size_bytes);
+      return [serving, note("doctor.filter.hindered", { filter, why })];
     }
-    const isLoaded = offers.every(({ state = "loaded" }) => state === "loaded");
-    return isLoaded ? ok("doctor.filter.loaded", said) : note("doctor.filter.loadable", said);
+    if (outcome === "ok") return [serving, ok("doctor.filter.loaded", { filter })];
+    return [
+      serving,
+      note(code === "loading" ? "doctor.filter.loading" : "doctor.filter.loadable", { filter }),
+    ];
   }
 
-  async #camera() {
-    const { shim } = this.#patient;
-    if (!shim || !this.#isWell("secure")) return SKIPPED;
-    const running = this.#session?.camera;
-    if (running?.readyState === "live") return ok("doctor.camera.ok", describe(running));
-    try {
-      const stream = await shim.originalGetUserMedia({ video: true });
-      const [track] = stream.getVideoTracks();
-      const said = describe(track);
-      track.stop();
-      return ok("doctor.camera.ok", said);
-    } catch (error) {
-      return { outcome: /** @type {Outcome} */ ("fail"), said: cameraFailure(/** @type {Error} */ (error)) };
+  /** @param {P2PCameraStep} step @returns {Finding} */
+  #picture({ outcome, detail, message, code }) {
+    if (outcome === "ok") {
+      const { names, title } = this.#patient;
+      const filter = detail.filters.join() === names.join() ? title : detail.filters.join(", ");
+      return ok("doctor.picture.ok", { filter, worker: detail.worker });
     }
-  }
-
-  async #path() {
-    if (!this.#isWell("worker", "camera") || this.#patient.names.length === 0) return SKIPPED;
-    if (this.#found.filter?.outcome === "fail") return SKIPPED;
-    if (this.#session?.state !== "live") await this.#call();
-    const session = this.#session;
-    if (session?.state === "live") return this.#describePath(session);
-    const fault = this.#fault;
-    if (fault?.trouble) return fail("doctor.path.refused", { reason: cannotRun(fault.trouble) });
-    if (fault?.status) return fail("doctor.path.refused", { reason: fault.message });
-    return fault?.code === "unreachable" ? fail("failure.unreachable") : fail("doctor.path.fail");
-  }
-
-  /** Opens the camera as any page does. */
-  async #call() {
-    const shim = /** @type {P2PCamera} */ (this.#patient.shim);
-    const { names, params } = this.#patient;
-    const keep = (/** @type {P2PCameraEvents["statechange"]} */ event) => {
-      const { session } = event.detail;
-      this.#session = session;
-      this.#fault = session.fault;
-    };
-    shim.filter = names.length === 1 ? names[0] : [...names];
-    shim.params = params;
-    shim.addEventListener("statechange", keep);
-    try {
-      this.#stream = await navigator.mediaDevices.getUserMedia({ video: true });
-    } catch {
-      // The session's fault tells the reason.
-    } finally {
-      shim.removeEventListener("statechange", keep);
-    }
-  }
-
-  /** @param {P2PCameraSession} session */
-  async #describePath(session) {
-    const report = await session.getStats();
-    const transport = [...report.values()].find(({ type }) => type === "transport");
-    const pair = report.get(transport?.selectedCandidatePairId);
-    const local = report.get(pair?.localCandidateId);
-    const remote = report.get(pair?.remoteCandidateId);
-    const isRelayed = [local, remote].some((candidate) => candidate?.candidateType === "relay");
-    const ping_ms = await session.ping();
-    return ok("doctor.path.ok", {
-      protocol: String(local?.protocol ?? "udp").toUpperCase(),
-      kind: phrase(isRelayed ? "doctor.path.relay" : "doctor.path.direct"),
-      ms: ping_ms.toFixed(1),
-    });
-  }
-
-  async #turn() {
-    if (!this.#isWell("token")) return SKIPPED;
-    const { status, body } = await this.#patient.list.ask("ice-servers");
-    if (status !== 200) return SKIPPED;
-    /** @type {RTCIceServer[]} */
-    const relays = relaysOf(body?.iceServers ?? []);
-    if (relays.length === 0) return note("doctor.turn.none");
-    const trials = await Promise.all(relays.map(tryRelay));
-    const named = (/** @type {typeof trials} */ some) => some.map(({ url }) => url).join(", ");
-    const good = trials.filter(({ outcome }) => outcome === "ok");
-    const bad = trials.filter(({ outcome }) => outcome !== "ok");
-    if (good.length === 0) {
-      // What a relay has said tells more than the silence of another.
-      const [told] = bad.filter(({ outcome }) => outcome !== "unreachable");
-      return fail(`doctor.turn.${told?.outcome ?? "unreachable"}`, {
-        server: told?.url ?? named(bad),
-        reason: told?.reason ?? "",
-      });
-    }
-    const goodServers = good.map(({ server }) => server);
-    if ((await this.#isReachedBy(goodServers)) === false) {
-      return fail("doctor.turn.no_way", { server: named(good) });
-    }
-    return bad.length === 0
-      ? ok("doctor.turn.ok", { server: named(good) })
-      : note("doctor.turn.some", { good: named(good), bad: named(bad) });
-  }
-
-  /**
-   * Opens a session of its own, and ends it.
-   * @param {RTCIceServer[]} relays
-   * @returns {Promise<boolean | null>} null where the server has opened none
-   */
-  async #isReachedBy(relays) {
-    if (!this.#isWell("worker")) return null;
-    const { names, list } = this.#patient;
-    const headers = { "Content-Type": "application/json" };
-    /** @type {string | undefined} */
-    let session;
-    try {
-      return await reachServer(relays, async ({ type, sdp }) => {
-        const said = JSON.stringify({ type, sdp, filter: names.length > 0 ? names : undefined });
-        const { body } = await list.ask("offer", { method: "POST", headers, body: said });
-        session = body?.session;
-        return body?.sdp ?? null;
-      });
-    } finally {
-      if (session) await list.ask(`sessions/${session}`, { method: "DELETE" });
-    }
-  }
-
-  async #picture() {
-    const session = this.#session;
-    const shim = this.#patient.shim;
-    if (!shim || !session || !this.#isWell("path")) return SKIPPED;
-    /** @type {import('../shared/language.js').Text} */
-    let reason = "";
-    const types = ["stats", "fault"];
-    const listening = new AbortController();
-    /** @type {P2PCameraStats | null} */
-    const stats = await new Promise((resolve) => {
-      setTimeout(() => resolve(null), PICTURE_TIMEOUT_MS);
-      const heard = (/** @type {Event} */ event) => {
-        const { detail } = /** @type {CustomEvent} */ (event);
-        if (detail.session !== session) return;
-        if (event.type === "fault") {
-          const { fault } = detail;
-          reason = fault.trouble ? cannotRun(fault.trouble) : fault.message;
-        } else if (detail.stats.state === "live") resolve(detail.stats);
-        else reason ||= pictureTrouble(detail.stats) ?? "";
-      };
-      for (const type of types) shim.addEventListener(type, heard, { signal: listening.signal });
-    });
-    listening.abort();
-    const { names, title } = this.#patient;
-    const filter = stats?.filters.join() === names.join() ? title : (stats?.filters.join(", ") ?? "");
-    if (stats) return ok("doctor.picture.ok", { filter, worker: stats.worker });
-    return fail("doctor.picture.fail", { seconds: PICTURE_TIMEOUT_MS / 1000, reason });
+    const why = detail.trouble ? cannotRun(detail.trouble) : code === "timeout" ? "" : message;
+    const reason = why || (pictureTrouble({ state: detail.picture, trouble: detail.trouble }) ?? "");
+    return fail("doctor.picture.fail", { seconds: detail.seconds, reason });
   }
 }
 
-/** @param {MediaStreamTrack} track */
-function describe(track) {
-  const { width, height } = track.getSettings();
-  return { name: track.label, size: `${width} × ${height}` };
+/** @type {Record<"server" | "token" | "camera" | "path", (step: P2PCameraStep) => Finding>} */
+const FAILURES = {
+  server({ code, message, detail: { server, status } }) {
+    if (status) return fail("doctor.server.status", { server, status });
+    if (code === "origin_refused") return fail("doctor.server.cors", { server });
+    return code === "unreachable" ? fail("doctor.server.fail", { server }) : refused(message);
+  },
+  token({ detail, message }) {
+    const { status } = detail;
+    if (status === 401) return fail("doctor.token.needed");
+    if (status === 403) return fail("doctor.token.refused");
+    return status ? fail("doctor.worker.status", { status }) : refused(message);
+  },
+  camera: ({ code: name, message }) => ({ outcome: "fail", said: cameraFailure({ name, message }) }),
+  path({ code, message, detail }) {
+    if (detail.trouble) return fail("doctor.path.refused", { reason: cannotRun(detail.trouble) });
+    if (detail.status) return fail("doctor.path.refused", { reason: message });
+    return fail(code === "unreachable" ? "failure.unreachable" : "doctor.path.fail");
+  },
+};
+
+/** @param {P2PCameraStep} step @returns {Finding} */
+function turn({ outcome, code, message, detail }) {
+  const { urls = [], tried = [] } = detail;
+  const good = urls.join(", ");
+  const bad = tried.filter((/** @type {any} */ one) => one.outcome !== "ok");
+  const badUrls = bad.map((/** @type {any} */ { url }) => url).join(", ");
+  if (outcome === "ok") return ok("doctor.turn.ok", { server: good });
+  if (outcome === "note") {
+    return tried.length === 0 ? note("doctor.turn.none") : note("doctor.turn.some", { good, bad: badUrls });
+  }
+  if (code === "relay_blocked") return fail("doctor.turn.no_way", { server: good });
+  if (code !== "no_relay") return refused(message);
+  // What a relay has said tells more than the silence of another.
+  const told = bad.find((/** @type {any} */ one) => one.outcome !== "unreachable");
+  const { url: server = badUrls, reason = "" } = told ?? {};
+  return fail(`doctor.turn.${told?.outcome ?? "unreachable"}`, { server, reason });
+}
+
+/** @param {string} reason @returns {Finding} */
+function refused(reason) {
+  return fail("failure.refused", { reason });
 }
 
 /**

@@ -61,7 +61,7 @@ export function cannotRun(trouble, filter = phrase(`filter.${trouble.filter}.tit
   return phrase("message.cannot-run", { filter, reason: troubleWords(trouble) });
 }
 
-/** @param {P2PCameraStats} stats @returns {Phrase | null} null where the filter's picture is shown */
+/** @param {Pick<P2PCameraStats, "state" | "trouble">} stats @returns {Phrase | null} null where the filter's picture is shown */
 export function pictureTrouble({ state, trouble }) {
   // Without a worker that could, the picture does not return by itself.
   if (trouble && state !== "live") {

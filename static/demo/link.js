@@ -1,21 +1,26 @@
 /**
  * A link to this page with the current choice: `#filter=ink&params={...}`, or several filters: `#filter=light,ink`.
+ * With `publish=NAME` the page offers to send its camera to `/watch/NAME`.
  */
 
 /**
  * `filters` are names in order.
- * @typedef {{filters: string[] | null, params: Record<string, unknown>, language: string | null}} Asked
+ * @typedef {{filters: string[] | null, params: Record<string, unknown>, language: string | null,
+ *   publish: string | null}} Asked
  */
 
 const MAX_CHARACTERS = 2_000;
+const STREAM = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** @param {string} hash of an address, whatever it is @returns {Asked} */
 export function readLink(hash) {
   const fields = new URLSearchParams(hash.replace(/^#/, ""));
+  const stream = fields.get("publish") ?? "";
   return {
     filters: fields.get("filter")?.split(",") ?? null,
     params: objectOf(fields.get("params") ?? "{}"),
     language: fields.get("lang"),
+    publish: STREAM.test(stream) ? stream : null,
   };
 }
 

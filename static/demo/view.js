@@ -51,6 +51,22 @@ export function pageElements() {
       stages: element("stages", HTMLElement),
       plot: element("latency-plot", HTMLCanvasElement),
     },
+    live: {
+      begin: element("live-begin", HTMLButtonElement),
+      sound: element("live-sound", HTMLInputElement),
+      message: element("live-message", HTMLElement),
+      link: element("live-link", HTMLElement),
+      code: element("live-code", SVGElement),
+      address: element("live-address", HTMLAnchorElement),
+      viewers: element("live-viewers", HTMLElement),
+      copy: element("live-copy", HTMLButtonElement),
+      phone: element("live-phone", HTMLButtonElement),
+      phonePart: element("live-phone-part", HTMLElement),
+      phoneCode: element("live-phone-code", SVGElement),
+      phoneAddress: element("live-phone-address", HTMLElement),
+      phoneCopy: element("live-phone-copy", HTMLButtonElement),
+      phoneNote: element("live-phone-note", HTMLElement),
+    },
     doctor: {
       list: element("doctor-steps", HTMLElement),
       outcome: element("doctor-outcome", HTMLElement),
@@ -66,7 +82,7 @@ export function sizeOf({ srcObject, videoWidth, videoHeight }) {
 }
 
 /**
- * @template {HTMLElement} T
+ * @template {Element} T
  * @param {string} id @param {new () => T} type
  * @returns {T}
  */

@@ -15,12 +15,16 @@ import { PageTracks } from "./page_tracks.js";
 import { Picture } from "./picture.js";
 import { PictureData } from "./picture_data.js";
 import { privateFilters } from "./private_filters.js";
+import { Publication } from "./publication.js";
+import { PublishSwitch } from "./publish_switch.js";
 import { RawGuard } from "./raw_guard.js";
 import { newSignaling } from "./signaling.js";
 
 /**
  * @import { P2PCameraSession, P2PCameraState, P2PCameraStats } from "./api.js"
+ * @import { Microphones } from "./microphones.js"
  * @import { Place } from "./place.js"
+ * @import { PublishWish } from "./publication.js"
  * @import { Settings } from "./settings.js"
  * @import { TokenSource } from "./token_source.js"
  */
@@ -33,6 +37,8 @@ export class CameraSession {
   #guard;
   #connection;
   #switch;
+  #publication;
+  #publishing;
   #tracks;
   #data;
   #listensForData = false;
@@ -52,24 +58,31 @@ export class CameraSession {
   /**
    * @param {MediaStreamTrack} camera
    * @param {Settings} settings
+   * @param {Microphones} microphones of the page
    * @param {(type: string, detail: object) => void} notify
    */
-  constructor(camera, settings, notify) {
+  constructor(camera, settings, microphones, notify) {
     this.#settings = settings;
     this.#notify = notify;
     this.#data = new PictureData((data) => notify("data", data));
     const signaling = newSignaling(settings);
     this.#choices = new Choices(settings, privateFilters);
     this.#guard = new RawGuard(settings, this.#choices, privateFilters, signaling);
+    this.#publication = new Publication(settings, microphones, (publication, fault) =>
+      notify("publication", { publication, fault }),
+    );
     this.#connection = new KeptConnection(settings, signaling, {
+      publication: this.#publication,
       camera: () => this.camera,
       outage: () => this.#choices.outage,
       message: (message) => this.#receive(message),
       data: (text) => this.#data.receive(text),
+      isWanted: (link) => this.#choices.isWanted(link),
       opened: (link) => {
         this.#choices.noteOpened(link);
         if (this.#listensForData) link.listenForData?.();
         this.#guard.obey();
+        this.#publishing.noteOpened(link);
       },
       changed: () => notify("statechange", {}),
       takeBack: () => this.#choices.takeBack(),
@@ -77,6 +90,10 @@ export class CameraSession {
       gone: (fault) => this.#finish("failed", fault),
     });
     this.#switch = new FilterSwitch(this.#choices, this.#connection, this.#guard, () => this.#requireOpen());
+    this.#publishing = new PublishSwitch(this.#publication, this.#connection, async () => {
+      await this.#opening?.catch(() => {});
+      this.#requireOpen();
+    });
     this.#tracks = new PageTracks(camera, {
       changed: () => this.#connection.send(),
       allStopped: () => this.close(),
@@ -102,6 +119,9 @@ export class CameraSession {
   }
   get stats() {
     return this.#stats;
+  }
+  get publication() {
+    return this.#publication.told;
   }
   get camera() {
     return this.#tracks.camera;
@@ -129,6 +149,26 @@ export class CameraSession {
   /** @param {string | string[]} name @param {object} [params] @throws {Fault} */
   async setFilter(name, params = {}) {
     await this.#switch.to(name, params);
+  }
+
+  /** Lets the first offer ask for it. @param {PublishWish} wish */
+  wantPublished(wish) {
+    this.#publication.want(wish);
+  }
+
+  /** @param {PublishWish} wish @throws {Fault} */
+  async publish(wish) {
+    this.#requireOpen();
+    return this.#publishing.to(wish);
+  }
+
+  async unpublish() {
+    await this.#publishing.end();
+  }
+
+  /** Sends the microphone that the page has now, where it publishes one. */
+  followMicrophone() {
+    this.#publishing.sendSound().catch((error) => console.warn(`p2pcamera: ${error.message}`));
   }
 
   /** Covers the picture until another choice is accepted. */
@@ -216,10 +256,14 @@ export class CameraSession {
         this.#choices.notePrivate(message.private);
         this.#guard.obey();
       }
+      this.#publication.noteStats(message);
+      this.followMicrophone();
       this.#notify("stats", { stats: this.#stats });
     } else if (message.type === "progress") {
       const { filter, text, fraction } = message;
       this.#notify("progress", { filter, text, fraction });
+    } else if (message.type === "error" && message.of === "publication") {
+      this.#publishing.noteTakenOver(faultFromError(message.error));
     } else if (message.type === "error") {
       const choice = message.filter ? this.#choices.noteGoneBack(message) : null;
       this.#guard.obey();
@@ -253,6 +297,7 @@ export class CameraSession {
       picture?.close();
     }
     this.#notify("statechange", {});
+    this.#publication.drop(null);
   }
 }
 

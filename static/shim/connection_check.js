@@ -5,18 +5,20 @@
  */
 
 import { Fault } from "./fault.js";
+import { failed, failure, note, ok } from "./findings.js";
 import { asList } from "./json.js";
-import { fetchNative, RTCPeerConnection } from "./natives.js";
+import { fetchNative } from "./natives.js";
+import { reachServer, relaysOf, tryRelay } from "./relays.js";
 import { newSignaling, Signaling } from "./signaling.js";
 
 /**
- * @import { P2PCamera, P2PCameraCheck, P2PCameraCheckOptions, P2PCameraSession, P2PCameraStep } from "./api.js"
+ * @import { P2PCamera, P2PCameraCheck, P2PCameraCheckOptions, P2PCameraSession } from "./api.js"
+ * @import { P2PCameraStep, P2PCameraTrouble } from "./api.js"
  * @import { Settings } from "./settings.js"
- * @typedef {Omit<P2PCameraStep, 'name'>} Finding
+ * @import { Finding } from "./findings.js"
  */
 
 const ANSWER_TIMEOUT_MS = 5_000;
-const RELAY_TIMEOUT_MS = 6_000;
 const PICTURE_TIMEOUT_MS = 10_000;
 
 /** @type {Finding} */
@@ -26,7 +28,7 @@ export class ConnectionCheck {
   #page;
   #settings;
   #options;
-  /** @type {Map<string, Finding>} */
+  /** @type {Map<P2PCameraStep["name"], Finding>} */
   #found = new Map();
   /** @type {P2PCameraSession | null} */
   #session;
@@ -45,7 +47,7 @@ export class ConnectionCheck {
 
   /** @returns {Promise<P2PCameraCheck>} */
   async run() {
-    /** @type {[P2PCameraStep["name"], string[], () => Promise<Finding>][]} */
+    /** @type {[P2PCameraStep["name"], P2PCameraStep["name"][], () => Promise<Finding>][]} */
     const steps = [
       ["server", [], () => this.#server()],
       ["token", ["server"], () => this.#token()],
@@ -58,8 +60,8 @@ export class ConnectionCheck {
     const told = [];
     try {
       for (const [name, needs, work] of steps) {
-        const isReady = needs.every((need) => ["ok", "note"].includes(this.#found.get(need)?.outcome ?? ""));
-        const isWanted = this.#options.camera !== false || !["camera", "path", "picture"].includes(name);
+        const isReady = needs.every((need) => this.#isWell(need));
+        const isWanted = !this.#unwanted.includes(name);
         const finding = isReady && isWanted ? await work().catch(failed) : SKIPPED;
         this.#found.set(name, finding);
         const step = Object.freeze({ name, ...finding });
@@ -69,8 +71,19 @@ export class ConnectionCheck {
     } finally {
       for (const track of this.#stream?.getTracks() ?? []) track.stop();
     }
-    const failure = told.find(({ outcome }) => outcome === "fail") ?? null;
-    return Object.freeze({ ok: failure === null, failure, steps: Object.freeze(told) });
+    const first = told.find(({ outcome }) => outcome === "fail") ?? null;
+    return Object.freeze({ ok: first === null, failure: first, steps: Object.freeze(told) });
+  }
+
+  /** @returns {P2PCameraStep["name"][]} */
+  get #unwanted() {
+    if (this.#options.camera === false) return ["camera", "path", "picture"];
+    return this.#options.path === false ? ["path", "picture"] : [];
+  }
+
+  /** @param {P2PCameraStep["name"]} name */
+  #isWell(name) {
+    return ["ok", "note"].includes(this.#found.get(name)?.outcome ?? "");
   }
 
   async #server() {
@@ -81,12 +94,16 @@ export class ConnectionCheck {
     const response = await answerOf(new URL("healthz", server));
     const ms = Math.round(performance.now() - began_ms);
     if (response?.ok) return ok({ ms });
-    if (response) throw new Fault("bad_answer", `${server} answers ${response.status}`);
+    if (response) {
+      const { status } = response;
+      return failure("bad_answer", `${server} answers ${status}`, { server, status });
+    }
     // An opaque answer only tells that there is one.
     if (await answerOf(new URL("healthz", server), { mode: "no-cors" })) {
-      throw refusal("origin_refused", `the service at ${server} does not allow this page's origin`);
+      const message = `the service at ${server} does not allow this page's origin`;
+      return failure("origin_refused", message, { server });
     }
-    throw new Fault("unreachable", `nothing answers at ${server}`);
+    return failure("unreachable", `nothing answers at ${server}`, { server });
   }
 
   async #token() {
@@ -95,29 +112,47 @@ export class ConnectionCheck {
   }
 
   async #filter() {
+    /** @type {{filters: any[], default: string}} */
     const { filters, default: preset } = this.#offers;
     const names = asList(this.#settings.filter ?? preset);
-    for (const name of names) {
-      const offer = filters.find((/** @type {any} */ one) => one.name === name);
-      if (!offer) throw refusal("unknown_filter", `no worker serves ${name}`);
+    const chosen = names.map((name) => filters.find((one) => one.name === name));
+    const workers = Math.min(...chosen.map((offer) => offer?.workers ?? 0));
+    const detail = { names, workers, all_workers: Math.max(0, ...filters.map((one) => one.workers)) };
+    const absent = names.find((_, place) => !chosen[place]);
+    if (absent !== undefined) return failure("unknown_filter", `no worker serves ${absent}`, detail);
+    for (const offer of chosen) {
+      const trouble = troubleOf(offer);
       if (offer.state === "failed") {
-        throw refusal("cannot_run", `${name}: ${offer.reason}; ${offer.remedy}`);
+        const message = `${offer.name}: ${offer.reason}; ${offer.remedy}`;
+        return failure("cannot_run", message, { ...detail, trouble });
       }
-      if (offer.workers === 0) throw refusal("no_worker", `no live worker serves ${name}`);
+      if (offer.workers === 0) return failure("no_worker", `no live worker serves ${offer.name}`, detail);
+      if (trouble && offer.state !== "loading") {
+        const { size_bytes } = offer;
+        return note(trouble.code, `${offer.name}: ${trouble.text}`, { ...detail, trouble, size_bytes });
+      }
       if (offer.state !== "loaded") {
-        return note(offer.state, `${name} is loaded when it is first used`, { names });
+        return note(offer.state, `${offer.name} is loaded when it is first used`, detail);
       }
     }
-    return ok({ names });
+    return ok(detail);
   }
 
   async #relay() {
-    const servers = await newSignaling(this.#settings).iceServersOrFault();
-    const relays = servers.filter(({ urls }) => asList(urls).some((url) => url.startsWith("turn")));
+    const relays = relaysOf(await newSignaling(this.#settings).iceServersOrFault());
     if (relays.length === 0) return note("no_relay", "the service names no TURN server", {});
-    const reason = await whyNoRelay(relays);
-    if (reason !== null) throw new Fault("no_relay", reason || "no TURN server has answered");
-    return ok({ urls: asList(relays[0].urls) });
+    const trials = await Promise.all(relays.map(tryRelay));
+    const good = trials.filter(({ outcome }) => outcome === "ok");
+    const urls = good.map(({ url }) => url);
+    const detail = { urls, tried: trials.map(({ url, outcome, reason }) => ({ url, outcome, reason })) };
+    // What a relay has said tells more than the silence of another.
+    const reason = trials.find((one) => one.reason)?.reason;
+    if (good.length === 0) return failure("no_relay", reason ?? "no TURN server has answered", detail);
+    const servers = good.map(({ server }) => server);
+    if (this.#isWell("filter") && (await reachServer(servers, this.#settings)) === false) {
+      return failure("relay_blocked", `${urls.join(", ")}: no way to the service`, detail);
+    }
+    return good.length === trials.length ? ok(detail) : note("some_relays", "not all of them relay", detail);
   }
 
   async #camera() {
@@ -153,78 +188,45 @@ export class ConnectionCheck {
   }
 
   async #picture() {
-    const session = this.#session;
+    const session = /** @type {P2PCameraSession} */ (this.#session);
     const page = this.#page;
+    const listening = new AbortController();
     /** @type {any} */
-    let quality = null;
-    const isLive = await new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(false), PICTURE_TIMEOUT_MS);
-      page.addEventListener("quality", function heard({ detail }) {
-        if (detail.session !== session) return;
-        quality = detail.quality;
-        if (quality.picture !== "live" || quality.latency_ms === null) return;
-        page.removeEventListener("quality", heard);
-        clearTimeout(timer);
-        resolve(true);
+    let fault = null;
+    /** @type {any} */
+    const quality = await new Promise((resolve) => {
+      setTimeout(() => resolve(null), PICTURE_TIMEOUT_MS);
+      const listen = (/** @type {string} */ type, /** @type {(detail: any) => void} */ hear) => {
+        const heard = (/** @type {any} */ { detail }) => {
+          if (detail.session === session) hear(detail);
+        };
+        page.addEventListener(type, heard, { signal: listening.signal });
+      };
+      listen("fault", (detail) => {
+        fault = detail.fault;
+      });
+      listen("quality", (detail) => {
+        if (detail.quality.picture === "live" && detail.quality.latency_ms !== null) resolve(detail.quality);
       });
     });
-    if (isLive) return ok({ ...quality });
-    const { trouble } = session?.stats ?? {};
-    throw trouble
-      ? refusal("cannot_run", trouble.text)
-      : new Fault("timeout", "no filtered picture has come back");
+    listening.abort();
+    const { filters, worker, state, trouble = fault?.trouble ?? null } = session.stats ?? {};
+    if (quality) return ok({ ...quality, filters, worker });
+    const detail = { picture: state ?? "waiting", trouble, seconds: PICTURE_TIMEOUT_MS / 1000 };
+    if (trouble) return failure("cannot_run", trouble.text, detail);
+    return failure(fault?.code ?? "timeout", fault?.message ?? "no filtered picture has come back", detail);
   }
 }
 
-/** @param {string} code of the service's errors @param {string} message */
-function refusal(code, message) {
-  return new Fault(code, message);
-}
-
-/** @param {object} detail @returns {Finding} */
-function ok(detail) {
-  return { outcome: "ok", code: "", message: "", detail };
-}
-
-/** @param {string} code @param {string} message @param {object} detail @returns {Finding} */
-function note(code, message, detail) {
-  return { outcome: "note", code, message, detail };
-}
-
-/** @param {any} error @returns {Finding} */
-function failed(error) {
-  // The browser's own errors have a name; of ours, the code says more.
-  const code = typeof error?.code === "string" ? error.code : String(error?.name ?? "error");
-  return { outcome: "fail", code, message: String(error?.message ?? error), detail: {} };
+/** @param {any} offer of `GET /filters` @returns {P2PCameraTrouble | null} what is in its way */
+function troubleOf({ name, reason_code: code, reason, reason_detail: detail, remedy }) {
+  return code ? { filter: name, code, text: reason ?? "", detail: detail ?? "", remedy: remedy ?? "" } : null;
 }
 
 /** @param {URL} address @param {RequestInit} [init] */
 function answerOf(address, init = {}) {
   const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
   return fetchNative(address, { cache: "no-store", credentials: "omit", signal, ...init }).catch(() => null);
-}
-
-/** @param {RTCIceServer[]} iceServers with TURN @returns {Promise<string | null>} null: one relays; empty: no answer */
-async function whyNoRelay(iceServers) {
-  const peer = new RTCPeerConnection({ iceServers, iceTransportPolicy: "relay" });
-  let reason = "";
-  try {
-    peer.createDataChannel("probe");
-    const outcome = new Promise((resolve) => {
-      setTimeout(() => resolve(false), RELAY_TIMEOUT_MS);
-      peer.addEventListener("icecandidate", ({ candidate }) => {
-        if (candidate?.candidate) resolve(true);
-        else if (candidate === null) resolve(false);
-      });
-    });
-    peer.addEventListener("icecandidateerror", ({ errorCode, errorText }) => {
-      reason = `${errorCode} ${errorText}`.trim();
-    });
-    await peer.setLocalDescription();
-    return (await outcome) ? null : reason;
-  } finally {
-    peer.close();
-  }
 }
 
 /** @param {MediaStreamTrack} track */

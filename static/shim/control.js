@@ -96,7 +96,7 @@ export class Control {
     }
     const message = parsedJson(text);
     if (message?.type === "filter") this.#changes.shift()?.(message);
-    else if (message?.type === "error" && message.of !== "worker" && this.#changes.length > 0) {
+    else if (message?.type === "error" && !message.of && this.#changes.length > 0) {
       this.#changes.shift()?.(faultFromError(message.error));
     } else if (isObject(message)) this.#notify(message);
   }

@@ -13,6 +13,7 @@ import { Signaling } from "./signaling.js";
 import { bitrateCap } from "./sizes.js";
 
 /**
+ * @import { AskedToPublish, Publication } from "./publication.js"
  * @import { Settings } from "./settings.js"
  * @import { Applied } from "./signaling.js"
  */
@@ -26,8 +27,8 @@ const NO_SERVER = "p2pcamera.server is not set, and no script tag with src or da
  *
  * What a session needs of a link; an extension stands in for this.
  * @typedef {Pick<Link, 'id' | 'asked' | 'filters' | 'isPrivate' | 'heardAt_ms' | 'getStats' | 'open' | 'send' |
- *   'changeFilter' | 'close'> & {readonly control: ControlCalls | null,
- *   listenForData?: () => void}} Connection
+ *   'changeFilter' | 'close'> & {readonly control: ControlCalls | null} &
+ *   Partial<Pick<Link, 'listenForData' | 'publish' | 'published' | 'sendSound' | 'sendsSound' | 'sound'>>} Connection
  * @typedef {Pick<Control, 'changeOutage' | 'ping' | 'askForWord'>} ControlCalls
  *
  * `loss` tells of a connection that was open; one that is still opening makes `open` fail.
@@ -36,6 +37,7 @@ const NO_SERVER = "p2pcamera.server is not set, and no script tag with src or da
  * @property {(message: any) => void} message
  * @property {(text: unknown) => void} [data] takes what filters tell of their pictures
  * @property {() => void} loss
+ * @property {Publication} [publication] asked for by the offer
  * @property {boolean} [isReconnection] whether it takes up a call again
  */
 
@@ -48,6 +50,8 @@ export class Link {
   #peer = null;
   /** @type {RTCRtpSender | null} */
   #sender = null;
+  /** Of a page that publishes its microphone. @type {RTCRtpSender | null} */
+  #soundSender = null;
   /** @type {Promise<void>} */
   #sending = Promise.resolve();
   /** Settled when the last change has been answered. @type {Promise<unknown>} */
@@ -66,6 +70,10 @@ export class Link {
   filters = [];
   /** Whether the server calls the filters of the offer private. */
   isPrivate = false;
+  /** What the offer has besides the camera. @type {MediaStreamTrack | null} */
+  sound = null;
+  /** The name under which the offer is published; empty: under none. */
+  published = "";
 
   /** @param {Settings} settings of the session, read when the offer is made @param {LinkEvents} on */
   constructor(settings, on) {
@@ -163,6 +171,27 @@ export class Link {
     return Promise.race([this.#signaling.change(/** @type {string} */ (this.id), body), closed]);
   }
 
+  /**
+   * @param {AskedToPublish | null} asked null: nobody is to see the picture any more
+   * @returns {Promise<string>} the name under which it is published @throws {Fault}
+   */
+  async publish(asked) {
+    const closed = this.#aborted();
+    this.#abort.signal.throwIfAborted();
+    return Promise.race([this.#signaling.publish(/** @type {string} */ (this.id), asked), closed]);
+  }
+
+  /** Whether the connection has a section for sound. */
+  get sendsSound() {
+    return this.#soundSender !== null;
+  }
+
+  /** @param {MediaStreamTrack | null} sound @returns {boolean} false where only another offer could bring it */
+  sendSound(sound) {
+    this.#soundSender?.replaceTrack(sound).catch((error) => console.warn(`p2pcamera: ${error.message}`));
+    return this.sendsSound || sound === null;
+  }
+
   /** Opens the channel `data`, once; a message that is lost is not sent again, since its picture is gone. */
   listenForData() {
     if (this.#data || !this.#peer || this.#abort.signal.aborted) return;
@@ -213,12 +242,14 @@ export class Link {
     channel.addEventListener("close", lose);
 
     const { receiver } = await this.#addCamera(peer, camera);
+    this.sound = this.#on.publication?.sound ?? null;
+    const voice = this.sound && peer.addTransceiver(this.sound, { direction: "sendonly" });
     await peer.setLocalDescription(await peer.createOffer());
     const description = await candidates.offer();
     if (signal.aborted) return;
     const { filter, params } = this.#settings;
     this.asked = { filter, params };
-    const answer = await this.#signaling.offer(description, signal, this.#on.isReconnection === true);
+    const answer = await this.#offer(description, signal);
     this.id = answer.id;
     if (signal.aborted) {
       this.#signaling.end(answer.id).catch(() => {});
@@ -226,6 +257,7 @@ export class Link {
     }
     this.filters = Object.freeze(answer.filters);
     this.isPrivate = answer.isPrivate;
+    this.published = answer.published;
     candidates.follow((fragment) => {
       this.#signaling
         .trickle(answer.id, fragment)
@@ -233,9 +265,25 @@ export class Link {
     });
     await peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
     if (signal.aborted) return;
+    if (voice?.currentDirection === "sendonly") this.#soundSender = voice.sender;
     this.#on.track(receiver.track);
     await firstFrame(peer, receiver.track);
     isUp = true;
+  }
+
+  /**
+   * Offers; where others may not see the picture, for the page alone.
+   * @param {RTCSessionDescription} description @param {AbortSignal} signal @throws {Fault}
+   */
+  async #offer(description, signal) {
+    const { publication, isReconnection = false } = this.#on;
+    const asked = publication?.asked ?? null;
+    try {
+      return await this.#signaling.offer(description, signal, isReconnection, asked);
+    } catch (error) {
+      if (!publication?.isRefusedBy(error)) throw error;
+      return this.#signaling.offer(description, signal, isReconnection);
+    }
   }
 
   /**

@@ -12,6 +12,8 @@
  * | `data-token`  | the server's `--api-key`, or a token that the site's own server has minted              |
  * | `data-token-url` | address of the site's own server that mints one whenever one is needed               |
  * | `data-mirror` | `off` (default); `self`: the page's own view of a front camera is a looking glass           |
+ * | `data-publish` | the name under which others may watch; empty: one that cannot be guessed               |
+ * | `data-publish-sound` | `off` (default); `on`: they hear the page's microphone too                       |
  * | `data-audio`  | `untouched` (default); `sync`: delayed with the picture, so that lips match             |
  *
  * `getUserMedia` then answers a call for video with the filtered track and the untouched audio tracks. A call

@@ -10,8 +10,10 @@ import { deviceIds } from "./devices.js";
 import { faces } from "./faces.js";
 import { Fault } from "./fault.js";
 import { asList, isObject } from "./json.js";
+import { Microphones } from "./microphones.js";
 import { getTrackSettings, stopTrack } from "./natives.js";
 import { privateFilters } from "./private_filters.js";
+import { checkedStream, Publishing } from "./publishing.js";
 import { QualityNews } from "./quality_news.js";
 import { checkedAudio, checkedMirror, checkedOutage, serverFromText } from "./settings.js";
 import { firstThatOpens, thrown } from "./opening.js";
@@ -21,7 +23,7 @@ import { TokenSource } from "./token_source.js";
 import { rawFace, rawFaces } from "./track_face.js";
 
 /**
- * @import { P2PCamera, P2PCameraCheckOptions } from "./api.js"
+ * @import { P2PCamera, P2PCameraCheckOptions, P2PCameraPublishOptions } from "./api.js"
  * @import { Place } from "./place.js"
  * @import { Settings } from "./settings.js"
  * @import { GivenToken } from "./token_source.js"
@@ -38,6 +40,8 @@ export class Page extends EventTarget {
   /** @type {Set<Sound>} */
   #sounds = new Set();
   #listensForData = false;
+  #publishing;
+  #microphones = new Microphones();
   #quality = new QualityNews((session, quality) => {
     this.dispatchEvent(new CustomEvent("quality", { detail: { session, quality } }));
   });
@@ -52,8 +56,12 @@ export class Page extends EventTarget {
     super();
     this.#settings = settings;
     this.#browser = browser;
+    this.#publishing = new Publishing(settings.publish ?? null);
   }
 
+  get publication() {
+    return this.#publishing.told;
+  }
   get sessions() {
     return Object.freeze([...this.#sessions]);
   }
@@ -146,6 +154,15 @@ export class Page extends EventTarget {
     for (const face of rawFaces) face.end();
   }
 
+  /** @param {string | null} [name] @param {P2PCameraPublishOptions} [options] @throws {Fault} */
+  async publish(name, { sound = false } = {}) {
+    return this.#publishing.to({ name: checkedStream(name), sound: sound === true }, [...this.#sessions]);
+  }
+
+  async unpublish() {
+    await this.#publishing.end();
+  }
+
   /** @param {P2PCameraCheckOptions} [options] */
   checkConnection(options = {}) {
     return new ConnectionCheck(this, { ...this.#settings }, options).run();
@@ -183,6 +200,7 @@ export class Page extends EventTarget {
     if (deviceIds.asksForRaw(video, getTrackSettings.call(camera))) return stream;
     const session = this.#sessionFor(camera);
     const microphones = stream.getAudioTracks();
+    this.#noteMicrophones(microphones);
     const context = this.audio === "sync" && microphones.length > 0 ? runningContext() : null;
     try {
       if (!place.isInstalled) throw new Fault("closed", "p2pcamera was uninstalled");
@@ -213,6 +231,7 @@ export class Page extends EventTarget {
   async delayedStream(place, stream) {
     const microphones = stream.getAudioTracks();
     const session = [...this.#sessions].reverse().find(({ isOpen }) => isOpen);
+    this.#noteMicrophones(microphones);
     if (this.audio !== "sync" || !session || microphones.length === 0) return stream;
     if (stream.getVideoTracks().length > 0 || microphones.some((track) => faces.has(track))) return stream;
     const context = await runningContext();
@@ -220,6 +239,12 @@ export class Page extends EventTarget {
     const sound = this.#soundOf(session, context);
     await sound.measure();
     return new place.window.MediaStream(microphones.map((track) => sound.add(track)));
+  }
+
+  /** @param {MediaStreamTrack[]} given by the browser */
+  #noteMicrophones(given) {
+    for (const track of given) if (!faces.has(track)) this.#microphones.note(track);
+    for (const session of this.#sessions) session.followMicrophone();
   }
 
   /** @param {CameraSession} session @param {AudioContext} context that runs */
@@ -235,10 +260,11 @@ export class Page extends EventTarget {
     const settings = { ...this.#settings };
     const open = [...this.#sessions].find((session) => session.serves(camera, settings));
     if (open) return open;
-    const session = new CameraSession(camera, settings, (type, detail) =>
+    const session = new CameraSession(camera, settings, this.#microphones, (type, detail) =>
       this.#notify(session, type, detail),
     );
     if (this.#listensForData) session.listenForData();
+    this.#publishing.begin(session);
     this.#sessions.add(session);
     return session;
   }
@@ -270,7 +296,11 @@ export class Page extends EventTarget {
 
   /** @param {CameraSession} session @param {string} type @param {object} detail */
   #notify(session, type, detail) {
-    if (!session.isOpen) this.#sessions.delete(session);
+    if (!session.isOpen) {
+      this.#sessions.delete(session);
+      this.#publishing.noteEnd(session, [...this.#sessions]);
+    }
+    if (type === "publication") this.#publishing.note(session, session.publication);
     if (session.state === "raw") this.#raw.add(session);
     else this.#raw.delete(session);
     this.dispatchEvent(new CustomEvent(type, { detail: { session, ...detail } }));

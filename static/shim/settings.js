@@ -4,9 +4,13 @@
 
 import { Fault, faultFrom } from "./fault.js";
 import { isObject, parsedJson } from "./json.js";
+import { checkedStream } from "./publishing.js";
 import { tokenSource } from "./token_source.js";
 
-/** @import { TokenSource } from "./token_source.js" */
+/**
+ * @import { PublishWish } from "./publication.js"
+ * @import { TokenSource } from "./token_source.js"
+ */
 
 /**
  * @typedef {object} Settings
@@ -17,6 +21,7 @@ import { tokenSource } from "./token_source.js";
  * @property {TokenSource | undefined} token
  * @property {'untouched' | 'sync'} audio
  * @property {'off' | 'self'} mirror
+ * @property {PublishWish | null} publish null: nobody else sees the picture
  * @property {Fault | null} fault of the script tag
  */
 
@@ -30,7 +35,8 @@ import { tokenSource } from "./token_source.js";
  * @returns {Settings}
  */
 export function readSettings(script, baseUrl) {
-  const { filter, params, outage, token, tokenUrl, server, audio, mirror } = script?.dataset ?? {};
+  const { filter, params, outage, token, tokenUrl, server, audio, mirror, publish, publishSound } =
+    script?.dataset ?? {};
   /** @type {Settings} */
   const settings = {
     server: "",
@@ -40,12 +46,15 @@ export function readSettings(script, baseUrl) {
     token: undefined,
     audio: "untouched",
     mirror: "off",
+    publish: null,
     fault: null,
   };
   try {
     settings.outage = checkedOutage(outage ?? "closed");
     settings.audio = checkedAudio(audio ?? "untouched");
     settings.mirror = checkedMirror(mirror ?? "off");
+    const sound = checkedPublishSound(publishSound ?? "off") === "on";
+    if (publish !== undefined) settings.publish = { name: checkedStream(publish), sound };
     settings.token = tokenSource(token, tokenUrl, baseUrl);
     settings.filter = filterFromText(filter ?? "");
     settings.params = paramsFromText(params ?? "{}");
@@ -106,4 +115,10 @@ export function checkedAudio(value) {
 export function checkedMirror(value) {
   if (value === "off" || value === "self") return value;
   throw new Fault("bad_settings", `mirror is off or self, not ${value}`);
+}
+
+/** @param {string} value @returns {'off' | 'on'} @throws {Fault} */
+function checkedPublishSound(value) {
+  if (value === "off" || value === "on") return value;
+  throw new Fault("bad_settings", `data-publish-sound is off or on, not ${value}`);
 }

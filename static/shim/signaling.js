@@ -7,7 +7,10 @@ import { Fault, faultFromError } from "./fault.js";
 import { asList, jsonText } from "./json.js";
 import { fetchNative } from "./natives.js";
 
-/** @import { Settings } from "./settings.js" */
+/**
+ * @import { AskedToPublish } from "./publication.js"
+ * @import { Settings } from "./settings.js"
+ */
 
 const ICE_SERVERS_TIMEOUT_MS = 3_000;
 const CHECK_TIMEOUT_MS = 2_000;
@@ -54,20 +57,23 @@ export class Signaling {
    * @param {RTCSessionDescription} description
    * @param {AbortSignal} signal
    * @param {boolean} isReconnection whether it takes up a call again, which the server counts
-   * @returns {Promise<{id: string, sdp: string, filters: string[], isPrivate: boolean}>}
+   * @param {AskedToPublish | null} [asked] null: others see nothing of it
+   * @returns {Promise<{id: string, sdp: string, filters: string[], isPrivate: boolean, published: string}>}
    * @throws {Fault}
    */
-  async offer({ type, sdp }, signal, isReconnection) {
+  async offer({ type, sdp }, signal, isReconnection, asked = null) {
     const { filter, params, outage, server } = this.#settings;
     const reconnect = isReconnection || undefined;
-    const body = jsonText({ type, sdp, filter: filter ?? undefined, params, outage, reconnect });
+    const publish = asked ? { ...publishing(asked), takes_over: asked.takesOver } : {};
+    const body = jsonText({ type, sdp, filter: filter ?? undefined, params, outage, reconnect, ...publish });
     const response = await this.#call("offer", { method: "POST", headers: JSON_TYPE, body, signal });
     const answer = await response.json().catch(() => null);
     if (typeof answer?.sdp !== "string" || typeof answer.session !== "string") {
       throw new Fault("bad_answer", `what answers at ${server} is not a p2pcamera server`);
     }
     const filters = asList(answer.filter);
-    return { id: answer.session, sdp: answer.sdp, filters, isPrivate: answer.private === true };
+    const published = String(answer.publish ?? "");
+    return { id: answer.session, sdp: answer.sdp, filters, isPrivate: answer.private === true, published };
   }
 
   /**
@@ -111,14 +117,26 @@ export class Signaling {
 
   /** @param {string} id @param {string} body JSON @returns {Promise<Applied>} @throws {Fault} */
   async change(id, body) {
+    return applied(await this.#change(id, body));
+  }
+
+  /**
+   * @param {string} id @param {AskedToPublish | null} asked null: nobody is to see it any more
+   * @returns {Promise<string>} the name under which it is published; empty: under none
+   * @throws {Fault}
+   */
+  async publish(id, asked) {
+    const body = jsonText(asked ? publishing(asked) : { publish: false });
+    const { publish = "" } = await this.#change(id, body);
+    return String(publish);
+  }
+
+  /** @param {string} id @param {string} body JSON @returns {Promise<any>} @throws {Fault} */
+  async #change(id, body) {
     const signal = AbortSignal.timeout(CHANGE_TIMEOUT_MS);
-    const response = await this.#call(`sessions/${id}`, {
-      method: "PATCH",
-      headers: JSON_TYPE,
-      body,
-      signal,
-    });
-    return applied(await response.json().catch(() => ({})));
+    const init = { method: "PATCH", headers: JSON_TYPE, body, signal };
+    const response = await this.#call(`sessions/${id}`, init);
+    return response.json().catch(() => ({}));
   }
 
   /** @param {string} id */
@@ -177,6 +195,11 @@ export class Signaling {
 /** @param {Settings} settings @returns {SignalingCalls} */
 export function newSignaling(settings) {
   return embedder?.newSignaling?.(settings) ?? new Signaling(settings);
+}
+
+/** @param {AskedToPublish} asked */
+function publishing({ name, publisher }) {
+  return { publish: name, publisher };
 }
 
 /** @param {any} said about a change, which may be anything @returns {Applied} */

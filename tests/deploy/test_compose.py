@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from importlib.resources import files
@@ -9,6 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 import pytest
+import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
 from inference_service.config import Settings as InferenceSettings
@@ -271,3 +273,75 @@ def test_values_in_the_example_are_ones_that_the_services_accept(monkeypatch: py
     monkeypatch.delenv("SIGNALING_TOKEN_AUDIENCE")
     assert read_signaling_settings([]).udp_port == int(shown["SIGNALING_UDP_PORT"])
     assert read_inference_settings([]).filter_settings == {"densepose": {"short_side": 800}}
+
+
+def mediamtx() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the service of compose, and the file that it reads."""
+    service = load(BASE)["services"]["mediamtx"]
+    (mount,) = [one for one in service["volumes"] if isinstance(one, str)]
+    source, target, mode = mount.split(":")
+    # Where MediaMTX looks first.
+    assert (target, mode) == ("/mediamtx.yml", "ro")
+    return service, yaml.safe_load((ROOT / source).read_text())
+
+
+def set_by(config: Any, variable: str) -> Any:
+    """Return the value of the file that a variable overwrites, as MediaMTX finds it."""
+    found = config
+    for part in variable.removeprefix("MTX_").split("_"):
+        if isinstance(found, list):
+            found = found[int(part)]
+        else:
+            (key,) = [one for one in found if one.upper() == part]
+            found = found[key]
+    return found
+
+
+def test_mediamtx_comes_with_its_profile_alone_and_keeps_to_loopback() -> None:
+    service, config = mediamtx()
+    assert service["profiles"] == ["live"]
+    assert "cap_add" not in service
+    listening = {name: value for name, value in config.items() if name.endswith("Address")}
+    assert len(listening) == 4
+    for name, address in listening.items():
+        assert address.startswith("127.0.0.1:")
+        assert service["environment"][f"MTX_{name.upper()}"] == address.replace(
+            "127.0.0.1", "${LIVE_HOST:-127.0.0.1}"
+        )
+
+
+def test_every_variable_of_mediamtx_overwrites_a_value_of_its_file() -> None:
+    service, config = mediamtx()
+    for variable, value in service["environment"].items():
+        usual = re.sub(r"\$\{\w+:-\}", "", value.replace("$$", "$"))
+        usual = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", usual)
+        was = set_by(config, variable)
+        assert usual == (str(was).lower() if isinstance(was, bool) else was), variable
+
+
+def test_no_password_opens_mediamtx_until_one_is_set() -> None:
+    _, config = mediamtx()
+    anybody, named = config["authInternalUsers"]
+    assert set(anybody["ips"]) == {"127.0.0.1", "::1"}
+    kind, _, digest = named["pass"].partition(":")
+    assert (kind, base64.b64decode(digest)) == ("sha256", bytes(32))
+    assert {one["action"]: one["path"] for one in named["permissions"]} == {
+        "publish": "~^in/",
+        "read": "~^out/",
+    }
+
+
+def test_mediamtx_reads_and_publishes_by_calls_that_the_service_has() -> None:
+    _, config = mediamtx()
+    defaults = config["pathDefaults"]
+    (forward,) = defaults["forward"]
+    assert re.fullmatch(r"whep://127\.0\.0\.1:7860/whep/\$G1", defaults["source"])
+    assert re.fullmatch(r"whip://127\.0\.0\.1:7860/whip\?stream=\$G1&filter=ink", forward["dest"])
+    out, taken, ready = (
+        config["paths"][f"~^{one}/([A-Za-z0-9_-]{{1,64}})$"] for one in ("out", "in", "ready")
+    )
+    # Only what is ready is published: a picture of the service that came back would go round for ever.
+    assert out == {"sourceOnDemand": True, "forward": []}
+    assert (taken["forward"], taken["source"], ready["source"]) == ([], "publisher", "publisher")
+    assert "forward" not in ready
+    assert "/ready/$G1" in taken["runOnAvailable"]

@@ -154,7 +154,8 @@ def test_image_has_every_package_that_its_service_imports(service: str) -> None:
     )
     # Those of `models` are not installed everywhere; their modules are called as they are.
     models = {canonicalize_name(one.name) for one in required("models")}
-    have = closure(required(service, "traces")) | (models if "models" in EXTRAS[service] else set())
+    have = closure(required(service)) | closure(required("traces"))
+    have |= models if "models" in EXTRAS[service] else set()
     theirs = imported(SERVICES[service]) - sys.stdlib_module_names - GPU_ALONE - AUTHORS_OWN
     ours = {"shared", *SERVICES.values()}
     distributions = {name: [name] for name in models} | dict(packages_distributions())

@@ -29,7 +29,10 @@ async def test_every_step_of_a_service_that_works_is_well(calm: Services, browse
         picture = steps[-1]["detail"]
         assert (picture["state"], picture["width"], picture["height"]) == ("live", 640, 480)
         assert picture["latency_ms"] > 0
+        assert (picture["filters"], steps[2]["detail"]["workers"]) == (["invert"], 1)
         assert await page.evaluate("p2pcamera.sessions.length") == 0
+        ok, _, _, steps = await page.evaluate(CHECK.format("{ path: false }"))
+        assert (ok, [step["outcome"] for step in steps[-3:]]) == (True, ["ok", "skip", "skip"])
 
 
 async def test_the_first_step_that_fails_is_named_with_its_code(stage: Stage) -> None:

@@ -17,9 +17,9 @@ from playwright.async_api import Page
 
 from harness.certificate import write_certificate
 from harness.deadline import eventually
+from harness.extension import OWN_SITE, Extended, extended, own_world, prepare, sees, world
 from harness.services import Services
 from tests.e2e import palette_filter, troubled_filters
-from tests.e2e.extension import OWN_SITE, Extended, extended, own_world, prepare, sees, world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

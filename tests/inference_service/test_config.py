@@ -62,6 +62,7 @@ def test_every_flag_is_a_variable_as_well(monkeypatch, keys):
         "max_batch": "7",
         "max_wait_ms": "500.0",
         "hang_s": "30.0",
+        "load_hang_s": "90.0",
         "filter_memory_mb": "4096",
         "weights_dir": "/somewhere/else",
         "filter_settings": '{"ink": {}}',
@@ -70,6 +71,7 @@ def test_every_flag_is_a_variable_as_well(monkeypatch, keys):
         "http_port": "9101",
         "log_level": "debug",
         "log_format": "json",
+        "traces": "True",
     }
     assert set(values) == set(Settings.model_fields)
     for name, value in values.items():

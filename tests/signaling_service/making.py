@@ -124,6 +124,8 @@ class WireWorker:
         self.answers_kind = ResultKind.FRAME
         self.refuses: Callable[[FrameHeader], str] = lambda header: ""
         """The parameter that this worker's own model would refuse, if there is one."""
+        self.data = b""
+        """What its filter tells of each picture, to those who want to know."""
         self._results_endpoint = results_endpoint
         self._answer_with = answer_with
         self._status_values = status_values
@@ -170,8 +172,8 @@ class WireWorker:
                 kind = ResultKind.ERROR if refused else self.answers_kind
                 made = self._answer_with(header, bytes(view)) if kind is ResultKind.FRAME else b""
                 code = "bad_params" if refused else "filter_failed"
-                said = answer(
-                    header, own.worker, kind=kind, code=code, text="why", fraction=0.5, field=refused
-                )
+                words = {"code": code, "text": "why", "fraction": 0.5, "field": refused}
+                data = self.data if header.wants_data and kind is ResultKind.FRAME else b""
+                said = answer(header, own.worker, kind=kind, data=data, **words)
                 pub.send_multipart([header.session, pack_result(said, made)])
         context.destroy(linger=0)

@@ -51,8 +51,10 @@ def members(of: str) -> set[str]:
 
 
 def test_the_attributes_are_those_that_the_shim_reads() -> None:
-    (read,) = re.findall(r"\{ ([\w, ]+) \} = script\?\.dataset", SHIM)
-    written = {re.sub("[A-Z]", lambda letter: f"-{letter[0].lower()}", name) for name in read.split(", ")}
+    (read,) = re.findall(r"\{ ([\w,\s]+) \} =\s+script\?\.dataset", SHIM)
+    written = {
+        re.sub("[A-Z]", lambda letter: f"-{letter[0].lower()}", name) for name in re.split(r",\s+", read)
+    }
     assert names(section("The script tag")) == {f"data-{name}" for name in written}
 
 

@@ -2,8 +2,8 @@
 
     python -m docs.make.gallery
 
-A photograph before and after each filter. Where a network's weights cannot be had, what it would see is given
-by hand, and goes through the filter's own drawing.
+A photograph before and after each filter. Where a network's weights cannot be had, what a network of the
+project sees goes through the filter's own drawing.
 """
 
 from __future__ import annotations

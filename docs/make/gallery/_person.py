@@ -1,7 +1,4 @@
-"""What a good network would say of the photograph: a mask by GrabCut from outlines given by hand.
-
-GrabCut: C. Rother, V. Kolmogorov, A. Blake, SIGGRAPH 2004, as OpenCV has it.
-"""
+"""The person of the photograph, by the network of the project: torchvision's weights may not be at hand."""
 
 from __future__ import annotations
 
@@ -12,41 +9,39 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.photograph import Image
+from inference_service.filters.vision import levels
+from inference_service.filters.vision.networks.people.person_mask import PersonMask
 from inference_service.filters.vision.networks.segmenter import CLASSES, PERSON
+from inference_service.filters.vision.people import matte
 
 STRIDE = 8
 """Pixels of the network's input for one of its maps: they are made as coarse as lraspp makes them."""
 SURE = 8.0
 """The logit of what is certain."""
 
-MAYBE = (
-    (50, 479), (60, 455), (150, 400), (215, 375), (238, 352), (220, 335), (196, 310), (190, 270),
-    (185, 230), (182, 160), (176, 120), (182, 85), (205, 55), (225, 15), (260, -5), (400, -5),
-    (448, 30), (462, 70), (474, 110), (474, 160), (478, 220), (470, 280), (460, 330), (425, 355),
-    (470, 380), (560, 410), (620, 440), (639, 479),
-)  # fmt: skip
-SURELY = (
-    (80, 479), (165, 418), (235, 385), (258, 362), (240, 325), (215, 295), (204, 240), (205, 200),
-    (212, 165), (197, 150), (194, 110), (222, 60), (236, 32), (268, 14), (290, 2), (362, 2),
-    (392, 14), (424, 40), (450, 85), (457, 130), (452, 195), (458, 225), (448, 270), (432, 310),
-    (412, 345), (420, 375), (480, 402), (560, 430), (600, 479),
-)  # fmt: skip
-
 
 def mask(image_rgb: Image) -> NDArray[np.float32]:
-    """Return (480, 640) in 0..1: the share of the person in each pixel of the photograph."""
-    marks = np.full(image_rgb.shape[:2], cv2.GC_BGD, np.uint8)
-    cv2.fillPoly(marks, [np.array(MAYBE, np.int32)], cv2.GC_PR_BGD)
-    cv2.fillPoly(marks, [np.array(SURELY, np.int32)], cv2.GC_FGD)
-    cv2.setRNGSeed(0)
-    whole = (0, 0, image_rgb.shape[1], image_rgb.shape[0])
-    cv2.grabCut(image_rgb, marks, whole, np.zeros((1, 65)), np.zeros((1, 65)), 5, cv2.GC_INIT_WITH_MASK)
-    found = np.isin(marks, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
-    return np.asarray(cv2.medianBlur(found, 5), np.float32)
+    """Return (H, W) in 0..1: the share of the person in each pixel of the photograph."""
+    picture = torch.from_numpy(image_rgb.copy()).permute(2, 0, 1)[None]
+    luma = levels.luma(picture)
+    found = PersonMask("general", torch.device("cpu"))(picture)
+    rough = torch.nn.functional.interpolate(found, levels.size_of(luma), mode="bilinear", align_corners=False)
+    share = matte.guided(luma, rough).at(luma).clamp(0, 1)
+    return np.asarray(share[0, 0].numpy(), np.float32)
+
+
+def box(share: NDArray[np.float32]) -> tuple[tuple[float, float, float, float], float]:
+    """Return (left, top, right, bottom) of the largest piece of a mask, and the mean share in it."""
+    count, labels, sizes, _ = cv2.connectedComponentsWithStats((share > 0.5).astype(np.uint8))
+    if count < 2:
+        raise ValueError("nobody is in the photograph")
+    largest = 1 + int(sizes[1:, cv2.CC_STAT_AREA].argmax())
+    left, top, width, height = (float(one) for one in sizes[largest, : cv2.CC_STAT_AREA])
+    return (left, top, left + width, top + height), float(share[labels == largest].mean())
 
 
 def logits(share: NDArray[np.float32], input_size: tuple[int, int]) -> Tensor:
-    """Return (1, 21, h, w): the network's maps for an input of (height, width), all person and background."""
+    """Return (1, 21, h, w): maps as of the network for an input of (height, width), person and background."""
     height, width = (side // STRIDE for side in input_size)
     small = torch.from_numpy(cv2.resize(share, (width, height), interpolation=cv2.INTER_AREA))
     maps = torch.full((1, CLASSES, height, width), -SURE)

@@ -1,36 +1,32 @@
-"""`detection` before and after; boxes by hand, since weights cannot be had everywhere."""
+"""`detection` before and after; the box is that of the project's own mask, as weights may not be at hand."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 
+from docs.make.gallery import _person
 from docs.make.jpeg import beside
 from harness.photograph import Image, read_photo
 from inference_service.filters.detection import Detection, Wishes, row
-from inference_service.filters.vision.coco import NUMBERS, ClassName
+from inference_service.filters.vision.coco import NUMBERS
 from inference_service.filters.vision.draw.things import ThingPainter
 from inference_service.filters.vision.networks.rcnn import Things
 
-BOXES: dict[ClassName, tuple[tuple[float, float, float, float], float]] = {
-    "person": ((46.0, 2.0, 620.0, 480.0), 0.99),
-    "tie": ((250.0, 436.0, 374.0, 480.0), 0.87),
-}
-"""On `read_photo()`, with scores."""
-
 
 def picture() -> Image:
-    """Return the photograph, and beside it what the filter draws for these boxes."""
+    """Return the photograph, and beside it what the filter draws for its person."""
     before = read_photo()
+    box, score = _person.box(_person.mask(before))
     batch = torch.from_numpy(before.copy()).permute(2, 0, 1)[None]
-    boxes = torch.tensor([[box for box, _ in BOXES.values()]])
+    boxes = torch.tensor([[box]])
     things = Things(
         boxes,
         boxes,
-        torch.tensor([[NUMBERS[name] for name in BOXES]]),
-        torch.tensor([[score for _, score in BOXES.values()]]),
-        torch.ones(1, len(BOXES), dtype=torch.bool),
-        torch.tensor([len(BOXES)]),
+        torch.tensor([[NUMBERS["person"]]]),
+        torch.tensor([[score]]),
+        torch.ones(1, 1, dtype=torch.bool),
+        torch.tensor([1]),
     )
     params = Detection.Params()
     wishes = Wishes.read(torch.from_numpy(row(params))[None])

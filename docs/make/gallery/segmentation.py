@@ -1,4 +1,4 @@
-"""`segmentation`: its own drawing of the photograph, and a mask by hand in place of the network's maps."""
+"""`segmentation`: its own drawing of the photograph, of the mask of the project in place of a network."""
 
 from __future__ import annotations
 

@@ -24,9 +24,11 @@ from inference_service.filters.animal.draw import draw, heads_of
 from inference_service.filters.animal.draw_device import Gallery, draw_on_device
 from inference_service.filters.animal.scene import Scene, Stage
 from inference_service.filters.base import Filter, Item
+from inference_service.filters.vision.networks.precision import dtype_of
 from inference_service.filters.vision.people.following import Follower
 from inference_service.filters.vision.poison import poisoned
 from inference_service.filters.vision.rows import Rows
+from inference_service.filters.vision.settings.own import OwnSettings
 
 
 class Animal(Filter):
@@ -42,6 +44,8 @@ class Animal(Filter):
         fur: float = Field(
             default=1.0, ge=0.0, le=1.0, title="Fur", description="How much of it there is on nose and lip."
         )
+
+    Settings = OwnSettings
 
     name: ClassVar[str] = "animal"
     title: ClassVar[str] = "Animals"
@@ -62,7 +66,8 @@ class Animal(Filter):
         files are not those of this version.
         """
         self._rows = Rows(row, device)
-        self._follower, self._stage = Follower(device), Stage(device)
+        self._follower = Follower(device, dtype_of(self.settings.precision, device))
+        self._stage = Stage(device)
         if device.type == "cpu":
             album(self.Params().animal)
         else:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as nnf
 
-from inference_service.filters.vision.people.matte import LEAST_EXPONENT, box_mean
+from inference_service.filters.vision.people.matte import LEAST_EXPONENT, box_mean, largest
 
 SHARPEST, SOFTEST = 0.06, 0.45
 """Half the width of the ramp of the matte (0..1) that becomes an edge, at edge softness 0 and 1."""
@@ -65,7 +64,7 @@ def surroundings(tiny: Tensor, alpha: Tensor, deviation: Tensor) -> Tensor:
     In squares of the levels, nearer to light, so that lamps spread as they do in a lens.
     """
     # The pixels beside a person hold some of its colour too.
-    person = nnf.max_pool2d(alpha, 3, stride=1, padding=1)
+    person = largest(alpha, 1)
     return blurred(tiny.square(), (1 - person).clamp_(min=LEAST_SHARE), deviation).sqrt_()
 
 

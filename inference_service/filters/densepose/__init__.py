@@ -19,7 +19,7 @@ from inference_service.filters.base import Filter, Item
 from inference_service.filters.densepose.model import PACKAGES
 from inference_service.filters.densepose.paint import draw
 from inference_service.filters.densepose.palette import ColourMap, Look, Palette, Part
-from inference_service.filters.vision.networks.precision import is_half
+from inference_service.filters.vision.networks.precision import dtype_of
 from inference_service.filters.vision.settings.proposals import ProposalSettings
 from inference_service.filters.vision.settings.recorded import RecordedSettings, on_device
 from inference_service.weights.folder import WeightsFile
@@ -131,9 +131,8 @@ class DensePose(Filter):
         limits = Limits(
             settings.short_side, settings.proposals_per_level, settings.proposals, settings.max_people
         )
-        half = is_half(settings.precision, device)
         with on_device(device):
-            network = Network(made, limits, device, is_half=half)
+            network = Network(made, limits, device, dtype_of(settings.precision, device))
             runner = Runner(network)
             sizes = settings.sizes_to_record(device)
             with settings.compiling(

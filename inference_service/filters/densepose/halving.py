@@ -12,10 +12,10 @@ FINE = "index_uv_lowres"
 COARSE = "ann_index_lowres"
 
 
-def fold_norms(model: nn.Module) -> None:
+def fold_norms(model: nn.Module, dtype: torch.dtype) -> None:
     """Fold every frozen batch norm into its convolution, in place; the model is still in single precision.
 
-    Raises NotFinite where half precision cannot hold what comes of it.
+    Raises NotFinite where `dtype` cannot hold what comes of it.
     """
     from detectron2.layers import FrozenBatchNorm2d
 
@@ -25,7 +25,7 @@ def fold_norms(model: nn.Module) -> None:
             continue
         fold_norm(layer, norm)
         layer.norm = None  # type: ignore[assignment] # of detectron2's convolution, which has one or none
-    require_finite(model, torch.float16)
+    require_finite(model, dtype)
 
 
 def segmentation_layer(predictor: nn.Module) -> nn.ConvTranspose2d:

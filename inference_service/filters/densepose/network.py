@@ -49,14 +49,14 @@ class Limits:
 
 
 class Network:
-    """The stages; `is_half` chooses half precision, channels last, with everything folded that can be."""
+    """The stages; in 16 bits (float16 or bfloat16) channels last, with everything folded that can be."""
 
-    def __init__(self, model: Any, limits: Limits, device: torch.device, *, is_half: bool) -> None:
+    def __init__(self, model: Any, limits: Limits, device: torch.device, dtype: torch.dtype) -> None:
         """Take detectron2's model to pieces, in place, on `device`."""
         self.limits = limits
         self.device = device
-        self.is_half = is_half
-        self.dtype = torch.float16 if is_half else torch.float32
+        self.dtype = dtype
+        self.is_half = dtype != torch.float32
         is_gpu = device.type == "cuda"
         heads, rpn = model.roi_heads, model.proposal_generator
         self._rpn_names, self._heads_names = tuple(rpn.in_features), tuple(heads.in_features)
@@ -78,9 +78,9 @@ class Network:
         self._person_side = heads.densepose_pooler.output_size[0]
         self._mean, self._std = model.pixel_mean.to(device), model.pixel_std.to(device)
         self._upscale = int(heads.densepose_predictor.scale_factor)
-        if is_half:
+        if self.is_half:
             channels = model.backbone.output_shape()[self._heads_names[0]].channels
-            halving.fold_norms(model)
+            halving.fold_norms(model, dtype)
             flatten_channels_last(heads.box_head.fc1, channels)
             segmentation: nn.Module = halving.segmentation_layer(heads.densepose_predictor)
         else:
@@ -100,7 +100,7 @@ class Network:
         """Of one row of what `pool` returns."""
         self.upsample: Tensor | None = None
         """What `segment` leaves to the painter: the enlargement of its maps, see `paint.draw`."""
-        if is_half:
+        if self.is_half:
             self.upsample = enlargement(2 * self._person_side, self._upscale, device)
 
     def compiled(self) -> Compiled:

@@ -24,9 +24,10 @@ from inference_service.filters.frame import aim
 from inference_service.filters.frame.aim import Aim, Wish
 from inference_service.filters.frame.crop import enlarged
 from inference_service.filters.vision.calm import FRAMES_PER_S, Motion
-from inference_service.filters.vision.networks.precision import own_dtype
+from inference_service.filters.vision.networks.precision import dtype_of
 from inference_service.filters.vision.people.glances import Glances
 from inference_service.filters.vision.rows import Rows, upload
+from inference_service.filters.vision.settings.own import OwnSettings
 
 GLANCE_EVERY = 6
 """Frames."""
@@ -63,6 +64,8 @@ class Frame(base.Filter):
             description="0 follows in half a second, 1 takes five.",
         )
 
+    Settings = OwnSettings
+
     name: ClassVar[str] = "frame"
     title: ClassVar[str] = "Framing"
     description: ClassVar[str] = "Keeps whoever speaks in the middle, and everybody in the picture."
@@ -77,7 +80,7 @@ class Frame(base.Filter):
         """Load the networks. Raises WeightsError if their files are not those of this version."""
         if device.type == "cpu":
             keep_large_blocks()
-        self._glances = Glances(device, GLANCE_EVERY, own_dtype(device))
+        self._glances = Glances(device, GLANCE_EVERY, dtype_of(self.settings.precision, device))
         self._rows = Rows(row, device)
 
     @torch.inference_mode()

@@ -29,7 +29,7 @@ from inference_service.filters.img2img.schedule import LEAST_STRENGTH, MAX_STEPS
 from inference_service.filters.img2img.size import MULTIPLE, working_size
 from inference_service.filters.img2img.words import Words
 from inference_service.filters.vision.networks import packages
-from inference_service.filters.vision.networks.precision import is_half
+from inference_service.filters.vision.networks.precision import dtype_of
 from inference_service.filters.vision.settings.recorded import RecordedSettings, on_device
 from inference_service.weights.folder import WeightsFile
 
@@ -154,7 +154,7 @@ class Img2Img(Filter):
         """
         settings = self.settings
         packages.require(self.name, *self.needed_packages())
-        dtype = torch.float16 if is_half(settings.precision, device) else torch.float32
+        dtype = dtype_of(settings.precision, device)
         parts = self._parts()
         paths = self.weights_folder.get_all([part.file for part in parts])
         with TemporaryDirectory(prefix="p2pcamera-img2img-") as name:

@@ -31,9 +31,10 @@ from inference_service.filters.light.shadows import kept_share
 from inference_service.filters.light.tone import Planes
 from inference_service.filters.vision.calm import FRAMES_PER_S, Motion
 from inference_service.filters.vision.enlarge import enlarged
-from inference_service.filters.vision.networks.precision import own_dtype
+from inference_service.filters.vision.networks.precision import dtype_of
 from inference_service.filters.vision.people.glances import Glances
 from inference_service.filters.vision.rows import Rows, upload
+from inference_service.filters.vision.settings.own import OwnSettings
 
 GLANCE_EVERY = 10
 """Frames."""
@@ -73,6 +74,8 @@ class Light(base.Filter):
             description="Calms the noise that light brings out of shadows; too much makes them smooth.",
         )
 
+    Settings = OwnSettings
+
     name: ClassVar[str] = "light"
     title: ClassVar[str] = "Light"
     description: ClassVar[str] = (
@@ -90,7 +93,7 @@ class Light(base.Filter):
         """Load the networks. Raises WeightsError if their files are not those of this version."""
         if device.type == "cpu":
             keep_large_blocks()
-        self._glances = Glances(device, GLANCE_EVERY, own_dtype(device))
+        self._glances = Glances(device, GLANCE_EVERY, dtype_of(self.settings.precision, device))
         self._rows = Rows(row, device)
 
     @torch.inference_mode()

@@ -19,10 +19,12 @@ from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.makeup.areas import REACH, SIDE, Finder
 from inference_service.filters.makeup.paint import Wish, changes
+from inference_service.filters.vision.networks.precision import dtype_of
 from inference_service.filters.vision.people import sheets
 from inference_service.filters.vision.people.following import Followed, Follower
 from inference_service.filters.vision.poison import poisoned
 from inference_service.filters.vision.rows import Rows
+from inference_service.filters.vision.settings.own import OwnSettings
 
 AMOUNTS = ("smooth", "lips", "gloss", "cheeks", "lids", "line", "brows")
 COLOURS = ("lip_colour", "cheek_colour", "lid_colour", "line_colour", "brow_colour")
@@ -75,6 +77,8 @@ class Makeup(Filter):
             default="#6b4a3a", pattern=_COLOUR, title="Brows' colour", description="Of the brows."
         )
 
+    Settings = OwnSettings
+
     name: ClassVar[str] = "makeup"
     title: ClassVar[str] = "Make-up"
     description: ClassVar[str] = "Lips, cheeks, lids, brows and even skin, on up to four faces."
@@ -90,7 +94,7 @@ class Makeup(Filter):
         """Load the networks. Raises WeightsError if their files are not those of this version."""
         self._rows = Rows(row, device)
         self._finder = Finder(device)
-        self._follower = Follower(device)
+        self._follower = Follower(device, dtype_of(self.settings.precision, device))
 
     @torch.inference_mode()
     def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor:

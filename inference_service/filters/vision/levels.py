@@ -44,11 +44,16 @@ def stretched(pictures: Tensor, size: Size) -> Tensor:
 
 def luma(pictures: Tensor) -> Tensor:
     """Return (N, 1, H, W) float32, whole numbers in 0..255, by ITU-R BT.601-7, 2.5.1."""
+    return grey(pictures).float()
+
+
+def grey(pictures: Tensor) -> Tensor:
+    """Return `luma` as uint8."""
     if pictures.is_cpu:
         planes = [cv2.cvtColor(image_rgb, cv2.COLOR_RGB2GRAY) for image_rgb in interleaved(pictures)]
-        return torch.from_numpy(np.stack(planes))[:, None].float()
+        return torch.from_numpy(np.stack(planes))[:, None]
     red, green, blue = (pictures[:, channel : channel + 1].float() for channel in range(3))
-    return (red * 0.299).add_(green, alpha=0.587).add_(blue, alpha=0.114).round_()
+    return _bytes((red * 0.299).add_(green, alpha=0.587).add_(blue, alpha=0.114))
 
 
 def mixed(below: Tensor, above: Tensor, share: Tensor) -> Tensor:

@@ -147,6 +147,34 @@ export default Object.freeze({
   "figure.bitrate": "Mbit/s up / down",
   "figure.codec": "Codec",
 
+  "live.title": "Go live",
+  "live.what": "Others watch your filtered picture by a link: in a browser, or in OBS.",
+  "live.begin": "Go live",
+  "live.send": "Send to the link",
+  "live.end": "Stop being live",
+  "live.sound": "With the microphone",
+  "live.asked": "This link asks for your camera. Whoever has the link will see the filtered picture.",
+  "live.beginning": "Going live…",
+  "live.viewers": "Live. Watching now: {count}",
+  "live.code": "QR code of the link to watch",
+  "live.copy": "Copy the link to watch",
+  "live.copied": "The link is copied.",
+  "live.not-copied": "The browser did not let the page copy. Select the link by hand.",
+  "live.no-microphone": "Live without sound: the browser gives this page no microphone.",
+  "live.stream_forbidden":
+    "This server does not let you publish under this name. Without a key only pages of its own computer may.",
+  "live.stream_taken": "Somebody else publishes under this name.",
+  "live.taken_over": "Another page publishes under this name now. Your own picture goes on.",
+  "live.phone": "A telephone as the camera",
+  "live.phone-code": "QR code for the telephone",
+  "live.phone-scan": "1. Scan the code with the telephone, and send its camera to the link.",
+  "live.phone-obs": "2. In OBS, add a browser source with this address:",
+  "live.phone-copy": "Copy the address for OBS",
+  "live.phone-loopback":
+    "No telephone reaches this address. Open this page by a name or an address of the computer, over HTTPS.",
+  "live.phone-token":
+    "The code holds your access token, so show it to nobody. OBS needs the token too: add #token=… to its address.",
+
   "doctor.title": "Connection doctor",
   "doctor.what":
     "Tries each step between your camera and the filtered picture. Says what to do where one fails.",
@@ -195,7 +223,7 @@ export default Object.freeze({
   "doctor.path.direct": "directly",
   "doctor.path.relay": "through a TURN server",
   "doctor.path.fail":
-    "The server answered, but no path for pictures was found. A firewall may block UDP. The server may need --public-ip, or a TURN server (see the next step).",
+    "The server answered, but no path for pictures was found. A firewall may block UDP. The server may need --public-ip, or a TURN server (see that step).",
   "doctor.path.refused": "The server refused the call: {reason}",
   "doctor.turn": "TURN server",
   "doctor.turn.ok": "{server}: relays to the server.",

@@ -147,6 +147,35 @@ export default Object.freeze({
   "figure.bitrate": "Mbit/s 上り / 下り",
   "figure.codec": "コーデック",
 
+  "live.title": "ライブ配信",
+  "live.what": "フィルター後の映像を、リンクを知っている人がブラウザーや OBS で見られます。",
+  "live.begin": "配信を始める",
+  "live.send": "リンクへ送る",
+  "live.end": "配信をやめる",
+  "live.sound": "マイクの音声も送る",
+  "live.asked":
+    "このリンクはカメラの映像を求めています。リンクを知っている人にフィルター後の映像が見えます。",
+  "live.beginning": "配信を始めています…",
+  "live.viewers": "配信中。視聴者: {count}",
+  "live.code": "視聴用リンクの QR コード",
+  "live.copy": "視聴用リンクをコピー",
+  "live.copied": "リンクをコピーしました。",
+  "live.not-copied": "コピーがブラウザーに許可されませんでした。リンクを手で選択してください。",
+  "live.no-microphone": "音声なしで配信しています。マイクの使用が許可されていません。",
+  "live.stream_forbidden":
+    "この名前での配信は許可されていません。鍵のないサーバーでは、同じコンピューターのページだけが配信できます。",
+  "live.stream_taken": "この名前はほかの人が使っています。",
+  "live.taken_over": "別のページが同じ名前で配信を始めました。このページの映像はそのまま続きます。",
+  "live.phone": "スマートフォンをカメラにする",
+  "live.phone-code": "スマートフォン用の QR コード",
+  "live.phone-scan": "1. スマートフォンでコードを読み取り、カメラの映像をリンクへ送ります。",
+  "live.phone-obs": "2. OBS でブラウザーソースを追加し、このアドレスを入れます。",
+  "live.phone-copy": "OBS 用のアドレスをコピー",
+  "live.phone-loopback":
+    "このアドレスにはスマートフォンから接続できません。HTTPS で、コンピューターの名前かアドレスを使って開いてください。",
+  "live.phone-token":
+    "コードにはアクセストークンが含まれるので、人に見せないでください。OBS のアドレスにも #token=… が必要です。",
+
   "doctor.title": "接続診断",
   "doctor.what": "カメラからフィルター後の映像までを一段階ずつ試し、失敗した段階と対処を示します。",
   "doctor.run": "接続を調べる",
@@ -196,7 +225,7 @@ export default Object.freeze({
   "doctor.path.direct": "直接",
   "doctor.path.relay": "TURN サーバー経由",
   "doctor.path.fail":
-    "サーバーは応答しましたが、映像の経路が見つかりません。ファイアウォールが UDP を止めているか、サーバーに --public-ip が必要か、TURN サーバーが必要です(次の段階)。",
+    "サーバーは応答しましたが、映像の経路が見つかりません。ファイアウォールが UDP を止めているか、サーバーに --public-ip が必要か、TURN サーバーが必要です(その段階を見てください)。",
   "doctor.path.refused": "サーバーが接続を断りました: {reason}",
   "doctor.turn": "TURN サーバー",
   "doctor.turn.ok": "{server}: サーバーまで中継できます。",

@@ -40,6 +40,14 @@ def test_batches_that_end_and_an_idle_loop_are_no_hang():
     watchdog.close()
 
 
+def test_loading_is_looked_at_too():
+    looked = threading.Event()
+    watchdog = Watchdog(LoopGauge(time.monotonic_ns()), 60, lambda: None, looked.set)
+    watchdog.open()
+    assert looked.wait(60)
+    watchdog.close()
+
+
 def test_a_hang_is_told_also_where_no_traceback_can_be_written(monkeypatch):
     gauge, hung = LoopGauge(time.monotonic_ns()), threading.Event()
     monkeypatch.setattr(sys, "stderr", io.StringIO())

@@ -43,6 +43,12 @@ def greys(count: int, height: int = 48, width: int = 64) -> list[Picture]:
     return [np.full((height, width, 3), 40 + 180 * number // count, np.uint8) for number in range(count)]
 
 
+def moving(count: int) -> list[Picture]:
+    """Return noise that moves to the left: an encoder reorders such pictures."""
+    noise = np.random.default_rng(0).integers(0, 255, (48, 64 + 2 * count, 3), np.uint8)
+    return [np.ascontiguousarray(noise[:, 2 * number : 2 * number + 64]) for number in range(count)]
+
+
 def film(
     path: Path,
     pictures: Sequence[Picture],

@@ -58,6 +58,20 @@ def test_packets_without_a_time_stay_as_they_are():
     assert packet.dts is None
 
 
+def test_a_packet_with_a_time_of_showing_alone_is_moved_as_the_others():
+    # As Matroska's first ones, where pictures are reordered.
+    first: Any
+    then: Any
+    first, then = (
+        SimpleNamespace(time_base=BASE, dts=dts, pts=pts, duration=4, stream=SimpleNamespace(index=0))
+        for dts, pts in ((None, 300), (304, 304))
+    )
+    clock = Clock(Fraction(3), may_start_anew=True, remarks=Remarks())
+    clock.move(first)
+    clock.move(then)
+    assert (first.dts, first.pts, then.dts, then.pts) == (None, 0, 4, 4)
+
+
 @pytest.mark.parametrize(
     ("pts", "dts", "times"),
     [
@@ -65,6 +79,8 @@ def test_packets_without_a_time_stay_as_they_are():
         ([2, 3, 4, 5], [0, 3, 2, 4], [2, 3, 4, 5]),
         # Made up by a container that has no times of showing.
         ([1, 3, 2, 5, 4], [2, 3, 4, 5, 6], [1, 3, 4, 5, 6]),
+        # What the decoder has held back has no time of decoding.
+        ([1, 3, 2, 5, 4], [2, 3, 4, None, None], [1, 3, 4, 5, 6]),
         ([None, None], [7, 8], [7, 8]),
         ([None, None], [None, None], [None, None]),
         ([1, 2], [None, None], [1, 2]),
@@ -73,3 +89,9 @@ def test_packets_without_a_time_stay_as_they_are():
 def test_the_kind_of_time_that_goes_back_less_often_is_taken(pts, dts, times):
     reordered = Reordered()
     assert [reordered.time(*both) for both in zip(pts, dts, strict=True)] == times
+
+
+def test_a_container_without_times_of_showing_is_read_by_those_of_decoding():
+    reordered = Reordered(has_presentation_times=False)
+    times = [(1, 2), (4, 3), (3, 4), (2, None), (5, None)]
+    assert [reordered.time(*both) for both in times] == [2, 3, 4, 5, 6]

@@ -17,8 +17,19 @@ import pytest
 from av.stream import Disposition
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
+from inference_service.film.target import LAYOUTS
+from inference_service.film.texts import read, write
 from tests.inference_service.commands.test_commands import call
-from tests.inference_service.film.films import RATE, film, greys, kinds, quarters, seen_quarters, shown
+from tests.inference_service.film.films import (
+    RATE,
+    film,
+    greys,
+    kinds,
+    moving,
+    quarters,
+    seen_quarters,
+    shown,
+)
 
 BT709 = {
     "color_primaries": ColorPrimaries.BT709,
@@ -149,6 +160,21 @@ def test_a_film_of_uneven_times_keeps_them_and_repeats_are_left_out(tmp_path, ru
     assert [round(frame.time * RATE) for frame in shown(out)] == times
 
 
+def test_a_film_that_begins_late_by_its_own_count_loses_no_picture(tmp_path, run):
+    # Its first packets have no time of decoding, since pictures are reordered.
+    times = range(90_000, 90_025)
+    out, said = run(film(tmp_path / "in.mkv", moving(25), times=times, options={"bf": "3"}))
+    assert said == ""
+    assert [round(frame.time * RATE) for frame in shown(out)] == list(range(25))
+
+
+def test_reordered_pictures_of_avi_are_all_there(tmp_path, run):
+    out, said = run(film(tmp_path / "in.avi", moving(25), options={"bf": "3"}))
+    assert said == ""
+    times = [frame.time * RATE for frame in shown(out)]
+    assert np.diff(times) == pytest.approx([1] * 24)
+
+
 def test_a_joined_broadcast_runs_on_where_its_times_jump(tmp_path, run):
     one = film(tmp_path / "one.ts", greys(25), sounds=["aac"], container="mpegts").read_bytes()
     joined = tmp_path / "in.ts"
@@ -258,9 +284,43 @@ def test_subtitles_chapters_title_and_cover_go_along_where_the_container_takes_t
         assert [one["metadata"]["title"] for one in file.chapters()] == ["First", "Then"]
         assert file.streams.video[1].disposition & Disposition.attached_pic
     out, said = run(source, ".mkv")
-    assert kinds(out) == [("video", "h264"), ("audio", "aac")]
-    assert "left out: subtitles (mov_text)" in said
+    assert kinds(out) == [("video", "h264"), ("audio", "aac"), ("subtitle", "subrip")]
+    assert "written as plain subrip: subtitles (mov_text)" in said
     assert "left out: picture (png)" in said
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [(".mp4", "mov_text"), (".webm", "webvtt")])
+def test_subtitles_go_along_as_plain_text_in_the_container_s_own_form(tmp_path, run, suffix, kind):
+    plain, source = film(tmp_path / "plain.mp4", greys(25)), tmp_path / "in.mkv"
+    with av.open(str(plain)) as given, av.open(str(source), "w") as file:
+        copied = file.add_stream_from_template(given.streams.video[0])
+        subtitles = file.add_mux_stream("subrip")
+        subtitles.metadata["language"] = "jpn"
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = copied
+                file.mux(packet)
+        for start_ms, text in ((200, "<i>\u3053\u3093</i>"), (600, "two\nlines")):
+            said = av.Packet(text.encode())
+            said.stream, said.time_base, said.duration = subtitles, Fraction(1, 1000), 300
+            said.pts = said.dts = start_ms
+            file.mux(said)
+    out, _ = run(source, suffix)
+    assert kinds(out)[1] == ("subtitle", kind)
+    with av.open(str(out)) as file:
+        assert file.streams.subtitles[0].metadata["language"] == "jpn"
+        packets = [packet for packet in file.demux(subtitles=0) if packet.size]
+        shown_at = {read(kind, bytes(one)): float((one.pts or 0) * one.time_base) for one in packets}
+    assert shown_at.pop("", 0) >= 0
+    assert shown_at == pytest.approx({"\u3053\u3093": 0.2, "two\nlines": 0.6})
+
+
+def test_texts_are_read_from_every_form():
+    assert read("mov_text", b"\0\5hello\0\0\0\x0cstyl") == "hello"
+    assert read("mov_text", b"\0") == read("mov_text", b"") == ""
+    assert read("ass", rb"0,0,Default,,0,0,0,,{\an8}one, two\Nthree") == "one, two\nthree"
+    assert read("webvtt", b"<v Ann>1 < 2</v>") == "1 < 2"
+    assert len(write("mov_text", "x" * 100_000)) < 70_000
 
 
 def test_a_sound_that_the_container_does_not_take_is_encoded_anew_and_webm_has_its_own_codec(tmp_path, run):
@@ -272,6 +332,78 @@ def test_a_sound_that_the_container_does_not_take_is_encoded_anew_and_webm_has_i
         heard = np.concatenate([frame.to_ndarray().ravel() for frame in file.decode(audio=0)])
     assert 0.3 < len(heard) / 48_000 < 0.5
     assert np.abs(heard).max() > 0.3
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".ts"])
+def test_a_sound_that_is_copied_keeps_its_length_in_other_units_of_time(tmp_path, run, suffix):
+    out, said = run(film(tmp_path / "in.mp4", greys(25), sounds=["aac"]), suffix)
+    assert (kinds(out), said) == ([("video", "h264"), ("audio", "aac")], "")
+    with av.open(str(out)) as file:
+        heard = [packet for packet in file.demux(audio=0) if packet.size]
+    assert 45 < len(heard) < 52
+
+
+def test_a_picture_s_file_is_no_film(tmp_path, run):
+    assert ".png is for single pictures" in run(film(tmp_path / "in.mp4", greys(2)), ".png", code=1)[1]
+
+
+@pytest.mark.parametrize(("channels", "suffix"), [(1, ".mp4"), (4, ".mp4"), (6, ".ts")])
+def test_a_sound_without_names_of_its_channels_is_encoded_anew(tmp_path, run, channels, suffix):
+    source = tmp_path / "in.avi"
+    with av.open(str(film(tmp_path / "plain.avi", greys(10)))) as given, av.open(str(source), "w") as file:
+        copied = file.add_stream_from_template(given.streams.video[0])
+        # A rate that few encoders take.
+        sound = file.add_stream("pcm_u8", rate=11_000, layout=LAYOUTS[channels - 1])
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = copied
+                file.mux(packet)
+        block = av.AudioFrame.from_ndarray(np.full((1, 4000 * channels), 99, np.uint8), "u8", sound.layout)
+        block.sample_rate, block.pts = 11_000, 0
+        file.mux(sound.encode(block))
+    out, said = run(source, suffix)
+    assert "encoded anew" in said
+    assert [kind for kind, _ in kinds(out)] == ["video", "audio"]
+    with av.open(str(out)) as file:
+        assert file.streams.audio[0].codec_context.channels == (channels if suffix == ".mp4" else 2)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (32, 4100)])
+def test_pictures_that_no_filter_takes_are_refused_with_the_reason(tmp_path, run, size):
+    height, width = size
+    source = film(tmp_path / "in.mkv", greys(2, height, width), codec="ffv1")
+    said = run(source, code=1)[1]
+    assert f"its pictures are {width}x{height}; filters take sides of 16 to 4096 pixels" in said
+
+
+def test_fonts_and_the_time_code_go_along_where_the_container_takes_them(tmp_path, run):
+    plain, source = film(tmp_path / "plain.mp4", greys(5)), tmp_path / "in.mkv"
+    with av.open(str(plain)) as given, av.open(str(source), "w") as file:
+        copied = file.add_stream_from_template(given.streams.video[0])
+        copied.metadata["timecode"] = "01:00:00:00"
+        file.add_attachment("a.ttf", "application/x-truetype-font", b"letters")
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = copied
+                file.mux(packet)
+    out, said = run(source, ".mkv")
+    assert said == ""
+    with av.open(str(out)) as file:
+        assert [(one.name, one.data) for one in file.streams.attachments] == [("a.ttf", b"letters")]
+    out, said = run(source, ".mp4")
+    assert said == "left out: attachment of stream 1, which this container does not take\n"
+    with av.open(str(out)) as file:
+        assert "01:00:00:00" in [one.metadata.get("timecode") for one in file.streams]
+    assert run(out, ".mov")[1] == ""
+
+
+def test_transparency_beside_the_picture_is_told_too(tmp_path, run):
+    with av.open(str(tmp_path / "in.webm"), "w") as file:
+        stream = file.add_stream("libvpx-vp9", rate=RATE)
+        stream.height, stream.width, stream.pix_fmt = 96, 160, "yuva420p"
+        file.mux(stream.encode(av.VideoFrame.from_ndarray(quarters(), "rgb24").reformat(format="yuva420p")))
+        file.mux(stream.encode(None))
+    assert run(tmp_path / "in.webm", ".webm")[1] == "left out: the pictures' transparency\n"
 
 
 def test_pictures_that_change_their_size_are_written_in_the_first_ones(tmp_path, run):

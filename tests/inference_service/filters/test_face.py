@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as nnf
 
 from harness.network_inputs import photograph
+from harness.photograph import read_astronaut, read_photo
 from inference_service.filters.base import Item
 from inference_service.filters.face import Face, row, rows_of, told, wishes_of
 from inference_service.filters.vision.draw.covers import covered
@@ -273,6 +275,20 @@ def test_forty_faces_are_all_hidden(face: Face) -> None:
             for column in range(8):
                 top, left = 120 * line + 40, 100 * column + 36
                 assert is_raw[0, top : top + 30, left : left + 30].float().mean() < 0.1
+
+
+@pytest.mark.parametrize("has_gaps", [False, True])
+def test_a_crowd_of_small_faces_is_hidden_though_each_is_doubtful(face: Face, has_gaps: bool) -> None:
+    small = cv2.resize(read_photo(), (80, 80), interpolation=cv2.INTER_AREA)
+    if has_gaps:
+        part = cv2.resize(read_astronaut((640, 480))[20:300, 150:430], (64, 80), interpolation=cv2.INTER_AREA)
+        small = cv2.copyMakeBorder(part, 0, 16, 0, 16, cv2.BORDER_CONSTANT, value=(128, 128, 128))
+    tiles = np.tile(small, (480 // len(small), 8, 1))
+    crowd = torch.from_numpy(tiles).permute(2, 0, 1)[None].contiguous()
+    item = session()
+    for sequence in (0, 40):
+        is_raw = (face.apply(crowd.clone(), [at(item, sequence)]) == crowd).all(1)
+        assert is_raw.float().mean() < 0.05
 
 
 def test_photographs_of_several_sessions_are_what_each_is_alone(face: Face) -> None:

@@ -56,7 +56,7 @@ def detection_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def detector(detection_weights: Path) -> Network:
-    return Network(rcnn_models.detector("detection", detection_weights, **DETECTION), CPU, is_half=False)
+    return Network(rcnn_models.detector("detection", detection_weights, **DETECTION), CPU, torch.float32)
 
 
 @pytest.fixture(scope="module")
@@ -143,14 +143,17 @@ def test_as_on_a_gpu_nothing_is_waited_for_or_moved_up_and_the_same_is_found(
 
 
 @pytest.mark.slow
-def test_half_precision_with_channels_last_finds_the_same(detection_weights: Path, pictures: Tensor) -> None:
-    half = Network(rcnn_models.detector("detection", detection_weights, **DETECTION), CPU, is_half=True)
-    whole = Network(rcnn_models.detector("detection", detection_weights, **DETECTION), CPU, is_half=False)
+@pytest.mark.parametrize(("dtype", "far"), [(torch.float16, 6), (torch.bfloat16, 20)])
+def test_sixteen_bits_with_channels_last_find_the_same(
+    detection_weights: Path, pictures: Tensor, dtype: torch.dtype, far: float
+) -> None:
+    half = Network(rcnn_models.detector("detection", detection_weights, **DETECTION), CPU, dtype)
+    whole = Network(rcnn_models.detector("detection", detection_weights, **DETECTION), CPU, torch.float32)
     found, expected = find(half, pictures[:2], 0.35), find(whole, pictures[:2], 0.35)
     # The better half of them: roundings decide which are the last that the limit lets in.
     better = DETECTION["box_detections_per_img"] // 2
     assert expected.is_real[:, :better].all()
-    assert (distances(expected, found)[:, :better] < 6).float().mean() > 0.7
+    assert (distances(expected, found)[:, :better] < far).float().mean() > 0.7
 
 
 @pytest.mark.parametrize("min_score", [0.15, 0.35])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from typing import Any
 
 import pytest
@@ -21,8 +22,8 @@ CPU = torch.device("cpu")
 def opened(tmp_path):
     registries = []
 
-    def make(points, load=(), warm=lambda one: None, settings=None):
-        registry = Registry(points, CPU, settings or {}, tmp_path, warm, lambda: changes.append(1))
+    def make(points, load=(), warm=lambda one: None, settings=None, **told):
+        registry = Registry(points, CPU, settings or {}, tmp_path, warm, lambda: changes.append(1), **told)
         registries.append(registry)
         registry.open(load)
         return registry
@@ -104,6 +105,35 @@ def test_a_filter_is_loaded_once_however_often_it_is_asked_for(opened):
     # Filters are loaded in turn, so whatever was asked for before this one is done.
     loaded(registry, "recorder")
     assert made == [CPU]
+
+
+def test_a_filter_whose_loading_is_stuck_is_given_up_and_others_are_loaded(opened, caplog):
+    stuck, told = gated(), list[str]()
+    registry = opened(plugged(stuck, Recorder), on_fallback=told.append)
+    registry.chain(["gated"])
+    assert stuck.begun.wait(60)
+    registry.relieve(600)
+    assert state(registry, "gated") is FilterState.LOADING
+    left = next(one for one in threading.enumerate() if one.name == "loader")
+    registry.relieve(0)
+    (status,) = [one for one in registry.statuses() if one.name == "gated"]
+    assert status.state is FilterState.FAILED
+    assert status.reason == "could not be loaded: nothing was heard of it for 0 s"
+    assert status.remedy
+    assert told == ["loading"]
+    assert caplog.text.count("could not be loaded") == 1
+    with pytest.raises(FilterFailed, match="nothing was heard"):
+        registry.chain(["gated"])
+    loaded(registry, "recorder")
+    until(lambda: registry.loading_since_ns is None)
+    # What the thread that was stuck does later is not heeded.
+    stuck.go.set()
+    left.join(60)
+    assert not left.is_alive()
+    assert state(registry, "gated") is FilterState.FAILED
+    with pytest.raises(FilterFailed):
+        registry.chain(["gated"])
+    assert registry.chain(["recorder"])
 
 
 def test_a_filter_is_given_its_settings_and_the_folder_of_weights(opened, tmp_path):

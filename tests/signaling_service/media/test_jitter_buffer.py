@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from aiortc.jitterbuffer import JitterBuffer as AiortcJitterBuffer
@@ -79,11 +80,24 @@ def test_timestamps_rise_over_their_wrap_around_and_over_a_sender_that_begins_an
     order[3] = Packet(40_000, 77, True, Marks(True, True), b"a", 96)
     again = Packet(40_001, 77 + TICKS, True, Marks(True, False), b"b", 96)
     lone = Packet(20_000, 0, True, Marks(True, True), b"stray", 96)
-    frames = fed(JitterBuffer(), [*order[:3], lone, order[3], again, Packet(40_000, *_rest(order[3]))])
+    buffer = JitterBuffer()
+    frames = fed(buffer, [*order[:3], lone, order[3], again, Packet(40_000, *_rest(order[3]))])
     assert [frame.timestamp for frame in frames[:3]] == [0, TICKS, 2 * TICKS]
     assert [frame.data for frame in frames[3:]] == [b"a", b"b"]
     assert frames[3].timestamp > frames[2].timestamp
     assert b"stray" not in [frame.data for frame in frames]
+    # Of the stream that began anew alone.
+    named = [buffer.rtp_timestamp_of(frame.timestamp) for frame in frames]
+    assert named == [None, None, None, 77, 77 + TICKS]
+
+
+def test_a_frame_is_known_by_the_timestamp_of_its_packets() -> None:
+    buffer = JitterBuffer()
+    assert buffer.rtp_timestamp_of(0) is None
+    made = list(packets([1] * 3, keys=(0, 1, 2)))
+    stamps = [(1 << 32) - TICKS, 0, TICKS]
+    order = [replace(packet, timestamp=stamp) for packet, stamp in zip(made, stamps, strict=True)]
+    assert [buffer.rtp_timestamp_of(frame.timestamp) for frame in fed(buffer, order)] == stamps
 
 
 def _rest(packet: Packet) -> tuple[int, bool, Marks, bytes, int]:

@@ -12,6 +12,7 @@ from signaling_service.rtc.sdp_limits import MAX_CANDIDATES
 HIDDEN = "a=candidate:1 1 udp 2113937151 6b6c5d1e-4d7c-4e1d-9c38-0123456789ab.local 50000 typ host"
 HOST = "a=candidate:2 1 udp 2113937151 192.0.2.7 50001 typ host generation 0"
 TCP = "a=candidate:3 1 tcp 1518280447 192.0.2.7 9 typ host tcptype active generation 0"
+COUNTED_FROM_ZERO = "a=candidate:4 0 udp 2113937151 192.0.2.8 50002 typ host"
 END = "a=end-of-candidates"
 
 
@@ -30,6 +31,7 @@ def fragment(*lines: str) -> str:
         ([HOST, TCP, END], [HOST, END]),
         ([HIDDEN, END], []),
         ([HIDDEN, HOST, END], [HOST]),
+        ([COUNTED_FROM_ZERO, HOST, END], [HOST]),
         ([TCP, END], []),
         ([END], []),
         ([], []),

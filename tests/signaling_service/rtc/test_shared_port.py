@@ -14,8 +14,10 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 
 from signaling_service.rtc import aiortc_patches, arrivals, shared_port
 from signaling_service.rtc.aiortc_patches import ice_connections
+from signaling_service.rtc.fixed_port import MediaPortNotTaken
+from signaling_service.rtc.ice_restart import begin_checks, restart
 from signaling_service.rtc.own_port import OwnPorts
-from signaling_service.rtc.shared_port import SharedPort, UdpPortNotTaken
+from signaling_service.rtc.shared_port import SharedPort
 from signaling_service.rtc.udp_socket import Address, UdpSocket
 from tests.signaling_service.calling import until
 from tests.signaling_service.rtc.test_arrivals import STRANGE, stranger
@@ -120,13 +122,13 @@ def has_moved(call: OneCall, address: Address) -> bool:
 
 
 def at(ports: SharedPort) -> Any:
-    return ports._sockets[HOST]
+    return ports._sockets.at(HOST)
 
 
 async def test_calls_share_one_port_and_each_hears_its_own_page(ports: SharedPort) -> None:
     async with called(ports, 3) as calls:
         taken = {candidate.port for call in calls for candidate in call.connection.local_candidates}
-        assert taken == {ports._port}
+        assert taken == {ports._sockets._port}
         await asyncio.gather(*(call.is_alive() for call in calls for _ in range(5)))
         for number, call in enumerate(calls):
             call.channel.send(f"of call {number}")
@@ -160,7 +162,7 @@ async def test_a_strangers_datagram_reaches_no_call(
         at(ports)._own._take = noting
         with stranger() as sender:
             for _ in range(20):
-                sender.sendto(STRANGE[name], (HOST, ports._port))
+                sender.sendto(STRANGE[name], (HOST, ports._sockets._port))
         await until(lambda: taken.count(STRANGE[name]) == 20)
         assert STRANGE[name] not in reached
         assert [aiortc_patches.heard_s(call.connection) for call in calls] == before_s
@@ -176,7 +178,7 @@ async def test_a_check_for_one_call_with_a_wrong_password_makes_no_address_known
         check.add_message_integrity(b"not the password of it")
         with stranger() as sender:
             sender.settimeout(5)
-            sender.sendto(bytes(check), (HOST, ports._port))
+            sender.sendto(bytes(check), (HOST, ports._sockets._port))
             answer = stun.parse_message(await asyncio.to_thread(sender.recv, 2000))
             assert answer.error_code == 401
             assert sender.getsockname() not in at(ports)._pages
@@ -210,9 +212,9 @@ async def test_media_from_a_new_address_waits_for_a_check(ports: SharedPort) -> 
         reached: list[bytes] = []
         call.connection.data_received = lambda data, component: reached.append(data)
         call.rebind()
-        call.pair.protocol.transport.sendto(b"\x80early", (HOST, ports._port))
+        call.pair.protocol.transport.sendto(b"\x80early", (HOST, ports._sockets._port))
         await call.check()
-        call.pair.protocol.transport.sendto(b"\x80late", (HOST, ports._port))
+        call.pair.protocol.transport.sendto(b"\x80late", (HOST, ports._sockets._port))
         await until(lambda: b"\x80late" in reached)
         assert b"\x80early" not in reached
 
@@ -259,7 +261,7 @@ async def test_a_port_that_is_taken_is_said_at_start(free_udp_ports: Callable[[i
     (port,) = free_udp_ports(1)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
         holder.bind((HOST, port))
-        with pytest.raises(UdpPortNotTaken, match=f"UDP port {port} of {HOST}"):
+        with pytest.raises(MediaPortNotTaken, match=f"UDP port {port} of {HOST}"):
             SharedPort(port).open(["::1", HOST])
     again = SharedPort(port)
     again.open(["::1", HOST, HOST])
@@ -285,6 +287,44 @@ async def test_ipv6_has_the_same_port(free_udp_ports: Callable[[int], range]) ->
     ports.open([HOST, "::1"])
     async with called(ports) as (call,):
         (candidate,) = call.connection.local_candidates
-        assert (candidate.host, candidate.port) == ("::1", ports._port)
+        assert (candidate.host, candidate.port) == ("::1", ports._sockets._port)
         await call.is_alive()
     ports.close()
+
+
+async def test_a_port_that_is_given_up_is_a_successors_and_its_calls_go_on(ports: SharedPort) -> None:
+    async with called(ports) as (call,):
+        successor = SharedPort(ports._sockets._port)
+        with pytest.raises(MediaPortNotTaken):
+            successor.open([HOST])
+        ports.make_way()
+        successor.open([HOST])
+        try:
+            third = SharedPort(ports._sockets._port)
+            with pytest.raises(MediaPortNotTaken):
+                third.open([HOST])
+            async with called(successor) as (newer,):
+                for _ in range(5):
+                    await asyncio.gather(call.is_alive(), newer.is_alive())
+                await call.check()
+                assert len(at(successor)._pages) == 1
+            await call.is_alive()
+        finally:
+            successor.close()
+
+
+async def test_a_call_that_restarts_ice_is_found_by_its_other_name(ports: SharedPort) -> None:
+    async with called(ports) as (call,):
+        ends: tuple[Any, ...] = (call.theirs.sctp, call.ours.sctp)
+        theirs, ours = (one.transport.transport for one in ends)
+        pair = call.connection._nominated[1]
+        name, password = restart(theirs, "none", "none" * 6)
+        their = call.their_connection
+        their.remote_username, their.remote_password = restart(ours, name, password)
+        for candidate in ours.iceGatherer.getLocalCandidates():
+            await theirs.addRemoteCandidate(candidate)
+        begin_checks(their)
+        await until(lambda: call.connection._nominated[1] is not pair)
+        await call.is_alive()
+        assert list(at(ports)._calls) == [call.connection.local_username.encode()]
+    assert at(ports)._calls == {}

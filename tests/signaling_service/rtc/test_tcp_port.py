@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,9 +15,11 @@ from aioice.candidate import Candidate
 from aioice.ice import Connection
 
 from signaling_service.rtc import aiortc_patches, arrivals, strangers, tcp_port
+from signaling_service.rtc.fixed_port import MediaPortNotTaken
 from signaling_service.rtc.framing import Deframer, framed
+from signaling_service.rtc.ice_restart import restart
 from signaling_service.rtc.own_port import OwnPorts
-from signaling_service.rtc.tcp_port import CONNECTIONS_OF_A_CALL, TcpPort, TcpPortNotTaken
+from signaling_service.rtc.tcp_port import CONNECTIONS_OF_A_CALL, TcpPort
 from tests.signaling_service.calling import until
 from tests.signaling_service.rtc.test_arrivals import STRANGE
 
@@ -55,7 +58,7 @@ class Page:
 
     def __init__(self, port: TcpPort, ours: Connection, host: str = HOST) -> None:
         self._ours = ours
-        self.socket = socket.create_connection((HOST, port._port), 5, (host, 0))
+        self.socket = socket.create_connection((HOST, port._listeners._port), 5, (host, 0))
         self.socket.setblocking(False)
         self.address = self.socket.getsockname()
         self.heard: list[bytes] = []
@@ -140,7 +143,9 @@ async def test_a_candidate_of_tcp_stands_behind_those_of_udp(port: TcpPort) -> N
     async with called(port) as ours:
         udp, tcp = of_tcp(ours)
         assert udp
-        assert [(one.host, one.port, one.tcptype) for one in tcp] == [(HOST, port._port, "passive")]
+        assert [(one.host, one.port, one.tcptype) for one in tcp] == [
+            (HOST, port._listeners._port, "passive")
+        ]
         assert ours.local_candidates == [*udp, *tcp]
         assert max(one.priority for one in tcp) < min(one.priority for one in udp)
 
@@ -161,7 +166,7 @@ async def test_a_check_makes_a_connection_the_calls_and_both_ways_carry_media(po
             await ours.close()
             await until(lambda: page.is_over)
             assert not others.is_over
-    assert not any(listener._calls for listener in port._listeners.values())
+    assert not any(listener._calls for listener in port._listeners)
 
 
 WORDS = {
@@ -279,7 +284,7 @@ async def test_a_process_without_descriptors_rests_and_accepts_again(
     port: TcpPort, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tcp_port, "REST_S", 0.01)
-    (listener,) = port._listeners.values()
+    (listener,) = port._listeners
     tries: list[int] = []
 
     class Full:
@@ -306,8 +311,22 @@ async def test_a_process_without_descriptors_rests_and_accepts_again(
 
 
 async def test_a_port_that_is_taken_is_said_at_start(port: TcpPort) -> None:
-    with pytest.raises(TcpPortNotTaken, match=f"TCP port {port._port} of {HOST}"):
-        TcpPort(port._port).open(["::1", HOST])
+    with pytest.raises(MediaPortNotTaken, match=f"TCP port {port._listeners._port} of {HOST}"):
+        TcpPort(port._listeners._port).open(["::1", HOST])
     port.open(["192.0.2.1", HOST])
     async with called(port) as ours:
         assert len(of_tcp(ours)[1]) == 1
+
+
+async def test_a_call_that_restarts_ice_is_found_by_its_other_name(port: TcpPort) -> None:
+    async with called(port) as ours:
+        first = Page(port, ours)
+        await first.join()
+        transport: Any = SimpleNamespace(_connection=ours, iceGatherer=SimpleNamespace())
+        former = ours.local_username
+        restart(transport, NAME, PASSWORD)
+        assert ours.local_username != former
+        second = Page(port, ours)
+        await second.join()
+        first.close()
+        second.close()

@@ -19,10 +19,13 @@ from aiortc import (
     VideoStreamTrack,
 )
 from aiortc.mediastreams import MediaStreamError
+from aiortc.sdp import candidate_from_sdp
 
+from signaling_service.rtc.ice_restart import begin_checks, credentials_in, restart
 from tests.signaling_service.calling import until
 
 SDP = {"Content-Type": "application/sdp"}
+FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
 
 
 def _connection() -> RTCPeerConnection:
@@ -56,6 +59,26 @@ class Peer:
         assert self.response.status_code == 201, self.response.text
         await self.connection.setRemoteDescription(RTCSessionDescription(self.response.text, "answer"))
         await until(lambda: self.connection.connectionState == "connected")
+
+    async def restart_ice(self, http: httpx.AsyncClient, headers: Mapping[str, str]) -> httpx.Response:
+        """Restart ICE as RFC 9725 section 4.3.3 has it; return what the service has answered."""
+        transport = self.connection.getTransceivers()[0].sender.transport.transport
+        name, password = restart(transport, "none", "none" * 6)
+        sdp = self.connection.localDescription.sdp
+        told = "\r\n".join(line for line in sdp.splitlines() if line.startswith("a=candidate"))
+        fragment = (
+            f"a=ice-ufrag:{name}\r\na=ice-pwd:{password}\r\na=mid:0\r\n{told}\r\na=end-of-candidates\r\n"
+        )
+        answer = await http.patch(self.location, content=fragment, headers={**FRAGMENT, **headers})
+        if answer.status_code == 200:
+            remote = credentials_in(answer.text)
+            assert remote is not None
+            transport._connection.remote_username, transport._connection.remote_password = remote
+            for line in answer.text.splitlines():
+                if line.startswith("a=candidate:"):
+                    await transport.addRemoteCandidate(candidate_from_sdp(line.removeprefix("a=candidate:")))
+            begin_checks(transport._connection)
+        return answer
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         kept = self.frames if track.kind == "video" else self.sounds

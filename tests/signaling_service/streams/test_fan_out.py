@@ -3,13 +3,23 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from aiortc import RTCRtpCodecParameters
-from aiortc.rtp import RTCP_PSFB_PLI, RTCP_RTPFB_NACK, RtcpPsfbPacket, RtcpRtpfbPacket
+from aiortc.rtp import (
+    RTCP_PSFB_PLI,
+    RTCP_RTPFB_NACK,
+    RtcpPsfbPacket,
+    RtcpReceiverInfo,
+    RtcpRrPacket,
+    RtcpRtpfbPacket,
+)
 
 from signaling_service.streams.fan_out import HISTORY, EncodedPicture, FanOut
+from signaling_service.streams.thinning import KEY_EVERY_S, Thinning
+from tests.signaling_service.narrow_link import FPS, PACKET_BYTES, Link
 
 CODEC = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90_000, payloadType=97)
 KEY = EncodedPicture((b"one", b"two"), 3000, 7 << 32)
@@ -28,7 +38,7 @@ class Sender:
         self._RTCRtpSender__octet_count = 0
 
     async def _handle_rtcp_packet(self, packet: Any) -> None:
-        raise AssertionError(packet)
+        assert isinstance(packet, RtcpRrPacket)
 
 
 class Way:
@@ -59,7 +69,7 @@ class Viewing:
         sender: Any = Sender()
         way: Any = self.way
         self.sender = sender
-        self.fan_out = FanOut(sender, way, self._ask)
+        self.fan_out = FanOut(sender, way, self._ask, Thinning())
         self.fan_out.take_over()
 
     def _ask(self) -> None:
@@ -157,3 +167,47 @@ async def test_what_is_kept_is_bounded(viewing: Viewing) -> None:
     for _ in range(3):
         viewing.fan_out.send(EncodedPicture((b"x",) * HISTORY, 0, 0), FAST)
     assert len(viewing.fan_out._history) == HISTORY
+
+
+KEY_PACKETS, DELTA_PACKETS = 40, 5
+"""Of 1.5 Mbit/s: 48 kB and 6 kB."""
+
+
+def report(viewing: Viewing, share: float) -> RtcpRrPacket:
+    lost = min(255, round(256 * share))
+    info = RtcpReceiverInfo(
+        ssrc=42, fraction_lost=lost, packets_lost=0, highest_sequence=0, jitter=0, lsr=0, dlsr=0
+    )
+    return RtcpRrPacket(ssrc=1, reports=[info])
+
+
+async def test_a_viewer_on_a_narrow_line_sees_key_frames_and_costs_the_others_few(
+    viewing: Viewing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line of a fifth of the stream, for a minute of made-up time: the player asks as Chromium does."""
+    now_s = 0.0
+    monkeypatch.setattr("signaling_service.streams.fan_out.time.monotonic", lambda: now_s)
+    link, asked = Link(300_000, queue_bytes=64_000), viewing.asked
+    shown_s: list[float] = []
+    can_show, lost, sent, reported_s = False, 0, 0, 0.0
+    for i in range(60 * FPS):
+        now_s = i / FPS
+        is_key = i == 0 or viewing.asked > asked
+        asked = viewing.asked
+        count = KEY_PACKETS if is_key else DELTA_PACKETS
+        viewing.way.sent.clear()
+        viewing.fan_out.send(EncodedPicture((bytes(PACKET_BYTES),) * count, i, i, is_key), FAST)
+        arrived = [link.arrival_s(now_s, PACKET_BYTES) for _ in viewing.way.sent]
+        if arrived:
+            is_whole = None not in arrived
+            can_show = is_whole and (can_show or is_key)
+            shown_s += [now_s] if can_show else []
+            sent, lost = sent + len(arrived), lost + arrived.count(None)
+            if not can_show:
+                await viewing.says(RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=1, media_ssrc=42))
+        if now_s - reported_s >= 1 and sent:
+            await viewing.says(report(viewing, lost / sent))
+            lost, sent, reported_s = 0, 0, now_s
+    times_s = [0.0, *shown_s, 60.0]
+    assert max(later - one for one, later in pairwise(times_s)) < 4 * KEY_EVERY_S
+    assert viewing.asked < 60 / KEY_EVERY_S + 10

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 import pytest
@@ -11,13 +13,16 @@ from aiortc import RTCRtpCodecParameters, VideoStreamTrack
 from aiortc.codecs import get_encoder
 from aiortc.stats import RTCInboundRtpStreamStats
 
+from harness.bad_network import BadNetwork
 from harness.deadline import eventually
+from shared.wire.data import Data, pack_data
+from signaling_service.rtc.udp_socket import UdpSocket
 from tests.signaling_service.access.minting import SECRET, minted
 from tests.signaling_service.calling import Running, page, running, until
 from tests.signaling_service.making import WireWorker, served
 from tests.signaling_service.rtc.test_sending_and_receiving import OneFrame
 from tests.signaling_service.session.test_session import level_of_generation
-from tests.signaling_service.streams.live import SDP, Peer, publishing, watching
+from tests.signaling_service.streams.live import FRAGMENT, SDP, Peer, publishing, watching
 
 
 @dataclass
@@ -30,7 +35,8 @@ class Live:
 async def live(results: str) -> AsyncIterator[Live]:
     async with running(results) as service:
         filters = (served("ink"), served("hide", is_private=True))
-        with WireWorker(results, level_of_generation, filters=filters) as worker:
+        knows = {"data": "1"}
+        with WireWorker(results, level_of_generation, filters=filters, versions=knows) as worker:
             await service.has_worker()
             yield Live(service, worker)
 
@@ -47,6 +53,9 @@ async def test_a_viewer_sees_the_filtered_picture_and_hears_the_sound(live: Live
         assert (viewer.frames[-1].width, viewer.frames[-1].height) == (640, 480)
         assert abs(level(viewer) - 40) < 3
         assert live.service.metric("streams") == live.service.metric("viewers") == 1
+        assert viewer.response is not None
+        digests = [line for line in viewer.response.text.splitlines() if line.startswith("a=fingerprint:")]
+        assert {line.split()[0] for line in digests} == {"a=fingerprint:sha-256"}
         assert (await http.delete(viewer.location)).status_code == 200
         await until(lambda: live.service.metric("viewers") == 0)
         assert (await http.delete(publisher.location)).status_code == 200
@@ -82,6 +91,90 @@ async def test_a_page_publishes_what_it_is_sent_itself(live: Live) -> None:
             answer = await http.patch(f"/sessions/{session}", json={"params": {"strength": 1}})
             assert answer.status_code == 200
             await until(lambda: abs(level(viewer) - 80) < 3)
+
+
+async def test_what_filters_tell_reaches_the_publisher_and_no_viewer(
+    live: Live,
+) -> None:
+    live.worker.data = pack_data({"ink": Data(numbers={"n": 7})})
+    http = live.service.http
+    publisher, viewer = Peer(), Peer()
+    publisher.connection.addTransceiver(VideoStreamTrack(), direction="sendonly")
+    viewer.connection.addTransceiver("video", direction="recvonly")
+    told: list[str] = []
+    strayed: list[str] = []
+    publisher.connection.createDataChannel("data").on("message", told.append)
+    viewer.connection.createDataChannel("data").on("message", strayed.append)
+    sent = packets_sent(publisher)
+    try:
+        await publisher.call(http, "/whip?stream=show", {})
+        await viewer.call(http, "/whep/show", {})
+        await until(lambda: len(told) >= 5 and len(viewer.frames) >= 5)
+        for message in map(json.loads, told):
+            # Of its own camera's packets.
+            assert message["rtp_timestamp"] in sent
+            assert message["filters"]["ink"]["numbers"] == {"n": 7}
+        assert strayed == []
+    finally:
+        await viewer.close()
+        await publisher.close()
+
+
+def packets_sent(peer: Peer) -> set[int]:
+    """Return the RTP timestamps of what a peer sends from now on."""
+    (sender,) = peer.connection.getSenders()
+    transport: Any = sender.transport
+    seen: set[int] = set()
+    send = transport._send_rtp
+
+    async def noted(data: bytes) -> None:
+        seen.add(int.from_bytes(data[4:8], "big"))
+        await send(data)
+
+    transport._send_rtp = noted
+    return seen
+
+
+@pytest.mark.slow
+async def test_viewers_that_lose_packets_or_move_go_on_and_cost_the_others_nothing(live: Live) -> None:
+    """One loses and gets late a tenth of its packets each, one has another address in mid-call."""
+    http = live.service.http
+    async with (
+        publishing(http) as publisher,
+        watching(http, kinds="video") as steady,
+        watching(http, kinds="video") as lossy,
+        watching(http, kinds="video") as moved,
+    ):
+        viewers = (steady, lossy, moved)
+        await until(lambda: all(len(one.frames) >= 3 for one in viewers), 20)
+        BadNetwork(loss=0.02, late=0.1).spoil(publisher.connection, Random(1))
+        BadNetwork(loss=0.1, late=0.1).spoil(lossy.connection, Random(2))
+        rebind(moved)
+        had = [len(one.frames) for one in viewers]
+        keys = sum(one.key_frame for one in steady.frames)
+        assert keys >= 1
+        await until(
+            lambda: all(len(one.frames) >= before + 60 for one, before in zip(viewers, had, strict=True)), 60
+        )
+        later = steady.frames[had[0] :]
+        assert len(later) >= 60
+        # One viewer is heard once a second, and two that ask within 0.3 s are answered once.
+        assert sum(one.key_frame for one in steady.frames) - keys <= 2 * seconds_of(later) + 3
+
+
+def rebind(peer: Peer) -> None:
+    """Do what a NAT does that has forgotten: the peer sends from another port from now on."""
+    connection: Any = peer.connection.getTransceivers()[0].sender.transport.transport._connection
+    pair = connection._nominated[1]
+    transport = pair.protocol.transport
+    transport._way.close()
+    fresh = UdpSocket("127.0.0.1", 0)
+    fresh.open(pair.protocol.datagram_received)
+    transport._way = transport._owner._own = fresh
+
+
+def seconds_of(frames: list[Any]) -> float:
+    return float((frames[-1].pts - frames[0].pts) / 90_000)
 
 
 async def test_a_new_publisher_takes_over_and_viewers_stay(live: Live) -> None:
@@ -144,16 +237,65 @@ async def test_a_late_viewer_of_a_still_picture_sees_it(live: Live) -> None:
 
 async def test_candidates_belong_to_the_answer_whose_tag_they_name(live: Live) -> None:
     http = live.service.http
-    trickle = {"Content-Type": "application/trickle-ice-sdpfrag"}
     async with publishing(http) as publisher:
         assert publisher.response is not None
         tag = publisher.response.headers["etag"]
         end = "a=mid:0\r\na=end-of-candidates\r\n"
         for headers, status in (({}, 428), ({"If-Match": '"other"'}, 412), ({"If-Match": tag}, 204)):
-            answer = await http.patch(publisher.location, content=end, headers=trickle | headers)
+            answer = await http.patch(publisher.location, content=end, headers=FRAGMENT | headers)
             assert answer.status_code == status
+        async with watching(http, kinds="video") as viewer:
+            # As the viewer of npm's whip-whep does.
+            assert (await http.patch(viewer.location, content=end, headers=FRAGMENT)).status_code == 204
         wrong = await http.post("/whip?stream=other", content="{}", headers={"Content-Type": "text/plain"})
         assert wrong.status_code == 415
+
+
+async def test_ice_restarts_while_pictures_flow(live: Live) -> None:
+    http = live.service.http
+    async with publishing(http) as publisher, watching(http, kinds="video") as viewer:
+        for peer in (publisher, viewer):
+            assert peer.response is not None
+            former = peer.response.headers["etag"]
+            connection: Any = peer.connection.getTransceivers()[0].sender.transport.transport._connection
+            pair = connection._nominated[1]
+            answer = await peer.restart_ice(http, {"If-Match": "*"})
+            assert (answer.status_code, answer.headers["content-type"]) == (200, FRAGMENT["Content-Type"])
+            tag = answer.headers["etag"]
+            assert tag != former
+            await until(lambda pair=pair, connection=connection: connection._nominated[1] is not pair)  # type: ignore[misc]
+            end = "a=mid:0\r\na=end-of-candidates\r\n"
+            for named, status in ((former, 412), (tag, 204)):
+                headers = FRAGMENT | {"If-Match": named}
+                trickled = await http.patch(peer.location, content=end, headers=headers)
+                assert trickled.status_code == status
+        had = len(viewer.frames)
+        await until(lambda: len(viewer.frames) >= had + 5)
+
+
+@pytest.mark.parametrize(
+    ("fragment", "why"),
+    [
+        ("a=ice-ufrag:abcd\r\n", "one ice-ufrag and one ice-pwd"),
+        ("a=ice-ufrag:abcd\r\na=ice-pwd:short\r\n", "22"),
+        ("a=ice-ufrag:a b c d\r\na=ice-pwd:0123456789012345678901\r\n", "ice-char"),
+        ("a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=mid:x\r\n", "no section with mid"),
+        ("a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=mid:0\r\na=candidate:x\r\n", "candidate"),
+    ],
+)
+async def test_a_restart_that_cannot_be_leaves_the_session_as_it_is(
+    live: Live, fragment: str, why: str
+) -> None:
+    http = live.service.http
+    async with publishing(http) as publisher:
+        assert publisher.response is not None
+        headers = FRAGMENT | {"If-Match": "*"}
+        answer = await http.patch(publisher.location, content=fragment, headers=headers)
+        assert answer.status_code == 422
+        assert why in answer.json()["error"]["message"]
+        end = "a=mid:0\r\na=end-of-candidates\r\n"
+        headers = FRAGMENT | {"If-Match": publisher.response.headers["etag"]}
+        assert (await http.patch(publisher.location, content=end, headers=headers)).status_code == 204
 
 
 async def test_places_of_viewers_are_bounded(results: str) -> None:
@@ -189,6 +331,20 @@ async def test_a_token_names_what_may_be_published_and_watched(results: str) -> 
                 assert (taken.status_code, taken.json()["error"]["code"]) == (409, "stream_taken")
                 async with watching(service.http, kinds="video", headers=bert) as viewer:
                     await until(lambda: len(viewer.frames) >= 1)
+
+
+async def test_a_client_may_ask_before_it_offers(results: str) -> None:
+    """As MediaMTX does, which goes no further without an answer of 200 or 204."""
+    servers = [{"urls": "turn:turn.example.org", "username": "a", "credential": "b"}]
+    async with running(results, api_key="a key", ice_servers=json.dumps(servers)) as service:
+        for address in ("/whip?stream=show", "/whep/show"):
+            assert (await service.http.options(address)).status_code == 401
+            answer = await service.http.options(address, headers={"Authorization": "Bearer a key"})
+            assert answer.status_code == 204
+            assert "PATCH" in answer.headers["access-control-allow-methods"]
+            assert answer.headers["link"].startswith(
+                '<turn:turn.example.org>; rel="ice-server"; username="a"'
+            )
 
 
 async def offered() -> str:

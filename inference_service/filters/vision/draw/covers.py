@@ -140,7 +140,8 @@ def nearest(covers: Tensor, scale: Tensor, size: tuple[int, int]) -> tuple[Place
     down = (torch.arange(height, device=device) + 0.5)[:, None]
     best = torch.full((n, height, width), torch.inf, device=device)
     shown = [torch.zeros(n, height, width, device=device) for _ in Places._fields]
-    for cover in _columns(covers):
+    columns = _columns(covers)
+    for cover in columns:
         x, y, own, axis_x, axis_y, turn, nod, mouth, is_there = (
             cover[:, column, None, None]
             for column in (X, Y, RADIUS, AXIS_X, AXIS_Y, TURN, NOD, MOUTH, IS_THERE)
@@ -152,6 +153,10 @@ def nearest(covers: Tensor, scale: Tensor, size: tuple[int, int]) -> tuple[Place
         is_nearer = (away < best) & (is_there > 0)
         best = torch.where(is_nearer, away, best)
         mine = (own_u, own_v, own, turn, nod, mouth)
+        if covers.is_cpu and n == len(columns) == 1:
+            # There is no other one that could be nearer.
+            best, shown = away, [value.expand_as(away) for value in mine]
+            break
         shown = [torch.where(is_nearer, new, old) for new, old in zip(mine, shown, strict=True)]
     places = Places(*shown)
     share = ((1 - best) * min(COVER) * places.radius + 0.5).nan_to_num(0).clamp(0, 1)

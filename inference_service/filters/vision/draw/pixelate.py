@@ -34,12 +34,16 @@ def squares(pictures: Tensor, side: int) -> Tensor:
 
 def _pixelated(pictures: Tensor, side: int, level: Tensor, *, is_smooth: bool) -> Tensor:
     size = pictures.shape[2:]
-    small = _halved(pictures, side)
-    shown = _enlarged(small, side, size, is_smooth=is_smooth)
-    for number in range(1, LEVELS):
-        small, side = _halved(small, 2), side * 2
-        coarser = _enlarged(small, side, size, is_smooth=is_smooth)
-        shown = torch.where((level >= number)[:, None], coarser, shown)
+    # On a CPU only what is shown: mostly there is one head, and all squares are of one size.
+    first, last = (int(level.min()), int(level.max())) if level.is_cpu else (0, LEVELS - 1)
+    small, shown = _halved(pictures, side), None
+    for number in range(last + 1):
+        if number:
+            small, side = _halved(small, 2), side * 2
+        if number >= first:
+            squares = _enlarged(small, side, size, is_smooth=is_smooth)
+            shown = squares if shown is None else torch.where((level >= number)[:, None], squares, shown)
+    assert shown is not None
     return shown
 
 

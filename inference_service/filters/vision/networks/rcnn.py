@@ -63,13 +63,13 @@ class Found(NamedTuple):
 
 
 class Network:
-    """The model's stages; half precision with channels last, and norms folded into their convolutions."""
+    """The model's stages; channels last, and norms folded into their convolutions."""
 
-    def __init__(self, model: Any, device: torch.device, *, is_half: bool) -> None:
+    def __init__(self, model: Any, device: torch.device, dtype: torch.dtype) -> None:
         """Take torchvision's `FasterRCNN`, on the CPU, to pieces, in place; all limits are its own."""
         self.device = device
-        self.is_half = is_half
-        self.dtype = torch.float16 if is_half else torch.float32
+        self.dtype = dtype
+        self.is_half = dtype != torch.float32
         is_gpu = device.type == "cuda"
         self._rounds = (PROPOSAL_ROUNDS, THING_ROUNDS) if is_gpu else (None, None)
         self.asks = not is_gpu
@@ -94,7 +94,7 @@ class Network:
         pooled = [number for number, name in enumerate(names) if name in usable]
         # torchvision chooses a level by its stride, so that of two of one stride it takes the first alone.
         self._pooled = [number for number in pooled if self._strides[number] not in self._strides[:number]]
-        if is_half:
+        if self.is_half:
             flatten_channels_last(self._heads.box_head.fc6, model.backbone.out_channels)
         self._backbone = self.placed(model.backbone)
         self._rpn_head = self.placed(self._rpn.head)

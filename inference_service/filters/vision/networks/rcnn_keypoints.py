@@ -33,9 +33,9 @@ class Points(NamedTuple):
 class KeypointNetwork(Network):
     """Finds people (label 1), as `Network` finds things, and then their points."""
 
-    def __init__(self, model: Any, device: torch.device, *, is_half: bool) -> None:
+    def __init__(self, model: Any, device: torch.device, dtype: torch.dtype) -> None:
         """Take torchvision's `KeypointRCNN`, on the CPU, to pieces, in place; all limits are its own."""
-        super().__init__(model, device, is_half=is_half)
+        super().__init__(model, device, dtype)
         heads = model.roi_heads
         self._point_side = heads.keypoint_roi_pool.output_size[0]
         self._point_head = self.placed(heads.keypoint_head)

@@ -70,10 +70,10 @@ def build(name: NetworkName) -> nn.Module:
 class Segmenter:
     """One network on one device; all pictures of a batch at once, and nothing waits for the device."""
 
-    def __init__(self, model: nn.Module, device: torch.device, short_side: int, *, is_half: bool) -> None:
+    def __init__(self, model: nn.Module, device: torch.device, short_side: int, dtype: torch.dtype) -> None:
         """`model` is one of `build`, and is changed; `short_side` is that of its input, in pixels."""
         self._short_side = short_side
-        self.dtype = torch.float16 if is_half else torch.float32
+        self.dtype = dtype
         fold_norms(model)
         require_finite(model, self.dtype)
         # Called by its parts: the model itself would enlarge all its maps to the size of the input.
@@ -87,12 +87,12 @@ class Segmenter:
 
     @classmethod
     def load(
-        cls, name: NetworkName, path: Path, device: torch.device, short_side: int, *, is_half: bool
+        cls, name: NetworkName, path: Path, device: torch.device, short_side: int, dtype: torch.dtype
     ) -> Segmenter:
         """Return the network of `name` with the weights of a file; raises WeightsError."""
         model = build(name)
         load_state(model, path)
-        return cls(model, device, short_side, is_half=is_half)
+        return cls(model, device, short_side, dtype)
 
     def reduced(self, pictures: Tensor) -> Tensor:
         """Return (N, 3, H, W) uint8 RGB in the size of the network's input; see `reduced` below."""

@@ -5,8 +5,8 @@ cost nothing and networks much, a picture is looked at
 
 - in its session's first frame, then in every third one (`LOOK_EVERY`, counted by the frames' sequence),
 - at once where a known face was lost,
-- at once where the picture has changed outside of the covers since the last look, by `CHANGE` in any cell of
-  about 32 pixels' side.
+- at once where the picture has changed outside of the covers since the last look: in any cell of about 32
+  pixels' side by `CHANGE`, and by what a camera in somebody's hand changes there (`SWAY`).
 
 So a face that comes in is looked for in that very frame, unless it changes no such cell: then two frames
 later at the latest.
@@ -22,16 +22,15 @@ from torch import Tensor
 from torch.nn import functional as nnf
 
 from inference_service.filters.base import Item
+from inference_service.filters.vision import levels
 from inference_service.filters.vision.networks.people import face_mesh, regions, tracking
 from inference_service.filters.vision.networks.people.face_mesh import FaceMesh
-from inference_service.filters.vision.networks.precision import own_dtype
 from inference_service.filters.vision.people import heads
 from inference_service.filters.vision.people.covers import AXIS_X, IS_THERE, RADIUS, X, Y
 from inference_service.filters.vision.people.following import meshes_of
 from inference_service.filters.vision.people.heads import Heads
 from inference_service.filters.vision.people.looking import (
     MOST_FACES,
-    SAMPLING,
     Found,
     Looker,
     both,
@@ -42,8 +41,11 @@ from inference_service.filters.vision.people.looking import (
 LOOK_EVERY = 3
 CHANGE = 0.05
 """Of a cell's mean luminance, 0..1."""
-CELL = 4
-"""Sides of a cell in sampled pixels."""
+CELL = 32
+"""Side of a cell in pixels, about: a whole number of cells lies side by side."""
+SWAY = 8.0
+"""Pixels by which the picture may have moved since the last look. A cell changes by no more than its share of
+that in what tells it from its neighbours."""
 HEADS = 2 * MOST_FACES + 1
 """Followed faces, then found ones."""
 
@@ -69,11 +71,10 @@ class Sight(NamedTuple):
 class Faces:
     """The networks, and what a session's state keeps of faces: `regions`, `is_tracked`, `cells`, `looked`."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
         """Load the weights. Raises WeightsError if they are not those of this version."""
         self._device = device
         self._is_cpu = device.type == "cpu"
-        dtype = own_dtype(device)
         self._looker = Looker(device, dtype)
         self._mesh = FaceMesh(device, dtype)
 
@@ -90,23 +91,28 @@ class Faces:
         points, scores = self._no_meshes(len(items))
         looked = list(range(len(items)))
         if self._is_cpu:
-            cells = nnf.avg_pool2d(samples, CELL, ceil_mode=True)
+            cells = _cells(batch)
             points, scores = meshes_of(self._mesh, pictures, places, is_tracked)
             next_places, stays = tracking.keep(regions.of_meshes(points), is_tracked, scores)
             is_lost = (is_tracked & ~stays).any(1)
-            is_due = [self._is_due(*of) for of in zip(items, cells, covers, is_lost.tolist(), strict=True)]
+            size = levels.size_of(batch)
+            states = zip(items, cells, covers, is_lost.tolist(), strict=True)
+            is_due = [self._is_due(*of, size) for of in states]
             looked = [number for number in looked if is_due[number]]
             self._note(items, looked, cells)
             places, is_tracked = next_places, stays
         found, persons = self._look(pictures, items, looked, least)
-        is_old = is_tracked
-        places, is_tracked = tracking.join(places, is_tracked, found.regions, found.scores > 0)
-        is_new = is_tracked & ~is_old if self._is_cpu else is_tracked
-        new_points, new_scores = meshes_of(self._mesh, pictures, places, is_new)
-        points = torch.where(is_new[..., None, None], new_points, points)
-        scores = torch.where(is_new, new_scores, scores)
+        is_crowd = found.scores[looked, MOST_FACES] > 0 if self._is_cpu else found.scores[:, MOST_FACES] > 0
+        found = Found(found.regions, torch.where(found.scores >= least[:, None], found.scores, 0))
+        if looked:
+            is_old = is_tracked
+            places, is_tracked = tracking.join(places, is_tracked, found.regions, found.scores > 0)
+            is_new = is_tracked & ~is_old if self._is_cpu else is_tracked
+            new_points, new_scores = meshes_of(self._mesh, pictures, places, is_new)
+            points = torch.where(is_new[..., None, None], new_points, points)
+            scores = torch.where(is_new, new_scores, scores)
+            places, is_tracked = tracking.keep(regions.of_meshes(points), is_tracked, scores)
         poison = (scores.sum(1) + points.sum((1, 2, 3)) + found.scores.sum(1)) * 0
-        places, is_tracked = tracking.keep(regions.of_meshes(points), is_tracked, scores)
         known, unsure = heads.of_meshes(points), heads.of_found(found.regions)
         unsure_is_real = (found.scores > 0) & ~_is_near(unsure, known, is_tracked)
         for number, item in enumerate(items):
@@ -118,17 +124,17 @@ class Faces:
             torch.cat((is_tracked, unsure_is_real), 1) & poison.isfinite()[:, None],
             looked,
             persons,
-            found.scores[looked, MOST_FACES] > 0 if self._is_cpu else found.scores[:, MOST_FACES] > 0,
+            is_crowd,
             is_blind,
             poison,
         )
 
-    def _is_due(self, item: Item, cells: Tensor, covers: Tensor, is_lost: bool) -> bool:
+    def _is_due(self, item: Item, cells: Tensor, covers: Tensor, is_lost: bool, size: levels.Size) -> bool:
         last = item.state.get("cells")
         if last is None or is_lost or item.sequence - item.state["looked"] >= LOOK_EVERY:
             return True
-        is_changed = (cells - last).abs()[0] > CHANGE
-        return bool((is_changed & ~_is_under(covers, is_changed)).any())
+        is_changed = ((cells - last).abs() > CHANGE + _swayed(last))[0]
+        return bool(is_changed.any()) and bool((is_changed & ~_is_under(covers, is_changed, size)).any())
 
     def _note(self, items: Sequence[Item], looked: Sequence[int], cells: Tensor) -> None:
         for number in looked:
@@ -171,11 +177,23 @@ def _is_near(some: Heads, known: Heads, is_known: Tensor) -> Tensor:
     return is_near.any(-1)
 
 
-def _is_under(covers: Tensor, cells: Tensor) -> Tensor:
-    """Return (h, w) bool: which cells lie wholly under one of `covers` (M, COLUMNS)."""
+def _cells(pictures: Tensor) -> Tensor:
+    """Return (N, 1, h, w) float32: the mean luminance of each cell, 0..1, of uint8 pictures on a CPU."""
+    height, width = (-(-side // CELL) for side in levels.size_of(pictures))
+    return levels.luma(levels.shrunk(pictures, (height, width))) / 255
+
+
+def _swayed(cells: Tensor) -> Tensor:
+    """Return by how much each of (1, h, w) cells may change where the picture moves by `SWAY`."""
+    padded = nnf.pad(cells, (1, 1, 1, 1), mode="replicate")
+    brightest, darkest = nnf.max_pool2d(padded, 3, 1), -nnf.max_pool2d(-padded, 3, 1)
+    return torch.maximum(brightest - cells, cells - darkest) * (SWAY / CELL)
+
+
+def _is_under(covers: Tensor, cells: Tensor, size: levels.Size) -> Tensor:
+    """Return (h, w) bool: which cells of a picture of `size` lie under one of `covers` (M, COLUMNS)."""
     height, width = cells.shape
-    side = SAMPLING * CELL
     rows = covers[covers[:, IS_THERE] > 0][:, :AXIS_X, None, None]
-    to_x = (torch.arange(width) + 0.5) * side - rows[:, X]
-    to_y = ((torch.arange(height) + 0.5) * side)[:, None] - rows[:, Y]
-    return (torch.hypot(to_x, to_y) < (0.88 * rows[:, RADIUS] - side / 2)).any(0)
+    to_x = (torch.arange(width) + 0.5) * (size[1] / width) - rows[:, X]
+    to_y = ((torch.arange(height) + 0.5) * (size[0] / height))[:, None] - rows[:, Y]
+    return (torch.hypot(to_x, to_y) < (0.88 * rows[:, RADIUS] - CELL / 2)).any(0)

@@ -25,7 +25,6 @@ from inference_service.filters.base import Item
 from inference_service.filters.vision.networks.people import face_mesh, regions, tracking
 from inference_service.filters.vision.networks.people.face_finder import FaceFinder
 from inference_service.filters.vision.networks.people.face_mesh import FaceMesh
-from inference_service.filters.vision.networks.precision import own_dtype
 from inference_service.filters.vision.people.looking import sampled, stretched
 from inference_service.filters.vision.rows import upload
 
@@ -63,11 +62,10 @@ class Follower:
     """The networks, and what a session's state keeps: `places`, `is_followed`, `points`, `presence`, `seen`,
     `searched`."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
         """Load the weights. Raises WeightsError if they are not those of this version."""
         self._device = device
         self._is_cpu = device.type == "cpu"
-        dtype = own_dtype(device)
         self._find = FaceFinder(device, limit=MOST_FACES, dtype=dtype)
         self._mesh = FaceMesh(device, dtype)
 

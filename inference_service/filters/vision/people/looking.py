@@ -17,6 +17,9 @@ from inference_service.filters.vision.networks.people.face_finder import FaceFin
 from inference_service.filters.vision.networks.people.person_mask import PersonMask
 
 MOST_FACES = 8
+CROWD = 0.2
+"""Score from which on a face counts where there may be more than `MOST_FACES`: in a crowd each is small, and
+the finders are less sure of it. Pictures without people have up to six such places."""
 TURNS = (-0.85, 0.85)
 """Radians: about 49 degrees either way."""
 TURNED_SIDE = 256
@@ -53,8 +56,11 @@ class Looker:
         self._mask = PersonMask("general", device, dtype)
 
     def faces(self, pictures: Tensor, least: Tensor) -> Found:
-        """Return up to `MOST_FACES + 1` faces of each of (N, 3, H, W); `least` (N,): their lowest score."""
-        found = self._find(pictures, least[:, None])
+        """Return up to `MOST_FACES + 1` faces of each of (N, 3, H, W).
+
+        `least` (N,) is their lowest score, but `CROWD` where that is less.
+        """
+        found = self._find(pictures, least[:, None].clamp(max=CROWD))
         return Found(regions.of_found_faces(found.boxes, found.points), found.scores)
 
     def turned_faces(self, pictures: Tensor, least: Tensor) -> Found:

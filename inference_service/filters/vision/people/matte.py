@@ -38,6 +38,8 @@ CHANGE = 4.0
 """The change of a level (0..255) at which a pixel keeps only 1/e of that share."""
 NOISE = 2.5
 """Of a camera's levels, averaged over many pixels: this much of a change is none."""
+LUMA_NOISE = 8.0
+"""Levels by which a camera's noise changes the luma of one pixel from frame to frame, at most."""
 CHANGE_REACH = 2
 """What changes makes the matte new so many pixels around it too: edges of the map move before colours do."""
 CHANGE_OF_MIND = 0.6
@@ -90,6 +92,20 @@ def box_mean(maps: Tensor, radius: int) -> Tensor:
     return torch.from_numpy(means).view(maps.shape)
 
 
+def largest(maps: Tensor, radius: int) -> Tensor:
+    """Return the largest value in each square of `2 * radius + 1` pixels of (N, C, h, w) float32 maps."""
+    side = 2 * radius + 1
+    if not maps.is_cpu:
+        return nnf.max_pool2d(maps, side, stride=1, padding=radius)
+    # A fiftieth of torch's time, and the same.
+    planes = maps.contiguous().numpy().reshape(-1, *maps.shape[-2:])
+    found = np.empty_like(planes)
+    square = np.ones((side, side), np.uint8)
+    for one, into in zip(planes, found, strict=True):
+        cv2.dilate(one, square, into)
+    return torch.from_numpy(found).view(maps.shape)
+
+
 def kept_share(steadiness: float, frames: int) -> float:
     """Return how much of the last matte a still pixel keeps, 0..1, `frames` (1 or more) after it."""
     passed_s = frames / FRAMES_PER_S
@@ -102,8 +118,26 @@ def stillness(levels: Tensor, last: Tensor) -> Tensor:
     """Return (N, 1, h, w) float32: 1 where uint8 pictures (N, 3, h, w) are as the last ones, 0 where not."""
     change = (levels.float() - last.float()).abs_().amax(1, keepdim=True)
     change = box_mean(change, 1).sub_(NOISE).clamp_(min=0)
-    change = nnf.max_pool2d(change, 2 * CHANGE_REACH + 1, stride=1, padding=CHANGE_REACH)
-    return _likeness(change, CHANGE)
+    return _likeness(largest(change, CHANGE_REACH), CHANGE)
+
+
+def calmed(grey: Tensor, last: Tensor, kept: Tensor) -> Tensor:
+    """Return uint8 luma (N, 1, H, W) with the share `kept`, (N, 1, 1, 1), of the last one where it is still.
+
+    Each pixel by itself: of what differs by more than noise does nothing is kept. Along edges the lines are
+    so steep that a camera's noise would move the matte more than all else does.
+    """
+    if not grey.is_cpu:
+        mean = torch.lerp(grey.float(), last.float(), kept).round_().to(torch.uint8)
+        return torch.where((grey.int() - last.int()).abs() > LUMA_NOISE, grey, mean)
+    made = np.empty_like(grey.numpy())
+    for now, before, share, into in zip(
+        grey.numpy(), last.numpy(), kept.flatten().tolist(), made, strict=True
+    ):
+        cv2.addWeighted(before[0], share, now[0], 1 - share, 0, into[0])
+        _, changed = cv2.threshold(cv2.absdiff(now[0], before[0]), LUMA_NOISE, 255, cv2.THRESH_BINARY)
+        cv2.copyTo(now[0], changed, into[0])
+    return torch.from_numpy(made)
 
 
 def steadied(matte: Tensor, last: Tensor, still: Tensor, kept: Tensor) -> Tensor:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as nnf
 
@@ -64,6 +67,8 @@ def unfound(persons: Tensor, covers: Tensor, size: tuple[int, int]) -> Unfound:
 def explained(covers: Tensor, size: tuple[int, int]) -> Tensor:
     """Return (N, GRID, GRID) bool: there is the head or body of one of `covers`."""
     device = covers.device
+    if covers.is_cpu:
+        covers = covers[:, (covers[..., IS_THERE] > 0).any(0)]
     steps = (torch.arange(GRID, device=device) + 0.5) / GRID
     rows = covers[:, :, :, None, None]
     radius = rows[:, :, RADIUS].clamp(min=1)
@@ -88,6 +93,13 @@ def _opened(cells: Tensor) -> Tensor:
 
 def _upper(piece: Tensor) -> Tensor:
     """Return the upper part of each piece of (N, 1, GRID, GRID) cells that hang together."""
+    if piece.is_cpu:
+        return torch.from_numpy(np.stack([_upper_of(one) for one in piece[:, 0].numpy()]))[:, None]
+    return _upper_on_device(piece)
+
+
+def _upper_on_device(piece: Tensor) -> Tensor:
+    """Do so without a question to the device."""
     row = torch.arange(1, GRID + 1, device=piece.device, dtype=torch.float32)[:, None]
     # How far up and how far down each piece reaches, spread over it cell by cell.
     reach = torch.cat(((GRID + 1 - row) * piece, row * piece), 1)
@@ -97,3 +109,15 @@ def _upper(piece: Tensor) -> Tensor:
     # A piece that is cut off above may show any part of a person.
     share = torch.where(top <= 2, 1.0, UPPER)
     return piece * (row <= top + share * (bottom - top) + 1)
+
+
+def _upper_of(piece: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Do as `_upper` for one picture (GRID, GRID) on a CPU, where pieces can be told one by one."""
+    upper = np.zeros_like(piece)
+    count, labels, sizes, _ = cv2.connectedComponentsWithStats(piece.astype(np.uint8), connectivity=8)
+    for number in range(1, count):
+        top, height = int(sizes[number, cv2.CC_STAT_TOP]), int(sizes[number, cv2.CC_STAT_HEIGHT])
+        share = 1.0 if top <= 1 else UPPER
+        rows = slice(top, top + int(share * (height - 1)) + 2)
+        upper[rows][labels[rows] == number] = 1
+    return upper

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from pydantic import Field
 
-from inference_service.filters.vision.networks.precision import is_half
+from inference_service.filters.vision.networks.precision import dtype_of
 from inference_service.filters.vision.networks.rcnn_models import keypoint_detector
 from inference_service.filters.vision.settings.proposals import ProposalSettings
 
@@ -53,4 +53,4 @@ def load_keypoint_network(
         box_detections_per_img=settings.max_people,
         **limits,
     )
-    return KeypointNetwork(model, device, is_half=is_half(settings.precision, device))
+    return KeypointNetwork(model, device, dtype_of(settings.precision, device))

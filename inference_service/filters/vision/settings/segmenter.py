@@ -7,7 +7,7 @@ from pydantic import Field
 
 from inference_service.device.heap import keep_large_blocks
 from inference_service.filters.vision.networks.packages import require
-from inference_service.filters.vision.networks.precision import is_half
+from inference_service.filters.vision.networks.precision import dtype_of
 from inference_service.filters.vision.networks.segmenter import WEIGHTS, NetworkName, Segmenter
 from inference_service.filters.vision.settings.network import NetworkSettings
 from inference_service.weights.folder import WeightsFile, WeightsFolder
@@ -40,5 +40,5 @@ def load_segmenter(
     if device.type == "cpu":
         keep_large_blocks()
     path = settings.weights or folder.get(WEIGHTS[settings.network])
-    half = is_half(settings.precision, device)
-    return Segmenter.load(settings.network, path, device, short_side, is_half=half)
+    dtype = dtype_of(settings.precision, device)
+    return Segmenter.load(settings.network, path, device, short_side, dtype)

@@ -205,7 +205,7 @@ def test_state_is_small_and_of_its_own_memory() -> None:
     one = items({})[0]
     drawn(torch.zeros((1, 3, 480, 640), dtype=torch.uint8), block(), [one])
     kept = [value for value in one.state.values() if isinstance(value, Tensor)]
-    assert sum(value.untyped_storage().nbytes() for value in kept) < 250_000
+    assert sum(value.untyped_storage().nbytes() for value in kept) < 560_000
 
 
 def test_filter_is_private_and_says_that_it_keeps_state() -> None:

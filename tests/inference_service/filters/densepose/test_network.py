@@ -23,10 +23,10 @@ LIMITS = Limits(short_side=256, proposals_per_level=256, proposals=100, max_peop
 SIZE = (256, 320)
 
 
-def network(weights: Path, *, is_half: bool = False) -> Network:
+def network(weights: Path, dtype: torch.dtype = torch.float32) -> Network:
     made = model.build(narrow.narrow())
     checkpoint.load(made, weights)
-    return Network(made, LIMITS, torch.device("cpu"), is_half=is_half)
+    return Network(made, LIMITS, torch.device("cpu"), dtype)
 
 
 def stages(one: Network, pictures: Tensor, min_scores: Tensor, grid: Grid, people: int) -> Tensor:
@@ -40,11 +40,11 @@ def stages(one: Network, pictures: Tensor, min_scores: Tensor, grid: Grid, peopl
     return draw(pictures, maps, crowd.boxes, crowd.picture, crowd.rank, tables, one.upsample)
 
 
-@pytest.mark.parametrize("is_half", [False, True])
-def test_no_stage_waits_for_a_gpu(weights: Path, is_half: bool) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_no_stage_waits_for_a_gpu(weights: Path, dtype: torch.dtype) -> None:
     from torch._subclasses.fake_tensor import FakeTensorMode
 
-    one = network(weights, is_half=is_half)
+    one = network(weights, dtype)
     with FakeTensorMode(), torch.no_grad():
         move_to_pretended_gpu(one)
         grid = one.grid((480, 640))
@@ -56,9 +56,9 @@ def test_no_stage_waits_for_a_gpu(weights: Path, is_half: bool) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("is_half", [False, True])
-def test_stages_compile_without_a_break(weights: Path, is_half: bool) -> None:
-    one = network(weights, is_half=is_half)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_stages_compile_without_a_break(weights: Path, dtype: torch.dtype) -> None:
+    one = network(weights, dtype)
     one.rounds = (PROPOSAL_ROUNDS, PERSON_ROUNDS)
     grid = one.grid(SIZE)
     pictures = batch_of(scene(SIZE, 1), scene(SIZE, 2))
@@ -114,8 +114,13 @@ def test_people_are_the_librarys(weights: Path, reference: Reference) -> None:
         assert torch.allclose(own, instances.pred_boxes.tensor, atol=1e-3)
 
 
-def test_half_precision_sees_what_single_precision_sees(weights: Path) -> None:
-    whole, half = network(weights), network(weights, is_half=True)
+@pytest.mark.parametrize(
+    ("dtype", "error", "alike"), [(torch.float16, 0.02, 0.95), (torch.bfloat16, 0.06, 0.85)]
+)
+def test_sixteen_bits_see_what_single_precision_sees(
+    weights: Path, dtype: torch.dtype, error: float, alike: float
+) -> None:
+    whole, half = network(weights), network(weights, dtype)
     grid = whole.grid(SIZE)
     pictures = batch_of(scene(SIZE, 3), scene(SIZE, 4))
     with torch.no_grad():
@@ -126,8 +131,8 @@ def test_half_precision_sees_what_single_precision_sees(weights: Path) -> None:
         halved = half.segment(half.pool(half.decode(rough.features), people, half.grid(SIZE)))
         halved = torch.nn.functional.interpolate(halved.float(), scale_factor=2.0, mode="bilinear")
     for one, other in zip(exact.features, rough.features, strict=True):
-        assert (one - other).abs().mean() < 0.02 * one.abs().mean()
-    assert (maps[:, 2:].argmax(1) == halved[:, 2:].argmax(1)).float().mean() > 0.95
+        assert (one - other).abs().mean() < error * one.abs().mean()
+    assert (maps[:, 2:].argmax(1) == halved[:, 2:].argmax(1)).float().mean() > alike
 
 
 @pytest.mark.parametrize(

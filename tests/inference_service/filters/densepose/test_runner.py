@@ -56,7 +56,7 @@ class Recomputer:
 def network(weights: Path) -> Network:
     made = model.build(narrow.narrow())
     checkpoint.load(made, weights)
-    return Network(made, Limits(256, 256, 100, 8), torch.device("cpu"), is_half=False)
+    return Network(made, Limits(256, 256, 100, 8), torch.device("cpu"), torch.float32)
 
 
 @torch.no_grad()

@@ -79,7 +79,7 @@ def test_folded_network_says_what_torchvisions_own_does(name: NetworkName, files
     normal = (seen.float() / 255 - mean[:, None, None]) / deviation[:, None, None]
     with torch.inference_mode():
         expected = model(normal)["out"]
-        found = Segmenter.load(name, files[name], CPU, SIDE, is_half=False).logits(seen)
+        found = Segmenter.load(name, files[name], CPU, SIDE, torch.float32).logits(seen)
         found = nn.functional.interpolate(found, expected.shape[-2:], mode="bilinear", align_corners=False)
     assert expected.shape[1] == CLASSES
     assert expected.std() > 0.01

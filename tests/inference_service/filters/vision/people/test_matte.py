@@ -12,10 +12,13 @@ from inference_service.filters.vision.enlarge import enlarged
 from inference_service.filters.vision.people.matte import (
     FORGOTTEN_S,
     FRAMES_PER_S,
+    LUMA_NOISE,
     Lines,
     box_mean,
+    calmed,
     guided,
     kept_share,
+    largest,
     steadied,
     stillness,
 )
@@ -61,6 +64,27 @@ def test_box_mean_repeats_the_last_pixel_beyond_a_border(radius: int, size: tupl
     padded = nnf.pad(maps, (radius,) * 4, mode="replicate")
     expected = nnf.avg_pool2d(padded, 2 * radius + 1, stride=1)
     torch.testing.assert_close(box_mean(maps, radius), expected)
+
+
+def test_luma_of_a_still_pixel_is_calmed_and_one_that_changes_is_new() -> None:
+    random = torch.Generator().manual_seed(1)
+    last = torch.randint(20, 230, (2, 1, 6, 5), generator=random, dtype=torch.uint8)
+    change = torch.randint(-20, 21, last.shape, generator=random)
+    now = (last.int() + change).to(torch.uint8)
+    kept = torch.tensor([0.6, 0.0]).view(2, 1, 1, 1)
+    made = calmed(now, last, kept)
+    is_still = change.abs() <= LUMA_NOISE
+    assert torch.equal(made[~is_still], now[~is_still])
+    assert torch.equal(made[1], now[1])
+    exact = torch.lerp(now.float(), last.float(), kept)
+    assert (made.float() - exact)[is_still].abs().max() <= 0.5 + 1e-4
+
+
+def test_largest_on_a_cpu_is_what_torch_pools() -> None:
+    maps = torch.randn(2, 3, 11, 7)
+    for radius in (1, 2):
+        pooled = nnf.max_pool2d(maps, 2 * radius + 1, stride=1, padding=radius)
+        assert torch.equal(largest(maps, radius), pooled)
 
 
 def test_enlarging_on_a_cpu_is_what_torch_does() -> None:

@@ -21,7 +21,7 @@ from harness.pages import PAGES
 
 NAMES = ("meet.google.com", "teams.microsoft.com", "teams.live.com", "teams.cloud.microsoft", "*.test")
 OWN_SITE = "https://site.test"
-"""The site that a test's user may add: the browser's question for leave cannot be answered headless."""
+"""The site that a test's user may add."""
 
 
 @contextmanager
@@ -123,19 +123,19 @@ class Extended:
 
 @asynccontextmanager
 async def extended(
-    folder: Path, camera: Path, port: int, *, languages: str = "en"
+    folder: Path, camera: Path, port: int, *, languages: str = "en", site: str = OWN_SITE
 ) -> AsyncIterator[Extended]:
     """Build the extension, start a Chromium with it, and send all names but the loopback's to `port`.
 
-    Leave for the loopback and OWN_SITE is given beforehand: nobody can press the browser's own button here.
+    Leave for the loopback and `site` is given beforehand: nobody can press the browser's own button here.
     That for the sites of the manifest is what a click on the toolbar gives: which address a tab has.
     """
     built, _ = extension.build(folder)
     manifest = json.loads((built / "manifest.json").read_text())
     given = manifest["content_scripts"][0]["matches"]
-    manifest["host_permissions"] = ["http://127.0.0.1/*", f"{OWN_SITE}/*", *given]
+    manifest["host_permissions"] = ["http://127.0.0.1/*", f"{site}/*", *given]
     (built / "manifest.json").write_text(json.dumps(manifest))
-    rules = [f"MAP {name} 127.0.0.1:{port}" for name in NAMES]
+    rules = [f"MAP {name} 127.0.0.1:{port}" for name in (*NAMES, urlsplit(site).hostname)]
     arguments = [
         *flags(camera),
         f"--disable-extensions-except={built}",

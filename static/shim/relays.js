@@ -1,6 +1,10 @@
 /**
- * The doctor's trials of TURN servers: does each relay, and do relays reach the server?
+ * Trials of TURN servers: does each relay, and do relays reach the server?
  */
+
+import { asList } from "./json.js";
+import { RTCPeerConnection } from "./natives.js";
+import { Signaling } from "./signaling.js";
 
 const RELAY_TIMEOUT_MS = 6_000;
 const WAY_TIMEOUT_MS = 10_000;
@@ -11,7 +15,6 @@ const UNREACHABLE = 701;
 /**
  * @typedef {"ok" | "unreachable" | "credentials" | "refused"} Relaying
  * @typedef {{server: RTCIceServer, url: string, outcome: Relaying, reason: string}} Trial `reason` is the relay's own
- * @typedef {(offer: RTCSessionDescription) => Promise<string | null>} Answerer gives the answer's SDP, or null
  */
 
 /**
@@ -20,8 +23,7 @@ const UNREACHABLE = 701;
  */
 export function relaysOf(iceServers) {
   return iceServers.flatMap(({ urls, ...rest }) =>
-    [urls]
-      .flat()
+    asList(urls)
       .filter((url) => url.startsWith("turn"))
       .map((url) => ({ ...rest, urls: url })),
   );
@@ -57,12 +59,15 @@ export async function tryRelay(server) {
 }
 
 /**
- * Makes a call through these relays alone.
+ * Makes a call through these relays alone, and ends it.
  * @param {RTCIceServer[]} iceServers
- * @param {Answerer} answer
- * @returns {Promise<boolean | null>} null where the server has not answered
+ * @param {import("./settings.js").Settings} settings
+ * @returns {Promise<boolean | null>} null where the service has opened no session
  */
-export async function reachServer(iceServers, answer) {
+export async function reachServer(iceServers, settings) {
+  const signaling = new Signaling(settings);
+  /** @type {string | null} */
+  let session = null;
   const peer = new RTCPeerConnection({ iceServers, iceTransportPolicy: "relay" });
   try {
     peer.addTransceiver("video", { direction: "sendrecv" });
@@ -76,11 +81,15 @@ export async function reachServer(iceServers, answer) {
     });
     // The server needs no candidate: it is found by the page's own checks.
     await peer.setLocalDescription(await peer.createOffer());
-    const sdp = await answer(/** @type {RTCSessionDescription} */ (peer.localDescription));
-    if (sdp === null) return null;
-    await peer.setRemoteDescription({ type: "answer", sdp });
+    const description = /** @type {RTCSessionDescription} */ (peer.localDescription);
+    const signal = AbortSignal.timeout(WAY_TIMEOUT_MS);
+    const made = await signaling.offer(description, signal, false).catch(() => null);
+    if (made === null) return null;
+    session = made.id;
+    await peer.setRemoteDescription({ type: "answer", sdp: made.sdp });
     return await connected;
   } finally {
     peer.close();
+    if (session !== null) signaling.end(session).catch(() => {});
   }
 }
