@@ -83,6 +83,14 @@ class DealtSessions:
             self._metrics.offers.labels(exc.code).inc()
             raise
 
+    def room(self) -> int:
+        """Return how many more sessions would be taken now, by what each process has said last."""
+        if self._is_shutting_down:
+            return 0
+        room = sum(process.room for process in self._processes if process.is_ready)
+        limit = self._settings.max_sessions
+        return room if limit is None else max(0, min(room, limit - self._places.connected))
+
     async def open(self, offer: Offer, caller: Caller) -> Described:
         """Give the session to the least loaded process that takes it; to one that is silent last."""
         self._check_room()
@@ -232,6 +240,7 @@ class Front:
             for place in range(settings.processes)
         ]
         self.sessions = DealtSessions(settings, self.processes, self.workers, self.metrics)
+        self.metrics.room.set_function(self.sessions.room)
         self._nursery = nursery
         self._running: list[asyncio.Task[None]] = []
 

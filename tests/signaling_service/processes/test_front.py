@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import re
 import signal
 import tempfile
 import time
@@ -127,6 +128,9 @@ async def test_the_limit_holds_for_all_processes_together(fronted: tuple[Front, 
         assert refused.headers["retry-after"]
         assert 'offers_total{outcome="full",process="front"} 1.0' in (await http.get("/metrics")).text
         assert (await http.get("/readyz")).status_code == 503
+        assert re.findall(r"^p2pcamera_room.*", (await http.get("/metrics")).text, re.M) == [
+            'p2pcamera_room{process="front"} 0.0'
+        ]
         await late.begin(answers[1])
         assert (await late.has_heard("error"))["error"]["code"] == "full"
         await until(lambda: sum(dealt(front)) == 4)
@@ -363,9 +367,23 @@ class Losing:
         raise MediaProcessLost
 
 
-def dealing(processes: list[Losing]) -> DealtSessions:
+def dealing(processes: list[Losing], **settings: Any) -> DealtSessions:
     metrics = Metrics()
-    return DealtSessions(Settings(), processes, Workers(metrics), metrics)  # type: ignore[arg-type]
+    return DealtSessions(Settings(**settings), processes, Workers(metrics), metrics)  # type: ignore[arg-type]
+
+
+async def test_there_is_room_for_what_the_processes_take_and_the_limit_of_all_allows() -> None:
+    processes = [Losing(place) for place in range(3)]
+    for process in processes:
+        process.room = 5
+    processes[2].is_ready = False
+    assert dealing(processes).room() == 10
+    assert dealing(processes, max_sessions=4).room() == 4
+    processes[0].room = processes[1].room = 1
+    assert dealing(processes, max_sessions=4).room() == 2
+    sessions = dealing(processes)
+    sessions.refuse_from_now_on()
+    assert sessions.room() == 0
 
 
 async def test_where_every_process_has_said_that_it_is_full_none_is_asked() -> None:
