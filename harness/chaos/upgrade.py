@@ -84,6 +84,7 @@ async def on_one_host(folder: Path, browser: Browser) -> AsyncIterator[Step]:
         await old.stop(DRAIN_S)
         yield await watched.step("the service is replaced by a successor that waits")
         restarted = services.signaling
+        assert restarted is not None
         await watched.begin()
         await restarted.stop()
         restarted.start()

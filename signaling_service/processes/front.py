@@ -240,11 +240,18 @@ class Front:
         self._listener.bind()
 
     async def open(self) -> None:
-        """Start the media processes; returns when each has started or failed once."""
+        """Start the media processes; returns when one serves, or each has failed once."""
         self._listener.start(asyncio.get_running_loop())
         running = [self.workers.run(), *(process.run() for process in self.processes)]
         self._running = [asyncio.create_task(work) for work in running]
-        await asyncio.gather(*(process.has_tried.wait() for process in self.processes))
+        # Pages that have lost their service wait for the first one: the others come while it serves.
+        tries = [asyncio.create_task(process.has_tried.wait()) for process in self.processes]
+        for tried in asyncio.as_completed(tries):
+            await tried
+            if any(process.is_ready for process in self.processes):
+                break
+        for task in tries:
+            task.cancel()
 
     async def drain(self, hurry: asyncio.Event) -> None:
         """As Service has it; the media processes hear of workers by their own sockets from now on."""

@@ -142,6 +142,8 @@ class KeptProcess:
             except TimeoutError:
                 process.kill()
                 await process.wait()
+            finally:
+                process.close()
 
     async def _begin(self) -> None:
         assert self._pipe is not None

@@ -40,15 +40,8 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> str:
     made = tmp_path_factory.mktemp("clients") / "clients.js"
     esbuild = MODULES / ".bin" / "esbuild"
     source = PAGES / "live_clients.mjs"
-    command: list[str | Path] = [
-        esbuild,
-        source,
-        "--bundle",
-        "--log-level=error",
-        "--define:global=window",
-        f"--outfile={made}",
-    ]
-    subprocess.run(command, check=True, cwd=ROOT)
+    command = [str(esbuild), str(source), "--bundle", "--log-level=error", "--define:global=window"]
+    subprocess.run([*command, f"--outfile={made}"], check=True, cwd=ROOT)
     return made.read_text()
 
 

@@ -98,7 +98,7 @@ def test_a_frame_that_is_traced_has_spans_below_the_one_that_it_names(service):
         assert parent(whole).to_bytes(8, "big") == carried[16:]
         assert parent(wait) == parent(batch) == whole.context.span_id
         times_ns = [time or 0 for time in (whole.start_time, *(span.end_time for span in spans))]
-        assert 0 < times_ns[0]
+        assert times_ns[0] > 0
         assert times_ns == sorted(times_ns)
     assert told(good[1], "filter_ms") > 0
     assert told(good[2], "filters") == "invert"

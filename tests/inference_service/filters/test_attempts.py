@@ -34,7 +34,7 @@ class Fragile(base.Filter):
 class OwnFragile(Fragile):
     """One with a network of the project."""
 
-    Settings = OwnSettings
+    Settings: ClassVar[Any] = OwnSettings
 
 
 @pytest.fixture(autouse=True)

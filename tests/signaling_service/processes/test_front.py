@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import os
 import signal
 import tempfile
@@ -23,6 +24,7 @@ from signaling_service.errors import MediaProcessLost, ServiceFull, UnusableOffe
 from signaling_service.http.app import create_app
 from signaling_service.metrics import Metrics
 from signaling_service.processes.front import MAX_COSTLY, DealtSessions, Front
+from signaling_service.processes.kept_process import KeptProcess
 from signaling_service.processes.nursery import Nursery
 from signaling_service.rtc import aiortc_patches
 from signaling_service.session.requests import Offer
@@ -39,7 +41,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @asynccontextmanager
-async def front_of_two(results: str, **settings: Any) -> AsyncIterator[tuple[Front, httpx.AsyncClient]]:
+async def front_of_two(
+    results: str, *, is_whole: bool = True, **settings: Any
+) -> AsyncIterator[tuple[Front, httpx.AsyncClient]]:
+    """Yield it when both processes serve, or as soon as it has opened."""
     # The pages of these tests live here, where another test may have left other addresses.
     aiortc_patches.apply(("127.0.0.1",))
     front = Front(
@@ -59,6 +64,8 @@ async def front_of_two(results: str, **settings: Any) -> AsyncIterator[tuple[Fro
     ):
         with WireWorker(results):
             await until(lambda: bool(front.workers.live()))
+            if is_whole:
+                await until(lambda: all(process.is_ready for process in front.processes), 30)
             yield front, http
 
 
@@ -313,6 +320,48 @@ async def test_a_front_that_stood_still_kills_no_process_for_it(
     await until(lambda: all(p._heard_s > s for p, s in zip(front.processes, heard_s, strict=True)))
     assert pids(front) == before
     assert "hangs" not in caplog.text
+
+
+async def test_calls_are_taken_as_soon_as_one_process_serves(
+    results: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, may_begin = KeptProcess._begin, asyncio.Event()
+
+    async def begin_late(self: KeptProcess) -> None:
+        if self.place == 0:
+            await may_begin.wait()
+        await begin(self)
+
+    monkeypatch.setattr(KeptProcess, "_begin", begin_late)
+    async with asyncio.timeout(30), front_of_two(results, is_whole=False) as (front, http):
+        assert (await http.get("/readyz")).status_code == 200
+        async with page() as caller:
+            await caller.call(http)
+            await caller.shows(1)
+            assert dealt(front) == [0, 1]
+        may_begin.set()
+        await until(lambda: front.processes[0].is_ready, 20)
+
+
+async def test_neither_a_process_that_ended_nor_one_that_never_began_leaves_a_socket(
+    fronted: tuple[Front, httpx.AsyncClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    front, _ = fronted
+
+    async def refuses(self: Nursery, descriptors: list[int]) -> int:
+        monkeypatch.undo()
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(Nursery, "_fork", refuses)
+    before, pid = psutil.Process().num_fds(), pids(front)[0]
+    # An exception or a task that ends in a ring of references would keep its sockets until then.
+    gc.disable()
+    try:
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: pids(front)[0] != pid and front.processes[0].is_ready, 30)
+        assert psutil.Process().num_fds() <= before
+    finally:
+        gc.enable()
 
 
 class Losing:

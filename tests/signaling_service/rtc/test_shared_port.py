@@ -315,8 +315,8 @@ async def test_a_port_that_is_given_up_is_a_successors_and_its_calls_go_on(ports
 
 async def test_a_call_that_restarts_ice_is_found_by_its_other_name(ports: SharedPort) -> None:
     async with called(ports) as (call,):
-        peers: tuple[Any, Any] = call.theirs, call.ours
-        theirs, ours = (one.sctp.transport.transport for one in peers)
+        ends: tuple[Any, ...] = (call.theirs.sctp, call.ours.sctp)
+        theirs, ours = (one.transport.transport for one in ends)
         pair = call.connection._nominated[1]
         name, password = restart(theirs, "none", "none" * 6)
         their = call.their_connection

@@ -16,7 +16,7 @@ from tests.signaling_service.calling import Page, page, running, until
 from tests.signaling_service.making import WireWorker
 from tests.signaling_service.session.test_session import level_of_generation
 from tests.signaling_service.streams.live import Peer, watching
-from tests.signaling_service.streams.test_live import Live, level, live
+from tests.signaling_service.streams.test_live import Live, live
 
 __all__ = ["live"]
 
@@ -75,21 +75,6 @@ async def test_a_page_that_is_taken_over_keeps_its_picture_and_does_not_fight(li
             await own.call(http, publish="show", publisher="two", takes_over=False)
             await second.has_heard("error")
         assert (await changed(live, second, publish=True))["status"] == 200
-
-
-async def test_a_private_choice_that_begins_to_publish_shows_nothing_of_what_was_there(live: Live) -> None:
-    http = live.service.http
-    async with page() as caller:
-        await caller.call(http, publish="show")
-        async with watching(http, kinds="video") as viewer:
-            await grows(viewer)
-            await changed(live, caller, publish=False)
-            had = len(viewer.frames)
-            assert (await changed(live, caller, filter="hide", publish="show"))["private"] is True
-            async with watching(http, kinds="video") as late:
-                await grows(late, 10)
-                assert min(abs(level_of(one) - 40) for one in late.frames) > 5
-            await until(lambda: len(viewer.frames) > had and abs(level(viewer) - 40) > 5)
 
 
 async def test_sound_is_taken_of_a_page_that_publishes_alone(live: Live) -> None:
@@ -165,7 +150,3 @@ def test_a_name_belongs_to_one_process_and_a_made_one_to_that_which_asks() -> No
         away = next(name for index in range(64) if not here.is_here(name := f"name-{index}"))
         with pytest.raises(StreamElsewhere):
             here.check_publish(away, "")
-
-
-def level_of(frame: Any) -> float:
-    return float(frame.to_ndarray()[: frame.height].mean())

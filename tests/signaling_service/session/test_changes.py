@@ -1,0 +1,91 @@
+"""In which order a change hides, shows and publishes; without a connection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from signaling_service.access.caller import Caller
+from signaling_service.errors import UnknownFilter
+from signaling_service.session.changes import Changes
+from signaling_service.session.requests import Change
+from signaling_service.streams.publication import Publication
+
+CALLER = Caller("127.0.0.1")
+
+
+class Noted:
+    """A wish, the streams, and a stream, which note what is done to them."""
+
+    name, is_private, viewer_count = "show", True, 0
+
+    def __init__(self, refusal: Exception | None = None) -> None:
+        self.done: list[str] = []
+        self.refusal = refusal
+
+    def is_here(self, name: str) -> bool:
+        return True
+
+    def check_publish(self, name: str, subject: str) -> None:
+        pass
+
+    def to_publish(self, name: str, subject: str) -> Noted:
+        return self
+
+    def check(self, change: Change) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+
+    async def change(self, change: Change) -> int | None:
+        self.done.append("changed")
+        return None
+
+    def prepare(self, publication: Publication) -> None:
+        self.done.append("prepared")
+
+    def take(self, publication: Publication) -> None:
+        self.done.append("begun")
+
+    def cut(self, publication: Publication) -> None:
+        self.done.append("cut")
+
+    def release(self, publication: Publication) -> None:
+        self.done.append("ended")
+
+
+def of(noted: Any, *, is_connected: bool = True) -> Changes:
+    return Changes(noted, Publication(), noted, CALLER, lambda: is_connected)
+
+
+async def test_a_private_choice_is_made_before_others_see_it_and_hides_what_they_could_see() -> None:
+    noted = Noted()
+    changes = of(noted)
+    await changes.make(Change(filter=["hide"], publish="show"))
+    assert noted.done == ["changed", "prepared", "begun", "cut"]
+    # The same once more begins nothing anew.
+    await changes.make(Change(publish="show"))
+    assert noted.done[4:] == ["changed"]
+
+
+async def test_nobody_sees_a_choice_that_comes_with_the_wish_to_publish_no_longer() -> None:
+    noted = Noted()
+    changes = of(noted)
+    await changes.make(Change(publish="show"))
+    noted.done.clear()
+    await changes.make(Change(filter=["passthrough"], publish=False))
+    assert noted.done == ["ended", "changed"]
+
+
+async def test_a_session_that_is_not_connected_yet_begins_later() -> None:
+    noted = Noted()
+    await of(noted, is_connected=False).make(Change(publish="show"))
+    assert noted.done == ["changed", "prepared"]
+
+
+@pytest.mark.parametrize("publish", ["show", False])
+async def test_a_refused_filter_leaves_publishing_as_it_is(publish: str | bool) -> None:
+    noted = Noted(UnknownFilter(["ink"], ["other"]))
+    with pytest.raises(UnknownFilter):
+        await of(noted).make(Change(filter=["other"], publish=publish))
+    assert noted.done == []
