@@ -67,7 +67,8 @@ run: $(firstword $(wildcard $(VENV)/.test $(VENV)/.models) $(VENV)/.run)
 # (tests/report.py).
 pytest = CHROMIUM="$$(sh tests/find_chromium.sh)" && FIREFOX="$$(sh tests/find_firefox.sh)" && \
 	export CHROMIUM FIREFOX && sh tests/in_namespace.sh $(python) -m pytest
-every := --numprocesses 2 --reruns 1
+PROCESSES ?= 2
+every := --numprocesses $(PROCESSES) --reruns 1
 PYTEST_FLAGS ?=
 
 test: $(VENV)/.test $(if $(DETECTRON2),$(VENV)/.detectron2)

@@ -85,6 +85,8 @@ def _environment(given: Mapping[str, str]) -> dict[str, str]:
     environment.setdefault("SIGNALING_RESULTS_BIND", results)
     environment.setdefault("INFERENCE_SIGNALING", environment["SIGNALING_RESULTS_BIND"])
     environment.setdefault("INFERENCE_FILTERS", filter_)
+    # Nobody takes its calls over.
+    environment.setdefault("SIGNALING_DRAIN_SECONDS", "0")
     if not is_loopback(environment["SIGNALING_HOST"].lower()) and not any(map(given.get, CHOSEN)):
         environment["SIGNALING_API_KEY"] = secrets.token_urlsafe(24)
     if tls := given.get("TLS"):

@@ -63,7 +63,7 @@ def needs(folders: Sequence[str], wanted: Iterable[str]) -> Needs:
 
 def narrowed(bom: Mapping[str, Any], service: str, found: Needs) -> dict[str, Any]:
     """Return the SBOM of one service: of an environment's only what is in `found`."""
-    refs = {canonicalize_name(one["name"]): one["bom-ref"] for one in bom["components"]}
+    refs: dict[str, str] = {canonicalize_name(one["name"]): one["bom-ref"] for one in bom["components"]}
     kept = {refs[name] for name in found if name != OWN}
     own = {**bom["metadata"]["component"], "name": f"p2pcamera-{service}"}
     return {

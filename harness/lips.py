@@ -93,7 +93,7 @@ class _Exact(RTCRtpSender):
     """Notes for its reports when the frame that it sends was captured."""
 
     async def _next_encoded_frame(self, codec: Any) -> Any:
-        frame = await super()._next_encoded_frame(codec)  # type: ignore[misc]
+        frame = await super()._next_encoded_frame(codec)
         if frame is not None:
             self.captured_ntp = self.ntp_of(frame.timestamp)  # type: ignore[attr-defined]
         return frame

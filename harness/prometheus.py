@@ -47,7 +47,7 @@ class Prometheus:
     async def _ask(self, call: str, expression: str, **more: float) -> list[Any]:
         filled = expression.replace("$__rate_interval", RATE_INTERVAL).replace("$job", "p2pcamera")
         try:
-            params = {"query": filled.replace("$instance", ".*"), **more}
+            params: dict[str, str | float] = {"query": filled.replace("$instance", ".*"), **more}
             answer = await self.http.get(f"/{call}", params=params)
         except httpx.TransportError:
             return []

@@ -19,7 +19,7 @@ from harness.deadline import eventually
 
 ROOT = Path(__file__).resolve().parents[1]
 
-START_S = 30.0
+START_S = 45.0
 """Longest start of a service; importing torch takes most of it when two cores are busy."""
 STOP_S = 10.0
 _LOG_TAIL = 6000
@@ -142,12 +142,15 @@ class Services:
             await process.stop()
         self._sockets.cleanup()
 
-    def start_signaling(self, *flags: str, has_limit: bool = True) -> Process:
-        """Start the signaling service; it listens once `ready` returns."""
+    def start_signaling(self, *flags: str, has_limit: bool = True, drains_s: float = 0) -> Process:
+        """Start the signaling service; it listens once `ready` returns.
+
+        By default it ends at once when it is stopped: most tests do not move calls.
+        """
         argv = [sys.executable, "-m", "signaling_service", "--host", "127.0.0.1", "--port", str(self.port)]
         # By measured load a busy machine would refuse calls that a test is not about.
         limit = ["--max-sessions", "20"] if has_limit else []
-        argv += ["--results-bind", self.results, *self._tls, *limit, *flags]
+        argv += ["--results-bind", self.results, "--drain-seconds", str(drains_s), *self._tls, *limit, *flags]
         if not in_namespace():
             argv += ["--ice-addresses", "127.0.0.1"]
         self.signaling = Process("signaling", argv, self._folder / "signaling.log")

@@ -5,10 +5,12 @@ With a command (`keys`, `status`, `doctor`): make the keys of the link to worker
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import signal
 import sys
+import time
 from types import FrameType
 from typing import NoReturn
 
@@ -49,7 +51,8 @@ def _run(arguments: list[str]) -> int:
     from signaling_service.http.app import Serving, create_app
     from signaling_service.http.certificate import Certificate, CertificateUnusable
     from signaling_service.http.connections import BoundedConnection, EventLoop, raise_descriptor_limit
-    from signaling_service.http.listening import BACKLOG, PortNotTaken, listen
+    from signaling_service.http.ending import Server
+    from signaling_service.http.listening import BACKLOG, PortNotTaken, listen, patiently
     from signaling_service.logs import configure_logs
     from signaling_service.processes.front import Front
     from signaling_service.rtc import known_aiortc
@@ -71,9 +74,10 @@ def _run(arguments: list[str]) -> int:
             certificate = Certificate(settings.ssl_certfile, settings.ssl_keyfile)
         service: Serving
         # The port first: a start that cannot have it touches no socket of the service that has.
-        listening = listen(settings.host, settings.port)
+        until_s = time.monotonic() + settings.wait_seconds
+        listening = patiently(lambda: listen(settings.host, settings.port), until_s, PortNotTaken)
         service = Front(settings, nursery) if settings.processes > 1 else Service(settings)
-        service.bind()
+        patiently(service.bind, until_s, ResultsNotBound, MediaPortNotTaken)
     except (
         CertificateUnusable,
         NoPublicAddress,
@@ -85,9 +89,10 @@ def _run(arguments: list[str]) -> int:
         logger.error("%s", exc)
         nursery.close()
         return 1
-    server = uvicorn.Server(
+    hurry = asyncio.Event()
+    server = Server(
         uvicorn.Config(
-            create_app(service, certificate),
+            create_app(service, certificate, hurry),
             # asyncio's: the datagram hooks of aioice's patches differ on uvloop.
             loop=f"{EventLoop.__module__}:{EventLoop.__name__}",
             http=BoundedConnection,
@@ -98,7 +103,8 @@ def _run(arguments: list[str]) -> int:
             proxy_headers=False,  # The application does it, for the proxies that are named.
             ssl_context_factory=(lambda *_: certificate.context) if certificate else None,
             timeout_graceful_shutdown=1,
-        )
+        ),
+        hurry,
     )
     # A full collection of what the imports leave takes longer than a frame: take that out of its sight.
     gc.collect()

@@ -99,6 +99,18 @@ class Settings(NetworkSettings, AccessSettings):
     max_height: int = Field(LARGEST.height, ge=MIN_SIDE, le=MAX_SIDE, description="the other side of it")
     max_fps: float = Field(60, ge=1, le=240, description="frames a second of one camera that go to workers")
     default_filter: str = Field("ink", min_length=1, description="filter of an offer that names none")
+    drain_seconds: float = Field(
+        10,
+        ge=0,
+        le=3600,
+        description="how long SIGTERM leaves calls to move to another service; 0: they end at once",
+    )
+    wait_seconds: float = Field(
+        0,
+        ge=0,
+        le=3600,
+        description="how long a start waits for ports and sockets that another service still has",
+    )
     trace_every: int | None = Field(
         None,
         ge=1,

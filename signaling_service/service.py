@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +17,7 @@ from prometheus_client import generate_latest
 from shared.traces import Traces, open_traces
 from signaling_service.config import Settings
 from signaling_service.cores import usable_cores
+from signaling_service.draining import kept
 from signaling_service.media.encoding import Encoding
 from signaling_service.media.picture_size import Size
 from signaling_service.metrics import Metrics
@@ -32,8 +35,13 @@ from signaling_service.session.sessions import Limits, LocalSessions
 from signaling_service.session.surroundings import Surroundings
 from signaling_service.streams.streams import Streams
 from signaling_service.workers.collector import WorkerCollector
-from signaling_service.workers.results import ResultListener
+from signaling_service.workers.results import ResultListener, ResultsNotBound
 from signaling_service.workers.table import Workers
+
+logger = logging.getLogger(__name__)
+
+MEET_S = 1.0
+"""Workers find the second endpoint for results within this time: each frame names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +152,35 @@ class Service:
             asyncio.create_task(self.workers.run()),
             asyncio.create_task(self.load.run(self.sessions.connected)),
         ]
+
+    async def drain(self, hurry: asyncio.Event, limit_s: float | None = None) -> None:
+        """Tell the pages to move to another service, and free what a successor needs.
+
+        Returns when all have moved, when the limit has passed (by default that of the settings), or when
+        `hurry` is set.
+        """
+        until_s = time.monotonic() + (self.settings.drain_seconds if limit_s is None else limit_s)
+        try:
+            self.listener.step_aside()
+        except ResultsNotBound as exc:
+            logger.warning("a successor has to wait for the last session: %s", exc)
+        self.sessions.drain(until_s)
+        making_way = asyncio.create_task(self._make_way())
+        try:
+            have_moved = await kept(self.sessions.have_ended(), until_s, hurry)
+            logger.info("the service has drained" if have_moved else "sessions are left")
+        finally:
+            making_way.cancel()
+            await asyncio.gather(making_way, return_exceptions=True)
+
+    async def _make_way(self) -> None:
+        # Sessions that were about to connect do so meanwhile.
+        await asyncio.sleep(MEET_S)
+        if not self.listener.make_way():
+            logger.warning("the endpoint for results is free when the last session has ended")
+        for ports in (self._ports, self._tcp):
+            if isinstance(ports, (SharedPort, TcpPort)):
+                ports.make_way()
 
     async def close(self) -> None:
         await self.sessions.close_all()

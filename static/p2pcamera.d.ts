@@ -74,6 +74,8 @@ export interface P2PCameraStats {
   readonly publish?: string;
   /** How many watch. */
   readonly viewers?: number;
+  /** For how many seconds the server still keeps the call, which is about to move to another one. */
+  readonly draining_s?: number;
   /** Why no worker can serve the filters. */
   readonly trouble: P2PCameraTrouble | null;
   readonly frames_in: number;

@@ -1005,6 +1005,10 @@
     isNewest(params) {
       return this.#settings.params === params;
     }
+    /** @param {Pick<Connection, 'asked'>} link @returns {boolean} whether it was opened for what is wanted now */
+    isWanted({ asked }) {
+      return asked?.filter === this.#settings.filter && asked.params === this.#settings.params;
+    }
     /**
      * @param {string | string[]} filter @param {object} params
      * @returns {() => void} what returns to the choice before, where the server refuses this one
@@ -1390,11 +1394,14 @@
    */
   var CONNECT_TIMEOUT_MS = 1e4;
   var RECONNECT_TIMEOUT_MS = 5e3;
+  /** When a call has moved, its old connection waits so long for the first frame of the new one. */
+  var SWAP_TIMEOUT_MS = 2e3;
   /** With less time left, another attempt is of no use. */
   var SHORTEST_ATTEMPT_MS = 1e3;
   /**
-   * The session that is kept connected. `opened` is called before `changed` tells of the new state. `takeBack`
-   * gives up a choice that was refused in an outage, where there is one. `refused` and `gone` end the session:
+   * The session that is kept connected. `opened` is called before `changed` tells of the new state. `isWanted`
+   * tells whether a link was opened for what is wanted now. `takeBack` gives up a choice that was refused in an
+   * outage, where there is one. `refused` and `gone` end the session:
    * the server refuses it, or the page's track has ended with its connection.
    * @typedef {object} Subscriber
    * @property {Publication} publication
@@ -1402,6 +1409,7 @@
    * @property {() => 'closed' | 'open'} outage
    * @property {(message: any) => void} message
    * @property {(text: unknown) => void} data
+   * @property {(link: Connection) => boolean} isWanted
    * @property {(link: Connection) => void} opened
    * @property {() => void} changed
    * @property {() => boolean} takeBack
@@ -1419,6 +1427,10 @@
     #fault = null;
     /** The newest one. @type {Connection | null} */
     #link = null;
+    /** The one that is to take its place, while it opens. @type {Connection | null} */
+    #beside = null;
+    /** The newest one whose server drains. @type {Connection | null} */
+    #leaving = null;
     /** @type {Picture | null} */
     #picture = null;
     /** @type {Watch | null} */
@@ -1523,6 +1535,7 @@
       this.#isClosed = true;
       this.#watch?.stop();
       this.#link?.close(reason);
+      this.#beside?.close(reason);
       this.#reconnection?.wake();
       this.#endPause();
       this.#settleWaiting(reason);
@@ -1534,14 +1547,8 @@
      * @throws {Fault}
      */
     async #connect(picture, iceServers, timeout_ms) {
-      const link = newLink(this.#settings, {
-        track: (track) => picture.show(track),
-        data: this.#on.data,
-        message: this.#on.message,
-        loss: () => this.#lose(link, picture),
-        publication: this.#on.publication,
-        isReconnection: this.#state === "reconnecting"
-      });
+      const isReconnection = this.#state === "reconnecting";
+      const link = this.#newLink(picture, (track) => picture.show(track), isReconnection);
       this.#link = link;
       await link.open(this.#on.camera(), iceServers, timeout_ms);
       this.#sendBy(link);
@@ -1549,6 +1556,84 @@
       this.#on.opened(link);
       this.#state = "live";
       this.#on.changed();
+    }
+    /**
+     * @param {Picture} picture
+     * @param {(track: MediaStreamTrack) => void} track
+     * @param {boolean} isReconnection
+     * @returns {Connection}
+     */
+    #newLink(picture, track, isReconnection) {
+      const link = newLink(this.#settings, {
+        track,
+        data: (text) => {
+          if (link === this.#link) this.#on.data(text);
+        },
+        message: (message) => {
+          if (link !== this.#link) return;
+          if (message.type === "stats" && message.draining_s !== void 0) this.#leave(link, picture);
+          this.#on.message(message);
+        },
+        loss: () => this.#lose(link, picture),
+        publication: this.#on.publication,
+        isReconnection
+      });
+      return link;
+    }
+    /**
+     * Moves the call to another server, or to the successor of its own, which still keeps it for a while.
+     * @param {Connection} old @param {Picture} picture
+     */
+    #leave(old, picture) {
+      if (old === this.#leaving || this.#state !== "live" || !picture.outlivesItsConnection) return;
+      this.#leaving = old;
+      // It may have expired in the call, which it does not end.
+      this.#settings.token?.forget();
+      this.#reconnection = new Reconnection({
+        areWanted: () => this.#isStillAt(old),
+        connect: () => this.#move(old, picture),
+        failed: () => {
+        },
+        takeBack: () => false,
+        // The old connection ends with its server, and that is an outage like any other.
+        refused: () => {
+        }
+      });
+      this.#reconnection.run();
+    }
+    /** @param {Connection} old */
+    #isStillAt(old) {
+      return old === this.#link && this.#state === "live" && !this.#isClosed;
+    }
+    /**
+     * Opens a connection beside the old one, and takes it once it has a picture.
+     * @param {Connection} old @param {Picture} picture @throws {Fault}
+     */
+    async #move(old, picture) {
+      /** @type {MediaStreamTrack[]} */
+      const tracks = [];
+      const link = this.#newLink(picture, (track) => tracks.push(track), true);
+      this.#beside = link;
+      try {
+        await link.open(this.#on.camera(), this.#signaling.iceServersOrFault(), RECONNECT_TIMEOUT_MS);
+      } finally {
+        this.#beside = null;
+      }
+      const moved = new Fault("connection_lost", "the call has moved to another connection");
+      // What has been chosen since the offer is in the next one, so nothing older is ever shown.
+      if (!this.#isStillAt(old) || !this.#on.isWanted(link)) {
+        link.close(moved);
+        throw moved;
+      }
+      this.#link = link;
+      const swapped = new Promise((resolve) => picture.show(tracks[0], () => resolve(void 0)));
+      this.#sendBy(link);
+      link.control?.changeOutage(this.#on.outage()).catch(() => {
+      });
+      this.#on.opened(link);
+      this.#on.changed();
+      await Promise.race([swapped, pause(SWAP_TIMEOUT_MS)]);
+      old.close(moved);
     }
     /** @param {Connection | null} link */
     #sendBy(link) {
@@ -2357,6 +2442,9 @@
     #surface = newSurface();
     #endFiltered = () => {
     };
+    /** Ends the feed of the connection before, which shows until the newest one has a frame. */
+    #endOlder = () => {
+    };
     /** @type {(() => void) | null} */
     #endRaw = null;
     #filteredAt_ms = performance.now();
@@ -2402,12 +2490,25 @@
     silence_ms(now_ms) {
       return now_ms - this.#filteredAt_ms;
     }
-    /** @param {MediaStreamTrack} filtered of a new connection */
-    show(filtered) {
-      this.#endFiltered();
+    /**
+     * Shows a new connection's frames. Those of the connection before show until the first of them comes.
+     * @param {MediaStreamTrack} filtered of a new connection
+     * @param {() => void} [onFirst] called with its first frame
+     */
+    show(filtered, onFirst = () => {
+    }) {
+      this.#endOlder();
+      this.#endOlder = this.#endFiltered;
       // A new connection numbers its frames anew, and all of them show what it was opened for.
+      if (this.#gate) this.#endOlder();
       this.#openGate();
+      let isFirst = true;
       this.#endFiltered = this.#surface.feed(filtered, (rtpTimestamp) => {
+        if (isFirst) {
+          isFirst = false;
+          this.#endOlder();
+          onFirst();
+        }
         this.#filteredAt_ms = performance.now();
         this.#tellsTimestamps = rtpTimestamp !== void 0;
         if (this.#isHeld) {
@@ -2429,6 +2530,7 @@
      * @param {number | null} first RTP timestamp of that frame, null where it is unknown
      */
     async showFrom(first) {
+      this.#endOlder();
       if (first === null || !this.#tellsTimestamps) return pause(FLUSH_MS);
       this.#openGate();
       let isOpen = false;
@@ -2484,6 +2586,7 @@
       this.#surface.repeat();
     }
     close() {
+      this.#endOlder();
       this.#endFiltered();
       this.#openGate();
       this.hideRaw();
@@ -2908,6 +3011,7 @@
         outage: () => this.#choices.outage,
         message: (message) => this.#receive(message),
         data: (text) => this.#data.receive(text),
+        isWanted: (link) => this.#choices.isWanted(link),
         opened: (link) => {
           this.#choices.noteOpened(link);
           if (this.#listensForData) link.listenForData?.();

@@ -13,7 +13,7 @@ import pytest
 
 from harness.services import in_namespace
 from shared.run_dir import VARIABLE as RUN_DIR_VARIABLE
-from tests import needs, order, report
+from tests import needs, order, report, rewritten
 from tests.absent.absence import Absence
 
 # From here on, so that the modules of the tests are imported without these packages too.
@@ -35,6 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(report.Report(), "p2pcamera-report")
     if config.pluginmanager.hasplugin("xdist"):
         config.pluginmanager.register(order, "p2pcamera-order")
+        config.pluginmanager.register(rewritten, "p2pcamera-rewritten")
 
 
 def pytest_report_header() -> str:

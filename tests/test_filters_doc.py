@@ -183,6 +183,7 @@ def test_brightness_tells_what_it_measured(filters: dict[str, Filter]) -> None:
     assert [one.labels[0].label for one in told if one] == ["dark", "light"]
 
 
+@pytest.mark.slow
 def test_a_filter_is_published_by_its_commands(tmp_path: Path) -> None:
     (local,) = [block for block in blocks("sh") if block.startswith("# publish\n")]
     (remote,) = [block for block in blocks("sh") if block.startswith("# publish-by-http\n")]

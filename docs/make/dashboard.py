@@ -87,10 +87,12 @@ async def drawn(asked: Prometheus, began_s: float, ended_s: float) -> Figure:
         place = panel["gridPos"]
         x, width = place["x"] / COLUMNS, place["w"] / COLUMNS
         y, height = 1 - (place["y"] + 2 + place["h"]) / rows, place["h"] / rows
-        inner = (x + 0.035, y + 1.0 / rows, width - 0.045, height - 2.2 / rows)
+        left = 0.07 if panel["type"] == "bargauge" else 0.035
+        inner = (x + left, y + 1.0 / rows, width - left - 0.01, height - 2.2 / rows)
         axes = figure.add_axes(inner)
-        axes.set_title(panel["title"], fontsize=9, loc="left", fontweight="bold")
+        axes.set_title(panel["title"], fontsize=8, loc="left", fontweight="bold")
         unit, factor = UNITS.get(panel["fieldConfig"]["defaults"]["unit"], ("", 1.0))
+        series: list[Any]
         if panel["type"] == "timeseries":
             series = await lines(asked, panel, began_s, ended_s)
             _graph(axes, panel, series, unit, factor)

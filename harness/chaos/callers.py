@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Protocol, Self
 
 import httpx
 
 from harness.chaos.outcome import Seen
+from harness.deadline import eventually
 from harness.peer import Peer, Returned
 from harness.picture import Picture
 
@@ -66,21 +67,39 @@ class PeerCaller:
         return [Seen(one.at_s, one.reading) for one in self._returned if one.reading]
 
     async def _run(self) -> None:
-        while True:
-            async with Peer(self._http, self._picture, self._fps) as peer:
-                peer.returned = self._returned
-                try:
-                    async with asyncio.timeout(CALL_S):
-                        await peer.call(filter=FILTER)
-                except (AssertionError, TimeoutError, httpx.HTTPError):
-                    await asyncio.sleep(AGAIN_S)
-                    continue
-                self.calls += 1
-                await self._until_lost(peer)
+        old: Peer | None = None
+        try:
+            while True:
+                async with AsyncExitStack() as attempt:
+                    peer = await attempt.enter_async_context(Peer(self._http, self._picture, self._fps))
+                    if old is None:
+                        peer.returned = self._returned
+                    try:
+                        async with asyncio.timeout(CALL_S):
+                            await peer.call(filter=FILTER)
+                    except (AssertionError, TimeoutError, httpx.HTTPError):
+                        await asyncio.sleep(AGAIN_S)
+                        continue
+                    if old is not None:
+                        # As the shim does: the old call shows until the new one has a picture.
+                        await _shows(peer)
+                        self._returned += peer.returned
+                        peer.returned = self._returned
+                        await old.__aexit__(None, None, None)
+                        old = None
+                    self.calls += 1
+                    await self._until_lost(peer)
+                    if _is_left(peer):
+                        old = peer
+                        attempt.pop_all()
+        finally:
+            if old is not None:
+                await old.__aexit__(None, None, None)
 
     async def _until_lost(self, peer: Peer) -> None:
+        """Return when the connection is lost, or its service drains."""
         began_s = time.monotonic()
-        while peer.connection.connectionState == "connected":
+        while peer.connection.connectionState == "connected" and not _is_left(peer):
             # A page looks at a timer too: what it waits for is that nothing happens.
             await asyncio.sleep(0.05)
             last_s = self._returned[-1].at_s if self._returned else 0.0
@@ -96,3 +115,13 @@ class PeerCaller:
         except httpx.HTTPError:
             return False
         return answer.status_code != 404
+
+
+async def _shows(peer: Peer) -> None:
+    with suppress(AssertionError):
+        await eventually(lambda: bool(peer.readable()), CALL_S, "a picture")
+
+
+def _is_left(peer: Peer) -> bool:
+    """Tell whether its service has said that it drains."""
+    return any(isinstance(one, dict) and "draining_s" in one for one in peer.messages)

@@ -74,6 +74,8 @@ class _Both:
         if not names:
             return self._worker.wait() or exit_codes.REFUSED
         self._environment.setdefault("SIGNALING_DEFAULT_FILTER", names.partition(",")[0])
+        # Nobody takes its calls over.
+        self._environment.setdefault("SIGNALING_DRAIN_SECONDS", "0")
         self._service = subprocess.Popen([sys.executable, "-m", "signaling_service"], env=self._environment)
         threading.Thread(target=self._announce, args=(names,), daemon=True).start()
         while not self._ended.wait(LOOK_EVERY_S):

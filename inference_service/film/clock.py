@@ -31,8 +31,6 @@ class Clock:
     def move(self, packet: av.Packet[Any]) -> None:
         """Move a packet's times. One without times stays as it is."""
         base = packet.time_base
-        if base is None:
-            return
         stream = packet.stream.index
         moved_s = self._moved_s.setdefault(stream, -self._start_s)
         # The first packets of Matroska have no time of decoding where pictures are reordered.

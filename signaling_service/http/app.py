@@ -48,14 +48,22 @@ class Serving(Protocol):
 
     async def open(self) -> None: ...
 
+    async def drain(self, hurry: asyncio.Event) -> None:
+        """Keep the sessions until they have moved to another service, within a limit, or `hurry` is set."""
+
     async def close(self) -> None: ...
 
     async def exposition(self) -> bytes:
         """Return all instruments in Prometheus' text format."""
 
 
-def create_app(service: Serving, certificate: Certificate | None = None) -> FastAPI:
-    """Return the application around a service that may be bound already; it keeps the certificate new."""
+def create_app(
+    service: Serving, certificate: Certificate | None = None, hurry: asyncio.Event | None = None
+) -> FastAPI:
+    """Return the application around a service that may be bound already; it keeps the certificate new.
+
+    With `hurry` the service drains when it is shut down, until that is set. Else it ends at once.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -69,6 +77,9 @@ def create_app(service: Serving, certificate: Certificate | None = None) -> Fast
             if renewing is not None:
                 renewing.cancel()
                 await asyncio.gather(renewing, return_exceptions=True)
+            if hurry is not None and service.settings.drain_seconds > 0 and not hurry.is_set():
+                # The port is free already.
+                await service.drain(hurry)
             await service.close()
 
     # FastAPI's interactive pages load scripts from a CDN, so they are not served: people have docs/.

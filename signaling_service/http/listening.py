@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import errno
+import logging
 import socket
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from shared.errors import P2PCameraError
 
+logger = logging.getLogger(__name__)
+
 BACKLOG = 128
 """Connections that wait for the event loop. It accepts so many at a time, or says as often that it cannot."""
+
+TRY_EVERY_S = 0.05
+Taken = TypeVar("Taken")
 
 ANY_IPV4, ANY_IPV6 = "0.0.0.0", "::"  # noqa: S104 (Only where the operator has chosen it.)
 
@@ -40,6 +48,23 @@ def listen(host: str, port: int) -> list[socket.socket]:
             one.close()
         raise PortNotTaken(f"cannot listen on {host}, port {port}: {_remedy(exc)}") from exc
     return made
+
+
+def patiently(take: Callable[[], Taken], until_s: float, *faults: type[Exception]) -> Taken:
+    """Return what `take` does, trying again after one of these faults until a time of the monotonic clock.
+
+    The last fault is raised. A service that drains frees its ports one after another.
+    """
+    said = ""
+    while True:
+        try:
+            return take()
+        except faults as exc:
+            if time.monotonic() >= until_s:
+                raise
+            if str(exc) != said:
+                logger.info("waiting: %s", said := str(exc))
+        time.sleep(TRY_EVERY_S)
 
 
 def _remedy(exc: OSError) -> str:

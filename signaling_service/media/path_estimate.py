@@ -40,6 +40,8 @@ FALL = 0.6
 """No more at once: where a host is late, little comes through, and the way is as wide as before."""
 UNDO_WITHIN_S = 0.12
 """No queue of ours is gone so soon after a fall, before less has come: somebody was late."""
+FULL_S = 0.1
+"""Three pictures: a key frame alone may fill a socket for a moment."""
 FEWEST_RECENT, SHORTEST_RECENT_S = 3, 0.05
 """Two pictures: one that is late is not a queue."""
 FIRST_GROWTH, FAST_GROWTH, SLOW_GROWTH = 2.5, 1.7, 1.1
@@ -117,6 +119,19 @@ class PathEstimate:
         while self._order and self._order[0] not in self._on_way:
             self._order.popleft()
         self._judge(now_s, most_bits_per_s)
+
+    def note_full(self, waited_s: float, now_s: float) -> bool:
+        """Note for how long this host's socket took nothing: the way is full, and no report has said so.
+
+        Returns whether the estimate has fallen.
+        """
+        if waited_s < FULL_S or (self._fell_s is not None and now_s - self._fell_s < FALL_EVERY_S):
+            return False
+        self._back_off(max(self.queue_s, waited_s), now_s)
+        # Where no queue is seen behind a socket that took nothing, the fall stays.
+        self._fell_for_queue = False
+        self.bits_per_s = max(self.bits_per_s, self._least)
+        return True
 
     def _arrived(self, sent_s: float, at_s: float, size_bytes: int) -> _Came:
         # Its own bits take longer on a narrower link, which is no queue.

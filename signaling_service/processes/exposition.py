@@ -10,9 +10,9 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 LABEL = "process"
 FRONT = "front"
-TABLE_OF_WORKERS = "p2pcamera_workers"
-"""The front's alone: each media process knows the same workers."""
-OF_THE_FRONT = (TABLE_OF_WORKERS, "p2pcamera_wire_errors", "p2pcamera_offers", "p2pcamera_build_info")
+FRONTS_ALONE = ("p2pcamera_workers", "p2pcamera_room")
+"""Each media process knows the same workers, and its own room, but not how many sessions all may have."""
+OF_THE_FRONT = (*FRONTS_ALONE, "p2pcamera_wire_errors", "p2pcamera_offers", "p2pcamera_build_info")
 OF_ONE_WORKER = ("p2pcamera_worker_", "p2pcamera_filter_memory_bytes")
 """Beginnings of names that only the front has."""
 
@@ -35,7 +35,7 @@ class _Merged(Collector):
                 _add(families, family, FRONT)
         for place, text in enumerate(self._processes):
             for family in _families(text):
-                if family.name != TABLE_OF_WORKERS:
+                if family.name not in FRONTS_ALONE:
                     _add(families, family, str(place))
         yield from families.values()
 

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import secrets
+import time
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -24,6 +26,7 @@ from shared.wire import SESSION_BYTES, StatusHeader
 from signaling_service.access.caller import Caller
 from signaling_service.config import Settings
 from signaling_service.cores import usable_cores
+from signaling_service.draining import kept
 from signaling_service.errors import (
     MediaProcessLost,
     NoMediaProcess,
@@ -48,6 +51,8 @@ from signaling_service.workers.collector import WorkerCollector
 from signaling_service.workers.results import ResultListener
 from signaling_service.workers.table import ServedFilter, Workers
 
+logger = logging.getLogger(__name__)
+
 OPEN_LIMIT_S = 15.0
 METRICS_LIMIT_S = 2.0
 MAX_COSTLY = 256
@@ -64,6 +69,7 @@ class DealtSessions:
         self._workers = workers
         self._metrics = metrics
         self._is_shutting_down = False
+        self._one_has_ended = asyncio.Event()
         self._places = Places(settings.max_connecting_per_address)
         self._costly: dict[bytes, None] = {}
         """Hashes of the last offers over which a process was lost."""
@@ -76,6 +82,14 @@ class DealtSessions:
             # The processes count what reaches them.
             self._metrics.offers.labels(exc.code).inc()
             raise
+
+    def room(self) -> int:
+        """Return how many more sessions would be taken now, by what each process has said last."""
+        if self._is_shutting_down:
+            return 0
+        room = sum(process.room for process in self._processes if process.is_ready)
+        limit = self._settings.max_sessions
+        return room if limit is None else max(0, min(room, limit - self._places.connected))
 
     async def open(self, offer: Offer, caller: Caller) -> Described:
         """Give the session to the least loaded process that takes it; to one that is silent last."""
@@ -130,6 +144,7 @@ class DealtSessions:
         """Take note that a media process has connected a session, or has ended it."""
         if what == "ended":
             self._places.leave(name)
+            self._one_has_ended.set()
             return
         self._places.note_connected(name)
         limit = self._settings.max_sessions
@@ -149,6 +164,12 @@ class DealtSessions:
 
     def refuse_from_now_on(self) -> None:
         self._is_shutting_down = True
+
+    async def have_ended(self) -> None:
+        """Return when no session is left."""
+        while not self._places.is_empty:
+            self._one_has_ended.clear()
+            await self._one_has_ended.wait()
 
     def _check_room(self) -> None:
         if self._is_shutting_down:
@@ -219,6 +240,7 @@ class Front:
             for place in range(settings.processes)
         ]
         self.sessions = DealtSessions(settings, self.processes, self.workers, self.metrics)
+        self.metrics.room.set_function(self.sessions.room)
         self._nursery = nursery
         self._running: list[asyncio.Task[None]] = []
 
@@ -227,11 +249,28 @@ class Front:
         self._listener.bind()
 
     async def open(self) -> None:
-        """Start the media processes; returns when each has started or failed once."""
+        """Start the media processes; returns when one serves, or each has failed once."""
         self._listener.start(asyncio.get_running_loop())
         running = [self.workers.run(), *(process.run() for process in self.processes)]
         self._running = [asyncio.create_task(work) for work in running]
-        await asyncio.gather(*(process.has_tried.wait() for process in self.processes))
+        # Pages that have lost their service wait for the first one: the others come while it serves.
+        tries = [asyncio.create_task(process.has_tried.wait()) for process in self.processes]
+        for tried in asyncio.as_completed(tries):
+            await tried
+            if any(process.is_ready for process in self.processes):
+                break
+        for task in tries:
+            task.cancel()
+
+    async def drain(self, hurry: asyncio.Event) -> None:
+        """As Service has it; the media processes hear of workers by their own sockets from now on."""
+        limit_s = self.settings.drain_seconds
+        self.sessions.refuse_from_now_on()
+        self._listener.close()
+        for process in self.processes:
+            process.drain(limit_s)
+        have_moved = await kept(self.sessions.have_ended(), time.monotonic() + limit_s, hurry)
+        logger.info("the service has drained" if have_moved else "sessions are left")
 
     async def close(self) -> None:
         """End the media processes and with them all sessions."""

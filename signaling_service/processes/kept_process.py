@@ -60,6 +60,7 @@ class KeptProcess:
         self._nursery = nursery
         self._on_ready = on_ready
         self._on_session = on_session
+        self._is_draining = False
         self.pid: int | None = None
         self._pipe: Pipe | None = None
         self._heard_s = 0.0
@@ -75,9 +76,9 @@ class KeptProcess:
         return time.monotonic() - self._heard_s > SILENT_S
 
     async def run(self) -> None:
-        """Keep a process alive until cancelled."""
+        """Keep a process alive until cancelled; one that drains is not started again."""
         failures = 0
-        while True:
+        while not self._is_draining:
             began_s = time.monotonic()
             try:
                 async with self._started() as (process, reading):
@@ -97,6 +98,12 @@ class KeptProcess:
     def tell_status(self, status: StatusHeader) -> None:
         if self._pipe is not None and self.is_ready:
             self._pipe.tell("status", pack_status(status))
+
+    def drain(self, limit_s: float) -> None:
+        """Have the process tell its pages to move, and free what a successor needs."""
+        self._is_draining = True
+        if self._pipe is not None and self.is_ready:
+            self._pipe.tell("drain", limit_s)
 
     def tell_given_up(self, session_id: str, *, is_full: bool) -> None:
         """Have the process end a session: there is no place for it, or a newer offer has its turn."""
@@ -135,6 +142,8 @@ class KeptProcess:
             except TimeoutError:
                 process.kill()
                 await process.wait()
+            finally:
+                process.close()
 
     async def _begin(self) -> None:
         assert self._pipe is not None

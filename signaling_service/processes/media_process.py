@@ -37,6 +37,7 @@ class MediaProcess:
     def __init__(self, front: socket.socket) -> None:
         self._pipe = Pipe(front, self._serve, self._on_notice)
         self._service: Service | None = None
+        self._draining: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Serve until the front is gone or SIGTERM comes; then end all sessions."""
@@ -49,6 +50,9 @@ class MediaProcess:
                 await serving
         finally:
             telling.cancel()
+            if self._draining is not None:
+                self._draining.cancel()
+                await asyncio.gather(self._draining, return_exceptions=True)
             if self._service is not None:
                 await self._service.close()
 
@@ -95,6 +99,10 @@ class MediaProcess:
             return
         if name == "status":
             self._service.workers.update(unpack_status(value))
+        elif name == "drain":
+            # The front decides when it is over: it closes the pipe.
+            draining = self._service.drain(asyncio.Event(), value)
+            self._draining = asyncio.get_running_loop().create_task(draining)
         else:
             assert name == "give_up"
             session_id, is_full = value

@@ -35,6 +35,10 @@ class Child:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
 
+    def close(self) -> None:
+        """Look after it no more; it goes on, if it has not ended."""
+        self._life.close()
+
     async def wait(self) -> None:
         """Return when the process has ended."""
         loop = asyncio.get_running_loop()
@@ -78,9 +82,13 @@ class Nursery:
         process may yet start: it ends when its pipe does.
         """
         own, its = socket.socketpair()
-        with its:
-            async with self._turn:
-                pid = await self._fork([end.fileno(), its.fileno()])
+        try:
+            with its:
+                async with self._turn:
+                    pid = await self._fork([end.fileno(), its.fileno()])
+        except BaseException:
+            own.close()
+            raise
         return Child(pid, own)
 
     def close(self) -> None:

@@ -59,6 +59,10 @@ class CallTransport(asyncio.DatagramTransport):
         """Give the protocol its transport; from then on it may send."""
         self.protocol.connection_made(self)
 
+    def leave_by(self, way: Way) -> None:
+        """Send by another way from now on."""
+        self._way = way
+
     def claims(self, address: Address) -> bool:
         """Tell whether an address that the page has proved is its own; see Owner."""
         return self._owner.claims(self, address)

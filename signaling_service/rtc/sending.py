@@ -102,13 +102,23 @@ class Sending:
         if self._sender._RTCRtpSender__encoder is None:
             self._sender._RTCRtpSender__encoder = codecs.get_encoder(codec)
         # The track gives its newest picture when it is asked: what waited for room would be an old one.
-        if self._leaving is not None and await self._leaving.room():
-            self._sender._send_keyframe()
+        if self._leaving is not None:
+            await self._wait_for_room(self._leaving)
         encoded = await self._next_encoded_frame(codec)
         if encoded is not None:
             self._encoded = encoded.timestamp if encoded.payloads else None
             self._on_encoded(time.monotonic() - self._begun_s)
         return encoded
+
+    async def _wait_for_room(self, leaving: Leaving) -> None:
+        since_s = time.monotonic()
+        if await leaving.room():
+            self._sender._send_keyframe()
+        if self._control is not None:
+            now_s = time.monotonic()
+            if self._control.estimate.note_full(now_s - since_s, now_s):
+                self._follow_estimate(now_s)
+                self._set_target()
 
     async def _repeat(self, sequence_number: int) -> None:
         packet = self._sender._RTCRtpSender__rtp_history.get(sequence_number % RTP_HISTORY_SIZE)
@@ -145,11 +155,14 @@ class Sending:
 
     def _take_report(self, arrivals: Arrivals, now_s: float) -> None:
         assert self._control is not None
-        estimate = self._control.estimate
-        estimate.note_report(arrivals, now_s, HEADROOM * self._rate.most)
+        self._control.estimate.note_report(arrivals, now_s, HEADROOM * self._rate.most)
+        self._follow_estimate(now_s)
+
+    def _follow_estimate(self, now_s: float) -> None:
+        assert self._control is not None
         encoder = self._sender._RTCRtpSender__encoder
         self._rate.note_estimate(
-            estimate.bits_per_s - self._repeats.bits_per_s(now_s),
+            self._control.estimate.bits_per_s - self._repeats.bits_per_s(now_s),
             now_s,
             is_stepped=isinstance(encoder, Vp8Encoder),
         )

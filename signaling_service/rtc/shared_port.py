@@ -13,7 +13,7 @@ proves that one by its next check, and its call goes on.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import aioice.ice
@@ -44,6 +44,11 @@ class SharedPort:
         """Return a call's transport at a local address; raises OSError."""
         return self._sockets.at(host).join(make())
 
+    def make_way(self) -> None:
+        """Free the port for a successor; calls go on, between addresses that are known."""
+        for shared in self._sockets:
+            shared.make_way()
+
     def close(self) -> None:
         self._sockets.close()
 
@@ -59,6 +64,8 @@ class SharedSocket:
         """By the addresses that pages have proved; arrivals.py bounds them for each call."""
         self._asked: dict[bytes, CallTransport] = {}
         """By the transactions that are open."""
+        self._kept: dict[Address, UdpSocket] = {}
+        """Sockets for one page each, when the port is given up."""
 
     def join(self, protocol: aioice.ice.StunProtocol) -> CallTransport:
         """Return the transport of one more call; raises OSError where its name is another's."""
@@ -72,8 +79,21 @@ class SharedSocket:
         transport.begin()
         return transport
 
+    def make_way(self) -> None:
+        """Keep what known pages send; all else that comes to the port is a successor's."""
+        if not self._own.is_open:
+            self._own.close()
+            return
+        self._kept = self._own.kept_for(self._pages)
+        way = _Kept(self._own.address, self._kept)
+        for transport in self._calls.values():
+            transport.leave_by(way)
+
     def close(self) -> None:
         self._own.close()
+        for one in self._kept.values():
+            one.close()
+        self._kept.clear()
 
     # What the calls' transports say (call_transport.Owner)
 
@@ -113,6 +133,27 @@ class SharedSocket:
             return
         if call is not None:
             call.protocol.datagram_received(data, address)
+
+
+class _Kept:
+    """The way of calls whose port is given up: to the pages that were known then (call_transport.Way)."""
+
+    def __init__(self, address: Address, kept: Mapping[Address, UdpSocket]) -> None:
+        self.address = address
+        self._kept = kept
+
+    def send(self, data: bytes, address: Address) -> None:
+        if (one := self._kept.get(address)) is not None:
+            one.send(data, address)
+
+    async def room(self, address: Address) -> bool:
+        return False
+
+    def is_full(self, address: Address) -> bool:
+        return False
+
+    def drop_pictures(self, address: Address) -> bool:
+        return False
 
 
 class _Transactions(dict[bytes, Any]):

@@ -14,10 +14,9 @@ ASK_AFTER_S = 2.5
 """A page with a muted camera has little to say, and is asked before it is given up."""
 RETRANSMISSIONS = 2
 """At 0, 0.5 and 1.5 s: one datagram that is lost on the way ends no session."""
-
-
-STOOD_STILL_S = 0.5
-"""A longer pause of this process says nothing of pages: what they sent meanwhile is still to be read."""
+LATE_S = 0.02
+"""Who wakes later than that has stood still: what pages sent meanwhile is still to be read."""
+READING_S = 0.05
 
 
 class Silence:
@@ -25,7 +24,9 @@ class Silence:
 
     def __init__(self, pc: RTCPeerConnection) -> None:
         self._connections = ice_connections(pc)
-        self._awake_since_s = 0.0
+        self._heard_s = 0.0
+        self._stood_still_s = 0.0
+        """For how long this process did, since it heard the page last: that says nothing of the page."""
 
     async def lasts(self, limit_s: float) -> None:
         """Return once nothing has come for so long, not even an answer to a consent check (RFC 7675).
@@ -44,14 +45,18 @@ class Silence:
                     task.cancel()
 
     def _so_far_s(self) -> float:
-        return time.monotonic() - max(self._awake_since_s, *map(heard_s, self._connections))
+        last_s = max(map(heard_s, self._connections))
+        if last_s != self._heard_s:
+            self._heard_s, self._stood_still_s = last_s, 0.0
+        return time.monotonic() - last_s - self._stood_still_s
 
     async def _wait(self, for_s: float) -> None:
         began_s = time.monotonic()
         await asyncio.sleep(for_s)
-        now_s = time.monotonic()
-        if now_s - began_s - for_s > STOOD_STILL_S:
-            self._awake_since_s = now_s
+        late_s = time.monotonic() - began_s - for_s
+        if late_s > LATE_S:
+            self._stood_still_s += late_s
+            await asyncio.sleep(READING_S)
 
 
 async def _ask(connection: Connection) -> None:

@@ -79,6 +79,11 @@ class TcpPort:
             made.append(protocol.local_candidate)
         return made
 
+    def make_way(self) -> None:
+        """Free the port for a successor; connections that are there go on."""
+        for listener in self._listeners:
+            listener.close()
+
     def close(self) -> None:
         self._listeners.close()
         self._strangers.close()

@@ -11,7 +11,8 @@ import asyncio
 import errno
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 
 READS_A_TURN = 128
@@ -37,14 +38,24 @@ Take = Callable[[bytes, Address], None]
 class UdpSocket:
     """Bound from the beginning; event loop only. `open` before it is used, `close` in the end."""
 
-    def __init__(self, host: str, port: int) -> None:
-        """Bind to an address of this host; port 0 is any. Raises OSError."""
+    def __init__(self, host: str, port: int, page: Address | None = None) -> None:
+        """Bind to an address of this host; port 0 is any. Raises OSError.
+
+        With a page only what comes from there is this socket's (`make_way`).
+        """
         self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         try:
             self._socket.setblocking(False)
             for option, size_bytes in BUFFERS_BYTES.items():
                 self._socket.setsockopt(socket.SOL_SOCKET, option, size_bytes)
+            if port:
+                # One that its holder has given up can be taken by the same user. Any other is refused.
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             self._socket.bind((host, port))
+            if page is None:
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
+            else:
+                self._socket.connect(page)
         except OSError:
             self._socket.close()
             raise
@@ -85,6 +96,24 @@ class UdpSocket:
     def drop_pictures(self, address: Address) -> bool:
         """Drop nothing: what is sent in a turn leaves at its end, or never."""
         return False
+
+    def kept_for(self, pages: Iterable[Address]) -> dict[Address, UdpSocket]:
+        """Close this socket, so that another process can take its port; return one for each of these pages.
+
+        The system gives a datagram to the socket that is connected to its sender, before any other.
+        """
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        kept: dict[Address, UdpSocket] = {}
+        for page in pages:
+            with suppress(OSError):
+                kept[page] = UdpSocket(*self.address, page)
+        if self._take is not None:
+            for one in kept.values():
+                one.open(self._take)
+            # What came before they were there.
+            self._read()
+        self.close()
+        return kept
 
     def close(self) -> None:
         """Send what waits, and free the port; safe to call twice."""

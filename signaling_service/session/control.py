@@ -55,6 +55,7 @@ class Control:
         self._told_error_s: dict[str, float] = {}
         self._is_attached = asyncio.Event()
         self._is_other_picture = asyncio.Event()
+        self._drains_until_s: float | None = None
 
     def attach(self, channel: RTCDataChannel) -> None:
         """Take a channel that the page has opened; `ping` is answered on any, the rest on `control`."""
@@ -109,6 +110,11 @@ class Control:
 
     def tell_showing(self) -> None:
         """Say at once what the returned picture is now."""
+        self._is_other_picture.set()
+
+    def tell_draining(self, until_s: float) -> None:
+        """Say at once, and with all statistics from now on, that the page should move; monotonic clock."""
+        self._drains_until_s = until_s
         self._is_other_picture.set()
 
     def _on_text(self, channel: RTCDataChannel, text: str) -> None:
@@ -166,6 +172,7 @@ class Control:
                     "private": wish.is_private,
                     "trouble": wish.trouble,
                     **self._audience(),
+                    **self._draining(),
                     **figures,
                     "state": self._statistics.state,
                 }
@@ -174,6 +181,11 @@ class Control:
     def _audience(self) -> dict[str, Any]:
         publication = self._publication
         return {"publish": publication.name, "viewers": publication.viewers} if publication.name else {}
+
+    def _draining(self) -> dict[str, Any]:
+        if self._drains_until_s is None:
+            return {}
+        return {"draining_s": round(max(0.0, self._drains_until_s - time.monotonic()), 1)}
 
     async def _until(self, due_s: float, event: asyncio.Event | None) -> None:
         left_s = max(0.0, due_s - time.monotonic())

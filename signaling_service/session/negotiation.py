@@ -86,7 +86,7 @@ class Negotiation(Answering):
             encode_in(video.sender, self._terms.encoders)
         Arriving(video.receiver.transport, control).take_over()
         used = [video]
-        self._publication.follow_picture(video.receiver, reception.buffer.rtp_timestamp_of)
+        self._publication.follow_picture(video.receiver, self.camera_timestamp_of)
         if self._takes_sound:
             used += self._take_sound()
         return used

@@ -39,6 +39,10 @@ class Places:
     def connected(self) -> int:
         return sum(place.is_connected for place in self._places.values())
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._places
+
     def owner(self, name: str) -> str | None:
         """Return the subject that has opened a session; None for one that is not here."""
         place = self._places.get(name)

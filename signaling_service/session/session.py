@@ -154,6 +154,14 @@ class Session:
         """Add trickled candidates, or restart ICE; see Answering.add_candidates."""
         return await self._negotiation.add_candidates(fragment, tags)
 
+    def drain(self, until_s: float) -> None:
+        """Tell the page to move to another service, and have results come to where the listener has stepped.
+
+        `until_s`: when the session ends otherwise; monotonic clock.
+        """
+        self._lane.reply_to = self._around.listener.reply_to
+        self._control.tell_draining(until_s)
+
     def end(self, reason: str) -> None:
         """Begin to close for this reason; only the first one counts."""
         if self._closing is None:

@@ -103,6 +103,7 @@ class LocalSessions:
         """Names, and whose they were."""
         self._viewers = Viewers(around, limits.max_connecting_per_address)
         self._is_shutting_down = False
+        self._one_has_ended = asyncio.Event()
 
     async def open(self, offer: Offer, caller: Caller, id_: bytes | None = None) -> Described:
         """As SessionHost has it; the front chooses the ids of what it deals to its processes."""
@@ -153,6 +154,18 @@ class LocalSessions:
             session.refuse(error)
         elif session is not None:
             session.end("newer offer")
+
+    def drain(self, until_s: float) -> None:
+        """Refuse new sessions, and tell the pages of all others to move; monotonic clock."""
+        self._is_shutting_down = True
+        for session in self._sessions.values():
+            session.drain(until_s)
+
+    async def have_ended(self) -> None:
+        """Return when no session is left."""
+        while self._sessions:
+            self._one_has_ended.clear()
+            await self._one_has_ended.wait()
 
     async def close_all(self) -> None:
         """Refuse new sessions and end all; returns when they are freed."""
@@ -251,4 +264,5 @@ class LocalSessions:
         self._ended.append((session.name, self._places.owner(session.name) or ""))
         self._places.leave(session.name)
         self._around.metrics.sessions.set(len(self._sessions))
+        self._one_has_ended.set()
         self._on_session("ended", session.name)

@@ -51,7 +51,7 @@ class Publication:
         self.is_closed = False
         self._stream: Carrier | None = None
         self._clock = SenderClock(CLOCK_RATE)
-        self._rtp_timestamp: Callable[[int], int | None] = lambda pts: None
+        self._camera_timestamp_of: Callable[[int], int | None] = lambda pts: None
         self._delay = Delay()
         self._sound: Sound | None = None
 
@@ -80,7 +80,7 @@ class Publication:
     def show(self, frame: av.VideoFrame) -> None:
         """Take the picture that the session returns now."""
         if self._stream is not None:
-            self._stream.show(self, frame, self._clock.ntp(self._rtp_timestamp(frame.pts or 0)))
+            self._stream.show(self, frame, self._clock.ntp(self._camera_timestamp_of(frame.pts or 0)))
 
     def cut(self) -> None:
         """Send nothing any more of what was shown before: the session's choice hides it from now on."""
@@ -91,10 +91,12 @@ class Publication:
         """Take note of how long a picture took from the camera to here."""
         self._delay.note(latency_s)
 
-    def follow_picture(self, receiver: RTCRtpReceiver, rtp_timestamp: Callable[[int], int | None]) -> None:
-        """Read the clock of the camera's section; `rtp_timestamp` tells that of a frame by its pts."""
+    def follow_picture(
+        self, receiver: RTCRtpReceiver, camera_timestamp_of: Callable[[int], int | None]
+    ) -> None:
+        """Read the clock of the camera's section; a frame's packets have another time than its pts."""
         of: Any = receiver
-        self._rtp_timestamp = rtp_timestamp
+        self._camera_timestamp_of = camera_timestamp_of
         handle = of._handle_rtcp_packet
 
         async def handle_rtcp_packet(packet: AnyRtcpPacket) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 import zmq
 
 from shared import binding, endpoints, sockets
 from shared.binding import Binding
+from shared.endpoints import Endpoint
 from shared.errors import BindError, P2PCameraError, WireError
 from shared.gate import Gate
 from shared.link_keys import LinkKeys
@@ -25,6 +28,8 @@ logger = logging.getLogger(__name__)
 MOST_AT_ONCE = 256
 """Messages taken before the loop's other work has its turn: four times what may wait in the socket."""
 NO_PLANES = memoryview(b"")
+ASIDE_PORTS = 100
+"""So many behind the first port a service takes results that has made way for its successor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,7 @@ class ResultListener:
         self._sinks: dict[bytes, Callable[[Result], None]] = {}
         self._results: zmq.Socket[bytes] | None = None
         self._binding: Binding | None = None
+        self._aside: Binding | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._descriptor = -1
 
@@ -105,9 +111,36 @@ class ResultListener:
             self._results.close()
             self._results = None
         self._gate.close()
-        if self._binding is not None:
-            self._binding.release()
-            self._binding = None
+        for one in (self._binding, self._aside):
+            if one is not None:
+                one.release()
+        self._binding = self._aside = None
+
+    def step_aside(self) -> None:
+        """Take results at a second endpoint too; raises ResultsNotBound.
+
+        Workers connect to it when they see a frame that names it (`reply_to`).
+        """
+        assert self._results is not None
+        wanted = str(aside(endpoints.parse(self._bind)))
+        try:
+            self._aside = binding.bind(self._results, wanted)
+        except BindError as exc:
+            raise ResultsNotBound(f"results: {exc}") from exc
+        self.reply_to = _reachable(wanted, self._aside.endpoint)
+
+    def make_way(self) -> bool:
+        """Free the first endpoint for a successor; no where no worker has come to the second one."""
+        assert self._results is not None
+        assert self._binding is not None
+        if self._aside is None or not self._senders.come_again:
+            return False
+        self._results.unbind(self._binding.endpoint)
+        self._binding.release()
+        self._binding, self._aside = self._aside, None
+        self._senders.begin_anew()
+        self._drain_soon()
+        return True
 
     def subscribe(self, session: bytes, sink: Callable[[Result], None]) -> None:
         """Deliver results of `session` to `sink`."""
@@ -175,6 +208,15 @@ class ResultListener:
         if header.session != topic:
             raise WireError("malformed", "topic and session differ")
         return Result(header, planes)
+
+
+def aside(results: Endpoint) -> Endpoint:
+    """Return where a service takes results that makes way: in the same folder, or on the same host."""
+    if results.transport == "ipc":
+        path = PurePosixPath(results.host)
+        # Services in several containers share the folder, and may have the same process id.
+        return replace(results, host=str(path.with_name(f"{path.stem}-{secrets.token_hex(3)}{path.suffix}")))
+    return replace(results, port=0 if results.is_loopback_only else results.port + ASIDE_PORTS)
 
 
 def _put_newer(newest: dict[bytes, Result], result: Result) -> Result | None:

@@ -59,12 +59,17 @@ class Senders:
         self._holders: dict[str, _Holder] = {}
         self._worker_of: dict[str, str] = {}
         self._hosts: dict[str, _Host] = {}
+        self._past: frozenset[str] = frozenset()
+        self.come_again: set[str] = set()
+        """Workers that have spoken on a second connection while their first one held their name."""
         self._looking_up: set[asyncio.Task[None]] = set()
 
     def why_refused(self, status: StatusHeader, peer: Peer, now_s: float) -> str | None:
         """Return why this status is not to be believed, None where it is. `now_s`: monotonic clock."""
         if not self._is_at(status.frames_endpoint, peer, now_s):
             return "frames_endpoint"
+        if peer.connection in self._past:
+            return "foreign_worker"
         holder = self._holders.get(status.worker)
         if holder is None or now_s - holder.heard_s > SILENT_S:
             if self._worker_of.get(peer.connection, status.worker) != status.worker:
@@ -76,10 +81,19 @@ class Senders:
             self._holders[status.worker] = _Holder(peer.connection, now_s)
             self._worker_of[peer.connection] = status.worker
         elif holder.connection != peer.connection:
+            if peer.connection not in self._worker_of:
+                self.come_again.add(status.worker)
             return "foreign_worker"
         else:
             holder.heard_s = now_s
         return None
+
+    def begin_anew(self) -> None:
+        """Believe no connection any more that has spoken so far: their endpoint is another service's."""
+        self._past = frozenset(self._worker_of)
+        self._holders.clear()
+        self._worker_of.clear()
+        self.come_again.clear()
 
     def _forget_silent(self, now_s: float) -> None:
         for worker, holder in list(self._holders.items()):

@@ -77,6 +77,7 @@ export class CameraSession {
       outage: () => this.#choices.outage,
       message: (message) => this.#receive(message),
       data: (text) => this.#data.receive(text),
+      isWanted: (link) => this.#choices.isWanted(link),
       opened: (link) => {
         this.#choices.noteOpened(link);
         if (this.#listensForData) link.listenForData?.();

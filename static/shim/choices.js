@@ -50,6 +50,11 @@ export class Choices {
     return this.#settings.params === params;
   }
 
+  /** @param {Pick<Connection, 'asked'>} link @returns {boolean} whether it was opened for what is wanted now */
+  isWanted({ asked }) {
+    return asked?.filter === this.#settings.filter && asked.params === this.#settings.params;
+  }
+
   /**
    * @param {string | string[]} filter @param {object} params
    * @returns {() => void} what returns to the choice before, where the server refuses this one

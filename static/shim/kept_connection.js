@@ -4,6 +4,7 @@
 
 import { Fault } from "./fault.js";
 import { newLink } from "./link.js";
+import { pause } from "./pause.js";
 import { pauseAskedFor } from "./reconnect_policy.js";
 import { Reconnection } from "./reconnection.js";
 import { Watch } from "./watch.js";
@@ -18,12 +19,15 @@ import { Watch } from "./watch.js";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const RECONNECT_TIMEOUT_MS = 5_000;
+/** When a call has moved, its old connection waits so long for the first frame of the new one. */
+const SWAP_TIMEOUT_MS = 2_000;
 /** With less time left, another attempt is of no use. */
 const SHORTEST_ATTEMPT_MS = 1_000;
 
 /**
- * The session that is kept connected. `opened` is called before `changed` tells of the new state. `takeBack`
- * gives up a choice that was refused in an outage, where there is one. `refused` and `gone` end the session:
+ * The session that is kept connected. `opened` is called before `changed` tells of the new state. `isWanted`
+ * tells whether a link was opened for what is wanted now. `takeBack` gives up a choice that was refused in an
+ * outage, where there is one. `refused` and `gone` end the session:
  * the server refuses it, or the page's track has ended with its connection.
  * @typedef {object} Subscriber
  * @property {Publication} publication
@@ -31,6 +35,7 @@ const SHORTEST_ATTEMPT_MS = 1_000;
  * @property {() => 'closed' | 'open'} outage
  * @property {(message: any) => void} message
  * @property {(text: unknown) => void} data
+ * @property {(link: Connection) => boolean} isWanted
  * @property {(link: Connection) => void} opened
  * @property {() => void} changed
  * @property {() => boolean} takeBack
@@ -49,6 +54,10 @@ export class KeptConnection {
   #fault = null;
   /** The newest one. @type {Connection | null} */
   #link = null;
+  /** The one that is to take its place, while it opens. @type {Connection | null} */
+  #beside = null;
+  /** The newest one whose server drains. @type {Connection | null} */
+  #leaving = null;
   /** @type {Picture | null} */
   #picture = null;
   /** @type {Watch | null} */
@@ -159,6 +168,7 @@ export class KeptConnection {
     this.#isClosed = true;
     this.#watch?.stop();
     this.#link?.close(reason);
+    this.#beside?.close(reason);
     this.#reconnection?.wake();
     this.#endPause();
     this.#settleWaiting(reason);
@@ -171,14 +181,8 @@ export class KeptConnection {
    * @throws {Fault}
    */
   async #connect(picture, iceServers, timeout_ms) {
-    const link = newLink(this.#settings, {
-      track: (track) => picture.show(track),
-      data: this.#on.data,
-      message: this.#on.message,
-      loss: () => this.#lose(link, picture),
-      publication: this.#on.publication,
-      isReconnection: this.#state === "reconnecting",
-    });
+    const isReconnection = this.#state === "reconnecting";
+    const link = this.#newLink(picture, (track) => picture.show(track), isReconnection);
     this.#link = link;
     await link.open(this.#on.camera(), iceServers, timeout_ms);
     this.#sendBy(link);
@@ -186,6 +190,85 @@ export class KeptConnection {
     this.#on.opened(link);
     this.#state = "live";
     this.#on.changed();
+  }
+
+  /**
+   * @param {Picture} picture
+   * @param {(track: MediaStreamTrack) => void} track
+   * @param {boolean} isReconnection
+   * @returns {Connection}
+   */
+  #newLink(picture, track, isReconnection) {
+    const link = newLink(this.#settings, {
+      track,
+      data: (text) => {
+        if (link === this.#link) this.#on.data(text);
+      },
+      message: (message) => {
+        if (link !== this.#link) return;
+        if (message.type === "stats" && message.draining_s !== undefined) this.#leave(link, picture);
+        this.#on.message(message);
+      },
+      loss: () => this.#lose(link, picture),
+      publication: this.#on.publication,
+      isReconnection,
+    });
+    return link;
+  }
+
+  /**
+   * Moves the call to another server, or to the successor of its own, which still keeps it for a while.
+   * @param {Connection} old @param {Picture} picture
+   */
+  #leave(old, picture) {
+    if (old === this.#leaving || this.#state !== "live" || !picture.outlivesItsConnection) return;
+    this.#leaving = old;
+    // It may have expired in the call, which it does not end.
+    this.#settings.token?.forget();
+    this.#reconnection = new Reconnection({
+      areWanted: () => this.#isStillAt(old),
+      connect: () => this.#move(old, picture),
+      failed: () => {},
+      takeBack: () => false,
+      // The old connection ends with its server, and that is an outage like any other.
+      refused: () => {},
+    });
+    this.#reconnection.run();
+  }
+
+  /** @param {Connection} old */
+  #isStillAt(old) {
+    return old === this.#link && this.#state === "live" && !this.#isClosed;
+  }
+
+  /**
+   * Opens a connection beside the old one, and takes it once it has a picture.
+   * @param {Connection} old @param {Picture} picture @throws {Fault}
+   */
+  async #move(old, picture) {
+    /** @type {MediaStreamTrack[]} */
+    const tracks = [];
+    const link = this.#newLink(picture, (track) => tracks.push(track), true);
+    this.#beside = link;
+    try {
+      await link.open(this.#on.camera(), this.#signaling.iceServersOrFault(), RECONNECT_TIMEOUT_MS);
+    } finally {
+      this.#beside = null;
+    }
+    const moved = new Fault("connection_lost", "the call has moved to another connection");
+    // What has been chosen since the offer is in the next one, so nothing older is ever shown.
+    if (!this.#isStillAt(old) || !this.#on.isWanted(link)) {
+      link.close(moved);
+      throw moved;
+    }
+    this.#link = link;
+    const swapped = new Promise((resolve) => picture.show(tracks[0], () => resolve(undefined)));
+    this.#sendBy(link);
+    link.control?.changeOutage(this.#on.outage()).catch(() => {});
+    this.#on.opened(link);
+    this.#on.changed();
+    await Promise.race([swapped, pause(SWAP_TIMEOUT_MS)]);
+    old.close(moved);
   }
 
   /** @param {Connection | null} link */

@@ -19,6 +19,8 @@ const FLUSH_MS = 500;
 export class Picture {
   #surface = newSurface();
   #endFiltered = () => {};
+  /** Ends the feed of the connection before, which shows until the newest one has a frame. */
+  #endOlder = () => {};
   /** @type {(() => void) | null} */
   #endRaw = null;
   #filteredAt_ms = performance.now();
@@ -70,12 +72,24 @@ export class Picture {
     return now_ms - this.#filteredAt_ms;
   }
 
-  /** @param {MediaStreamTrack} filtered of a new connection */
-  show(filtered) {
-    this.#endFiltered();
+  /**
+   * Shows a new connection's frames. Those of the connection before show until the first of them comes.
+   * @param {MediaStreamTrack} filtered of a new connection
+   * @param {() => void} [onFirst] called with its first frame
+   */
+  show(filtered, onFirst = () => {}) {
+    this.#endOlder();
+    this.#endOlder = this.#endFiltered;
     // A new connection numbers its frames anew, and all of them show what it was opened for.
+    if (this.#gate) this.#endOlder();
     this.#openGate();
+    let isFirst = true;
     this.#endFiltered = this.#surface.feed(filtered, (rtpTimestamp) => {
+      if (isFirst) {
+        isFirst = false;
+        this.#endOlder();
+        onFirst();
+      }
       this.#filteredAt_ms = performance.now();
       this.#tellsTimestamps = rtpTimestamp !== undefined;
       if (this.#isHeld) {
@@ -98,6 +112,7 @@ export class Picture {
    * @param {number | null} first RTP timestamp of that frame, null where it is unknown
    */
   async showFrom(first) {
+    this.#endOlder();
     if (first === null || !this.#tellsTimestamps) return pause(FLUSH_MS);
     this.#openGate();
     let isOpen = false;
@@ -162,6 +177,7 @@ export class Picture {
   }
 
   close() {
+    this.#endOlder();
     this.#endFiltered();
     this.#openGate();
     this.hideRaw();

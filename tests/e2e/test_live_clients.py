@@ -40,15 +40,8 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> str:
     made = tmp_path_factory.mktemp("clients") / "clients.js"
     esbuild = MODULES / ".bin" / "esbuild"
     source = PAGES / "live_clients.mjs"
-    command = [
-        esbuild,
-        source,
-        "--bundle",
-        "--log-level=error",
-        "--define:global=window",
-        f"--outfile={made}",
-    ]
-    subprocess.run(command, check=True, cwd=ROOT)
+    command = [str(esbuild), str(source), "--bundle", "--log-level=error", "--define:global=window"]
+    subprocess.run([*command, f"--outfile={made}"], check=True, cwd=ROOT)
     return made.read_text()
 
 
@@ -66,7 +59,7 @@ async def page_of(browser: Browser, site: tuple[Path, str], clients: str) -> Asy
 
 async def is_inverted(page: Page) -> bool:
     colour = await page.evaluate(LEVEL)
-    return colour is not None and colour[0] < 90 and colour[2] > 180
+    return bool(colour) and colour[0] < 90 and colour[2] > 180
 
 
 async def flows(page: Page) -> None:
@@ -97,7 +90,7 @@ async def test_whip_whep_publishes_watches_and_restarts_ice(
 
             async def has_restarted(page: Page = page, former: dict[str, Any] = former) -> bool:
                 now = await page.evaluate("state()")
-                return now["selected"] != former["selected"] and now["connection"] == "connected"
+                return bool(now["selected"] != former["selected"] and now["connection"] == "connected")
 
             await eventually(has_restarted, 20, "media takes a pair of the new checks")
             await flows(page)

@@ -60,7 +60,7 @@ async def test_ctrl_c_ends_both_services_within_three_seconds_in_the_middle_of_a
             url = f"https://127.0.0.1:{port}"
             async with httpx.AsyncClient(base_url=url, trust_env=False, verify=False) as http:
                 await eventually(
-                    lambda: "p2pcamera is ready" in launcher.output(), 3 * START_S, "both are ready"
+                    lambda: "p2pcamera is ready" in launcher.output(), 2 * START_S, "both are ready"
                 )
                 assert (await http.get("/filters")).status_code == 401
                 key_file, key = made_key(Path(folder))

@@ -64,6 +64,7 @@ async def shows_a_filtered_camera(services: Services, browser: Browser, folder: 
                 await page.wait_for_function("p2pcamera.sessions[0]?.filters.join() === 'invert'")
 
 
+@pytest.mark.slow
 async def test_a_script_tag(services: Services, browser: Browser, tmp_path: Path) -> None:
     text = (EXAMPLES / "script-tag" / "index.html").read_text()
     assert "http://localhost:7860/p2pcamera.js" in text

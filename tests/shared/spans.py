@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -38,10 +38,11 @@ def lasts_ns(span: ReadableSpan) -> int:
     return span.end_time - span.start_time
 
 
-def told(span: ReadableSpan, name: str) -> object:
+def told(span: ReadableSpan, name: str) -> Any:
     return (span.attributes or {}).get(f"p2pcamera.{name}")
 
 
-def parent(span: ReadableSpan) -> int | None:
+def parent(span: ReadableSpan) -> int:
     """Return the id of the span that this one is a child of."""
-    return span.parent.span_id if span.parent else None
+    """0, which no span has, where it has none."""
+    return span.parent.span_id if span.parent else 0

@@ -28,7 +28,8 @@ each_version = pytest.mark.parametrize("stored", FOLDERS, ids=lambda path: path.
 
 def fields(message: bytes) -> dict[str, Any]:
     (length,) = struct.unpack(">I", message[:4])
-    return msgpack.unpackb(message[4 : 4 + length])
+    found: dict[str, Any] = msgpack.unpackb(message[4 : 4 + length])
+    return found
 
 
 def test_there_are_stored_messages() -> None:

@@ -133,7 +133,14 @@ def test_a_frame_may_name_its_trace_and_one_that_is_not_traced_has_no_such_field
     context = bytes(range(TRACE_BYTES))
     assert unpack_frame(pack_frame(replace(FRAME, trace=context), PLANES))[0].trace == context
     assert "trace" not in header_of(pack_frame(FRAME, PLANES))[0]
-    for wrong in (context[1:], context * 2, bytes(24), bytes(16) + context[:8], context[:16] + bytes(8), "x"):
+    wrongs: list[Any] = [
+        context[1:],
+        context * 2,
+        bytes(24),
+        bytes(16) + context[:8],
+        context[:16] + bytes(8),
+    ]
+    for wrong in (*wrongs, "x"):
         with pytest.raises(WireError, match="trace"):
             unpack_frame(pack_frame(replace(FRAME, trace=wrong), PLANES))
 

@@ -60,6 +60,8 @@ def test_packets_without_a_time_stay_as_they_are():
 
 def test_a_packet_with_a_time_of_showing_alone_is_moved_as_the_others():
     # As Matroska's first ones, where pictures are reordered.
+    first: Any
+    then: Any
     first, then = (
         SimpleNamespace(time_base=BASE, dts=dts, pts=pts, duration=4, stream=SimpleNamespace(index=0))
         for dts, pts in ((None, 300), (304, 304))

@@ -21,7 +21,7 @@ class Fragile(base.Filter):
 
     name = "fragile"
     title = "Fragile"
-    Settings = RecordedSettings
+    Settings: ClassVar[type[base.Settings]] = RecordedSettings
     tried: ClassVar[list[tuple[str, bool]]]
 
     def load(self, device: torch.device) -> None:
@@ -34,7 +34,7 @@ class Fragile(base.Filter):
 class OwnFragile(Fragile):
     """One with a network of the project."""
 
-    Settings = OwnSettings
+    Settings: ClassVar[Any] = OwnSettings
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,8 @@ def clock(monkeypatch):
 
 
 def test_a_job_that_says_nothing_is_left_to_its_thread(clock, capfd, caplog):
-    said, go, ended = threading.Event(), threading.Event(), []
+    said, go = threading.Event(), threading.Event()
+    ended: list[bool] = []
 
     def work() -> None:
         with shift.working():

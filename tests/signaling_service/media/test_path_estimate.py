@@ -185,3 +185,16 @@ def test_a_page_that_lies_fills_no_memory_and_breaks_nothing() -> None:
             )
     assert len(estimate._came) <= 4096
     assert LEAST <= estimate.bits_per_s <= MOST
+
+
+def test_a_socket_that_takes_nothing_lowers_the_estimate_before_any_report() -> None:
+    session = Session()
+    session.runs(Link(20e6), 3)
+    before = session.estimate.bits_per_s
+    assert not session.estimate.note_full(0.05, 3.0)
+    assert session.estimate.bits_per_s == before
+    assert session.estimate.note_full(0.2, 3.0)
+    assert LEAST <= session.estimate.bits_per_s < 0.6 * before
+    # The next pictures wait behind the same stop.
+    assert not session.estimate.note_full(0.2, 3.1)
+    assert session.runs(Link(20e6), 5)[-1].sent_bits_per_s == MOST

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import re
 import signal
 import tempfile
 import time
@@ -59,6 +60,7 @@ async def front_of_two(results: str, **settings: Any) -> AsyncIterator[tuple[Fro
     ):
         with WireWorker(results):
             await until(lambda: bool(front.workers.live()))
+            await until(lambda: all(process.is_ready for process in front.processes), 30)
             yield front, http
 
 
@@ -126,6 +128,9 @@ async def test_the_limit_holds_for_all_processes_together(fronted: tuple[Front, 
         assert refused.headers["retry-after"]
         assert 'offers_total{outcome="full",process="front"} 1.0' in (await http.get("/metrics")).text
         assert (await http.get("/readyz")).status_code == 503
+        assert re.findall(r"^p2pcamera_room.*", (await http.get("/metrics")).text, re.M) == [
+            'p2pcamera_room{process="front"} 0.0'
+        ]
         await late.begin(answers[1])
         assert (await late.has_heard("error"))["error"]["code"] == "full"
         await until(lambda: sum(dealt(front)) == 4)
@@ -315,6 +320,38 @@ async def test_a_front_that_stood_still_kills_no_process_for_it(
     assert "hangs" not in caplog.text
 
 
+class Starting:
+    """A media process that serves, or has failed once, when it is told so."""
+
+    def __init__(self) -> None:
+        self.has_tried = asyncio.Event()
+        self.is_ready = False
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+    def tries(self, *, serves: bool) -> None:
+        self.is_ready = serves
+        self.has_tried.set()
+
+
+async def test_the_front_opens_when_one_process_serves_or_all_have_failed(results: str) -> None:
+    for serves in (True, False):
+        front = Front(Settings(results_bind=results, processes=3), Nursery())
+        processes = [Starting() for _ in range(3)]
+        front.processes[:] = processes  # type: ignore[assignment]
+        opening = asyncio.create_task(front.open())
+        processes[1].tries(serves=False)
+        _, waiting = await asyncio.wait([opening], timeout=0.05)
+        assert waiting
+        processes[2].tries(serves=serves)
+        if not serves:
+            processes[0].tries(serves=False)
+        async with asyncio.timeout(10):
+            await opening
+        await front.close()
+
+
 class Losing:
     """A media process that is lost over whatever it is asked."""
 
@@ -330,9 +367,23 @@ class Losing:
         raise MediaProcessLost
 
 
-def dealing(processes: list[Losing]) -> DealtSessions:
+def dealing(processes: list[Losing], **settings: Any) -> DealtSessions:
     metrics = Metrics()
-    return DealtSessions(Settings(), processes, Workers(metrics), metrics)  # type: ignore[arg-type]
+    return DealtSessions(Settings(**settings), processes, Workers(metrics), metrics)  # type: ignore[arg-type]
+
+
+async def test_there_is_room_for_what_the_processes_take_and_the_limit_of_all_allows() -> None:
+    processes = [Losing(place) for place in range(3)]
+    for process in processes:
+        process.room = 5
+    processes[2].is_ready = False
+    assert dealing(processes).room() == 10
+    assert dealing(processes, max_sessions=4).room() == 4
+    processes[0].room = processes[1].room = 1
+    assert dealing(processes, max_sessions=4).room() == 2
+    sessions = dealing(processes)
+    sessions.refuse_from_now_on()
+    assert sessions.room() == 0
 
 
 async def test_where_every_process_has_said_that_it_is_full_none_is_asked() -> None:

@@ -1,8 +1,54 @@
 from __future__ import annotations
 
+import gc
+import socket
+from collections.abc import Iterator
+
+import psutil
 import pytest
 
-from signaling_service.processes.kept_process import own_endpoint
+from signaling_service.config import Settings
+from signaling_service.errors import SignalingError
+from signaling_service.processes.kept_process import KeptProcess, own_endpoint
+from signaling_service.processes.nursery import Child, Nursery
+
+
+class Ended(Nursery):
+    """Its processes have ended as soon as they are made."""
+
+    async def start(self, end: socket.socket) -> Child:
+        own, its = socket.socketpair()
+        its.close()
+        return Child(0, own)
+
+
+class Refusing(Nursery):
+    """None can be forked."""
+
+    async def _fork(self, descriptors: list[int]) -> int:
+        raise OSError("no more processes")
+
+
+@pytest.fixture
+def _no_collection() -> Iterator[None]:
+    """Without it the collector closes, some time later, what nobody has closed."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("_no_collection")
+@pytest.mark.parametrize("nursery", [Ended, Refusing])
+async def test_a_process_that_ended_or_never_began_leaves_no_socket(nursery: type[Nursery]) -> None:
+    made = nursery()
+    kept = KeptProcess(0, 1.0, Settings(), made, lambda _: None, lambda _, __: None)
+    before = psutil.Process().num_fds()
+    # What was raised is kept, and with it all that its frames hold.
+    with pytest.raises((SignalingError, OSError)) as raised:
+        async with kept._started():
+            pass
+    assert psutil.Process().num_fds() == before, raised
 
 
 @pytest.mark.parametrize(

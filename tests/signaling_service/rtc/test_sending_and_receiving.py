@@ -26,7 +26,9 @@ from aiortc.rtp import (
 )
 
 from shared.wire import FrameHeader
+from signaling_service.media import path_estimate
 from signaling_service.media.bitrate import BitrateProfile, default_bitrate
+from signaling_service.media.path_estimate import PathEstimate
 from signaling_service.media.payloads import marks
 from signaling_service.media.receive_estimate import CEILING_BITS_PER_S
 from signaling_service.media.repeats import SHARE
@@ -36,6 +38,7 @@ from signaling_service.rtc.card import Card
 from signaling_service.rtc.outage import Outage
 from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.rtc.sending import send_at
+from signaling_service.rtc.transport_wide import TransportWide
 from tests.signaling_service.calling import Page, Running, page, running, until
 from tests.signaling_service.making import WireWorker
 
@@ -335,6 +338,37 @@ async def test_no_picture_is_taken_while_there_is_no_room_for_it(was_dropped: bo
     await taking
     # Those that follow need what the page has never got.
     assert done == (["key frame"] if was_dropped else []) + ["picture"]
+
+
+async def test_a_picture_that_had_to_wait_for_room_is_encoded_at_a_lower_rate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(path_estimate, "FULL_S", 0.01)
+    rates: list[int] = []
+    encoder = Encoder()
+
+    async def room() -> bool:
+        await asyncio.sleep(0.0 if not rates else 0.02)
+        return False
+
+    async def next_encoded_frame(codec: Any) -> None:
+        rates.append(encoder.target_bitrate)
+
+    sender: Any = SimpleNamespace(
+        _handle_rtcp_packet=None,
+        _next_encoded_frame=next_encoded_frame,
+        _retransmit=None,
+        _RTCRtpSender__encoder=encoder,
+    )
+    rate = SendRate(BitrateProfile())
+    encoder.target_bitrate = rate.target
+    control = TransportWide(PathEstimate(rate.target, 300_000))
+    leaving: Any = SimpleNamespace(room=room)
+    send_at(sender, rate, SimpleNamespace(), leaving=leaving, control=control)  # type: ignore[arg-type]
+    for _ in range(2):
+        await sender._next_encoded_frame(None)
+    assert rates[0] == FULL
+    assert rates[1] == path_estimate.FALL * FULL
 
 
 async def test_repeats_are_bounded_however_many_are_asked_for() -> None:

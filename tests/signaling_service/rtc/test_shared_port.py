@@ -292,9 +292,31 @@ async def test_ipv6_has_the_same_port(free_udp_ports: Callable[[int], range]) ->
     ports.close()
 
 
+async def test_a_port_that_is_given_up_is_a_successors_and_its_calls_go_on(ports: SharedPort) -> None:
+    async with called(ports) as (call,):
+        successor = SharedPort(ports._sockets._port)
+        with pytest.raises(MediaPortNotTaken):
+            successor.open([HOST])
+        ports.make_way()
+        successor.open([HOST])
+        try:
+            third = SharedPort(ports._sockets._port)
+            with pytest.raises(MediaPortNotTaken):
+                third.open([HOST])
+            async with called(successor) as (newer,):
+                for _ in range(5):
+                    await asyncio.gather(call.is_alive(), newer.is_alive())
+                await call.check()
+                assert len(at(successor)._pages) == 1
+            await call.is_alive()
+        finally:
+            successor.close()
+
+
 async def test_a_call_that_restarts_ice_is_found_by_its_other_name(ports: SharedPort) -> None:
     async with called(ports) as (call,):
-        theirs, ours = (one.sctp.transport.transport for one in (call.theirs, call.ours))
+        ends: tuple[Any, ...] = (call.theirs.sctp, call.ours.sctp)
+        theirs, ours = (one.transport.transport for one in ends)
         pair = call.connection._nominated[1]
         name, password = restart(theirs, "none", "none" * 6)
         their = call.their_connection

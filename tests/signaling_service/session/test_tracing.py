@@ -46,7 +46,7 @@ def test_one_frame_in_so_many_is_followed_from_its_receipt_to_its_return() -> No
     assert (told(whole, "outcome"), told(whole, "filters"), told(whole, "width")) == ("shown", "ink", 32)
     assert told(whole, "session") == SESSION.hex()
     assert {span.name for span in traces.spans} == {"frame", "decode", "link", "hold", "encode"}
-    assert {parent(span) for span in traces.spans} == {None, whole.context.span_id}
+    assert {parent(span) for span in traces.spans} == {0, whole.context.span_id}
     assert abs(lasts_ns(traces.named("decode")) - 2_000_000) < 100_000
     link = traces.named("link")
     assert (told(link, "worker"), told(link, "batch_ms")) == ("w1", 6.0)

@@ -123,14 +123,15 @@ async def test_what_filters_tell_reaches_the_publisher_and_no_viewer(
 def packets_sent(peer: Peer) -> set[int]:
     """Return the RTP timestamps of what a peer sends from now on."""
     (sender,) = peer.connection.getSenders()
+    transport: Any = sender.transport
     seen: set[int] = set()
-    send = sender.transport._send_rtp
+    send = transport._send_rtp
 
     async def noted(data: bytes) -> None:
         seen.add(int.from_bytes(data[4:8], "big"))
         await send(data)
 
-    sender.transport._send_rtp = noted
+    transport._send_rtp = noted
     return seen
 
 

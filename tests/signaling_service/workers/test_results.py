@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -209,3 +210,37 @@ def test_where_any_port_will_do_frames_name_the_one_that_was_found() -> None:
     assert int(listener.reply_to.removeprefix("tcp://127.0.0.1:")) > 0
     listener.close()
     context.destroy()
+
+
+async def test_a_listener_that_has_made_way_hears_its_workers_and_frees_its_endpoint(
+    listening: Listening, results: str
+) -> None:
+    listener = listening.listener
+    listener.step_aside()
+    assert listener.reply_to != results
+    # Nobody has come there yet.
+    assert not listener.make_way()
+    listening.pub.connect(listener.reply_to)
+    await listening.until(
+        lambda: bool(listener._senders.come_again),
+        lambda: listening.send(STATUS_TOPIC, pack_status(listening.status())),
+    )
+    assert listener.make_way()
+    successor_heard: list[StatusHeader] = []
+    successor = ResultListener(listening.context, results, Metrics(), successor_heard.append)
+    successor._gate = listener._gate
+    successor.start(asyncio.get_running_loop())
+    try:
+        for heard in (listening.statuses, successor_heard):
+            heard.clear()
+            await listening.until(
+                lambda heard=heard: bool(heard),  # type: ignore[misc]
+                lambda: listening.send(STATUS_TOPIC, pack_status(listening.status())),
+            )
+        listening.results.clear()
+        listening.send(SESSION, pack_result(result(8), planes()))
+        await listening.until(lambda: bool(listening.results))
+    finally:
+        listener.close()
+        successor.close()
+    assert not any(Path(results.removeprefix("ipc://")).parent.glob("results*"))
