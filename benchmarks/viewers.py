@@ -41,6 +41,8 @@ class Viewer:
     def __init__(self, *, decodes: bool) -> None:
         self.packets = 0
         self.ages_s: list[float] = []
+        self.first_s: float | None = None
+        """From the offer to the first decoded picture."""
         self._decodes = decodes
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._reading: asyncio.Task[None] | None = None
@@ -58,18 +60,20 @@ class Viewer:
 
         transport._handle_rtp_data = handle_rtp_data
         if self._decodes:
-            connection.on("track", lambda track: self._read(track, given_out_s))
+            began_s = time.monotonic()
+            connection.on("track", lambda track: self._read(track, given_out_s, began_s))
         await connection.setLocalDescription(await connection.createOffer())
         answer = await http.post("/whep/show", content=connection.localDescription.sdp, headers=SDP)
         answer.raise_for_status()
         await connection.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
         await eventually(lambda: self.packets > 0, 20, "packets come")
 
-    def _read(self, track: Any, given_out_s: dict[int, float]) -> None:
+    def _read(self, track: Any, given_out_s: dict[int, float], began_s: float) -> None:
         async def read_all() -> None:
             while True:
                 frame = await track.recv()
                 now_s = time.monotonic()
+                self.first_s = self.first_s or now_s - began_s
                 reading = read(frame.to_ndarray(format="gray"))
                 shown_s = given_out_s.get(reading.counter) if reading else None
                 if shown_s is not None:
@@ -152,9 +156,11 @@ async def measured(services: Services, publisher: Peer, count: int, seconds: flo
     cpu = (after.user + after.system - before.user - before.system) / took_s
     rates = [(end - begin) / took_s for begin, end in zip(packets, now, strict=True)]
     own = [one.age_s for one in publisher.returned[returned:] if one.age_s is not None]
+    first = "-" if viewer.first_s is None else f"{1000 * viewer.first_s:.0f}"
     rate = f"{min(rates):.0f} to {max(rates):.0f}" if count else "-"
     later = f"{1000 * (p95(viewer.ages_s) - p95(own)):+.0f}" if count else "-"
-    return f"| {count} | {cpu:.2f} | {rate} | {len(own) / took_s:.1f} | {1000 * p95(own):.0f} | {later} |"
+    own_ms = f"{1000 * p95(own):.0f}"
+    return f"| {count} | {cpu:.2f} | {rate} | {len(own) / took_s:.1f} | {own_ms} | {later} | {first} |"
 
 
 async def main() -> None:
@@ -174,10 +180,9 @@ async def main() -> None:
             async with Peer(services.http, Picture(*SIZE)) as publisher:
                 await publisher.call(filter="passthrough", publish="show")
                 await publisher.frames(30)
-                print(
-                    "| viewers | cores | packets/s each | page's frames/s | its p95, ms | a viewer's, more |"
-                )
-                print("|---|---|---|---|---|---|")
+                print("| viewers | cores | packets/s each | page's frames/s | its p95, ms | ", end="")
+                print("a viewer's, more | its first picture, ms |")
+                print("|---|---|---|---|---|---|---|")
                 for count in (0, *map(int, arguments.viewers.split(","))):
                     print(await measured(services, publisher, count, arguments.seconds), flush=True)
 

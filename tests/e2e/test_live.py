@@ -76,9 +76,17 @@ async def test_a_page_goes_live_with_its_sound_is_taken_over_and_stops(
             await eventually(lambda: is_inverted(viewer), 15, "the viewer sees the inverted picture")
             await eventually(lambda: viewer.evaluate("!sound.hidden"), 15, "there is sound")
             await panel_says("Watching now: 1")
-            async with Peer(services.http, Picture(320, 240), fps=15) as other:
-                await other.call(filter="invert", publish=told["name"])
+            # As a telephone that has read the code.
+            link = f"{services.url}/#filter=invert&publish={told['name']}"
+            async with demo(browser, link, permissions=granted) as telephone:
+                await telephone.page.get_by_role("button", name="Send to the link").click()
                 await panel_says("Another page publishes")
+                await telephone.so(
+                    lambda: telephone.page.evaluate("p2pcamera.publication?.viewers === 1"), "it is watched"
+                )
+                # The name belongs to the other process, so a new offer followed a refused change.
+                assert all("409" in one for one in telephone.complaints), telephone.complaints
+                telephone.complaints.clear()
                 assert await page.evaluate("p2pcamera.publication") is None
                 await publisher.is_live("invert")
             await page.locator("#live-begin").click()
