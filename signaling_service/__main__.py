@@ -56,9 +56,9 @@ def _run(arguments: list[str]) -> int:
     from signaling_service.logs import configure_logs
     from signaling_service.processes.front import Front
     from signaling_service.rtc import known_aiortc
-    from signaling_service.rtc.fixed_port import MediaPortNotTaken
     from signaling_service.rtc.public_address import NoPublicAddress, public_address
     from signaling_service.service import Service
+    from signaling_service.sockets.fixed_port import MediaPortNotTaken
     from signaling_service.workers.results import ResultsNotBound
 
     configure_logs(settings.log_level, settings.log_format)

@@ -24,15 +24,15 @@ from signaling_service.metrics import Metrics
 from signaling_service.rtc import aiortc_patches
 from signaling_service.rtc.aiortc_patches import own_addresses
 from signaling_service.rtc.answering import Terms
-from signaling_service.rtc.candidates import LOOPBACK
 from signaling_service.rtc.card import Card
 from signaling_service.rtc.ice_servers import ice_servers_for_aiortc
-from signaling_service.rtc.own_port import OwnPorts
-from signaling_service.rtc.shared_port import SharedPort
-from signaling_service.rtc.tcp_port import TcpPort
+from signaling_service.sdp.candidates import LOOPBACK
 from signaling_service.session.load import Load
 from signaling_service.session.sessions import Limits, LocalSessions
 from signaling_service.session.surroundings import Surroundings
+from signaling_service.sockets.own_port import OwnPorts
+from signaling_service.sockets.shared_port import SharedPort
+from signaling_service.sockets.tcp_port import TcpPort
 from signaling_service.streams.streams import Streams
 from signaling_service.workers.collector import WorkerCollector
 from signaling_service.workers.results import ResultListener, ResultsNotBound

@@ -31,7 +31,7 @@ from signaling_service.rtc.outage import Outage
 from signaling_service.rtc.receiving import receive_through
 from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.rtc.sending import send_at
-from signaling_service.rtc.video_codecs import preferences
+from signaling_service.sdp.video_codecs import preferences
 from signaling_service.setting_types import VIDEO_CODECS
 
 

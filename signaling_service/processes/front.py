@@ -41,7 +41,7 @@ from signaling_service.metrics import Metrics
 from signaling_service.processes.exposition import merged
 from signaling_service.processes.kept_process import KeptProcess
 from signaling_service.processes.nursery import Nursery
-from signaling_service.rtc.sdp_limits import check_offer
+from signaling_service.sdp.sdp_limits import check_offer
 from signaling_service.session.described import Described
 from signaling_service.session.places import Places
 from signaling_service.session.requests import Change, Offer

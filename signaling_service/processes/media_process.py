@@ -21,9 +21,9 @@ from signaling_service.config import Settings
 from signaling_service.errors import ServiceFull, SignalingError
 from signaling_service.logs import configure_logs
 from signaling_service.processes.pipe import Pipe
-from signaling_service.rtc.fixed_port import MediaPortNotTaken
 from signaling_service.service import Service, Share
 from signaling_service.session.requests import Change, Offer
+from signaling_service.sockets.fixed_port import MediaPortNotTaken
 from signaling_service.workers.results import ResultsNotBound
 
 logger = logging.getLogger(__name__)

@@ -28,14 +28,15 @@ from signaling_service.media.decoders import H264Decoder, Vp8Decoder
 from signaling_service.media.encoders.h264 import H264Encoder, SingleUnitEncoder, takes_single_units
 from signaling_service.media.encoders.nvenc import Nvenc
 from signaling_service.media.encoders.vp8 import Vp8Encoder
-from signaling_service.rtc import arrivals, known_aiortc, transport_wide
-from signaling_service.rtc.call_transport import CallTransport
-from signaling_service.rtc.candidates import LOOPBACK
+from signaling_service.rtc import known_aiortc, transport_wide
 from signaling_service.rtc.decoder_thread import decode_all
-from signaling_service.rtc.offered_formats import PAYLOAD_TYPES
-from signaling_service.rtc.slow_checks import slowed
-from signaling_service.rtc.tcp_port import TcpPort
 from signaling_service.rtc.unreadable import survived
+from signaling_service.sdp.candidates import LOOPBACK
+from signaling_service.sdp.offered_formats import PAYLOAD_TYPES
+from signaling_service.sockets import arrivals
+from signaling_service.sockets.call_transport import CallTransport
+from signaling_service.sockets.slow_checks import slowed
+from signaling_service.sockets.tcp_port import TcpPort
 
 Connection = aioice.ice.Connection
 

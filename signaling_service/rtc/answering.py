@@ -27,13 +27,6 @@ from signaling_service.rtc.aiortc_patches import (
     own_addresses,
     with_start_bitrate,
 )
-from signaling_service.rtc.answered import answer_formats, as_offered
-from signaling_service.rtc.candidates import (
-    LOOPBACK,
-    PageCandidates,
-    with_loopback_alone,
-    with_public_addresses,
-)
 from signaling_service.rtc.ice_restart import (
     answering_fragment,
     begin_checks,
@@ -41,11 +34,18 @@ from signaling_service.rtc.ice_restart import (
     name_in,
     restart,
 )
-from signaling_service.rtc.offered import Offered, Wants, read_offer
-from signaling_service.rtc.sdp_limits import check_offer
-from signaling_service.rtc.tcp_port import TcpPort
-from signaling_service.rtc.video_codecs import opus, preferences
+from signaling_service.sdp.answered import answer_formats, as_offered
+from signaling_service.sdp.candidates import (
+    LOOPBACK,
+    PageCandidates,
+    with_loopback_alone,
+    with_public_addresses,
+)
+from signaling_service.sdp.offered import Offered, Wants, read_offer
+from signaling_service.sdp.sdp_limits import check_offer
+from signaling_service.sdp.video_codecs import opus, preferences
 from signaling_service.setting_types import VideoCodec
+from signaling_service.sockets.tcp_port import TcpPort
 
 LIMIT_S = 10.0
 

@@ -15,7 +15,7 @@ from aiortc import RTCIceTransport
 
 from signaling_service.errors import UnusableCandidates
 from signaling_service.rtc.aiortc_patches import USER_NAME_CHARACTERS
-from signaling_service.rtc.call_transport import CallTransport
+from signaling_service.sockets.call_transport import CallTransport
 
 PASSWORD_CHARACTERS = 22
 """128 bits and more, as RFC 8445 section 5.3 asks for."""

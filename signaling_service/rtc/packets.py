@@ -15,9 +15,9 @@ from aiortc import RTCDtlsTransport, clock
 from aiortc.rtcdtlstransport import State
 from aiortc.rtp import is_rtcp
 
-from signaling_service.rtc.call_transport import CallTransport
 from signaling_service.rtc.transport_wide import TransportWide
-from signaling_service.rtc.udp_socket import Address
+from signaling_service.sockets.call_transport import CallTransport
+from signaling_service.sockets.udp_socket import Address
 
 _COMPONENT = 1
 _RTP = range(128, 192)

@@ -14,12 +14,12 @@ from signaling_service.media.reception import Reception
 from signaling_service.media.send_rate import SendRate
 from signaling_service.rtc.aiortc_patches import encode_in
 from signaling_service.rtc.answering import Answering, Terms
-from signaling_service.rtc.offered import PUBLISHES, SENDS, Wants
 from signaling_service.rtc.packets import Arriving, Leaving
 from signaling_service.rtc.receiving import receive_through
 from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.rtc.sending import send_at
 from signaling_service.rtc.transport_wide import TransportWide, is_agreed
+from signaling_service.sdp.offered import PUBLISHES, SENDS, Wants
 from signaling_service.session.latency import LatencyWindow
 from signaling_service.streams.publication import Publication
 

@@ -11,10 +11,10 @@ from aiortc import RTCPeerConnection, RTCRtpTransceiver
 
 from signaling_service.errors import UnusableOffer
 from signaling_service.rtc.answering import Answering, Terms
-from signaling_service.rtc.offered import WATCHES, Wants
 from signaling_service.rtc.packets import Arriving, Leaving
 from signaling_service.rtc.silence import Silence
 from signaling_service.rtc.transport_wide import decline
+from signaling_service.sdp.offered import WATCHES, Wants
 from signaling_service.streams.fan_out import FanOut
 from signaling_service.streams.rendition import Rendition
 from signaling_service.streams.stream import Stream

@@ -18,7 +18,7 @@ from signaling_service.access.origins import is_loopback
 from signaling_service.config import Settings
 from signaling_service.http.listening import PortNotTaken, listen
 from signaling_service.rtc.aiortc_patches import own_addresses
-from signaling_service.rtc.udp_socket import BUFFERS_BYTES
+from signaling_service.sockets.udp_socket import BUFFERS_BYTES
 from signaling_service.tools.finding import Finding, bad, ok, warn
 
 EXPIRES_SOON = timedelta(days=14)

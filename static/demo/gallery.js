@@ -15,6 +15,8 @@ import { hasFailed, runsWell, sizeWords, troubleOf, troubleWords } from "../shar
  * @typedef {{well: HTMLElement, apart: HTMLElement, ill: HTMLElement}} Places `apart`, with a heading, holds `ill`
  */
 
+/** Filters whose example has a person that another network has found (docs/gallery.md). */
+const EXAMPLES_OF_ANOTHER = ["detection", "segmentation"];
 const PICTURE_WIDTH = 384;
 const PICTURE_HEIGHT = 288;
 
@@ -175,6 +177,11 @@ export class Gallery {
     const description = document.createElement("small");
     this.#language.write(description, descriptionOf(offer));
     element.append(input, picture, title, state, why, description);
+    if (EXAMPLES_OF_ANOTHER.includes(offer.name)) {
+      const note = document.createElement("small");
+      this.#language.write(note, phrase("filters.example-of-another"));
+      element.append(note);
+    }
     return { element, input, picture, state, why };
   }
 

@@ -15,7 +15,7 @@ from harness.deadline import eventually
 from harness.namespaces import HERE
 from harness.pages import write_pages
 from harness.services import Services
-from signaling_service.rtc.udp_socket import Address, UdpSocket
+from signaling_service.sockets.udp_socket import Address, UdpSocket
 from tests.e2e.test_browser import assert_advancing
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

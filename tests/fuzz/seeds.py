@@ -30,7 +30,7 @@ from shared.frame import i420_size_bytes
 from shared.wire import FrameHeader, pack_frame, pack_result, pack_status, params_id
 from shared.wire.data import Box, Data, pack_data
 from signaling_service.media.transport_feedback import FORMAT, pack
-from signaling_service.rtc.framing import framed
+from signaling_service.sockets.framing import framed
 from tests.fuzz.media import SENDER_SSRC, packed
 from tests.signaling_service.making import SESSION, result, status
 

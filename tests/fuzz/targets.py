@@ -21,14 +21,14 @@ from signaling_service.errors import MalformedRequest, UnusableCandidates, Unusa
 from signaling_service.media.path_estimate import PathEstimate
 from signaling_service.media.payloads import marks
 from signaling_service.media.picture_size import UnreadableSize, sizes_of
-from signaling_service.rtc.candidates import PageCandidates
-from signaling_service.rtc.framing import DatagramTooLong, Deframer
-from signaling_service.rtc.offered import read_offer
-from signaling_service.rtc.sdp_limits import check_offer
-from signaling_service.rtc.stun_target import called_name, transaction_of
 from signaling_service.rtc.transport_wide import TransportWide
+from signaling_service.sdp.candidates import PageCandidates
+from signaling_service.sdp.offered import read_offer
+from signaling_service.sdp.sdp_limits import check_offer
 from signaling_service.session.control import _parse as parse_control
 from signaling_service.session.requests import Change, Offer, change_from_query, parsed
+from signaling_service.sockets.framing import DatagramTooLong, Deframer
+from signaling_service.sockets.stun_target import called_name, transaction_of
 from tests.fuzz.media import hear
 
 Target = Callable[[bytes], None]

@@ -65,6 +65,7 @@ export default Object.freeze({
   "filters.state.local": "No server",
   "filters.apart": "Not on this server, or too slow there",
   "filters.camera-only.title": "Camera only",
+  "filters.example-of-another": "The person in this example was found by another network.",
   "filters.camera-only.description": "The unfiltered camera, without a server.",
 
   "parameters.title": "Settings",

@@ -65,6 +65,7 @@ export default Object.freeze({
   "filters.state.local": "サーバー不要",
   "filters.apart": "このサーバーでは動かないか、遅すぎるもの",
   "filters.camera-only.title": "カメラのみ",
+  "filters.example-of-another": "この見本の人物は別のネットワークによるものです。",
   "filters.camera-only.description": "サーバーを通さない、そのままの映像です。",
 
   "parameters.title": "設定",

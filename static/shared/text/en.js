@@ -153,8 +153,7 @@ export default Object.freeze({
   "filter.light.noise_reduction.description":
     "Calms the noise that light brings out of shadows; too much makes them smooth.",
   "filter.segmentation.title": "Segmentation",
-  "filter.segmentation.description":
-    "Paints people, animals, cars and furniture, each kind in its colour. The example has the person of another network.",
+  "filter.segmentation.description": "Paints people, animals, cars and furniture, each kind in its colour.",
   "filter.segmentation.classes.title": "Kinds",
   "filter.segmentation.classes.description":
     "Which kinds of things are painted; all of them where none is named.",
@@ -176,8 +175,7 @@ export default Object.freeze({
   "filter.densepose.min_score.title": "Lowest score",
   "filter.densepose.min_score.description": "How sure the network must be that something is a person.",
   "filter.detection.title": "Object detection",
-  "filter.detection.description":
-    "Frames and names people and things of 80 kinds. The example has the person of another network.",
+  "filter.detection.description": "Frames and names people and things of 80 kinds.",
   "filter.detection.min_score.title": "Lowest score",
   "filter.detection.min_score.description": "How sure the network must be of what a thing is.",
   "filter.detection.groups.title": "Groups",

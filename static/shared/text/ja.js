@@ -149,8 +149,7 @@ export default Object.freeze({
   "filter.light.noise_reduction.title": "ノイズ低減",
   "filter.light.noise_reduction.description": "明るくした影のノイズを抑えます。強すぎるとのっぺりします。",
   "filter.segmentation.title": "領域分割",
-  "filter.segmentation.description":
-    "人、動物、車、家具などを種類ごとの色で塗ります。見本の人物は別のネットワークによるものです。",
+  "filter.segmentation.description": "人、動物、車、家具などを種類ごとの色で塗ります。",
   "filter.segmentation.classes.title": "種類",
   "filter.segmentation.classes.description": "塗る種類。何も選ばなければすべてを塗ります。",
   "filter.segmentation.alpha.title": "不透明度",
@@ -169,8 +168,7 @@ export default Object.freeze({
   "filter.densepose.min_score.title": "最低スコア",
   "filter.densepose.min_score.description": "人であるとどれだけ確かなら塗るか。",
   "filter.detection.title": "物体検出",
-  "filter.detection.description":
-    "80 種類の人や物を枠で囲み、名前を付けます。見本の人物は別のネットワークによるものです。",
+  "filter.detection.description": "80 種類の人や物を枠で囲み、名前を付けます。",
   "filter.detection.min_score.title": "最低スコア",
   "filter.detection.min_score.description": "何であるかがどれだけ確かなら示すか。",
   "filter.detection.groups.title": "グループ",

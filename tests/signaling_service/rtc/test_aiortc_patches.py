@@ -22,7 +22,7 @@ from aiortc.codecs import get_capabilities
 
 from signaling_service.media.encoders.vp8 import Vp8Encoder
 from signaling_service.rtc import aiortc_patches, known_aiortc
-from signaling_service.rtc.own_port import OwnPorts
+from signaling_service.sockets.own_port import OwnPorts
 from tests.signaling_service.calling import until
 
 VP8_ENCODER = vars(aiortc.codecs)["Vp8Encoder"]

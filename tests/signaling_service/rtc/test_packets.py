@@ -9,8 +9,8 @@ from aiortc import RTCConfiguration, RTCPeerConnection, VideoStreamTrack
 from aiortc.rtp import is_rtcp
 
 from signaling_service.rtc import aiortc_patches
-from signaling_service.rtc.own_port import OwnPorts
 from signaling_service.rtc.packets import Arriving, Leaving
+from signaling_service.sockets.own_port import OwnPorts
 from tests.signaling_service.calling import until
 
 

@@ -19,12 +19,12 @@ from signaling_service.metrics import Metrics
 from signaling_service.rtc import aiortc_patches
 from signaling_service.rtc.card import Card
 from signaling_service.rtc.outage import Outage
-from signaling_service.rtc.own_port import OwnPorts
 from signaling_service.rtc.packets import Arriving, Leaving
 from signaling_service.rtc.receiving import receive_through
 from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.rtc.sending import send_at
 from signaling_service.rtc.transport_wide import TransportWide, decline, is_agreed
+from signaling_service.sockets.own_port import OwnPorts
 from tests.signaling_service.calling import until
 
 

@@ -16,7 +16,7 @@ from aiortc.stats import RTCInboundRtpStreamStats
 from harness.bad_network import BadNetwork
 from harness.deadline import eventually
 from shared.wire.data import Data, pack_data
-from signaling_service.rtc.udp_socket import UdpSocket
+from signaling_service.sockets.udp_socket import UdpSocket
 from tests.signaling_service.access.minting import SECRET, minted
 from tests.signaling_service.calling import Running, page, running, until
 from tests.signaling_service.making import WireWorker, served

@@ -10,9 +10,10 @@ import pytest
 from aioice import stun
 from aiortc import RTCConfiguration, RTCPeerConnection
 
-from signaling_service.rtc import aiortc_patches, arrivals, silence
+from signaling_service.rtc import aiortc_patches, silence
 from signaling_service.rtc.aiortc_patches import ice_connections
 from signaling_service.rtc.silence import Silence
+from signaling_service.sockets import arrivals
 from tests.signaling_service.calling import until
 
 BAD_STUN = b"\x00\x01\x00\x04\x21\x12\xa4\x42" + bytes(12) + b"\x00\x20\x00\x00"

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signaling_service.errors import UnusableCandidates
-from signaling_service.rtc.candidates import MAX_CHECKED, PageCandidates, with_public_addresses
-from signaling_service.rtc.sdp_limits import MAX_CANDIDATES
+from signaling_service.sdp.candidates import MAX_CHECKED, PageCandidates, with_public_addresses
+from signaling_service.sdp.sdp_limits import MAX_CANDIDATES
 
 HIDDEN = "a=candidate:1 1 udp 2113937151 6b6c5d1e-4d7c-4e1d-9c38-0123456789ab.local 50000 typ host"
 HOST = "a=candidate:2 1 udp 2113937151 192.0.2.7 50001 typ host generation 0"

@@ -8,9 +8,10 @@ from aioice import stun
 from aioice.candidate import Candidate
 from aioice.ice import Connection, StunProtocol
 
-from signaling_service.rtc import aiortc_patches, arrivals
-from signaling_service.rtc.candidates import MAX_CHECKED
-from signaling_service.rtc.slow_checks import TURN_S
+from signaling_service.rtc import aiortc_patches
+from signaling_service.sdp.candidates import MAX_CHECKED
+from signaling_service.sockets import arrivals
+from signaling_service.sockets.slow_checks import TURN_S
 from tests.signaling_service import virtual_time
 
 SOCKETS = 3

@@ -8,8 +8,8 @@ from aiortc import RTCPeerConnection, VideoStreamTrack
 from aiortc.sdp import SessionDescription
 
 from signaling_service.errors import UnusableOffer
-from signaling_service.rtc import sdp_limits
-from signaling_service.rtc.sdp_limits import check_offer
+from signaling_service.sdp import sdp_limits
+from signaling_service.sdp.sdp_limits import check_offer
 
 CANDIDATE = "a=candidate:{0} 1 udp 1 192.0.2.1 {0} typ host\r\n"
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from signaling_service.rtc import tcp_connection
-from signaling_service.rtc.framing import Deframer
-from signaling_service.rtc.tcp_connection import MEDIA_BYTES, OTHER_BYTES, TcpConnection
+from signaling_service.sockets import tcp_connection
+from signaling_service.sockets.framing import Deframer
+from signaling_service.sockets.tcp_connection import MEDIA_BYTES, OTHER_BYTES, TcpConnection
 from tests.signaling_service.calling import until
 
 CHECK = b"\x01\x01" + bytes(98)

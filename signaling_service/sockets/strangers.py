@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from signaling_service.rtc.tcp_connection import TcpConnection
+from signaling_service.sockets.tcp_connection import TcpConnection
 
 PROVE_S = 5.0
 """A page sends its check as soon as it is connected. A lost packet is sent again twice within this time."""

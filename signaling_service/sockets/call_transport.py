@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import aioice.ice
 
-from signaling_service.rtc.udp_socket import Address
+from signaling_service.sockets.udp_socket import Address
 
 
 class Way(Protocol):

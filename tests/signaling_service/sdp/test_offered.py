@@ -7,7 +7,7 @@ import pytest
 from aiortc.sdp import SessionDescription
 
 from signaling_service.errors import UnusableOffer
-from signaling_service.rtc.offered import Offered, read_offer
+from signaling_service.sdp.offered import Offered, read_offer
 from signaling_service.setting_types import VIDEO_CODECS
 from tests.signaling_service.calling import Running, page, running, until
 from tests.signaling_service.making import WireWorker

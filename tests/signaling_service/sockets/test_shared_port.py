@@ -12,15 +12,16 @@ from aioice import stun
 from aioice.ice import StunProtocol
 from aiortc import RTCConfiguration, RTCPeerConnection
 
-from signaling_service.rtc import aiortc_patches, arrivals, shared_port
+from signaling_service.rtc import aiortc_patches
 from signaling_service.rtc.aiortc_patches import ice_connections
-from signaling_service.rtc.fixed_port import MediaPortNotTaken
 from signaling_service.rtc.ice_restart import begin_checks, restart
-from signaling_service.rtc.own_port import OwnPorts
-from signaling_service.rtc.shared_port import SharedPort
-from signaling_service.rtc.udp_socket import Address, UdpSocket
+from signaling_service.sockets import arrivals, shared_port
+from signaling_service.sockets.fixed_port import MediaPortNotTaken
+from signaling_service.sockets.own_port import OwnPorts
+from signaling_service.sockets.shared_port import SharedPort
+from signaling_service.sockets.udp_socket import Address, UdpSocket
 from tests.signaling_service.calling import until
-from tests.signaling_service.rtc.test_arrivals import STRANGE, stranger
+from tests.signaling_service.sockets.test_arrivals import STRANGE, stranger
 
 HOST = "127.0.0.1"
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from signaling_service.rtc import udp_socket
-from signaling_service.rtc.udp_socket import Address, UdpSocket
+from signaling_service.sockets import udp_socket
+from signaling_service.sockets.udp_socket import Address, UdpSocket
 from tests.signaling_service.calling import until
 
 HOSTS = ["127.0.0.1", "::1"]

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from aiortc.sdp import candidate_from_sdp
 
 from signaling_service.errors import UnusableOffer
-from signaling_service.rtc.h264_formats import H264Format
-from signaling_service.rtc.offered_formats import Formats
-from signaling_service.rtc.sections import DIRECTIONS, Section, sections_of
+from signaling_service.sdp.h264_formats import H264Format
+from signaling_service.sdp.offered_formats import Formats
+from signaling_service.sdp.sections import DIRECTIONS, Section, sections_of
 from signaling_service.setting_types import VideoCodec
 
 _TRANSPORT = ("ice-ufrag", "ice-pwd", "ice-options", "fingerprint", "setup")

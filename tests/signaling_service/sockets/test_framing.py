@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signaling_service.rtc.framing import MAX_DATAGRAM_BYTES, DatagramTooLong, Deframer, framed
+from signaling_service.sockets.framing import MAX_DATAGRAM_BYTES, DatagramTooLong, Deframer, framed
 
 datagrams = st.lists(st.binary(max_size=300), max_size=6)
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 import aioice.ice
 
-from signaling_service.rtc.call_transport import CallTransport
-from signaling_service.rtc.udp_socket import Address, UdpSocket
+from signaling_service.sockets.call_transport import CallTransport
+from signaling_service.sockets.udp_socket import Address, UdpSocket
 
 MakeProtocol = Callable[[], aioice.ice.StunProtocol]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiortc import RTCRtpTransceiver
 
-from signaling_service.rtc.offered import Offered
+from signaling_service.sdp.offered import Offered
 
 _GROUP = "a=group:BUNDLE"
 _OTHER_DIGESTS = ("a=fingerprint:sha-384", "a=fingerprint:sha-512")

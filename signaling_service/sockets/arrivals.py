@@ -21,8 +21,8 @@ from typing import Any
 import aioice.ice
 from aioice import stun
 
-from signaling_service.rtc.call_transport import CallTransport
-from signaling_service.rtc.udp_socket import Address
+from signaling_service.sockets.call_transport import CallTransport
+from signaling_service.sockets.udp_socket import Address
 
 MAX_KNOWN = 64
 """Addresses of one page. The one known first is forgotten; its next check makes it known again."""

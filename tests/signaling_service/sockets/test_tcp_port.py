@@ -14,14 +14,15 @@ from aioice import stun
 from aioice.candidate import Candidate
 from aioice.ice import Connection
 
-from signaling_service.rtc import aiortc_patches, arrivals, strangers, tcp_port
-from signaling_service.rtc.fixed_port import MediaPortNotTaken
-from signaling_service.rtc.framing import Deframer, framed
+from signaling_service.rtc import aiortc_patches
 from signaling_service.rtc.ice_restart import restart
-from signaling_service.rtc.own_port import OwnPorts
-from signaling_service.rtc.tcp_port import CONNECTIONS_OF_A_CALL, TcpPort
+from signaling_service.sockets import arrivals, strangers, tcp_port
+from signaling_service.sockets.fixed_port import MediaPortNotTaken
+from signaling_service.sockets.framing import Deframer, framed
+from signaling_service.sockets.own_port import OwnPorts
+from signaling_service.sockets.tcp_port import CONNECTIONS_OF_A_CALL, TcpPort
 from tests.signaling_service.calling import until
-from tests.signaling_service.rtc.test_arrivals import STRANGE
+from tests.signaling_service.sockets.test_arrivals import STRANGE
 
 HOST = "127.0.0.1"
 NAME, PASSWORD = "page", "thePasswordOfThePagesOwn"

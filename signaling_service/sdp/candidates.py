@@ -10,7 +10,7 @@ from aiortc import RTCIceCandidate
 from aiortc.sdp import candidate_from_sdp
 
 from signaling_service.errors import UnusableCandidates
-from signaling_service.rtc.sdp_limits import MAX_CANDIDATES
+from signaling_service.sdp.sdp_limits import MAX_CANDIDATES
 
 MAX_CHECKED = 16
 """Addresses of one page that this service sends checks to before anything has come from them."""

@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable
 import aioice.ice
 from aioice.candidate import Candidate, candidate_foundation
 
-from signaling_service.rtc.call_transport import CallTransport
-from signaling_service.rtc.fixed_port import FixedPort
-from signaling_service.rtc.strangers import Strangers
-from signaling_service.rtc.stun_target import called_name
-from signaling_service.rtc.tcp_connection import TcpConnection
-from signaling_service.rtc.udp_socket import Address
+from signaling_service.sockets.call_transport import CallTransport
+from signaling_service.sockets.fixed_port import FixedPort
+from signaling_service.sockets.strangers import Strangers
+from signaling_service.sockets.stun_target import called_name
+from signaling_service.sockets.tcp_connection import TcpConnection
+from signaling_service.sockets.udp_socket import Address
 
 BACKLOG = 64
 """Connections that wait for the event loop."""

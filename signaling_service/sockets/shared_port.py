@@ -18,10 +18,10 @@ from typing import Any
 
 import aioice.ice
 
-from signaling_service.rtc.call_transport import CallTransport
-from signaling_service.rtc.fixed_port import FixedPort
-from signaling_service.rtc.stun_target import called_name, transaction_of
-from signaling_service.rtc.udp_socket import Address, UdpSocket
+from signaling_service.sockets.call_transport import CallTransport
+from signaling_service.sockets.fixed_port import FixedPort
+from signaling_service.sockets.stun_target import called_name, transaction_of
+from signaling_service.sockets.udp_socket import Address, UdpSocket
 
 HELD_S = 2.0
 """An address stays a call's for so long after the last word from it, whoever else proves it: a sender's

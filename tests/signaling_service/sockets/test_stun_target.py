@@ -4,7 +4,7 @@ from aioice import stun
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signaling_service.rtc.stun_target import called_name, transaction_of
+from signaling_service.sockets.stun_target import called_name, transaction_of
 
 
 def request(**attributes: object) -> stun.Message:

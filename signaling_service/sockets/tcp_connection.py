@@ -14,8 +14,8 @@ from collections.abc import Callable
 
 from aiortc.rtp import is_rtcp
 
-from signaling_service.rtc.framing import DatagramTooLong, Deframer, framed
-from signaling_service.rtc.udp_socket import Address
+from signaling_service.sockets.framing import DatagramTooLong, Deframer, framed
+from signaling_service.sockets.udp_socket import Address
 
 FIRST_BYTES = 1024
 """What a stranger may send before its first datagram has proved it; a check has about 100 bytes."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from signaling_service.rtc.h264_formats import H264Format, chosen
-from signaling_service.rtc.sections import Section
+from signaling_service.sdp.h264_formats import H264Format, chosen
+from signaling_service.sdp.sections import Section
 from signaling_service.setting_types import VideoCodec
 
 PAYLOAD_TYPES = (*range(35, 64), *range(96, 128))
