@@ -171,7 +171,9 @@ class Service:
             logger.info("the service has drained" if have_moved else "sessions are left")
         finally:
             making_way.cancel()
-            await asyncio.gather(making_way, return_exceptions=True)
+            (fault,) = await asyncio.gather(making_way, return_exceptions=True)
+            if isinstance(fault, Exception):
+                logger.error("a successor has to wait for the last session: %r", fault, exc_info=fault)
 
     async def _make_way(self) -> None:
         # Sessions that were about to connect do so meanwhile.

@@ -2829,8 +2829,7 @@
       this.#publication.drop(null);
       const { link } = this.#connection;
       this.#quiet();
-      if (link?.id) await link.publish?.(null).catch(() => {
-      });
+      await this.#stop(link);
     }
     /** Takes note of what a new connection publishes. @param {Connection} link */
     noteOpened(link) {
@@ -2843,6 +2842,11 @@
     noteTakenOver(fault) {
       this.#quiet();
       this.#publication.drop(fault);
+    }
+    /** @param {Connection | null} link */
+    async #stop(link) {
+      if (link?.id) await link.publish?.(null).catch(() => {
+      });
     }
     #quiet() {
       this.#connection.link?.sendSound?.(null);
@@ -2858,9 +2862,12 @@
       const publication = this.#publication;
       const { link } = this.#connection;
       const { asked } = publication;
+      const number = this.#wishes;
       if (!link?.publish || !asked) throw new Fault("bad_settings", "this page cannot publish");
       try {
         publication.grant(await link.publish(asked), false);
+        // Two calls may have changed places on their way.
+        if (!publication.isWanted) await this.#stop(link);
       } catch (error) {
         const fault = (
           /** @type {Fault} */
@@ -2869,7 +2876,11 @@
         const isElsewhere = fault.code === "stream_elsewhere" && this.#connection.renew();
         // A name of another of the server's processes takes a new offer, and so does a connection that was lost.
         if (isElsewhere || fault.code === "connection_lost") return this.#connected();
-        publication.drop(fault);
+        if (number === this.#wishes) {
+          publication.drop(fault);
+          // An answer that is late may yet be a yes, and of two names the one before still holds.
+          await this.#stop(link);
+        }
         throw fault;
       }
     }

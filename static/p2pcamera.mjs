@@ -2801,8 +2801,7 @@ var PublishSwitch = class {
     this.#publication.drop(null);
     const { link } = this.#connection;
     this.#quiet();
-    if (link?.id) await link.publish?.(null).catch(() => {
-    });
+    await this.#stop(link);
   }
   /** Takes note of what a new connection publishes. @param {Connection} link */
   noteOpened(link) {
@@ -2815,6 +2814,11 @@ var PublishSwitch = class {
   noteTakenOver(fault) {
     this.#quiet();
     this.#publication.drop(fault);
+  }
+  /** @param {Connection | null} link */
+  async #stop(link) {
+    if (link?.id) await link.publish?.(null).catch(() => {
+    });
   }
   #quiet() {
     this.#connection.link?.sendSound?.(null);
@@ -2830,9 +2834,12 @@ var PublishSwitch = class {
     const publication = this.#publication;
     const { link } = this.#connection;
     const { asked } = publication;
+    const number = this.#wishes;
     if (!link?.publish || !asked) throw new Fault("bad_settings", "this page cannot publish");
     try {
       publication.grant(await link.publish(asked), false);
+      // Two calls may have changed places on their way.
+      if (!publication.isWanted) await this.#stop(link);
     } catch (error) {
       const fault = (
         /** @type {Fault} */
@@ -2841,7 +2848,11 @@ var PublishSwitch = class {
       const isElsewhere = fault.code === "stream_elsewhere" && this.#connection.renew();
       // A name of another of the server's processes takes a new offer, and so does a connection that was lost.
       if (isElsewhere || fault.code === "connection_lost") return this.#connected();
-      publication.drop(fault);
+      if (number === this.#wishes) {
+        publication.drop(fault);
+        // An answer that is late may yet be a yes, and of two names the one before still holds.
+        await this.#stop(link);
+      }
       throw fault;
     }
   }

@@ -49,6 +49,12 @@ def anchors(text: str) -> set[str]:
 
 
 @document
+def test_no_chapter_is_there_twice(name: str) -> None:
+    chapters = re.findall(r"^## .*$", re.sub(r"```.*?```", "", text_of(name), flags=re.S), re.M)
+    assert sorted(chapters) == sorted(set(chapters))
+
+
+@document
 def test_every_file_that_is_named_is_there(name: str) -> None:
     for path in re.findall(r"`([\w.-]+(?:/[\w.-]+)+/?)`", text_of(name)):
         if path.split("/")[0] in FOLDERS - {"build"} and not path.startswith("benchmarks/out/"):

@@ -30,7 +30,7 @@ from signaling_service.session.sessions import SessionHost
 
 MAX_BODY_BYTES = 1024 * 1024
 """Parameters may be as long as a frame's header carries; see `requests.MAX_PARAMS_BYTES`."""
-METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST")
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST")
 """All that any call takes."""
 
 
@@ -77,10 +77,12 @@ def create_app(
             if renewing is not None:
                 renewing.cancel()
                 await asyncio.gather(renewing, return_exceptions=True)
-            if hurry is not None and service.settings.drain_seconds > 0 and not hurry.is_set():
-                # The port is free already.
-                await service.drain(hurry)
-            await service.close()
+            try:
+                if hurry is not None and service.settings.drain_seconds > 0 and not hurry.is_set():
+                    # The port is free already.
+                    await service.drain(hurry)
+            finally:
+                await service.close()
 
     # FastAPI's interactive pages load scripts from a CDN, so they are not served: people have docs/.
     # Its own schema would be open to everybody, so `routes` serves that to callers who may use the API.

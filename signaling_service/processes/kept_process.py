@@ -82,7 +82,9 @@ class KeptProcess:
             began_s = time.monotonic()
             try:
                 async with self._started() as (process, reading):
-                    await self._watch(process, reading)
+                    # One that was still starting when the others were told has what a successor needs.
+                    if not self._is_draining:
+                        await self._watch(process, reading)
             except (SignalingError, OSError) as exc:
                 logger.error("media process %d did not start: %s", self.place, exc)
             self.has_tried.set()

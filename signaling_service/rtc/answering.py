@@ -124,7 +124,7 @@ class Answering(ABC):
             await self._add(self._candidates.from_fragment(fragment, self._mids()))
             return None
         transports = {one.receiver.transport.transport for one in self._pc.getTransceivers()}
-        if len(transports) != 1:
+        if len(ice_connections(self._pc)) != 1:
             raise UnusableCandidates("ICE is restarted where all sections are bundled")
         candidates = PageCandidates(self._own_addresses)
         found = candidates.from_fragment(fragment, self._mids(), may_be_empty=True)

@@ -128,6 +128,10 @@ class Session:
     def is_connecting(self) -> bool:
         return self.connected_s is None
 
+    @property
+    def is_ending(self) -> bool:
+        return self._closing is not None
+
     async def open(self, offer_sdp: str) -> str:
         """Answer the offer and begin; raises what Negotiation.answer raises.
 
@@ -199,7 +203,7 @@ class Session:
 
     def _on_connection_state(self) -> None:
         state = self._pc.connectionState
-        if state == "connected" and self.connected_s is None:
+        if state == "connected" and self.connected_s is None and not self.is_ending:
             self.connected_s = time.monotonic()
             _resolve(self._settled, None)
             self._around.metrics.sessions_connected.inc()

@@ -120,7 +120,7 @@ class LocalSessions:
             self._check_room()
 
     async def change(self, session_id: str, change: Change, caller: Caller) -> Described:
-        session = self._find(session_id, caller.subject)
+        session = self._running(session_id, caller.subject)
         try:
             first_rtp_timestamp = await session.changes.make(change, caller)
         except SignalingError as exc:
@@ -132,7 +132,9 @@ class LocalSessions:
         self, session_id: str, fragment: str, subject: str, tags: Collection[str] | None = None
     ) -> str | None:
         viewer = self._viewers.find(session_id, subject)
-        return await (viewer or self._find(session_id, subject)).add_candidates(fragment, tags)
+        if viewer is not None and viewer.is_ending:
+            raise UnknownSession(session_id)
+        return await (viewer or self._running(session_id, subject)).add_candidates(fragment, tags)
 
     async def close(self, session_id: str, subject: str) -> None:
         if (session_id, subject) in self._ended or self._viewers.has_ended(session_id, subject):
@@ -256,6 +258,13 @@ class LocalSessions:
         session = self._sessions.get(session_id)
         # Whoever may not know of a session hears what is said of one that never was.
         if session is None or self._places.owner(session_id) != subject:
+            raise UnknownSession(session_id)
+        return session
+
+    def _running(self, session_id: str, subject: str) -> Session:
+        session = self._find(session_id, subject)
+        # What it would still open, nobody would close.
+        if session.is_ending:
             raise UnknownSession(session_id)
         return session
 

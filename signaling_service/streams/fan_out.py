@@ -129,6 +129,8 @@ class FanOut:
         self._history.clear()
         self._leaving.drop_pictures()
         self._awaits_key = True
+        if self._thinning is not None:
+            self._thinning.forget()
 
     def _send_one(self, number: int, marker: int, timestamp: int, payload: bytes) -> None:
         kind = marker | self._payload_type  # type: ignore[operator]

@@ -134,7 +134,8 @@ class Stream:
     async def _be_away(self) -> None:
         began_s = time.monotonic()
         await asyncio.sleep(CARD_AFTER_S)
-        while (away_s := time.monotonic() - began_s) < AWAY_LIMIT_S:
+        # One that is about to begin finds its stream, and those that watch it, also after that.
+        while (away_s := time.monotonic() - began_s) < AWAY_LIMIT_S or self._prepared:
             planes = self._card.planes(*self._size)
             frame = video_frame(planes, *self._size, ColourRange.LIMITED, ColourMatrix.BT601)
             frame.pts = round(away_s * CLOCK_RATE)

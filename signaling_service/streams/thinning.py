@@ -57,6 +57,10 @@ class Thinning:
             self.is_thin, self._bad, self._changed_s = False, 0, now_s
         return True
 
+    def forget(self) -> None:
+        """Take the next key frame at once: it hides what the viewer still shows."""
+        self._key_s = float("-inf")
+
     def wants_key(self, now_s: float) -> bool:
         """Tell whether the viewer has waited long enough for its next picture."""
         return now_s - self._key_s >= KEY_EVERY_S

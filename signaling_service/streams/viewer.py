@@ -95,6 +95,10 @@ class Viewer:
         self._watching: asyncio.Task[None] | None = None
         stream.join(self.leave)
 
+    @property
+    def is_ending(self) -> bool:
+        return self._closing is not None
+
     async def open(self, offer_sdp: str) -> str:
         """Answer the offer and begin; raises what Answering.answer raises.
 
@@ -137,7 +141,7 @@ class Viewer:
 
     def _on_connection_state(self) -> None:
         state = self._pc.connectionState
-        if state == "connected":
+        if state == "connected" and not self.is_ending:
             self.is_connected = True
             self._on_connected(self.name)
             self._settled.set()

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from inference_service.filters.registry import BUILT_IN
-from tests.deploy.compose import BASE, ROOT, load
+from tests.deploy.compose import BASE, ROOT, load, load_cpu_variant
 
 DEPLOYMENT = (ROOT / "docs" / "deployment.md").read_text()
 LICENCES = (ROOT / "docs" / "licences.md").read_text()
@@ -19,6 +19,17 @@ def test_every_variable_that_compose_hands_on_is_described(service: str) -> None
     handed_on = [name for name, value in environment.items() if value is None]
     assert handed_on
     assert [name for name in handed_on if f"`{name}`" not in DEPLOYMENT] == []
+
+
+def test_images_to_build_on_are_those_that_compose_builds() -> None:
+    built = [load(BASE)["services"]["inference"], load_cpu_variant()["services"]["inference"]]
+    defaults = {re.sub(r"\$\{\w+:-(\w+)\}", r"\1", each["image"]) for each in built}
+    named = {
+        image
+        for path in sorted((ROOT / "docs").glob("*.md"))
+        for image in re.findall(r"p2pcamera-inference:[\w.-]+", path.read_text())
+    }
+    assert named == defaults
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

@@ -19,6 +19,7 @@ from shared import link_keys
 from signaling_service.config import Settings as SignalingSettings
 from signaling_service.config import read_settings as read_signaling_settings
 from signaling_service.metrics import Metrics
+from signaling_service.workers.results import ASIDE_PORTS
 from tests.deploy.compose import BASE as COMPOSE
 from tests.deploy.compose import ROOT, load
 from tests.deploy.test_metrics import unknown
@@ -159,7 +160,11 @@ def test_ports_are_those_that_variables_services_probes_and_policies_name() -> N
             assert asked["path"] in ("/healthz", "/readyz" if name == "signaling" else "/healthz")
         policy = one(resources, "NetworkPolicy", name)
         let_in = {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]}
-        assert let_in == set(ports.values())
+        while_draining = {ports["results"] + ASIDE_PORTS} if name == "signaling" else set()
+        assert let_in == {*ports.values(), *while_draining}
+        if name == "signaling":
+            to_results = one(resources, "NetworkPolicy", "inference")["spec"]["egress"][0]["ports"]
+            assert {port["port"] for port in to_results} == {ports["results"], *while_draining}
     for service in (each for each in resources if each["kind"] == "Service"):
         named = {each["name"] for each in container(dict(workloads(resources))["signaling"])["ports"]}
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= named

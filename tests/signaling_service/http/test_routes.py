@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -7,8 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
+from signaling_service.config import Settings
 from signaling_service.http.app import MAX_BODY_BYTES, create_app
 from signaling_service.http.static_files import accepts_gzip
+from signaling_service.service import Service
 from signaling_service.session.requests import MAX_PARAMS_BYTES
 from tests.signaling_service.calling import Page, Running, page, running, until
 from tests.signaling_service.making import WireWorker, served
@@ -177,6 +180,7 @@ async def test_head_is_answered_as_get_without_the_content(service: Running, pat
         ("GET", "/offer", "POST"),
         ("HEAD", "/offer", "POST"),
         ("PUT", "/offer", "POST"),
+        ("PUT", "/whip", "OPTIONS, POST"),
         ("GET", f"/sessions/{'0' * 32}", "DELETE, PATCH"),
         ("POST", "/healthz", "GET, HEAD"),
         ("DELETE", "/metrics", "GET, HEAD"),
@@ -242,6 +246,27 @@ async def test_a_body_that_breaks_off_leaves_no_traceback(
     await app(scope, receive, send)
     assert sent[0]["status"] == 400
     assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_a_service_that_cannot_drain_is_closed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    service, done = Service(Settings()), []
+
+    async def opened() -> None:
+        done.append("opened")
+
+    async def drained(hurry: asyncio.Event) -> None:
+        raise OSError("no way")
+
+    async def closed() -> None:
+        done.append("closed")
+
+    for name, stand_in in (("open", opened), ("drain", drained), ("close", closed)):
+        monkeypatch.setattr(service, name, stand_in)
+    app = create_app(service, hurry=asyncio.Event())
+    with pytest.raises(OSError, match="no way"):
+        async with app.router.lifespan_context(app):
+            pass
+    assert done == ["opened", "closed"]
 
 
 async def test_a_fault_of_the_service_is_told_without_what_it_was(

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import asyncio
 import gc
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import psutil
 import pytest
 
 from signaling_service.config import Settings
 from signaling_service.errors import SignalingError
+from signaling_service.processes import kept_process
 from signaling_service.processes.kept_process import KeptProcess, own_endpoint
 from signaling_service.processes.nursery import Child, Nursery
 
@@ -49,6 +52,31 @@ async def test_a_process_that_ended_or_never_began_leaves_no_socket(nursery: typ
         async with kept._started():
             pass
     assert psutil.Process().num_fds() == before, raised
+
+
+async def test_a_process_that_is_starting_when_the_others_drain_makes_way_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kept_process, "RESTART_AFTER_S", (0.0,))
+    kept = KeptProcess(0, 1.0, Settings(), Ended(), lambda _: None, lambda _, __: None)
+    done = []
+
+    @asynccontextmanager
+    async def started() -> AsyncIterator[tuple[None, None]]:
+        done.append("starts")
+        kept.drain(10.0)
+        yield None, None
+        done.append("has ended")
+
+    async def watch(process: None, reading: None) -> None:
+        done.append("goes on")
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(kept, "_started", started)
+    monkeypatch.setattr(kept, "_watch", watch)
+    async with asyncio.timeout(2):
+        await kept.run()
+    assert done == ["starts", "has ended"]
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from signaling_service.access.caller import Caller
-from signaling_service.errors import UnknownFilter
+from signaling_service.errors import MalformedRequest, UnknownFilter
 from signaling_service.session.changes import Changes
 from signaling_service.session.requests import Change
 from signaling_service.streams.publication import Publication
@@ -23,6 +24,8 @@ class Noted:
     def __init__(self, refusal: Exception | None = None) -> None:
         self.done: list[str] = []
         self.refusal = refusal
+        self.may_change = asyncio.Event()
+        self.may_change.set()
 
     def is_here(self, name: str) -> bool:
         return True
@@ -38,6 +41,7 @@ class Noted:
             raise self.refusal
 
     async def change(self, change: Change) -> int | None:
+        await self.may_change.wait()
         self.done.append("changed")
         return None
 
@@ -88,4 +92,27 @@ async def test_a_refused_filter_leaves_publishing_as_it_is(publish: str | bool) 
     noted = Noted(UnknownFilter(["ink"], ["other"]))
     with pytest.raises(UnknownFilter):
         await of(noted).make(Change(filter=["other"], publish=publish))
+    assert noted.done == []
+
+
+async def test_of_two_changes_at_a_time_the_later_one_says_who_is_to_see_it() -> None:
+    noted = Noted()
+    changes = of(noted)
+    noted.may_change.clear()
+    first = asyncio.create_task(changes.make(Change(filter=["hide"], publish="show")))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(changes.make(Change(publish=False)))
+    await asyncio.sleep(0)
+    noted.may_change.set()
+    await asyncio.gather(first, second)
+    assert noted.done == ["changed", "changed"]
+
+
+async def test_an_empty_name_is_refused_and_hides_nothing() -> None:
+    noted = Noted()
+    changes = of(noted)
+    await changes.make(Change(publish="show"))
+    noted.done.clear()
+    with pytest.raises(MalformedRequest):
+        await changes.make(Change(publish=""))
     assert noted.done == []

@@ -28,6 +28,7 @@ from signaling_service.session import control
 from signaling_service.session import session as session_module
 from tests.signaling_service.calling import Running, page, running, until
 from tests.signaling_service.making import WireWorker, served
+from tests.signaling_service.streams.live import FRAGMENT
 
 
 def level_of_generation(header: FrameHeader, planes: bytes) -> bytes:
@@ -518,6 +519,36 @@ async def test_a_peer_that_never_comes_is_let_go(calling: Calling, monkeypatch: 
     assert calling.service.metric("sessions") == 1
     await calling.service.is_free()
     assert calling.service.metric("sessions_ended_total", reason="never_connected") == 1
+
+
+async def test_a_session_that_is_ending_opens_nothing_more(
+    calling: Calling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    http = calling.service.http
+    async with page() as caller:
+        sdp = await caller.offer(candidates=False)
+    response = await http.post("/offer", json={"type": "offer", "sdp": sdp})
+    path = f"/sessions/{response.json()['session']}"
+    (session,) = calling.service.service.sessions._sessions.values()
+    may_close, close = asyncio.Event(), session._pc.close
+
+    async def close_later() -> None:
+        await may_close.wait()
+        await close()
+
+    monkeypatch.setattr(session._pc, "close", close_later)
+    ending = asyncio.create_task(http.delete(path))
+    await until(lambda: session._lane.workers == [])
+    trickled = {"content": "a=mid:0\r\na=end-of-candidates\r\n", "headers": FRAGMENT}
+    for call in ({"json": {"filter": "ink"}}, trickled):
+        assert (await http.patch(path, **call)).status_code == 404
+    monkeypatch.setattr(RTCPeerConnection, "connectionState", "connected")
+    session._on_connection_state()
+    assert session._lane.workers == []
+    assert session.connected_s is None
+    monkeypatch.undo()
+    may_close.set()
+    assert (await ending).status_code == 200
 
 
 async def test_a_page_that_is_killed_is_let_go_after_the_limit_of_silence(

@@ -146,6 +146,21 @@ async def test_what_was_hidden_is_not_sent_again(viewing: Viewing) -> None:
     assert len(viewing.way.sent) == 2
 
 
+async def test_what_hides_a_picture_reaches_a_viewer_of_key_frames_alone_at_once(
+    viewing: Viewing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = 0.0
+    monkeypatch.setattr("signaling_service.streams.fan_out.time.monotonic", lambda: now_s)
+    for second in range(1, 5):
+        now_s = float(second)
+        await viewing.says(report(viewing, 0.9))
+    viewing.fan_out.send(KEY, FAST)
+    assert viewing.way.sent == []  # It has had one lately.
+    viewing.fan_out.forget()
+    viewing.fan_out.send(KEY, FAST)
+    assert viewing.way.sent != []
+
+
 async def test_one_viewer_cannot_ask_for_key_frames_all_the_time(viewing: Viewing) -> None:
     for _ in range(20):
         await viewing.says(RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=1, media_ssrc=42))

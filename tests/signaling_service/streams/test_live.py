@@ -298,6 +298,23 @@ async def test_a_restart_that_cannot_be_leaves_the_session_as_it_is(
         assert (await http.patch(publisher.location, content=end, headers=headers)).status_code == 204
 
 
+async def test_ice_is_not_restarted_where_data_has_a_way_of_its_own(live: Live) -> None:
+    http, peer = live.service.http, Peer()
+    peer.connection.addTransceiver(VideoStreamTrack(), direction="sendonly")
+    peer.connection.createDataChannel("control")
+    sdp = (await peer.offer()).replace("a=group:BUNDLE 0 1", "a=group:BUNDLE 0")
+    response = await http.post("/whip?stream=other", content=sdp, headers=SDP)
+    assert response.status_code == 201, response.text
+    fragment = "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\n"
+    headers = FRAGMENT | {"If-Match": "*"}
+    path = str(response.url.join(response.headers["location"]))
+    answer = await http.patch(path, content=fragment, headers=headers)
+    assert answer.status_code == 422
+    assert "bundled" in answer.json()["error"]["message"]
+    await http.delete(path)
+    await peer.close()
+
+
 async def test_places_of_viewers_are_bounded(results: str) -> None:
     async with running(results, max_viewers=1) as service:
         with WireWorker(results, level_of_generation):
