@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
 import time
@@ -36,7 +37,12 @@ def main() -> int:
 
 def _run(arguments: list[str]) -> int:
     if arguments and not arguments[0].startswith("-"):
-        return _command(arguments[0], arguments[1:])
+        try:
+            return _command(arguments[0], arguments[1:])
+        except BrokenPipeError:
+            # `status | head`: who read it has seen enough. What is left must not fail once more at the exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
     from signaling_service.config import read_settings
     from signaling_service.network_settings import AUTO
     from signaling_service.processes.nursery import Nursery

@@ -15,6 +15,8 @@ _LATENCY_BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3,
 
 STAGES = ("decode", "transport", "wait", "batch", "filter", "encode")
 """Of a frame's way through this service and its worker; `filter` is a part of `batch`."""
+OUTCOMES = ("answered", "full", "no_worker", "cannot_run", "no_media_process", "ports_taken", "internal")
+"""Counted from 0 on: Prometheus sees no increase where a count appears as 1, and misses a first refusal."""
 MAX_CODES = 32
 OTHER = "other"
 """In place of what a worker says once it has said so many different codes."""
@@ -47,6 +49,8 @@ class Metrics:
         self.viewers = Gauge("p2pcamera_viewers", "Viewers of published pictures", registry=self.registry)
         self.workers = Gauge("p2pcamera_workers", "Live workers", registry=self.registry)
         self.offers = Counter("p2pcamera_offers", "Offers by outcome", ["outcome"], registry=self.registry)
+        for outcome in OUTCOMES:
+            self.offers.labels(outcome)
         self.sessions_ended = Counter(
             "p2pcamera_sessions_ended", "Sessions that ended, by reason", ["reason"], registry=self.registry
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from inference_service.config import read_settings as read_inference_settings
 from shared import link_keys
 from signaling_service.config import Settings as SignalingSettings
 from signaling_service.config import read_settings as read_signaling_settings
+from signaling_service.metrics import Metrics
 from signaling_service.workers.results import ASIDE_PORTS
 from tests.deploy.compose import BASE as COMPOSE
 from tests.deploy.compose import ROOT, load
@@ -207,3 +209,13 @@ def test_workers_are_scaled_by_metrics_that_there_are() -> None:
         assert trigger["metadata"].keys() == {"serverAddress", "query", "threshold", "activationThreshold"}
         assert not unknown(trigger["metadata"]["query"])
         assert float(trigger["metadata"]["threshold"]) > float(trigger["metadata"]["activationThreshold"])
+
+
+def test_refusals_that_wake_workers_and_alerts_are_counted_from_nought() -> None:
+    asked = (FOLDER / "overlays" / "keda" / "scaled-object.yaml").read_text()
+    asked += (ROOT / "deploy" / "metrics" / "alerts.yml").read_text()
+    registry = Metrics().registry
+    outcomes = {one for found in re.findall(r'outcome=~?"([^"]+)"', asked) for one in found.split("|")}
+    assert "no_worker" in outcomes
+    for outcome in outcomes:
+        assert registry.get_sample_value("p2pcamera_offers_total", {"outcome": outcome}) == 0, outcome

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,11 @@ FOLDER = ROOT / "deploy" / "metrics"
 PROMTOOL = os.environ.get("PROMTOOL") or shutil.which("promtool")
 needs_promtool = pytest.mark.skipif(
     PROMTOOL is None, reason="needs promtool (Debian: apt-get install prometheus)"
+)
+
+
+needs_types = pytest.mark.skipif(
+    find_spec("grafana_foundation_sdk") is None, reason="needs grafana-foundation-sdk (make install)"
 )
 
 
@@ -78,6 +84,38 @@ def test_every_metric_but_a_few_is_on_the_dashboard() -> None:
 
 def test_the_dashboard_is_what_its_script_makes() -> None:
     assert dashboard.FILE.read_text() == dashboard.text()
+
+
+def known_to_grafana(made: dict[str, Any]) -> dict[str, Any]:
+    """Return what Grafana's types keep of a dashboard: a field that they do not have is gone."""
+    from grafana_foundation_sdk.cog.encoder import JSONEncoder
+    from grafana_foundation_sdk.cog.plugins import register_default_plugins
+    from grafana_foundation_sdk.models.dashboard import Dashboard
+
+    register_default_plugins()
+    kept: dict[str, Any] = json.loads(JSONEncoder().encode(Dashboard.from_json(made)))
+    return kept
+
+
+def lost(made: Any, kept: Any, path: str = "") -> list[str]:
+    """Return the paths of what `kept` has not, or has otherwise; it may have more."""
+    if isinstance(made, dict) and isinstance(kept, dict):
+        return [one for key in made for one in lost(made[key], kept.get(key), f"{path}.{key}")]
+    if isinstance(made, list) and isinstance(kept, list) and len(made) == len(kept):
+        return [one for a, b in zip(made, kept, strict=True) for one in lost(a, b, f"{path}[]")]
+    return [] if made == kept else [path]
+
+
+@needs_types
+def test_every_field_of_the_dashboard_is_one_of_grafana_s_types() -> None:
+    made = shown()
+    assert lost(made, known_to_grafana(shown())) == []
+    made["panels"][0]["fieldConfig"]["defaults"]["untt"] = "s"
+    made["panels"][2]["targets"][0]["exprr"] = "1"
+    assert lost(made, known_to_grafana(made)) == [
+        ".panels[].fieldConfig.defaults.untt",
+        ".panels[].targets[].exprr",
+    ]
 
 
 def test_panels_have_places_of_their_own() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,6 +66,15 @@ def test_a_service_that_does_not_answer_is_one_sentence(
     assert capsys.readouterr().err == (
         f"no service answers at http://127.0.0.1:{free_port}: Connection refused\n"
     )
+
+
+def test_a_reader_that_has_seen_enough_is_no_fault(free_port: int) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "signaling_service", "doctor", "--json", "--port", str(free_port)]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
