@@ -182,6 +182,14 @@ def test_both_services_come_back_and_are_asked_to_end_before_they_are_killed(var
         assert int(service["stop_grace_period"].removesuffix("s")) >= 10
 
 
+def test_every_container_has_its_bounds_which_the_operator_may_set() -> None:
+    for name, service in load(BASE)["services"].items():
+        assert service["cpus"] == f"${{{name.upper()}_CPUS:-0}}"
+        assert service["mem_limit"].startswith(f"${{{name.upper()}_MEMORY:-")
+        assert service["pids_limit"] > 0
+        assert service["healthcheck"]["test"]
+
+
 @VARIANTS
 def test_root_is_read_only_but_where_the_nvidia_runtime_writes(variant: dict[str, Any]) -> None:
     assert variant["services"]["signaling"]["read_only"] is True
