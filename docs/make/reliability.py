@@ -127,6 +127,8 @@ def main() -> int:
     words = parser.parse_args().only.split()
     if not in_namespace():
         parser.error("run it by tests/in_namespace.sh, where links can be cut")
+    if words and not DATA.exists():
+        parser.error(f"--only keeps the other rows, which {DATA.name} would have: run all of them first")
     cases = [case for case in CASES if all(word in case.name for word in words)]
     rows = {(one.part, one.fault): one for one in _kept()}
     rows |= {(one.part, one.fault): one for one in asyncio.run(measure(cases))}
