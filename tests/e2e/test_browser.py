@@ -23,6 +23,7 @@ Site = tuple[Path, str]
 COLOUR_TOLERANCE = 24
 """Two lossy codecs and two conversions lie between."""
 FIRST_FRAMES_S = 40.0
+REFRESH_MS = 17
 BUSY_MS = 500
 LEAST_BITRATE = 700_000
 """Chromium begins with 300,000 and stays there for seconds, unless the answer tells it otherwise."""
@@ -122,4 +123,5 @@ async def test_parameters_of_the_script_tag_reach_the_filter(
         rows = await frames(page, 6, FIRST_FRAMES_S)
         gaps_ms = [later.at_ms - earlier.at_ms for earlier, later in pairwise(rows)]
         assert median(gaps_ms) > 0.8 * BUSY_MS
-        assert min(row.age_ms for row in rows if row.age_ms is not None) > BUSY_MS
+        # The camera's picture and the filtered one are each seen at the next refresh of the screen.
+        assert min(row.age_ms for row in rows if row.age_ms is not None) > BUSY_MS - REFRESH_MS
