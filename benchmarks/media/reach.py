@@ -4,7 +4,8 @@
 
 The services and a TURN server run in one network namespace, Chromium in another; between them lie two
 routers. Each row is a new service, a new browser and a new call of 640x480 at 30 fps. Prints a table.
-Needs the Debian packages iptables, iproute2 and, for the rows of relays, coturn.
+Needs the Debian packages iptables, iproute2 and, for the rows of relays, coturn; the row of a long way needs
+/dev/net/tun.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import json
 import mimetypes
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +28,7 @@ from playwright.async_api import Page, Route
 from harness import turn
 from harness.browser import Shown, chromium, frames, opened, shown
 from harness.certificate import write_certificate
+from harness.delay import delayed
 from harness.namespaces import HERE, Network, cable, network
 from harness.pages import write_pages
 from harness.picture import Picture, write_camera
@@ -37,7 +39,7 @@ PORT = 20_000
 WARM_UP_MS = 5_000.0
 FREEZE_MS = 500.0
 _START_S = 60.0
-_NAT = "-t nat -A POSTROUTING -o {wan} -j MASQUERADE"
+_NAT = "-t nat -A POSTROUTING -o {wan} -j MASQUERADE --random-fully"
 _ONLY_443 = ("-P OUTPUT DROP", "-A OUTPUT -o lo -j ACCEPT", "-A OUTPUT -p tcp --dport 443 -j ACCEPT")
 _NO_UDP = ("-A OUTPUT -p udp -j DROP",)
 _WAY = """(async () => {
@@ -61,7 +63,11 @@ class Case:
     """Share of all packets that the first router drops, each way."""
     bits_per_s: int = 0
     """Width of the way to the page; 200 ms of it wait at most."""
+    delay_ms: float = 0.0
+    """Each way."""
     nats: int = 0
+    rebinds: bool = False
+    """In the middle of the call the NAT beside the page gives its flows another address and other ports."""
     has_relay: bool = False
     is_ipv6: bool = False
 
@@ -72,7 +78,9 @@ CASES = (
     Case("only-443", _ONLY_443, has_relay=True),
     Case("double-nat", nats=2),
     Case("double-nat-udp-blocked", _NO_UDP, nats=2),
+    Case("nat-rebinding", nats=2, rebinds=True),
     Case("ipv6-only", is_ipv6=True),
+    Case("round-trip-300", delay_ms=150.0),
     Case("loss-2", lossy=0.02),
     Case("loss-2-tcp", _NO_UDP, lossy=0.02),
     Case("loss-10", lossy=0.1),
@@ -84,9 +92,9 @@ CASES = (
 
 
 @contextmanager
-def between(case: Case, https_port: int) -> Iterator[Network]:
-    """Lay the cables as the case says; returns the page's namespace."""
-    with network() as outer, network() as inner, network() as far:
+def between(case: Case, https_port: int) -> Iterator[tuple[Network, Network]]:
+    """Lay the cables as the case says; gives the namespaces of the page and of the router beside it."""
+    with network() as outer, network() as inner, network() as far, ExitStack() as way:
         cable((HERE, "s0", f"{SERVICE}/24"), (outer, "o0", "10.89.0.254/24"))
         cable((outer, "o1", "10.90.0.1/24"), (inner, "i0", "10.90.0.254/24"))
         cable((inner, "i1", "10.91.0.1/24"), (far, "f0", "10.91.0.9/24"))
@@ -122,20 +130,33 @@ def between(case: Case, https_port: int) -> Iterator[Network]:
         if case.bits_per_s:
             shape = f"dev o1 root tbf rate {case.bits_per_s}bit burst 5kb latency 200ms"
             outer.run("tc", "qdisc", "add", *shape.split())
+        if case.delay_ms:
+            way.enter_context(delayed(outer, ("o0", "o1"), case.delay_ms))
         redirect = f"PREROUTING -i s0 -p tcp --dport 443 -j REDIRECT --to-ports {https_port}".split()
         tables = {"iptables": ["-d", SERVICE], "ip6tables": ["-d", SERVICE_6]}
         for program, to in tables.items():
             HERE.run(program, "-t", "nat", "-A", *redirect, *to)
         try:
-            yield far
+            yield far, inner
         finally:
             for program, to in tables.items():
                 HERE.run(program, "-t", "nat", "-D", *redirect, *to)
 
 
+def rebind(router: Network) -> None:
+    """Give the router another address: with the old one its masqueraded flows go, and their ports."""
+    # One command, for the shortest time without an address.
+    router.run(
+        "sh",
+        "-c",
+        "ip -4 address flush dev i0 && ip address add 10.90.0.253/24 dev i0"
+        " && ip route add default via 10.90.0.1",
+    )
+
+
 @asynccontextmanager
-async def called(case: Case, folder: Path, camera: Path) -> AsyncIterator[Page]:
-    """Open a page there, which calls as any page does."""
+async def called(case: Case, folder: Path, camera: Path) -> AsyncIterator[tuple[Page, Network]]:
+    """Open a page there, which calls as any page does; gives it and the router beside it."""
     certificate = write_certificate(folder, SERVICE, RELAY, SERVICE_6)
     flags = ["--host", "::", "--open", "--processes", "1", "--ice-addresses", f"{SERVICE},{SERVICE_6}"]
     flags += ["--public-ip", f"{SERVICE},{SERVICE_6}", "--udp-port", str(PORT), "--tcp-port", str(PORT)]
@@ -143,7 +164,7 @@ async def called(case: Case, folder: Path, camera: Path) -> AsyncIterator[Page]:
         flags += ["--ice-servers", json.dumps(turn.servers(RELAY))]
     async with AsyncExitStack() as stack:
         services = await stack.enter_async_context(Services(folder, certificate=certificate))
-        far = stack.enter_context(between(case, services.port))
+        far, router = stack.enter_context(between(case, services.port))
         services.start_signaling(*flags)
         services.start_light_worker("invert")
         await services.ready({"invert": 1})
@@ -162,15 +183,18 @@ async def called(case: Case, folder: Path, camera: Path) -> AsyncIterator[Page]:
 
         await page.route("**/site/*", answer)
         await page.goto(f"{server}/site/index.html")
-        yield page
+        yield page, router
 
 
 async def measure(case: Case, folder: Path, camera: Path, seconds: float) -> list[str]:
     """Return the cells of the case's row."""
-    async with called(case, folder, camera) as page:
+    async with called(case, folder, camera) as (page, router):
         await frames(page, 1, _START_S)
         began_ms = (await page.evaluate("opened"))["began"]
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(seconds / 2)
+        if case.rebinds:
+            rebind(router)
+        await asyncio.sleep(seconds / 2)
         rows = [row for row in await shown(page) if row.counter is not None]
         way = str(await page.evaluate(_WAY))
     fresh = _first_shown(rows)
