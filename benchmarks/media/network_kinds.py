@@ -29,6 +29,7 @@ class Case:
     delay_ms: float = 0.0
     """Each way."""
     nats: int = 0
+    """There is no IPv6 beside them, which would be a way round."""
     rebinds: bool = False
     """In the middle of the call the NAT beside the page gives its flows another address and other ports."""
     has_relay: bool = False
@@ -84,9 +85,9 @@ def between(case: Case, https_port: int) -> Iterator[tuple[Network, Network]]:
         for rule in case.page:
             for program in ("iptables", "ip6tables"):
                 far.run(program, *rule.split())
-        if case.is_ipv6:
+        if case.is_ipv6 or case.nats:
             for rule in ("-A OUTPUT -o lo -j ACCEPT", "-P OUTPUT DROP"):
-                far.run("iptables", *rule.split())
+                far.run("iptables" if case.is_ipv6 else "ip6tables", *rule.split())
         if case.lossy:
             rule = f"-A FORWARD -m statistic --mode random --probability {case.lossy} -j DROP"
             outer.run("iptables", *rule.split())

@@ -45,7 +45,9 @@ _WAY = """(async () => {
   const pair = report.get(transport.selectedCandidatePairId);
   const local = report.get(pair.localCandidateId);
   const remote = report.get(pair.remoteCandidateId);
-  return local.candidateType === "relay" ? `relay by ${local.relayProtocol}` : remote.protocol;
+  const version = remote.address.includes(":") ? 6 : 4;
+  const way = local.candidateType === "relay" ? `relay by ${local.relayProtocol}` : remote.protocol;
+  return `${way}, IPv${version}`;
 })()"""
 
 
