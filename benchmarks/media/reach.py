@@ -4,7 +4,8 @@
 
 The services and a TURN server run in one network namespace, Chromium in another; between them lie two
 routers. Each row is a new service, a new browser and a new call of 640x480 at 30 fps. Prints a table.
-Needs the Debian packages iptables, iproute2 and, for the rows of relays, coturn.
+Needs the Debian packages iptables, iproute2 and, for the rows of relays, coturn; the row of a long way needs
+/dev/net/tun.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ import argparse
 import asyncio
 import json
 import mimetypes
+import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,118 +25,35 @@ from urllib.parse import urlsplit
 import numpy as np
 from playwright.async_api import Page, Route
 
+from benchmarks.media.network_kinds import CASES, RELAY, SERVICE, SERVICE_6, Case, between, rebind
 from harness import turn
 from harness.browser import Shown, chromium, frames, opened, shown
 from harness.certificate import write_certificate
-from harness.namespaces import HERE, Network, cable, network
+from harness.namespaces import Network
 from harness.pages import write_pages
 from harness.picture import Picture, write_camera
 from harness.services import Services
 
-SERVICE, RELAY, SERVICE_6 = "10.89.0.1", "10.89.0.2", "fd89::1"
 PORT = 20_000
 WARM_UP_MS = 5_000.0
 FREEZE_MS = 500.0
 _START_S = 60.0
-_NAT = "-t nat -A POSTROUTING -o {wan} -j MASQUERADE"
-_ONLY_443 = ("-P OUTPUT DROP", "-A OUTPUT -o lo -j ACCEPT", "-A OUTPUT -p tcp --dport 443 -j ACCEPT")
-_NO_UDP = ("-A OUTPUT -p udp -j DROP",)
+_CALL = "p2pcamera.sessions[0].id"
 _WAY = """(async () => {
   const report = await p2pcamera.sessions[0].getStats();
   const transport = [...report.values()].find(({ type }) => type === "transport");
   const pair = report.get(transport.selectedCandidatePairId);
   const local = report.get(pair.localCandidateId);
   const remote = report.get(pair.remoteCandidateId);
-  return local.candidateType === "relay" ? `relay by ${local.relayProtocol}` : remote.protocol;
+  const version = remote.address.includes(":") ? 6 : 4;
+  const way = local.candidateType === "relay" ? `relay by ${local.relayProtocol}` : remote.protocol;
+  return `${way}, IPv${version}`;
 })()"""
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One kind of network."""
-
-    name: str
-    page: tuple[str, ...] = ()
-    """Rules of the page's own firewall."""
-    lossy: float = 0.0
-    """Share of all packets that the first router drops, each way."""
-    bits_per_s: int = 0
-    """Width of the way to the page; 200 ms of it wait at most."""
-    nats: int = 0
-    has_relay: bool = False
-    is_ipv6: bool = False
-
-
-CASES = (
-    Case("open"),
-    Case("udp-blocked", _NO_UDP),
-    Case("only-443", _ONLY_443, has_relay=True),
-    Case("double-nat", nats=2),
-    Case("double-nat-udp-blocked", _NO_UDP, nats=2),
-    Case("ipv6-only", is_ipv6=True),
-    Case("loss-2", lossy=0.02),
-    Case("loss-2-tcp", _NO_UDP, lossy=0.02),
-    Case("loss-10", lossy=0.1),
-    Case("loss-10-tcp", _NO_UDP, lossy=0.1),
-    Case("narrow-1M", bits_per_s=1_000_000),
-    Case("narrow-1M-tcp", _NO_UDP, bits_per_s=1_000_000),
-    Case("narrow-600k-tcp", _NO_UDP, bits_per_s=600_000),
-)
-
-
-@contextmanager
-def between(case: Case, https_port: int) -> Iterator[Network]:
-    """Lay the cables as the case says; returns the page's namespace."""
-    with network() as outer, network() as inner, network() as far:
-        cable((HERE, "s0", f"{SERVICE}/24"), (outer, "o0", "10.89.0.254/24"))
-        cable((outer, "o1", "10.90.0.1/24"), (inner, "i0", "10.90.0.254/24"))
-        cable((inner, "i1", "10.91.0.1/24"), (far, "f0", "10.91.0.9/24"))
-        HERE.run("ip", "address", "add", f"{RELAY}/24", "dev", "s0")
-        ends = [(HERE, "s0", SERVICE_6), (outer, "o0", "fd89::fe"), (outer, "o1", "fd90::1")]
-        ends += [(inner, "i0", "fd90::fe"), (inner, "i1", "fd91::1"), (far, "f0", "fd91::9")]
-        for at, name, address in ends:
-            at.run("ip", "address", "add", f"{address}/64", "dev", name, "nodad")
-        for at, to_page, to_service in (
-            (HERE, ("10.89.0.254", "fd89::fe"), None),
-            (outer, ("10.90.0.254", "fd90::fe"), None),
-            (inner, None, ("10.90.0.1", "fd90::1")),
-            (far, None, ("10.91.0.1", "fd91::1")),
-        ):
-            at.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
-            at.run("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding")
-            for gateway in to_page or ():
-                net = "fd90::/15" if ":" in gateway else "10.90.0.0/15"
-                at.run("ip", "route", "add", net, "via", gateway)
-            for gateway in to_service or ():
-                at.run("ip", "-6" if ":" in gateway else "-4", "route", "add", "default", "via", gateway)
-        for at, wan in ((outer, "o0"), (inner, "i0"))[: case.nats]:
-            at.run("iptables", *_NAT.format(wan=wan).split())
-        for rule in case.page:
-            for program in ("iptables", "ip6tables"):
-                far.run(program, *rule.split())
-        if case.is_ipv6:
-            for rule in ("-A OUTPUT -o lo -j ACCEPT", "-P OUTPUT DROP"):
-                far.run("iptables", *rule.split())
-        if case.lossy:
-            rule = f"-A FORWARD -m statistic --mode random --probability {case.lossy} -j DROP"
-            outer.run("iptables", *rule.split())
-        if case.bits_per_s:
-            shape = f"dev o1 root tbf rate {case.bits_per_s}bit burst 5kb latency 200ms"
-            outer.run("tc", "qdisc", "add", *shape.split())
-        redirect = f"PREROUTING -i s0 -p tcp --dport 443 -j REDIRECT --to-ports {https_port}".split()
-        tables = {"iptables": ["-d", SERVICE], "ip6tables": ["-d", SERVICE_6]}
-        for program, to in tables.items():
-            HERE.run(program, "-t", "nat", "-A", *redirect, *to)
-        try:
-            yield far
-        finally:
-            for program, to in tables.items():
-                HERE.run(program, "-t", "nat", "-D", *redirect, *to)
-
-
 @asynccontextmanager
-async def called(case: Case, folder: Path, camera: Path) -> AsyncIterator[Page]:
-    """Open a page there, which calls as any page does."""
+async def called(case: Case, folder: Path, camera: Path) -> AsyncIterator[tuple[Page, Network]]:
+    """Open a page there, which calls as any page does; gives it and the router beside it."""
     certificate = write_certificate(folder, SERVICE, RELAY, SERVICE_6)
     flags = ["--host", "::", "--open", "--processes", "1", "--ice-addresses", f"{SERVICE},{SERVICE_6}"]
     flags += ["--public-ip", f"{SERVICE},{SERVICE_6}", "--udp-port", str(PORT), "--tcp-port", str(PORT)]
@@ -143,7 +61,7 @@ async def called(case: Case, folder: Path, camera: Path) -> AsyncIterator[Page]:
         flags += ["--ice-servers", json.dumps(turn.servers(RELAY))]
     async with AsyncExitStack() as stack:
         services = await stack.enter_async_context(Services(folder, certificate=certificate))
-        far = stack.enter_context(between(case, services.port))
+        far, router = stack.enter_context(between(case, services.port))
         services.start_signaling(*flags)
         services.start_light_worker("invert")
         await services.ready({"invert": 1})
@@ -162,17 +80,21 @@ async def called(case: Case, folder: Path, camera: Path) -> AsyncIterator[Page]:
 
         await page.route("**/site/*", answer)
         await page.goto(f"{server}/site/index.html")
-        yield page
+        yield page, router
 
 
 async def measure(case: Case, folder: Path, camera: Path, seconds: float) -> list[str]:
     """Return the cells of the case's row."""
-    async with called(case, folder, camera) as page:
+    async with called(case, folder, camera) as (page, router):
         await frames(page, 1, _START_S)
         began_ms = (await page.evaluate("opened"))["began"]
-        await asyncio.sleep(seconds)
+        call = await page.evaluate(_CALL)
+        await asyncio.sleep(seconds / 2)
+        if case.rebinds:
+            rebind(router)
+        await asyncio.sleep(seconds / 2)
         rows = [row for row in await shown(page) if row.counter is not None]
-        way = str(await page.evaluate(_WAY))
+        way = str(await page.evaluate(_WAY)) + (", a new call" if await page.evaluate(_CALL) != call else "")
     fresh = _first_shown(rows)
     ages = [row.age_ms for row in fresh if row.age_ms and row.at_ms > fresh[0].at_ms + WARM_UP_MS]
     gaps = [b.at_ms - a.at_ms for a, b in pairwise(fresh)]
@@ -185,6 +107,7 @@ async def measure(case: Case, folder: Path, camera: Path, seconds: float) -> lis
         f"{sum(gap > FREEZE_MS for gap in gaps)}",
         f"{max(gaps):,.0f}",
         f"{fresh[-1].width}x{fresh[-1].height}",
+        f"{os.getloadavg()[0]:.1f}",
     ]
 
 
@@ -202,7 +125,7 @@ async def main() -> None:
     parser.add_argument("--only", default=",".join(case.name for case in CASES))
     given = parser.parse_args()
     heads = ["network", "way", "first picture ms", "p50 ms", "p95 ms", "max ms", "pictures/s", "gaps > 0.5 s"]
-    heads += ["longest gap ms", "size"]
+    heads += ["longest gap ms", "size", "load average"]
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         write_camera(camera := Path(folder) / "camera.y4m", Picture(mark=1))

@@ -3,10 +3,11 @@
     tests/in_namespace.sh python -m benchmarks.media.weak_links [--seconds 20] [--only 1-10]
 
 Browser, router and server have a network namespace each. The router's two cables carry nothing but the call:
-a token bucket (tc) with 200 ms of buffer makes each way narrow, and iptables drops datagrams at random.
+a token bucket (tc) with 200 ms of buffer makes each way narrow, iptables drops datagrams at random, and a
+TUN device delays them.
 Each design is measured on each link in turn: from the first picture on for so many
 seconds, then with the limit gone. Prints a row of a table per link and design. Needs the Debian packages
-iptables and iproute2.
+iptables and iproute2, and /dev/net/tun for the links that delay.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -34,6 +35,7 @@ from playwright.async_api import Page
 
 from harness.browser import Shown, chromium, frames, opened, served, shown
 from harness.deadline import eventually
+from harness.delay import delayed
 from harness.namespaces import HERE, Network, cable, network
 from harness.pages import write_pages
 from harness.picture import Picture, write_camera
@@ -71,6 +73,8 @@ class Link:
     up: int | None = None
     down: int | None = None
     loss: float = 0.0
+    delay_ms: float = 0.0
+    """Each way."""
     is_own: bool = False
     """The limit stands at the senders' own interfaces, where what waits fills their sockets."""
 
@@ -83,6 +87,7 @@ LINKS = (
     Link("0.6-0.6", 600_000, 600_000),
     Link("own-4", 4_000_000, 4_000_000, is_own=True),
     Link("loss-3", loss=0.03),
+    Link("delay-100", delay_ms=100.0),
 )
 
 
@@ -129,7 +134,7 @@ class Wires:
 
     @contextmanager
     def weak(self, link: Link) -> Iterator[None]:
-        """Make the link so narrow."""
+        """Make the link so narrow, so bad and so long."""
         limited = self._limited(link)
         drops = [f"FORWARD -i {name} -p udp -m statistic --mode random --probability {link.loss} -j DROP"
                  for name in ("weak1", "weak2") if link.loss]  # fmt: skip
@@ -138,8 +143,10 @@ class Wires:
             end.run("tc", "qdisc", "add", *f"dev {name} root tbf rate {width}bit burst 5kb {bound}".split())
         for rule in drops:
             self._router.run("iptables", "-A", *rule.split())
+        is_late = delayed(self._router, ("weak1", "weak2"), link.delay_ms) if link.delay_ms else nullcontext()
         try:
-            yield
+            with is_late:
+                yield
         finally:
             for (end, name), _ in limited:
                 end.run("tc", "qdisc", "del", "dev", name, "root")
