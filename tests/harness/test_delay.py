@@ -60,11 +60,16 @@ def test_a_router_delays_both_ways_in_both_versions_of_ip_until_it_is_told_to_st
         ):
             at.run("ip", "-6" if ":" in gateway else "-4", "route", "add", net, "via", gateway)
         with delayed(router, ("late1", "late2"), 40.0):
-            assert round_trip_ms("10.97.2.2") >= 80.0
-            assert round_trip_ms("fd97:2::2") >= 80.0
+            assert shortest_ms("10.97.2.2") >= 80.0
+            assert shortest_ms("fd97:2::2") >= 80.0
         # The device went, and packets go their usual way.
         assert round_trip_ms("10.97.2.2") > 0
         assert not router.can("ip", "link", "show", "delay0")
+
+
+def shortest_ms(address: str) -> float:
+    # The first one also waits until the routers know one another, which may take longer than the delay.
+    return min(round_trip_ms(address) for _ in range(3))
 
 
 def round_trip_ms(address: str) -> float:
