@@ -70,12 +70,9 @@ def delayed(router: Network, interfaces: Sequence[str], delay_ms: float) -> Iter
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == _READY, "no TUN device: is there a /dev/net/tun?"
-        try:
-            with _led_through(router, interfaces):
-                yield
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()
+        # Leaving the block closes its standard input, with which it ends.
+        with _led_through(router, interfaces):
+            yield
 
 
 @contextmanager
