@@ -11,24 +11,20 @@ import argparse
 import asyncio
 import json
 import os
-import re
 import sys
 import tempfile
-import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from docs.make.measured_table import DOCUMENT, seconds, with_table
 from harness.browser import chromium
 from harness.chaos.outcome import Outcome
 from harness.chaos.page import camera
 from harness.chaos.parts import CASES, Case
 from harness.chaos.scene import play
-from harness.markdown import markdown
 from harness.services import in_namespace
 
-DOCUMENT = Path(__file__).parents[1] / "reliability.md"
 DATA = Path(__file__).parents[2] / "benchmarks" / "out" / "reliability.json"
-_PLACE = re.compile(r"(<!-- matrix -->\n).*?(<!-- end -->)", re.DOTALL)
 HEAD = (
     "part",
     "what happens to it",
@@ -67,7 +63,7 @@ class Row:
             return (self.part, self.fault, f"not measured: {self.failed}", *[""] * 6)
         counts = (f"{self.again} of {self.calls}", str(self.lost), str(self.raw), str(self.foreign))
         left = ", ".join(self.left) or "0"
-        return (self.part, self.fault, _seconds(self.gap_s), _seconds(self.page_gap_s), *counts, left)
+        return (self.part, self.fault, seconds(self.gap_s), seconds(self.page_gap_s), *counts, left)
 
 
 def row(outcome: Outcome) -> Row:
@@ -88,20 +84,12 @@ def row(outcome: Outcome) -> Row:
     )
 
 
-def table(rows: list[Row]) -> str:
-    """Return the Markdown of the matrix, in the order of CASES."""
+def table(rows: list[Row]) -> list[tuple[str, ...]]:
+    """Return the lines of the matrix, in the order of CASES."""
     order = {(case.part.name, case.fault_name): place for place, case in enumerate(CASES)}
     known = [one for one in rows if (one.part, one.fault) in order]
     known.sort(key=lambda one: order[one.part, one.fault])
-    return markdown(HEAD, [one.cells() for one in known])
-
-
-def with_table(document: str, rows: list[Row]) -> str:
-    """Return a document with the table at `<!-- matrix -->`, up to `<!-- end -->`."""
-    loads = [one.load for one in rows]
-    said = f"Measured {time.strftime('%-d %B %Y')} on {os.cpu_count()} cores, whose load average was "
-    said += f"{min(loads):.0f} to {max(loads):.0f} meanwhile."
-    return _PLACE.sub(lambda place: f"{place[1]}{said}\n\n{table(rows)}\n{place[2]}", document)
+    return [one.cells() for one in known]
 
 
 async def measure(cases: list[Case]) -> list[Row]:
@@ -134,16 +122,14 @@ def main() -> int:
     rows |= {(one.part, one.fault): one for one in asyncio.run(measure(cases))}
     DATA.parent.mkdir(exist_ok=True)
     DATA.write_text(json.dumps([asdict(one) for one in rows.values()]))
-    DOCUMENT.write_text(with_table(DOCUMENT.read_text(), list(rows.values())))
+    played = list(rows.values())
+    loads = [one.load for one in played]
+    DOCUMENT.write_text(with_table(DOCUMENT.read_text(), "matrix", HEAD, table(played), loads))
     return 0
 
 
 def _kept() -> list[Row]:
     return [Row(**one) for one in json.loads(DATA.read_text())] if DATA.exists() else []
-
-
-def _seconds(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f} s"
 
 
 if __name__ == "__main__":

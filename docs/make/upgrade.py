@@ -7,20 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import sys
 import tempfile
-import time
 from pathlib import Path
 
+from docs.make.measured_table import DOCUMENT, seconds, with_table
 from harness.browser import chromium
 from harness.chaos.page import camera
 from harness.chaos.upgrade import Step, on_one_host, on_several_hosts
-from harness.markdown import markdown
 from harness.services import in_namespace
 
-DOCUMENT = Path(__file__).parents[1] / "reliability.md"
-_PLACE = re.compile(r"(<!-- upgrade -->\n).*?(<!-- end -->)", re.DOTALL)
 HEAD = (
     "where",
     "step",
@@ -31,21 +27,10 @@ HEAD = (
 )
 
 
-def with_table(document: str, steps: list[Step], loads: list[float]) -> str:
-    """Return a document with the table at `<!-- upgrade -->`, up to `<!-- end -->`."""
-    said = f"Measured {time.strftime('%-d %B %Y')} on {os.cpu_count()} cores, whose load average was "
-    said += f"{min(loads):.0f} to {max(loads):.0f} meanwhile."
-    rows = [
-        (
-            one.where,
-            one.name,
-            *(_seconds(one.gaps_s.get(kind)) for kind in ("aiortc", "Chromium")),
-            str(one.raw),
-            str(one.foreign),
-        )
-        for one in steps
-    ]
-    return _PLACE.sub(lambda place: f"{place[1]}{said}\n\n{markdown(HEAD, rows)}\n{place[2]}", document)
+def cells(step: Step) -> tuple[str, ...]:
+    """Return the row of the table."""
+    gaps = (seconds(step.gaps_s.get(kind)) for kind in ("aiortc", "Chromium"))
+    return (step.where, step.name, *gaps, str(step.raw), str(step.foreign))
 
 
 async def measure() -> tuple[list[Step], list[float]]:
@@ -70,12 +55,9 @@ def main() -> int:
         sys.stderr.write("run it by tests/in_namespace.sh, where hosts can be made\n")
         return 2
     steps, loads = asyncio.run(measure())
-    DOCUMENT.write_text(with_table(DOCUMENT.read_text(), steps, loads))
+    rows = [cells(step) for step in steps]
+    DOCUMENT.write_text(with_table(DOCUMENT.read_text(), "upgrade", HEAD, rows, loads))
     return 0
-
-
-def _seconds(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f} s"
 
 
 if __name__ == "__main__":
