@@ -21,7 +21,7 @@ import aioice.ice
 from signaling_service.sockets.call_transport import CallTransport
 from signaling_service.sockets.fixed_port import FixedPort
 from signaling_service.sockets.stun_target import called_name, transaction_of
-from signaling_service.sockets.udp_socket import Address, UdpSocket
+from signaling_service.sockets.udp_socket import Address, UdpSocket, Unqueued
 
 HELD_S = 2.0
 """An address stays a call's for so long after the last word from it, whoever else proves it: a sender's
@@ -135,7 +135,7 @@ class SharedSocket:
             call.protocol.datagram_received(data, address)
 
 
-class _Kept:
+class _Kept(Unqueued):
     """The way of calls whose port is given up: to the pages that were known then (call_transport.Way)."""
 
     def __init__(self, address: Address, kept: Mapping[Address, UdpSocket]) -> None:
@@ -145,15 +145,6 @@ class _Kept:
     def send(self, data: bytes, address: Address) -> None:
         if (one := self._kept.get(address)) is not None:
             one.send(data, address)
-
-    async def room(self, address: Address) -> bool:
-        return False
-
-    def is_full(self, address: Address) -> bool:
-        return False
-
-    def drop_pictures(self, address: Address) -> bool:
-        return False
 
 
 class _Transactions(dict[bytes, Any]):

@@ -35,7 +35,23 @@ Address = tuple[str, int]
 Take = Callable[[bytes, Address], None]
 
 
-class UdpSocket:
+class Unqueued:
+    """Of a way where nothing waits: what it cannot take is dropped."""
+
+    async def room(self, address: Address) -> bool:
+        """Wait for nothing: what a full socket drops is lost as on the way, and the page says so."""
+        return False
+
+    def is_full(self, address: Address) -> bool:
+        """Say no: what does not fit is dropped, and nothing waits."""
+        return False
+
+    def drop_pictures(self, address: Address) -> bool:
+        """Drop nothing: what is sent in a turn leaves at its end, or never."""
+        return False
+
+
+class UdpSocket(Unqueued):
     """Bound from the beginning; event loop only. `open` before it is used, `close` in the end."""
 
     def __init__(self, host: str, port: int, page: Address | None = None) -> None:
@@ -84,18 +100,6 @@ class UdpSocket:
         self._waiting.append((data, address))
         if len(self._waiting) >= SENDS_A_TURN:
             self._flush()
-
-    async def room(self, address: Address) -> bool:
-        """Wait for nothing: what a full socket drops is lost as on the way, and the page says so."""
-        return False
-
-    def is_full(self, address: Address) -> bool:
-        """Say no: what does not fit is dropped, and nothing waits."""
-        return False
-
-    def drop_pictures(self, address: Address) -> bool:
-        """Drop nothing: what is sent in a turn leaves at its end, or never."""
-        return False
 
     def kept_for(self, pages: Iterable[Address]) -> dict[Address, UdpSocket]:
         """Close this socket, so that another process can take its port; return one for each of these pages.
