@@ -5,8 +5,8 @@ cost nothing and networks much, a picture is looked at
 
 - in its session's first frame, then in every third one (`LOOK_EVERY`, counted by the frames' sequence),
 - at once where a known face was lost,
-- at once where the picture has changed outside of the covers since the last look: in any cell of about 32
-  pixels' side by `CHANGE`, and by what a camera in somebody's hand changes there (`SWAY`).
+- at once where the picture has changed outside of the covers since the last look, by `CHANGE` in any cell of
+  about 32 pixels' side.
 
 So a face that comes in is looked for in that very frame, unless it changes no such cell: then two frames
 later at the latest.
@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as nnf
 
 from inference_service.filters.base import Item
 from inference_service.filters.vision import levels
@@ -43,9 +42,6 @@ CHANGE = 0.05
 """Of a cell's mean luminance, 0..1."""
 CELL = 32
 """Side of a cell in pixels, about: a whole number of cells lies side by side."""
-SWAY = 8.0
-"""Pixels by which the picture may have moved since the last look. A cell changes by no more than its share of
-that in what tells it from its neighbours."""
 HEADS = 2 * MOST_FACES + 1
 """Followed faces, then found ones."""
 
@@ -133,7 +129,7 @@ class Faces:
         last = item.state.get("cells")
         if last is None or is_lost or item.sequence - item.state["looked"] >= LOOK_EVERY:
             return True
-        is_changed = ((cells - last).abs() > CHANGE + _swayed(last))[0]
+        is_changed = (cells - last).abs()[0] > CHANGE
         return bool(is_changed.any()) and bool((is_changed & ~_is_under(covers, is_changed, size)).any())
 
     def _note(self, items: Sequence[Item], looked: Sequence[int], cells: Tensor) -> None:
@@ -181,13 +177,6 @@ def _cells(pictures: Tensor) -> Tensor:
     """Return (N, 1, h, w) float32: the mean luminance of each cell, 0..1, of uint8 pictures on a CPU."""
     height, width = (-(-side // CELL) for side in levels.size_of(pictures))
     return levels.luma(levels.shrunk(pictures, (height, width))) / 255
-
-
-def _swayed(cells: Tensor) -> Tensor:
-    """Return by how much each of (1, h, w) cells may change where the picture moves by `SWAY`."""
-    padded = nnf.pad(cells, (1, 1, 1, 1), mode="replicate")
-    brightest, darkest = nnf.max_pool2d(padded, 3, 1), -nnf.max_pool2d(-padded, 3, 1)
-    return torch.maximum(brightest - cells, cells - darkest) * (SWAY / CELL)
 
 
 def _is_under(covers: Tensor, cells: Tensor, size: levels.Size) -> Tensor:
