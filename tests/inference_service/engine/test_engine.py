@@ -353,12 +353,9 @@ def test_where_no_wider_numbers_are_left_the_failures_count(run, monkeypatch):
     monkeypatch.setattr(health, "HOPELESS_FAILURES", 2)
     monkeypatch.setattr(health, "HOPELESS_AFTER_S", 0.0)
     with run(Narrow) as one:
+        pixels = SIZE[0] * SIZE[1]
         for _ in range(2):
-            one.put(
-                session(),
-                bytes(SIZE[0] * SIZE[1]) + bytes([128]) * (SIZE[0] * SIZE[1] // 2),
-                filters=("narrow",),
-            )
+            one.put(session(), bytes(pixels) + bytes([128]) * (pixels // 2), filters=("narrow",))
             until(lambda: not one.engine.mailbox._waiting)
         assert one.failed.wait(20)
         assert "no numbers" in one.results[0].text

@@ -116,6 +116,8 @@ def refusals(device: torch.device, dtype: torch.dtype) -> list[Fallback]:
 def _fused(module: Any) -> nn.Module:
     """Return what a module becomes as a whole; the module itself where that is nothing else."""
     kind = type(module).__name__
+    if any(_is_norm(getattr(module, name, None)) for name in ("norm", "bn1")):
+        return module
     if kind == "BottleneckBlock":
         return Bottleneck(module, module.shortcut)
     if kind == "Bottleneck" and hasattr(module, "downsample"):
@@ -141,6 +143,11 @@ def _join(sequence: nn.Module) -> None:
 
 def _calls_in_turn(module: nn.Module) -> bool:
     return isinstance(module, nn.Sequential) or type(module).__name__ == "IntermediateLayerGetter"
+
+
+def _is_norm(module: object) -> bool:
+    """Tell whether a norm was left that is not folded."""
+    return module is not None and not isinstance(module, nn.Identity)
 
 
 def _is_relu(activation: object) -> bool:

@@ -35,7 +35,7 @@ class Replays:
     def run(self, key: Hashable, function: Function, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Return `function(*inputs)`, in memory of its own; `key` names the function and its shapes."""
         count = len(inputs[0])
-        recorded = self._made.get((key, bucket(count, BATCHES))) if inputs[0].is_cuda else None
+        recorded = self._made.get((key, bucket(count, BATCHES)))
         return function(*inputs) if recorded is None else replayed(recorded, inputs)
 
     def pieces(

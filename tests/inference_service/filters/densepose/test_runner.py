@@ -97,9 +97,8 @@ def test_cameras_of_other_sizes_share_what_is_recorded(
     for size in sizes:
         batch = batch_of(scene(size, 3))
         expected, got = plain.see(batch, scores), recorded.see(batch, scores)
-        assert torch.allclose(
-            expected.people.boxes, got.people.boxes[: len(expected.people.boxes)], atol=1e-2
-        )
+        count = len(expected.people.boxes)
+        assert torch.allclose(expected.people.boxes, got.people.boxes[:count], atol=1e-2)
         assert float(got.people.boxes.max()) > min(size), "in pixels of the picture, not of the network"
     made: list[Any] = list(recorded._findings.values())
     assert sum(one.search.replays for one in made) == len(sizes)

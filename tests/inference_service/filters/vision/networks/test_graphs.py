@@ -132,7 +132,7 @@ def test_what_is_not_recorded_is_told_in_short_and_with_the_reason(monkeypatch: 
     assert told.text.endswith("since memory was short")
 
 
-def test_a_gpu_that_breaks_in_a_capture_is_not_taken_for_a_failed_one(
+def test_a_gpu_that_breaks_in_a_capture_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def synchronize(device: torch.device) -> None:
