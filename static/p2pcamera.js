@@ -37,7 +37,7 @@
  */
 "use strict";
 (() => {
-  // shim/embedder.js
+  // shim/base/embedder.js
   /**
    * A browser extension that runs the shim in two worlds of a page.
    *
@@ -70,7 +70,7 @@
     return left ?? null;
   }
 
-  // shim/fault.js
+  // shim/base/fault.js
   /**
    * The reason why there is no filtered picture.
    */
@@ -78,7 +78,7 @@
   var Fault = class extends Error {
     status = 0;
     field = "";
-    /** @type {import("./api.js").P2PCameraTrouble | null} */
+    /** @type {import("../api.js").P2PCameraTrouble | null} */
     trouble = null;
     /** @type {number | null} */
     retryAfterS = null;
@@ -101,7 +101,154 @@
     return error instanceof Fault ? error : new Fault(code, String(error));
   }
 
-  // shim/candidate_batches.js
+  // shim/base/json.js
+  /**
+   * JSON that may be anything, and JSON that means the same in every page.
+   *
+   * A page may have patched what JSON is made with: old libraries give arrays a `toJSON` that makes a text of
+   * them. So the browser's own functions are taken before a later script replaces them, and `toJSON` of the
+   * prototypes is not asked.
+   */
+  var { parse, stringify } = JSON;
+  var { create, defineProperty, keys } = Object;
+  var { isArray } = Array;
+  /** @param {unknown} value @returns {value is object} */
+  function isObject(value) {
+    return typeof value === "object" && value !== null && !isArray(value);
+  }
+  /** @template T @param {T | T[] | null | undefined} value @returns {T[]} of what may be one, several or none */
+  function asList(value) {
+    if (isArray(value)) return value;
+    return value === null || value === void 0 ? [] : [value];
+  }
+  /** @param {string} text @returns {any} undefined where the text is not JSON */
+  function parsedJson(text) {
+    try {
+      return parse(text);
+    } catch {
+      return void 0;
+    }
+  }
+  /** @param {unknown} value of arrays, objects, texts, numbers and dates @returns {string} */
+  function jsonText(value) {
+    return stringify(bare(value));
+  }
+  /** @param {any} value @returns {any} a copy that no prototype of the page's says anything about */
+  function bare(value) {
+    if (typeof value !== "object" || value === null) return value;
+    if (isArray(value)) {
+      /** @type {any[]} */
+      const list = [];
+      // By index: a page may have patched what iterates, and what appends.
+      for (let index = 0; index < value.length; index += 1) {
+        defineProperty(list, index, { value: bare(value[index]), enumerable: true });
+      }
+      // Found before that of the prototype, and no function.
+      return defineProperty(list, "toJSON", { value: void 0 });
+    }
+    // That of a date says what it is; one that every object has is a library's.
+    const { toJSON } = value;
+    if (typeof toJSON === "function" && toJSON !== Reflect.get(Object.prototype, "toJSON")) {
+      return bare(value.toJSON());
+    }
+    const copy = create(null);
+    const names = keys(value);
+    for (let index = 0; index < names.length; index += 1) copy[names[index]] = bare(value[names[index]]);
+    return copy;
+  }
+
+  // shim/base/natives.js
+  /**
+   * The browser's own functions, taken before a later script of the page replaces them.
+   *
+   * A browser that lacks one of them has no camera either, or lacks what the member is for.
+   */
+  var trackPrototype = globalThis.MediaStreamTrack?.prototype ?? {};
+  var framePrototype = globalThis.HTMLIFrameElement?.prototype ?? {};
+  var {
+    RTCPeerConnection,
+    fetch: fetchNative,
+    ImageCapture,
+    AudioContext,
+    DelayNode,
+    GainNode,
+    MediaStreamAudioDestinationNode,
+    MediaStreamAudioSourceNode
+  } = globalThis;
+  var {
+    stop: stopTrack,
+    clone: cloneTrack,
+    getSettings: getTrackSettings,
+    getConstraints: getTrackConstraints,
+    getCapabilities: getTrackCapabilities,
+    applyConstraints: applyTrackConstraints
+  } = trackPrototype;
+  var { grabFrame } = globalThis.ImageCapture?.prototype ?? {};
+  var labelOf = getterOf(trackPrototype, "label");
+  var photographedTrackOf = getterOf(globalThis.ImageCapture?.prototype ?? {}, "track");
+  var isMutedOf = getterOf(trackPrototype, "muted");
+  var statsOf = getterOf(trackPrototype, "stats");
+  /** @type {() => (Window & typeof globalThis) | null} */
+  var contentWindowOf = getterOf(framePrototype, "contentWindow") ?? (() => null);
+  /** @param {object} prototype @param {string} name @returns {(() => any) | undefined} */
+  function getterOf(prototype, name) {
+    return Object.getOwnPropertyDescriptor(prototype, name)?.get;
+  }
+
+  // shim/picture/sizes.js
+  /**
+   * Sizes of pictures: which is the largest, what of a frame fills another size, and how many bits a size is
+   * worth.
+   */
+  /**
+   * @typedef {{width: number, height: number, crop: [number, number, number, number]}} Fit `crop`: x, y,
+   *   width, height
+   */
+  /**
+   * @param {number} width of a frame @param {number} height of it
+   * @param {{width?: number, height?: number}} wanted
+   * @returns {Fit} the size to make of the frame, and what of it fills that: its middle, in the proportions of the size
+   */
+  function fit(width, height, wanted) {
+    let size = { width: wanted.width || width, height: wanted.height || height };
+    // A telephone was turned: the camera's settings may stay those of the upright one.
+    if (width < height !== size.width < size.height) size = { width: size.height, height: size.width };
+    const scale = Math.min(width / size.width, height / size.height);
+    const [cropWidth, cropHeight] = [size.width * scale, size.height * scale];
+    return { ...size, crop: [(width - cropWidth) / 2, (height - cropHeight) / 2, cropWidth, cropHeight] };
+  }
+  /**
+   * @param {MediaTrackSettings} settings of a camera's track
+   * @param {boolean} showsFrames false for a track that is muted or has ended
+   * @returns {number} pixels of a frame, 0 while none comes; the frame rate decides a tie
+   */
+  function pixels({ width = 0, height = 0, frameRate = 0 }, showsFrames) {
+    return showsFrames ? width * height + frameRate / 1e3 : 0;
+  }
+  var LEAST_BITS_PER_S = 3e5;
+  var REFERENCE = { pixels: 640 * 480, bits_per_s: 15e5 };
+  /** Three times the pixels are worth twice the bits, since neighbours in a larger picture differ less. */
+  var GROWTH = 0.631;
+  /**
+   * The cap of the sender: what the service takes a picture of this size to be worth, by the same formula. A
+   * sender that is capped where the server's encoder is finds no queue in its own pacer.
+   * @param {MediaTrackSettings} settings
+   * @returns {number} bits per second
+   */
+  function bitrateCap({ width = 640, height = 480 }) {
+    const worth = REFERENCE.bits_per_s * (width * height / REFERENCE.pixels) ** GROWTH;
+    return Math.max(LEAST_BITS_PER_S, Math.round(worth));
+  }
+
+  // shim/base/pause.js
+  /** @param {number} duration_ms @returns {Promise<void>} */
+  function pause(duration_ms) {
+    return new Promise((resolve) => {
+      setTimeout(resolve, duration_ms);
+    });
+  }
+
+  // shim/connection/candidate_batches.js
   /**
    * ICE candidates in batches: one call for those that are found together.
    */
@@ -163,15 +310,7 @@
 `).join("");
   }
 
-  // shim/pause.js
-  /** @param {number} duration_ms @returns {Promise<void>} */
-  function pause(duration_ms) {
-    return new Promise((resolve) => {
-      setTimeout(resolve, duration_ms);
-    });
-  }
-
-  // shim/candidates.js
+  // shim/connection/candidates.js
   /**
    * The candidates of one peer connection: the first travel with the offer, later ones as SDP fragments.
    */
@@ -213,101 +352,7 @@
     }
   };
 
-  // shim/json.js
-  /**
-   * JSON that may be anything, and JSON that means the same in every page.
-   *
-   * A page may have patched what JSON is made with: old libraries give arrays a `toJSON` that makes a text of
-   * them. So the browser's own functions are taken before a later script replaces them, and `toJSON` of the
-   * prototypes is not asked.
-   */
-  var { parse, stringify } = JSON;
-  var { create, defineProperty, keys } = Object;
-  var { isArray } = Array;
-  /** @param {unknown} value @returns {value is object} */
-  function isObject(value) {
-    return typeof value === "object" && value !== null && !isArray(value);
-  }
-  /** @template T @param {T | T[] | null | undefined} value @returns {T[]} of what may be one, several or none */
-  function asList(value) {
-    if (isArray(value)) return value;
-    return value === null || value === void 0 ? [] : [value];
-  }
-  /** @param {string} text @returns {any} undefined where the text is not JSON */
-  function parsedJson(text) {
-    try {
-      return parse(text);
-    } catch {
-      return void 0;
-    }
-  }
-  /** @param {unknown} value of arrays, objects, texts, numbers and dates @returns {string} */
-  function jsonText(value) {
-    return stringify(bare(value));
-  }
-  /** @param {any} value @returns {any} a copy that no prototype of the page's says anything about */
-  function bare(value) {
-    if (typeof value !== "object" || value === null) return value;
-    if (isArray(value)) {
-      /** @type {any[]} */
-      const list = [];
-      // By index: a page may have patched what iterates, and what appends.
-      for (let index = 0; index < value.length; index += 1) {
-        defineProperty(list, index, { value: bare(value[index]), enumerable: true });
-      }
-      // Found before that of the prototype, and no function.
-      return defineProperty(list, "toJSON", { value: void 0 });
-    }
-    // That of a date says what it is; one that every object has is a library's.
-    const { toJSON } = value;
-    if (typeof toJSON === "function" && toJSON !== Reflect.get(Object.prototype, "toJSON")) {
-      return bare(value.toJSON());
-    }
-    const copy = create(null);
-    const names = keys(value);
-    for (let index = 0; index < names.length; index += 1) copy[names[index]] = bare(value[names[index]]);
-    return copy;
-  }
-
-  // shim/natives.js
-  /**
-   * The browser's own functions, taken before a later script of the page replaces them.
-   *
-   * A browser that lacks one of them has no camera either, or lacks what the member is for.
-   */
-  var trackPrototype = globalThis.MediaStreamTrack?.prototype ?? {};
-  var framePrototype = globalThis.HTMLIFrameElement?.prototype ?? {};
-  var {
-    RTCPeerConnection,
-    fetch: fetchNative,
-    ImageCapture,
-    AudioContext,
-    DelayNode,
-    GainNode,
-    MediaStreamAudioDestinationNode,
-    MediaStreamAudioSourceNode
-  } = globalThis;
-  var {
-    stop: stopTrack,
-    clone: cloneTrack,
-    getSettings: getTrackSettings,
-    getConstraints: getTrackConstraints,
-    getCapabilities: getTrackCapabilities,
-    applyConstraints: applyTrackConstraints
-  } = trackPrototype;
-  var { grabFrame } = globalThis.ImageCapture?.prototype ?? {};
-  var labelOf = getterOf(trackPrototype, "label");
-  var photographedTrackOf = getterOf(globalThis.ImageCapture?.prototype ?? {}, "track");
-  var isMutedOf = getterOf(trackPrototype, "muted");
-  var statsOf = getterOf(trackPrototype, "stats");
-  /** @type {() => (Window & typeof globalThis) | null} */
-  var contentWindowOf = getterOf(framePrototype, "contentWindow") ?? (() => null);
-  /** @param {object} prototype @param {string} name @returns {(() => any) | undefined} */
-  function getterOf(prototype, name) {
-    return Object.getOwnPropertyDescriptor(prototype, name)?.get;
-  }
-
-  // shim/signaling.js
+  // shim/connection/signaling.js
   /**
    * The HTTP calls to the signaling service.
    */
@@ -492,7 +537,7 @@
     };
   }
 
-  // shim/control.js
+  // shim/connection/control.js
   /**
    * The data channel `control`. The server answers changes of filter in the order in which they were sent.
    */
@@ -581,7 +626,7 @@
     }
   };
 
-  // shim/first_frame.js
+  // shim/connection/first_frame.js
   /**
    * Waits for the first frame of a returned track.
    */
@@ -603,52 +648,7 @@
     });
   }
 
-  // shim/sizes.js
-  /**
-   * Sizes of pictures: which is the largest, what of a frame fills another size, and how many bits a size is
-   * worth.
-   */
-  /**
-   * @typedef {{width: number, height: number, crop: [number, number, number, number]}} Fit `crop`: x, y,
-   *   width, height
-   */
-  /**
-   * @param {number} width of a frame @param {number} height of it
-   * @param {{width?: number, height?: number}} wanted
-   * @returns {Fit} the size to make of the frame, and what of it fills that: its middle, in the proportions of the size
-   */
-  function fit(width, height, wanted) {
-    let size = { width: wanted.width || width, height: wanted.height || height };
-    // A telephone was turned: the camera's settings may stay those of the upright one.
-    if (width < height !== size.width < size.height) size = { width: size.height, height: size.width };
-    const scale = Math.min(width / size.width, height / size.height);
-    const [cropWidth, cropHeight] = [size.width * scale, size.height * scale];
-    return { ...size, crop: [(width - cropWidth) / 2, (height - cropHeight) / 2, cropWidth, cropHeight] };
-  }
-  /**
-   * @param {MediaTrackSettings} settings of a camera's track
-   * @param {boolean} showsFrames false for a track that is muted or has ended
-   * @returns {number} pixels of a frame, 0 while none comes; the frame rate decides a tie
-   */
-  function pixels({ width = 0, height = 0, frameRate = 0 }, showsFrames) {
-    return showsFrames ? width * height + frameRate / 1e3 : 0;
-  }
-  var LEAST_BITS_PER_S = 3e5;
-  var REFERENCE = { pixels: 640 * 480, bits_per_s: 15e5 };
-  /** Three times the pixels are worth twice the bits, since neighbours in a larger picture differ less. */
-  var GROWTH = 0.631;
-  /**
-   * The cap of the sender: what the service takes a picture of this size to be worth, by the same formula. A
-   * sender that is capped where the server's encoder is finds no queue in its own pacer.
-   * @param {MediaTrackSettings} settings
-   * @returns {number} bits per second
-   */
-  function bitrateCap({ width = 640, height = 480 }) {
-    const worth = REFERENCE.bits_per_s * (width * height / REFERENCE.pixels) ** GROWTH;
-    return Math.max(LEAST_BITS_PER_S, Math.round(worth));
-  }
-
-  // shim/link.js
+  // shim/connection/link.js
   /**
    * One peer connection and its session at the server. It is opened once and closed once.
    */
@@ -940,212 +940,845 @@
     return embedder?.newLink?.(settings, on) ?? new Link(settings, on);
   }
 
-  // shim/audio_context.js
+  // shim/base/faces.js
   /**
-   * The audio context that delays the sound.
+   * What stands behind objects that the page holds.
+   *
+   * The browser's own functions and getters, once replaced, look here. They answer with the member of the same
+   * name.
+   * @type {WeakMap<object, any>}
    */
-  var START_TIMEOUT_MS = 1e3;
+  var faces = /* @__PURE__ */ new WeakMap();
+
+  // shim/camera/device_ids.js
   /**
-   * @returns {Promise<AudioContext | null>} one that runs; null where a page without a gesture may have none
+   * The ids of filtered cameras, and constraints that name them.
    */
-  async function runningContext() {
-    if (!AudioContext || !MediaStreamAudioDestinationNode) return null;
-    try {
-      // Nothing is to be heard here, so no output device is opened where the browser can do without.
-      const context = new AudioContext(
-        /** @type {any} */
-        { sinkId: { type: "none" } }
-      );
-      await Promise.race([context.resume().catch(() => {
-      }), pause(START_TIMEOUT_MS)]);
-      if (context.state === "running") return context;
-      context.close().catch(() => {
-      });
-    } catch {
-      // The browser allows no further context.
+  /**
+   * Reads an id backwards.
+   *
+   * A filtered camera's id is its camera's id read backwards. No table is needed, and a page may use an id that
+   * it kept from an earlier visit, before it has permission to list devices.
+   * @param {string} id @returns {string}
+   */
+  var backwards = (id) => [...id].reverse().join("");
+  /** Maps between a camera's own id and its filtered id, by a function that is its own inverse. */
+  var DeviceIds = class {
+    /**
+     * @param {(id: string) => string} other id of the same camera; the same id where all cameras are filtered
+     */
+    constructor(other) {
+      this.other = other;
     }
-    return null;
+    /** @template {{deviceId?: string}} T @param {T} told by a camera @returns {T} */
+    withOther(told) {
+      return told.deviceId ? { ...told, deviceId: this.other(told.deviceId) } : told;
+    }
+    /**
+     * Names both ids of each camera that the constraints name, so that the browser finds it by either. The old
+     * `mandatory: {sourceId}` can name but one: see `candidates`.
+     * @template {MediaTrackConstraints} T @param {T} video @returns {T}
+     */
+    widened(video) {
+      return mapDeviceIds(video, (ids) => {
+        if (typeof ids === "string") return [ids, this.other(ids)];
+        return Array.isArray(ids) ? ids.flatMap((id) => [id, this.other(String(id))]) : ids;
+      });
+    }
+    /**
+     * Returns the constraints with which the browser is to be asked, one after the other, until it finds a camera.
+     * @template {MediaTrackConstraints} T @param {T} video as the page wrote it @returns {T[]}
+     */
+    candidates(video) {
+      const wide = this.widened(video);
+      const { mandatory } = (
+        /** @type {any} */
+        wide
+      );
+      const { sourceId } = mandatory ?? {};
+      if (sourceId === void 0 || this.other(String(sourceId)) === sourceId) return [wide];
+      const byOther = { ...wide, mandatory: { ...mandatory, sourceId: this.other(String(sourceId)) } };
+      return [byOther, wide];
+    }
+    /**
+     * @template {MediaTrackConstraints} T @param {T} video from `candidates`, as the browser tells it of a track
+     * @param {string} [own] the id of the track's camera, which the page knows by the other one
+     * @returns {T} as the page wrote it
+     */
+    narrowed(video, own) {
+      const told = mapDeviceIds(video, (ids) => {
+        if (!Array.isArray(ids)) return ids;
+        const named = ids.filter((_, index) => index % 2 === 0);
+        return named.length === 1 ? named[0] : named;
+      });
+      // From `optional` the browser has made a set for each of both ids, from `mandatory` the camera's own.
+      const { deviceId, advanced } = (
+        /** @type {any} */
+        told
+      );
+      if (Array.isArray(advanced)) {
+        const isSecond = (set, index) => typeof set.deviceId === "string" && this.other(set.deviceId) === advanced[index - 1]?.deviceId;
+        /** @type {any} */
+        told.advanced = advanced.filter((set, index) => !isSecond(set, index));
+      }
+      if (own && deviceId?.exact === own) {
+        told.deviceId = { ...deviceId, exact: this.other(own) };
+      }
+      return told;
+    }
+    /**
+     * @param {any} video the constraints as the page wrote them
+     * @param {MediaTrackSettings} settings of the camera that the browser chose
+     * @returns {boolean} whether that camera is to be left unfiltered
+     */
+    asksForRaw(video, { deviceId = "", displaySurface }) {
+      // An extension's capture of the screen comes by this call, too.
+      if (displaySurface || video.mandatory?.chromeMediaSource || video.mediaSource) return true;
+      const ids = exactIds(video);
+      return ids.includes(deviceId) && !ids.includes(this.other(deviceId));
+    }
+  };
+  /** @param {any} video constraints @returns {string[]} the ids of which the page demands one */
+  function exactIds(video) {
+    return [...asList(video.deviceId?.exact), ...asList(video.mandatory?.sourceId)];
+  }
+  /** @param {unknown} video constraints @returns {boolean} whether they may name a camera */
+  function namesCamera(video) {
+    if (!isObject(video)) return false;
+    const { mandatory } = (
+      /** @type {any} */
+      video
+    );
+    // Of before the standard are the last two. Screens are named by other members of `mandatory`.
+    return "deviceId" in video || "advanced" in video || "optional" in video || isObject(mandatory) && "sourceId" in mandatory;
+  }
+  /** @template {any} T @param {T} video @param {(ids: any) => any} map @returns {T} */
+  function mapDeviceIds(video, map) {
+    if (!isObject(video)) return video;
+    const mapped = (
+      /** @type {any} */
+      { ...video }
+    );
+    const { deviceId, advanced, optional } = mapped;
+    if (isObject(deviceId)) {
+      mapped.deviceId = Object.fromEntries(Object.entries(deviceId).map(([how, ids]) => [how, map(ids)]));
+    } else if (deviceId !== void 0) {
+      mapped.deviceId = map(deviceId);
+    }
+    // Of before the standard: a list whose members name one id each, and are wishes.
+    if (Array.isArray(optional)) {
+      mapped.optional = optional.flatMap((set) => {
+        const ids = isObject(set) && "sourceId" in set ? asList(map(set.sourceId)) : null;
+        return ids === null ? [set] : ids.map((sourceId) => ({ ...set, sourceId }));
+      });
+    }
+    if (Array.isArray(advanced)) mapped.advanced = advanced.map((set) => mapDeviceIds(set, map));
+    return mapped;
   }
 
-  // shim/choices.js
+  // shim/camera/devices.js
   /**
-   * Which filter a session wants, which one the server applies, and what follows for the outage policy.
+   * The filtered camera in the list of devices.
    */
-  var Choices = class {
-    #settings;
-    #privateFilters;
-    /** What the server accepted last. @type {Choice | null} */
-    #accepted = null;
-    /** What it accepted before that. @type {Choice | null} */
-    #acceptedBefore = null;
-    /** @type {readonly string[]} */
-    #filters = [];
-    /** Whether the filters that apply are private, as the server says. */
-    #isPrivate = false;
-    /**
-     * @param {Settings} settings of the session; they hold what is wanted
-     * @param {PrivateFilters} privateFilters
-     */
-    constructor(settings, privateFilters2) {
-      this.#settings = settings;
-      this.#privateFilters = privateFilters2;
+  /**
+   * With an extension, whose user has a switch, all cameras are filtered under their own ids: a site finds the
+   * one that it remembers.
+   */
+  var deviceIds = new DeviceIds(embedder ? (id) => id : backwards);
+  /** @param {string} label of a camera, empty before permission @returns {string} */
+  var filteredLabel = (label) => label && `${label} (filtered)`;
+  /** What a filtered camera in the list of devices says of itself; see `faces`. */
+  var DeviceFace = class {
+    #camera;
+    /** @param {MediaDeviceInfo} camera */
+    constructor(camera) {
+      this.#camera = camera;
     }
-    get filters() {
-      return this.#filters;
+    get deviceId() {
+      return deviceIds.other(this.#camera.deviceId);
     }
-    get isPrivate() {
-      return this.#isPrivate;
+    get kind() {
+      return this.#camera.kind;
     }
-    /** What holds: with a private filter, wanted or still applied, the policy is `closed`. */
-    get outage() {
-      const isPrivate = this.#isPrivate || this.#privateFilters.includes(this.#settings.filter);
-      return isPrivate ? "closed" : this.#settings.outage;
+    get label() {
+      return filteredLabel(this.#camera.label);
     }
-    /** @param {object} params of a choice @returns {boolean} whether no newer choice has taken its place */
-    isNewest(params) {
-      return this.#settings.params === params;
+    get groupId() {
+      return this.#camera.groupId;
     }
-    /** @param {Pick<Connection, 'asked'>} link @returns {boolean} whether it was opened for what is wanted now */
-    isWanted({ asked }) {
-      return asked?.filter === this.#settings.filter && asked.params === this.#settings.params;
+    getCapabilities() {
+      return deviceIds.withOther(
+        /** @type {InputDeviceInfo} */
+        this.#camera.getCapabilities()
+      );
     }
-    /**
-     * @param {string | string[]} filter @param {object} params
-     * @returns {() => void} what returns to the choice before, where the server refuses this one
-     */
-    want(filter, params) {
-      const before = { filter: this.#settings.filter, params: this.#settings.params };
-      Object.assign(this.#settings, { filter, params });
-      return () => {
-        if (this.isNewest(params)) Object.assign(this.#settings, this.#accepted ?? before);
-      };
-    }
-    /**
-     * Gives up a choice that was made in an outage and is refused.
-     * @returns {boolean} false where there is none
-     */
-    takeBack() {
-      if (this.#accepted === null || this.isNewest(this.#accepted.params)) return false;
-      Object.assign(this.#settings, this.#accepted);
-      return true;
-    }
-    /**
-     * Notes what a new connection was opened for.
-     * @param {Pick<Connection, 'asked' | 'filters' | 'isPrivate'>} link
-     */
-    noteOpened({ asked, filters, isPrivate }) {
-      this.#filters = filters;
-      this.#accepted = asked;
-      this.#notePrivate(asked?.filter ?? null, isPrivate);
-    }
-    /** Notes a change that the server has accepted. @param {Choice} choice @param {Applied} applied */
-    noteChanged(choice, { filters, isPrivate }) {
-      this.#filters = Object.freeze([...filters]);
-      this.#acceptedBefore = this.#accepted;
-      this.#accepted = choice;
-      this.#notePrivate(choice.filter, isPrivate);
-    }
-    /**
-     * Notes what the server uses after a worker has refused parameters.
-     * @param {{filter: string | string[], params?: object, private?: boolean}} message of the server
-     * @returns {Choice}
-     */
-    noteGoneBack({ filter, params, private: isPrivate }) {
-      const names = asList(filter);
-      // Parameters that are too long for a message are those of before.
-      const known = params ?? this.#acceptedBefore?.params ?? {};
-      const choice = { filter: names.length > 1 ? names : names[0], params: known };
-      const isUnderWay = this.#accepted?.params !== this.#settings.params;
-      if (!isUnderWay) Object.assign(this.#settings, choice);
-      this.#accepted = choice;
-      this.#filters = Object.freeze(names);
-      this.#notePrivate(choice.filter, isPrivate === true);
-      return choice;
-    }
-    /** Notes what the server says of the filters that apply. @param {boolean} isPrivate */
-    notePrivate(isPrivate) {
-      this.#isPrivate = isPrivate;
-    }
-    /**
-     * @param {string | string[] | null} filter that applies now
-     * @param {boolean} isPrivate as the server says
-     */
-    #notePrivate(filter, isPrivate) {
-      if (isPrivate) this.#privateFilters.add(filter);
-      this.#isPrivate = isPrivate;
+    toJSON() {
+      const { deviceId, kind, label, groupId } = this;
+      return { deviceId, kind, label, groupId };
     }
   };
-
-  // shim/filter_switch.js
   /**
-   * Changes the filter of a session, whatever state its connection is in.
+   * @param {MediaDeviceInfo[]} devices
+   * @returns {MediaDeviceInfo[]} with a filtered camera before each camera, so that the first camera is a filtered one
    */
-  var FilterSwitch = class {
-    #choices;
-    #connection;
-    #guard;
-    #requireOpen;
+  function withFilteredCameras(devices) {
+    return devices.flatMap((device) => {
+      // Without permission a list has one camera at most, and that one has no id.
+      if (device.kind !== "videoinput" || !device.deviceId) return [device];
+      const filtered = Object.create(Object.getPrototypeOf(device));
+      faces.set(filtered, new DeviceFace(device));
+      return embedder ? [filtered] : [filtered, device];
+    });
+  }
+
+  // shim/camera/track_face.js
+  /**
+   * How a track of the page's behaves: like the camera's own track behind it.
+   */
+  /**
+   * One track of the page's. Each has a camera's track to itself, so that the browser itself checks, keeps and
+   * undoes the constraints of each.
+   */
+  var TrackFace = class {
+    #owner;
+    #track;
+    #camera;
+    #place;
+    #changeCount = 0;
+    #hasEnded = false;
     /**
-     * @param {Choices} choices
-     * @param {KeptConnection} connection
-     * @param {RawGuard} guard
-     * @param {() => void} requireOpen throws where the session has ended
+     * @param {MediaStreamTrack} track
+     * @param {MediaStreamTrack} camera
+     * @param {Place} place where it was asked for
+     * @param {{changed: () => void, stopped: () => void, clone: () => TrackFace}} owner
      */
-    constructor(choices, connection, guard, requireOpen) {
-      this.#choices = choices;
-      this.#connection = connection;
-      this.#guard = guard;
-      this.#requireOpen = requireOpen;
+    constructor(track, camera, place, owner) {
+      this.#track = track;
+      this.#camera = camera;
+      this.#place = place;
+      this.#owner = owner;
+      faces.set(track, this);
+      if (track === camera) return;
+      for (const type of ["mute", "unmute", "configurationchange"]) {
+        camera.addEventListener(type, () => {
+          track.dispatchEvent(new Event(type));
+          owner.changed();
+        });
+      }
+      camera.addEventListener("ended", () => this.end());
     }
-    /**
-     * Returns when the server has accepted this choice, or a newer one has taken its place.
-     * @param {string | string[]} name @param {object} params @throws {Fault}
-     */
-    async to(name, params) {
-      this.#requireOpen();
-      // At once, so that an offer that is made meanwhile asks for it.
-      const goBack = this.#choices.want(name, params);
-      this.#guard.obey();
-      if (this.#connection.state === "connecting" && !this.#connection.link?.control) return;
+    get track() {
+      return this.#track;
+    }
+    get camera() {
+      return this.#camera;
+    }
+    get place() {
+      return this.#place;
+    }
+    /** Ends the track because the camera is gone. The page hears of it, unlike after its own `stop`. */
+    end() {
+      if (this.#hasEnded) return;
+      this.stop();
+      this.#track.dispatchEvent(new Event("ended"));
+    }
+    /** Lets the browser open the camera again for what this track asks for, and no more. */
+    reapply() {
+      if (this.#changeCount > 0) return;
+      applyTrackConstraints.call(this.#camera, getTrackConstraints.call(this.#camera)).catch(() => {
+      });
+    }
+    // What the page calls
+    get label() {
+      return filteredLabel(labelOf?.call(this.#camera));
+    }
+    get muted() {
+      return isMutedOf?.call(this.#camera);
+    }
+    get stats() {
+      return statsOf?.call(this.#camera);
+    }
+    getSettings() {
+      return deviceIds.withOther(getTrackSettings.call(this.#camera));
+    }
+    getCapabilities() {
+      return deviceIds.withOther(getTrackCapabilities.call(this.#camera));
+    }
+    getConstraints() {
+      const { deviceId } = getTrackSettings.call(this.#camera);
+      return deviceIds.narrowed(getTrackConstraints.call(this.#camera), deviceId);
+    }
+    /** @param {MediaTrackConstraints} [constraints] */
+    async applyConstraints(constraints) {
+      const ids = exactIds(constraints ?? {});
+      const { deviceId = "" } = this.getSettings();
+      // No camera has this id, so the browser refuses it in its own words.
+      const refused = { deviceId: { exact: "" } };
+      const isOther = ids.length > 0 && !ids.includes(deviceId);
+      const wanted = isOther ? refused : constraints && deviceIds.candidates(constraints)[0];
+      this.#changeCount += 1;
       try {
-        await this.#choose(name, params);
-      } catch (fault) {
-        goBack();
-        throw fault;
+        await applyTrackConstraints.call(this.#camera, wanted);
+      } finally {
+        this.#changeCount -= 1;
       }
+      if (!this.#hasEnded) this.#owner.changed();
     }
-    /** @param {string | string[]} name @param {object} params @throws {Fault} */
-    async #choose(name, params) {
-      while (this.#choices.isNewest(params)) {
-        this.#requireOpen();
-        if (this.#connection.state === "reconnecting") {
-          this.#guard.coverFor(name);
-          await this.#connection.outageEnded();
-          if (this.#connection.link?.asked?.params === params) return;
+    clone() {
+      if (this.#hasEnded) return endedFace(cloneTrack.call(this.#track), this.#camera, this.#place).track;
+      const { track } = this.#owner.clone();
+      track.contentHint = this.#track.contentHint;
+      track.enabled = this.#track.enabled;
+      return track;
+    }
+    stop() {
+      if (this.#hasEnded) return;
+      this.#hasEnded = true;
+      stopTrack.call(this.#track);
+      stopTrack.call(this.#camera);
+      this.#owner.stopped();
+    }
+  };
+  /**
+   * @param {MediaStreamTrack} track
+   * @param {MediaStreamTrack} camera
+   * @param {Place} place
+   * @returns {TrackFace}
+   */
+  function endedFace(track, camera, place) {
+    const owner = { changed() {
+    }, stopped() {
+    }, clone: () => face };
+    /** @type {TrackFace} */
+    const face = new TrackFace(track, cloneTrack.call(camera), place, owner);
+    face.stop();
+    return face;
+  }
+  /** The page's tracks that are the camera's own. @type {Set<TrackFace>} */
+  var rawFaces = /* @__PURE__ */ new Set();
+  /**
+   * Lets the raw camera stand in for the filtered one, as it may under `open`.
+   * @param {MediaStreamTrack} camera @param {Place} place @returns {TrackFace}
+   */
+  function rawFace(camera, place) {
+    const clone = () => rawFace(cloneTrack.call(camera), place);
+    const stopped = () => rawFaces.delete(face);
+    /** @type {TrackFace} */
+    const face = new TrackFace(camera, camera, place, { changed() {
+    }, stopped, clone });
+    rawFaces.add(face);
+    return face;
+  }
+
+  // shim/check/findings.js
+  /**
+   * What a step of a check has found.
+   */
+  /**
+   * @import { P2PCameraStep } from "../api.js"
+   * @typedef {Omit<P2PCameraStep, 'name'>} Finding
+   */
+  /** @param {object} detail @returns {Finding} */
+  function ok(detail) {
+    return { outcome: "ok", code: "", message: "", detail };
+  }
+  /** @param {string} code @param {string} message @param {object} detail @returns {Finding} */
+  function note(code, message, detail) {
+    return { outcome: "note", code, message, detail };
+  }
+  /** @param {string} code @param {string} message @param {object} [detail] @returns {Finding} */
+  function failure(code, message, detail = {}) {
+    return { outcome: "fail", code, message, detail };
+  }
+  /** @param {any} error @returns {Finding} */
+  function failed(error) {
+    // The browser's own errors have a name; of ours, the code says more.
+    const code = typeof error?.code === "string" ? error.code : String(error?.name ?? "error");
+    const fault = [error, error?.cause].find((one) => one instanceof Fault);
+    const detail = fault ? { status: fault.status, trouble: fault.trouble } : {};
+    return failure(code, String(error?.message ?? error), detail);
+  }
+
+  // shim/check/relays.js
+  /**
+   * Trials of TURN servers: does each relay, and do relays reach the server?
+   */
+  var RELAY_TIMEOUT_MS = 6e3;
+  var WAY_TIMEOUT_MS = 1e4;
+  /** Of `icecandidateerror` (W3C WebRTC): the first is of TURN (RFC 8656), the other of no answer at all. */
+  var UNAUTHORIZED = 401;
+  var UNREACHABLE = 701;
+  /**
+   * @typedef {"ok" | "unreachable" | "credentials" | "refused"} Relaying
+   * @typedef {{server: RTCIceServer, url: string, outcome: Relaying, reason: string}} Trial `reason` is the relay's own
+   */
+  /**
+   * @param {RTCIceServer[]} iceServers
+   * @returns {RTCIceServer[]} those of TURN, one for each address
+   */
+  function relaysOf(iceServers) {
+    return iceServers.flatMap(
+      ({ urls, ...rest }) => asList(urls).filter((url) => url.startsWith("turn")).map((url) => ({ ...rest, urls: url }))
+    );
+  }
+  /** @param {RTCIceServer} server one address @returns {Promise<Trial>} */
+  async function tryRelay(server) {
+    const url = String(server.urls);
+    const peer = new RTCPeerConnection({ iceServers: [server], iceTransportPolicy: "relay" });
+    /** @type {Relaying} */
+    let outcome = "unreachable";
+    let reason = "";
+    try {
+      peer.createDataChannel("probe");
+      const relays = new Promise((resolve) => {
+        setTimeout(() => resolve(false), RELAY_TIMEOUT_MS);
+        peer.addEventListener("icecandidate", ({ candidate }) => {
+          if (candidate?.candidate) resolve(true);
+          else if (candidate === null) resolve(false);
+        });
+      });
+      peer.addEventListener("icecandidateerror", ({ errorCode, errorText }) => {
+        if (errorCode === UNREACHABLE) return;
+        outcome = errorCode === UNAUTHORIZED ? "credentials" : "refused";
+        reason = `${errorCode} ${errorText}`.trim();
+      });
+      await peer.setLocalDescription(await peer.createOffer());
+      if (await relays) outcome = "ok";
+      return { server, url, outcome, reason };
+    } finally {
+      peer.close();
+    }
+  }
+  /**
+   * Makes a call through these relays alone, and ends it.
+   * @param {RTCIceServer[]} iceServers
+   * @param {import("../settings/settings.js").Settings} settings
+   * @returns {Promise<boolean | null>} null where the service has opened no session
+   */
+  async function reachServer(iceServers, settings) {
+    const signaling = new Signaling(settings);
+    /** @type {string | null} */
+    let session = null;
+    const peer = new RTCPeerConnection({ iceServers, iceTransportPolicy: "relay" });
+    try {
+      peer.addTransceiver("video", { direction: "sendrecv" });
+      const connected = new Promise((resolve) => {
+        setTimeout(() => resolve(false), WAY_TIMEOUT_MS);
+        peer.addEventListener("iceconnectionstatechange", () => {
+          const { iceConnectionState: state } = peer;
+          if (state === "connected" || state === "completed") resolve(true);
+          else if (state === "failed") resolve(false);
+        });
+      });
+      // The server needs no candidate: it is found by the page's own checks.
+      await peer.setLocalDescription(await peer.createOffer());
+      const description = (
+        /** @type {RTCSessionDescription} */
+        peer.localDescription
+      );
+      const signal = AbortSignal.timeout(WAY_TIMEOUT_MS);
+      const made = await signaling.offer(description, signal, false).catch(() => null);
+      if (made === null) return null;
+      session = made.id;
+      await peer.setRemoteDescription({ type: "answer", sdp: made.sdp });
+      return await connected;
+    } finally {
+      peer.close();
+      if (session !== null) signaling.end(session).catch(() => {
+      });
+    }
+  }
+
+  // shim/check/connection_check.js
+  /**
+   * Tries each step between the camera and its filtered picture, in the order in which they depend on each other.
+   *
+   * Every outcome comes from a trial. A step is skipped where one that it needs has failed.
+   */
+  var ANSWER_TIMEOUT_MS = 5e3;
+  var PICTURE_TIMEOUT_MS = 1e4;
+  /** @type {Finding} */
+  var SKIPPED = { outcome: "skip", code: "", message: "", detail: {} };
+  var ConnectionCheck = class {
+    #page;
+    #settings;
+    #options;
+    /** @type {Map<P2PCameraStep["name"], Finding>} */
+    #found = /* @__PURE__ */ new Map();
+    /** @type {P2PCameraSession | null} */
+    #session;
+    /** The check's own call, where no other runs. @type {MediaStream | null} */
+    #stream = null;
+    /** @type {any} */
+    #offers = null;
+    /** @param {P2PCamera} page @param {Settings} settings @param {P2PCameraCheckOptions} options */
+    constructor(page, settings, options) {
+      this.#page = page;
+      this.#settings = settings;
+      this.#options = options;
+      this.#session = page.sessions.find(({ state }) => state === "live") ?? null;
+    }
+    /** @returns {Promise<P2PCameraCheck>} */
+    async run() {
+      /** @type {[P2PCameraStep["name"], P2PCameraStep["name"][], () => Promise<Finding>][]} */
+      const steps = [
+        ["server", [], () => this.#server()],
+        ["token", ["server"], () => this.#token()],
+        ["filter", ["token"], () => this.#filter()],
+        ["relay", ["token"], () => this.#relay()],
+        ["camera", [], () => this.#camera()],
+        ["path", ["filter", "camera"], () => this.#path()],
+        ["picture", ["path"], () => this.#picture()]
+      ];
+      const told = [];
+      try {
+        for (const [name, needs, work] of steps) {
+          const isReady = needs.every((need) => this.#isWell(need));
+          const isWanted = !this.#unwanted.includes(name);
+          const finding = isReady && isWanted ? await work().catch(failed) : SKIPPED;
+          this.#found.set(name, finding);
+          const step = Object.freeze({ name, ...finding });
+          told.push(step);
+          this.#options.onStep?.(step);
         }
-        try {
-          const link = (
-            /** @type {Connection} */
-            this.#connection.link
-          );
-          const wasPrivate = this.#choices.isPrivate;
-          const applied2 = await link.changeFilter(name, params);
-          this.#choices.noteChanged({ filter: name, params }, applied2);
-          this.#guard.release();
-          this.#guard.obey();
-          if (applied2.isPrivate && !wasPrivate) await this.#guard.showFrom(applied2.first);
-          return;
-        } catch (error) {
-          if (
-            /** @type {Fault} */
-            error.code !== "connection_lost"
-          ) throw error;
+      } finally {
+        for (const track of this.#stream?.getTracks() ?? []) track.stop();
+      }
+      const first = told.find(({ outcome }) => outcome === "fail") ?? null;
+      return Object.freeze({ ok: first === null, failure: first, steps: Object.freeze(told) });
+    }
+    /** @returns {P2PCameraStep["name"][]} */
+    get #unwanted() {
+      if (this.#options.camera === false) return ["camera", "path", "picture"];
+      return this.#options.path === false ? ["path", "picture"] : [];
+    }
+    /** @param {P2PCameraStep["name"]} name */
+    #isWell(name) {
+      return ["ok", "note"].includes(this.#found.get(name)?.outcome ?? "");
+    }
+    async #server() {
+      const { server } = this.#settings;
+      if (this.#settings.fault) throw this.#settings.fault;
+      if (!server) throw new Fault("bad_settings", "p2pcamera.server is not set");
+      const began_ms = performance.now();
+      const response = await answerOf(new URL("healthz", server));
+      const ms = Math.round(performance.now() - began_ms);
+      if (response?.ok) return ok({ ms });
+      if (response) {
+        const { status } = response;
+        return failure("bad_answer", `${server} answers ${status}`, { server, status });
+      }
+      // An opaque answer only tells that there is one.
+      if (await answerOf(new URL("healthz", server), { mode: "no-cors" })) {
+        const message = `the service at ${server} does not allow this page's origin`;
+        return failure("origin_refused", message, { server });
+      }
+      return failure("unreachable", `nothing answers at ${server}`, { server });
+    }
+    async #token() {
+      this.#offers = await new Signaling(this.#settings).filters();
+      return ok({});
+    }
+    async #filter() {
+      /** @type {{filters: any[], default: string}} */
+      const { filters, default: preset } = this.#offers;
+      const names = asList(this.#settings.filter ?? preset);
+      const chosen = names.map((name) => filters.find((one) => one.name === name));
+      const workers = Math.min(...chosen.map((offer) => offer?.workers ?? 0));
+      const detail = { names, workers, all_workers: Math.max(0, ...filters.map((one) => one.workers)) };
+      const absent = names.find((_, place) => !chosen[place]);
+      if (absent !== void 0) return failure("unknown_filter", `no worker serves ${absent}`, detail);
+      for (const offer of chosen) {
+        const trouble = troubleOf(offer);
+        if (offer.state === "failed") {
+          const message = `${offer.name}: ${offer.reason}; ${offer.remedy}`;
+          return failure("cannot_run", message, { ...detail, trouble });
+        }
+        if (offer.workers === 0) return failure("no_worker", `no live worker serves ${offer.name}`, detail);
+        if (trouble && offer.state !== "loading") {
+          const { size_bytes } = offer;
+          return note(trouble.code, `${offer.name}: ${trouble.text}`, { ...detail, trouble, size_bytes });
+        }
+        if (offer.state !== "loaded") {
+          return note(offer.state, `${offer.name} is loaded when it is first used`, detail);
         }
       }
+      return ok(detail);
+    }
+    async #relay() {
+      const relays = relaysOf(await newSignaling(this.#settings).iceServersOrFault());
+      if (relays.length === 0) return note("no_relay", "the service names no TURN server", {});
+      const trials = await Promise.all(relays.map(tryRelay));
+      const good = trials.filter(({ outcome }) => outcome === "ok");
+      const urls = good.map(({ url }) => url);
+      const detail = { urls, tried: trials.map(({ url, outcome, reason: reason2 }) => ({ url, outcome, reason: reason2 })) };
+      // What a relay has said tells more than the silence of another.
+      const reason = trials.find((one) => one.reason)?.reason;
+      if (good.length === 0) return failure("no_relay", reason ?? "no TURN server has answered", detail);
+      const servers = good.map(({ server }) => server);
+      if (this.#isWell("filter") && await reachServer(servers, this.#settings) === false) {
+        return failure("relay_blocked", `${urls.join(", ")}: no way to the service`, detail);
+      }
+      return good.length === trials.length ? ok(detail) : note("some_relays", "not all of them relay", detail);
+    }
+    async #camera() {
+      const running = this.#session?.camera;
+      if (running?.readyState === "live") return ok(describe(running));
+      const stream = await this.#page.originalGetUserMedia({ video: this.#options.video ?? true });
+      const [track] = stream.getVideoTracks();
+      const detail = describe(track);
+      track.stop();
+      return ok(detail);
+    }
+    async #path() {
+      if (this.#session === null) {
+        const keep = ({ detail }) => {
+          this.#session = detail.session;
+        };
+        this.#page.addEventListener("statechange", keep);
+        try {
+          this.#stream = await navigator.mediaDevices.getUserMedia({ video: this.#options.video ?? true });
+        } finally {
+          this.#page.removeEventListener("statechange", keep);
+        }
+      }
+      const session = (
+        /** @type {P2PCameraSession} */
+        this.#session
+      );
+      const report = await session.getStats();
+      const entries = [...report.values()];
+      const transport = entries.find(({ type }) => type === "transport");
+      const pair = report.get(transport?.selectedCandidatePairId) ?? entries.find(({ nominated }) => nominated);
+      const ends = [pair?.localCandidateId, pair?.remoteCandidateId].map((id) => report.get(id));
+      const isRelayed = ends.some((candidate) => candidate?.candidateType === "relay");
+      return ok({ ms: Math.round(await session.ping()), isRelayed, protocol: ends[0]?.protocol ?? "" });
+    }
+    async #picture() {
+      const session = (
+        /** @type {P2PCameraSession} */
+        this.#session
+      );
+      const page = this.#page;
+      const listening = new AbortController();
+      /** @type {any} */
+      let fault = null;
+      /** @type {any} */
+      const quality = await new Promise((resolve) => {
+        setTimeout(() => resolve(null), PICTURE_TIMEOUT_MS);
+        const listen = (type, hear) => {
+          const heard = ({ detail: detail2 }) => {
+            if (detail2.session === session) hear(detail2);
+          };
+          page.addEventListener(type, heard, { signal: listening.signal });
+        };
+        listen("fault", (detail2) => {
+          fault = detail2.fault;
+        });
+        listen("quality", (detail2) => {
+          if (detail2.quality.picture === "live" && detail2.quality.latency_ms !== null) resolve(detail2.quality);
+        });
+      });
+      listening.abort();
+      const { filters, worker, state, trouble = fault?.trouble ?? null } = session.stats ?? {};
+      if (quality) return ok({ ...quality, filters, worker });
+      const detail = { picture: state ?? "waiting", trouble, seconds: PICTURE_TIMEOUT_MS / 1e3 };
+      if (trouble) return failure("cannot_run", trouble.text, detail);
+      return failure(fault?.code ?? "timeout", fault?.message ?? "no filtered picture has come back", detail);
+    }
+  };
+  /** @param {any} offer of `GET /filters` @returns {P2PCameraTrouble | null} what is in its way */
+  function troubleOf({ name, reason_code: code, reason, reason_detail: detail, remedy }) {
+    return code ? { filter: name, code, text: reason ?? "", detail: detail ?? "", remedy: remedy ?? "" } : null;
+  }
+  /** @param {URL} address @param {RequestInit} [init] */
+  function answerOf(address, init = {}) {
+    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+    return fetchNative(address, { cache: "no-store", credentials: "omit", signal, ...init }).catch(() => null);
+  }
+  /** @param {MediaStreamTrack} track */
+  function describe(track) {
+    const { width = 0, height = 0 } = track.getSettings();
+    return { label: track.label, width, height };
+  }
+
+  // shim/publishing/microphones.js
+  /**
+   * The microphones that the page has been given, as the browser gave them: the page mutes and stops them.
+   */
+  var Microphones = class {
+    /** @type {MediaStreamTrack[]} */
+    #given = [];
+    /** @param {MediaStreamTrack} microphone */
+    note(microphone) {
+      this.#given = [...this.#given.filter(isLive), microphone];
+    }
+    /** The one that the page has had for longest, of those that it has not stopped. */
+    get current() {
+      return this.#given.find(isLive) ?? null;
+    }
+  };
+  /** @param {MediaStreamTrack} track */
+  function isLive({ readyState }) {
+    return readyState === "live";
+  }
+
+  // shim/publishing/publishing.js
+  /**
+   * Which of the page's sessions publishes: one at a time, as long as the page wants it.
+   */
+  var Publishing = class {
+    #wish;
+    /** The one that publishes, or is to. @type {CameraSession | null} */
+    #session = null;
+    /** @param {PublishWish | null} wish of the script tag */
+    constructor(wish) {
+      this.#wish = wish;
+    }
+    /** @returns {P2PCameraPublication | null} */
+    get told() {
+      return this.#session?.publication ?? null;
+    }
+    /** Lets a new session publish, unless another one does. @param {CameraSession} session */
+    begin(session) {
+      if (this.#wish === null || this.#session !== null) return;
+      this.#session = session;
+      session.wantPublished(this.#wish);
+    }
+    /**
+     * @param {PublishWish} wish @param {readonly CameraSession[]} sessions that are open
+     * @returns {Promise<P2PCameraPublication | null>} null: the next camera is published
+     * @throws {Fault}
+     */
+    async to(wish, sessions) {
+      this.#wish = wish;
+      this.#session ??= sessions.at(-1) ?? null;
+      return await this.#session?.publish(wish) ?? null;
+    }
+    async end() {
+      const session = this.#session;
+      this.#wish = this.#session = null;
+      await session?.unpublish();
+    }
+    /** Takes note of news. @param {CameraSession} session @param {P2PCameraPublication | null} publication */
+    note(session, publication) {
+      if (session !== this.#session || this.#wish === null) return;
+      if (publication === null) this.#wish = this.#session = null;
+      else this.#wish = { ...this.#wish, name: publication.name };
+    }
+    /**
+     * Lets another one publish in the place of a session that has ended.
+     * @param {CameraSession} session @param {readonly CameraSession[]} sessions that are open
+     */
+    noteEnd(session, sessions) {
+      if (session !== this.#session) return;
+      this.#session = null;
+      const wish = this.#wish;
+      // A page that goes away ends all of them, one after the other.
+      queueMicrotask(() => {
+        const other = sessions.filter(({ isOpen }) => isOpen).at(-1);
+        if (wish === null || other === void 0 || this.#session !== null || wish !== this.#wish) return;
+        this.to(wish, [other]).catch((error) => console.warn(`p2pcamera: ${error.message}`));
+      });
     }
   };
 
-  // shim/reconnect_policy.js
+  // shim/camera/page_tracks.js
+  /**
+   * The page's tracks of one camera, and which of the camera's tracks behind them is sent.
+   */
+  var PageTracks = class {
+    #camera;
+    #on;
+    /** @type {Picture | null} */
+    #picture = null;
+    /** Until each is stopped. @type {Set<TrackFace>} */
+    #faces = /* @__PURE__ */ new Set();
+    /**
+     * @param {MediaStreamTrack} camera that is sent at first
+     * @param {{changed: () => void, allStopped: () => void}} on `changed`: another camera's track is sent, or one changed
+     */
+    constructor(camera, on) {
+      this.#camera = camera;
+      this.#on = on;
+    }
+    /** The camera's track that is sent. */
+    get camera() {
+      return this.#camera;
+    }
+    get isEmpty() {
+      return this.#faces.size === 0;
+    }
+    /** @param {Picture} picture that the tracks show */
+    begin(picture) {
+      this.#picture = picture;
+    }
+    /**
+     * @param {MediaStreamTrack} camera
+     * @param {Place} place
+     * @returns {TrackFace}
+     * @throws {Fault} after `end`
+     */
+    giveOut(camera, place) {
+      if (this.#picture === null) throw new Fault("closed", "the session has ended");
+      const track = this.#picture.newTrack(place.window, () => this.#shapeFor(camera));
+      const face = new TrackFace(track, camera, place, {
+        changed: () => this.#chooseCamera(),
+        stopped: () => this.#takeBack(face),
+        clone: () => this.giveOut(cloneTrack.call(camera), place)
+      });
+      this.#faces.add(face);
+      this.#chooseCamera();
+      return face;
+    }
+    /** @param {Place} place that goes away with its tracks */
+    leave(place) {
+      for (const face of this.#faces) if (face.place === place) face.stop();
+    }
+    /** Ends all tracks, as if the camera were unplugged. */
+    end() {
+      this.#picture = null;
+      for (const face of this.#faces) face.end();
+    }
+    /** @param {MediaStreamTrack} camera @returns {Shape} */
+    #shapeFor(camera) {
+      const { width, height, frameRate = 0 } = getTrackSettings.call(camera);
+      const { frameRate: sentRate = 0 } = getTrackSettings.call(this.#camera);
+      const isSlower = camera !== this.#camera && frameRate < sentRate;
+      return { width, height, frameRate: isSlower ? frameRate : null };
+    }
+    /** @param {TrackFace} face */
+    #takeBack(face) {
+      const picture = this.#picture;
+      if (!this.#faces.delete(face) || picture === null) return;
+      picture.endTrack(face.track);
+      if (this.#faces.size === 0) return this.#on.allStopped();
+      this.#chooseCamera();
+      // The camera was opened as large as its largest track, and need not stay so.
+      if (this.#faces.size === 1) for (const last of this.#faces) last.reapply();
+    }
+    /** Of several tracks of the camera, the one with the largest picture is sent. */
+    #chooseCamera() {
+      const cameras = [...this.#faces].map((face) => face.camera);
+      const most = Math.max(...cameras.map(pixelsOf));
+      if (!cameras.includes(this.#camera) || pixelsOf(this.#camera) < most) {
+        const largest = cameras.find((camera) => pixelsOf(camera) === most);
+        if (!largest) return;
+        this.#camera = largest;
+        if (this.#picture?.showsRaw) {
+          this.#picture.hideRaw();
+          this.#picture.showRaw(largest);
+        }
+      }
+      this.#on.changed();
+    }
+  };
+  /** @param {MediaStreamTrack} camera @returns {number} */
+  function pixelsOf(camera) {
+    return pixels(getTrackSettings.call(camera), !camera.muted && camera.readyState !== "ended");
+  }
+
+  // shim/connection/reconnect_policy.js
   /**
    * When the next attempt to connect is made, and when none is of use.
    */
@@ -1209,7 +1842,7 @@
     return [401, 403, 422].includes(status) || code === "unknown_filter" || code === "bad_settings";
   }
 
-  // shim/reconnection.js
+  // shim/connection/reconnection.js
   /**
    * One outage: attempts to connect until one succeeds.
    */
@@ -1273,7 +1906,7 @@
     }
   };
 
-  // shim/watch_policy.js
+  // shim/connection/watch_policy.js
   /**
    * What a silent connection calls for.
    */
@@ -1309,7 +1942,7 @@
     return fault?.status === 404 || silence_ms > limit_ms;
   }
 
-  // shim/watch.js
+  // shim/connection/watch.js
   /**
    * Looks for frames and messages that stay away.
    */
@@ -1388,7 +2021,7 @@
     }
   };
 
-  // shim/kept_connection.js
+  // shim/connection/kept_connection.js
   /**
    * Keeps a session connected: one link after another, until it is closed.
    */
@@ -1674,432 +2307,7 @@
     }
   };
 
-  // shim/device_ids.js
-  /**
-   * The ids of filtered cameras, and constraints that name them.
-   */
-  /**
-   * Reads an id backwards.
-   *
-   * A filtered camera's id is its camera's id read backwards. No table is needed, and a page may use an id that
-   * it kept from an earlier visit, before it has permission to list devices.
-   * @param {string} id @returns {string}
-   */
-  var backwards = (id) => [...id].reverse().join("");
-  /** Maps between a camera's own id and its filtered id, by a function that is its own inverse. */
-  var DeviceIds = class {
-    /**
-     * @param {(id: string) => string} other id of the same camera; the same id where all cameras are filtered
-     */
-    constructor(other) {
-      this.other = other;
-    }
-    /** @template {{deviceId?: string}} T @param {T} told by a camera @returns {T} */
-    withOther(told) {
-      return told.deviceId ? { ...told, deviceId: this.other(told.deviceId) } : told;
-    }
-    /**
-     * Names both ids of each camera that the constraints name, so that the browser finds it by either. The old
-     * `mandatory: {sourceId}` can name but one: see `candidates`.
-     * @template {MediaTrackConstraints} T @param {T} video @returns {T}
-     */
-    widened(video) {
-      return mapDeviceIds(video, (ids) => {
-        if (typeof ids === "string") return [ids, this.other(ids)];
-        return Array.isArray(ids) ? ids.flatMap((id) => [id, this.other(String(id))]) : ids;
-      });
-    }
-    /**
-     * Returns the constraints with which the browser is to be asked, one after the other, until it finds a camera.
-     * @template {MediaTrackConstraints} T @param {T} video as the page wrote it @returns {T[]}
-     */
-    candidates(video) {
-      const wide = this.widened(video);
-      const { mandatory } = (
-        /** @type {any} */
-        wide
-      );
-      const { sourceId } = mandatory ?? {};
-      if (sourceId === void 0 || this.other(String(sourceId)) === sourceId) return [wide];
-      const byOther = { ...wide, mandatory: { ...mandatory, sourceId: this.other(String(sourceId)) } };
-      return [byOther, wide];
-    }
-    /**
-     * @template {MediaTrackConstraints} T @param {T} video from `candidates`, as the browser tells it of a track
-     * @param {string} [own] the id of the track's camera, which the page knows by the other one
-     * @returns {T} as the page wrote it
-     */
-    narrowed(video, own) {
-      const told = mapDeviceIds(video, (ids) => {
-        if (!Array.isArray(ids)) return ids;
-        const named = ids.filter((_, index) => index % 2 === 0);
-        return named.length === 1 ? named[0] : named;
-      });
-      // From `optional` the browser has made a set for each of both ids, from `mandatory` the camera's own.
-      const { deviceId, advanced } = (
-        /** @type {any} */
-        told
-      );
-      if (Array.isArray(advanced)) {
-        const isSecond = (set, index) => typeof set.deviceId === "string" && this.other(set.deviceId) === advanced[index - 1]?.deviceId;
-        /** @type {any} */
-        told.advanced = advanced.filter((set, index) => !isSecond(set, index));
-      }
-      if (own && deviceId?.exact === own) {
-        told.deviceId = { ...deviceId, exact: this.other(own) };
-      }
-      return told;
-    }
-    /**
-     * @param {any} video the constraints as the page wrote them
-     * @param {MediaTrackSettings} settings of the camera that the browser chose
-     * @returns {boolean} whether that camera is to be left unfiltered
-     */
-    asksForRaw(video, { deviceId = "", displaySurface }) {
-      // An extension's capture of the screen comes by this call, too.
-      if (displaySurface || video.mandatory?.chromeMediaSource || video.mediaSource) return true;
-      const ids = exactIds(video);
-      return ids.includes(deviceId) && !ids.includes(this.other(deviceId));
-    }
-  };
-  /** @param {any} video constraints @returns {string[]} the ids of which the page demands one */
-  function exactIds(video) {
-    return [...asList(video.deviceId?.exact), ...asList(video.mandatory?.sourceId)];
-  }
-  /** @param {unknown} video constraints @returns {boolean} whether they may name a camera */
-  function namesCamera(video) {
-    if (!isObject(video)) return false;
-    const { mandatory } = (
-      /** @type {any} */
-      video
-    );
-    // Of before the standard are the last two. Screens are named by other members of `mandatory`.
-    return "deviceId" in video || "advanced" in video || "optional" in video || isObject(mandatory) && "sourceId" in mandatory;
-  }
-  /** @template {any} T @param {T} video @param {(ids: any) => any} map @returns {T} */
-  function mapDeviceIds(video, map) {
-    if (!isObject(video)) return video;
-    const mapped = (
-      /** @type {any} */
-      { ...video }
-    );
-    const { deviceId, advanced, optional } = mapped;
-    if (isObject(deviceId)) {
-      mapped.deviceId = Object.fromEntries(Object.entries(deviceId).map(([how, ids]) => [how, map(ids)]));
-    } else if (deviceId !== void 0) {
-      mapped.deviceId = map(deviceId);
-    }
-    // Of before the standard: a list whose members name one id each, and are wishes.
-    if (Array.isArray(optional)) {
-      mapped.optional = optional.flatMap((set) => {
-        const ids = isObject(set) && "sourceId" in set ? asList(map(set.sourceId)) : null;
-        return ids === null ? [set] : ids.map((sourceId) => ({ ...set, sourceId }));
-      });
-    }
-    if (Array.isArray(advanced)) mapped.advanced = advanced.map((set) => mapDeviceIds(set, map));
-    return mapped;
-  }
-
-  // shim/faces.js
-  /**
-   * What stands behind objects that the page holds.
-   *
-   * The browser's own functions and getters, once replaced, look here. They answer with the member of the same
-   * name.
-   * @type {WeakMap<object, any>}
-   */
-  var faces = /* @__PURE__ */ new WeakMap();
-
-  // shim/devices.js
-  /**
-   * The filtered camera in the list of devices.
-   */
-  /**
-   * With an extension, whose user has a switch, all cameras are filtered under their own ids: a site finds the
-   * one that it remembers.
-   */
-  var deviceIds = new DeviceIds(embedder ? (id) => id : backwards);
-  /** @param {string} label of a camera, empty before permission @returns {string} */
-  var filteredLabel = (label) => label && `${label} (filtered)`;
-  /** What a filtered camera in the list of devices says of itself; see `faces`. */
-  var DeviceFace = class {
-    #camera;
-    /** @param {MediaDeviceInfo} camera */
-    constructor(camera) {
-      this.#camera = camera;
-    }
-    get deviceId() {
-      return deviceIds.other(this.#camera.deviceId);
-    }
-    get kind() {
-      return this.#camera.kind;
-    }
-    get label() {
-      return filteredLabel(this.#camera.label);
-    }
-    get groupId() {
-      return this.#camera.groupId;
-    }
-    getCapabilities() {
-      return deviceIds.withOther(
-        /** @type {InputDeviceInfo} */
-        this.#camera.getCapabilities()
-      );
-    }
-    toJSON() {
-      const { deviceId, kind, label, groupId } = this;
-      return { deviceId, kind, label, groupId };
-    }
-  };
-  /**
-   * @param {MediaDeviceInfo[]} devices
-   * @returns {MediaDeviceInfo[]} with a filtered camera before each camera, so that the first camera is a filtered one
-   */
-  function withFilteredCameras(devices) {
-    return devices.flatMap((device) => {
-      // Without permission a list has one camera at most, and that one has no id.
-      if (device.kind !== "videoinput" || !device.deviceId) return [device];
-      const filtered = Object.create(Object.getPrototypeOf(device));
-      faces.set(filtered, new DeviceFace(device));
-      return embedder ? [filtered] : [filtered, device];
-    });
-  }
-
-  // shim/track_face.js
-  /**
-   * How a track of the page's behaves: like the camera's own track behind it.
-   */
-  /**
-   * One track of the page's. Each has a camera's track to itself, so that the browser itself checks, keeps and
-   * undoes the constraints of each.
-   */
-  var TrackFace = class {
-    #owner;
-    #track;
-    #camera;
-    #place;
-    #changeCount = 0;
-    #hasEnded = false;
-    /**
-     * @param {MediaStreamTrack} track
-     * @param {MediaStreamTrack} camera
-     * @param {Place} place where it was asked for
-     * @param {{changed: () => void, stopped: () => void, clone: () => TrackFace}} owner
-     */
-    constructor(track, camera, place, owner) {
-      this.#track = track;
-      this.#camera = camera;
-      this.#place = place;
-      this.#owner = owner;
-      faces.set(track, this);
-      if (track === camera) return;
-      for (const type of ["mute", "unmute", "configurationchange"]) {
-        camera.addEventListener(type, () => {
-          track.dispatchEvent(new Event(type));
-          owner.changed();
-        });
-      }
-      camera.addEventListener("ended", () => this.end());
-    }
-    get track() {
-      return this.#track;
-    }
-    get camera() {
-      return this.#camera;
-    }
-    get place() {
-      return this.#place;
-    }
-    /** Ends the track because the camera is gone. The page hears of it, unlike after its own `stop`. */
-    end() {
-      if (this.#hasEnded) return;
-      this.stop();
-      this.#track.dispatchEvent(new Event("ended"));
-    }
-    /** Lets the browser open the camera again for what this track asks for, and no more. */
-    reapply() {
-      if (this.#changeCount > 0) return;
-      applyTrackConstraints.call(this.#camera, getTrackConstraints.call(this.#camera)).catch(() => {
-      });
-    }
-    // What the page calls
-    get label() {
-      return filteredLabel(labelOf?.call(this.#camera));
-    }
-    get muted() {
-      return isMutedOf?.call(this.#camera);
-    }
-    get stats() {
-      return statsOf?.call(this.#camera);
-    }
-    getSettings() {
-      return deviceIds.withOther(getTrackSettings.call(this.#camera));
-    }
-    getCapabilities() {
-      return deviceIds.withOther(getTrackCapabilities.call(this.#camera));
-    }
-    getConstraints() {
-      const { deviceId } = getTrackSettings.call(this.#camera);
-      return deviceIds.narrowed(getTrackConstraints.call(this.#camera), deviceId);
-    }
-    /** @param {MediaTrackConstraints} [constraints] */
-    async applyConstraints(constraints) {
-      const ids = exactIds(constraints ?? {});
-      const { deviceId = "" } = this.getSettings();
-      // No camera has this id, so the browser refuses it in its own words.
-      const refused = { deviceId: { exact: "" } };
-      const isOther = ids.length > 0 && !ids.includes(deviceId);
-      const wanted = isOther ? refused : constraints && deviceIds.candidates(constraints)[0];
-      this.#changeCount += 1;
-      try {
-        await applyTrackConstraints.call(this.#camera, wanted);
-      } finally {
-        this.#changeCount -= 1;
-      }
-      if (!this.#hasEnded) this.#owner.changed();
-    }
-    clone() {
-      if (this.#hasEnded) return endedFace(cloneTrack.call(this.#track), this.#camera, this.#place).track;
-      const { track } = this.#owner.clone();
-      track.contentHint = this.#track.contentHint;
-      track.enabled = this.#track.enabled;
-      return track;
-    }
-    stop() {
-      if (this.#hasEnded) return;
-      this.#hasEnded = true;
-      stopTrack.call(this.#track);
-      stopTrack.call(this.#camera);
-      this.#owner.stopped();
-    }
-  };
-  /**
-   * @param {MediaStreamTrack} track
-   * @param {MediaStreamTrack} camera
-   * @param {Place} place
-   * @returns {TrackFace}
-   */
-  function endedFace(track, camera, place) {
-    const owner = { changed() {
-    }, stopped() {
-    }, clone: () => face };
-    /** @type {TrackFace} */
-    const face = new TrackFace(track, cloneTrack.call(camera), place, owner);
-    face.stop();
-    return face;
-  }
-  /** The page's tracks that are the camera's own. @type {Set<TrackFace>} */
-  var rawFaces = /* @__PURE__ */ new Set();
-  /**
-   * Lets the raw camera stand in for the filtered one, as it may under `open`.
-   * @param {MediaStreamTrack} camera @param {Place} place @returns {TrackFace}
-   */
-  function rawFace(camera, place) {
-    const clone = () => rawFace(cloneTrack.call(camera), place);
-    const stopped = () => rawFaces.delete(face);
-    /** @type {TrackFace} */
-    const face = new TrackFace(camera, camera, place, { changed() {
-    }, stopped, clone });
-    rawFaces.add(face);
-    return face;
-  }
-
-  // shim/page_tracks.js
-  /**
-   * The page's tracks of one camera, and which of the camera's tracks behind them is sent.
-   */
-  var PageTracks = class {
-    #camera;
-    #on;
-    /** @type {Picture | null} */
-    #picture = null;
-    /** Until each is stopped. @type {Set<TrackFace>} */
-    #faces = /* @__PURE__ */ new Set();
-    /**
-     * @param {MediaStreamTrack} camera that is sent at first
-     * @param {{changed: () => void, allStopped: () => void}} on `changed`: another camera's track is sent, or one changed
-     */
-    constructor(camera, on) {
-      this.#camera = camera;
-      this.#on = on;
-    }
-    /** The camera's track that is sent. */
-    get camera() {
-      return this.#camera;
-    }
-    get isEmpty() {
-      return this.#faces.size === 0;
-    }
-    /** @param {Picture} picture that the tracks show */
-    begin(picture) {
-      this.#picture = picture;
-    }
-    /**
-     * @param {MediaStreamTrack} camera
-     * @param {Place} place
-     * @returns {TrackFace}
-     * @throws {Fault} after `end`
-     */
-    giveOut(camera, place) {
-      if (this.#picture === null) throw new Fault("closed", "the session has ended");
-      const track = this.#picture.newTrack(place.window, () => this.#shapeFor(camera));
-      const face = new TrackFace(track, camera, place, {
-        changed: () => this.#chooseCamera(),
-        stopped: () => this.#takeBack(face),
-        clone: () => this.giveOut(cloneTrack.call(camera), place)
-      });
-      this.#faces.add(face);
-      this.#chooseCamera();
-      return face;
-    }
-    /** @param {Place} place that goes away with its tracks */
-    leave(place) {
-      for (const face of this.#faces) if (face.place === place) face.stop();
-    }
-    /** Ends all tracks, as if the camera were unplugged. */
-    end() {
-      this.#picture = null;
-      for (const face of this.#faces) face.end();
-    }
-    /** @param {MediaStreamTrack} camera @returns {Shape} */
-    #shapeFor(camera) {
-      const { width, height, frameRate = 0 } = getTrackSettings.call(camera);
-      const { frameRate: sentRate = 0 } = getTrackSettings.call(this.#camera);
-      const isSlower = camera !== this.#camera && frameRate < sentRate;
-      return { width, height, frameRate: isSlower ? frameRate : null };
-    }
-    /** @param {TrackFace} face */
-    #takeBack(face) {
-      const picture = this.#picture;
-      if (!this.#faces.delete(face) || picture === null) return;
-      picture.endTrack(face.track);
-      if (this.#faces.size === 0) return this.#on.allStopped();
-      this.#chooseCamera();
-      // The camera was opened as large as its largest track, and need not stay so.
-      if (this.#faces.size === 1) for (const last of this.#faces) last.reapply();
-    }
-    /** Of several tracks of the camera, the one with the largest picture is sent. */
-    #chooseCamera() {
-      const cameras = [...this.#faces].map((face) => face.camera);
-      const most = Math.max(...cameras.map(pixelsOf));
-      if (!cameras.includes(this.#camera) || pixelsOf(this.#camera) < most) {
-        const largest = cameras.find((camera) => pixelsOf(camera) === most);
-        if (!largest) return;
-        this.#camera = largest;
-        if (this.#picture?.showsRaw) {
-          this.#picture.hideRaw();
-          this.#picture.showRaw(largest);
-        }
-      }
-      this.#on.changed();
-    }
-  };
-  /** @param {MediaStreamTrack} camera @returns {number} */
-  function pixelsOf(camera) {
-    return pixels(getTrackSettings.call(camera), !camera.muted && camera.readyState !== "ended");
-  }
-
-  // shim/shaper.js
+  // shim/picture/shaper.js
   /**
    * Makes the frames that come the frames of one track: in its size, and no more of them than it takes.
    */
@@ -2126,7 +2334,7 @@
     }
   };
 
-  // shim/canvas_surface.js
+  // shim/picture/canvas_surface.js
   /**
    * Frames painted on canvases. In a hidden tab these stand still.
    */
@@ -2202,7 +2410,7 @@
     }
   };
 
-  // shim/generator_outlet.js
+  // shim/picture/generator_outlet.js
   /**
    * One track of the page's that frames are written into.
    */
@@ -2264,7 +2472,7 @@
     return { track, writable: track.writable };
   }
 
-  // shim/generator_surface.js
+  // shim/picture/generator_surface.js
   /**
    * Frames as they come, written into generators.
    */
@@ -2350,7 +2558,7 @@
     }
   };
 
-  // shim/remote_surface.js
+  // shim/picture/remote_surface.js
   /**
    * The connection's own track, which ends with it.
    */
@@ -2385,7 +2593,7 @@
     }
   };
 
-  // shim/surface.js
+  // shim/picture/surface.js
   /**
    * Where the frames of one track after another enter the page's tracks.
    */
@@ -2426,7 +2634,7 @@
     return "MediaStreamTrackProcessor" in window && hasGenerator;
   }
 
-  // shim/picture.js
+  // shim/picture/picture.js
   /**
    * What the page sees: filtered frames of the newest connection, or the raw camera where the session says so.
    */
@@ -2598,7 +2806,7 @@
     return (timestamp - other | 0) < 0;
   }
 
-  // shim/picture_data.js
+  // shim/picture/picture_data.js
   /**
    * What filters tell of pictures, told to the page together with each picture.
    *
@@ -2641,44 +2849,14 @@
     }
   };
 
-  // shim/private_filters.js
-  /**
-   * Which filters hide what the camera sees.
-   */
-  /**
-   * The private filters of this project, known before a server tells them. A test compares them with the
-   * filters' registry in Python.
-   */
-  var PRIVATE_FILTERS = Object.freeze(["background", "face"]);
-  var PrivateFilters = class {
-    #names = new Set(PRIVATE_FILTERS);
-    /** Lists of filters, as they were asked for. @type {Set<string>} */
-    #choices = /* @__PURE__ */ new Set();
-    /** @param {string | string[] | null} filter null: the server's default @returns {boolean} */
-    includes(filter) {
-      const names = asList(filter);
-      return names.some((name) => this.#names.has(name)) || this.#choices.has(jsonText(filter));
-    }
-    /** @param {string | string[] | null} filter that the server has called private */
-    add(filter) {
-      if (typeof filter === "string") this.#names.add(filter);
-      else this.#choices.add(jsonText(filter));
-    }
-  };
-  /** The page has one set, since a filter stays private in all of its sessions. */
-  var privateFilters = new PrivateFilters();
-
-  // shim/publication.js
+  // shim/publishing/publication.js
   /**
    * What one session publishes: what the page wants, what the server has granted, who watches.
    */
   /**
-   * @import { P2PCameraPublication } from "./api.js"
+   * @import { P2PCameraPublication } from "../api.js"
+   * @import { PublishWish, Settings } from "../settings/settings.js"
    * @import { Microphones } from "./microphones.js"
-   * @import { Settings } from "./settings.js"
-   *
-   * `name` is true where the server is to make one that cannot be guessed.
-   * @typedef {{name: string | true, sound: boolean}} PublishWish
    *
    * What an offer says of it. `takesOver`: whether in the place of another publisher.
    * @typedef {{name: string | true, publisher: string, takesOver: boolean}} AskedToPublish
@@ -2774,7 +2952,7 @@
     }
   };
 
-  // shim/publish_switch.js
+  // shim/publishing/publish_switch.js
   /**
    * Begins to publish and ends it, whatever state the session's connection is in.
    */
@@ -2886,7 +3064,212 @@
     }
   };
 
-  // shim/raw_guard.js
+  // shim/session/choices.js
+  /**
+   * Which filter a session wants, which one the server applies, and what follows for the outage policy.
+   */
+  var Choices = class {
+    #settings;
+    #privateFilters;
+    /** What the server accepted last. @type {Choice | null} */
+    #accepted = null;
+    /** What it accepted before that. @type {Choice | null} */
+    #acceptedBefore = null;
+    /** @type {readonly string[]} */
+    #filters = [];
+    /** Whether the filters that apply are private, as the server says. */
+    #isPrivate = false;
+    /**
+     * @param {Settings} settings of the session; they hold what is wanted
+     * @param {PrivateFilters} privateFilters
+     */
+    constructor(settings, privateFilters2) {
+      this.#settings = settings;
+      this.#privateFilters = privateFilters2;
+    }
+    get filters() {
+      return this.#filters;
+    }
+    get isPrivate() {
+      return this.#isPrivate;
+    }
+    /** What holds: with a private filter, wanted or still applied, the policy is `closed`. */
+    get outage() {
+      const isPrivate = this.#isPrivate || this.#privateFilters.includes(this.#settings.filter);
+      return isPrivate ? "closed" : this.#settings.outage;
+    }
+    /** @param {object} params of a choice @returns {boolean} whether no newer choice has taken its place */
+    isNewest(params) {
+      return this.#settings.params === params;
+    }
+    /** @param {Pick<Connection, 'asked'>} link @returns {boolean} whether it was opened for what is wanted now */
+    isWanted({ asked }) {
+      return asked?.filter === this.#settings.filter && asked.params === this.#settings.params;
+    }
+    /**
+     * @param {string | string[]} filter @param {object} params
+     * @returns {() => void} what returns to the choice before, where the server refuses this one
+     */
+    want(filter, params) {
+      const before = { filter: this.#settings.filter, params: this.#settings.params };
+      Object.assign(this.#settings, { filter, params });
+      return () => {
+        if (this.isNewest(params)) Object.assign(this.#settings, this.#accepted ?? before);
+      };
+    }
+    /**
+     * Gives up a choice that was made in an outage and is refused.
+     * @returns {boolean} false where there is none
+     */
+    takeBack() {
+      if (this.#accepted === null || this.isNewest(this.#accepted.params)) return false;
+      Object.assign(this.#settings, this.#accepted);
+      return true;
+    }
+    /**
+     * Notes what a new connection was opened for.
+     * @param {Pick<Connection, 'asked' | 'filters' | 'isPrivate'>} link
+     */
+    noteOpened({ asked, filters, isPrivate }) {
+      this.#filters = filters;
+      this.#accepted = asked;
+      this.#notePrivate(asked?.filter ?? null, isPrivate);
+    }
+    /** Notes a change that the server has accepted. @param {Choice} choice @param {Applied} applied */
+    noteChanged(choice, { filters, isPrivate }) {
+      this.#filters = Object.freeze([...filters]);
+      this.#acceptedBefore = this.#accepted;
+      this.#accepted = choice;
+      this.#notePrivate(choice.filter, isPrivate);
+    }
+    /**
+     * Notes what the server uses after a worker has refused parameters.
+     * @param {{filter: string | string[], params?: object, private?: boolean}} message of the server
+     * @returns {Choice}
+     */
+    noteGoneBack({ filter, params, private: isPrivate }) {
+      const names = asList(filter);
+      // Parameters that are too long for a message are those of before.
+      const known = params ?? this.#acceptedBefore?.params ?? {};
+      const choice = { filter: names.length > 1 ? names : names[0], params: known };
+      const isUnderWay = this.#accepted?.params !== this.#settings.params;
+      if (!isUnderWay) Object.assign(this.#settings, choice);
+      this.#accepted = choice;
+      this.#filters = Object.freeze(names);
+      this.#notePrivate(choice.filter, isPrivate === true);
+      return choice;
+    }
+    /** Notes what the server says of the filters that apply. @param {boolean} isPrivate */
+    notePrivate(isPrivate) {
+      this.#isPrivate = isPrivate;
+    }
+    /**
+     * @param {string | string[] | null} filter that applies now
+     * @param {boolean} isPrivate as the server says
+     */
+    #notePrivate(filter, isPrivate) {
+      if (isPrivate) this.#privateFilters.add(filter);
+      this.#isPrivate = isPrivate;
+    }
+  };
+
+  // shim/session/filter_switch.js
+  /**
+   * Changes the filter of a session, whatever state its connection is in.
+   */
+  var FilterSwitch = class {
+    #choices;
+    #connection;
+    #guard;
+    #requireOpen;
+    /**
+     * @param {Choices} choices
+     * @param {KeptConnection} connection
+     * @param {RawGuard} guard
+     * @param {() => void} requireOpen throws where the session has ended
+     */
+    constructor(choices, connection, guard, requireOpen) {
+      this.#choices = choices;
+      this.#connection = connection;
+      this.#guard = guard;
+      this.#requireOpen = requireOpen;
+    }
+    /**
+     * Returns when the server has accepted this choice, or a newer one has taken its place.
+     * @param {string | string[]} name @param {object} params @throws {Fault}
+     */
+    async to(name, params) {
+      this.#requireOpen();
+      // At once, so that an offer that is made meanwhile asks for it.
+      const goBack = this.#choices.want(name, params);
+      this.#guard.obey();
+      if (this.#connection.state === "connecting" && !this.#connection.link?.control) return;
+      try {
+        await this.#choose(name, params);
+      } catch (fault) {
+        goBack();
+        throw fault;
+      }
+    }
+    /** @param {string | string[]} name @param {object} params @throws {Fault} */
+    async #choose(name, params) {
+      while (this.#choices.isNewest(params)) {
+        this.#requireOpen();
+        if (this.#connection.state === "reconnecting") {
+          this.#guard.coverFor(name);
+          await this.#connection.outageEnded();
+          if (this.#connection.link?.asked?.params === params) return;
+        }
+        try {
+          const link = (
+            /** @type {Connection} */
+            this.#connection.link
+          );
+          const wasPrivate = this.#choices.isPrivate;
+          const applied2 = await link.changeFilter(name, params);
+          this.#choices.noteChanged({ filter: name, params }, applied2);
+          this.#guard.release();
+          this.#guard.obey();
+          if (applied2.isPrivate && !wasPrivate) await this.#guard.showFrom(applied2.first);
+          return;
+        } catch (error) {
+          if (
+            /** @type {Fault} */
+            error.code !== "connection_lost"
+          ) throw error;
+        }
+      }
+    }
+  };
+
+  // shim/session/private_filters.js
+  /**
+   * Which filters hide what the camera sees.
+   */
+  /**
+   * The private filters of this project, known before a server tells them. A test compares them with the
+   * filters' registry in Python.
+   */
+  var PRIVATE_FILTERS = Object.freeze(["background", "face"]);
+  var PrivateFilters = class {
+    #names = new Set(PRIVATE_FILTERS);
+    /** Lists of filters, as they were asked for. @type {Set<string>} */
+    #choices = /* @__PURE__ */ new Set();
+    /** @param {string | string[] | null} filter null: the server's default @returns {boolean} */
+    includes(filter) {
+      const names = asList(filter);
+      return names.some((name) => this.#names.has(name)) || this.#choices.has(jsonText(filter));
+    }
+    /** @param {string | string[] | null} filter that the server has called private */
+    add(filter) {
+      if (typeof filter === "string") this.#names.add(filter);
+      else this.#choices.add(jsonText(filter));
+    }
+  };
+  /** The page has one set, since a filter stays private in all of its sessions. */
+  var privateFilters = new PrivateFilters();
+
+  // shim/session/raw_guard.js
   /**
    * Keeps the raw camera out of the page's tracks where the outage policy is `closed`.
    */
@@ -2966,7 +3349,7 @@
     }
   };
 
-  // shim/camera_session.js
+  // shim/session/camera_session.js
   /**
    * One camera on its way through the server.
    *
@@ -3232,427 +3615,7 @@
     return jsonText([getTrackSettings.call(camera).deviceId, server, filter, params]);
   }
 
-  // shim/findings.js
-  /**
-   * What a step of a check has found.
-   */
-  /**
-   * @import { P2PCameraStep } from "./api.js"
-   * @typedef {Omit<P2PCameraStep, 'name'>} Finding
-   */
-  /** @param {object} detail @returns {Finding} */
-  function ok(detail) {
-    return { outcome: "ok", code: "", message: "", detail };
-  }
-  /** @param {string} code @param {string} message @param {object} detail @returns {Finding} */
-  function note(code, message, detail) {
-    return { outcome: "note", code, message, detail };
-  }
-  /** @param {string} code @param {string} message @param {object} [detail] @returns {Finding} */
-  function failure(code, message, detail = {}) {
-    return { outcome: "fail", code, message, detail };
-  }
-  /** @param {any} error @returns {Finding} */
-  function failed(error) {
-    // The browser's own errors have a name; of ours, the code says more.
-    const code = typeof error?.code === "string" ? error.code : String(error?.name ?? "error");
-    const fault = [error, error?.cause].find((one) => one instanceof Fault);
-    const detail = fault ? { status: fault.status, trouble: fault.trouble } : {};
-    return failure(code, String(error?.message ?? error), detail);
-  }
-
-  // shim/relays.js
-  /**
-   * Trials of TURN servers: does each relay, and do relays reach the server?
-   */
-  var RELAY_TIMEOUT_MS = 6e3;
-  var WAY_TIMEOUT_MS = 1e4;
-  /** Of `icecandidateerror` (W3C WebRTC): the first is of TURN (RFC 8656), the other of no answer at all. */
-  var UNAUTHORIZED = 401;
-  var UNREACHABLE = 701;
-  /**
-   * @typedef {"ok" | "unreachable" | "credentials" | "refused"} Relaying
-   * @typedef {{server: RTCIceServer, url: string, outcome: Relaying, reason: string}} Trial `reason` is the relay's own
-   */
-  /**
-   * @param {RTCIceServer[]} iceServers
-   * @returns {RTCIceServer[]} those of TURN, one for each address
-   */
-  function relaysOf(iceServers) {
-    return iceServers.flatMap(
-      ({ urls, ...rest }) => asList(urls).filter((url) => url.startsWith("turn")).map((url) => ({ ...rest, urls: url }))
-    );
-  }
-  /** @param {RTCIceServer} server one address @returns {Promise<Trial>} */
-  async function tryRelay(server) {
-    const url = String(server.urls);
-    const peer = new RTCPeerConnection({ iceServers: [server], iceTransportPolicy: "relay" });
-    /** @type {Relaying} */
-    let outcome = "unreachable";
-    let reason = "";
-    try {
-      peer.createDataChannel("probe");
-      const relays = new Promise((resolve) => {
-        setTimeout(() => resolve(false), RELAY_TIMEOUT_MS);
-        peer.addEventListener("icecandidate", ({ candidate }) => {
-          if (candidate?.candidate) resolve(true);
-          else if (candidate === null) resolve(false);
-        });
-      });
-      peer.addEventListener("icecandidateerror", ({ errorCode, errorText }) => {
-        if (errorCode === UNREACHABLE) return;
-        outcome = errorCode === UNAUTHORIZED ? "credentials" : "refused";
-        reason = `${errorCode} ${errorText}`.trim();
-      });
-      await peer.setLocalDescription(await peer.createOffer());
-      if (await relays) outcome = "ok";
-      return { server, url, outcome, reason };
-    } finally {
-      peer.close();
-    }
-  }
-  /**
-   * Makes a call through these relays alone, and ends it.
-   * @param {RTCIceServer[]} iceServers
-   * @param {import("./settings.js").Settings} settings
-   * @returns {Promise<boolean | null>} null where the service has opened no session
-   */
-  async function reachServer(iceServers, settings) {
-    const signaling = new Signaling(settings);
-    /** @type {string | null} */
-    let session = null;
-    const peer = new RTCPeerConnection({ iceServers, iceTransportPolicy: "relay" });
-    try {
-      peer.addTransceiver("video", { direction: "sendrecv" });
-      const connected = new Promise((resolve) => {
-        setTimeout(() => resolve(false), WAY_TIMEOUT_MS);
-        peer.addEventListener("iceconnectionstatechange", () => {
-          const { iceConnectionState: state } = peer;
-          if (state === "connected" || state === "completed") resolve(true);
-          else if (state === "failed") resolve(false);
-        });
-      });
-      // The server needs no candidate: it is found by the page's own checks.
-      await peer.setLocalDescription(await peer.createOffer());
-      const description = (
-        /** @type {RTCSessionDescription} */
-        peer.localDescription
-      );
-      const signal = AbortSignal.timeout(WAY_TIMEOUT_MS);
-      const made = await signaling.offer(description, signal, false).catch(() => null);
-      if (made === null) return null;
-      session = made.id;
-      await peer.setRemoteDescription({ type: "answer", sdp: made.sdp });
-      return await connected;
-    } finally {
-      peer.close();
-      if (session !== null) signaling.end(session).catch(() => {
-      });
-    }
-  }
-
-  // shim/connection_check.js
-  /**
-   * Tries each step between the camera and its filtered picture, in the order in which they depend on each other.
-   *
-   * Every outcome comes from a trial. A step is skipped where one that it needs has failed.
-   */
-  var ANSWER_TIMEOUT_MS = 5e3;
-  var PICTURE_TIMEOUT_MS = 1e4;
-  /** @type {Finding} */
-  var SKIPPED = { outcome: "skip", code: "", message: "", detail: {} };
-  var ConnectionCheck = class {
-    #page;
-    #settings;
-    #options;
-    /** @type {Map<P2PCameraStep["name"], Finding>} */
-    #found = /* @__PURE__ */ new Map();
-    /** @type {P2PCameraSession | null} */
-    #session;
-    /** The check's own call, where no other runs. @type {MediaStream | null} */
-    #stream = null;
-    /** @type {any} */
-    #offers = null;
-    /** @param {P2PCamera} page @param {Settings} settings @param {P2PCameraCheckOptions} options */
-    constructor(page, settings, options) {
-      this.#page = page;
-      this.#settings = settings;
-      this.#options = options;
-      this.#session = page.sessions.find(({ state }) => state === "live") ?? null;
-    }
-    /** @returns {Promise<P2PCameraCheck>} */
-    async run() {
-      /** @type {[P2PCameraStep["name"], P2PCameraStep["name"][], () => Promise<Finding>][]} */
-      const steps = [
-        ["server", [], () => this.#server()],
-        ["token", ["server"], () => this.#token()],
-        ["filter", ["token"], () => this.#filter()],
-        ["relay", ["token"], () => this.#relay()],
-        ["camera", [], () => this.#camera()],
-        ["path", ["filter", "camera"], () => this.#path()],
-        ["picture", ["path"], () => this.#picture()]
-      ];
-      const told = [];
-      try {
-        for (const [name, needs, work] of steps) {
-          const isReady = needs.every((need) => this.#isWell(need));
-          const isWanted = !this.#unwanted.includes(name);
-          const finding = isReady && isWanted ? await work().catch(failed) : SKIPPED;
-          this.#found.set(name, finding);
-          const step = Object.freeze({ name, ...finding });
-          told.push(step);
-          this.#options.onStep?.(step);
-        }
-      } finally {
-        for (const track of this.#stream?.getTracks() ?? []) track.stop();
-      }
-      const first = told.find(({ outcome }) => outcome === "fail") ?? null;
-      return Object.freeze({ ok: first === null, failure: first, steps: Object.freeze(told) });
-    }
-    /** @returns {P2PCameraStep["name"][]} */
-    get #unwanted() {
-      if (this.#options.camera === false) return ["camera", "path", "picture"];
-      return this.#options.path === false ? ["path", "picture"] : [];
-    }
-    /** @param {P2PCameraStep["name"]} name */
-    #isWell(name) {
-      return ["ok", "note"].includes(this.#found.get(name)?.outcome ?? "");
-    }
-    async #server() {
-      const { server } = this.#settings;
-      if (this.#settings.fault) throw this.#settings.fault;
-      if (!server) throw new Fault("bad_settings", "p2pcamera.server is not set");
-      const began_ms = performance.now();
-      const response = await answerOf(new URL("healthz", server));
-      const ms = Math.round(performance.now() - began_ms);
-      if (response?.ok) return ok({ ms });
-      if (response) {
-        const { status } = response;
-        return failure("bad_answer", `${server} answers ${status}`, { server, status });
-      }
-      // An opaque answer only tells that there is one.
-      if (await answerOf(new URL("healthz", server), { mode: "no-cors" })) {
-        const message = `the service at ${server} does not allow this page's origin`;
-        return failure("origin_refused", message, { server });
-      }
-      return failure("unreachable", `nothing answers at ${server}`, { server });
-    }
-    async #token() {
-      this.#offers = await new Signaling(this.#settings).filters();
-      return ok({});
-    }
-    async #filter() {
-      /** @type {{filters: any[], default: string}} */
-      const { filters, default: preset } = this.#offers;
-      const names = asList(this.#settings.filter ?? preset);
-      const chosen = names.map((name) => filters.find((one) => one.name === name));
-      const workers = Math.min(...chosen.map((offer) => offer?.workers ?? 0));
-      const detail = { names, workers, all_workers: Math.max(0, ...filters.map((one) => one.workers)) };
-      const absent = names.find((_, place) => !chosen[place]);
-      if (absent !== void 0) return failure("unknown_filter", `no worker serves ${absent}`, detail);
-      for (const offer of chosen) {
-        const trouble = troubleOf(offer);
-        if (offer.state === "failed") {
-          const message = `${offer.name}: ${offer.reason}; ${offer.remedy}`;
-          return failure("cannot_run", message, { ...detail, trouble });
-        }
-        if (offer.workers === 0) return failure("no_worker", `no live worker serves ${offer.name}`, detail);
-        if (trouble && offer.state !== "loading") {
-          const { size_bytes } = offer;
-          return note(trouble.code, `${offer.name}: ${trouble.text}`, { ...detail, trouble, size_bytes });
-        }
-        if (offer.state !== "loaded") {
-          return note(offer.state, `${offer.name} is loaded when it is first used`, detail);
-        }
-      }
-      return ok(detail);
-    }
-    async #relay() {
-      const relays = relaysOf(await newSignaling(this.#settings).iceServersOrFault());
-      if (relays.length === 0) return note("no_relay", "the service names no TURN server", {});
-      const trials = await Promise.all(relays.map(tryRelay));
-      const good = trials.filter(({ outcome }) => outcome === "ok");
-      const urls = good.map(({ url }) => url);
-      const detail = { urls, tried: trials.map(({ url, outcome, reason: reason2 }) => ({ url, outcome, reason: reason2 })) };
-      // What a relay has said tells more than the silence of another.
-      const reason = trials.find((one) => one.reason)?.reason;
-      if (good.length === 0) return failure("no_relay", reason ?? "no TURN server has answered", detail);
-      const servers = good.map(({ server }) => server);
-      if (this.#isWell("filter") && await reachServer(servers, this.#settings) === false) {
-        return failure("relay_blocked", `${urls.join(", ")}: no way to the service`, detail);
-      }
-      return good.length === trials.length ? ok(detail) : note("some_relays", "not all of them relay", detail);
-    }
-    async #camera() {
-      const running = this.#session?.camera;
-      if (running?.readyState === "live") return ok(describe(running));
-      const stream = await this.#page.originalGetUserMedia({ video: this.#options.video ?? true });
-      const [track] = stream.getVideoTracks();
-      const detail = describe(track);
-      track.stop();
-      return ok(detail);
-    }
-    async #path() {
-      if (this.#session === null) {
-        const keep = ({ detail }) => {
-          this.#session = detail.session;
-        };
-        this.#page.addEventListener("statechange", keep);
-        try {
-          this.#stream = await navigator.mediaDevices.getUserMedia({ video: this.#options.video ?? true });
-        } finally {
-          this.#page.removeEventListener("statechange", keep);
-        }
-      }
-      const session = (
-        /** @type {P2PCameraSession} */
-        this.#session
-      );
-      const report = await session.getStats();
-      const entries = [...report.values()];
-      const transport = entries.find(({ type }) => type === "transport");
-      const pair = report.get(transport?.selectedCandidatePairId) ?? entries.find(({ nominated }) => nominated);
-      const ends = [pair?.localCandidateId, pair?.remoteCandidateId].map((id) => report.get(id));
-      const isRelayed = ends.some((candidate) => candidate?.candidateType === "relay");
-      return ok({ ms: Math.round(await session.ping()), isRelayed, protocol: ends[0]?.protocol ?? "" });
-    }
-    async #picture() {
-      const session = (
-        /** @type {P2PCameraSession} */
-        this.#session
-      );
-      const page = this.#page;
-      const listening = new AbortController();
-      /** @type {any} */
-      let fault = null;
-      /** @type {any} */
-      const quality = await new Promise((resolve) => {
-        setTimeout(() => resolve(null), PICTURE_TIMEOUT_MS);
-        const listen = (type, hear) => {
-          const heard = ({ detail: detail2 }) => {
-            if (detail2.session === session) hear(detail2);
-          };
-          page.addEventListener(type, heard, { signal: listening.signal });
-        };
-        listen("fault", (detail2) => {
-          fault = detail2.fault;
-        });
-        listen("quality", (detail2) => {
-          if (detail2.quality.picture === "live" && detail2.quality.latency_ms !== null) resolve(detail2.quality);
-        });
-      });
-      listening.abort();
-      const { filters, worker, state, trouble = fault?.trouble ?? null } = session.stats ?? {};
-      if (quality) return ok({ ...quality, filters, worker });
-      const detail = { picture: state ?? "waiting", trouble, seconds: PICTURE_TIMEOUT_MS / 1e3 };
-      if (trouble) return failure("cannot_run", trouble.text, detail);
-      return failure(fault?.code ?? "timeout", fault?.message ?? "no filtered picture has come back", detail);
-    }
-  };
-  /** @param {any} offer of `GET /filters` @returns {P2PCameraTrouble | null} what is in its way */
-  function troubleOf({ name, reason_code: code, reason, reason_detail: detail, remedy }) {
-    return code ? { filter: name, code, text: reason ?? "", detail: detail ?? "", remedy: remedy ?? "" } : null;
-  }
-  /** @param {URL} address @param {RequestInit} [init] */
-  function answerOf(address, init = {}) {
-    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
-    return fetchNative(address, { cache: "no-store", credentials: "omit", signal, ...init }).catch(() => null);
-  }
-  /** @param {MediaStreamTrack} track */
-  function describe(track) {
-    const { width = 0, height = 0 } = track.getSettings();
-    return { label: track.label, width, height };
-  }
-
-  // shim/microphones.js
-  /**
-   * The microphones that the page has been given, as the browser gave them: the page mutes and stops them.
-   */
-  var Microphones = class {
-    /** @type {MediaStreamTrack[]} */
-    #given = [];
-    /** @param {MediaStreamTrack} microphone */
-    note(microphone) {
-      this.#given = [...this.#given.filter(isLive), microphone];
-    }
-    /** The one that the page has had for longest, of those that it has not stopped. */
-    get current() {
-      return this.#given.find(isLive) ?? null;
-    }
-  };
-  /** @param {MediaStreamTrack} track */
-  function isLive({ readyState }) {
-    return readyState === "live";
-  }
-
-  // shim/publishing.js
-  /**
-   * Which of the page's sessions publishes: one at a time, as long as the page wants it.
-   */
-  var NAME = /^[A-Za-z0-9_-]{1,64}$/;
-  var Publishing = class {
-    #wish;
-    /** The one that publishes, or is to. @type {CameraSession | null} */
-    #session = null;
-    /** @param {PublishWish | null} wish of the script tag */
-    constructor(wish) {
-      this.#wish = wish;
-    }
-    /** @returns {P2PCameraPublication | null} */
-    get told() {
-      return this.#session?.publication ?? null;
-    }
-    /** Lets a new session publish, unless another one does. @param {CameraSession} session */
-    begin(session) {
-      if (this.#wish === null || this.#session !== null) return;
-      this.#session = session;
-      session.wantPublished(this.#wish);
-    }
-    /**
-     * @param {PublishWish} wish @param {readonly CameraSession[]} sessions that are open
-     * @returns {Promise<P2PCameraPublication | null>} null: the next camera is published
-     * @throws {Fault}
-     */
-    async to(wish, sessions) {
-      this.#wish = wish;
-      this.#session ??= sessions.at(-1) ?? null;
-      return await this.#session?.publish(wish) ?? null;
-    }
-    async end() {
-      const session = this.#session;
-      this.#wish = this.#session = null;
-      await session?.unpublish();
-    }
-    /** Takes note of news. @param {CameraSession} session @param {P2PCameraPublication | null} publication */
-    note(session, publication) {
-      if (session !== this.#session || this.#wish === null) return;
-      if (publication === null) this.#wish = this.#session = null;
-      else this.#wish = { ...this.#wish, name: publication.name };
-    }
-    /**
-     * Lets another one publish in the place of a session that has ended.
-     * @param {CameraSession} session @param {readonly CameraSession[]} sessions that are open
-     */
-    noteEnd(session, sessions) {
-      if (session !== this.#session) return;
-      this.#session = null;
-      const wish = this.#wish;
-      // A page that goes away ends all of them, one after the other.
-      queueMicrotask(() => {
-        const other = sessions.filter(({ isOpen }) => isOpen).at(-1);
-        if (wish === null || other === void 0 || this.#session !== null || wish !== this.#wish) return;
-        this.to(wish, [other]).catch((error) => console.warn(`p2pcamera: ${error.message}`));
-      });
-    }
-  };
-  /** @param {unknown} name of a stream; nothing: one that cannot be guessed @returns {string | true} @throws {Fault} */
-  function checkedStream(name) {
-    if (name === void 0 || name === null || name === "") return true;
-    if (typeof name === "string" && NAME.test(name)) return name;
-    throw new Fault("bad_settings", `a stream's name has 1 to 64 letters, digits, - or _, not ${name}`);
-  }
-
-  // shim/quality.js
+  // shim/session/quality.js
   /**
    * How good the filtered picture is, and what limits it, judged from what is measured anyway.
    */
@@ -3814,7 +3777,7 @@
     return rest_or_whole > 0 ? Math.max(0, part) / rest_or_whole : 0;
   }
 
-  // shim/quality_news.js
+  // shim/session/quality_news.js
   /**
    * Tells the page how good each session's picture is: once a second, and when a session's state changes.
    */
@@ -3847,7 +3810,7 @@
     }
   };
 
-  // shim/token_source.js
+  // shim/settings/token_source.js
   /**
    * Where the token comes from: the page has it, or asks for it, by a function or an address of its own server.
    */
@@ -3938,10 +3901,17 @@
     }
   }
 
-  // shim/settings.js
+  // shim/settings/settings.js
   /**
    * What the page wants: the attributes of the script tag, and what the page sets later.
    */
+  /**
+   * @import { TokenSource } from "./token_source.js"
+   *
+   * `name` is true where the server is to make one that cannot be guessed.
+   * @typedef {{name: string | true, sound: boolean}} PublishWish
+   */
+  var STREAM_NAME = /^[A-Za-z0-9_-]{1,64}$/;
   /**
    * @typedef {object} Settings
    * @property {string} server a URL that ends with a slash
@@ -4038,42 +4008,41 @@
     if (value === "off" || value === "on") return value;
     throw new Fault("bad_settings", `data-publish-sound is off or on, not ${value}`);
   }
+  /** @param {unknown} name of a stream; nothing: one that cannot be guessed @returns {string | true} @throws {Fault} */
+  function checkedStream(name) {
+    if (name === void 0 || name === null || name === "") return true;
+    if (typeof name === "string" && STREAM_NAME.test(name)) return name;
+    throw new Fault("bad_settings", `a stream's name has 1 to 64 letters, digits, - or _, not ${name}`);
+  }
 
-  // shim/opening.js
+  // shim/sound/audio_context.js
   /**
-   * How a camera is opened by the browser's own call, and how a page hears that it could not be filtered.
+   * The audio context that delays the sound.
    */
+  var START_TIMEOUT_MS = 1e3;
   /**
-   * @param {MediaStreamConstraints[]} ways to ask for the same camera, of which one names it as the browser does
-   * @param {(constraints: MediaStreamConstraints) => Promise<MediaStream>} openCamera
+   * @returns {Promise<AudioContext | null>} one that runs; null where a page without a gesture may have none
    */
-  async function firstThatOpens(ways, openCamera) {
-    for (const way of ways.slice(0, -1)) {
-      try {
-        return await openCamera(way);
-      } catch (error) {
-        // Said before the user is asked for permission.
-        if (
-          /** @type {Error} */
-          error?.name !== "OverconstrainedError"
-        ) throw error;
-      }
+  async function runningContext() {
+    if (!AudioContext || !MediaStreamAudioDestinationNode) return null;
+    try {
+      // Nothing is to be heard here, so no output device is opened where the browser can do without.
+      const context = new AudioContext(
+        /** @type {any} */
+        { sinkId: { type: "none" } }
+      );
+      await Promise.race([context.resume().catch(() => {
+      }), pause(START_TIMEOUT_MS)]);
+      if (context.state === "running") return context;
+      context.close().catch(() => {
+      });
+    } catch {
+      // The browser allows no further context.
     }
-    return openCamera(ways[ways.length - 1]);
-  }
-  /**
-   * @param {Fault} fault @param {Window & typeof globalThis} window
-   * @returns {DOMException} as a camera that cannot be read, with the fault and its code
-   */
-  function thrown(fault, window2) {
-    const text = `The filtered camera could not start: ${fault.message}`;
-    const error = new window2.DOMException(text, "NotReadableError");
-    const about = { configurable: true, writable: true };
-    Object.defineProperty(error, "code", { ...about, value: fault.code, enumerable: true });
-    return Object.defineProperty(error, "cause", { ...about, value: fault });
+    return null;
   }
 
-  // shim/delay_path.js
+  // shim/sound/delay_path.js
   /**
    * How the delay of the sound changes over time.
    *
@@ -4105,7 +4074,7 @@
     return { from_s, to_s, at_s: now_s, until_s: now_s + takes_s };
   }
 
-  // shim/loudness.js
+  // shim/sound/loudness.js
   /**
    * How loud a track is from moment to moment, and by how much one of two tracks that sound alike is later.
    */
@@ -4200,7 +4169,7 @@
     return values.reduce((sum2, value) => sum2 + value, 0) / values.length;
   }
 
-  // shim/delayed_microphone.js
+  // shim/sound/delayed_microphone.js
   /**
    * A delayed track of the page's in place of a microphone's track, which stands behind it as its face.
    */
@@ -4451,7 +4420,7 @@
     return [...values].sort((one, other) => one - other)[Math.floor(values.length / 2)];
   }
 
-  // shim/latency_meter.js
+  // shim/sound/latency_meter.js
   /**
    * How much later the filtered picture comes than the camera's: the median of the last seconds. See
    * `shared/latency.js`.
@@ -4478,7 +4447,7 @@
     }
   };
 
-  // shim/sound.js
+  // shim/sound/sound.js
   /**
    * The sound of one call, as late as its picture.
    */
@@ -4595,7 +4564,41 @@
     }
   };
 
-  // shim/page.js
+  // shim/page/opening.js
+  /**
+   * How a camera is opened by the browser's own call, and how a page hears that it could not be filtered.
+   */
+  /**
+   * @param {MediaStreamConstraints[]} ways to ask for the same camera, of which one names it as the browser does
+   * @param {(constraints: MediaStreamConstraints) => Promise<MediaStream>} openCamera
+   */
+  async function firstThatOpens(ways, openCamera) {
+    for (const way of ways.slice(0, -1)) {
+      try {
+        return await openCamera(way);
+      } catch (error) {
+        // Said before the user is asked for permission.
+        if (
+          /** @type {Error} */
+          error?.name !== "OverconstrainedError"
+        ) throw error;
+      }
+    }
+    return openCamera(ways[ways.length - 1]);
+  }
+  /**
+   * @param {Fault} fault @param {Window & typeof globalThis} window
+   * @returns {DOMException} as a camera that cannot be read, with the fault and its code
+   */
+  function thrown(fault, window2) {
+    const text = `The filtered camera could not start: ${fault.message}`;
+    const error = new window2.DOMException(text, "NotReadableError");
+    const about = { configurable: true, writable: true };
+    Object.defineProperty(error, "code", { ...about, value: fault.code, enumerable: true });
+    return Object.defineProperty(error, "cause", { ...about, value: fault });
+  }
+
+  // shim/page/page.js
   /**
    * `window.p2pcamera`, and what stands behind the replaced `getUserMedia`.
    */
@@ -4869,7 +4872,7 @@
     }
   };
 
-  // shim/camera_elements.js
+  // shim/page/camera_elements.js
   /**
    * The elements by which a page asks for a camera: `<usermedia>` has a stream, `<camera>` a track.
    *
@@ -4986,7 +4989,7 @@
     }
   };
 
-  // shim/frame_watch.js
+  // shim/page/frame_watch.js
   /**
    * Finds the frames of a document, before what they load can call for a camera.
    *
@@ -5038,7 +5041,7 @@
     }
   };
 
-  // shim/mirrors.js
+  // shim/page/mirrors.js
   /**
    * The page's own view of a front camera, mirrored as in a looking glass.
    *
@@ -5088,7 +5091,7 @@
     return face instanceof TrackFace && face.getSettings().facingMode !== "environment";
   }
 
-  // shim/photos.js
+  // shim/page/photos.js
   /**
    * Photographs of a filtered camera: frames of the page's own track, in the sizes that the camera itself offers.
    *
@@ -5176,7 +5179,7 @@
     return { width: Math.max(1, Math.round(width)), height: Math.max(1, Math.round(height)) };
   }
 
-  // shim/replacements.js
+  // shim/page/replacements.js
   /**
    * Functions and getters of ours in the place of the browser's own.
    */
@@ -5213,11 +5216,11 @@
     }
   };
 
-  // shim/place.js
+  // shim/page/place.js
   /**
    * A window whose functions are replaced: the page's, or one of a frame in it.
    */
-  var NAME2 = "p2pcamera";
+  var NAME = "p2pcamera";
   var Place = class {
     #page;
     #frames;
@@ -5278,7 +5281,7 @@
       this.#elements.uninstall();
       this.#replacements.undo();
       Reflect.deleteProperty(this.window, mark);
-      if (Reflect.get(this.window, NAME2) === this.#page) Reflect.deleteProperty(this.window, NAME2);
+      if (Reflect.get(this.window, NAME) === this.#page) Reflect.deleteProperty(this.window, NAME);
       this.window.navigator.mediaDevices?.dispatchEvent(new Event("devicechange"));
     }
     /** Looks for frames. @param {Document} document of this place */
@@ -5291,11 +5294,11 @@
     }
     /** Gives the page `window.p2pcamera`, before an element or a frame of that name, unless it has its own variable. */
     #takeName() {
-      if (Object.hasOwn(this.window, NAME2)) {
+      if (Object.hasOwn(this.window, NAME)) {
         console.warn("p2pcamera: the page has a variable p2pcamera, so window.p2pcamera is not ours to set");
         return;
       }
-      Object.defineProperty(this.window, NAME2, { value: this.#page, enumerable: true, configurable: true });
+      Object.defineProperty(this.window, NAME, { value: this.#page, enumerable: true, configurable: true });
     }
     /**
      * The browser's functions stand in the prototype. A script before this one may have put its own into the object, or
@@ -5417,7 +5420,7 @@
     }
   };
 
-  // shim/places.js
+  // shim/page/places.js
   /**
    * All windows whose functions are replaced: the page's, and those of its frames.
    */
