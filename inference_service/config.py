@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
-from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import EntryPoint
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -21,7 +19,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from inference_service import exit_codes
+from inference_service.refusals import PREFIX, fault, refuse
 from inference_service.weights.folder import default_folder
 from shared import endpoints, link_keys
 from shared.errors import EndpointError, KeysError
@@ -31,7 +29,6 @@ from shared.log_lines import LogFormat
 from shared.run_dir import RESULTS_NAME, run_dir
 from shared.traces import TracesUnusable, check_traces
 
-PREFIX = "INFERENCE_"
 MAX_BATCH = 256
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 NEEDS_KEYS = (
@@ -242,42 +239,6 @@ def read_settings(arguments: Sequence[str]) -> Settings:
         refuse(_fault(error) for error in exc.errors())
     except SettingsError as exc:
         refuse([str(exc)])
-
-
-def fault(field: str, message: str) -> str:
-    """Name a setting the way an operator gives it, and say what is wrong with it."""
-    return f"--{field.replace('_', '-')} / {PREFIX}{field.upper()}: {message}"
-
-
-def faults_of_filters(settings: Settings, points: Mapping[str, EntryPoint]) -> list[str]:
-    """Return what is wrong with the names and the settings of filters; imports those that have settings."""
-    faults = [
-        fault(field, f"no filter {name!r}; there are {', '.join(sorted(points))}")
-        for field, names in (("filters", settings.filters), ("filter_settings", settings.filter_settings))
-        for name in names
-        if name not in points
-    ]
-    for name, values in settings.filter_settings.items():
-        if name not in points:
-            continue
-        try:
-            points[name].load().Settings.model_validate(values)
-        except ValidationError as exc:
-            for error in exc.errors():
-                where = ".".join(str(part) for part in (name, *error["loc"]))
-                faults.append(fault("filter_settings", f"{where}: {error['msg']}"))
-        except Exception as exc:
-            faults.append(
-                fault("filter_settings", f"{name} cannot be imported ({type(exc).__name__}: {exc})")
-            )
-    return faults
-
-
-def refuse(faults: Iterable[str]) -> NoReturn:
-    """Print the faults, a line each, and exit with 2."""
-    for line in faults:
-        sys.stderr.write(f"{line}\n")
-    raise SystemExit(exit_codes.REFUSED)
 
 
 def _flags() -> CliSettingsSource[Any]:

@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import EntryPoint
 
 from inference_service import exit_codes
-from inference_service.config import Settings, fault, faults_of_filters, refuse
+from inference_service.config import Settings
 from inference_service.device import context
 from inference_service.device.choice import Device, take
 from inference_service.device.gpus import list_gpus, try_out
 from inference_service.engine.engine import Explain
 from inference_service.errors import DeviceError, HttpPortNotTaken
+from inference_service.filter_faults import faults_of_filters
+from inference_service.refusals import fault, refuse
 from inference_service.worker import Worker
 from shared.errors import BindError
 from shared.run_dir import run_dir
