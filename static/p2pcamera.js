@@ -101,62 +101,6 @@
     return error instanceof Fault ? error : new Fault(code, String(error));
   }
 
-  // shim/base/json.js
-  /**
-   * JSON that may be anything, and JSON that means the same in every page.
-   *
-   * A page may have patched what JSON is made with: old libraries give arrays a `toJSON` that makes a text of
-   * them. So the browser's own functions are taken before a later script replaces them, and `toJSON` of the
-   * prototypes is not asked.
-   */
-  var { parse, stringify } = JSON;
-  var { create, defineProperty, keys } = Object;
-  var { isArray } = Array;
-  /** @param {unknown} value @returns {value is object} */
-  function isObject(value) {
-    return typeof value === "object" && value !== null && !isArray(value);
-  }
-  /** @template T @param {T | T[] | null | undefined} value @returns {T[]} of what may be one, several or none */
-  function asList(value) {
-    if (isArray(value)) return value;
-    return value === null || value === void 0 ? [] : [value];
-  }
-  /** @param {string} text @returns {any} undefined where the text is not JSON */
-  function parsedJson(text) {
-    try {
-      return parse(text);
-    } catch {
-      return void 0;
-    }
-  }
-  /** @param {unknown} value of arrays, objects, texts, numbers and dates @returns {string} */
-  function jsonText(value) {
-    return stringify(bare(value));
-  }
-  /** @param {any} value @returns {any} a copy that no prototype of the page's says anything about */
-  function bare(value) {
-    if (typeof value !== "object" || value === null) return value;
-    if (isArray(value)) {
-      /** @type {any[]} */
-      const list = [];
-      // By index: a page may have patched what iterates, and what appends.
-      for (let index = 0; index < value.length; index += 1) {
-        defineProperty(list, index, { value: bare(value[index]), enumerable: true });
-      }
-      // Found before that of the prototype, and no function.
-      return defineProperty(list, "toJSON", { value: void 0 });
-    }
-    // That of a date says what it is; one that every object has is a library's.
-    const { toJSON } = value;
-    if (typeof toJSON === "function" && toJSON !== Reflect.get(Object.prototype, "toJSON")) {
-      return bare(value.toJSON());
-    }
-    const copy = create(null);
-    const names = keys(value);
-    for (let index = 0; index < names.length; index += 1) copy[names[index]] = bare(value[names[index]]);
-    return copy;
-  }
-
   // shim/base/natives.js
   /**
    * The browser's own functions, taken before a later script of the page replaces them.
@@ -239,6 +183,61 @@
     const worth = REFERENCE.bits_per_s * (width * height / REFERENCE.pixels) ** GROWTH;
     return Math.max(LEAST_BITS_PER_S, Math.round(worth));
   }
+
+  // shim/connection/camera_sender.js
+  /**
+   * Sends the camera by one peer connection, with as many bits as its size is worth.
+   */
+  var CameraSender = class {
+    /** @type {RTCRtpSender | null} */
+    #sender = null;
+    /** @type {Promise<void>} */
+    #sending = Promise.resolve();
+    #isEnded;
+    /** @param {() => boolean} isEnded whether the connection is closed */
+    constructor(isEnded) {
+      this.#isEnded = isEnded;
+    }
+    /**
+     * @param {RTCPeerConnection} peer
+     * @param {MediaStreamTrack} camera
+     * @returns {Promise<RTCRtpTransceiver>} whose receiver is to have the filtered picture
+     */
+    async begin(peer, camera) {
+      camera.contentHint = "motion";
+      const transceiver = peer.addTransceiver(camera, {
+        direction: "sendrecv",
+        sendEncodings: [{ maxBitrate: bitrateCap(getTrackSettings.call(camera)) }]
+      });
+      this.#sender = transceiver.sender;
+      if ("jitterBufferTarget" in transceiver.receiver) transceiver.receiver.jitterBufferTarget = 0;
+      // The filter sees and returns as many pixels as the camera has. The encoder lowers the quality first.
+      const parameters = transceiver.sender.getParameters();
+      Object.assign(parameters, { degradationPreference: "maintain-resolution" });
+      await transceiver.sender.setParameters(parameters).catch(() => {
+      });
+      return transceiver;
+    }
+    /** @param {MediaStreamTrack} camera to be sent from now on, or sent already in another size */
+    async send(camera) {
+      // One after another: what is asked for last is what is sent.
+      this.#sending = this.#sending.catch(() => {
+      }).then(() => this.#sendNow(camera));
+      return this.#sending;
+    }
+    /** @param {MediaStreamTrack} camera */
+    async #sendNow(camera) {
+      const sender = this.#sender;
+      if (sender === null || this.#isEnded()) return;
+      camera.contentHint = "motion";
+      if (sender.track !== camera) await sender.replaceTrack(camera);
+      const parameters = sender.getParameters();
+      const maxBitrate = bitrateCap(getTrackSettings.call(camera));
+      if (parameters.encodings?.[0]?.maxBitrate === maxBitrate) return;
+      for (const encoding of parameters.encodings ?? []) encoding.maxBitrate = maxBitrate;
+      await sender.setParameters(parameters);
+    }
+  };
 
   // shim/base/pause.js
   /** @param {number} duration_ms @returns {Promise<void>} */
@@ -351,6 +350,62 @@
       });
     }
   };
+
+  // shim/base/json.js
+  /**
+   * JSON that may be anything, and JSON that means the same in every page.
+   *
+   * A page may have patched what JSON is made with: old libraries give arrays a `toJSON` that makes a text of
+   * them. So the browser's own functions are taken before a later script replaces them, and `toJSON` of the
+   * prototypes is not asked.
+   */
+  var { parse, stringify } = JSON;
+  var { create, defineProperty, keys } = Object;
+  var { isArray } = Array;
+  /** @param {unknown} value @returns {value is object} */
+  function isObject(value) {
+    return typeof value === "object" && value !== null && !isArray(value);
+  }
+  /** @template T @param {T | T[] | null | undefined} value @returns {T[]} of what may be one, several or none */
+  function asList(value) {
+    if (isArray(value)) return value;
+    return value === null || value === void 0 ? [] : [value];
+  }
+  /** @param {string} text @returns {any} undefined where the text is not JSON */
+  function parsedJson(text) {
+    try {
+      return parse(text);
+    } catch {
+      return void 0;
+    }
+  }
+  /** @param {unknown} value of arrays, objects, texts, numbers and dates @returns {string} */
+  function jsonText(value) {
+    return stringify(bare(value));
+  }
+  /** @param {any} value @returns {any} a copy that no prototype of the page's says anything about */
+  function bare(value) {
+    if (typeof value !== "object" || value === null) return value;
+    if (isArray(value)) {
+      /** @type {any[]} */
+      const list = [];
+      // By index: a page may have patched what iterates, and what appends.
+      for (let index = 0; index < value.length; index += 1) {
+        defineProperty(list, index, { value: bare(value[index]), enumerable: true });
+      }
+      // Found before that of the prototype, and no function.
+      return defineProperty(list, "toJSON", { value: void 0 });
+    }
+    // That of a date says what it is; one that every object has is a library's.
+    const { toJSON } = value;
+    if (typeof toJSON === "function" && toJSON !== Reflect.get(Object.prototype, "toJSON")) {
+      return bare(value.toJSON());
+    }
+    const copy = create(null);
+    const names = keys(value);
+    for (let index = 0; index < names.length; index += 1) copy[names[index]] = bare(value[names[index]]);
+    return copy;
+  }
 
   // shim/connection/signaling.js
   /**
@@ -626,6 +681,46 @@
     }
   };
 
+  // shim/connection/filter_changes.js
+  /**
+   * Changes the filter by the data channel, or by HTTP where the change is too long for a message.
+   */
+  /** The server takes messages of 65,536 characters. */
+  var MAX_CONTROL_CHARACTERS = 6e4;
+  var FilterChanges = class {
+    #control;
+    #post;
+    /** Settled when the last change has been answered. @type {Promise<unknown>} */
+    #changed = Promise.resolve();
+    /** Changes by HTTP that are not answered yet, and those that wait for one. */
+    #longChanges = 0;
+    /** @param {Control} control @param {(body: string) => Promise<Applied>} post sends a change by HTTP */
+    constructor(control, post) {
+      this.#control = control;
+      this.#post = post;
+    }
+    /** @param {string | string[]} name @param {object} params @returns {Promise<Applied>} @throws {Fault} */
+    async make(name, params) {
+      const control = this.#control;
+      const body = jsonText({ filter: name, params });
+      const isLong = body.length > MAX_CONTROL_CHARACTERS;
+      if (!isLong && this.#longChanges === 0) {
+        const change2 = control.changeFilter(name, params);
+        this.#changed = change2.catch(() => {
+        });
+        return change2;
+      }
+      // One after another: the two ways do not know of each other, and the last wish has to arrive last.
+      this.#longChanges += 1;
+      const change = this.#changed.then(() => isLong ? this.#post(body) : control.changeFilter(name, params));
+      this.#changed = change.catch(() => {
+      }).finally(() => {
+        this.#longChanges -= 1;
+      });
+      return change;
+    }
+  };
+
   // shim/connection/first_frame.js
   /**
    * Waits for the first frame of a returned track.
@@ -652,8 +747,6 @@
   /**
    * One peer connection and its session at the server. It is opened once and closed once.
    */
-  /** The server takes messages of 65,536 characters. */
-  var MAX_CONTROL_CHARACTERS = 6e4;
   var NO_SERVER = "p2pcamera.server is not set, and no script tag with src or data-server tells it";
   /**
    * @typedef {{filter: string | string[] | null, params: object}} Choice
@@ -680,18 +773,13 @@
     #abort = new AbortController();
     /** @type {RTCPeerConnection | null} */
     #peer = null;
-    /** @type {RTCRtpSender | null} */
-    #sender = null;
+    #camera = new CameraSender(() => this.#abort.signal.aborted);
     /** Of a page that publishes its microphone. @type {RTCRtpSender | null} */
     #soundSender = null;
-    /** @type {Promise<void>} */
-    #sending = Promise.resolve();
-    /** Settled when the last change has been answered. @type {Promise<unknown>} */
-    #changed = Promise.resolve();
-    /** Changes by HTTP that are not answered yet, and those that wait for one. */
-    #longChanges = 0;
     /** @type {Control | null} */
     #control = null;
+    /** @type {FilterChanges | null} */
+    #changes = null;
     /** @type {RTCDataChannel | null} */
     #data = null;
     /** @type {string | null} */
@@ -746,48 +834,14 @@
     }
     /** @param {MediaStreamTrack} camera to be sent from now on, or sent already in another size */
     async send(camera) {
-      // One after another: what is asked for last is what is sent.
-      this.#sending = this.#sending.catch(() => {
-      }).then(() => this.#sendNow(camera));
-      return this.#sending;
+      return this.#camera.send(camera);
     }
-    /** @param {MediaStreamTrack} camera */
-    async #sendNow(camera) {
-      const sender = this.#sender;
-      if (sender === null || this.#abort.signal.aborted) return;
-      camera.contentHint = "motion";
-      if (sender.track !== camera) await sender.replaceTrack(camera);
-      const parameters = sender.getParameters();
-      const maxBitrate = bitrateCap(getTrackSettings.call(camera));
-      if (parameters.encodings?.[0]?.maxBitrate === maxBitrate) return;
-      for (const encoding of parameters.encodings ?? []) encoding.maxBitrate = maxBitrate;
-      await sender.setParameters(parameters);
-    }
-    /**
-     * Changes the filter by the data channel, or by HTTP where the change is too long for a message.
-     * @param {string | string[]} name @param {object} params @returns {Promise<Applied>} @throws {Fault}
-     */
+    /** @param {string | string[]} name @param {object} params @returns {Promise<Applied>} @throws {Fault} */
     async changeFilter(name, params) {
-      const control = (
-        /** @type {Control} */
-        this.#control
+      return (
+        /** @type {FilterChanges} */
+        this.#changes.make(name, params)
       );
-      const body = jsonText({ filter: name, params });
-      const isLong = body.length > MAX_CONTROL_CHARACTERS;
-      if (!isLong && this.#longChanges === 0) {
-        const change2 = control.changeFilter(name, params);
-        this.#changed = change2.catch(() => {
-        });
-        return change2;
-      }
-      // One after another: the two ways do not know of each other, and the last wish has to arrive last.
-      this.#longChanges += 1;
-      const change = this.#changed.then(() => isLong ? this.#post(body) : control.changeFilter(name, params));
-      this.#changed = change.catch(() => {
-      }).finally(() => {
-        this.#longChanges -= 1;
-      });
-      return change;
     }
     /** @param {string} body of a change @returns {Promise<Applied>} @throws {Fault} */
     async #post(body) {
@@ -862,6 +916,7 @@
       // An answer cannot add a data channel, so it is in the offer.
       const channel = peer.createDataChannel("control");
       this.#control = new Control(channel, this.#on.message);
+      this.#changes = new FilterChanges(this.#control, (body) => this.#post(body));
       let isUp = false;
       const lose = () => {
         if (signal.aborted) return;
@@ -872,7 +927,7 @@
         if (peer.connectionState === "failed" || peer.connectionState === "closed") lose();
       });
       channel.addEventListener("close", lose);
-      const { receiver } = await this.#addCamera(peer, camera);
+      const { receiver } = await this.#camera.begin(peer, camera);
       this.sound = this.#on.publication?.sound ?? null;
       const voice = this.sound && peer.addTransceiver(this.sound, { direction: "sendonly" });
       await peer.setLocalDescription(await peer.createOffer());
@@ -913,26 +968,6 @@
         if (!publication?.isRefusedBy(error)) throw error;
         return this.#signaling.offer(description, signal, isReconnection);
       }
-    }
-    /**
-     * @param {RTCPeerConnection} peer
-     * @param {MediaStreamTrack} camera
-     * @returns {Promise<RTCRtpTransceiver>}
-     */
-    async #addCamera(peer, camera) {
-      camera.contentHint = "motion";
-      const transceiver = peer.addTransceiver(camera, {
-        direction: "sendrecv",
-        sendEncodings: [{ maxBitrate: bitrateCap(getTrackSettings.call(camera)) }]
-      });
-      this.#sender = transceiver.sender;
-      if ("jitterBufferTarget" in transceiver.receiver) transceiver.receiver.jitterBufferTarget = 0;
-      // The filter sees and returns as many pixels as the camera has. The encoder lowers the quality first.
-      const parameters = transceiver.sender.getParameters();
-      Object.assign(parameters, { degradationPreference: "maintain-resolution" });
-      await transceiver.sender.setParameters(parameters).catch(() => {
-      });
-      return transceiver;
     }
   };
   /** @param {Settings} settings @param {LinkEvents} on @returns {Connection} */
@@ -1842,6 +1877,57 @@
     return [401, 403, 422].includes(status) || code === "unknown_filter" || code === "bad_settings";
   }
 
+  // shim/connection/first_attempts.js
+  /**
+   * The first attempts to connect a session: again where the server asks for that, as long as the time limit lasts.
+   */
+  var CONNECT_TIMEOUT_MS = 1e4;
+  /** With less time left, another attempt is of no use. */
+  var SHORTEST_ATTEMPT_MS = 1e3;
+  var FirstAttempts = class {
+    #waits;
+    #isEnded = false;
+    #endPause = () => {
+    };
+    /** @param {(fault: Fault) => void} waits is told why another attempt has to wait */
+    constructor(waits) {
+      this.#waits = waits;
+    }
+    /** @param {(left_ms: number) => Promise<void>} attempt @throws {Fault} of the last one */
+    async connect(attempt) {
+      const startedAt_ms = performance.now();
+      let left_ms = CONNECT_TIMEOUT_MS;
+      while (true) {
+        try {
+          return await attempt(left_ms);
+        } catch (error) {
+          const fault = (
+            /** @type {Fault} */
+            error
+          );
+          const pause_ms = pauseAskedFor(fault);
+          left_ms = Math.round(startedAt_ms + CONNECT_TIMEOUT_MS - performance.now() - (pause_ms ?? 0));
+          if (this.#isEnded || pause_ms === null || left_ms < SHORTEST_ATTEMPT_MS) throw error;
+          this.#waits(fault);
+          await this.#pauseOrEnd(pause_ms);
+          if (this.#isEnded) throw error;
+        }
+      }
+    }
+    /** Makes no other attempt. */
+    end() {
+      this.#isEnded = true;
+      this.#endPause();
+    }
+    /** @param {number} pause_ms @returns {Promise<void>} */
+    #pauseOrEnd(pause_ms) {
+      return new Promise((resolve) => {
+        this.#endPause = resolve;
+        setTimeout(resolve, pause_ms);
+      });
+    }
+  };
+
   // shim/connection/reconnection.js
   /**
    * One outage: attempts to connect until one succeeds.
@@ -2025,12 +2111,9 @@
   /**
    * Keeps a session connected: one link after another, until it is closed.
    */
-  var CONNECT_TIMEOUT_MS = 1e4;
   var RECONNECT_TIMEOUT_MS = 5e3;
   /** When a call has moved, its old connection waits so long for the first frame of the new one. */
   var SWAP_TIMEOUT_MS = 2e3;
-  /** With less time left, another attempt is of no use. */
-  var SHORTEST_ATTEMPT_MS = 1e3;
   /**
    * The session that is kept connected. `opened` is called before `changed` tells of the new state. `isWanted`
    * tells whether a link was opened for what is wanted now. `takeBack` gives up a choice that was refused in an
@@ -2070,9 +2153,10 @@
     #watch = null;
     /** The newest outage. @type {Reconnection | null} */
     #reconnection = null;
-    /** Ends the pause before another first attempt. */
-    #endPause = () => {
-    };
+    #first = new FirstAttempts((fault) => {
+      this.#fault = fault;
+      this.#on.changed();
+    });
     /** Who waits for the end of an outage. @type {((fault: Fault | null) => void)[]} */
     #waiting = [];
     /** @param {Settings} settings of the session @param {SignalingCalls} signaling @param {Subscriber} on */
@@ -2093,7 +2177,7 @@
     /** @param {Picture} picture of the session @param {Promise<RTCIceServer[]>} iceServers @throws {Fault} */
     async open(picture, iceServers) {
       this.#picture = picture;
-      await this.#connectFirst(picture, iceServers);
+      await this.#first.connect((left_ms) => this.#connect(picture, iceServers, left_ms));
       if (this.#isClosed || !picture.outlivesItsConnection) return;
       this.#watch = new Watch(picture, this.#signaling, {
         isReconnecting: () => this.#state === "reconnecting",
@@ -2103,38 +2187,6 @@
         lose: (link) => this.#lose(link, picture)
       });
       this.#watch.start();
-    }
-    /**
-     * Tries again where the server asks for that, as long as the time limit lasts.
-     * @param {Picture} picture @param {Promise<RTCIceServer[]>} iceServers @throws {Fault}
-     */
-    async #connectFirst(picture, iceServers) {
-      const startedAt_ms = performance.now();
-      let left_ms = CONNECT_TIMEOUT_MS;
-      while (true) {
-        try {
-          return await this.#connect(picture, iceServers, left_ms);
-        } catch (error) {
-          const fault = (
-            /** @type {Fault} */
-            error
-          );
-          const pause_ms = pauseAskedFor(fault);
-          left_ms = Math.round(startedAt_ms + CONNECT_TIMEOUT_MS - performance.now() - (pause_ms ?? 0));
-          if (this.#isClosed || pause_ms === null || left_ms < SHORTEST_ATTEMPT_MS) throw error;
-          this.#fault = fault;
-          this.#on.changed();
-          await this.#pauseOrEnd(pause_ms);
-          if (this.#isClosed) throw error;
-        }
-      }
-    }
-    /** @param {number} pause_ms @returns {Promise<void>} */
-    #pauseOrEnd(pause_ms) {
-      return new Promise((resolve) => {
-        this.#endPause = resolve;
-        setTimeout(resolve, pause_ms);
-      });
     }
     /** Sends the camera's track, or its new size, where there is a connection. */
     send() {
@@ -2166,11 +2218,11 @@
     /** @param {Fault} reason for all who wait */
     close(reason) {
       this.#isClosed = true;
+      this.#first.end();
       this.#watch?.stop();
       this.#link?.close(reason);
       this.#beside?.close(reason);
       this.#reconnection?.wake();
-      this.#endPause();
       this.#settleWaiting(reason);
     }
     /**
@@ -4564,6 +4616,38 @@
     }
   };
 
+  // shim/sound/sounds.js
+  /**
+   * The delayed sounds of a page, each as late as the picture of its session.
+   */
+  var Sounds = class {
+    /** @type {Set<Sound>} */
+    #sounds = /* @__PURE__ */ new Set();
+    /** @param {CameraSession} session @param {AudioContext} context that runs */
+    begin(session, context) {
+      const sound = new Sound(session, context, () => this.#sounds.delete(sound));
+      this.#sounds.add(sound);
+      return sound;
+    }
+    /**
+     * @param {Place} place @param {MediaStream} stream as the browser gave it @param {CameraSession} session
+     * @returns {Promise<MediaStream>} its microphones delayed, where it has nothing else
+     */
+    async delayed(place, stream, session) {
+      const microphones = stream.getAudioTracks();
+      if (microphones.length === 0 || microphones.some((track) => faces.has(track))) return stream;
+      if (stream.getVideoTracks().length > 0) return stream;
+      const context = await runningContext();
+      if (!context) return stream;
+      const sound = this.begin(session, context);
+      await sound.measure();
+      return new place.window.MediaStream(microphones.map((track) => sound.add(track)));
+    }
+    end() {
+      for (const sound of this.#sounds) sound.end();
+    }
+  };
+
   // shim/page/opening.js
   /**
    * How a camera is opened by the browser's own call, and how a page hears that it could not be filtered.
@@ -4610,8 +4694,7 @@
     #sessions = /* @__PURE__ */ new Set();
     /** Those that have ended with the raw camera in the page's tracks. @type {Set<CameraSession>} */
     #raw = /* @__PURE__ */ new Set();
-    /** @type {Set<Sound>} */
-    #sounds = /* @__PURE__ */ new Set();
+    #sounds = new Sounds();
     #listensForData = false;
     #publishing;
     #microphones = new Microphones();
@@ -4739,7 +4822,7 @@
     uninstall() {
       this.#browser.restore();
       this.closeAll();
-      for (const sound of this.#sounds) sound.end();
+      this.#sounds.end();
     }
     /**
      * @param {Place} place
@@ -4769,7 +4852,7 @@
         if (!place.isInstalled) throw new Fault("closed", "p2pcamera was uninstalled");
         const filtered = await session.open(camera, place, () => foundEarly ?? findIceServers());
         const running = await context;
-        const sound = running && this.#soundOf(session, running);
+        const sound = running && this.#sounds.begin(session, running);
         return new place.window.MediaStream([
           ...microphones.map((track) => sound?.add(track) ?? track),
           filtered
@@ -4798,27 +4881,14 @@
      * @param {Place} place @param {MediaStream} stream as the browser gave it
      */
     async delayedStream(place, stream) {
-      const microphones = stream.getAudioTracks();
       const session = [...this.#sessions].reverse().find(({ isOpen }) => isOpen);
-      this.#noteMicrophones(microphones);
-      if (this.audio !== "sync" || !session || microphones.length === 0) return stream;
-      if (stream.getVideoTracks().length > 0 || microphones.some((track) => faces.has(track))) return stream;
-      const context = await runningContext();
-      if (!context) return stream;
-      const sound = this.#soundOf(session, context);
-      await sound.measure();
-      return new place.window.MediaStream(microphones.map((track) => sound.add(track)));
+      this.#noteMicrophones(stream.getAudioTracks());
+      return this.audio === "sync" && session ? this.#sounds.delayed(place, stream, session) : stream;
     }
     /** @param {MediaStreamTrack[]} given by the browser */
     #noteMicrophones(given) {
       for (const track of given) if (!faces.has(track)) this.#microphones.note(track);
       for (const session of this.#sessions) session.followMicrophone();
-    }
-    /** @param {CameraSession} session @param {AudioContext} context that runs */
-    #soundOf(session, context) {
-      const sound = new Sound(session, context, () => this.#sounds.delete(sound));
-      this.#sounds.add(sound);
-      return sound;
     }
     /** @param {MediaStreamTrack} camera @returns {CameraSession} one for all tracks of one camera */
     #sessionFor(camera) {

@@ -4,8 +4,8 @@
 
 import { Fault } from "../base/fault.js";
 import { pause } from "../base/pause.js";
+import { FirstAttempts } from "./first_attempts.js";
 import { newLink } from "./link.js";
-import { pauseAskedFor } from "./reconnect_policy.js";
 import { Reconnection } from "./reconnection.js";
 import { Watch } from "./watch.js";
 
@@ -17,12 +17,9 @@ import { Watch } from "./watch.js";
  * @import { SignalingCalls } from "./signaling.js"
  */
 
-const CONNECT_TIMEOUT_MS = 10_000;
 const RECONNECT_TIMEOUT_MS = 5_000;
 /** When a call has moved, its old connection waits so long for the first frame of the new one. */
 const SWAP_TIMEOUT_MS = 2_000;
-/** With less time left, another attempt is of no use. */
-const SHORTEST_ATTEMPT_MS = 1_000;
 
 /**
  * The session that is kept connected. `opened` is called before `changed` tells of the new state. `isWanted`
@@ -64,8 +61,10 @@ export class KeptConnection {
   #watch = null;
   /** The newest outage. @type {Reconnection | null} */
   #reconnection = null;
-  /** Ends the pause before another first attempt. */
-  #endPause = () => {};
+  #first = new FirstAttempts((fault) => {
+    this.#fault = fault;
+    this.#on.changed();
+  });
   /** Who waits for the end of an outage. @type {((fault: Fault | null) => void)[]} */
   #waiting = [];
 
@@ -89,7 +88,7 @@ export class KeptConnection {
   /** @param {Picture} picture of the session @param {Promise<RTCIceServer[]>} iceServers @throws {Fault} */
   async open(picture, iceServers) {
     this.#picture = picture;
-    await this.#connectFirst(picture, iceServers);
+    await this.#first.connect((left_ms) => this.#connect(picture, iceServers, left_ms));
     if (this.#isClosed || !picture.outlivesItsConnection) return;
     this.#watch = new Watch(picture, this.#signaling, {
       isReconnecting: () => this.#state === "reconnecting",
@@ -99,37 +98,6 @@ export class KeptConnection {
       lose: (link) => this.#lose(link, picture),
     });
     this.#watch.start();
-  }
-
-  /**
-   * Tries again where the server asks for that, as long as the time limit lasts.
-   * @param {Picture} picture @param {Promise<RTCIceServer[]>} iceServers @throws {Fault}
-   */
-  async #connectFirst(picture, iceServers) {
-    const startedAt_ms = performance.now();
-    let left_ms = CONNECT_TIMEOUT_MS;
-    while (true) {
-      try {
-        return await this.#connect(picture, iceServers, left_ms);
-      } catch (error) {
-        const fault = /** @type {Fault} */ (error);
-        const pause_ms = pauseAskedFor(fault);
-        left_ms = Math.round(startedAt_ms + CONNECT_TIMEOUT_MS - performance.now() - (pause_ms ?? 0));
-        if (this.#isClosed || pause_ms === null || left_ms < SHORTEST_ATTEMPT_MS) throw error;
-        this.#fault = fault;
-        this.#on.changed();
-        await this.#pauseOrEnd(pause_ms);
-        if (this.#isClosed) throw error;
-      }
-    }
-  }
-
-  /** @param {number} pause_ms @returns {Promise<void>} */
-  #pauseOrEnd(pause_ms) {
-    return new Promise((resolve) => {
-      this.#endPause = resolve;
-      setTimeout(resolve, pause_ms);
-    });
   }
 
   /** Sends the camera's track, or its new size, where there is a connection. */
@@ -166,11 +134,11 @@ export class KeptConnection {
   /** @param {Fault} reason for all who wait */
   close(reason) {
     this.#isClosed = true;
+    this.#first.end();
     this.#watch?.stop();
     this.#link?.close(reason);
     this.#beside?.close(reason);
     this.#reconnection?.wake();
-    this.#endPause();
     this.#settleWaiting(reason);
   }
 

@@ -4,11 +4,11 @@
 
 import { embedder } from "../base/embedder.js";
 import { Fault, faultFrom } from "../base/fault.js";
-import { jsonText } from "../base/json.js";
-import { getTrackSettings, RTCPeerConnection } from "../base/natives.js";
-import { bitrateCap } from "../picture/sizes.js";
+import { RTCPeerConnection } from "../base/natives.js";
+import { CameraSender } from "./camera_sender.js";
 import { Candidates } from "./candidates.js";
 import { Control } from "./control.js";
+import { FilterChanges } from "./filter_changes.js";
 import { firstFrame } from "./first_frame.js";
 import { Signaling } from "./signaling.js";
 
@@ -18,8 +18,6 @@ import { Signaling } from "./signaling.js";
  * @import { Applied } from "./signaling.js"
  */
 
-/** The server takes messages of 65,536 characters. */
-const MAX_CONTROL_CHARACTERS = 60_000;
 const NO_SERVER = "p2pcamera.server is not set, and no script tag with src or data-server tells it";
 
 /**
@@ -48,18 +46,13 @@ export class Link {
   #abort = new AbortController();
   /** @type {RTCPeerConnection | null} */
   #peer = null;
-  /** @type {RTCRtpSender | null} */
-  #sender = null;
+  #camera = new CameraSender(() => this.#abort.signal.aborted);
   /** Of a page that publishes its microphone. @type {RTCRtpSender | null} */
   #soundSender = null;
-  /** @type {Promise<void>} */
-  #sending = Promise.resolve();
-  /** Settled when the last change has been answered. @type {Promise<unknown>} */
-  #changed = Promise.resolve();
-  /** Changes by HTTP that are not answered yet, and those that wait for one. */
-  #longChanges = 0;
   /** @type {Control | null} */
   #control = null;
+  /** @type {FilterChanges | null} */
+  #changes = null;
   /** @type {RTCDataChannel | null} */
   #data = null;
   /** @type {string | null} */
@@ -120,46 +113,12 @@ export class Link {
 
   /** @param {MediaStreamTrack} camera to be sent from now on, or sent already in another size */
   async send(camera) {
-    // One after another: what is asked for last is what is sent.
-    this.#sending = this.#sending.catch(() => {}).then(() => this.#sendNow(camera));
-    return this.#sending;
+    return this.#camera.send(camera);
   }
 
-  /** @param {MediaStreamTrack} camera */
-  async #sendNow(camera) {
-    const sender = this.#sender;
-    if (sender === null || this.#abort.signal.aborted) return;
-    camera.contentHint = "motion";
-    if (sender.track !== camera) await sender.replaceTrack(camera);
-    const parameters = sender.getParameters();
-    const maxBitrate = bitrateCap(getTrackSettings.call(camera));
-    if (parameters.encodings?.[0]?.maxBitrate === maxBitrate) return;
-    for (const encoding of parameters.encodings ?? []) encoding.maxBitrate = maxBitrate;
-    await sender.setParameters(parameters);
-  }
-
-  /**
-   * Changes the filter by the data channel, or by HTTP where the change is too long for a message.
-   * @param {string | string[]} name @param {object} params @returns {Promise<Applied>} @throws {Fault}
-   */
+  /** @param {string | string[]} name @param {object} params @returns {Promise<Applied>} @throws {Fault} */
   async changeFilter(name, params) {
-    const control = /** @type {Control} */ (this.#control);
-    const body = jsonText({ filter: name, params });
-    const isLong = body.length > MAX_CONTROL_CHARACTERS;
-    if (!isLong && this.#longChanges === 0) {
-      const change = control.changeFilter(name, params);
-      this.#changed = change.catch(() => {});
-      return change;
-    }
-    // One after another: the two ways do not know of each other, and the last wish has to arrive last.
-    this.#longChanges += 1;
-    const change = this.#changed.then(() => (isLong ? this.#post(body) : control.changeFilter(name, params)));
-    this.#changed = change
-      .catch(() => {})
-      .finally(() => {
-        this.#longChanges -= 1;
-      });
-    return change;
+    return /** @type {FilterChanges} */ (this.#changes).make(name, params);
   }
 
   /** @param {string} body of a change @returns {Promise<Applied>} @throws {Fault} */
@@ -230,6 +189,7 @@ export class Link {
     // An answer cannot add a data channel, so it is in the offer.
     const channel = peer.createDataChannel("control");
     this.#control = new Control(channel, this.#on.message);
+    this.#changes = new FilterChanges(this.#control, (body) => this.#post(body));
     let isUp = false;
     const lose = () => {
       if (signal.aborted) return;
@@ -241,7 +201,7 @@ export class Link {
     });
     channel.addEventListener("close", lose);
 
-    const { receiver } = await this.#addCamera(peer, camera);
+    const { receiver } = await this.#camera.begin(peer, camera);
     this.sound = this.#on.publication?.sound ?? null;
     const voice = this.sound && peer.addTransceiver(this.sound, { direction: "sendonly" });
     await peer.setLocalDescription(await peer.createOffer());
@@ -284,26 +244,6 @@ export class Link {
       if (!publication?.isRefusedBy(error)) throw error;
       return this.#signaling.offer(description, signal, isReconnection);
     }
-  }
-
-  /**
-   * @param {RTCPeerConnection} peer
-   * @param {MediaStreamTrack} camera
-   * @returns {Promise<RTCRtpTransceiver>}
-   */
-  async #addCamera(peer, camera) {
-    camera.contentHint = "motion";
-    const transceiver = peer.addTransceiver(camera, {
-      direction: "sendrecv",
-      sendEncodings: [{ maxBitrate: bitrateCap(getTrackSettings.call(camera)) }],
-    });
-    this.#sender = transceiver.sender;
-    if ("jitterBufferTarget" in transceiver.receiver) transceiver.receiver.jitterBufferTarget = 0;
-    // The filter sees and returns as many pixels as the camera has. The encoder lowers the quality first.
-    const parameters = transceiver.sender.getParameters();
-    Object.assign(parameters, { degradationPreference: "maintain-resolution" });
-    await transceiver.sender.setParameters(parameters).catch(() => {});
-    return transceiver;
   }
 }
 

@@ -25,7 +25,7 @@ import {
 } from "../settings/settings.js";
 import { TokenSource } from "../settings/token_source.js";
 import { runningContext } from "../sound/audio_context.js";
-import { Sound } from "../sound/sound.js";
+import { Sounds } from "../sound/sounds.js";
 import { firstThatOpens, thrown } from "./opening.js";
 
 /**
@@ -43,8 +43,7 @@ export class Page extends EventTarget {
   #sessions = new Set();
   /** Those that have ended with the raw camera in the page's tracks. @type {Set<CameraSession>} */
   #raw = new Set();
-  /** @type {Set<Sound>} */
-  #sounds = new Set();
+  #sounds = new Sounds();
   #listensForData = false;
   #publishing;
   #microphones = new Microphones();
@@ -182,7 +181,7 @@ export class Page extends EventTarget {
   uninstall() {
     this.#browser.restore();
     this.closeAll();
-    for (const sound of this.#sounds) sound.end();
+    this.#sounds.end();
   }
 
   /**
@@ -212,7 +211,7 @@ export class Page extends EventTarget {
       if (!place.isInstalled) throw new Fault("closed", "p2pcamera was uninstalled");
       const filtered = await session.open(camera, place, () => foundEarly ?? findIceServers());
       const running = await context;
-      const sound = running && this.#soundOf(session, running);
+      const sound = running && this.#sounds.begin(session, running);
       return new place.window.MediaStream([
         ...microphones.map((track) => sound?.add(track) ?? track),
         filtered,
@@ -235,29 +234,15 @@ export class Page extends EventTarget {
    * @param {Place} place @param {MediaStream} stream as the browser gave it
    */
   async delayedStream(place, stream) {
-    const microphones = stream.getAudioTracks();
     const session = [...this.#sessions].reverse().find(({ isOpen }) => isOpen);
-    this.#noteMicrophones(microphones);
-    if (this.audio !== "sync" || !session || microphones.length === 0) return stream;
-    if (stream.getVideoTracks().length > 0 || microphones.some((track) => faces.has(track))) return stream;
-    const context = await runningContext();
-    if (!context) return stream;
-    const sound = this.#soundOf(session, context);
-    await sound.measure();
-    return new place.window.MediaStream(microphones.map((track) => sound.add(track)));
+    this.#noteMicrophones(stream.getAudioTracks());
+    return this.audio === "sync" && session ? this.#sounds.delayed(place, stream, session) : stream;
   }
 
   /** @param {MediaStreamTrack[]} given by the browser */
   #noteMicrophones(given) {
     for (const track of given) if (!faces.has(track)) this.#microphones.note(track);
     for (const session of this.#sessions) session.followMicrophone();
-  }
-
-  /** @param {CameraSession} session @param {AudioContext} context that runs */
-  #soundOf(session, context) {
-    const sound = new Sound(session, context, () => this.#sounds.delete(sound));
-    this.#sounds.add(sound);
-    return sound;
   }
 
   /** @param {MediaStreamTrack} camera @returns {CameraSession} one for all tracks of one camera */
