@@ -19,16 +19,16 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from inference_service.refusals import PREFIX, fault, refuse
 from inference_service.weights.folder import default_folder
 from shared import endpoints, link_keys
-from shared.errors import EndpointError, KeysError
 from shared.help_words import in_words
 from shared.link_keys import LinkKeys
 from shared.log_lines import LogFormat
+from shared.operator_settings import Naming, refuse, split, told_as_value
 from shared.run_dir import RESULTS_NAME, run_dir
-from shared.traces import TracesUnusable, check_traces
+from shared.traces import check_traces
 
+NAMING = Naming("INFERENCE_")
 MAX_BATCH = 256
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 NEEDS_KEYS = (
@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     """Everything that an operator can choose."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
+        env_prefix=NAMING.prefix,
         env_ignore_empty=True,
         frozen=True,
         extra="forbid",
@@ -151,10 +151,8 @@ class Settings(BaseSettings):
     @classmethod
     def _traces(cls, value: bool) -> bool:
         if value:
-            try:
+            with told_as_value():
                 check_traces()
-            except TracesUnusable as exc:
-                raise ValueError(str(exc)) from exc
         return value
 
     @field_validator("signaling", mode="before")
@@ -180,10 +178,8 @@ class Settings(BaseSettings):
     @classmethod
     def _link_keys(cls, value: Path | None) -> Path | None:
         if value is not None:
-            try:
+            with told_as_value():
                 link_keys.load(value, "worker")
-            except KeysError as exc:
-                raise ValueError(str(exc)) from exc
         return value
 
     @property
@@ -203,13 +199,15 @@ class Settings(BaseSettings):
     def _one_transport(self) -> Settings:
         transports = {endpoints.parse(text).transport for text in self.signaling}
         if len(transports) > 1:
-            raise ValueError(fault("signaling", "expected tcp:// alone or ipc:// alone"))
+            raise ValueError(NAMING.named("signaling", "expected tcp:// alone or ipc:// alone"))
         if not self.frames_bind and "tcp" in transports:
-            raise ValueError(fault("frames_bind", "expected with a tcp:// signaling, as tcp://ADDRESS:*"))
+            raise ValueError(
+                NAMING.named("frames_bind", "expected with a tcp:// signaling, as tcp://ADDRESS:*")
+            )
         if self.frames_bind and endpoints.parse(self.frames_bind).transport not in transports:
-            raise ValueError(fault("frames_bind", "expected the transport of --signaling"))
+            raise ValueError(NAMING.named("frames_bind", "expected the transport of --signaling"))
         if "tcp" in transports and self.link_keys is None:
-            raise ValueError(fault("link_keys", NEEDS_KEYS))
+            raise ValueError(NAMING.named("link_keys", NEEDS_KEYS))
         return self
 
     @model_validator(mode="after")
@@ -218,15 +216,20 @@ class Settings(BaseSettings):
         if self.frames_advertise is None:
             if bound.host in _ANY_HOST:
                 raise ValueError(
-                    f"--frames-advertise / {PREFIX}FRAMES_ADVERTISE: expected with --frames-bind "
-                    f"{self.frames_bind}, which says nothing of how to reach this host"
+                    NAMING.named(
+                        "frames_advertise",
+                        f"expected with --frames-bind {self.frames_bind}, which says nothing of how to reach "
+                        "this host",
+                    )
                 )
             return self
         advertised = endpoints.parse(self.frames_advertise)
         if advertised.transport != bound.transport or advertised.host in _ANY_HOST:
             raise ValueError(
-                f"--frames-advertise / {PREFIX}FRAMES_ADVERTISE: expected an address of --frames-bind "
-                f"{self.frames_bind}, not {self.frames_advertise}"
+                NAMING.named(
+                    "frames_advertise",
+                    f"expected an address of --frames-bind {self.frames_bind}, not {self.frames_advertise}",
+                )
             )
         return self
 
@@ -236,7 +239,7 @@ def read_settings(arguments: Sequence[str]) -> Settings:
     try:
         return CliApp.run(Settings, cli_args=list(arguments), cli_settings_source=_flags())
     except ValidationError as exc:
-        refuse(_fault(error) for error in exc.errors())
+        refuse(NAMING.told(error) for error in exc.errors())
     except SettingsError as exc:
         refuse([str(exc)])
 
@@ -247,19 +250,12 @@ def _flags() -> CliSettingsSource[Any]:
     return flags
 
 
-def _fault(error: Any) -> str:
-    message = str(error["msg"]).removeprefix("Value error, ")
-    return fault(str(error["loc"][0]), message) if error["loc"] else message
-
-
 def _split(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+    return tuple(dict.fromkeys(split(value)))
 
 
 def _endpoint(text: str) -> endpoints.Endpoint:
-    try:
+    with told_as_value():
         return endpoints.parse(text)
-    except EndpointError as exc:
-        raise ValueError(str(exc)) from exc

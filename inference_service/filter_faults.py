@@ -7,14 +7,13 @@ from importlib.metadata import EntryPoint
 
 from pydantic import ValidationError
 
-from inference_service.config import Settings
-from inference_service.refusals import fault
+from inference_service.config import NAMING, Settings
 
 
 def faults_of_filters(settings: Settings, points: Mapping[str, EntryPoint]) -> list[str]:
     """Return what is wrong with the names and the settings of filters; imports those that have settings."""
     faults = [
-        fault(field, f"no filter {name!r}; there are {', '.join(sorted(points))}")
+        NAMING.named(field, f"no filter {name!r}; there are {', '.join(sorted(points))}")
         for field, names in (("filters", settings.filters), ("filter_settings", settings.filter_settings))
         for name in names
         if name not in points
@@ -27,9 +26,9 @@ def faults_of_filters(settings: Settings, points: Mapping[str, EntryPoint]) -> l
         except ValidationError as exc:
             for error in exc.errors():
                 where = ".".join(str(part) for part in (name, *error["loc"]))
-                faults.append(fault("filter_settings", f"{where}: {error['msg']}"))
+                faults.append(NAMING.named("filter_settings", f"{where}: {error['msg']}"))
         except Exception as exc:
             faults.append(
-                fault("filter_settings", f"{name} cannot be imported ({type(exc).__name__}: {exc})")
+                NAMING.named("filter_settings", f"{name} cannot be imported ({type(exc).__name__}: {exc})")
             )
     return faults

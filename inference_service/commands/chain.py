@@ -22,8 +22,8 @@ from inference_service.filters.loading import load
 from inference_service.filters.registry import installed
 from inference_service.filters.rules import checked
 from inference_service.process import take_device
-from inference_service.refusals import refuse
 from shared import wire
+from shared.operator_settings import refuse
 
 WORKER_FLAGS = ("device", "max-batch", "weights-dir", "filter-settings")
 _DESTINATION = "worker "
