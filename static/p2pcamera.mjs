@@ -323,9 +323,10 @@ var Candidates = class {
   }
 };
 
-// shim/base/json.js
+// shared/json.js
 /**
- * JSON that may be anything, and JSON that means the same in every page.
+ * JSON that may be anything, and JSON that means the same in every page. The shim, the demo page and the extension
+ * read it here.
  *
  * A page may have patched what JSON is made with: old libraries give arrays a `toJSON` that makes a text of
  * them. So the browser's own functions are taken before a later script replaces them, and `toJSON` of the
@@ -334,7 +335,7 @@ var Candidates = class {
 var { parse, stringify } = JSON;
 var { create, defineProperty, keys } = Object;
 var { isArray } = Array;
-/** @param {unknown} value @returns {value is object} */
+/** @param {unknown} value @returns {value is Record<string, unknown>} */
 function isObject(value) {
   return typeof value === "object" && value !== null && !isArray(value);
 }

@@ -2,7 +2,7 @@
  * The ids of filtered cameras, and constraints that name them.
  */
 
-import { asList, isObject } from "../base/json.js";
+import { asList, isObject } from "../../shared/json.js";
 
 /**
  * Reads an id backwards.

@@ -4,8 +4,8 @@
  * Every outcome comes from a trial. A step is skipped where one that it needs has failed.
  */
 
+import { asList } from "../../shared/json.js";
 import { Fault } from "../base/fault.js";
-import { asList } from "../base/json.js";
 import { fetchNative } from "../base/natives.js";
 import { newSignaling, Signaling } from "../connection/signaling.js";
 import { failed, failure, note, ok } from "./findings.js";

@@ -2,7 +2,7 @@
  * Trials of TURN servers: does each relay, and do relays reach the server?
  */
 
-import { asList } from "../base/json.js";
+import { asList } from "../../shared/json.js";
 import { RTCPeerConnection } from "../base/natives.js";
 import { Signaling } from "../connection/signaling.js";
 

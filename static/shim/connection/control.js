@@ -2,8 +2,8 @@
  * The data channel `control`. The server answers changes of filter in the order in which they were sent.
  */
 
+import { isObject, jsonText, parsedJson } from "../../shared/json.js";
 import { Fault, faultFromError } from "../base/fault.js";
-import { isObject, jsonText, parsedJson } from "../base/json.js";
 import { applied } from "./signaling.js";
 
 /** @import { Applied } from "./signaling.js" */

@@ -2,7 +2,7 @@
  * Changes the filter by the data channel, or by HTTP where the change is too long for a message.
  */
 
-import { jsonText } from "../base/json.js";
+import { jsonText } from "../../shared/json.js";
 
 /**
  * @import { Control } from "./control.js"

@@ -2,9 +2,9 @@
  * The HTTP calls to the signaling service.
  */
 
+import { asList, jsonText } from "../../shared/json.js";
 import { embedder } from "../base/embedder.js";
 import { Fault, faultFromError } from "../base/fault.js";
-import { asList, jsonText } from "../base/json.js";
 import { fetchNative } from "../base/natives.js";
 
 /**

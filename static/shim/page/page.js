@@ -2,9 +2,9 @@
  * `window.p2pcamera`, and what stands behind the replaced `getUserMedia`.
  */
 
+import { asList, isObject } from "../../shared/json.js";
 import { faces } from "../base/faces.js";
 import { Fault } from "../base/fault.js";
-import { asList, isObject } from "../base/json.js";
 import { getTrackSettings, stopTrack } from "../base/natives.js";
 import { namesCamera } from "../camera/device_ids.js";
 import { deviceIds } from "../camera/devices.js";

@@ -5,7 +5,7 @@
  * that has been passed over is dropped.
  */
 
-import { parsedJson } from "../base/json.js";
+import { parsedJson } from "../../shared/json.js";
 
 /** Messages that wait for their pictures: a second of a camera. */
 const MAX_WAITING = 30;

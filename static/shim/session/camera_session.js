@@ -5,8 +5,8 @@
  * last of the tracks that it gave out.
  */
 
+import { jsonText } from "../../shared/json.js";
 import { Fault, faultFrom, faultFromError } from "../base/fault.js";
-import { jsonText } from "../base/json.js";
 import { getTrackSettings, stopTrack } from "../base/natives.js";
 import { PageTracks } from "../camera/page_tracks.js";
 import { KeptConnection } from "../connection/kept_connection.js";

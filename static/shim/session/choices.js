@@ -2,7 +2,7 @@
  * Which filter a session wants, which one the server applies, and what follows for the outage policy.
  */
 
-import { asList } from "../base/json.js";
+import { asList } from "../../shared/json.js";
 
 /**
  * @import { Choice, Connection } from "../connection/link.js"

@@ -2,7 +2,7 @@
  * Which filters hide what the camera sees.
  */
 
-import { asList, jsonText } from "../base/json.js";
+import { asList, jsonText } from "../../shared/json.js";
 
 /**
  * The private filters of this project, known before a server tells them. A test compares them with the

@@ -2,8 +2,8 @@
  * What the page wants: the attributes of the script tag, and what the page sets later.
  */
 
+import { isObject, parsedJson } from "../../shared/json.js";
 import { Fault, faultFrom } from "../base/fault.js";
-import { isObject, parsedJson } from "../base/json.js";
 import { tokenSource } from "./token_source.js";
 
 /**

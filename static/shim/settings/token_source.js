@@ -2,8 +2,8 @@
  * Where the token comes from: the page has it, or asks for it, by a function or an address of its own server.
  */
 
+import { parsedJson } from "../../shared/json.js";
 import { Fault } from "../base/fault.js";
-import { parsedJson } from "../base/json.js";
 import { fetchNative } from "../base/natives.js";
 
 const TIMEOUT_MS = 10_000;

@@ -1,5 +1,6 @@
 /**
- * JSON that may be anything, and JSON that means the same in every page.
+ * JSON that may be anything, and JSON that means the same in every page. The shim, the demo page and the extension
+ * read it here.
  *
  * A page may have patched what JSON is made with: old libraries give arrays a `toJSON` that makes a text of
  * them. So the browser's own functions are taken before a later script replaces them, and `toJSON` of the
@@ -10,7 +11,7 @@ const { parse, stringify } = JSON;
 const { create, defineProperty, keys } = Object;
 const { isArray } = Array;
 
-/** @param {unknown} value @returns {value is object} */
+/** @param {unknown} value @returns {value is Record<string, unknown>} */
 export function isObject(value) {
   return typeof value === "object" && value !== null && !isArray(value);
 }
