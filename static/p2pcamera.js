@@ -408,6 +408,31 @@
     return copy;
   }
 
+  // shared/retry.js
+  /**
+   * When to try again, for all who call a service by HTTP.
+   */
+  var LARGEST_JITTER = 1 / 4;
+  /**
+   * @param {Headers} headers of an answer @param {number} [now_ms] by `Date`
+   * @returns {number | null} what `Retry-After` asks for, in seconds (RFC 9110 section 10.2.3); null where nothing that
+   *   can be read is asked for
+   */
+  function retryAfter_s(headers, now_ms = Date.now()) {
+    const text = headers.get("Retry-After")?.trim();
+    if (!text) return null;
+    // Proxies name a date, too.
+    const seconds = Number.isNaN(Number(text)) ? (Date.parse(text) - now_ms) / 1e3 : Number(text);
+    return Number.isFinite(seconds) ? Math.max(seconds, 0) : null;
+  }
+  /**
+   * Jitter, so that pages do not reconnect together.
+   * @param {number} pause_ms @param {() => number} [random] from 0 to 1 @returns {number} up to a quarter more
+   */
+  function jittered(pause_ms, random = Math.random) {
+    return pause_ms * (1 + LARGEST_JITTER * random());
+  }
+
   // shim/connection/signaling.js
   /**
    * The HTTP calls to the signaling service.
@@ -571,8 +596,7 @@
       const body = await response.json().catch(() => null);
       const fault = faultFromError(body?.error);
       fault.status = response.status;
-      const retryAfter = response.headers.get("Retry-After");
-      if (retryAfter !== null) fault.retryAfterS = Number.parseFloat(retryAfter);
+      fault.retryAfterS = retryAfter_s(response.headers);
       throw fault;
     }
   };
@@ -1829,8 +1853,6 @@
    * A service that has just started does not know all workers yet: they make themselves known within a second.
    */
   var SERVICE_START_MS = 5e3;
-  /** Jitter, so that pages do not reconnect together. */
-  var LARGEST_JITTER = 1 / 4;
   /**
    * `canWake`: whether news of the network may shorten the pause.
    * @typedef {{pause_ms: number, canWake: boolean}} Retry
@@ -1858,8 +1880,8 @@
       const mustWait = fault.retryAfterS !== null && !(isStarting && fault.code === "no_worker");
       const asked_ms = mustWait ? 1e3 * (fault.retryAfterS ?? 0) : 0;
       const growing_ms = Math.min((now_ms - this.#lostAt_ms) * PAUSE_PART, LONGEST_PAUSE_MS);
-      const jitter = 1 + LARGEST_JITTER * this.#random();
-      return { pause_ms: Math.max(asked_ms, growing_ms, SHORTEST_PAUSE_MS) * jitter, canWake: !mustWait };
+      const least_ms = Math.max(asked_ms, growing_ms, SHORTEST_PAUSE_MS);
+      return { pause_ms: jittered(least_ms, this.#random), canWake: !mustWait };
     }
   };
   /**
@@ -1868,7 +1890,7 @@
    */
   function pauseAskedFor({ retryAfterS }, random = Math.random) {
     if (retryAfterS === null || !(retryAfterS >= 0)) return null;
-    return Math.max(1e3 * retryAfterS, SHORTEST_PAUSE_MS) * (1 + LARGEST_JITTER * random());
+    return jittered(Math.max(1e3 * retryAfterS, SHORTEST_PAUSE_MS), random);
   }
   /**
    * @param {Pick<Fault, 'status' | 'code'>} fault

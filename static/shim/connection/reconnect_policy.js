@@ -2,6 +2,8 @@
  * When the next attempt to connect is made, and when none is of use.
  */
 
+import { jittered } from "../../shared/retry.js";
+
 /** @import { Fault } from "../base/fault.js" */
 
 /**
@@ -15,8 +17,6 @@ const LONGEST_PAUSE_MS = 10_000;
  * A service that has just started does not know all workers yet: they make themselves known within a second.
  */
 const SERVICE_START_MS = 5_000;
-/** Jitter, so that pages do not reconnect together. */
-const LARGEST_JITTER = 1 / 4;
 
 /**
  * `canWake`: whether news of the network may shorten the pause.
@@ -48,8 +48,8 @@ export class ReconnectPolicy {
     const mustWait = fault.retryAfterS !== null && !(isStarting && fault.code === "no_worker");
     const asked_ms = mustWait ? 1000 * (fault.retryAfterS ?? 0) : 0;
     const growing_ms = Math.min((now_ms - this.#lostAt_ms) * PAUSE_PART, LONGEST_PAUSE_MS);
-    const jitter = 1 + LARGEST_JITTER * this.#random();
-    return { pause_ms: Math.max(asked_ms, growing_ms, SHORTEST_PAUSE_MS) * jitter, canWake: !mustWait };
+    const least_ms = Math.max(asked_ms, growing_ms, SHORTEST_PAUSE_MS);
+    return { pause_ms: jittered(least_ms, this.#random), canWake: !mustWait };
   }
 }
 
@@ -59,7 +59,7 @@ export class ReconnectPolicy {
  */
 export function pauseAskedFor({ retryAfterS }, random = Math.random) {
   if (retryAfterS === null || !(retryAfterS >= 0)) return null;
-  return Math.max(1000 * retryAfterS, SHORTEST_PAUSE_MS) * (1 + LARGEST_JITTER * random());
+  return jittered(Math.max(1000 * retryAfterS, SHORTEST_PAUSE_MS), random);
 }
 
 /**

@@ -3,6 +3,7 @@
  */
 
 import { asList, jsonText } from "../../shared/json.js";
+import { retryAfter_s } from "../../shared/retry.js";
 import { embedder } from "../base/embedder.js";
 import { Fault, faultFromError } from "../base/fault.js";
 import { fetchNative } from "../base/natives.js";
@@ -186,8 +187,7 @@ export class Signaling {
     const body = await response.json().catch(() => null);
     const fault = faultFromError(body?.error);
     fault.status = response.status;
-    const retryAfter = response.headers.get("Retry-After");
-    if (retryAfter !== null) fault.retryAfterS = Number.parseFloat(retryAfter);
+    fault.retryAfterS = retryAfter_s(response.headers);
     throw fault;
   }
 }
