@@ -58,6 +58,8 @@ class Bench:
         weights_dir: Path,
         max_batch: int = 32,
     ) -> None:
+        self.loaded_s = self.recorded_s = 0.0
+        """How long it took until frames were served, and until all was recorded."""
         self._filters = filters
         self._device = device
         self._run: Cameras | None = None
@@ -74,11 +76,17 @@ class Bench:
         )
 
     def __enter__(self) -> Self:
-        """Load the filters; raises FilterFailed or UnknownFilter where that cannot be done."""
+        """Load the filters, and let them record; raises FilterFailed or UnknownFilter where that fails."""
+        started_s = time.monotonic()
         self._engine.open(self._filters)
+        registry = self._engine.registry
         try:
-            while isinstance(self._engine.registry.chain(self._filters), Progress):
+            while isinstance(registry.chain(self._filters), Progress):
                 time.sleep(LOOK_EVERY_S)
+            self.loaded_s = time.monotonic() - started_s
+            while registry.is_recording:
+                time.sleep(LOOK_EVERY_S)
+            self.recorded_s = time.monotonic() - started_s
         except Exception:
             self._engine.drain()
             raise
@@ -118,6 +126,11 @@ class Bench:
     def _on_batch(self, frames: int, stages_ms: Mapping[str, float]) -> None:
         if self._run is not None:
             self._run.batched(frames, stages_ms)
+
+    def lacks(self) -> str:
+        """Return what the filters do without; see `Fallback`."""
+        statuses = {one.name: one for one in self._engine.registry.statuses()}
+        return "; ".join(statuses[name].reason for name in self._filters if statuses[name].reason)
 
     def _memory_mib(self) -> float:
         if self._device.type == "cuda":
