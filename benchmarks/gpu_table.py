@@ -74,7 +74,11 @@ class Row:
 
 
 def table(
-    device: torch.device, filters: Sequence[str], sizes: Sequence[tuple[int, int]], seconds: float, limit_s: float
+    device: torch.device,
+    filters: Sequence[str],
+    sizes: Sequence[tuple[int, int]],
+    seconds: float,
+    limit_s: float,
 ) -> Iterator[tuple[str, Row | None]]:
     """Give each line of the table, and its row where there is one."""
     columns = ["filter", "size", "cameras at 30 fps", "p95 ms", "frames/s at most", "to reach on an H100"]
@@ -109,7 +113,9 @@ def _objects(came: Ended) -> Iterator[dict[str, Any]]:
             yield json.loads(text)
 
 
-def carried(bench: Any, size: tuple[int, int], pictures: Sequence[bytes], seconds: float) -> Iterator[dict[str, Any]]:
+def carried(
+    bench: Any, size: tuple[int, int], pictures: Sequence[bytes], seconds: float
+) -> Iterator[dict[str, Any]]:
     """Give what is known after each number of cameras: a process may be ended before the last."""
     from inference_service.engine.memory_cameras import Load
 
@@ -244,7 +250,15 @@ def _article(
     memory_mib = torch.cuda.max_memory_reserved(device) / (1 << 20) if is_gpu else 0.0
     notes = "random weights, one person; one camera, one frame at a time"
     return Row(
-        ARTICLE, f"{size[0]}x{size[1]}", int(is_carried), p95_ms, per_second, memory_mib, watts.mean, cores, notes
+        ARTICLE,
+        f"{size[0]}x{size[1]}",
+        int(is_carried),
+        p95_ms,
+        per_second,
+        memory_mib,
+        watts.mean,
+        cores,
+        notes,
     )
 
 
@@ -262,6 +276,12 @@ def _pictures(size: tuple[int, int], *, is_dark: bool) -> tuple[list[bytes], str
         return drawn(size), "nobody in the pictures"
 
 
+def size_of(text: str) -> tuple[int, int]:
+    """Return (width, height) of a text as `640x480`."""
+    width, height = (int(side) for side in text.split("x"))
+    return width, height
+
+
 def main() -> int:
     """Measure one filter at one size, and print its row as it grows."""
     parser = argparse.ArgumentParser(
@@ -272,11 +292,11 @@ def main() -> int:
     parser.add_argument("seconds", type=float)
     given = parser.parse_args()
     stand_in()
-    width, height = (int(side) for side in given.size.split("x"))
+    size = size_of(given.size)
     device = torch.device(given.device)
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    for row in _one(given.filter, (width, height), device, given.seconds):
+    for row in _one(given.filter, size, device, given.seconds):
         print(json.dumps(asdict(row)), flush=True)
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -47,11 +48,9 @@ def ended(argv: Sequence[str], limit_s: float) -> Ended:
             code = process.wait(limit_s)
         except subprocess.TimeoutExpired:
             code = None
-        try:
-            # Also after a good end: a profiler may have left somebody on the GPU.
+        # Also after a good end: a profiler may have left somebody on the GPU.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
         process.wait()
         said.seek(0)
         errors.seek(0)

@@ -60,8 +60,8 @@ class Bench:
     ) -> None:
         self.loaded_s = self.recorded_s = 0.0
         """How long it took until frames were served, and until all was recorded."""
+        self.device = device
         self._filters = filters
-        self._device = device
         self._run: Cameras | None = None
         self._engine = Engine(
             "bench",
@@ -101,8 +101,8 @@ class Bench:
         feeding = threading.Thread(target=run.feed, name="cameras", daemon=True)
         feeding.start()
         run.ended.wait(load.warm_up_s)
-        if self._device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(self._device)
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
         run.begin_count()
         started_s, started_cpu_s = time.monotonic(), time.process_time()
         run.ended.wait(load.seconds)
@@ -133,8 +133,8 @@ class Bench:
         return "; ".join(statuses[name].reason for name in self._filters if statuses[name].reason)
 
     def _memory_mib(self) -> float:
-        if self._device.type == "cuda":
-            return torch.cuda.max_memory_reserved(self._device) / MIB
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_reserved(self.device) / MIB
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
