@@ -71,9 +71,7 @@ class Status {
 
   /** @param {unknown} error of the address or of the call for the camera */
   failed(error) {
-    this.show(
-      error instanceof Wrong ? error.said : failureOf(/** @type {Error} */ (error), this.#fault),
-    );
+    this.show(error instanceof Wrong ? error.said : failureOf(/** @type {Error} */ (error), this.#fault));
   }
 
   /** @param {Phrase | string | null} said null: nothing is wrong */

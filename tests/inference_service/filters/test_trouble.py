@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,16 @@ def test_the_remedy_is_a_command_that_works_in_the_worker_s_folder(tmp_path, mon
     assert said.remedy == f"{told} -m inference_service download one"
     monkeypatch.chdir("/")
     assert trouble.after_failure("one", "", DownloadError("")).remedy.startswith("python ")
+
+
+@pytest.mark.parametrize("name", ["densepose", "detection", "img2img", "segmentation"])
+def test_what_helps_a_built_in_filter_without_its_packages_is_a_command(name, tmp_path, monkeypatch):
+    made = configured(installed()[name].load(), {})
+    monkeypatch.setattr(trouble, "_is_there", lambda package: False)
+    told = trouble.before_loading(made, CPU, tmp_path)
+    assert told.code is Code.NEEDS_PACKAGE
+    assert told.remedy.startswith("make models")
+    subprocess.run(["sh", "-n", "-c", told.remedy], check=True)
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
