@@ -14,13 +14,13 @@ OLDEST = 20
 
 def node() -> str:
     """Return the path of node; skips the test by name where there is none that is new enough."""
-    node = shutil.which("node")
-    if node is None:
+    program = shutil.which("node")
+    if program is None:
         pytest.skip("node is not installed")
-    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     if int(version.removeprefix("v").split(".")[0]) < OLDEST:
         pytest.skip(f"node {OLDEST} or newer is needed, not {version}")
-    return node
+    return program
 
 
 def test_there_are_node_tests() -> None:
