@@ -16,8 +16,8 @@ MAX_STREAMS = 64
 """Of SCTP, one for each data channel; the shim has two."""
 MAX_PARTS = 1024
 """That wait together. A window of 1 MB full of whole packets has fewer."""
-MAX_SOURCES = 32
-"""A page has one for each section, and one for repeats."""
+MAX_SOURCES = 31
+"""As many as a report can name (RFC 3550 section 6.4.2). A page has one for each section, and of repeats."""
 
 
 def within_window(original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
