@@ -27,7 +27,7 @@ from signaling_service.http.proxies import TrustedProxies
 from signaling_service.http.routes import create_routes
 from signaling_service.http.static_files import StaticPages
 from signaling_service.session.requests import explain
-from signaling_service.session.sessions import SessionHost
+from signaling_service.session.session_host import SessionHost
 
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST")
 """All that any call takes."""
