@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,11 @@ from safetensors.torch import load as load_tensors
 from torch import Tensor
 
 from inference_service.errors import WeightsError
+from inference_service.filters.base import Piece
+from inference_service.filters.vision.networks.graphs import Recorder, Unrecorded
 from inference_service.filters.vision.networks.people.operators import Function, make
 from inference_service.filters.vision.networks.people.structure import Step, Structure, parse
+from inference_service.filters.vision.networks.replays import Replays
 
 KINDS = ("weight", "bias", "slope")
 METADATA = "network"
@@ -46,6 +49,7 @@ class Network:
         self.outputs = tuple(structure.outputs)
         self.device = device
         self.dtype = dtype
+        self._replays = Replays()
         self._results = tuple(structure.outputs.values())
         self._calls = [
             _call(step, structure, position, _of(step, tensors, device, dtype))
@@ -59,6 +63,15 @@ class Network:
     @torch.inference_mode()
     def __call__(self, batch: Tensor) -> tuple[Tensor, ...]:
         """Return the outputs of (N, C, H, W), each with N first; the batch is left as it is."""
+        return self._replays.run("", self._run, batch)
+
+    def pieces(self, most: int, recorder: Recorder, unrecorded: Unrecorded, name: str) -> Iterator[Piece]:
+        """Give the pieces that record calls of up to `most` rows."""
+        rows = torch.zeros(most, *self.input, dtype=self.dtype, device=self.device)
+        rows = rows.to(memory_format=torch.channels_last)
+        yield from self._replays.pieces("", self._run, (rows,), recorder, unrecorded, name)
+
+    def _run(self, batch: Tensor) -> tuple[Tensor, ...]:
         values = {0: batch.to(self.dtype).contiguous(memory_format=torch.channels_last)}
         for call in self._calls:
             values[call.output] = call.function(*[values[number] for number in call.inputs])
