@@ -20,7 +20,7 @@ from av.video.frame import PictureType
 
 from signaling_service.media.bitrate import default_bitrate
 from signaling_service.media.encoders.nvenc import Nvenc
-from signaling_service.media.picture_scale import scaled
+from signaling_service.media.picture_scale import FULL_FPS, scaled
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +33,6 @@ NO_ADAPTIVE_QUANTISER = "0"
 BUFFER_S = 0.3
 """Longest time, at the highest bitrate, that a picture may take on the network. With a second a key frame
 grows to three times the size, and the rate follows a lower target slowly."""
-FRAME_RATE = 30
-"""What x264 reckons with: fewer frames get no more bits each, which would only take longer on the network."""
 LONGEST_GOP = 3000
 SMALLER_PICTURES_RISE = 1.5
 """Bits are few where a picture is sent smaller. An encoder that may rise to what that picture is worth makes
@@ -54,6 +52,9 @@ class H264Encoder(h264.H264Encoder):
     """Bits per second; aiortc bounds it by module globals, here its owner does (send_rate)."""
     size: tuple[int, int] | None = None
     """Width and height in which pictures are sent; None: as they come."""
+    fps: int = FULL_FPS
+    """What x264 reckons with: if fewer frames come, they get no more bits each, which would only take longer on
+    the network."""
     most_unit_bytes: int | None = None
     """Of a NAL unit; None: of any size."""
 
@@ -88,7 +89,7 @@ class H264Encoder(h264.H264Encoder):
     def _follows(self, codec: Any, frame: Any) -> bool:
         """Hand the target on to the running encoder; returns whether it can take this frame at that
         bitrate."""
-        if self._made_for != _kind(frame):
+        if self._made_for != self._kind(frame):
             return False
         if self._is_on_gpu:
             Nvenc.follow(codec, self.target_bitrate)
@@ -99,14 +100,16 @@ class H264Encoder(h264.H264Encoder):
         return True
 
     def _open(self, frame: Any) -> Any:
-        codec = self._nvenc.open(frame.width, frame.height, self.target_bitrate) if self._nvenc else None
+        codec = None
+        if self._nvenc is not None:
+            codec = self._nvenc.open(frame.width, frame.height, self.fps, self.target_bitrate)
         self._is_on_gpu = codec is not None
         if codec is None:
             self._highest_bits_per_s = max(self.target_bitrate, self._expected(frame))
-            codec = _software(frame, self._highest_bits_per_s, self.most_unit_bytes)
+            codec = _software(frame, self.fps, self._highest_bits_per_s, self.most_unit_bytes)
             codec.bit_rate = self.target_bitrate
         self.codec = codec
-        self._made_for = _kind(frame)
+        self._made_for = self._kind(frame)
         return codec
 
     def _expected(self, frame: Any) -> int:
@@ -114,6 +117,10 @@ class H264Encoder(h264.H264Encoder):
         if self._is_smaller:
             return round(SMALLER_PICTURES_RISE * self.target_bitrate)
         return default_bitrate(frame.width, frame.height)
+
+    def _kind(self, frame: Any) -> tuple[Any, ...]:
+        """What cannot change while an encoder runs."""
+        return frame.width, frame.height, frame.color_range, frame.colorspace, self.fps
 
 
 class SingleUnitEncoder(H264Encoder):
@@ -137,7 +144,7 @@ def takes_single_units(codec: RTCRtpCodecParameters) -> bool:
     return codec.name.lower() == "h264" and codec.parameters.get("packetization-mode") == "0"
 
 
-def _software(frame: Any, highest_bits_per_s: int, most_unit_bytes: int | None) -> Any:
+def _software(frame: Any, fps: int, highest_bits_per_s: int, most_unit_bytes: int | None) -> Any:
     """Return an open encoder whose `bit_rate` may be set to anything up to this at any time.
 
     Opened with equal average and maximum, x264 keeps a constant bitrate, and takes any average up to that
@@ -148,7 +155,7 @@ def _software(frame: Any, highest_bits_per_s: int, most_unit_bytes: int | None) 
     codec.pix_fmt = "yuv420p"
     codec.color_range, codec.colorspace = frame.color_range, frame.colorspace
     codec.bit_rate = highest_bits_per_s
-    codec.framerate = fractions.Fraction(FRAME_RATE, 1)
+    codec.framerate = fractions.Fraction(fps, 1)
     # PyAV rounds a frame's pts to the codec's clock, in the frame itself.
     codec.time_base = VIDEO_TIME_BASE
     codec.gop_size = LONGEST_GOP
@@ -165,8 +172,3 @@ def _software(frame: Any, highest_bits_per_s: int, most_unit_bytes: int | None) 
     }
     codec.open()
     return codec
-
-
-def _kind(frame: Any) -> tuple[Any, ...]:
-    """What cannot change while an encoder runs."""
-    return frame.width, frame.height, frame.color_range, frame.colorspace
