@@ -127,7 +127,7 @@ class Arriving:
             await self._dtls._handle_rtcp_data(packet)
 
     def is_authentic(self, data: bytes) -> bool:
-        """Tell whether a datagram of RTP or RTCP is the page's. It is taken for a copy when it comes again."""
+        """Tell whether a datagram of RTP or RTCP is the page's; the next time it is taken for a copy."""
         try:
             return self._dtls._rx_srtp is not None and bool(self._decrypted(data))
         except (pylibsrtp.Error, ValueError):

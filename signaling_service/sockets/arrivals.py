@@ -11,9 +11,8 @@ here before either of them sees it:
 
 Only what goes on and was sent by the page counts as heard from it.
 
-A page's RTP from another address is dropped too. But it tells that a NAT may have given the page that address.
-Where the page has fallen silent elsewhere, it is sent a check there at once: its own next one may come 2.5 s
-later.
+A page's RTP from another address is dropped too, but a NAT may have given the page that address. Where the
+page has fallen silent elsewhere, it is sent a check there at once: its own next one may come 2.5 s later.
 """
 
 from __future__ import annotations
@@ -61,10 +60,10 @@ def guarded(original: Any) -> Callable[..., None]:
 
 
 def seek(protocol: aioice.ice.StunProtocol, data: bytes, address: Address) -> bool:
-    """Send a check to an address from which media of the page has come, where it has fallen silent elsewhere.
+    """Send a check to where media of the page has come from, if the page has fallen silent elsewhere.
 
-    Its answer proves the address, and makes it the one that media goes to. Returns whether the datagram is the
-    page's by the keys of its media. It is dropped all the same.
+    Its answer proves the address, and makes it the one that media goes to. Returns whether the datagram is
+    the page's by the keys of its media. It is dropped all the same.
     """
     connection, now_s = protocol.receiver, time.monotonic()
     is_authentic = getattr(connection, "is_authentic", None)
@@ -126,7 +125,7 @@ def _has_moved(connection: aioice.ice.Connection, address: Address) -> bool:
 
 
 def _is_silent(connection: aioice.ice.Connection, for_s: float) -> bool:
-    """Tell whether nothing has come for so long from the address that media goes to; no, where there is none."""
+    """Tell whether nothing has come for so long from where media goes to; no, if it goes nowhere."""
     pair = connection._nominated.get(1)
     if pair is None or connection.ice_controlling:
         return False

@@ -53,8 +53,8 @@ class H264Encoder(h264.H264Encoder):
     size: tuple[int, int] | None = None
     """Width and height in which pictures are sent; None: as they come."""
     fps: int = FULL_FPS
-    """What x264 reckons with: if fewer frames come, they get no more bits each, which would only take longer on
-    the network."""
+    """What x264 reckons with. If fewer frames come, they get no more bits each, which would only take longer
+    on the network."""
     most_unit_bytes: int | None = None
     """Of a NAL unit; None: of any size."""
 
