@@ -44,6 +44,8 @@ FULL_S = 0.1
 """Three pictures: a key frame alone may fill a socket for a moment."""
 FEWEST_RECENT, SHORTEST_RECENT_S = 3, 0.05
 """Two pictures: one that is late is not a queue."""
+FIRST_PACE, PACE = 1.5, 2.5
+"""Of the estimate: while nothing is known of the link, and where it takes more. libwebrtc has 2.5."""
 FAST_GROWTH, NEAR_GROWTH, SLOW_GROWTH = 2.5, 1.5, 1.1
 """A second: where nothing tells of a limit, below the last one, about it."""
 NEAR, PAST = 0.95, 1.15
@@ -88,6 +90,14 @@ class PathEstimate:
         self._lost_s = float("-inf")
         self._drained_bits_per_s: float | None = None
         self._queued_since_s: float | None = None
+
+    @property
+    def pace_bits_per_s(self) -> float:
+        """How fast a large picture may leave. A link that was full of late takes no more than came through."""
+        full = self._full_bits_per_s
+        if full is None:
+            return FIRST_PACE * self.bits_per_s
+        return max(self.bits_per_s, full) if self.bits_per_s <= PAST * full else PACE * self.bits_per_s
 
     def note_sent(self, number: int, size_bytes: int, now_s: float) -> None:
         """Note a packet by the 16 bits of its number."""

@@ -30,6 +30,8 @@ class PictureScale:
         self._changed_s = float("-inf")
         self.fps = FULL_FPS
         """Pictures a second that the bits of the last one are enough for."""
+        self.most_bits_per_s: int | None = None
+        """With more it soon becomes larger; None: it is whole."""
 
     def size(self, width: int, height: int, bits_per_s: int, now_s: float) -> tuple[int, int]:
         """Return width and height in which a picture of this size is sent at this bitrate; both even."""
@@ -37,17 +39,18 @@ class PictureScale:
         # Behind the smallest size the frame rate falls.
         lowest = len(scales)
 
-        def is_enough(place: int, part: float) -> bool:
-            return bits_per_s >= part * default_bitrate(*_scaled(width, height, scales[place]))
+        def worth(place: int, part: float) -> float:
+            return part * default_bitrate(*_scaled(width, height, scales[place]))
 
         self._place = min(self._place, lowest)
-        while self._place < lowest and not is_enough(self._place, ENOUGH):
+        while self._place < lowest and bits_per_s < worth(self._place, ENOUGH):
             self._place += 1
             self._changed_s = now_s
         if now_s - self._changed_s >= RISE_AFTER_S:
-            while self._place and is_enough(self._place - 1, ENOUGH_TO_RISE):
+            while self._place and bits_per_s >= worth(self._place - 1, ENOUGH_TO_RISE):
                 self._place -= 1
                 self._changed_s = now_s
+        self.most_bits_per_s = round(worth(self._place - 1, ENOUGH_TO_RISE)) if self._place else None
         self.fps = FEW_FPS if self._place == lowest else FULL_FPS
         return _scaled(width, height, scales[min(self._place, lowest - 1)])
 

@@ -178,6 +178,7 @@ class Sending:
         if encoder is not None:
             encoder.size = self._scale.size(frame.width, frame.height, self._rate.target, self._begun_s)
             encoder.fps = self._scale.fps
+            encoder.most_bits_per_s = self._scale.most_bits_per_s
             self._track.pace.fps = None if encoder.fps == FULL_FPS else encoder.fps
 
     def _rtp_timestamp_of(self, pts: int) -> int | None:
