@@ -26,7 +26,7 @@ from signaling_service.http.proxies import TrustedProxies
 from signaling_service.http.routes import create_routes
 from signaling_service.http.static_files import StaticPages
 from signaling_service.session.requests import explain
-from signaling_service.session.sessions import SessionHost
+from signaling_service.session.session_host import SessionHost
 
 MAX_BODY_BYTES = 1024 * 1024
 """Parameters may be as long as a frame's header carries; see `requests.MAX_PARAMS_BYTES`."""

@@ -1,6 +1,6 @@
-"""HTTP connections with bounds: how many there are, and how long each may take to send a request.
+"""HTTP connections with bounds: how many there are, how long each may take to send a request, or be idle.
 
-uvicorn has limits for neither. Half requests would be held until the process has no descriptor left.
+uvicorn has no limits for the first two. Half requests would be held until the process has no descriptor left.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from signaling_service.http.listening import BACKLOG
 HEADERS_S = 10.0
 BODY_S = 30.0
 """A request's headers, and its body, must be there within these times. A user's own picture has 1 MB."""
+KEEP_ALIVE_S = 75.0
+"""A connection may be idle for so long between requests. Balancers and proxies keep one for up to a minute
+(nginx and the clouds' do). With uvicorn's 5 s theirs would now and then be reset under a new request."""
 TLS_S = 10.0
 MOST = 1_000
 DESCRIPTORS_BESIDE = 64
@@ -30,6 +33,11 @@ class BoundedConnection(H11Protocol):
     _phase = ""
     _timer: asyncio.TimerHandle | None = None
     _since_s = 0.0
+    _has_answered = False
+
+    def __init__(self, *args: Any, **given: Any) -> None:
+        super().__init__(*args, **given)
+        self.timeout_keep_alive = KEEP_ALIVE_S  # type: ignore[assignment]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Make room for this one, or close it where everybody else is being answered."""
@@ -47,6 +55,7 @@ class BoundedConnection(H11Protocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        self._has_answered = True
         self._since_s = self.loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -63,7 +72,9 @@ class BoundedConnection(H11Protocol):
         if self.conn.their_state is h11.SEND_BODY:
             self._enter("body", BODY_S)
         elif self.conn.their_state is h11.IDLE and not is_kept_alive:
-            self._enter("headers", HEADERS_S)
+            # The rest of a request that was refused before it was there leaves uvicorn's own timer off.
+            is_between = self._has_answered and not self.conn.trailing_data[0]
+            self._enter("idle" if is_between else "headers", KEEP_ALIVE_S if is_between else HEADERS_S)
         else:
             self._enter("")
 

@@ -18,7 +18,7 @@ from signaling_service.http.bodies import JSON, SDP, TRICKLE, content_type, json
 from signaling_service.rtc.ice_restart import name_in
 from signaling_service.rtc.ice_servers import ice_servers_for_browser
 from signaling_service.session.requests import Change, Offer, change_from_query, parsed
-from signaling_service.session.sessions import SessionHost
+from signaling_service.session.session_host import SessionHost
 
 CREATED = 201
 BEFORE = {"Accept-Post": SDP, "Access-Control-Allow-Methods": "POST, PATCH, DELETE"}

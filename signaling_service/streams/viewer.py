@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Collection
 
@@ -11,6 +10,7 @@ from aiortc import RTCPeerConnection, RTCRtpTransceiver
 
 from signaling_service.errors import UnusableOffer
 from signaling_service.rtc.answering import Answering, Terms
+from signaling_service.rtc.closing import Closing, close_connection
 from signaling_service.rtc.packets import Arriving, Leaving
 from signaling_service.rtc.silence import Silence
 from signaling_service.rtc.transport_wide import decline
@@ -24,7 +24,6 @@ logger = logging.getLogger(__name__)
 
 CONNECT_LIMIT_S = 10.0
 SILENCE_LIMIT_S = 10.0
-CLOSE_LIMIT_S = 2.0
 
 
 class WatchNegotiation(Answering):
@@ -91,13 +90,13 @@ class Viewer:
         self._on_end = on_end
         self._negotiation = WatchNegotiation(pc, terms, stream, is_local=is_local)
         self._settled = asyncio.Event()
-        self._closing: asyncio.Task[None] | None = None
+        self._closing = Closing(self._close)
         self._watching: asyncio.Task[None] | None = None
         stream.join(self.leave)
 
     @property
     def is_ending(self) -> bool:
-        return self._closing is not None
+        return self._closing.has_begun
 
     async def open(self, offer_sdp: str) -> str:
         """Answer the offer and begin; raises what Answering.answer raises.
@@ -120,14 +119,11 @@ class Viewer:
 
     def leave(self) -> None:
         """Begin to close."""
-        if self._closing is None:
-            self._closing = asyncio.get_running_loop().create_task(self._close())
+        self._closing.begin()
 
     async def close(self) -> None:
         """Close; returns when everything is freed. Safe to call twice."""
-        self.leave()
-        assert self._closing is not None
-        await asyncio.shield(self._closing)
+        await self._closing.wait()
 
     async def _run(self) -> None:
         try:
@@ -158,8 +154,5 @@ class Viewer:
             self._stream.drop_unwatched()
         if self._negotiation.sound is not None:
             self._stream.stop_listening(self._negotiation.sound)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_LIMIT_S):
-                await self._pc.close()
-        self._pc.remove_all_listeners()
+        await close_connection(self._pc)
         self._on_end(self)

@@ -23,7 +23,7 @@ def test_service_gives_a_size_the_bits_that_the_shim_does(row: dict[str, int]) -
 
 def test_shim_knows_every_private_filter_of_the_project() -> None:
     written = re.search(
-        r"PRIVATE_FILTERS = Object\.freeze\((\[.*\])\)", (SHIM / "private_filters.js").read_text()
+        r"PRIVATE_FILTERS = Object\.freeze\((\[.*\])\)", (SHIM / "session" / "private_filters.js").read_text()
     )
     assert written
     classes = {

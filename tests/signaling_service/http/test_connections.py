@@ -22,13 +22,16 @@ END_S = 20.0
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[tuple[Callable[[], Any], asyncio.Event]]:
-    """Serve an application that answers with the body once the event is set; gives what connects to it."""
+async def serving(*, reads: bool = True) -> AsyncIterator[tuple[Callable[[], Any], asyncio.Event]]:
+    """Serve an application that answers with the body once the event is set; gives what connects to it.
+
+    Without `reads` it answers at once, and does not wait for a body.
+    """
     may_answer = asyncio.Event()
     may_answer.set()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        body, has_more = b"", True
+        body, has_more = b"" if reads else b"done", reads
         while has_more:
             message = await receive()
             if message["type"] == "http.disconnect":
@@ -40,7 +43,12 @@ async def serving() -> AsyncIterator[tuple[Callable[[], Any], asyncio.Event]]:
 
     server = uvicorn.Server(
         uvicorn.Config(
-            app, http=BoundedConnection, lifespan="off", log_config=None, timeout_graceful_shutdown=1
+            app,
+            http=BoundedConnection,
+            lifespan="off",
+            log_config=None,
+            timeout_keep_alive=0,  # Not heeded: connections are kept as long as ours says.
+            timeout_graceful_shutdown=1,
         )
     )
     listening = listen("127.0.0.1", 0)
@@ -110,6 +118,37 @@ async def test_an_answer_may_take_its_time_and_the_connection_is_used_again(
         # The next one is half again.
         writer.write(REQUEST)
         assert await ended(reader)
+        writer.close()
+
+
+async def test_a_connection_is_kept_between_requests_for_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving() as (connect, _):
+        reader, writer = await connect()
+        for _ in range(2):
+            writer.write(REQUEST + b"done")
+            assert await answered(reader)
+            await asyncio.sleep(SHORT_S)
+        writer.close()
+        monkeypatch.setattr(connections, "KEEP_ALIVE_S", SHORT_S)
+        reader, writer = await connect()
+        writer.write(REQUEST + b"done")
+        assert await answered(reader)
+        assert await ended(reader)
+        writer.close()
+
+
+async def test_so_is_one_whose_request_was_refused_before_its_body_came(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "HEADERS_S", SHORT_S)
+    async with serving(reads=False) as (connect, _):
+        reader, writer = await connect()
+        writer.write(REQUEST)
+        assert await answered(reader)
+        writer.write(b"done")
+        await asyncio.sleep(3 * SHORT_S)
+        writer.write(REQUEST)
+        assert await answered(reader)
         writer.close()
 
 
