@@ -148,7 +148,7 @@ class Gpu(Nvenc):
         self.opened = 0
         self._sessions, self._frames = sessions, frames
 
-    def _opened(self, width, height, bits_per_s):
+    def _opened(self, width, height, fps, bits_per_s):
         if self.opened == self._sessions:
             raise av.error.ExternalError(542398533, "OpenEncodeSessionEx failed: out of memory (10)")
         self.opened += 1
