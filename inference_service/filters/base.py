@@ -87,7 +87,7 @@ class Fallback(NamedTuple):
     """What a filter does without, since something has failed while it was loaded."""
 
     kind: str
-    """For the metrics: `graphs`, `precision`, `compile`, `memory`."""
+    """For the metrics: `graphs`, `precision`, `compile`, `memory`, `runtime`."""
     text: str
     """For the log and for pages: after the filter's name, without a path."""
 

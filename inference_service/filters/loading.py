@@ -10,6 +10,7 @@ import torch
 
 from inference_service.device import context
 from inference_service.filters.base import Filter
+from inference_service.filters.noting import collected
 from inference_service.filters.vision.networks.packages import require
 from inference_service.weights.folder import OnProgress, WeightsFolder
 
@@ -34,7 +35,9 @@ def load(
     # Before the weights: nobody waits for a download that is of no use.
     require(made.name, *needed, how=needed)
     made.weights_folder = WeightsFolder(weights_dir, on_progress)
-    made.load(device)
+    with collected() as noted:
+        made.load(device)
+    made.fallbacks += noted
     if device.type == "cuda":
         context.forbid_shortcuts()
         # Batches run on another stream, which does not wait for this one. Not the whole device, since the

@@ -23,13 +23,18 @@ SHA256 = {
 
 
 def load(
-    name: str, device: torch.device, dtype: torch.dtype = torch.float32, outputs: Sequence[str] = ()
+    name: str,
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+    outputs: Sequence[str] = (),
+    *,
+    by_torch: bool = False,
 ) -> Network:
-    """Return the network `name` with these outputs only (none named: all).
+    """Return the network `name` with these outputs only (none named: all); `by_torch` as in `Network`.
 
     Raises WeightsError if its file is missing or not the one of this version.
     """
-    return load_network(FOLDER / f"{name}.safetensors", SHA256[name], device, dtype, outputs)
+    return load_network(FOLDER / f"{name}.safetensors", SHA256[name], device, dtype, outputs, by_torch=by_torch)
 
 
 def content(name: str) -> bytes:
