@@ -27,8 +27,8 @@ Run = Callable[[Tensor], tuple[Tensor, ...]]
 PACKAGE = "ai_edge_litert"
 MOST_THREADS = 4
 """The networks are small: more threads wait for each other longer than they compute."""
-TOLERANCE = 1e-3
-"""Largest difference to torch's answer, against the answer's largest value, or against 1 if that is less."""
+TOLERANCE = 5e-3
+"""Largest difference to torch's answer, against the largest value of that: of noise a mask may be 1e-4 at most."""
 
 
 class LiteNetwork:
@@ -86,6 +86,6 @@ def _is_alike(some: tuple[Tensor, ...], others: tuple[Tensor, ...]) -> bool:
     # An answer that is not finite is like no other.
     return all(
         one.shape == other.shape
-        and bool((one - other).abs().max() <= TOLERANCE * other.abs().max().clamp(min=1))
+        and bool((one - other).abs().max() <= TOLERANCE * other.abs().max())
         for one, other in zip(some, others, strict=True)
     )

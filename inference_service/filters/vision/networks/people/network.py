@@ -67,6 +67,11 @@ class Network:
         if device.type == "cpu" and dtype == torch.float32 and not by_torch:
             self._lite = lite.made(structure, tensors, self)
 
+    @property
+    def runtime(self) -> str:
+        """What runs it: `LiteRT` or `torch`."""
+        return "torch" if self._lite is None else "LiteRT"
+
     def __len__(self) -> int:
         """Return the number of steps."""
         return len(self._calls)
