@@ -7,7 +7,8 @@
  *     static/p2pcamera.d.ts      types of `window.p2pcamera`
  *     static/p2pcamera.d.mts     types of the module
  *
- * `node deploy/shim.mjs --check` writes nothing and fails where a file in static/ differs.
+ * `node deploy/shim.mjs --check` writes nothing and fails where a file in static/ differs. Both fail where the
+ * rooms of static/shim import each other against their order.
  */
 
 import { readFile, writeFile } from "node:fs/promises";
@@ -15,6 +16,8 @@ import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { build } from "esbuild";
+
+import { faultsOfRooms } from "./shim_rooms.mjs";
 
 const STATIC = new URL("../static/", import.meta.url);
 const GENERATED = "// Made from static/shim by `make shim`. Change it there.\n";
@@ -62,17 +65,20 @@ function withOwnComments(text) {
  * @returns {Promise<Map<string, string>>} text by name of file
  */
 async function bundled(entry, output, options) {
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     entryPoints: [fileURLToPath(new URL(`shim/${entry}`, STATIC))],
     outfile: fileURLToPath(new URL(output, STATIC)),
     absWorkingDir: fileURLToPath(STATIC),
     bundle: true,
     write: false,
+    metafile: true,
     target: "es2022",
     charset: "utf8",
     tsconfigRaw: { compilerOptions: { alwaysStrict: true } },
     ...options,
   });
+  const faults = faultsOfRooms(metafile.inputs);
+  if (faults.length > 0) throw new Error(faults.join("\n"));
   return new Map(outputFiles.map(({ path, text }) => [basename(path), text]));
 }
 

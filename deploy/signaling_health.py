@@ -24,13 +24,17 @@ def health_url(environment: Mapping[str, str]) -> str:
     return f"{scheme}://{host}:{environment.get('SIGNALING_PORT', '7860')}/healthz"
 
 
-def is_healthy(url: str) -> bool:
+def own_opener() -> urllib.request.OpenerDirector:
+    """Return what asks a service of this host, by no proxy."""
     # The certificate names the public host, not the address asked here; nothing secret is sent.
     unverified = ssl._create_unverified_context()
     no_proxy = urllib.request.ProxyHandler({})
-    opener = urllib.request.build_opener(no_proxy, urllib.request.HTTPSHandler(context=unverified))
+    return urllib.request.build_opener(no_proxy, urllib.request.HTTPSHandler(context=unverified))
+
+
+def is_healthy(url: str) -> bool:
     try:
-        with opener.open(url, timeout=TIMEOUT_S) as response:
+        with own_opener().open(url, timeout=TIMEOUT_S) as response:
             return bool(response.status == 200)
     except (urllib.error.URLError, OSError) as exc:
         print(f"{url}: {exc}")

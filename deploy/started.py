@@ -6,14 +6,13 @@ Whatever else has its port would answer in its place.
 from __future__ import annotations
 
 import socket
-import ssl
 import threading
 import urllib.error
-import urllib.request
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from deploy.signaling_health import own_opener
 from signaling_service.http.notice import VARIABLE
 
 LOOK_S = 0.2
@@ -61,12 +60,8 @@ class Started:
 
 
 def _answers(url: str) -> bool:
-    # The certificate names the public host, not the address asked here; nothing secret is sent.
-    unverified = ssl._create_unverified_context()
-    no_proxy = urllib.request.ProxyHandler({})
-    opener = urllib.request.build_opener(no_proxy, urllib.request.HTTPSHandler(context=unverified))
     try:
-        with opener.open(url, timeout=TIMEOUT_S):
+        with own_opener().open(url, timeout=TIMEOUT_S):
             return True
     except (urllib.error.URLError, OSError):
         return False

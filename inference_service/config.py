@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
-from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import EntryPoint
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -21,17 +19,16 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from inference_service import exit_codes
 from inference_service.weights.folder import default_folder
 from shared import endpoints, link_keys
-from shared.errors import EndpointError, KeysError
 from shared.help_words import in_words
 from shared.link_keys import LinkKeys
 from shared.log_lines import LogFormat
+from shared.operator_settings import Naming, refuse, split, told_as_value
 from shared.run_dir import RESULTS_NAME, run_dir
-from shared.traces import TracesUnusable, check_traces
+from shared.traces import check_traces
 
-PREFIX = "INFERENCE_"
+NAMING = Naming("INFERENCE_")
 MAX_BATCH = 256
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 NEEDS_KEYS = (
@@ -45,7 +42,7 @@ class Settings(BaseSettings):
     """Everything that an operator can choose."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
+        env_prefix=NAMING.prefix,
         env_ignore_empty=True,
         frozen=True,
         extra="forbid",
@@ -154,10 +151,8 @@ class Settings(BaseSettings):
     @classmethod
     def _traces(cls, value: bool) -> bool:
         if value:
-            try:
+            with told_as_value():
                 check_traces()
-            except TracesUnusable as exc:
-                raise ValueError(str(exc)) from exc
         return value
 
     @field_validator("signaling", mode="before")
@@ -183,10 +178,8 @@ class Settings(BaseSettings):
     @classmethod
     def _link_keys(cls, value: Path | None) -> Path | None:
         if value is not None:
-            try:
+            with told_as_value():
                 link_keys.load(value, "worker")
-            except KeysError as exc:
-                raise ValueError(str(exc)) from exc
         return value
 
     @property
@@ -206,13 +199,15 @@ class Settings(BaseSettings):
     def _one_transport(self) -> Settings:
         transports = {endpoints.parse(text).transport for text in self.signaling}
         if len(transports) > 1:
-            raise ValueError(fault("signaling", "expected tcp:// alone or ipc:// alone"))
+            raise ValueError(NAMING.named("signaling", "expected tcp:// alone or ipc:// alone"))
         if not self.frames_bind and "tcp" in transports:
-            raise ValueError(fault("frames_bind", "expected with a tcp:// signaling, as tcp://ADDRESS:*"))
+            raise ValueError(
+                NAMING.named("frames_bind", "expected with a tcp:// signaling, as tcp://ADDRESS:*")
+            )
         if self.frames_bind and endpoints.parse(self.frames_bind).transport not in transports:
-            raise ValueError(fault("frames_bind", "expected the transport of --signaling"))
+            raise ValueError(NAMING.named("frames_bind", "expected the transport of --signaling"))
         if "tcp" in transports and self.link_keys is None:
-            raise ValueError(fault("link_keys", NEEDS_KEYS))
+            raise ValueError(NAMING.named("link_keys", NEEDS_KEYS))
         return self
 
     @model_validator(mode="after")
@@ -221,15 +216,20 @@ class Settings(BaseSettings):
         if self.frames_advertise is None:
             if bound.host in _ANY_HOST:
                 raise ValueError(
-                    f"--frames-advertise / {PREFIX}FRAMES_ADVERTISE: expected with --frames-bind "
-                    f"{self.frames_bind}, which says nothing of how to reach this host"
+                    NAMING.named(
+                        "frames_advertise",
+                        f"expected with --frames-bind {self.frames_bind}, which says nothing of how to reach "
+                        "this host",
+                    )
                 )
             return self
         advertised = endpoints.parse(self.frames_advertise)
         if advertised.transport != bound.transport or advertised.host in _ANY_HOST:
             raise ValueError(
-                f"--frames-advertise / {PREFIX}FRAMES_ADVERTISE: expected an address of --frames-bind "
-                f"{self.frames_bind}, not {self.frames_advertise}"
+                NAMING.named(
+                    "frames_advertise",
+                    f"expected an address of --frames-bind {self.frames_bind}, not {self.frames_advertise}",
+                )
             )
         return self
 
@@ -239,45 +239,9 @@ def read_settings(arguments: Sequence[str]) -> Settings:
     try:
         return CliApp.run(Settings, cli_args=list(arguments), cli_settings_source=_flags())
     except ValidationError as exc:
-        refuse(_fault(error) for error in exc.errors())
+        refuse(NAMING.told(error) for error in exc.errors())
     except SettingsError as exc:
         refuse([str(exc)])
-
-
-def fault(field: str, message: str) -> str:
-    """Name a setting the way an operator gives it, and say what is wrong with it."""
-    return f"--{field.replace('_', '-')} / {PREFIX}{field.upper()}: {message}"
-
-
-def faults_of_filters(settings: Settings, points: Mapping[str, EntryPoint]) -> list[str]:
-    """Return what is wrong with the names and the settings of filters; imports those that have settings."""
-    faults = [
-        fault(field, f"no filter {name!r}; there are {', '.join(sorted(points))}")
-        for field, names in (("filters", settings.filters), ("filter_settings", settings.filter_settings))
-        for name in names
-        if name not in points
-    ]
-    for name, values in settings.filter_settings.items():
-        if name not in points:
-            continue
-        try:
-            points[name].load().Settings.model_validate(values)
-        except ValidationError as exc:
-            for error in exc.errors():
-                where = ".".join(str(part) for part in (name, *error["loc"]))
-                faults.append(fault("filter_settings", f"{where}: {error['msg']}"))
-        except Exception as exc:
-            faults.append(
-                fault("filter_settings", f"{name} cannot be imported ({type(exc).__name__}: {exc})")
-            )
-    return faults
-
-
-def refuse(faults: Iterable[str]) -> NoReturn:
-    """Print the faults, a line each, and exit with 2."""
-    for line in faults:
-        sys.stderr.write(f"{line}\n")
-    raise SystemExit(exit_codes.REFUSED)
 
 
 def _flags() -> CliSettingsSource[Any]:
@@ -286,19 +250,12 @@ def _flags() -> CliSettingsSource[Any]:
     return flags
 
 
-def _fault(error: Any) -> str:
-    message = str(error["msg"]).removeprefix("Value error, ")
-    return fault(str(error["loc"][0]), message) if error["loc"] else message
-
-
 def _split(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+    return tuple(dict.fromkeys(split(value)))
 
 
 def _endpoint(text: str) -> endpoints.Endpoint:
-    try:
+    with told_as_value():
         return endpoints.parse(text)
-    except EndpointError as exc:
-        raise ValueError(str(exc)) from exc

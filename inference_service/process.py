@@ -11,14 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import EntryPoint
 
 from inference_service import exit_codes
-from inference_service.config import Settings, fault, faults_of_filters, refuse
+from inference_service.config import NAMING, Settings
 from inference_service.device import context
 from inference_service.device.choice import Device, take
 from inference_service.device.gpus import list_gpus, try_out
 from inference_service.engine.engine import Explain
 from inference_service.errors import DeviceError, HttpPortNotTaken
+from inference_service.filter_faults import faults_of_filters
 from inference_service.worker import Worker
 from shared.errors import BindError
+from shared.operator_settings import refuse
 from shared.run_dir import run_dir
 
 LOOKS_EVERY_S = 0.5
@@ -61,9 +63,9 @@ def work(
         try:
             worker.open()
         except BindError as exc:
-            refuse([fault("frames_bind", str(exc))])
+            refuse([NAMING.named("frames_bind", str(exc))])
         except HttpPortNotTaken as exc:
-            refuse([fault("http_port", f"{exc}; choose another, or stop what has it")])
+            refuse([NAMING.named("http_port", f"{exc}; choose another, or stop what has it")])
         # What torch leaves would hold up a batch whenever the collector went through all of it.
         gc.freeze()
         on_open(worker)
@@ -79,7 +81,7 @@ def take_device(settings: Settings, faults: Sequence[str]) -> Device:
         if device.torch.type == "cuda":
             try_out(device.torch)
     except DeviceError as exc:
-        refuse([*faults, fault("device", str(exc))])
+        refuse([*faults, NAMING.named("device", str(exc))])
     if faults:
         refuse(faults)
     return device

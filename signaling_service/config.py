@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -13,19 +12,19 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import CliApp, CliSettingsSource, NoDecode, SettingsConfigDict, SettingsError
 
 from shared import endpoints, link_keys
-from shared.errors import EndpointError, KeysError
 from shared.frame import MAX_SIDE, MIN_SIDE
 from shared.help_words import in_words
 from shared.link_keys import LinkKeys
 from shared.log_lines import LogFormat
+from shared.operator_settings import refuse, split, told_as_value
 from shared.run_dir import RESULTS_NAME, run_dir
-from shared.traces import TracesUnusable, check_traces
+from shared.traces import check_traces
 from signaling_service.access.settings import AccessSettings
 from signaling_service.cores import usable_cores
 from signaling_service.media.bitrate import LEAST_BITS_PER_S, START_BITS_PER_S, BitrateProfile
 from signaling_service.media.picture_size import LARGEST
 from signaling_service.network_settings import NetworkSettings
-from signaling_service.setting_types import PREFIX, VIDEO_CODECS, Bitrate, VideoCodec, named, split
+from signaling_service.setting_types import NAMING, VIDEO_CODECS, Bitrate, VideoCodec
 
 MAX_PORT = 65535
 MAX_PROCESSES = 32
@@ -42,7 +41,7 @@ class Settings(NetworkSettings, AccessSettings):
     """Everything that an operator can choose."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
+        env_prefix=NAMING.prefix,
         env_ignore_empty=True,
         frozen=True,
         extra="forbid",
@@ -123,10 +122,8 @@ class Settings(NetworkSettings, AccessSettings):
     @field_validator("results_bind")
     @classmethod
     def _results_bind(cls, value: str) -> str:
-        try:
+        with told_as_value():
             endpoint = endpoints.parse(value)
-        except EndpointError as exc:
-            raise ValueError(str(exc)) from exc
         if endpoint.transport == "tcp" and not endpoint.port:
             raise ValueError("expected a fixed port, since workers are told it")
         return value
@@ -135,20 +132,16 @@ class Settings(NetworkSettings, AccessSettings):
     @classmethod
     def _link_keys(cls, value: Path | None) -> Path | None:
         if value is not None:
-            try:
+            with told_as_value():
                 link_keys.load(value, "service")
-            except KeysError as exc:
-                raise ValueError(str(exc)) from exc
         return value
 
     @field_validator("trace_every")
     @classmethod
     def _trace_every(cls, value: int | None) -> int | None:
         if value is not None:
-            try:
+            with told_as_value():
                 check_traces()
-            except TracesUnusable as exc:
-                raise ValueError(str(exc)) from exc
         return value
 
     @field_validator("video_codecs", mode="before")
@@ -184,7 +177,7 @@ class Settings(NetworkSettings, AccessSettings):
         for (low, low_rate), (high, high_rate) in pairwise(chosen):
             if low_rate > high_rate:
                 than = f"{high_rate} is less than --{low.replace('_', '-')}, {low_rate}"
-                raise ValueError(named(high, than))
+                raise ValueError(NAMING.named(high, than))
         return self
 
     @model_validator(mode="before")
@@ -197,14 +190,16 @@ class Settings(NetworkSettings, AccessSettings):
     @model_validator(mode="after")
     def _default_is_allowed(self) -> Settings:
         if self.allowed is not None and self.default_filter not in self.allowed:
-            raise ValueError(named("default_filter", f"{self.default_filter!r} is none of --allowed-filters"))
+            raise ValueError(
+                NAMING.named("default_filter", f"{self.default_filter!r} is none of --allowed-filters")
+            )
         return self
 
     @model_validator(mode="after")
     def _tcp_has_keys(self) -> Settings:
         if self.results_bind.startswith("tcp://") and self.link_keys is None:
             raise ValueError(
-                named(
+                NAMING.named(
                     "link_keys",
                     f"expected with --results-bind {self.results_bind}, the loopback's too, since whoever "
                     "reaches it could take part; `python -m signaling_service keys DIR` makes them (on one "
@@ -218,14 +213,18 @@ class Settings(NetworkSettings, AccessSettings):
         for name in ("udp_port", "tcp_port"):
             first = getattr(self, name)
             if first is not None and (last := first + self.processes - 1) > MAX_PORT:
-                raise ValueError(named(name, f"{self.processes} processes would need ports up to {last}"))
+                raise ValueError(
+                    NAMING.named(name, f"{self.processes} processes would need ports up to {last}")
+                )
         return self
 
     @model_validator(mode="after")
     def _http_has_its_port(self) -> Settings:
         first = self.tcp_port
         if first is not None and first <= self.port < first + self.processes:
-            raise ValueError(named("tcp_port", f"expected without {self.port}, which is the HTTP server's"))
+            raise ValueError(
+                NAMING.named("tcp_port", f"expected without {self.port}, which is the HTTP server's")
+            )
         return self
 
 
@@ -234,21 +233,12 @@ def read_settings(arguments: Sequence[str]) -> Settings:
     try:
         return CliApp.run(Settings, cli_args=list(arguments), cli_settings_source=_flags())
     except ValidationError as exc:
-        for error in exc.errors():
-            sys.stderr.write(f"{_fault(error)}\n")
+        refuse(NAMING.told(error) for error in exc.errors())
     except SettingsError as exc:
-        sys.stderr.write(f"{exc}\n")
-    raise SystemExit(2)
+        refuse([str(exc)])
 
 
 def _flags() -> CliSettingsSource[Any]:
     flags = CliSettingsSource[Any](Settings)
     in_words(flags.root_parser)
     return flags
-
-
-def _fault(error: Any) -> str:
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if not error["loc"]:
-        return message
-    return named(str(error["loc"][0]), message)

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode
 
-from signaling_service.setting_types import IceServer, named, split
+from shared.operator_settings import split
+from signaling_service.setting_types import NAMING, IceServer
 
 AUTO = "auto"
 
@@ -114,7 +115,9 @@ class NetworkSettings(BaseSettings):
     @model_validator(mode="after")
     def _one_choice_of_ports(self) -> NetworkSettings:
         if self.udp_port is not None and self.udp_port_range is not None:
-            raise ValueError(named("udp_port", "expected without --udp-port-range: one port, or a range"))
+            raise ValueError(
+                NAMING.named("udp_port", "expected without --udp-port-range: one port, or a range")
+            )
         return self
 
     @model_validator(mode="after")
@@ -127,5 +130,5 @@ class NetworkSettings(BaseSettings):
     def _can_ask(self) -> NetworkSettings:
         if self.public_ip == AUTO and not any(server.stun_urls for server in self.ice_servers):
             text = f"{AUTO} needs a stun: server in ice-servers; no other is asked"
-            raise ValueError(named("public_ip", text))
+            raise ValueError(NAMING.named("public_ip", text))
         return self

@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-PREFIX = "SIGNALING_"
+from shared.operator_settings import Naming
+
+NAMING = Naming("SIGNALING_")
 
 VideoCodec = Literal["h264", "vp8"]
 VIDEO_CODECS: tuple[VideoCodec, ...] = ("h264", "vp8")
@@ -53,13 +55,3 @@ class IceServer(BaseModel):
         """Those that answer a plain Binding request over UDP."""
         urls = [self.urls] if isinstance(self.urls, str) else self.urls
         return [url for url in urls if url.startswith("stun:")]
-
-
-def named(field: str, fault: str) -> str:
-    """Return a fault with the two names of its setting: the flag, and the variable."""
-    return f"--{field.replace('_', '-')} / {PREFIX}{field.upper()}: {fault}"
-
-
-def split(text: str) -> list[str]:
-    """Return the parts of a comma-separated list."""
-    return [part.strip() for part in text.split(",") if part.strip()]

@@ -9,7 +9,7 @@
  * server: `p2pcamera.server = "https://server/"`. Outside a secure context there is no camera, and
  * `p2pcamera` is undefined; so it is where a server renders the page.
  */
-// shim/embedder.js
+// shim/base/embedder.js
 /**
  * A browser extension that runs the shim in two worlds of a page.
  *
@@ -42,7 +42,7 @@ function takeEmbedder() {
   return left ?? null;
 }
 
-// shim/fault.js
+// shim/base/fault.js
 /**
  * The reason why there is no filtered picture.
  */
@@ -50,7 +50,7 @@ function takeEmbedder() {
 var Fault = class extends Error {
   status = 0;
   field = "";
-  /** @type {import("./api.js").P2PCameraTrouble | null} */
+  /** @type {import("../api.js").P2PCameraTrouble | null} */
   trouble = null;
   /** @type {number | null} */
   retryAfterS = null;
@@ -73,7 +73,153 @@ function faultFrom(error, code) {
   return error instanceof Fault ? error : new Fault(code, String(error));
 }
 
-// shim/candidate_batches.js
+// shim/base/natives.js
+/**
+ * The browser's own functions, taken before a later script of the page replaces them.
+ *
+ * A browser that lacks one of them has no camera either, or lacks what the member is for.
+ */
+var trackPrototype = globalThis.MediaStreamTrack?.prototype ?? {};
+var framePrototype = globalThis.HTMLIFrameElement?.prototype ?? {};
+var {
+  RTCPeerConnection,
+  fetch: fetchNative,
+  ImageCapture,
+  AudioContext,
+  DelayNode,
+  GainNode,
+  MediaStreamAudioDestinationNode,
+  MediaStreamAudioSourceNode
+} = globalThis;
+var {
+  stop: stopTrack,
+  clone: cloneTrack,
+  getSettings: getTrackSettings,
+  getConstraints: getTrackConstraints,
+  getCapabilities: getTrackCapabilities,
+  applyConstraints: applyTrackConstraints
+} = trackPrototype;
+var { grabFrame } = globalThis.ImageCapture?.prototype ?? {};
+var labelOf = getterOf(trackPrototype, "label");
+var photographedTrackOf = getterOf(globalThis.ImageCapture?.prototype ?? {}, "track");
+var isMutedOf = getterOf(trackPrototype, "muted");
+var statsOf = getterOf(trackPrototype, "stats");
+/** @type {() => (Window & typeof globalThis) | null} */
+var contentWindowOf = getterOf(framePrototype, "contentWindow") ?? (() => null);
+/** @param {object} prototype @param {string} name @returns {(() => any) | undefined} */
+function getterOf(prototype, name) {
+  return Object.getOwnPropertyDescriptor(prototype, name)?.get;
+}
+
+// shim/picture/sizes.js
+/**
+ * Sizes of pictures: which is the largest, what of a frame fills another size, and how many bits a size is
+ * worth.
+ */
+/**
+ * @typedef {{width: number, height: number, crop: [number, number, number, number]}} Fit `crop`: x, y,
+ *   width, height
+ */
+/**
+ * @param {number} width of a frame @param {number} height of it
+ * @param {{width?: number, height?: number}} wanted
+ * @returns {Fit} the size to make of the frame, and what of it fills that: its middle, in the proportions of the size
+ */
+function fit(width, height, wanted) {
+  let size = { width: wanted.width || width, height: wanted.height || height };
+  // A telephone was turned: the camera's settings may stay those of the upright one.
+  if (width < height !== size.width < size.height) size = { width: size.height, height: size.width };
+  const scale = Math.min(width / size.width, height / size.height);
+  const [cropWidth, cropHeight] = [size.width * scale, size.height * scale];
+  return { ...size, crop: [(width - cropWidth) / 2, (height - cropHeight) / 2, cropWidth, cropHeight] };
+}
+/**
+ * @param {MediaTrackSettings} settings of a camera's track
+ * @param {boolean} showsFrames false for a track that is muted or has ended
+ * @returns {number} pixels of a frame, 0 while none comes; the frame rate decides a tie
+ */
+function pixels({ width = 0, height = 0, frameRate = 0 }, showsFrames) {
+  return showsFrames ? width * height + frameRate / 1e3 : 0;
+}
+var LEAST_BITS_PER_S = 3e5;
+var REFERENCE = { pixels: 640 * 480, bits_per_s: 15e5 };
+/** Three times the pixels are worth twice the bits, since neighbours in a larger picture differ less. */
+var GROWTH = 0.631;
+/**
+ * The cap of the sender: what the service takes a picture of this size to be worth, by the same formula. A
+ * sender that is capped where the server's encoder is finds no queue in its own pacer.
+ * @param {MediaTrackSettings} settings
+ * @returns {number} bits per second
+ */
+function bitrateCap({ width = 640, height = 480 }) {
+  const worth = REFERENCE.bits_per_s * (width * height / REFERENCE.pixels) ** GROWTH;
+  return Math.max(LEAST_BITS_PER_S, Math.round(worth));
+}
+
+// shim/connection/camera_sender.js
+/**
+ * Sends the camera by one peer connection, with as many bits as its size is worth.
+ */
+var CameraSender = class {
+  /** @type {RTCRtpSender | null} */
+  #sender = null;
+  /** @type {Promise<void>} */
+  #sending = Promise.resolve();
+  #isEnded;
+  /** @param {() => boolean} isEnded whether the connection is closed */
+  constructor(isEnded) {
+    this.#isEnded = isEnded;
+  }
+  /**
+   * @param {RTCPeerConnection} peer
+   * @param {MediaStreamTrack} camera
+   * @returns {Promise<RTCRtpTransceiver>} whose receiver is to have the filtered picture
+   */
+  async begin(peer, camera) {
+    camera.contentHint = "motion";
+    const transceiver = peer.addTransceiver(camera, {
+      direction: "sendrecv",
+      sendEncodings: [{ maxBitrate: bitrateCap(getTrackSettings.call(camera)) }]
+    });
+    this.#sender = transceiver.sender;
+    if ("jitterBufferTarget" in transceiver.receiver) transceiver.receiver.jitterBufferTarget = 0;
+    // The filter sees and returns as many pixels as the camera has. The encoder lowers the quality first.
+    const parameters = transceiver.sender.getParameters();
+    Object.assign(parameters, { degradationPreference: "maintain-resolution" });
+    await transceiver.sender.setParameters(parameters).catch(() => {
+    });
+    return transceiver;
+  }
+  /** @param {MediaStreamTrack} camera to be sent from now on, or sent already in another size */
+  async send(camera) {
+    // One after another: what is asked for last is what is sent.
+    this.#sending = this.#sending.catch(() => {
+    }).then(() => this.#sendNow(camera));
+    return this.#sending;
+  }
+  /** @param {MediaStreamTrack} camera */
+  async #sendNow(camera) {
+    const sender = this.#sender;
+    if (sender === null || this.#isEnded()) return;
+    camera.contentHint = "motion";
+    if (sender.track !== camera) await sender.replaceTrack(camera);
+    const parameters = sender.getParameters();
+    const maxBitrate = bitrateCap(getTrackSettings.call(camera));
+    if (parameters.encodings?.[0]?.maxBitrate === maxBitrate) return;
+    for (const encoding of parameters.encodings ?? []) encoding.maxBitrate = maxBitrate;
+    await sender.setParameters(parameters);
+  }
+};
+
+// shim/base/pause.js
+/** @param {number} duration_ms @returns {Promise<void>} */
+function pause(duration_ms) {
+  return new Promise((resolve) => {
+    setTimeout(resolve, duration_ms);
+  });
+}
+
+// shim/connection/candidate_batches.js
 /**
  * ICE candidates in batches: one call for those that are found together.
  */
@@ -135,15 +281,7 @@ function sdpFragment(sdp, candidates, isComplete) {
 `).join("");
 }
 
-// shim/pause.js
-/** @param {number} duration_ms @returns {Promise<void>} */
-function pause(duration_ms) {
-  return new Promise((resolve) => {
-    setTimeout(resolve, duration_ms);
-  });
-}
-
-// shim/candidates.js
+// shim/connection/candidates.js
 /**
  * The candidates of one peer connection: the first travel with the offer, later ones as SDP fragments.
  */
@@ -185,9 +323,10 @@ var Candidates = class {
   }
 };
 
-// shim/json.js
+// shared/json.js
 /**
- * JSON that may be anything, and JSON that means the same in every page.
+ * JSON that may be anything, and JSON that means the same in every page. The shim, the demo page and the extension
+ * read it here.
  *
  * A page may have patched what JSON is made with: old libraries give arrays a `toJSON` that makes a text of
  * them. So the browser's own functions are taken before a later script replaces them, and `toJSON` of the
@@ -196,7 +335,7 @@ var Candidates = class {
 var { parse, stringify } = JSON;
 var { create, defineProperty, keys } = Object;
 var { isArray } = Array;
-/** @param {unknown} value @returns {value is object} */
+/** @param {unknown} value @returns {value is Record<string, unknown>} */
 function isObject(value) {
   return typeof value === "object" && value !== null && !isArray(value);
 }
@@ -241,45 +380,32 @@ function bare(value) {
   return copy;
 }
 
-// shim/natives.js
+// shared/retry.js
 /**
- * The browser's own functions, taken before a later script of the page replaces them.
- *
- * A browser that lacks one of them has no camera either, or lacks what the member is for.
+ * When to try again, for all who call a service by HTTP.
  */
-var trackPrototype = globalThis.MediaStreamTrack?.prototype ?? {};
-var framePrototype = globalThis.HTMLIFrameElement?.prototype ?? {};
-var {
-  RTCPeerConnection,
-  fetch: fetchNative,
-  ImageCapture,
-  AudioContext,
-  DelayNode,
-  GainNode,
-  MediaStreamAudioDestinationNode,
-  MediaStreamAudioSourceNode
-} = globalThis;
-var {
-  stop: stopTrack,
-  clone: cloneTrack,
-  getSettings: getTrackSettings,
-  getConstraints: getTrackConstraints,
-  getCapabilities: getTrackCapabilities,
-  applyConstraints: applyTrackConstraints
-} = trackPrototype;
-var { grabFrame } = globalThis.ImageCapture?.prototype ?? {};
-var labelOf = getterOf(trackPrototype, "label");
-var photographedTrackOf = getterOf(globalThis.ImageCapture?.prototype ?? {}, "track");
-var isMutedOf = getterOf(trackPrototype, "muted");
-var statsOf = getterOf(trackPrototype, "stats");
-/** @type {() => (Window & typeof globalThis) | null} */
-var contentWindowOf = getterOf(framePrototype, "contentWindow") ?? (() => null);
-/** @param {object} prototype @param {string} name @returns {(() => any) | undefined} */
-function getterOf(prototype, name) {
-  return Object.getOwnPropertyDescriptor(prototype, name)?.get;
+var LARGEST_JITTER = 1 / 4;
+/**
+ * @param {Headers} headers of an answer @param {number} [now_ms] by `Date`
+ * @returns {number | null} what `Retry-After` asks for, in seconds (RFC 9110 section 10.2.3); null where nothing that
+ *   can be read is asked for
+ */
+function retryAfter_s(headers, now_ms = Date.now()) {
+  const text = headers.get("Retry-After")?.trim();
+  if (!text) return null;
+  // Proxies name a date, too.
+  const seconds = Number.isNaN(Number(text)) ? (Date.parse(text) - now_ms) / 1e3 : Number(text);
+  return Number.isFinite(seconds) ? Math.max(seconds, 0) : null;
+}
+/**
+ * Jitter, so that pages do not reconnect together.
+ * @param {number} pause_ms @param {() => number} [random] from 0 to 1 @returns {number} up to a quarter more
+ */
+function jittered(pause_ms, random = Math.random) {
+  return pause_ms * (1 + LARGEST_JITTER * random());
 }
 
-// shim/signaling.js
+// shim/connection/signaling.js
 /**
  * The HTTP calls to the signaling service.
  */
@@ -442,8 +568,7 @@ var Signaling = class {
     const body = await response.json().catch(() => null);
     const fault = faultFromError(body?.error);
     fault.status = response.status;
-    const retryAfter = response.headers.get("Retry-After");
-    if (retryAfter !== null) fault.retryAfterS = Number.parseFloat(retryAfter);
+    fault.retryAfterS = retryAfter_s(response.headers);
     throw fault;
   }
 };
@@ -464,7 +589,7 @@ function applied({ filter, private: isPrivate, first_rtp_timestamp: first }) {
   };
 }
 
-// shim/control.js
+// shim/connection/control.js
 /**
  * The data channel `control`. The server answers changes of filter in the order in which they were sent.
  */
@@ -553,7 +678,47 @@ var Control = class {
   }
 };
 
-// shim/first_frame.js
+// shim/connection/filter_changes.js
+/**
+ * Changes the filter by the data channel, or by HTTP where the change is too long for a message.
+ */
+/** The server takes messages of 65,536 characters. */
+var MAX_CONTROL_CHARACTERS = 6e4;
+var FilterChanges = class {
+  #control;
+  #post;
+  /** Settled when the last change has been answered. @type {Promise<unknown>} */
+  #changed = Promise.resolve();
+  /** Changes by HTTP that are not answered yet, and those that wait for one. */
+  #longChanges = 0;
+  /** @param {Control} control @param {(body: string) => Promise<Applied>} post sends a change by HTTP */
+  constructor(control, post) {
+    this.#control = control;
+    this.#post = post;
+  }
+  /** @param {string | string[]} name @param {object} params @returns {Promise<Applied>} @throws {Fault} */
+  async make(name, params) {
+    const control = this.#control;
+    const body = jsonText({ filter: name, params });
+    const isLong = body.length > MAX_CONTROL_CHARACTERS;
+    if (!isLong && this.#longChanges === 0) {
+      const change2 = control.changeFilter(name, params);
+      this.#changed = change2.catch(() => {
+      });
+      return change2;
+    }
+    // One after another: the two ways do not know of each other, and the last wish has to arrive last.
+    this.#longChanges += 1;
+    const change = this.#changed.then(() => isLong ? this.#post(body) : control.changeFilter(name, params));
+    this.#changed = change.catch(() => {
+    }).finally(() => {
+      this.#longChanges -= 1;
+    });
+    return change;
+  }
+};
+
+// shim/connection/first_frame.js
 /**
  * Waits for the first frame of a returned track.
  */
@@ -575,57 +740,10 @@ function firstFrame(peer, track) {
   });
 }
 
-// shim/sizes.js
-/**
- * Sizes of pictures: which is the largest, what of a frame fills another size, and how many bits a size is
- * worth.
- */
-/**
- * @typedef {{width: number, height: number, crop: [number, number, number, number]}} Fit `crop`: x, y,
- *   width, height
- */
-/**
- * @param {number} width of a frame @param {number} height of it
- * @param {{width?: number, height?: number}} wanted
- * @returns {Fit} the size to make of the frame, and what of it fills that: its middle, in the proportions of the size
- */
-function fit(width, height, wanted) {
-  let size = { width: wanted.width || width, height: wanted.height || height };
-  // A telephone was turned: the camera's settings may stay those of the upright one.
-  if (width < height !== size.width < size.height) size = { width: size.height, height: size.width };
-  const scale = Math.min(width / size.width, height / size.height);
-  const [cropWidth, cropHeight] = [size.width * scale, size.height * scale];
-  return { ...size, crop: [(width - cropWidth) / 2, (height - cropHeight) / 2, cropWidth, cropHeight] };
-}
-/**
- * @param {MediaTrackSettings} settings of a camera's track
- * @param {boolean} showsFrames false for a track that is muted or has ended
- * @returns {number} pixels of a frame, 0 while none comes; the frame rate decides a tie
- */
-function pixels({ width = 0, height = 0, frameRate = 0 }, showsFrames) {
-  return showsFrames ? width * height + frameRate / 1e3 : 0;
-}
-var LEAST_BITS_PER_S = 3e5;
-var REFERENCE = { pixels: 640 * 480, bits_per_s: 15e5 };
-/** Three times the pixels are worth twice the bits, since neighbours in a larger picture differ less. */
-var GROWTH = 0.631;
-/**
- * The cap of the sender: what the service takes a picture of this size to be worth, by the same formula. A
- * sender that is capped where the server's encoder is finds no queue in its own pacer.
- * @param {MediaTrackSettings} settings
- * @returns {number} bits per second
- */
-function bitrateCap({ width = 640, height = 480 }) {
-  const worth = REFERENCE.bits_per_s * (width * height / REFERENCE.pixels) ** GROWTH;
-  return Math.max(LEAST_BITS_PER_S, Math.round(worth));
-}
-
-// shim/link.js
+// shim/connection/link.js
 /**
  * One peer connection and its session at the server. It is opened once and closed once.
  */
-/** The server takes messages of 65,536 characters. */
-var MAX_CONTROL_CHARACTERS = 6e4;
 var NO_SERVER = "p2pcamera.server is not set, and no script tag with src or data-server tells it";
 /**
  * @typedef {{filter: string | string[] | null, params: object}} Choice
@@ -652,18 +770,13 @@ var Link = class {
   #abort = new AbortController();
   /** @type {RTCPeerConnection | null} */
   #peer = null;
-  /** @type {RTCRtpSender | null} */
-  #sender = null;
+  #camera = new CameraSender(() => this.#abort.signal.aborted);
   /** Of a page that publishes its microphone. @type {RTCRtpSender | null} */
   #soundSender = null;
-  /** @type {Promise<void>} */
-  #sending = Promise.resolve();
-  /** Settled when the last change has been answered. @type {Promise<unknown>} */
-  #changed = Promise.resolve();
-  /** Changes by HTTP that are not answered yet, and those that wait for one. */
-  #longChanges = 0;
   /** @type {Control | null} */
   #control = null;
+  /** @type {FilterChanges | null} */
+  #changes = null;
   /** @type {RTCDataChannel | null} */
   #data = null;
   /** @type {string | null} */
@@ -718,48 +831,14 @@ var Link = class {
   }
   /** @param {MediaStreamTrack} camera to be sent from now on, or sent already in another size */
   async send(camera) {
-    // One after another: what is asked for last is what is sent.
-    this.#sending = this.#sending.catch(() => {
-    }).then(() => this.#sendNow(camera));
-    return this.#sending;
+    return this.#camera.send(camera);
   }
-  /** @param {MediaStreamTrack} camera */
-  async #sendNow(camera) {
-    const sender = this.#sender;
-    if (sender === null || this.#abort.signal.aborted) return;
-    camera.contentHint = "motion";
-    if (sender.track !== camera) await sender.replaceTrack(camera);
-    const parameters = sender.getParameters();
-    const maxBitrate = bitrateCap(getTrackSettings.call(camera));
-    if (parameters.encodings?.[0]?.maxBitrate === maxBitrate) return;
-    for (const encoding of parameters.encodings ?? []) encoding.maxBitrate = maxBitrate;
-    await sender.setParameters(parameters);
-  }
-  /**
-   * Changes the filter by the data channel, or by HTTP where the change is too long for a message.
-   * @param {string | string[]} name @param {object} params @returns {Promise<Applied>} @throws {Fault}
-   */
+  /** @param {string | string[]} name @param {object} params @returns {Promise<Applied>} @throws {Fault} */
   async changeFilter(name, params) {
-    const control = (
-      /** @type {Control} */
-      this.#control
+    return (
+      /** @type {FilterChanges} */
+      this.#changes.make(name, params)
     );
-    const body = jsonText({ filter: name, params });
-    const isLong = body.length > MAX_CONTROL_CHARACTERS;
-    if (!isLong && this.#longChanges === 0) {
-      const change2 = control.changeFilter(name, params);
-      this.#changed = change2.catch(() => {
-      });
-      return change2;
-    }
-    // One after another: the two ways do not know of each other, and the last wish has to arrive last.
-    this.#longChanges += 1;
-    const change = this.#changed.then(() => isLong ? this.#post(body) : control.changeFilter(name, params));
-    this.#changed = change.catch(() => {
-    }).finally(() => {
-      this.#longChanges -= 1;
-    });
-    return change;
   }
   /** @param {string} body of a change @returns {Promise<Applied>} @throws {Fault} */
   async #post(body) {
@@ -834,6 +913,7 @@ var Link = class {
     // An answer cannot add a data channel, so it is in the offer.
     const channel = peer.createDataChannel("control");
     this.#control = new Control(channel, this.#on.message);
+    this.#changes = new FilterChanges(this.#control, (body) => this.#post(body));
     let isUp = false;
     const lose = () => {
       if (signal.aborted) return;
@@ -844,7 +924,7 @@ var Link = class {
       if (peer.connectionState === "failed" || peer.connectionState === "closed") lose();
     });
     channel.addEventListener("close", lose);
-    const { receiver } = await this.#addCamera(peer, camera);
+    const { receiver } = await this.#camera.begin(peer, camera);
     this.sound = this.#on.publication?.sound ?? null;
     const voice = this.sound && peer.addTransceiver(this.sound, { direction: "sendonly" });
     await peer.setLocalDescription(await peer.createOffer());
@@ -886,767 +966,23 @@ var Link = class {
       return this.#signaling.offer(description, signal, isReconnection);
     }
   }
-  /**
-   * @param {RTCPeerConnection} peer
-   * @param {MediaStreamTrack} camera
-   * @returns {Promise<RTCRtpTransceiver>}
-   */
-  async #addCamera(peer, camera) {
-    camera.contentHint = "motion";
-    const transceiver = peer.addTransceiver(camera, {
-      direction: "sendrecv",
-      sendEncodings: [{ maxBitrate: bitrateCap(getTrackSettings.call(camera)) }]
-    });
-    this.#sender = transceiver.sender;
-    if ("jitterBufferTarget" in transceiver.receiver) transceiver.receiver.jitterBufferTarget = 0;
-    // The filter sees and returns as many pixels as the camera has. The encoder lowers the quality first.
-    const parameters = transceiver.sender.getParameters();
-    Object.assign(parameters, { degradationPreference: "maintain-resolution" });
-    await transceiver.sender.setParameters(parameters).catch(() => {
-    });
-    return transceiver;
-  }
 };
 /** @param {Settings} settings @param {LinkEvents} on @returns {Connection} */
 function newLink(settings, on) {
   return embedder?.newLink?.(settings, on) ?? new Link(settings, on);
 }
 
-// shim/audio_context.js
+// shim/base/faces.js
 /**
- * The audio context that delays the sound.
+ * What stands behind objects that the page holds.
+ *
+ * The browser's own functions and getters, once replaced, look here. They answer with the member of the same
+ * name.
+ * @type {WeakMap<object, any>}
  */
-var START_TIMEOUT_MS = 1e3;
-/**
- * @returns {Promise<AudioContext | null>} one that runs; null where a page without a gesture may have none
- */
-async function runningContext() {
-  if (!AudioContext || !MediaStreamAudioDestinationNode) return null;
-  try {
-    // Nothing is to be heard here, so no output device is opened where the browser can do without.
-    const context = new AudioContext(
-      /** @type {any} */
-      { sinkId: { type: "none" } }
-    );
-    await Promise.race([context.resume().catch(() => {
-    }), pause(START_TIMEOUT_MS)]);
-    if (context.state === "running") return context;
-    context.close().catch(() => {
-    });
-  } catch {
-    // The browser allows no further context.
-  }
-  return null;
-}
+var faces = /* @__PURE__ */ new WeakMap();
 
-// shim/choices.js
-/**
- * Which filter a session wants, which one the server applies, and what follows for the outage policy.
- */
-var Choices = class {
-  #settings;
-  #privateFilters;
-  /** What the server accepted last. @type {Choice | null} */
-  #accepted = null;
-  /** What it accepted before that. @type {Choice | null} */
-  #acceptedBefore = null;
-  /** @type {readonly string[]} */
-  #filters = [];
-  /** Whether the filters that apply are private, as the server says. */
-  #isPrivate = false;
-  /**
-   * @param {Settings} settings of the session; they hold what is wanted
-   * @param {PrivateFilters} privateFilters
-   */
-  constructor(settings, privateFilters2) {
-    this.#settings = settings;
-    this.#privateFilters = privateFilters2;
-  }
-  get filters() {
-    return this.#filters;
-  }
-  get isPrivate() {
-    return this.#isPrivate;
-  }
-  /** What holds: with a private filter, wanted or still applied, the policy is `closed`. */
-  get outage() {
-    const isPrivate = this.#isPrivate || this.#privateFilters.includes(this.#settings.filter);
-    return isPrivate ? "closed" : this.#settings.outage;
-  }
-  /** @param {object} params of a choice @returns {boolean} whether no newer choice has taken its place */
-  isNewest(params) {
-    return this.#settings.params === params;
-  }
-  /** @param {Pick<Connection, 'asked'>} link @returns {boolean} whether it was opened for what is wanted now */
-  isWanted({ asked }) {
-    return asked?.filter === this.#settings.filter && asked.params === this.#settings.params;
-  }
-  /**
-   * @param {string | string[]} filter @param {object} params
-   * @returns {() => void} what returns to the choice before, where the server refuses this one
-   */
-  want(filter, params) {
-    const before = { filter: this.#settings.filter, params: this.#settings.params };
-    Object.assign(this.#settings, { filter, params });
-    return () => {
-      if (this.isNewest(params)) Object.assign(this.#settings, this.#accepted ?? before);
-    };
-  }
-  /**
-   * Gives up a choice that was made in an outage and is refused.
-   * @returns {boolean} false where there is none
-   */
-  takeBack() {
-    if (this.#accepted === null || this.isNewest(this.#accepted.params)) return false;
-    Object.assign(this.#settings, this.#accepted);
-    return true;
-  }
-  /**
-   * Notes what a new connection was opened for.
-   * @param {Pick<Connection, 'asked' | 'filters' | 'isPrivate'>} link
-   */
-  noteOpened({ asked, filters, isPrivate }) {
-    this.#filters = filters;
-    this.#accepted = asked;
-    this.#notePrivate(asked?.filter ?? null, isPrivate);
-  }
-  /** Notes a change that the server has accepted. @param {Choice} choice @param {Applied} applied */
-  noteChanged(choice, { filters, isPrivate }) {
-    this.#filters = Object.freeze([...filters]);
-    this.#acceptedBefore = this.#accepted;
-    this.#accepted = choice;
-    this.#notePrivate(choice.filter, isPrivate);
-  }
-  /**
-   * Notes what the server uses after a worker has refused parameters.
-   * @param {{filter: string | string[], params?: object, private?: boolean}} message of the server
-   * @returns {Choice}
-   */
-  noteGoneBack({ filter, params, private: isPrivate }) {
-    const names = asList(filter);
-    // Parameters that are too long for a message are those of before.
-    const known = params ?? this.#acceptedBefore?.params ?? {};
-    const choice = { filter: names.length > 1 ? names : names[0], params: known };
-    const isUnderWay = this.#accepted?.params !== this.#settings.params;
-    if (!isUnderWay) Object.assign(this.#settings, choice);
-    this.#accepted = choice;
-    this.#filters = Object.freeze(names);
-    this.#notePrivate(choice.filter, isPrivate === true);
-    return choice;
-  }
-  /** Notes what the server says of the filters that apply. @param {boolean} isPrivate */
-  notePrivate(isPrivate) {
-    this.#isPrivate = isPrivate;
-  }
-  /**
-   * @param {string | string[] | null} filter that applies now
-   * @param {boolean} isPrivate as the server says
-   */
-  #notePrivate(filter, isPrivate) {
-    if (isPrivate) this.#privateFilters.add(filter);
-    this.#isPrivate = isPrivate;
-  }
-};
-
-// shim/filter_switch.js
-/**
- * Changes the filter of a session, whatever state its connection is in.
- */
-var FilterSwitch = class {
-  #choices;
-  #connection;
-  #guard;
-  #requireOpen;
-  /**
-   * @param {Choices} choices
-   * @param {KeptConnection} connection
-   * @param {RawGuard} guard
-   * @param {() => void} requireOpen throws where the session has ended
-   */
-  constructor(choices, connection, guard, requireOpen) {
-    this.#choices = choices;
-    this.#connection = connection;
-    this.#guard = guard;
-    this.#requireOpen = requireOpen;
-  }
-  /**
-   * Returns when the server has accepted this choice, or a newer one has taken its place.
-   * @param {string | string[]} name @param {object} params @throws {Fault}
-   */
-  async to(name, params) {
-    this.#requireOpen();
-    // At once, so that an offer that is made meanwhile asks for it.
-    const goBack = this.#choices.want(name, params);
-    this.#guard.obey();
-    if (this.#connection.state === "connecting" && !this.#connection.link?.control) return;
-    try {
-      await this.#choose(name, params);
-    } catch (fault) {
-      goBack();
-      throw fault;
-    }
-  }
-  /** @param {string | string[]} name @param {object} params @throws {Fault} */
-  async #choose(name, params) {
-    while (this.#choices.isNewest(params)) {
-      this.#requireOpen();
-      if (this.#connection.state === "reconnecting") {
-        this.#guard.coverFor(name);
-        await this.#connection.outageEnded();
-        if (this.#connection.link?.asked?.params === params) return;
-      }
-      try {
-        const link = (
-          /** @type {Connection} */
-          this.#connection.link
-        );
-        const wasPrivate = this.#choices.isPrivate;
-        const applied2 = await link.changeFilter(name, params);
-        this.#choices.noteChanged({ filter: name, params }, applied2);
-        this.#guard.release();
-        this.#guard.obey();
-        if (applied2.isPrivate && !wasPrivate) await this.#guard.showFrom(applied2.first);
-        return;
-      } catch (error) {
-        if (
-          /** @type {Fault} */
-          error.code !== "connection_lost"
-        ) throw error;
-      }
-    }
-  }
-};
-
-// shim/reconnect_policy.js
-/**
- * When the next attempt to connect is made, and when none is of use.
- */
-/**
- * The pause between attempts is this part of the outage so far, so it makes the outage longer by no more than
- * that.
- */
-var PAUSE_PART = 1 / 20;
-var SHORTEST_PAUSE_MS = 200;
-var LONGEST_PAUSE_MS = 1e4;
-/**
- * A service that has just started does not know all workers yet: they make themselves known within a second.
- */
-var SERVICE_START_MS = 5e3;
-/** Jitter, so that pages do not reconnect together. */
-var LARGEST_JITTER = 1 / 4;
-/**
- * `canWake`: whether news of the network may shorten the pause.
- * @typedef {{pause_ms: number, canWake: boolean}} Retry
- */
-var ReconnectPolicy = class {
-  #lostAt_ms;
-  /** When the server was last away: no answer came. */
-  #awayAt_ms;
-  #random;
-  /** @param {number} lostAt_ms when the connection was lost @param {() => number} [random] from 0 to 1 */
-  constructor(lostAt_ms, random = Math.random) {
-    this.#lostAt_ms = lostAt_ms;
-    this.#awayAt_ms = lostAt_ms;
-    this.#random = random;
-  }
-  /**
-   * @param {Pick<Fault, 'status' | 'code' | 'retryAfterS'>} fault of the last attempt
-   * @param {number} now_ms when it failed, by the clock of `lostAt_ms`
-   * @returns {Retry | null} null where the server refuses for a reason that does not pass
-   */
-  after(fault, now_ms) {
-    if (!fault.status) this.#awayAt_ms = now_ms;
-    const isStarting = now_ms - this.#awayAt_ms < SERVICE_START_MS;
-    if (isFinal(fault) && !(isStarting && fault.code === "unknown_filter")) return null;
-    const mustWait = fault.retryAfterS !== null && !(isStarting && fault.code === "no_worker");
-    const asked_ms = mustWait ? 1e3 * (fault.retryAfterS ?? 0) : 0;
-    const growing_ms = Math.min((now_ms - this.#lostAt_ms) * PAUSE_PART, LONGEST_PAUSE_MS);
-    const jitter = 1 + LARGEST_JITTER * this.#random();
-    return { pause_ms: Math.max(asked_ms, growing_ms, SHORTEST_PAUSE_MS) * jitter, canWake: !mustWait };
-  }
-};
-/**
- * @param {Pick<Fault, 'retryAfterS'>} fault @param {() => number} [random] from 0 to 1
- * @returns {number | null} the pause that the server asks for, in milliseconds; null where it asks for none
- */
-function pauseAskedFor({ retryAfterS }, random = Math.random) {
-  if (retryAfterS === null || !(retryAfterS >= 0)) return null;
-  return Math.max(1e3 * retryAfterS, SHORTEST_PAUSE_MS) * (1 + LARGEST_JITTER * random());
-}
-/**
- * @param {Pick<Fault, 'status' | 'code'>} fault
- * @returns {boolean} whether another attempt would be of no use
- */
-function isFinal({ status, code }) {
-  return [401, 403, 422].includes(status) || code === "unknown_filter" || code === "bad_settings";
-}
-
-// shim/reconnection.js
-/**
- * One outage: attempts to connect until one succeeds.
- */
-/**
- * `connect` makes one attempt. `failed` takes the fault of each. `takeBack` gives up what was chosen in the
- * outage and was refused; it returns false where there was no such choice, and then `refused` ends the
- * session.
- * @typedef {object} Attempts
- * @property {() => boolean} areWanted
- * @property {() => Promise<void>} connect
- * @property {(fault: Fault) => void} failed
- * @property {(fault: Fault) => boolean} takeBack
- * @property {(fault: Fault) => void} refused
- */
-var Reconnection = class {
-  #attempts;
-  /** Ends the pause, where there is one that may be shortened. */
-  #wake = () => {
-  };
-  /** Whether there was a reason to try again at once while an attempt was under way. */
-  #isWoken = false;
-  /** @param {Attempts} attempts */
-  constructor(attempts) {
-    this.#attempts = attempts;
-  }
-  async run() {
-    const policy = new ReconnectPolicy(performance.now());
-    while (this.#attempts.areWanted()) {
-      this.#isWoken = false;
-      try {
-        return await this.#attempts.connect();
-      } catch (error) {
-        if (!this.#attempts.areWanted()) return;
-        const fault = (
-          /** @type {Fault} */
-          error
-        );
-        this.#attempts.failed(fault);
-        const retry = policy.after(fault, performance.now());
-        if (retry !== null) await this.#pause(retry);
-        else if (!this.#attempts.takeBack(fault)) return this.#attempts.refused(fault);
-      }
-    }
-  }
-  /** Tries again at once, or lets `run` see that no attempt is wanted any more. */
-  wake() {
-    this.#isWoken = true;
-    this.#wake();
-  }
-  /** @param {Retry} retry @returns {Promise<void>} */
-  #pause({ pause_ms, canWake }) {
-    if (canWake && this.#isWoken) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, pause_ms);
-      this.#wake = () => {
-        if (!canWake && this.#attempts.areWanted()) return;
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-  }
-};
-
-// shim/watch_policy.js
-/**
- * What a silent connection calls for.
- */
-/** Under `open` the raw camera is shown after this time without a filtered frame. */
-var RAW_AFTER_MS = 500;
-/**
- * A slow filter is no loss: after this time without a frame, the server is asked for a word on the data
- * channel.
- */
-var PING_AFTER_MS = 300;
-/** After this time without a frame or a word, the server is asked by HTTP for the session. */
-var CHECK_AFTER_MS = 700;
-/** A connection is given up after this time where no answer comes. */
-var UNREACHABLE_AFTER_MS = 1200;
-/** It is given up after this time where the server answers that all is well. */
-var BROKEN_AFTER_MS = 3e3;
-/**
- * @param {number} frameSilence_ms since the last filtered frame
- * @param {number} silence_ms since the last frame or message
- * @returns {'nothing' | 'ping' | 'check'}
- */
-function stepFor(frameSilence_ms, silence_ms) {
-  if (silence_ms > CHECK_AFTER_MS) return "check";
-  return frameSilence_ms > PING_AFTER_MS ? "ping" : "nothing";
-}
-/**
- * @param {{status: number} | null} fault of the check, null where the server has answered that all is well
- * @param {number} silence_ms since the last frame or message
- * @returns {boolean} whether the connection is given up
- */
-function isLost(fault, silence_ms) {
-  const limit_ms = fault === null ? BROKEN_AFTER_MS : UNREACHABLE_AFTER_MS;
-  return fault?.status === 404 || silence_ms > limit_ms;
-}
-
-// shim/watch.js
-/**
- * Looks for frames and messages that stay away.
- */
-var LOOK_MS = 200;
-/**
- * The session that is watched. `lose` gives up a connection.
- * @typedef {object} Watched
- * @property {() => boolean} isReconnecting
- * @property {() => 'closed' | 'open'} outage
- * @property {() => MediaStreamTrack} camera
- * @property {() => Connection | null} link
- * @property {(link: Connection) => void} lose
- */
-var Watch = class {
-  #picture;
-  #signaling;
-  #watched;
-  #timer = 0;
-  #lookedAt_ms = 0;
-  #isChecking = false;
-  #isStopped = false;
-  /** @param {Picture} picture @param {SignalingCalls} signaling @param {Watched} watched */
-  constructor(picture, signaling, watched) {
-    this.#picture = picture;
-    this.#signaling = signaling;
-    this.#watched = watched;
-  }
-  start() {
-    clearTimeout(this.#timer);
-    this.#timer = window.setTimeout(() => {
-      const wasHeldUp = performance.now() - this.#lookedAt_ms > 2 * LOOK_MS;
-      // What came while the page stood still, or slept, is not read yet.
-      if (wasHeldUp) setTimeout(() => this.look(), 0);
-      else this.look();
-    }, LOOK_MS);
-  }
-  stop() {
-    this.#isStopped = true;
-    clearTimeout(this.#timer);
-  }
-  look() {
-    if (this.#isStopped) return;
-    const now_ms = performance.now();
-    this.#lookedAt_ms = now_ms;
-    const picture = this.#picture;
-    const frameSilence_ms = picture.silence_ms(now_ms);
-    const isMissed = picture.seesFrames && frameSilence_ms > RAW_AFTER_MS;
-    if (isMissed && this.#watched.outage() === "open") picture.showRaw(this.#watched.camera());
-    if (this.#watched.isReconnecting()) {
-      picture.repeat(now_ms);
-    } else {
-      const step = stepFor(frameSilence_ms, this.#silence_ms());
-      if (step === "check") this.#check();
-      else if (step === "ping") this.#watched.link()?.control?.askForWord();
-    }
-    this.start();
-  }
-  /** @returns {number} for how long neither a frame nor a message has come */
-  #silence_ms() {
-    const now_ms = performance.now();
-    const sinceMessage_ms = now_ms - (this.#watched.link()?.heardAt_ms ?? now_ms);
-    return Math.min(this.#picture.silence_ms(now_ms), sinceMessage_ms);
-  }
-  /** Asks the server for a session that has fallen silent. */
-  async #check() {
-    const link = this.#watched.link();
-    if (this.#isChecking || !link?.id) return;
-    this.#isChecking = true;
-    /** @type {Fault | null} */
-    const fault = await this.#signaling.check(link.id).then(
-      () => null,
-      (error) => error
-    );
-    this.#isChecking = false;
-    if (!this.#isStopped && isLost(fault, this.#silence_ms())) this.#watched.lose(link);
-  }
-};
-
-// shim/kept_connection.js
-/**
- * Keeps a session connected: one link after another, until it is closed.
- */
-var CONNECT_TIMEOUT_MS = 1e4;
-var RECONNECT_TIMEOUT_MS = 5e3;
-/** When a call has moved, its old connection waits so long for the first frame of the new one. */
-var SWAP_TIMEOUT_MS = 2e3;
-/** With less time left, another attempt is of no use. */
-var SHORTEST_ATTEMPT_MS = 1e3;
-/**
- * The session that is kept connected. `opened` is called before `changed` tells of the new state. `isWanted`
- * tells whether a link was opened for what is wanted now. `takeBack` gives up a choice that was refused in an
- * outage, where there is one. `refused` and `gone` end the session:
- * the server refuses it, or the page's track has ended with its connection.
- * @typedef {object} Subscriber
- * @property {Publication} publication
- * @property {() => MediaStreamTrack} camera
- * @property {() => 'closed' | 'open'} outage
- * @property {(message: any) => void} message
- * @property {(text: unknown) => void} data
- * @property {(link: Connection) => boolean} isWanted
- * @property {(link: Connection) => void} opened
- * @property {() => void} changed
- * @property {() => boolean} takeBack
- * @property {(fault: Fault) => void} refused
- * @property {(fault: Fault) => void} gone
- */
-var KeptConnection = class {
-  #settings;
-  #signaling;
-  #on;
-  /** @type {'connecting' | 'live' | 'reconnecting'} */
-  #state = "connecting";
-  #isClosed = false;
-  /** What is in the way. @type {Fault | null} */
-  #fault = null;
-  /** The newest one. @type {Connection | null} */
-  #link = null;
-  /** The one that is to take its place, while it opens. @type {Connection | null} */
-  #beside = null;
-  /** The newest one whose server drains. @type {Connection | null} */
-  #leaving = null;
-  /** @type {Picture | null} */
-  #picture = null;
-  /** @type {Watch | null} */
-  #watch = null;
-  /** The newest outage. @type {Reconnection | null} */
-  #reconnection = null;
-  /** Ends the pause before another first attempt. */
-  #endPause = () => {
-  };
-  /** Who waits for the end of an outage. @type {((fault: Fault | null) => void)[]} */
-  #waiting = [];
-  /** @param {Settings} settings of the session @param {SignalingCalls} signaling @param {Subscriber} on */
-  constructor(settings, signaling, on) {
-    this.#settings = settings;
-    this.#signaling = signaling;
-    this.#on = on;
-  }
-  get state() {
-    return this.#state;
-  }
-  get fault() {
-    return this.#fault;
-  }
-  get link() {
-    return this.#link;
-  }
-  /** @param {Picture} picture of the session @param {Promise<RTCIceServer[]>} iceServers @throws {Fault} */
-  async open(picture, iceServers) {
-    this.#picture = picture;
-    await this.#connectFirst(picture, iceServers);
-    if (this.#isClosed || !picture.outlivesItsConnection) return;
-    this.#watch = new Watch(picture, this.#signaling, {
-      isReconnecting: () => this.#state === "reconnecting",
-      outage: this.#on.outage,
-      camera: this.#on.camera,
-      link: () => this.#link,
-      lose: (link) => this.#lose(link, picture)
-    });
-    this.#watch.start();
-  }
-  /**
-   * Tries again where the server asks for that, as long as the time limit lasts.
-   * @param {Picture} picture @param {Promise<RTCIceServer[]>} iceServers @throws {Fault}
-   */
-  async #connectFirst(picture, iceServers) {
-    const startedAt_ms = performance.now();
-    let left_ms = CONNECT_TIMEOUT_MS;
-    while (true) {
-      try {
-        return await this.#connect(picture, iceServers, left_ms);
-      } catch (error) {
-        const fault = (
-          /** @type {Fault} */
-          error
-        );
-        const pause_ms = pauseAskedFor(fault);
-        left_ms = Math.round(startedAt_ms + CONNECT_TIMEOUT_MS - performance.now() - (pause_ms ?? 0));
-        if (this.#isClosed || pause_ms === null || left_ms < SHORTEST_ATTEMPT_MS) throw error;
-        this.#fault = fault;
-        this.#on.changed();
-        await this.#pauseOrEnd(pause_ms);
-        if (this.#isClosed) throw error;
-      }
-    }
-  }
-  /** @param {number} pause_ms @returns {Promise<void>} */
-  #pauseOrEnd(pause_ms) {
-    return new Promise((resolve) => {
-      this.#endPause = resolve;
-      setTimeout(resolve, pause_ms);
-    });
-  }
-  /** Sends the camera's track, or its new size, where there is a connection. */
-  send() {
-    if (this.#state === "live" && !this.#isClosed) this.#sendBy(this.#link);
-  }
-  /**
-   * Makes another connection in the place of one that is live, for what only an offer can ask for.
-   * @returns {boolean} false where the page's track would end with it
-   */
-  renew() {
-    if (!this.#picture?.outlivesItsConnection || !this.#link || this.#state !== "live") return false;
-    this.#lose(this.#link, this.#picture);
-    return true;
-  }
-  /** Looks, or tries again, without waiting for the next time to do so. */
-  lookNow() {
-    if (this.#state === "live") this.#watch?.look();
-    this.#reconnection?.wake();
-  }
-  /**
-   * @returns {Promise<void>} the end of an outage; rejects where a wish was refused in it, or the session
-   *   ends
-   */
-  outageEnded() {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push((fault) => fault ? reject(fault) : resolve());
-    });
-  }
-  /** @param {Fault} reason for all who wait */
-  close(reason) {
-    this.#isClosed = true;
-    this.#watch?.stop();
-    this.#link?.close(reason);
-    this.#beside?.close(reason);
-    this.#reconnection?.wake();
-    this.#endPause();
-    this.#settleWaiting(reason);
-  }
-  /**
-   * @param {Picture} picture
-   * @param {Promise<RTCIceServer[]>} iceServers
-   * @param {number} timeout_ms
-   * @throws {Fault}
-   */
-  async #connect(picture, iceServers, timeout_ms) {
-    const isReconnection = this.#state === "reconnecting";
-    const link = this.#newLink(picture, (track) => picture.show(track), isReconnection);
-    this.#link = link;
-    await link.open(this.#on.camera(), iceServers, timeout_ms);
-    this.#sendBy(link);
-    this.#fault = null;
-    this.#on.opened(link);
-    this.#state = "live";
-    this.#on.changed();
-  }
-  /**
-   * @param {Picture} picture
-   * @param {(track: MediaStreamTrack) => void} track
-   * @param {boolean} isReconnection
-   * @returns {Connection}
-   */
-  #newLink(picture, track, isReconnection) {
-    const link = newLink(this.#settings, {
-      track,
-      data: (text) => {
-        if (link === this.#link) this.#on.data(text);
-      },
-      message: (message) => {
-        if (link !== this.#link) return;
-        if (message.type === "stats" && message.draining_s !== void 0) this.#leave(link, picture);
-        this.#on.message(message);
-      },
-      loss: () => this.#lose(link, picture),
-      publication: this.#on.publication,
-      isReconnection
-    });
-    return link;
-  }
-  /**
-   * Moves the call to another server, or to the successor of its own, which still keeps it for a while.
-   * @param {Connection} old @param {Picture} picture
-   */
-  #leave(old, picture) {
-    if (old === this.#leaving || this.#state !== "live" || !picture.outlivesItsConnection) return;
-    this.#leaving = old;
-    // It may have expired in the call, which it does not end.
-    this.#settings.token?.forget();
-    this.#reconnection = new Reconnection({
-      areWanted: () => this.#isStillAt(old),
-      connect: () => this.#move(old, picture),
-      failed: () => {
-      },
-      takeBack: () => false,
-      // The old connection ends with its server, and that is an outage like any other.
-      refused: () => {
-      }
-    });
-    this.#reconnection.run();
-  }
-  /** @param {Connection} old */
-  #isStillAt(old) {
-    return old === this.#link && this.#state === "live" && !this.#isClosed;
-  }
-  /**
-   * Opens a connection beside the old one, and takes it once it has a picture.
-   * @param {Connection} old @param {Picture} picture @throws {Fault}
-   */
-  async #move(old, picture) {
-    /** @type {MediaStreamTrack[]} */
-    const tracks = [];
-    const link = this.#newLink(picture, (track) => tracks.push(track), true);
-    this.#beside = link;
-    try {
-      await link.open(this.#on.camera(), this.#signaling.iceServersOrFault(), RECONNECT_TIMEOUT_MS);
-    } finally {
-      this.#beside = null;
-    }
-    const moved = new Fault("connection_lost", "the call has moved to another connection");
-    // What has been chosen since the offer is in the next one, so nothing older is ever shown.
-    if (!this.#isStillAt(old) || !this.#on.isWanted(link)) {
-      link.close(moved);
-      throw moved;
-    }
-    this.#link = link;
-    const swapped = new Promise((resolve) => picture.show(tracks[0], () => resolve(void 0)));
-    this.#sendBy(link);
-    link.control?.changeOutage(this.#on.outage()).catch(() => {
-    });
-    this.#on.opened(link);
-    this.#on.changed();
-    await Promise.race([swapped, pause(SWAP_TIMEOUT_MS)]);
-    old.close(moved);
-  }
-  /** @param {Connection | null} link */
-  #sendBy(link) {
-    link?.send(this.#on.camera()).catch((error) => console.warn(`p2pcamera: ${error.message}`));
-  }
-  /** @param {Connection} link @param {Picture} picture */
-  #lose(link, picture) {
-    if (link !== this.#link || this.#state !== "live" || this.#isClosed) return;
-    const fault = new Fault("connection_lost", "the connection to the server was lost");
-    if (!picture.outlivesItsConnection) return this.#on.gone(fault);
-    this.#fault = fault;
-    this.#state = "reconnecting";
-    // It may have expired in the call, which it does not end.
-    this.#settings.token?.forget();
-    link.close(fault);
-    this.#on.changed();
-    this.#reconnection = new Reconnection({
-      areWanted: () => this.#state === "reconnecting" && !this.#isClosed,
-      connect: async () => {
-        await this.#connect(picture, this.#signaling.iceServersOrFault(), RECONNECT_TIMEOUT_MS);
-        this.#settleWaiting(null);
-      },
-      failed: (failure2) => {
-        this.#fault = failure2;
-      },
-      takeBack: (failure2) => {
-        const isTakenBack = this.#on.takeBack();
-        if (isTakenBack) this.#settleWaiting(failure2);
-        return isTakenBack;
-      },
-      refused: this.#on.refused
-    });
-    this.#reconnection.run();
-  }
-  /** @param {Fault | null} fault */
-  #settleWaiting(fault) {
-    for (const settle of this.#waiting.splice(0)) settle(fault);
-  }
-};
-
-// shim/device_ids.js
+// shim/camera/device_ids.js
 /**
  * The ids of filtered cameras, and constraints that name them.
  */
@@ -1772,17 +1108,7 @@ function mapDeviceIds(video, map) {
   return mapped;
 }
 
-// shim/faces.js
-/**
- * What stands behind objects that the page holds.
- *
- * The browser's own functions and getters, once replaced, look here. They answer with the member of the same
- * name.
- * @type {WeakMap<object, any>}
- */
-var faces = /* @__PURE__ */ new WeakMap();
-
-// shim/devices.js
+// shim/camera/devices.js
 /**
  * The filtered camera in the list of devices.
  */
@@ -1837,7 +1163,7 @@ function withFilteredCameras(devices) {
   });
 }
 
-// shim/track_face.js
+// shim/camera/track_face.js
 /**
  * How a track of the page's behaves: like the camera's own track behind it.
  */
@@ -1976,7 +1302,420 @@ function rawFace(camera, place) {
   return face;
 }
 
-// shim/page_tracks.js
+// shim/check/findings.js
+/**
+ * What a step of a check has found.
+ */
+/**
+ * @import { P2PCameraStep } from "../api.js"
+ * @typedef {Omit<P2PCameraStep, 'name'>} Finding
+ */
+/** @param {object} detail @returns {Finding} */
+function ok(detail) {
+  return { outcome: "ok", code: "", message: "", detail };
+}
+/** @param {string} code @param {string} message @param {object} detail @returns {Finding} */
+function note(code, message, detail) {
+  return { outcome: "note", code, message, detail };
+}
+/** @param {string} code @param {string} message @param {object} [detail] @returns {Finding} */
+function failure(code, message, detail = {}) {
+  return { outcome: "fail", code, message, detail };
+}
+/** @param {any} error @returns {Finding} */
+function failed(error) {
+  // The browser's own errors have a name; of ours, the code says more.
+  const code = typeof error?.code === "string" ? error.code : String(error?.name ?? "error");
+  const fault = [error, error?.cause].find((one) => one instanceof Fault);
+  const detail = fault ? { status: fault.status, trouble: fault.trouble } : {};
+  return failure(code, String(error?.message ?? error), detail);
+}
+
+// shim/check/relays.js
+/**
+ * Trials of TURN servers: does each relay, and do relays reach the server?
+ */
+var RELAY_TIMEOUT_MS = 6e3;
+var WAY_TIMEOUT_MS = 1e4;
+/** Of `icecandidateerror` (W3C WebRTC): the first is of TURN (RFC 8656), the other of no answer at all. */
+var UNAUTHORIZED = 401;
+var UNREACHABLE = 701;
+/**
+ * @typedef {"ok" | "unreachable" | "credentials" | "refused"} Relaying
+ * @typedef {{server: RTCIceServer, url: string, outcome: Relaying, reason: string}} Trial `reason` is the relay's own
+ */
+/**
+ * @param {RTCIceServer[]} iceServers
+ * @returns {RTCIceServer[]} those of TURN, one for each address
+ */
+function relaysOf(iceServers) {
+  return iceServers.flatMap(
+    ({ urls, ...rest }) => asList(urls).filter((url) => url.startsWith("turn")).map((url) => ({ ...rest, urls: url }))
+  );
+}
+/** @param {RTCIceServer} server one address @returns {Promise<Trial>} */
+async function tryRelay(server) {
+  const url = String(server.urls);
+  const peer = new RTCPeerConnection({ iceServers: [server], iceTransportPolicy: "relay" });
+  /** @type {Relaying} */
+  let outcome = "unreachable";
+  let reason = "";
+  try {
+    peer.createDataChannel("probe");
+    const relays = new Promise((resolve) => {
+      setTimeout(() => resolve(false), RELAY_TIMEOUT_MS);
+      peer.addEventListener("icecandidate", ({ candidate }) => {
+        if (candidate?.candidate) resolve(true);
+        else if (candidate === null) resolve(false);
+      });
+    });
+    peer.addEventListener("icecandidateerror", ({ errorCode, errorText }) => {
+      if (errorCode === UNREACHABLE) return;
+      outcome = errorCode === UNAUTHORIZED ? "credentials" : "refused";
+      reason = `${errorCode} ${errorText}`.trim();
+    });
+    await peer.setLocalDescription(await peer.createOffer());
+    if (await relays) outcome = "ok";
+    return { server, url, outcome, reason };
+  } finally {
+    peer.close();
+  }
+}
+/**
+ * Makes a call through these relays alone, and ends it.
+ * @param {RTCIceServer[]} iceServers
+ * @param {import("../settings/settings.js").Settings} settings
+ * @returns {Promise<boolean | null>} null where the service has opened no session
+ */
+async function reachServer(iceServers, settings) {
+  const signaling = new Signaling(settings);
+  /** @type {string | null} */
+  let session = null;
+  const peer = new RTCPeerConnection({ iceServers, iceTransportPolicy: "relay" });
+  try {
+    peer.addTransceiver("video", { direction: "sendrecv" });
+    const connected = new Promise((resolve) => {
+      setTimeout(() => resolve(false), WAY_TIMEOUT_MS);
+      peer.addEventListener("iceconnectionstatechange", () => {
+        const { iceConnectionState: state } = peer;
+        if (state === "connected" || state === "completed") resolve(true);
+        else if (state === "failed") resolve(false);
+      });
+    });
+    // The server needs no candidate: it is found by the page's own checks.
+    await peer.setLocalDescription(await peer.createOffer());
+    const description = (
+      /** @type {RTCSessionDescription} */
+      peer.localDescription
+    );
+    const signal = AbortSignal.timeout(WAY_TIMEOUT_MS);
+    const made = await signaling.offer(description, signal, false).catch(() => null);
+    if (made === null) return null;
+    session = made.id;
+    await peer.setRemoteDescription({ type: "answer", sdp: made.sdp });
+    return await connected;
+  } finally {
+    peer.close();
+    if (session !== null) signaling.end(session).catch(() => {
+    });
+  }
+}
+
+// shim/check/connection_check.js
+/**
+ * Tries each step between the camera and its filtered picture, in the order in which they depend on each other.
+ *
+ * Every outcome comes from a trial. A step is skipped where one that it needs has failed.
+ */
+var ANSWER_TIMEOUT_MS = 5e3;
+var PICTURE_TIMEOUT_MS = 1e4;
+/** @type {Finding} */
+var SKIPPED = { outcome: "skip", code: "", message: "", detail: {} };
+var ConnectionCheck = class {
+  #page;
+  #settings;
+  #options;
+  /** @type {Map<P2PCameraStep["name"], Finding>} */
+  #found = /* @__PURE__ */ new Map();
+  /** @type {P2PCameraSession | null} */
+  #session;
+  /** The check's own call, where no other runs. @type {MediaStream | null} */
+  #stream = null;
+  /** @type {any} */
+  #offers = null;
+  /** @param {P2PCamera} page @param {Settings} settings @param {P2PCameraCheckOptions} options */
+  constructor(page, settings, options) {
+    this.#page = page;
+    this.#settings = settings;
+    this.#options = options;
+    this.#session = page.sessions.find(({ state }) => state === "live") ?? null;
+  }
+  /** @returns {Promise<P2PCameraCheck>} */
+  async run() {
+    /** @type {[P2PCameraStep["name"], P2PCameraStep["name"][], () => Promise<Finding>][]} */
+    const steps = [
+      ["server", [], () => this.#server()],
+      ["token", ["server"], () => this.#token()],
+      ["filter", ["token"], () => this.#filter()],
+      ["relay", ["token"], () => this.#relay()],
+      ["camera", [], () => this.#camera()],
+      ["path", ["filter", "camera"], () => this.#path()],
+      ["picture", ["path"], () => this.#picture()]
+    ];
+    const told = [];
+    try {
+      for (const [name, needs, work] of steps) {
+        const isReady = needs.every((need) => this.#isWell(need));
+        const isWanted = !this.#unwanted.includes(name);
+        const finding = isReady && isWanted ? await work().catch(failed) : SKIPPED;
+        this.#found.set(name, finding);
+        const step = Object.freeze({ name, ...finding });
+        told.push(step);
+        this.#options.onStep?.(step);
+      }
+    } finally {
+      for (const track of this.#stream?.getTracks() ?? []) track.stop();
+    }
+    const first = told.find(({ outcome }) => outcome === "fail") ?? null;
+    return Object.freeze({ ok: first === null, failure: first, steps: Object.freeze(told) });
+  }
+  /** @returns {P2PCameraStep["name"][]} */
+  get #unwanted() {
+    if (this.#options.camera === false) return ["camera", "path", "picture"];
+    return this.#options.path === false ? ["path", "picture"] : [];
+  }
+  /** @param {P2PCameraStep["name"]} name */
+  #isWell(name) {
+    return ["ok", "note"].includes(this.#found.get(name)?.outcome ?? "");
+  }
+  async #server() {
+    const { server } = this.#settings;
+    if (this.#settings.fault) throw this.#settings.fault;
+    if (!server) throw new Fault("bad_settings", "p2pcamera.server is not set");
+    const began_ms = performance.now();
+    const response = await answerOf(new URL("healthz", server));
+    const ms = Math.round(performance.now() - began_ms);
+    if (response?.ok) return ok({ ms });
+    if (response) {
+      const { status } = response;
+      return failure("bad_answer", `${server} answers ${status}`, { server, status });
+    }
+    // An opaque answer only tells that there is one.
+    if (await answerOf(new URL("healthz", server), { mode: "no-cors" })) {
+      const message = `the service at ${server} does not allow this page's origin`;
+      return failure("origin_refused", message, { server });
+    }
+    return failure("unreachable", `nothing answers at ${server}`, { server });
+  }
+  async #token() {
+    this.#offers = await new Signaling(this.#settings).filters();
+    return ok({});
+  }
+  async #filter() {
+    /** @type {{filters: any[], default: string}} */
+    const { filters, default: preset } = this.#offers;
+    const names = asList(this.#settings.filter ?? preset);
+    const chosen = names.map((name) => filters.find((one) => one.name === name));
+    const workers = Math.min(...chosen.map((offer) => offer?.workers ?? 0));
+    const detail = { names, workers, all_workers: Math.max(0, ...filters.map((one) => one.workers)) };
+    const absent = names.find((_, place) => !chosen[place]);
+    if (absent !== void 0) return failure("unknown_filter", `no worker serves ${absent}`, detail);
+    for (const offer of chosen) {
+      const trouble = troubleOf(offer);
+      if (offer.state === "failed") {
+        const message = `${offer.name}: ${offer.reason}; ${offer.remedy}`;
+        return failure("cannot_run", message, { ...detail, trouble });
+      }
+      if (offer.workers === 0) return failure("no_worker", `no live worker serves ${offer.name}`, detail);
+      if (trouble && offer.state !== "loading") {
+        const { size_bytes } = offer;
+        return note(trouble.code, `${offer.name}: ${trouble.text}`, { ...detail, trouble, size_bytes });
+      }
+      if (offer.state !== "loaded") {
+        return note(offer.state, `${offer.name} is loaded when it is first used`, detail);
+      }
+    }
+    return ok(detail);
+  }
+  async #relay() {
+    const relays = relaysOf(await newSignaling(this.#settings).iceServersOrFault());
+    if (relays.length === 0) return note("no_relay", "the service names no TURN server", {});
+    const trials = await Promise.all(relays.map(tryRelay));
+    const good = trials.filter(({ outcome }) => outcome === "ok");
+    const urls = good.map(({ url }) => url);
+    const detail = { urls, tried: trials.map(({ url, outcome, reason: reason2 }) => ({ url, outcome, reason: reason2 })) };
+    // What a relay has said tells more than the silence of another.
+    const reason = trials.find((one) => one.reason)?.reason;
+    if (good.length === 0) return failure("no_relay", reason ?? "no TURN server has answered", detail);
+    const servers = good.map(({ server }) => server);
+    if (this.#isWell("filter") && await reachServer(servers, this.#settings) === false) {
+      return failure("relay_blocked", `${urls.join(", ")}: no way to the service`, detail);
+    }
+    return good.length === trials.length ? ok(detail) : note("some_relays", "not all of them relay", detail);
+  }
+  async #camera() {
+    const running = this.#session?.camera;
+    if (running?.readyState === "live") return ok(describe(running));
+    const stream = await this.#page.originalGetUserMedia({ video: this.#options.video ?? true });
+    const [track] = stream.getVideoTracks();
+    const detail = describe(track);
+    track.stop();
+    return ok(detail);
+  }
+  async #path() {
+    if (this.#session === null) {
+      const keep = ({ detail }) => {
+        this.#session = detail.session;
+      };
+      this.#page.addEventListener("statechange", keep);
+      try {
+        this.#stream = await navigator.mediaDevices.getUserMedia({ video: this.#options.video ?? true });
+      } finally {
+        this.#page.removeEventListener("statechange", keep);
+      }
+    }
+    const session = (
+      /** @type {P2PCameraSession} */
+      this.#session
+    );
+    const report = await session.getStats();
+    const entries = [...report.values()];
+    const transport = entries.find(({ type }) => type === "transport");
+    const pair = report.get(transport?.selectedCandidatePairId) ?? entries.find(({ nominated }) => nominated);
+    const ends = [pair?.localCandidateId, pair?.remoteCandidateId].map((id) => report.get(id));
+    const isRelayed = ends.some((candidate) => candidate?.candidateType === "relay");
+    return ok({ ms: Math.round(await session.ping()), isRelayed, protocol: ends[0]?.protocol ?? "" });
+  }
+  async #picture() {
+    const session = (
+      /** @type {P2PCameraSession} */
+      this.#session
+    );
+    const page = this.#page;
+    const listening = new AbortController();
+    /** @type {any} */
+    let fault = null;
+    /** @type {any} */
+    const quality = await new Promise((resolve) => {
+      setTimeout(() => resolve(null), PICTURE_TIMEOUT_MS);
+      const listen = (type, hear) => {
+        const heard = ({ detail: detail2 }) => {
+          if (detail2.session === session) hear(detail2);
+        };
+        page.addEventListener(type, heard, { signal: listening.signal });
+      };
+      listen("fault", (detail2) => {
+        fault = detail2.fault;
+      });
+      listen("quality", (detail2) => {
+        if (detail2.quality.picture === "live" && detail2.quality.latency_ms !== null) resolve(detail2.quality);
+      });
+    });
+    listening.abort();
+    const { filters, worker, state, trouble = fault?.trouble ?? null } = session.stats ?? {};
+    if (quality) return ok({ ...quality, filters, worker });
+    const detail = { picture: state ?? "waiting", trouble, seconds: PICTURE_TIMEOUT_MS / 1e3 };
+    if (trouble) return failure("cannot_run", trouble.text, detail);
+    return failure(fault?.code ?? "timeout", fault?.message ?? "no filtered picture has come back", detail);
+  }
+};
+/** @param {any} offer of `GET /filters` @returns {P2PCameraTrouble | null} what is in its way */
+function troubleOf({ name, reason_code: code, reason, reason_detail: detail, remedy }) {
+  return code ? { filter: name, code, text: reason ?? "", detail: detail ?? "", remedy: remedy ?? "" } : null;
+}
+/** @param {URL} address @param {RequestInit} [init] */
+function answerOf(address, init = {}) {
+  const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+  return fetchNative(address, { cache: "no-store", credentials: "omit", signal, ...init }).catch(() => null);
+}
+/** @param {MediaStreamTrack} track */
+function describe(track) {
+  const { width = 0, height = 0 } = track.getSettings();
+  return { label: track.label, width, height };
+}
+
+// shim/publishing/microphones.js
+/**
+ * The microphones that the page has been given, as the browser gave them: the page mutes and stops them.
+ */
+var Microphones = class {
+  /** @type {MediaStreamTrack[]} */
+  #given = [];
+  /** @param {MediaStreamTrack} microphone */
+  note(microphone) {
+    this.#given = [...this.#given.filter(isLive), microphone];
+  }
+  /** The one that the page has had for longest, of those that it has not stopped. */
+  get current() {
+    return this.#given.find(isLive) ?? null;
+  }
+};
+/** @param {MediaStreamTrack} track */
+function isLive({ readyState }) {
+  return readyState === "live";
+}
+
+// shim/publishing/publishing.js
+/**
+ * Which of the page's sessions publishes: one at a time, as long as the page wants it.
+ */
+var Publishing = class {
+  #wish;
+  /** The one that publishes, or is to. @type {CameraSession | null} */
+  #session = null;
+  /** @param {PublishWish | null} wish of the script tag */
+  constructor(wish) {
+    this.#wish = wish;
+  }
+  /** @returns {P2PCameraPublication | null} */
+  get told() {
+    return this.#session?.publication ?? null;
+  }
+  /** Lets a new session publish, unless another one does. @param {CameraSession} session */
+  begin(session) {
+    if (this.#wish === null || this.#session !== null) return;
+    this.#session = session;
+    session.wantPublished(this.#wish);
+  }
+  /**
+   * @param {PublishWish} wish @param {readonly CameraSession[]} sessions that are open
+   * @returns {Promise<P2PCameraPublication | null>} null: the next camera is published
+   * @throws {Fault}
+   */
+  async to(wish, sessions) {
+    this.#wish = wish;
+    this.#session ??= sessions.at(-1) ?? null;
+    return await this.#session?.publish(wish) ?? null;
+  }
+  async end() {
+    const session = this.#session;
+    this.#wish = this.#session = null;
+    await session?.unpublish();
+  }
+  /** Takes note of news. @param {CameraSession} session @param {P2PCameraPublication | null} publication */
+  note(session, publication) {
+    if (session !== this.#session || this.#wish === null) return;
+    if (publication === null) this.#wish = this.#session = null;
+    else this.#wish = { ...this.#wish, name: publication.name };
+  }
+  /**
+   * Lets another one publish in the place of a session that has ended.
+   * @param {CameraSession} session @param {readonly CameraSession[]} sessions that are open
+   */
+  noteEnd(session, sessions) {
+    if (session !== this.#session) return;
+    this.#session = null;
+    const wish = this.#wish;
+    // A page that goes away ends all of them, one after the other.
+    queueMicrotask(() => {
+      const other = sessions.filter(({ isOpen }) => isOpen).at(-1);
+      if (wish === null || other === void 0 || this.#session !== null || wish !== this.#wish) return;
+      this.to(wish, [other]).catch((error) => console.warn(`p2pcamera: ${error.message}`));
+    });
+  }
+};
+
+// shim/camera/page_tracks.js
 /**
  * The page's tracks of one camera, and which of the camera's tracks behind them is sent.
  */
@@ -2071,7 +1810,551 @@ function pixelsOf(camera) {
   return pixels(getTrackSettings.call(camera), !camera.muted && camera.readyState !== "ended");
 }
 
-// shim/shaper.js
+// shim/connection/reconnect_policy.js
+/**
+ * When the next attempt to connect is made, and when none is of use.
+ */
+/**
+ * The pause between attempts is this part of the outage so far, so it makes the outage longer by no more than
+ * that.
+ */
+var PAUSE_PART = 1 / 20;
+var SHORTEST_PAUSE_MS = 200;
+var LONGEST_PAUSE_MS = 1e4;
+/**
+ * A service that has just started does not know all workers yet: they make themselves known within a second.
+ */
+var SERVICE_START_MS = 5e3;
+/**
+ * `canWake`: whether news of the network may shorten the pause.
+ * @typedef {{pause_ms: number, canWake: boolean}} Retry
+ */
+var ReconnectPolicy = class {
+  #lostAt_ms;
+  /** When the server was last away: no answer came. */
+  #awayAt_ms;
+  #random;
+  /** @param {number} lostAt_ms when the connection was lost @param {() => number} [random] from 0 to 1 */
+  constructor(lostAt_ms, random = Math.random) {
+    this.#lostAt_ms = lostAt_ms;
+    this.#awayAt_ms = lostAt_ms;
+    this.#random = random;
+  }
+  /**
+   * @param {Pick<Fault, 'status' | 'code' | 'retryAfterS'>} fault of the last attempt
+   * @param {number} now_ms when it failed, by the clock of `lostAt_ms`
+   * @returns {Retry | null} null where the server refuses for a reason that does not pass
+   */
+  after(fault, now_ms) {
+    if (!fault.status) this.#awayAt_ms = now_ms;
+    const isStarting = now_ms - this.#awayAt_ms < SERVICE_START_MS;
+    if (isFinal(fault) && !(isStarting && fault.code === "unknown_filter")) return null;
+    const mustWait = fault.retryAfterS !== null && !(isStarting && fault.code === "no_worker");
+    const asked_ms = mustWait ? 1e3 * (fault.retryAfterS ?? 0) : 0;
+    const growing_ms = Math.min((now_ms - this.#lostAt_ms) * PAUSE_PART, LONGEST_PAUSE_MS);
+    const least_ms = Math.max(asked_ms, growing_ms, SHORTEST_PAUSE_MS);
+    return { pause_ms: jittered(least_ms, this.#random), canWake: !mustWait };
+  }
+};
+/**
+ * @param {Pick<Fault, 'retryAfterS'>} fault @param {() => number} [random] from 0 to 1
+ * @returns {number | null} the pause that the server asks for, in milliseconds; null where it asks for none
+ */
+function pauseAskedFor({ retryAfterS }, random = Math.random) {
+  if (retryAfterS === null || !(retryAfterS >= 0)) return null;
+  return jittered(Math.max(1e3 * retryAfterS, SHORTEST_PAUSE_MS), random);
+}
+/**
+ * @param {Pick<Fault, 'status' | 'code'>} fault
+ * @returns {boolean} whether another attempt would be of no use
+ */
+function isFinal({ status, code }) {
+  return [401, 403, 422].includes(status) || code === "unknown_filter" || code === "bad_settings";
+}
+
+// shim/connection/first_attempts.js
+/**
+ * The first attempts to connect a session: again where the server asks for that, as long as the time limit lasts.
+ */
+var CONNECT_TIMEOUT_MS = 1e4;
+/** With less time left, another attempt is of no use. */
+var SHORTEST_ATTEMPT_MS = 1e3;
+var FirstAttempts = class {
+  #waits;
+  #isEnded = false;
+  #endPause = () => {
+  };
+  /** @param {(fault: Fault) => void} waits is told why another attempt has to wait */
+  constructor(waits) {
+    this.#waits = waits;
+  }
+  /** @param {(left_ms: number) => Promise<void>} attempt @throws {Fault} of the last one */
+  async connect(attempt) {
+    const startedAt_ms = performance.now();
+    let left_ms = CONNECT_TIMEOUT_MS;
+    while (true) {
+      try {
+        return await attempt(left_ms);
+      } catch (error) {
+        const fault = (
+          /** @type {Fault} */
+          error
+        );
+        const pause_ms = pauseAskedFor(fault);
+        left_ms = Math.round(startedAt_ms + CONNECT_TIMEOUT_MS - performance.now() - (pause_ms ?? 0));
+        if (this.#isEnded || pause_ms === null || left_ms < SHORTEST_ATTEMPT_MS) throw error;
+        this.#waits(fault);
+        await this.#pauseOrEnd(pause_ms);
+        if (this.#isEnded) throw error;
+      }
+    }
+  }
+  /** Makes no other attempt. */
+  end() {
+    this.#isEnded = true;
+    this.#endPause();
+  }
+  /** @param {number} pause_ms @returns {Promise<void>} */
+  #pauseOrEnd(pause_ms) {
+    return new Promise((resolve) => {
+      this.#endPause = resolve;
+      setTimeout(resolve, pause_ms);
+    });
+  }
+};
+
+// shim/connection/reconnection.js
+/**
+ * One outage: attempts to connect until one succeeds.
+ */
+/**
+ * `connect` makes one attempt. `failed` takes the fault of each. `takeBack` gives up what was chosen in the
+ * outage and was refused; it returns false where there was no such choice, and then `refused` ends the
+ * session.
+ * @typedef {object} Attempts
+ * @property {() => boolean} areWanted
+ * @property {() => Promise<void>} connect
+ * @property {(fault: Fault) => void} failed
+ * @property {(fault: Fault) => boolean} takeBack
+ * @property {(fault: Fault) => void} refused
+ */
+var Reconnection = class {
+  #attempts;
+  /** Ends the pause, where there is one that may be shortened. */
+  #wake = () => {
+  };
+  /** Whether there was a reason to try again at once while an attempt was under way. */
+  #isWoken = false;
+  /** @param {Attempts} attempts */
+  constructor(attempts) {
+    this.#attempts = attempts;
+  }
+  async run() {
+    const policy = new ReconnectPolicy(performance.now());
+    while (this.#attempts.areWanted()) {
+      this.#isWoken = false;
+      try {
+        return await this.#attempts.connect();
+      } catch (error) {
+        if (!this.#attempts.areWanted()) return;
+        const fault = (
+          /** @type {Fault} */
+          error
+        );
+        this.#attempts.failed(fault);
+        const retry = policy.after(fault, performance.now());
+        if (retry !== null) await this.#pause(retry);
+        else if (!this.#attempts.takeBack(fault)) return this.#attempts.refused(fault);
+      }
+    }
+  }
+  /** Tries again at once, or lets `run` see that no attempt is wanted any more. */
+  wake() {
+    this.#isWoken = true;
+    this.#wake();
+  }
+  /** @param {Retry} retry @returns {Promise<void>} */
+  #pause({ pause_ms, canWake }) {
+    if (canWake && this.#isWoken) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, pause_ms);
+      this.#wake = () => {
+        if (!canWake && this.#attempts.areWanted()) return;
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+};
+
+// shim/connection/watch_policy.js
+/**
+ * What a silent connection calls for.
+ */
+/** Under `open` the raw camera is shown after this time without a filtered frame. */
+var RAW_AFTER_MS = 500;
+/**
+ * A slow filter is no loss: after this time without a frame, the server is asked for a word on the data
+ * channel.
+ */
+var PING_AFTER_MS = 300;
+/** After this time without a frame or a word, the server is asked by HTTP for the session. */
+var CHECK_AFTER_MS = 700;
+/** A connection is given up after this time where no answer comes. */
+var UNREACHABLE_AFTER_MS = 1200;
+/** It is given up after this time where the server answers that all is well. */
+var BROKEN_AFTER_MS = 3e3;
+/**
+ * @param {number} frameSilence_ms since the last filtered frame
+ * @param {number} silence_ms since the last frame or message
+ * @returns {'nothing' | 'ping' | 'check'}
+ */
+function stepFor(frameSilence_ms, silence_ms) {
+  if (silence_ms > CHECK_AFTER_MS) return "check";
+  return frameSilence_ms > PING_AFTER_MS ? "ping" : "nothing";
+}
+/**
+ * @param {{status: number} | null} fault of the check, null where the server has answered that all is well
+ * @param {number} silence_ms since the last frame or message
+ * @returns {boolean} whether the connection is given up
+ */
+function isLost(fault, silence_ms) {
+  const limit_ms = fault === null ? BROKEN_AFTER_MS : UNREACHABLE_AFTER_MS;
+  return fault?.status === 404 || silence_ms > limit_ms;
+}
+
+// shim/connection/watch.js
+/**
+ * Looks for frames and messages that stay away.
+ */
+var LOOK_MS = 200;
+/**
+ * The session that is watched. `lose` gives up a connection.
+ * @typedef {object} Watched
+ * @property {() => boolean} isReconnecting
+ * @property {() => 'closed' | 'open'} outage
+ * @property {() => MediaStreamTrack} camera
+ * @property {() => Connection | null} link
+ * @property {(link: Connection) => void} lose
+ */
+var Watch = class {
+  #picture;
+  #signaling;
+  #watched;
+  #timer = 0;
+  #lookedAt_ms = 0;
+  #isChecking = false;
+  #isStopped = false;
+  /** @param {Picture} picture @param {SignalingCalls} signaling @param {Watched} watched */
+  constructor(picture, signaling, watched) {
+    this.#picture = picture;
+    this.#signaling = signaling;
+    this.#watched = watched;
+  }
+  start() {
+    clearTimeout(this.#timer);
+    this.#timer = window.setTimeout(() => {
+      const wasHeldUp = performance.now() - this.#lookedAt_ms > 2 * LOOK_MS;
+      // What came while the page stood still, or slept, is not read yet.
+      if (wasHeldUp) setTimeout(() => this.look(), 0);
+      else this.look();
+    }, LOOK_MS);
+  }
+  stop() {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+  }
+  look() {
+    if (this.#isStopped) return;
+    const now_ms = performance.now();
+    this.#lookedAt_ms = now_ms;
+    const picture = this.#picture;
+    const frameSilence_ms = picture.silence_ms(now_ms);
+    const isMissed = picture.seesFrames && frameSilence_ms > RAW_AFTER_MS;
+    if (isMissed && this.#watched.outage() === "open") picture.showRaw(this.#watched.camera());
+    if (this.#watched.isReconnecting()) {
+      picture.repeat(now_ms);
+    } else {
+      const step = stepFor(frameSilence_ms, this.#silence_ms());
+      if (step === "check") this.#check();
+      else if (step === "ping") this.#watched.link()?.control?.askForWord();
+    }
+    this.start();
+  }
+  /** @returns {number} for how long neither a frame nor a message has come */
+  #silence_ms() {
+    const now_ms = performance.now();
+    const sinceMessage_ms = now_ms - (this.#watched.link()?.heardAt_ms ?? now_ms);
+    return Math.min(this.#picture.silence_ms(now_ms), sinceMessage_ms);
+  }
+  /** Asks the server for a session that has fallen silent. */
+  async #check() {
+    const link = this.#watched.link();
+    if (this.#isChecking || !link?.id) return;
+    this.#isChecking = true;
+    /** @type {Fault | null} */
+    const fault = await this.#signaling.check(link.id).then(
+      () => null,
+      (error) => error
+    );
+    this.#isChecking = false;
+    if (!this.#isStopped && isLost(fault, this.#silence_ms())) this.#watched.lose(link);
+  }
+};
+
+// shim/connection/kept_connection.js
+/**
+ * Keeps a session connected: one link after another, until it is closed.
+ */
+var RECONNECT_TIMEOUT_MS = 5e3;
+/** When a call has moved, its old connection waits so long for the first frame of the new one. */
+var SWAP_TIMEOUT_MS = 2e3;
+/**
+ * The session that is kept connected. `opened` is called before `changed` tells of the new state. `isWanted`
+ * tells whether a link was opened for what is wanted now. `takeBack` gives up a choice that was refused in an
+ * outage, where there is one. `refused` and `gone` end the session:
+ * the server refuses it, or the page's track has ended with its connection.
+ * @typedef {object} Subscriber
+ * @property {Publication} publication
+ * @property {() => MediaStreamTrack} camera
+ * @property {() => 'closed' | 'open'} outage
+ * @property {(message: any) => void} message
+ * @property {(text: unknown) => void} data
+ * @property {(link: Connection) => boolean} isWanted
+ * @property {(link: Connection) => void} opened
+ * @property {() => void} changed
+ * @property {() => boolean} takeBack
+ * @property {(fault: Fault) => void} refused
+ * @property {(fault: Fault) => void} gone
+ */
+var KeptConnection = class {
+  #settings;
+  #signaling;
+  #on;
+  /** @type {'connecting' | 'live' | 'reconnecting'} */
+  #state = "connecting";
+  #isClosed = false;
+  /** What is in the way. @type {Fault | null} */
+  #fault = null;
+  /** The newest one. @type {Connection | null} */
+  #link = null;
+  /** The one that is to take its place, while it opens. @type {Connection | null} */
+  #beside = null;
+  /** The newest one whose server drains. @type {Connection | null} */
+  #leaving = null;
+  /** @type {Picture | null} */
+  #picture = null;
+  /** @type {Watch | null} */
+  #watch = null;
+  /** The newest outage. @type {Reconnection | null} */
+  #reconnection = null;
+  #first = new FirstAttempts((fault) => {
+    this.#fault = fault;
+    this.#on.changed();
+  });
+  /** Who waits for the end of an outage. @type {((fault: Fault | null) => void)[]} */
+  #waiting = [];
+  /** @param {Settings} settings of the session @param {SignalingCalls} signaling @param {Subscriber} on */
+  constructor(settings, signaling, on) {
+    this.#settings = settings;
+    this.#signaling = signaling;
+    this.#on = on;
+  }
+  get state() {
+    return this.#state;
+  }
+  get fault() {
+    return this.#fault;
+  }
+  get link() {
+    return this.#link;
+  }
+  /** @param {Picture} picture of the session @param {Promise<RTCIceServer[]>} iceServers @throws {Fault} */
+  async open(picture, iceServers) {
+    this.#picture = picture;
+    await this.#first.connect((left_ms) => this.#connect(picture, iceServers, left_ms));
+    if (this.#isClosed || !picture.outlivesItsConnection) return;
+    this.#watch = new Watch(picture, this.#signaling, {
+      isReconnecting: () => this.#state === "reconnecting",
+      outage: this.#on.outage,
+      camera: this.#on.camera,
+      link: () => this.#link,
+      lose: (link) => this.#lose(link, picture)
+    });
+    this.#watch.start();
+  }
+  /** Sends the camera's track, or its new size, where there is a connection. */
+  send() {
+    if (this.#state === "live" && !this.#isClosed) this.#sendBy(this.#link);
+  }
+  /**
+   * Makes another connection in the place of one that is live, for what only an offer can ask for.
+   * @returns {boolean} false where the page's track would end with it
+   */
+  renew() {
+    if (!this.#picture?.outlivesItsConnection || !this.#link || this.#state !== "live") return false;
+    this.#lose(this.#link, this.#picture);
+    return true;
+  }
+  /** Looks, or tries again, without waiting for the next time to do so. */
+  lookNow() {
+    if (this.#state === "live") this.#watch?.look();
+    this.#reconnection?.wake();
+  }
+  /**
+   * @returns {Promise<void>} the end of an outage; rejects where a wish was refused in it, or the session
+   *   ends
+   */
+  outageEnded() {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push((fault) => fault ? reject(fault) : resolve());
+    });
+  }
+  /** @param {Fault} reason for all who wait */
+  close(reason) {
+    this.#isClosed = true;
+    this.#first.end();
+    this.#watch?.stop();
+    this.#link?.close(reason);
+    this.#beside?.close(reason);
+    this.#reconnection?.wake();
+    this.#settleWaiting(reason);
+  }
+  /**
+   * @param {Picture} picture
+   * @param {Promise<RTCIceServer[]>} iceServers
+   * @param {number} timeout_ms
+   * @throws {Fault}
+   */
+  async #connect(picture, iceServers, timeout_ms) {
+    const isReconnection = this.#state === "reconnecting";
+    const link = this.#newLink(picture, (track) => picture.show(track), isReconnection);
+    this.#link = link;
+    await link.open(this.#on.camera(), iceServers, timeout_ms);
+    this.#sendBy(link);
+    this.#fault = null;
+    this.#on.opened(link);
+    this.#state = "live";
+    this.#on.changed();
+  }
+  /**
+   * @param {Picture} picture
+   * @param {(track: MediaStreamTrack) => void} track
+   * @param {boolean} isReconnection
+   * @returns {Connection}
+   */
+  #newLink(picture, track, isReconnection) {
+    const link = newLink(this.#settings, {
+      track,
+      data: (text) => {
+        if (link === this.#link) this.#on.data(text);
+      },
+      message: (message) => {
+        if (link !== this.#link) return;
+        if (message.type === "stats" && message.draining_s !== void 0) this.#leave(link, picture);
+        this.#on.message(message);
+      },
+      loss: () => this.#lose(link, picture),
+      publication: this.#on.publication,
+      isReconnection
+    });
+    return link;
+  }
+  /**
+   * Moves the call to another server, or to the successor of its own, which still keeps it for a while.
+   * @param {Connection} old @param {Picture} picture
+   */
+  #leave(old, picture) {
+    if (old === this.#leaving || this.#state !== "live" || !picture.outlivesItsConnection) return;
+    this.#leaving = old;
+    // It may have expired in the call, which it does not end.
+    this.#settings.token?.forget();
+    this.#reconnection = new Reconnection({
+      areWanted: () => this.#isStillAt(old),
+      connect: () => this.#move(old, picture),
+      failed: () => {
+      },
+      takeBack: () => false,
+      // The old connection ends with its server, and that is an outage like any other.
+      refused: () => {
+      }
+    });
+    this.#reconnection.run();
+  }
+  /** @param {Connection} old */
+  #isStillAt(old) {
+    return old === this.#link && this.#state === "live" && !this.#isClosed;
+  }
+  /**
+   * Opens a connection beside the old one, and takes it once it has a picture.
+   * @param {Connection} old @param {Picture} picture @throws {Fault}
+   */
+  async #move(old, picture) {
+    /** @type {MediaStreamTrack[]} */
+    const tracks = [];
+    const link = this.#newLink(picture, (track) => tracks.push(track), true);
+    this.#beside = link;
+    try {
+      await link.open(this.#on.camera(), this.#signaling.iceServersOrFault(), RECONNECT_TIMEOUT_MS);
+    } finally {
+      this.#beside = null;
+    }
+    const moved = new Fault("connection_lost", "the call has moved to another connection");
+    // What has been chosen since the offer is in the next one, so nothing older is ever shown.
+    if (!this.#isStillAt(old) || !this.#on.isWanted(link)) {
+      link.close(moved);
+      throw moved;
+    }
+    this.#link = link;
+    const swapped = new Promise((resolve) => picture.show(tracks[0], () => resolve(void 0)));
+    this.#sendBy(link);
+    link.control?.changeOutage(this.#on.outage()).catch(() => {
+    });
+    this.#on.opened(link);
+    this.#on.changed();
+    await Promise.race([swapped, pause(SWAP_TIMEOUT_MS)]);
+    old.close(moved);
+  }
+  /** @param {Connection | null} link */
+  #sendBy(link) {
+    link?.send(this.#on.camera()).catch((error) => console.warn(`p2pcamera: ${error.message}`));
+  }
+  /** @param {Connection} link @param {Picture} picture */
+  #lose(link, picture) {
+    if (link !== this.#link || this.#state !== "live" || this.#isClosed) return;
+    const fault = new Fault("connection_lost", "the connection to the server was lost");
+    if (!picture.outlivesItsConnection) return this.#on.gone(fault);
+    this.#fault = fault;
+    this.#state = "reconnecting";
+    // It may have expired in the call, which it does not end.
+    this.#settings.token?.forget();
+    link.close(fault);
+    this.#on.changed();
+    this.#reconnection = new Reconnection({
+      areWanted: () => this.#state === "reconnecting" && !this.#isClosed,
+      connect: async () => {
+        await this.#connect(picture, this.#signaling.iceServersOrFault(), RECONNECT_TIMEOUT_MS);
+        this.#settleWaiting(null);
+      },
+      failed: (failure2) => {
+        this.#fault = failure2;
+      },
+      takeBack: (failure2) => {
+        const isTakenBack = this.#on.takeBack();
+        if (isTakenBack) this.#settleWaiting(failure2);
+        return isTakenBack;
+      },
+      refused: this.#on.refused
+    });
+    this.#reconnection.run();
+  }
+  /** @param {Fault | null} fault */
+  #settleWaiting(fault) {
+    for (const settle of this.#waiting.splice(0)) settle(fault);
+  }
+};
+
+// shim/picture/shaper.js
 /**
  * Makes the frames that come the frames of one track: in its size, and no more of them than it takes.
  */
@@ -2098,7 +2381,7 @@ var Shaper = class {
   }
 };
 
-// shim/canvas_surface.js
+// shim/picture/canvas_surface.js
 /**
  * Frames painted on canvases. In a hidden tab these stand still.
  */
@@ -2174,7 +2457,7 @@ var CanvasSurface = class {
   }
 };
 
-// shim/generator_outlet.js
+// shim/picture/generator_outlet.js
 /**
  * One track of the page's that frames are written into.
  */
@@ -2236,7 +2519,7 @@ function newGenerator({ MediaStreamTrackGenerator: Generator, VideoTrackGenerato
   return { track, writable: track.writable };
 }
 
-// shim/generator_surface.js
+// shim/picture/generator_surface.js
 /**
  * Frames as they come, written into generators.
  */
@@ -2322,7 +2605,7 @@ var GeneratorSurface = class {
   }
 };
 
-// shim/remote_surface.js
+// shim/picture/remote_surface.js
 /**
  * The connection's own track, which ends with it.
  */
@@ -2357,7 +2640,7 @@ var RemoteSurface = class {
   }
 };
 
-// shim/surface.js
+// shim/picture/surface.js
 /**
  * Where the frames of one track after another enter the page's tracks.
  */
@@ -2398,7 +2681,7 @@ function canGenerate() {
   return "MediaStreamTrackProcessor" in window && hasGenerator;
 }
 
-// shim/picture.js
+// shim/picture/picture.js
 /**
  * What the page sees: filtered frames of the newest connection, or the raw camera where the session says so.
  */
@@ -2570,7 +2853,7 @@ function isBefore(timestamp, other) {
   return (timestamp - other | 0) < 0;
 }
 
-// shim/picture_data.js
+// shim/picture/picture_data.js
 /**
  * What filters tell of pictures, told to the page together with each picture.
  *
@@ -2613,44 +2896,14 @@ var PictureData = class {
   }
 };
 
-// shim/private_filters.js
-/**
- * Which filters hide what the camera sees.
- */
-/**
- * The private filters of this project, known before a server tells them. A test compares them with the
- * filters' registry in Python.
- */
-var PRIVATE_FILTERS = Object.freeze(["background", "face"]);
-var PrivateFilters = class {
-  #names = new Set(PRIVATE_FILTERS);
-  /** Lists of filters, as they were asked for. @type {Set<string>} */
-  #choices = /* @__PURE__ */ new Set();
-  /** @param {string | string[] | null} filter null: the server's default @returns {boolean} */
-  includes(filter) {
-    const names = asList(filter);
-    return names.some((name) => this.#names.has(name)) || this.#choices.has(jsonText(filter));
-  }
-  /** @param {string | string[] | null} filter that the server has called private */
-  add(filter) {
-    if (typeof filter === "string") this.#names.add(filter);
-    else this.#choices.add(jsonText(filter));
-  }
-};
-/** The page has one set, since a filter stays private in all of its sessions. */
-var privateFilters = new PrivateFilters();
-
-// shim/publication.js
+// shim/publishing/publication.js
 /**
  * What one session publishes: what the page wants, what the server has granted, who watches.
  */
 /**
- * @import { P2PCameraPublication } from "./api.js"
+ * @import { P2PCameraPublication } from "../api.js"
+ * @import { PublishWish, Settings } from "../settings/settings.js"
  * @import { Microphones } from "./microphones.js"
- * @import { Settings } from "./settings.js"
- *
- * `name` is true where the server is to make one that cannot be guessed.
- * @typedef {{name: string | true, sound: boolean}} PublishWish
  *
  * What an offer says of it. `takesOver`: whether in the place of another publisher.
  * @typedef {{name: string | true, publisher: string, takesOver: boolean}} AskedToPublish
@@ -2746,7 +2999,7 @@ var Publication = class {
   }
 };
 
-// shim/publish_switch.js
+// shim/publishing/publish_switch.js
 /**
  * Begins to publish and ends it, whatever state the session's connection is in.
  */
@@ -2858,7 +3111,212 @@ var PublishSwitch = class {
   }
 };
 
-// shim/raw_guard.js
+// shim/session/choices.js
+/**
+ * Which filter a session wants, which one the server applies, and what follows for the outage policy.
+ */
+var Choices = class {
+  #settings;
+  #privateFilters;
+  /** What the server accepted last. @type {Choice | null} */
+  #accepted = null;
+  /** What it accepted before that. @type {Choice | null} */
+  #acceptedBefore = null;
+  /** @type {readonly string[]} */
+  #filters = [];
+  /** Whether the filters that apply are private, as the server says. */
+  #isPrivate = false;
+  /**
+   * @param {Settings} settings of the session; they hold what is wanted
+   * @param {PrivateFilters} privateFilters
+   */
+  constructor(settings, privateFilters2) {
+    this.#settings = settings;
+    this.#privateFilters = privateFilters2;
+  }
+  get filters() {
+    return this.#filters;
+  }
+  get isPrivate() {
+    return this.#isPrivate;
+  }
+  /** What holds: with a private filter, wanted or still applied, the policy is `closed`. */
+  get outage() {
+    const isPrivate = this.#isPrivate || this.#privateFilters.includes(this.#settings.filter);
+    return isPrivate ? "closed" : this.#settings.outage;
+  }
+  /** @param {object} params of a choice @returns {boolean} whether no newer choice has taken its place */
+  isNewest(params) {
+    return this.#settings.params === params;
+  }
+  /** @param {Pick<Connection, 'asked'>} link @returns {boolean} whether it was opened for what is wanted now */
+  isWanted({ asked }) {
+    return asked?.filter === this.#settings.filter && asked.params === this.#settings.params;
+  }
+  /**
+   * @param {string | string[]} filter @param {object} params
+   * @returns {() => void} what returns to the choice before, where the server refuses this one
+   */
+  want(filter, params) {
+    const before = { filter: this.#settings.filter, params: this.#settings.params };
+    Object.assign(this.#settings, { filter, params });
+    return () => {
+      if (this.isNewest(params)) Object.assign(this.#settings, this.#accepted ?? before);
+    };
+  }
+  /**
+   * Gives up a choice that was made in an outage and is refused.
+   * @returns {boolean} false where there is none
+   */
+  takeBack() {
+    if (this.#accepted === null || this.isNewest(this.#accepted.params)) return false;
+    Object.assign(this.#settings, this.#accepted);
+    return true;
+  }
+  /**
+   * Notes what a new connection was opened for.
+   * @param {Pick<Connection, 'asked' | 'filters' | 'isPrivate'>} link
+   */
+  noteOpened({ asked, filters, isPrivate }) {
+    this.#filters = filters;
+    this.#accepted = asked;
+    this.#notePrivate(asked?.filter ?? null, isPrivate);
+  }
+  /** Notes a change that the server has accepted. @param {Choice} choice @param {Applied} applied */
+  noteChanged(choice, { filters, isPrivate }) {
+    this.#filters = Object.freeze([...filters]);
+    this.#acceptedBefore = this.#accepted;
+    this.#accepted = choice;
+    this.#notePrivate(choice.filter, isPrivate);
+  }
+  /**
+   * Notes what the server uses after a worker has refused parameters.
+   * @param {{filter: string | string[], params?: object, private?: boolean}} message of the server
+   * @returns {Choice}
+   */
+  noteGoneBack({ filter, params, private: isPrivate }) {
+    const names = asList(filter);
+    // Parameters that are too long for a message are those of before.
+    const known = params ?? this.#acceptedBefore?.params ?? {};
+    const choice = { filter: names.length > 1 ? names : names[0], params: known };
+    const isUnderWay = this.#accepted?.params !== this.#settings.params;
+    if (!isUnderWay) Object.assign(this.#settings, choice);
+    this.#accepted = choice;
+    this.#filters = Object.freeze(names);
+    this.#notePrivate(choice.filter, isPrivate === true);
+    return choice;
+  }
+  /** Notes what the server says of the filters that apply. @param {boolean} isPrivate */
+  notePrivate(isPrivate) {
+    this.#isPrivate = isPrivate;
+  }
+  /**
+   * @param {string | string[] | null} filter that applies now
+   * @param {boolean} isPrivate as the server says
+   */
+  #notePrivate(filter, isPrivate) {
+    if (isPrivate) this.#privateFilters.add(filter);
+    this.#isPrivate = isPrivate;
+  }
+};
+
+// shim/session/filter_switch.js
+/**
+ * Changes the filter of a session, whatever state its connection is in.
+ */
+var FilterSwitch = class {
+  #choices;
+  #connection;
+  #guard;
+  #requireOpen;
+  /**
+   * @param {Choices} choices
+   * @param {KeptConnection} connection
+   * @param {RawGuard} guard
+   * @param {() => void} requireOpen throws where the session has ended
+   */
+  constructor(choices, connection, guard, requireOpen) {
+    this.#choices = choices;
+    this.#connection = connection;
+    this.#guard = guard;
+    this.#requireOpen = requireOpen;
+  }
+  /**
+   * Returns when the server has accepted this choice, or a newer one has taken its place.
+   * @param {string | string[]} name @param {object} params @throws {Fault}
+   */
+  async to(name, params) {
+    this.#requireOpen();
+    // At once, so that an offer that is made meanwhile asks for it.
+    const goBack = this.#choices.want(name, params);
+    this.#guard.obey();
+    if (this.#connection.state === "connecting" && !this.#connection.link?.control) return;
+    try {
+      await this.#choose(name, params);
+    } catch (fault) {
+      goBack();
+      throw fault;
+    }
+  }
+  /** @param {string | string[]} name @param {object} params @throws {Fault} */
+  async #choose(name, params) {
+    while (this.#choices.isNewest(params)) {
+      this.#requireOpen();
+      if (this.#connection.state === "reconnecting") {
+        this.#guard.coverFor(name);
+        await this.#connection.outageEnded();
+        if (this.#connection.link?.asked?.params === params) return;
+      }
+      try {
+        const link = (
+          /** @type {Connection} */
+          this.#connection.link
+        );
+        const wasPrivate = this.#choices.isPrivate;
+        const applied2 = await link.changeFilter(name, params);
+        this.#choices.noteChanged({ filter: name, params }, applied2);
+        this.#guard.release();
+        this.#guard.obey();
+        if (applied2.isPrivate && !wasPrivate) await this.#guard.showFrom(applied2.first);
+        return;
+      } catch (error) {
+        if (
+          /** @type {Fault} */
+          error.code !== "connection_lost"
+        ) throw error;
+      }
+    }
+  }
+};
+
+// shim/session/private_filters.js
+/**
+ * Which filters hide what the camera sees.
+ */
+/**
+ * The private filters of this project, known before a server tells them. A test compares them with the
+ * filters' registry in Python.
+ */
+var PRIVATE_FILTERS = Object.freeze(["background", "face"]);
+var PrivateFilters = class {
+  #names = new Set(PRIVATE_FILTERS);
+  /** Lists of filters, as they were asked for. @type {Set<string>} */
+  #choices = /* @__PURE__ */ new Set();
+  /** @param {string | string[] | null} filter null: the server's default @returns {boolean} */
+  includes(filter) {
+    const names = asList(filter);
+    return names.some((name) => this.#names.has(name)) || this.#choices.has(jsonText(filter));
+  }
+  /** @param {string | string[] | null} filter that the server has called private */
+  add(filter) {
+    if (typeof filter === "string") this.#names.add(filter);
+    else this.#choices.add(jsonText(filter));
+  }
+};
+/** The page has one set, since a filter stays private in all of its sessions. */
+var privateFilters = new PrivateFilters();
+
+// shim/session/raw_guard.js
 /**
  * Keeps the raw camera out of the page's tracks where the outage policy is `closed`.
  */
@@ -2938,7 +3396,7 @@ var RawGuard = class {
   }
 };
 
-// shim/camera_session.js
+// shim/session/camera_session.js
 /**
  * One camera on its way through the server.
  *
@@ -3204,427 +3662,7 @@ function sourceOf(camera, { server, filter, params }) {
   return jsonText([getTrackSettings.call(camera).deviceId, server, filter, params]);
 }
 
-// shim/findings.js
-/**
- * What a step of a check has found.
- */
-/**
- * @import { P2PCameraStep } from "./api.js"
- * @typedef {Omit<P2PCameraStep, 'name'>} Finding
- */
-/** @param {object} detail @returns {Finding} */
-function ok(detail) {
-  return { outcome: "ok", code: "", message: "", detail };
-}
-/** @param {string} code @param {string} message @param {object} detail @returns {Finding} */
-function note(code, message, detail) {
-  return { outcome: "note", code, message, detail };
-}
-/** @param {string} code @param {string} message @param {object} [detail] @returns {Finding} */
-function failure(code, message, detail = {}) {
-  return { outcome: "fail", code, message, detail };
-}
-/** @param {any} error @returns {Finding} */
-function failed(error) {
-  // The browser's own errors have a name; of ours, the code says more.
-  const code = typeof error?.code === "string" ? error.code : String(error?.name ?? "error");
-  const fault = [error, error?.cause].find((one) => one instanceof Fault);
-  const detail = fault ? { status: fault.status, trouble: fault.trouble } : {};
-  return failure(code, String(error?.message ?? error), detail);
-}
-
-// shim/relays.js
-/**
- * Trials of TURN servers: does each relay, and do relays reach the server?
- */
-var RELAY_TIMEOUT_MS = 6e3;
-var WAY_TIMEOUT_MS = 1e4;
-/** Of `icecandidateerror` (W3C WebRTC): the first is of TURN (RFC 8656), the other of no answer at all. */
-var UNAUTHORIZED = 401;
-var UNREACHABLE = 701;
-/**
- * @typedef {"ok" | "unreachable" | "credentials" | "refused"} Relaying
- * @typedef {{server: RTCIceServer, url: string, outcome: Relaying, reason: string}} Trial `reason` is the relay's own
- */
-/**
- * @param {RTCIceServer[]} iceServers
- * @returns {RTCIceServer[]} those of TURN, one for each address
- */
-function relaysOf(iceServers) {
-  return iceServers.flatMap(
-    ({ urls, ...rest }) => asList(urls).filter((url) => url.startsWith("turn")).map((url) => ({ ...rest, urls: url }))
-  );
-}
-/** @param {RTCIceServer} server one address @returns {Promise<Trial>} */
-async function tryRelay(server) {
-  const url = String(server.urls);
-  const peer = new RTCPeerConnection({ iceServers: [server], iceTransportPolicy: "relay" });
-  /** @type {Relaying} */
-  let outcome = "unreachable";
-  let reason = "";
-  try {
-    peer.createDataChannel("probe");
-    const relays = new Promise((resolve) => {
-      setTimeout(() => resolve(false), RELAY_TIMEOUT_MS);
-      peer.addEventListener("icecandidate", ({ candidate }) => {
-        if (candidate?.candidate) resolve(true);
-        else if (candidate === null) resolve(false);
-      });
-    });
-    peer.addEventListener("icecandidateerror", ({ errorCode, errorText }) => {
-      if (errorCode === UNREACHABLE) return;
-      outcome = errorCode === UNAUTHORIZED ? "credentials" : "refused";
-      reason = `${errorCode} ${errorText}`.trim();
-    });
-    await peer.setLocalDescription(await peer.createOffer());
-    if (await relays) outcome = "ok";
-    return { server, url, outcome, reason };
-  } finally {
-    peer.close();
-  }
-}
-/**
- * Makes a call through these relays alone, and ends it.
- * @param {RTCIceServer[]} iceServers
- * @param {import("./settings.js").Settings} settings
- * @returns {Promise<boolean | null>} null where the service has opened no session
- */
-async function reachServer(iceServers, settings) {
-  const signaling = new Signaling(settings);
-  /** @type {string | null} */
-  let session = null;
-  const peer = new RTCPeerConnection({ iceServers, iceTransportPolicy: "relay" });
-  try {
-    peer.addTransceiver("video", { direction: "sendrecv" });
-    const connected = new Promise((resolve) => {
-      setTimeout(() => resolve(false), WAY_TIMEOUT_MS);
-      peer.addEventListener("iceconnectionstatechange", () => {
-        const { iceConnectionState: state } = peer;
-        if (state === "connected" || state === "completed") resolve(true);
-        else if (state === "failed") resolve(false);
-      });
-    });
-    // The server needs no candidate: it is found by the page's own checks.
-    await peer.setLocalDescription(await peer.createOffer());
-    const description = (
-      /** @type {RTCSessionDescription} */
-      peer.localDescription
-    );
-    const signal = AbortSignal.timeout(WAY_TIMEOUT_MS);
-    const made = await signaling.offer(description, signal, false).catch(() => null);
-    if (made === null) return null;
-    session = made.id;
-    await peer.setRemoteDescription({ type: "answer", sdp: made.sdp });
-    return await connected;
-  } finally {
-    peer.close();
-    if (session !== null) signaling.end(session).catch(() => {
-    });
-  }
-}
-
-// shim/connection_check.js
-/**
- * Tries each step between the camera and its filtered picture, in the order in which they depend on each other.
- *
- * Every outcome comes from a trial. A step is skipped where one that it needs has failed.
- */
-var ANSWER_TIMEOUT_MS = 5e3;
-var PICTURE_TIMEOUT_MS = 1e4;
-/** @type {Finding} */
-var SKIPPED = { outcome: "skip", code: "", message: "", detail: {} };
-var ConnectionCheck = class {
-  #page;
-  #settings;
-  #options;
-  /** @type {Map<P2PCameraStep["name"], Finding>} */
-  #found = /* @__PURE__ */ new Map();
-  /** @type {P2PCameraSession | null} */
-  #session;
-  /** The check's own call, where no other runs. @type {MediaStream | null} */
-  #stream = null;
-  /** @type {any} */
-  #offers = null;
-  /** @param {P2PCamera} page @param {Settings} settings @param {P2PCameraCheckOptions} options */
-  constructor(page, settings, options) {
-    this.#page = page;
-    this.#settings = settings;
-    this.#options = options;
-    this.#session = page.sessions.find(({ state }) => state === "live") ?? null;
-  }
-  /** @returns {Promise<P2PCameraCheck>} */
-  async run() {
-    /** @type {[P2PCameraStep["name"], P2PCameraStep["name"][], () => Promise<Finding>][]} */
-    const steps = [
-      ["server", [], () => this.#server()],
-      ["token", ["server"], () => this.#token()],
-      ["filter", ["token"], () => this.#filter()],
-      ["relay", ["token"], () => this.#relay()],
-      ["camera", [], () => this.#camera()],
-      ["path", ["filter", "camera"], () => this.#path()],
-      ["picture", ["path"], () => this.#picture()]
-    ];
-    const told = [];
-    try {
-      for (const [name, needs, work] of steps) {
-        const isReady = needs.every((need) => this.#isWell(need));
-        const isWanted = !this.#unwanted.includes(name);
-        const finding = isReady && isWanted ? await work().catch(failed) : SKIPPED;
-        this.#found.set(name, finding);
-        const step = Object.freeze({ name, ...finding });
-        told.push(step);
-        this.#options.onStep?.(step);
-      }
-    } finally {
-      for (const track of this.#stream?.getTracks() ?? []) track.stop();
-    }
-    const first = told.find(({ outcome }) => outcome === "fail") ?? null;
-    return Object.freeze({ ok: first === null, failure: first, steps: Object.freeze(told) });
-  }
-  /** @returns {P2PCameraStep["name"][]} */
-  get #unwanted() {
-    if (this.#options.camera === false) return ["camera", "path", "picture"];
-    return this.#options.path === false ? ["path", "picture"] : [];
-  }
-  /** @param {P2PCameraStep["name"]} name */
-  #isWell(name) {
-    return ["ok", "note"].includes(this.#found.get(name)?.outcome ?? "");
-  }
-  async #server() {
-    const { server } = this.#settings;
-    if (this.#settings.fault) throw this.#settings.fault;
-    if (!server) throw new Fault("bad_settings", "p2pcamera.server is not set");
-    const began_ms = performance.now();
-    const response = await answerOf(new URL("healthz", server));
-    const ms = Math.round(performance.now() - began_ms);
-    if (response?.ok) return ok({ ms });
-    if (response) {
-      const { status } = response;
-      return failure("bad_answer", `${server} answers ${status}`, { server, status });
-    }
-    // An opaque answer only tells that there is one.
-    if (await answerOf(new URL("healthz", server), { mode: "no-cors" })) {
-      const message = `the service at ${server} does not allow this page's origin`;
-      return failure("origin_refused", message, { server });
-    }
-    return failure("unreachable", `nothing answers at ${server}`, { server });
-  }
-  async #token() {
-    this.#offers = await new Signaling(this.#settings).filters();
-    return ok({});
-  }
-  async #filter() {
-    /** @type {{filters: any[], default: string}} */
-    const { filters, default: preset } = this.#offers;
-    const names = asList(this.#settings.filter ?? preset);
-    const chosen = names.map((name) => filters.find((one) => one.name === name));
-    const workers = Math.min(...chosen.map((offer) => offer?.workers ?? 0));
-    const detail = { names, workers, all_workers: Math.max(0, ...filters.map((one) => one.workers)) };
-    const absent = names.find((_, place) => !chosen[place]);
-    if (absent !== void 0) return failure("unknown_filter", `no worker serves ${absent}`, detail);
-    for (const offer of chosen) {
-      const trouble = troubleOf(offer);
-      if (offer.state === "failed") {
-        const message = `${offer.name}: ${offer.reason}; ${offer.remedy}`;
-        return failure("cannot_run", message, { ...detail, trouble });
-      }
-      if (offer.workers === 0) return failure("no_worker", `no live worker serves ${offer.name}`, detail);
-      if (trouble && offer.state !== "loading") {
-        const { size_bytes } = offer;
-        return note(trouble.code, `${offer.name}: ${trouble.text}`, { ...detail, trouble, size_bytes });
-      }
-      if (offer.state !== "loaded") {
-        return note(offer.state, `${offer.name} is loaded when it is first used`, detail);
-      }
-    }
-    return ok(detail);
-  }
-  async #relay() {
-    const relays = relaysOf(await newSignaling(this.#settings).iceServersOrFault());
-    if (relays.length === 0) return note("no_relay", "the service names no TURN server", {});
-    const trials = await Promise.all(relays.map(tryRelay));
-    const good = trials.filter(({ outcome }) => outcome === "ok");
-    const urls = good.map(({ url }) => url);
-    const detail = { urls, tried: trials.map(({ url, outcome, reason: reason2 }) => ({ url, outcome, reason: reason2 })) };
-    // What a relay has said tells more than the silence of another.
-    const reason = trials.find((one) => one.reason)?.reason;
-    if (good.length === 0) return failure("no_relay", reason ?? "no TURN server has answered", detail);
-    const servers = good.map(({ server }) => server);
-    if (this.#isWell("filter") && await reachServer(servers, this.#settings) === false) {
-      return failure("relay_blocked", `${urls.join(", ")}: no way to the service`, detail);
-    }
-    return good.length === trials.length ? ok(detail) : note("some_relays", "not all of them relay", detail);
-  }
-  async #camera() {
-    const running = this.#session?.camera;
-    if (running?.readyState === "live") return ok(describe(running));
-    const stream = await this.#page.originalGetUserMedia({ video: this.#options.video ?? true });
-    const [track] = stream.getVideoTracks();
-    const detail = describe(track);
-    track.stop();
-    return ok(detail);
-  }
-  async #path() {
-    if (this.#session === null) {
-      const keep = ({ detail }) => {
-        this.#session = detail.session;
-      };
-      this.#page.addEventListener("statechange", keep);
-      try {
-        this.#stream = await navigator.mediaDevices.getUserMedia({ video: this.#options.video ?? true });
-      } finally {
-        this.#page.removeEventListener("statechange", keep);
-      }
-    }
-    const session = (
-      /** @type {P2PCameraSession} */
-      this.#session
-    );
-    const report = await session.getStats();
-    const entries = [...report.values()];
-    const transport = entries.find(({ type }) => type === "transport");
-    const pair = report.get(transport?.selectedCandidatePairId) ?? entries.find(({ nominated }) => nominated);
-    const ends = [pair?.localCandidateId, pair?.remoteCandidateId].map((id) => report.get(id));
-    const isRelayed = ends.some((candidate) => candidate?.candidateType === "relay");
-    return ok({ ms: Math.round(await session.ping()), isRelayed, protocol: ends[0]?.protocol ?? "" });
-  }
-  async #picture() {
-    const session = (
-      /** @type {P2PCameraSession} */
-      this.#session
-    );
-    const page = this.#page;
-    const listening = new AbortController();
-    /** @type {any} */
-    let fault = null;
-    /** @type {any} */
-    const quality = await new Promise((resolve) => {
-      setTimeout(() => resolve(null), PICTURE_TIMEOUT_MS);
-      const listen = (type, hear) => {
-        const heard = ({ detail: detail2 }) => {
-          if (detail2.session === session) hear(detail2);
-        };
-        page.addEventListener(type, heard, { signal: listening.signal });
-      };
-      listen("fault", (detail2) => {
-        fault = detail2.fault;
-      });
-      listen("quality", (detail2) => {
-        if (detail2.quality.picture === "live" && detail2.quality.latency_ms !== null) resolve(detail2.quality);
-      });
-    });
-    listening.abort();
-    const { filters, worker, state, trouble = fault?.trouble ?? null } = session.stats ?? {};
-    if (quality) return ok({ ...quality, filters, worker });
-    const detail = { picture: state ?? "waiting", trouble, seconds: PICTURE_TIMEOUT_MS / 1e3 };
-    if (trouble) return failure("cannot_run", trouble.text, detail);
-    return failure(fault?.code ?? "timeout", fault?.message ?? "no filtered picture has come back", detail);
-  }
-};
-/** @param {any} offer of `GET /filters` @returns {P2PCameraTrouble | null} what is in its way */
-function troubleOf({ name, reason_code: code, reason, reason_detail: detail, remedy }) {
-  return code ? { filter: name, code, text: reason ?? "", detail: detail ?? "", remedy: remedy ?? "" } : null;
-}
-/** @param {URL} address @param {RequestInit} [init] */
-function answerOf(address, init = {}) {
-  const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
-  return fetchNative(address, { cache: "no-store", credentials: "omit", signal, ...init }).catch(() => null);
-}
-/** @param {MediaStreamTrack} track */
-function describe(track) {
-  const { width = 0, height = 0 } = track.getSettings();
-  return { label: track.label, width, height };
-}
-
-// shim/microphones.js
-/**
- * The microphones that the page has been given, as the browser gave them: the page mutes and stops them.
- */
-var Microphones = class {
-  /** @type {MediaStreamTrack[]} */
-  #given = [];
-  /** @param {MediaStreamTrack} microphone */
-  note(microphone) {
-    this.#given = [...this.#given.filter(isLive), microphone];
-  }
-  /** The one that the page has had for longest, of those that it has not stopped. */
-  get current() {
-    return this.#given.find(isLive) ?? null;
-  }
-};
-/** @param {MediaStreamTrack} track */
-function isLive({ readyState }) {
-  return readyState === "live";
-}
-
-// shim/publishing.js
-/**
- * Which of the page's sessions publishes: one at a time, as long as the page wants it.
- */
-var NAME = /^[A-Za-z0-9_-]{1,64}$/;
-var Publishing = class {
-  #wish;
-  /** The one that publishes, or is to. @type {CameraSession | null} */
-  #session = null;
-  /** @param {PublishWish | null} wish of the script tag */
-  constructor(wish) {
-    this.#wish = wish;
-  }
-  /** @returns {P2PCameraPublication | null} */
-  get told() {
-    return this.#session?.publication ?? null;
-  }
-  /** Lets a new session publish, unless another one does. @param {CameraSession} session */
-  begin(session) {
-    if (this.#wish === null || this.#session !== null) return;
-    this.#session = session;
-    session.wantPublished(this.#wish);
-  }
-  /**
-   * @param {PublishWish} wish @param {readonly CameraSession[]} sessions that are open
-   * @returns {Promise<P2PCameraPublication | null>} null: the next camera is published
-   * @throws {Fault}
-   */
-  async to(wish, sessions) {
-    this.#wish = wish;
-    this.#session ??= sessions.at(-1) ?? null;
-    return await this.#session?.publish(wish) ?? null;
-  }
-  async end() {
-    const session = this.#session;
-    this.#wish = this.#session = null;
-    await session?.unpublish();
-  }
-  /** Takes note of news. @param {CameraSession} session @param {P2PCameraPublication | null} publication */
-  note(session, publication) {
-    if (session !== this.#session || this.#wish === null) return;
-    if (publication === null) this.#wish = this.#session = null;
-    else this.#wish = { ...this.#wish, name: publication.name };
-  }
-  /**
-   * Lets another one publish in the place of a session that has ended.
-   * @param {CameraSession} session @param {readonly CameraSession[]} sessions that are open
-   */
-  noteEnd(session, sessions) {
-    if (session !== this.#session) return;
-    this.#session = null;
-    const wish = this.#wish;
-    // A page that goes away ends all of them, one after the other.
-    queueMicrotask(() => {
-      const other = sessions.filter(({ isOpen }) => isOpen).at(-1);
-      if (wish === null || other === void 0 || this.#session !== null || wish !== this.#wish) return;
-      this.to(wish, [other]).catch((error) => console.warn(`p2pcamera: ${error.message}`));
-    });
-  }
-};
-/** @param {unknown} name of a stream; nothing: one that cannot be guessed @returns {string | true} @throws {Fault} */
-function checkedStream(name) {
-  if (name === void 0 || name === null || name === "") return true;
-  if (typeof name === "string" && NAME.test(name)) return name;
-  throw new Fault("bad_settings", `a stream's name has 1 to 64 letters, digits, - or _, not ${name}`);
-}
-
-// shim/quality.js
+// shim/session/quality.js
 /**
  * How good the filtered picture is, and what limits it, judged from what is measured anyway.
  */
@@ -3786,7 +3824,7 @@ function share(part, rest_or_whole) {
   return rest_or_whole > 0 ? Math.max(0, part) / rest_or_whole : 0;
 }
 
-// shim/quality_news.js
+// shim/session/quality_news.js
 /**
  * Tells the page how good each session's picture is: once a second, and when a session's state changes.
  */
@@ -3819,7 +3857,7 @@ var QualityNews = class {
   }
 };
 
-// shim/token_source.js
+// shim/settings/token_source.js
 /**
  * Where the token comes from: the page has it, or asks for it, by a function or an address of its own server.
  */
@@ -3910,10 +3948,17 @@ async function withinLimit(asked) {
   }
 }
 
-// shim/settings.js
+// shim/settings/settings.js
 /**
  * What the page wants: the attributes of the script tag, and what the page sets later.
  */
+/**
+ * @import { TokenSource } from "./token_source.js"
+ *
+ * `name` is true where the server is to make one that cannot be guessed.
+ * @typedef {{name: string | true, sound: boolean}} PublishWish
+ */
+var STREAM_NAME = /^[A-Za-z0-9_-]{1,64}$/;
 /**
  * @typedef {object} Settings
  * @property {string} server a URL that ends with a slash
@@ -4010,42 +4055,41 @@ function checkedPublishSound(value) {
   if (value === "off" || value === "on") return value;
   throw new Fault("bad_settings", `data-publish-sound is off or on, not ${value}`);
 }
+/** @param {unknown} name of a stream; nothing: one that cannot be guessed @returns {string | true} @throws {Fault} */
+function checkedStream(name) {
+  if (name === void 0 || name === null || name === "") return true;
+  if (typeof name === "string" && STREAM_NAME.test(name)) return name;
+  throw new Fault("bad_settings", `a stream's name has 1 to 64 letters, digits, - or _, not ${name}`);
+}
 
-// shim/opening.js
+// shim/sound/audio_context.js
 /**
- * How a camera is opened by the browser's own call, and how a page hears that it could not be filtered.
+ * The audio context that delays the sound.
  */
+var START_TIMEOUT_MS = 1e3;
 /**
- * @param {MediaStreamConstraints[]} ways to ask for the same camera, of which one names it as the browser does
- * @param {(constraints: MediaStreamConstraints) => Promise<MediaStream>} openCamera
+ * @returns {Promise<AudioContext | null>} one that runs; null where a page without a gesture may have none
  */
-async function firstThatOpens(ways, openCamera) {
-  for (const way of ways.slice(0, -1)) {
-    try {
-      return await openCamera(way);
-    } catch (error) {
-      // Said before the user is asked for permission.
-      if (
-        /** @type {Error} */
-        error?.name !== "OverconstrainedError"
-      ) throw error;
-    }
+async function runningContext() {
+  if (!AudioContext || !MediaStreamAudioDestinationNode) return null;
+  try {
+    // Nothing is to be heard here, so no output device is opened where the browser can do without.
+    const context = new AudioContext(
+      /** @type {any} */
+      { sinkId: { type: "none" } }
+    );
+    await Promise.race([context.resume().catch(() => {
+    }), pause(START_TIMEOUT_MS)]);
+    if (context.state === "running") return context;
+    context.close().catch(() => {
+    });
+  } catch {
+    // The browser allows no further context.
   }
-  return openCamera(ways[ways.length - 1]);
-}
-/**
- * @param {Fault} fault @param {Window & typeof globalThis} window
- * @returns {DOMException} as a camera that cannot be read, with the fault and its code
- */
-function thrown(fault, window2) {
-  const text = `The filtered camera could not start: ${fault.message}`;
-  const error = new window2.DOMException(text, "NotReadableError");
-  const about = { configurable: true, writable: true };
-  Object.defineProperty(error, "code", { ...about, value: fault.code, enumerable: true });
-  return Object.defineProperty(error, "cause", { ...about, value: fault });
+  return null;
 }
 
-// shim/delay_path.js
+// shim/sound/delay_path.js
 /**
  * How the delay of the sound changes over time.
  *
@@ -4077,7 +4121,7 @@ function pathTo(path, now_s, delay_s) {
   return { from_s, to_s, at_s: now_s, until_s: now_s + takes_s };
 }
 
-// shim/loudness.js
+// shim/sound/loudness.js
 /**
  * How loud a track is from moment to moment, and by how much one of two tracks that sound alike is later.
  */
@@ -4172,7 +4216,7 @@ function mean(values) {
   return values.reduce((sum2, value) => sum2 + value, 0) / values.length;
 }
 
-// shim/delayed_microphone.js
+// shim/sound/delayed_microphone.js
 /**
  * A delayed track of the page's in place of a microphone's track, which stands behind it as its face.
  */
@@ -4423,7 +4467,7 @@ function median(values) {
   return [...values].sort((one, other) => one - other)[Math.floor(values.length / 2)];
 }
 
-// shim/latency_meter.js
+// shim/sound/latency_meter.js
 /**
  * How much later the filtered picture comes than the camera's: the median of the last seconds. See
  * `shared/latency.js`.
@@ -4450,7 +4494,7 @@ var LatencyMeter = class {
   }
 };
 
-// shim/sound.js
+// shim/sound/sound.js
 /**
  * The sound of one call, as late as its picture.
  */
@@ -4567,7 +4611,73 @@ var Sound = class {
   }
 };
 
-// shim/page.js
+// shim/sound/sounds.js
+/**
+ * The delayed sounds of a page, each as late as the picture of its session.
+ */
+var Sounds = class {
+  /** @type {Set<Sound>} */
+  #sounds = /* @__PURE__ */ new Set();
+  /** @param {CameraSession} session @param {AudioContext} context that runs */
+  begin(session, context) {
+    const sound = new Sound(session, context, () => this.#sounds.delete(sound));
+    this.#sounds.add(sound);
+    return sound;
+  }
+  /**
+   * @param {Place} place @param {MediaStream} stream as the browser gave it @param {CameraSession} session
+   * @returns {Promise<MediaStream>} its microphones delayed, where it has nothing else
+   */
+  async delayed(place, stream, session) {
+    const microphones = stream.getAudioTracks();
+    if (microphones.length === 0 || microphones.some((track) => faces.has(track))) return stream;
+    if (stream.getVideoTracks().length > 0) return stream;
+    const context = await runningContext();
+    if (!context) return stream;
+    const sound = this.begin(session, context);
+    await sound.measure();
+    return new place.window.MediaStream(microphones.map((track) => sound.add(track)));
+  }
+  end() {
+    for (const sound of this.#sounds) sound.end();
+  }
+};
+
+// shim/page/opening.js
+/**
+ * How a camera is opened by the browser's own call, and how a page hears that it could not be filtered.
+ */
+/**
+ * @param {MediaStreamConstraints[]} ways to ask for the same camera, of which one names it as the browser does
+ * @param {(constraints: MediaStreamConstraints) => Promise<MediaStream>} openCamera
+ */
+async function firstThatOpens(ways, openCamera) {
+  for (const way of ways.slice(0, -1)) {
+    try {
+      return await openCamera(way);
+    } catch (error) {
+      // Said before the user is asked for permission.
+      if (
+        /** @type {Error} */
+        error?.name !== "OverconstrainedError"
+      ) throw error;
+    }
+  }
+  return openCamera(ways[ways.length - 1]);
+}
+/**
+ * @param {Fault} fault @param {Window & typeof globalThis} window
+ * @returns {DOMException} as a camera that cannot be read, with the fault and its code
+ */
+function thrown(fault, window2) {
+  const text = `The filtered camera could not start: ${fault.message}`;
+  const error = new window2.DOMException(text, "NotReadableError");
+  const about = { configurable: true, writable: true };
+  Object.defineProperty(error, "code", { ...about, value: fault.code, enumerable: true });
+  return Object.defineProperty(error, "cause", { ...about, value: fault });
+}
+
+// shim/page/page.js
 /**
  * `window.p2pcamera`, and what stands behind the replaced `getUserMedia`.
  */
@@ -4579,8 +4689,7 @@ var Page = class extends EventTarget {
   #sessions = /* @__PURE__ */ new Set();
   /** Those that have ended with the raw camera in the page's tracks. @type {Set<CameraSession>} */
   #raw = /* @__PURE__ */ new Set();
-  /** @type {Set<Sound>} */
-  #sounds = /* @__PURE__ */ new Set();
+  #sounds = new Sounds();
   #listensForData = false;
   #publishing;
   #microphones = new Microphones();
@@ -4708,7 +4817,7 @@ var Page = class extends EventTarget {
   uninstall() {
     this.#browser.restore();
     this.closeAll();
-    for (const sound of this.#sounds) sound.end();
+    this.#sounds.end();
   }
   /**
    * @param {Place} place
@@ -4738,7 +4847,7 @@ var Page = class extends EventTarget {
       if (!place.isInstalled) throw new Fault("closed", "p2pcamera was uninstalled");
       const filtered = await session.open(camera, place, () => foundEarly ?? findIceServers());
       const running = await context;
-      const sound = running && this.#soundOf(session, running);
+      const sound = running && this.#sounds.begin(session, running);
       return new place.window.MediaStream([
         ...microphones.map((track) => sound?.add(track) ?? track),
         filtered
@@ -4767,27 +4876,14 @@ var Page = class extends EventTarget {
    * @param {Place} place @param {MediaStream} stream as the browser gave it
    */
   async delayedStream(place, stream) {
-    const microphones = stream.getAudioTracks();
     const session = [...this.#sessions].reverse().find(({ isOpen }) => isOpen);
-    this.#noteMicrophones(microphones);
-    if (this.audio !== "sync" || !session || microphones.length === 0) return stream;
-    if (stream.getVideoTracks().length > 0 || microphones.some((track) => faces.has(track))) return stream;
-    const context = await runningContext();
-    if (!context) return stream;
-    const sound = this.#soundOf(session, context);
-    await sound.measure();
-    return new place.window.MediaStream(microphones.map((track) => sound.add(track)));
+    this.#noteMicrophones(stream.getAudioTracks());
+    return this.audio === "sync" && session ? this.#sounds.delayed(place, stream, session) : stream;
   }
   /** @param {MediaStreamTrack[]} given by the browser */
   #noteMicrophones(given) {
     for (const track of given) if (!faces.has(track)) this.#microphones.note(track);
     for (const session of this.#sessions) session.followMicrophone();
-  }
-  /** @param {CameraSession} session @param {AudioContext} context that runs */
-  #soundOf(session, context) {
-    const sound = new Sound(session, context, () => this.#sounds.delete(sound));
-    this.#sounds.add(sound);
-    return sound;
   }
   /** @param {MediaStreamTrack} camera @returns {CameraSession} one for all tracks of one camera */
   #sessionFor(camera) {
@@ -4841,7 +4937,7 @@ var Page = class extends EventTarget {
   }
 };
 
-// shim/camera_elements.js
+// shim/page/camera_elements.js
 /**
  * The elements by which a page asks for a camera: `<usermedia>` has a stream, `<camera>` a track.
  *
@@ -4958,7 +5054,7 @@ var CameraElements = class {
   }
 };
 
-// shim/frame_watch.js
+// shim/page/frame_watch.js
 /**
  * Finds the frames of a document, before what they load can call for a camera.
  *
@@ -5010,7 +5106,7 @@ var FrameWatch = class {
   }
 };
 
-// shim/mirrors.js
+// shim/page/mirrors.js
 /**
  * The page's own view of a front camera, mirrored as in a looking glass.
  *
@@ -5060,7 +5156,7 @@ function showsFrontCamera(shown) {
   return face instanceof TrackFace && face.getSettings().facingMode !== "environment";
 }
 
-// shim/photos.js
+// shim/page/photos.js
 /**
  * Photographs of a filtered camera: frames of the page's own track, in the sizes that the camera itself offers.
  *
@@ -5148,7 +5244,7 @@ function sizeOf(frame, { imageWidth, imageHeight }) {
   return { width: Math.max(1, Math.round(width)), height: Math.max(1, Math.round(height)) };
 }
 
-// shim/replacements.js
+// shim/page/replacements.js
 /**
  * Functions and getters of ours in the place of the browser's own.
  */
@@ -5185,11 +5281,11 @@ var Replacements = class {
   }
 };
 
-// shim/place.js
+// shim/page/place.js
 /**
  * A window whose functions are replaced: the page's, or one of a frame in it.
  */
-var NAME2 = "p2pcamera";
+var NAME = "p2pcamera";
 var Place = class {
   #page;
   #frames;
@@ -5250,7 +5346,7 @@ var Place = class {
     this.#elements.uninstall();
     this.#replacements.undo();
     Reflect.deleteProperty(this.window, mark);
-    if (Reflect.get(this.window, NAME2) === this.#page) Reflect.deleteProperty(this.window, NAME2);
+    if (Reflect.get(this.window, NAME) === this.#page) Reflect.deleteProperty(this.window, NAME);
     this.window.navigator.mediaDevices?.dispatchEvent(new Event("devicechange"));
   }
   /** Looks for frames. @param {Document} document of this place */
@@ -5263,11 +5359,11 @@ var Place = class {
   }
   /** Gives the page `window.p2pcamera`, before an element or a frame of that name, unless it has its own variable. */
   #takeName() {
-    if (Object.hasOwn(this.window, NAME2)) {
+    if (Object.hasOwn(this.window, NAME)) {
       console.warn("p2pcamera: the page has a variable p2pcamera, so window.p2pcamera is not ours to set");
       return;
     }
-    Object.defineProperty(this.window, NAME2, { value: this.#page, enumerable: true, configurable: true });
+    Object.defineProperty(this.window, NAME, { value: this.#page, enumerable: true, configurable: true });
   }
   /**
    * The browser's functions stand in the prototype. A script before this one may have put its own into the object, or
@@ -5389,7 +5485,7 @@ var Place = class {
   }
 };
 
-// shim/places.js
+// shim/page/places.js
 /**
  * All windows whose functions are replaced: the page's, and those of its frames.
  */

@@ -16,15 +16,13 @@ import argparse
 import asyncio
 import json
 import os
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -33,17 +31,15 @@ import httpx
 import numpy as np
 from playwright.async_api import Page
 
+from benchmarks.media.weak_wires import LINKS, SERVER, Link, Wires
 from harness.browser import Shown, chromium, frames, opened, served, shown
 from harness.deadline import eventually
-from harness.delay import delayed
-from harness.namespaces import HERE, Network, cable, network
+from harness.namespaces import Network, network
 from harness.pages import write_pages
 from harness.picture import Picture, write_camera
 from harness.services import Process
 
-SERVER = "10.98.2.2"
 PORT = 7860
-BUFFER_MS = 200
 PICTURE_BITS_PER_S = 1_500_000
 """What 640x480 wants (media/bitrate.py)."""
 FULL = 0.8
@@ -63,32 +59,6 @@ _TRAFFIC = """async () => {
   }
   return sum;
 }"""
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """Widths in bits per second, None for no limit."""
-
-    name: str
-    up: int | None = None
-    down: int | None = None
-    loss: float = 0.0
-    delay_ms: float = 0.0
-    """Each way."""
-    is_own: bool = False
-    """The limit stands at the senders' own interfaces, where what waits fills their sockets."""
-
-
-LINKS = (
-    Link("open"),
-    Link("4-4", 4_000_000, 4_000_000),
-    Link("1-10", 1_000_000, 10_000_000),
-    Link("10-1", 10_000_000, 1_000_000),
-    Link("0.6-0.6", 600_000, 600_000),
-    Link("own-4", 4_000_000, 4_000_000, is_own=True),
-    Link("loss-3", loss=0.03),
-    Link("delay-100", delay_ms=100.0),
-)
 
 
 @dataclass(slots=True)
@@ -119,69 +89,6 @@ class Measured:
     load: float
     """Of this host, the mean of the last minute (load average): over its cores, times count for little."""
     sizes: dict[str, int] = field(default_factory=dict)
-
-
-class Wires:
-    """The cables from browser to router to server."""
-
-    def __init__(self, router: Network, far: Network) -> None:
-        self._router, self._far = router, far
-        cable((HERE, "weak0", "10.98.1.1/24"), (router, "weak1", "10.98.1.2/24"))
-        cable((router, "weak2", "10.98.2.1/24"), (far, "weak3", f"{SERVER}/24"))
-        router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
-        HERE.run("ip", "route", "add", "10.98.2.0/24", "via", "10.98.1.2")
-        far.run("ip", "route", "add", "default", "via", "10.98.2.1")
-
-    @contextmanager
-    def weak(self, link: Link) -> Iterator[None]:
-        """Make the link so narrow, so bad and so long."""
-        limited = self._limited(link)
-        drops = [f"FORWARD -i {name} -p udp -m statistic --mode random --probability {link.loss} -j DROP"
-                 for name in ("weak1", "weak2") if link.loss]  # fmt: skip
-        for (end, name), width in limited:
-            bound = "limit 100mb" if link.is_own else f"latency {BUFFER_MS}ms"
-            end.run("tc", "qdisc", "add", *f"dev {name} root tbf rate {width}bit burst 5kb {bound}".split())
-        for rule in drops:
-            self._router.run("iptables", "-A", *rule.split())
-        is_late = delayed(self._router, ("weak1", "weak2"), link.delay_ms) if link.delay_ms else nullcontext()
-        try:
-            with is_late:
-                yield
-        finally:
-            for (end, name), _ in limited:
-                end.run("tc", "qdisc", "del", "dev", name, "root")
-            for rule in drops:
-                self._router.run("iptables", "-D", *rule.split())
-
-    @contextmanager
-    def watched(self, link: Link) -> Iterator[list[float | None]]:
-        """Give, after the block, the p95 of what waited before the limits, in ms: up, down."""
-        found: list[float | None] = []
-        with ExitStack() as watching:
-            started: list[tuple[int | None, subprocess.Popen[str] | None]] = [
-                (link.up, None),
-                (link.down, None),
-            ]
-            for place, ((end, name), width) in enumerate(self._limited(link)):
-                script = f"while sleep 0.1; do tc -s qdisc show dev {name}; done"
-                process = subprocess.Popen(end.command("sh", "-c", script), stdout=subprocess.PIPE, text=True)
-                started[place] = width, watching.enter_context(process)
-            yield found
-            for limit, watcher in started:
-                if watcher is None or limit is None:
-                    found.append(None)
-                    continue
-                watcher.terminate()
-                text = watcher.communicate()[0]
-                waiting = [int(n) * (1000 if k else 1) for n, k in re.findall(r"backlog (\d+)(K?)b", text)]
-                found.append(float(np.percentile(waiting, 95)) * 8e3 / limit if waiting else None)
-
-    def _limited(self, link: Link) -> list[tuple[tuple[Network, str], int]]:
-        """Return the interfaces whose sending is limited, with the widths: up, down."""
-        up, down = (HERE, "weak0"), (self._far, "weak3")
-        if not link.is_own:
-            up, down = (self._router, "weak2"), (self._router, "weak1")
-        return [(end, width) for end, width in ((up, link.up), (down, link.down)) if width]
 
 
 async def measure(link: Link, design: str, wires: Wires, url: str, camera: Path, seconds: float) -> Measured:

@@ -22,7 +22,7 @@ AGAIN_S = 0.2
 CHECK_AFTER_S, BROKEN_AFTER_S = 0.7, 3.0
 """A `closed` session shows its last frame or the card again and again, so silence is suspicious. After the
 first time the service is asked for the session, after the second the connection is given up. So does the
-shim (static/shim/watch_policy.js)."""
+shim (static/shim/connection/watch_policy.js)."""
 CHECK_S = 1.0
 
 

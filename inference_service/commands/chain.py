@@ -13,15 +13,17 @@ from typing import Any, NoReturn
 import torch
 
 from inference_service import exit_codes
-from inference_service.config import Settings, faults_of_filters, read_settings, refuse
+from inference_service.config import Settings, read_settings
 from inference_service.engine.params import ChainParams, CheckedParams
 from inference_service.errors import BadParams, FilterNotUsable, InferenceError
+from inference_service.filter_faults import faults_of_filters
 from inference_service.filters.base import Filter
 from inference_service.filters.loading import load
 from inference_service.filters.registry import installed
 from inference_service.filters.rules import checked
 from inference_service.process import take_device
 from shared import wire
+from shared.operator_settings import refuse
 
 WORKER_FLAGS = ("device", "max-batch", "weights-dir", "filter-settings")
 _DESTINATION = "worker "

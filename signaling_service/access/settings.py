@@ -9,12 +9,13 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode
 
+from shared.operator_settings import split
 from signaling_service.access.jwks import Jwks
 from signaling_service.access.origins import checked, host_of, is_loopback
 from signaling_service.access.secret_files import secret_in
 from signaling_service.access.token_keys import key_from_setting
 from signaling_service.access.tokens import Keys, OneKey, Tokens
-from signaling_service.setting_types import named, split
+from signaling_service.setting_types import NAMING
 
 
 class AccessSettings(BaseSettings):
@@ -119,22 +120,22 @@ class AccessSettings(BaseSettings):
     @model_validator(mode="after")
     def _one_token_key(self) -> AccessSettings:
         if self.token_key is not None and self.token_jwks is not None:
-            raise ValueError(named("token_jwks", "expected alone, or --token-key alone"))
+            raise ValueError(NAMING.named("token_jwks", "expected alone, or --token-key alone"))
         if self.token_issuer is not None and not self.has_tokens:
-            raise ValueError(named("token_issuer", "expected with --token-key or --token-jwks"))
+            raise ValueError(NAMING.named("token_issuer", "expected with --token-key or --token-jwks"))
         return self
 
     @model_validator(mode="after")
     def _one_key(self) -> AccessSettings:
         if self.api_key is not None and self.api_key_file is not None:
-            raise ValueError(named("api_key_file", "expected alone, or --api-key alone"))
+            raise ValueError(NAMING.named("api_key_file", "expected alone, or --api-key alone"))
         return self
 
     @model_validator(mode="after")
     def _is_open_on_purpose(self) -> AccessSettings:
         if not (self.is_guarded or self.open or is_loopback(self.host.lower())):
             raise ValueError(
-                named(
+                NAMING.named(
                     "host",
                     f"whoever reaches {self.host} could use this service: expected --api-key-file or a token "
                     "key with it, or --open, which lets everybody",

@@ -18,7 +18,7 @@ from signaling_service.http.bodies import JSON, SDP, TRICKLE, content_type, json
 from signaling_service.rtc.ice_restart import name_in
 from signaling_service.rtc.ice_servers import ice_servers_for_browser
 from signaling_service.session.requests import Change, Offer, change_from_query, parsed
-from signaling_service.session.sessions import SessionHost
+from signaling_service.session.session_host import SessionHost
 
 CREATED = 201
 BEFORE = {"Accept-Post": SDP, "Access-Control-Allow-Methods": "POST, PATCH, DELETE"}
@@ -61,10 +61,11 @@ def add_live_routes(
         _add_links(response, settings)
         return response
 
-    @guarded.post("/whep/{stream}", status_code=CREATED, openapi_extra=_sdp_body())
+    @of_offers.post("/whep/{stream}", status_code=CREATED, openapi_extra=_sdp_body())
     async def watch(stream: str, request: Request) -> Response:
         """Watch what is published under a name."""
         made = await sessions.watch(stream, await _offer(request), caller_of(request))
+        access.note_answered(request)
         return _created(made.answer_sdp, f"{stream}/{made.session}", settings)
 
     @of_sessions.patch("/whip/{session_id}")

@@ -19,7 +19,7 @@ from signaling_service.http.live_routes import add_live_routes
 from signaling_service.rtc.ice_servers import ice_servers_for_browser
 from signaling_service.session.described import Described
 from signaling_service.session.requests import Change, Offer, change_from_query, parsed
-from signaling_service.session.sessions import SessionHost
+from signaling_service.session.session_host import SessionHost
 from signaling_service.strict_json import without_endless
 from signaling_service.workers.table import ServedFilter
 

@@ -1,4 +1,4 @@
-"""An offer, read by the rules of SDP and written anew in the words that aiortc's parser takes.
+"""An offer, read by the rules of SDP. `written_offer` writes it anew in the words that aiortc's parser takes.
 
 That parser takes what browsers write today. RFC 8866, 8285, 6184 and 3264 allow more: a direction that is
 left out or stands at session level, spaces in `a=fmtp`, attributes behind `a=extmap`, audio types that need
@@ -13,27 +13,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from aiortc.sdp import candidate_from_sdp
-
 from signaling_service.errors import UnusableOffer
 from signaling_service.sdp.h264_formats import H264Format
 from signaling_service.sdp.offered_formats import Formats
 from signaling_service.sdp.sections import DIRECTIONS, Section, sections_of
+from signaling_service.sdp.written_offer import written
 from signaling_service.setting_types import VideoCodec
 
 _TRANSPORT = ("ice-ufrag", "ice-pwd", "ice-options", "fingerprint", "setup")
 _DEFAULTS = {"setup": "active", "sctp-port": "5000", "max-message-size": "65536"}
 """RFC 4145 section 4; RFC 8841 sections 5 and 6."""
-_PROFILES = {
-    "audio": "UDP/TLS/RTP/SAVPF",
-    "video": "UDP/TLS/RTP/SAVPF",
-    "application": "UDP/DTLS/SCTP",
-}
-"""So aiortc sees all others: what an offer calls its profile decides nothing (RFC 9429 section 5.1.2)."""
 _SETUPS = ("actpass", "active", "passive")
-_MOST_EXTENSIONS_ID = 255
-"""RFC 8285 section 4.3."""
-_OF_SOURCES = ("cname", "msid", "mslabel", "label")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +107,7 @@ def read_offer(sdp: str, codecs: Sequence[VideoCodec], wants: Wants = SENDS) -> 
     if bundled is not None:
         names = [section.first("mid") for section in seen]
         bundled = [mid for mid in bundled if mid in names]
-    text = _written(session, seen, [formats[index] for index in sorted(kept)], bundled)
+    text = written(session, seen, [formats[index] for index in sorted(kept)], bundled)
     profiles = [section.profile for section in seen]
     return Offered(text, formats[camera].h264, profiles, refused, bundled, unnamed)
 
@@ -197,70 +187,6 @@ def _problem(section: Section) -> str | None:
     if section.first("setup") not in _SETUPS:
         return f"has a=setup:{(section.first('setup') or '')[:16]}, not {', '.join(_SETUPS)}"
     return None
-
-
-def _written(
-    session: Section,
-    sections: Sequence[Section],
-    all_formats: Sequence[Formats],
-    bundled: Sequence[str] | None,
-) -> str:
-    lines = ["v=0", "o=- 0 0 IN IP4 0.0.0.0", "s=-", "t=0 0"]
-    lines += ["a=ice-lite"] if session.has("ice-lite") else []
-    lines += [f"a=group:BUNDLE {' '.join(bundled)}"] if bundled else []
-    for section, formats in zip(sections, all_formats, strict=True):
-        is_data = section.kind == "application"
-        numbers = section.formats if is_data else [str(number) for number in formats.numbers]
-        profile = section.profile if section.profile == "DTLS/SCTP" else _PROFILES[section.kind]
-        lines.append(f"m={section.kind} {section.port or 9} {profile} {' '.join(numbers)}")
-        lines += [f"a={name}:{section.first(name)}" for name in ("ice-ufrag", "ice-pwd", "setup", "mid")]
-        lines += [
-            f"a=fingerprint:{value}" for value in section.values("fingerprint") if len(value.split()) == 2
-        ]
-        lines += map(_candidate, section.values("candidate"))
-        lines += ["a=end-of-candidates"] if section.has("end-of-candidates") else []
-        if is_data:
-            lines += [f"a={name}:{section.first(name)}" for name in ("sctp-port", "max-message-size")]
-            lines += [f"a=sctpmap:{value}" for value in section.values("sctpmap")]
-        else:
-            lines += [f"a={section.direction}", "a=rtcp-mux", *_extensions(section), *_sources(section)]
-            lines += formats.lines
-    return "\r\n".join(lines) + "\r\n"
-
-
-def _candidate(value: str) -> str:
-    try:
-        candidate_from_sdp(value)
-    except (ValueError, AssertionError, IndexError) as exc:
-        raise UnusableOffer(f"not a candidate: {value[:80]!r}") from exc
-    return f"a=candidate:{value}"
-
-
-def _extensions(section: Section) -> list[str]:
-    """Return header extensions for both directions, without their own attributes (RFC 8285 section 5)."""
-    lines = []
-    for value in section.values("extmap"):
-        number, *words = value.split() or [""]
-        number, _, direction = number.partition("/")
-        is_number = number.isascii() and number.isdecimal() and 0 < int(number[:4]) <= _MOST_EXTENSIONS_ID
-        if words and is_number and direction in ("", "sendrecv"):
-            lines.append(f"a=extmap:{int(number)} {words[0]}")
-    return lines
-
-
-def _sources(section: Section) -> list[str]:
-    """Return `a=ssrc` and `a=ssrc-group` as far as aiortc reads them (RFC 5576)."""
-    lines = []
-    for value in section.values("ssrc-group"):
-        words = value.split()
-        if len(words) > 1 and all(word.isascii() and word.isdecimal() for word in words[1:]):
-            lines.append(f"a=ssrc-group:{' '.join(words)}")
-    for value in section.values("ssrc"):
-        number, _, text = value.partition(" ")
-        name, separator, _ = text.partition(":")
-        if number.isascii() and number.isdecimal() and separator and name in _OF_SOURCES:
-            lines.append(f"a=ssrc:{number} {text}")
-    return lines
 
 
 def _maps(section: Section) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Collection
@@ -15,6 +14,7 @@ from aiortc.rtcrtpreceiver import RemoteStreamTrack
 from signaling_service.access.caller import Caller, both
 from signaling_service.errors import PictureTooLarge, SessionTimeOver, SignalingError, TakenOver
 from signaling_service.rtc.camera import Camera
+from signaling_service.rtc.closing import CLOSE_LIMIT_S, Closing, close_connection
 from signaling_service.rtc.outage import Outage
 from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.rtc.silence import Silence
@@ -38,7 +38,6 @@ logger = logging.getLogger(__name__)
 CONNECT_LIMIT_S = 10.0
 """As long as the shim waits for a picture."""
 SILENCE_LIMIT_S = 5.0
-CLOSE_LIMIT_S = 2.0
 TELL_LIMIT_S = 2.0
 
 Value = TypeVar("Value")
@@ -117,7 +116,7 @@ class Session:
         loop = asyncio.get_running_loop()
         self._settled: asyncio.Future[None] = loop.create_future()  # Connected, or ended before.
         self._end: asyncio.Future[str] = loop.create_future()
-        self._closing: asyncio.Task[None] | None = None
+        self._closing = Closing(self._close)
 
     @property
     def name(self) -> str:
@@ -130,7 +129,7 @@ class Session:
 
     @property
     def is_ending(self) -> bool:
-        return self._closing is not None
+        return self._closing.has_begun
 
     async def open(self, offer_sdp: str) -> str:
         """Answer the offer and begin; raises what Negotiation.answer raises.
@@ -168,7 +167,7 @@ class Session:
 
     def end(self, reason: str) -> None:
         """Begin to close for this reason; only the first one counts."""
-        if self._closing is None:
+        if not self.is_ending:
             self._log.info(
                 "the session ended: %s (%d frames in, %d out)",
                 reason,
@@ -176,13 +175,12 @@ class Session:
                 self._statistics.frames_out,
             )
             self._around.metrics.sessions_ended.labels(reason.replace(" ", "_")).inc()
-            self._closing = asyncio.get_running_loop().create_task(self._close())
+            self._closing.begin()
 
     async def close(self, reason: str) -> None:
         """End for this reason and return when everything is freed; safe to call twice."""
         self.end(reason)
-        assert self._closing is not None
-        await asyncio.shield(self._closing)
+        await self._closing.wait()
 
     async def _run(self) -> None:
         """Wait for the connection, with a limit, then for a reason to end."""
@@ -221,7 +219,7 @@ class Session:
 
     def _on_taken_over(self) -> None:
         if self._negotiation.sends_back:
-            self._control.tell_taken_over()
+            self._start(self._control.tell_taken_over(TELL_LIMIT_S))
         else:
             self.refuse(TakenOver())
 
@@ -291,10 +289,7 @@ class Session:
         self._tracing.close()
         if self.connected_s is not None:
             await self._measuring.end()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_LIMIT_S):
-                await self._pc.close()
-        self._pc.remove_all_listeners()
+        await close_connection(self._pc)
         if self.connected_s is not None:
             around.metrics.sessions_connected.dec()
         self._on_end(self)

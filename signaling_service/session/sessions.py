@@ -1,4 +1,4 @@
-"""All sessions of a service with their limits, behind the one interface that the routes know."""
+"""All sessions of this process with their limits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 from shared.log_ids import of_session
 from shared.wire import SESSION_BYTES
@@ -34,42 +33,6 @@ from signaling_service.workers.choice import Choice
 from signaling_service.workers.table import ServedFilter
 
 logger = logging.getLogger(__name__)
-
-
-class SessionHost(Protocol):
-    """What the routes need of sessions, wherever these live; raises SignalingError only."""
-
-    def check_room(self) -> None:
-        """Raise ServiceFull or ShuttingDown where any offer would be refused now; costs next to nothing.
-
-        Asked before an offer is read: whoever knocks at a full service takes nothing from those inside.
-        """
-
-    async def open(self, offer: Offer, caller: Caller) -> Described:
-        """Answer an offer."""
-
-    async def change(self, session_id: str, change: Change, caller: Caller) -> Described:
-        """Change a session; returns when nothing of the old choice can leave any more."""
-
-    async def add_candidates(
-        self, session_id: str, fragment: str, subject: str, tags: Collection[str] | None = None
-    ) -> str | None:
-        """Add trickled candidates (an SDP fragment); with tags it may restart ICE: see Answering.
-
-        Here and below `subject` is the caller's: a session of another one is unknown.
-        """
-
-    async def close(self, session_id: str, subject: str) -> None:
-        """End a session; returns when it is freed, at once for one that has just ended."""
-
-    async def watch(self, name: str, offer_sdp: str, caller: Caller) -> Watched:
-        """Answer the offer of one that watches a published picture."""
-
-    def served_filters(self) -> list[ServedFilter]:
-        """What live workers serve."""
-
-    def check_ready(self) -> None:
-        """Raise the reason for which an offer would be refused now: NoWorker, ServiceFull or ShuttingDown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +171,8 @@ class LocalSessions:
                 takes_sound=bool(name),
             )
             if name:
-                session.publication.prepare(streams.to_publish(name, caller.subject), offer.publisher)
+                stream = streams.to_publish(name, caller.subject)
+                session.publication.prepare(stream, offer.publisher, takes_over=offer.takes_over)
         except BaseException:
             self._places.leave(key.hex())
             raise

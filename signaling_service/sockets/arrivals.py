@@ -28,6 +28,8 @@ MAX_KNOWN = 64
 """Addresses of one page. The one known first is forgotten; its next check makes it known again."""
 MAX_REMOTE = 32
 """Addresses of one page that are sent checks: those it names, and those that its own checks come from."""
+MAX_WAITING = 1024
+"""Datagrams of one page that wait to be handled: several turns of the event loop have read fewer."""
 MOVED_S = 1.0
 """A page that sends from another address, and for so long nothing from its former one, has moved."""
 _STUN = range(4)
@@ -45,6 +47,8 @@ def guarded(original: Any) -> Callable[..., None]:
             _take_stun(self, data, address)
         elif (first in _RTP or first in _DTLS) and address in _known(self):
             _hear(self, address)
+            if self.receiver._queue.qsize() >= MAX_WAITING:
+                return
             self.receiver.data_received(data, self.local_candidate.component)
 
     return datagram_received

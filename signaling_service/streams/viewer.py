@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Collection
 
@@ -11,6 +10,7 @@ from aiortc import RTCPeerConnection, RTCRtpTransceiver
 
 from signaling_service.errors import UnusableOffer
 from signaling_service.rtc.answering import Answering, Terms
+from signaling_service.rtc.closing import Closing, close_connection
 from signaling_service.rtc.packets import Arriving, Leaving
 from signaling_service.rtc.silence import Silence
 from signaling_service.rtc.transport_wide import decline
@@ -24,7 +24,6 @@ logger = logging.getLogger(__name__)
 
 CONNECT_LIMIT_S = 10.0
 SILENCE_LIMIT_S = 10.0
-CLOSE_LIMIT_S = 2.0
 
 
 class WatchNegotiation(Answering):
@@ -78,26 +77,29 @@ class Viewer:
         pc: RTCPeerConnection,
         terms: Terms,
         stream: Stream,
-        on_connected: Callable[[str], None],
+        on_connected: Callable[[Viewer], bool],
         on_end: Callable[[Viewer], None],
         *,
         is_local: bool,
+        limit_s: float | None = None,
     ) -> None:
+        """`on_connected` says whether there is a place for it after all; `limit_s`: how long it may watch."""
         self.name = name
+        self.stream = stream
         self.is_connected = False
+        self._limit_s = limit_s
         self._pc = pc
-        self._stream = stream
         self._on_connected = on_connected
         self._on_end = on_end
         self._negotiation = WatchNegotiation(pc, terms, stream, is_local=is_local)
         self._settled = asyncio.Event()
-        self._closing: asyncio.Task[None] | None = None
+        self._closing = Closing(self._close)
         self._watching: asyncio.Task[None] | None = None
         stream.join(self.leave)
 
     @property
     def is_ending(self) -> bool:
-        return self._closing is not None
+        return self._closing.has_begun
 
     async def open(self, offer_sdp: str) -> str:
         """Answer the offer and begin; raises what Answering.answer raises.
@@ -110,7 +112,7 @@ class Viewer:
             rendition, fan_out = self._negotiation.picture
             rendition.join(fan_out)
         if self._negotiation.sound is not None:
-            self._stream.listen(self._negotiation.sound)
+            self.stream.listen(self._negotiation.sound)
         self._watching = asyncio.get_running_loop().create_task(self._run())
         return answer_sdp
 
@@ -120,30 +122,31 @@ class Viewer:
 
     def leave(self) -> None:
         """Begin to close."""
-        if self._closing is None:
-            self._closing = asyncio.get_running_loop().create_task(self._close())
+        self._closing.begin()
 
     async def close(self) -> None:
         """Close; returns when everything is freed. Safe to call twice."""
-        self.leave()
-        assert self._closing is not None
-        await asyncio.shield(self._closing)
+        await self._closing.wait()
 
     async def _run(self) -> None:
         try:
             async with asyncio.timeout(CONNECT_LIMIT_S):
                 await self._settled.wait()
             if self.is_connected:
-                await Silence(self._pc).lasts(SILENCE_LIMIT_S)
+                async with asyncio.timeout(self._limit_s):
+                    await Silence(self._pc).lasts(SILENCE_LIMIT_S)
         except TimeoutError:
             pass
         self.leave()
 
     def _on_connection_state(self) -> None:
         state = self._pc.connectionState
-        if state == "connected" and not self.is_ending:
+        if state == "connected" and not (self.is_connected or self.is_ending):
+            if not self._on_connected(self):
+                self.leave()
+                return
             self.is_connected = True
-            self._on_connected(self.name)
+            self.stream.seat(self.leave)
             self._settled.set()
         elif state in ("failed", "closed"):
             self.leave()
@@ -151,15 +154,12 @@ class Viewer:
     async def _close(self) -> None:
         if self._watching is not None:
             self._watching.cancel()
-        self._stream.forget(self.leave)
+        self.stream.forget(self.leave)
         if self._negotiation.picture is not None:
             rendition, fan_out = self._negotiation.picture
             rendition.leave(fan_out)
-            self._stream.drop_unwatched()
+            self.stream.drop_unwatched()
         if self._negotiation.sound is not None:
-            self._stream.stop_listening(self._negotiation.sound)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_LIMIT_S):
-                await self._pc.close()
-        self._pc.remove_all_listeners()
+            self.stream.stop_listening(self._negotiation.sound)
+        await close_connection(self._pc)
         self._on_end(self)

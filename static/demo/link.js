@@ -3,6 +3,8 @@
  * With `publish=NAME` the page offers to send its camera to `/watch/NAME`.
  */
 
+import { isObject, parsedJson } from "../shared/json.js";
+
 /**
  * `filters` are names in order.
  * @typedef {{filters: string[] | null, params: Record<string, unknown>, language: string | null,
@@ -45,17 +47,8 @@ function shortOf(params) {
   return Object.fromEntries(entries);
 }
 
-/** @param {unknown} value @returns {value is Record<string, unknown>} */
-function isObject(value) {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** @param {string} text @returns {Record<string, unknown>} */
 function objectOf(text) {
-  try {
-    const value = JSON.parse(text);
-    return isObject(value) ? value : {};
-  } catch {
-    return {};
-  }
+  const value = parsedJson(text);
+  return isObject(value) ? value : {};
 }

@@ -1,6 +1,8 @@
 /**
  * A QR code (ISO/IEC 18004) of a text: bytes, error correction of level M, versions 1 to 20.
  *
+ * Why the page has an encoder of its own: docs/decisions/0016-qr-codes-in-the-page.md.
+ *
  * Numbers of sections and tables in the comments are those of ISO/IEC 18004:2015.
  */
 

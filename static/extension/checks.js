@@ -2,6 +2,8 @@
  * Which calls the service worker makes for a page, and what each may carry. It refuses all others.
  */
 
+import { isObject, parsedJson } from "./shared/json.js";
+
 const MAX_BODY_CHARACTERS = 1024 * 1024;
 const MAX_SDP_CHARACTERS = 64 * 1024;
 const MAX_FRAGMENT_CHARACTERS = 16 * 1024;
@@ -103,19 +105,10 @@ function isFilter(filter) {
 /** @param {unknown} text @returns {unknown} */
 function parsed(text) {
   if (typeof text !== "string" || text.length > MAX_BODY_CHARACTERS) return null;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
+  return parsedJson(text);
 }
 
 /** @param {Record<string, unknown>} value @param {readonly string[]} keys that it may have, and no other */
 function hasKeys(value, keys) {
   return Object.keys(value).every((key) => keys.includes(key));
-}
-
-/** @param {unknown} value @returns {value is Record<string, unknown>} */
-function isObject(value) {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -35,15 +35,15 @@
  * has resolved, the page is shown nothing older than that filter's first frame.
  */
 
-import { embedder, mark } from "./embedder.js";
-import { Fault } from "./fault.js";
-import { Link } from "./link.js";
-import { Page } from "./page.js";
-import { Places } from "./places.js";
-import { readSettings } from "./settings.js";
-import { Signaling } from "./signaling.js";
+import { embedder, mark } from "./base/embedder.js";
+import { Fault } from "./base/fault.js";
+import { Link } from "./connection/link.js";
+import { Signaling } from "./connection/signaling.js";
+import { Page } from "./page/page.js";
+import { Places } from "./page/places.js";
+import { readSettings } from "./settings/settings.js";
 
-/** @import { Settings } from "./settings.js" */
+/** @import { Settings } from "./settings/settings.js" */
 
 if (typeof window === "undefined") {
   // A server that renders pages imports the module, too. It has no camera.

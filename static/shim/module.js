@@ -11,7 +11,7 @@
 
 import "./main.js";
 
-import { mark } from "./embedder.js";
+import { mark } from "./base/embedder.js";
 
 /** @type {import("./api.js").P2PCamera | undefined} */
 export const p2pcamera = typeof window === "undefined" ? undefined : Reflect.get(window, mark);

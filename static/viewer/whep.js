@@ -4,6 +4,8 @@
  * It connects anew when the connection is lost, and waits where nobody publishes.
  */
 
+import { jittered, retryAfter_s } from "../shared/retry.js";
+
 const SHORTEST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 8_000;
 const GATHER_LIMIT_MS = 1_000;
@@ -63,7 +65,7 @@ export class Whep extends EventTarget {
       }
       this.#close();
       if (!this.#isWanted) return;
-      await new Promise((resolve) => setTimeout(resolve, pause_ms));
+      await new Promise((resolve) => setTimeout(resolve, jittered(pause_ms)));
       pause_ms = Math.min(2 * pause_ms, LONGEST_PAUSE_MS);
     }
   }
@@ -132,8 +134,8 @@ async function faultOf(response) {
     ({ error }) => error ?? {},
     () => ({}),
   );
-  const retryAfterS = Number(response.headers.get("Retry-After") ?? 0);
-  return new WatchFault(response.status, code ?? "", message ?? response.statusText, retryAfterS);
+  const asked_s = retryAfter_s(response.headers) ?? 0;
+  return new WatchFault(response.status, code ?? "", message ?? response.statusText, asked_s);
 }
 
 /** @param {RTCPeerConnection} connection @returns {Promise<void>} */

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import Field
 
-from inference_service.config import Settings, faults_of_filters, read_settings
+from inference_service.config import Settings, read_settings
+from inference_service.filter_faults import faults_of_filters
 from inference_service.filters import base
 from shared import link_keys
 from shared.run_dir import run_dir

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { jsonText, parsedJson } from "../../static/shim/json.js";
+import { jsonText, parsedJson } from "../../static/shared/json.js";
 
 const VALUE = { type: "filter", name: ["invert", "ink"], params: { ink: { a: [1, null, "x"], b: true } } };
 const TEXT = JSON.stringify(VALUE);

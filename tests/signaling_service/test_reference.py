@@ -21,7 +21,7 @@ from tests.signaling_service.making import WireWorker
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "reference.md").read_text()
-SHIM = "".join(path.read_text() for path in sorted((ROOT / "static" / "shim").glob("*.js")))
+SHIM = "".join(path.read_text() for path in sorted((ROOT / "static" / "shim").rglob("*.js")))
 TYPES = (ROOT / "static" / "p2pcamera.d.ts").read_text()
 
 

@@ -1,4 +1,4 @@
-"""Connections that send half a request, and more of them than there is room for."""
+"""Connections that send half a request or read no answer, and more of them than there is room for."""
 
 from __future__ import annotations
 
@@ -17,30 +17,44 @@ from signaling_service.http.listening import listen
 pytestmark = pytest.mark.asyncio
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n"
+LONG = 16 * 1024 * 1024
+"""More than the system keeps for one that does not read."""
 SHORT_S = 0.2
 END_S = 20.0
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[tuple[Callable[[], Any], asyncio.Event]]:
-    """Serve an application that answers with the body once the event is set; gives what connects to it."""
+async def serving(
+    longer: int = 0, *, reads: bool = True
+) -> AsyncIterator[tuple[Callable[[], Any], asyncio.Event]]:
+    """Serve an application that answers with the body once the event is set; gives what connects to it.
+
+    So many bytes follow the body in the answer. Without `reads` it answers at once, and does not wait for a
+    body.
+    """
     may_answer = asyncio.Event()
     may_answer.set()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        body, has_more = b"", True
+        body, has_more = b"" if reads else b"done", reads
         while has_more:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return
             body, has_more = body + message["body"], message.get("more_body", False)
         await may_answer.wait()
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
-        await send({"type": "http.response.body", "body": body})
+        headers = [(b"content-length", b"%d" % (4 + longer))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body + bytes(longer)})
 
     server = uvicorn.Server(
         uvicorn.Config(
-            app, http=BoundedConnection, lifespan="off", log_config=None, timeout_graceful_shutdown=1
+            app,
+            http=BoundedConnection,
+            lifespan="off",
+            log_config=None,
+            timeout_keep_alive=0,  # Not heeded: connections are kept as long as ours says.
+            timeout_graceful_shutdown=1,
         )
     )
     listening = listen("127.0.0.1", 0)
@@ -113,6 +127,37 @@ async def test_an_answer_may_take_its_time_and_the_connection_is_used_again(
         writer.close()
 
 
+async def test_a_connection_is_kept_between_requests_for_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving() as (connect, _):
+        reader, writer = await connect()
+        for _ in range(2):
+            writer.write(REQUEST + b"done")
+            assert await answered(reader)
+            await asyncio.sleep(SHORT_S)
+        writer.close()
+        monkeypatch.setattr(connections, "KEEP_ALIVE_S", SHORT_S)
+        reader, writer = await connect()
+        writer.write(REQUEST + b"done")
+        assert await answered(reader)
+        assert await ended(reader)
+        writer.close()
+
+
+async def test_so_is_one_whose_request_was_refused_before_its_body_came(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "HEADERS_S", SHORT_S)
+    async with serving(reads=False) as (connect, _):
+        reader, writer = await connect()
+        writer.write(REQUEST)
+        assert await answered(reader)
+        writer.write(b"done")
+        await asyncio.sleep(3 * SHORT_S)
+        writer.write(REQUEST)
+        assert await answered(reader)
+        writer.close()
+
+
 async def test_of_too_many_the_one_that_waits_longest_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "most_connections", lambda: 3)
     async with serving() as (connect, _):
@@ -126,6 +171,33 @@ async def test_of_too_many_the_one_that_waits_longest_goes(monkeypatch: pytest.M
         assert await ended(half[0][0])
         assert not half[1][0].at_eof()
         for _, each in (*half, (reader, writer)):
+            each.close()
+
+
+async def test_an_answer_that_is_not_read_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "READ_S", SHORT_S)
+    async with serving(LONG) as (connect, _):
+        # A StreamReader reads no more than twice its limit in advance.
+        reader, writer = await connect()
+        writer.write(REQUEST + b"done")
+        await asyncio.sleep(3 * SHORT_S)
+        with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+            await asyncio.wait_for(reader.readexactly(LONG), END_S)
+        writer.close()
+
+
+async def test_one_that_does_not_read_makes_room_for_a_newcomer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "most_connections", lambda: 2)
+    async with serving(LONG) as (connect, _):
+        unread = [await connect() for _ in range(2)]
+        for reader, writer in unread:
+            writer.write(REQUEST + b"done")
+            await reader.readuntil(b"done")
+        reader, writer = await connect()
+        writer.write(REQUEST + b"done")
+        assert await answered(reader)
+        assert len(await asyncio.wait_for(reader.readexactly(LONG), END_S)) == LONG
+        for _, each in (*unread, (reader, writer)):
             each.close()
 
 

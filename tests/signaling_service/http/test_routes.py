@@ -9,7 +9,9 @@ import httpx
 import pytest
 
 from signaling_service.config import Settings
-from signaling_service.http.app import MAX_BODY_BYTES, create_app
+from signaling_service.http import body_limit
+from signaling_service.http.app import create_app
+from signaling_service.http.body_limit import MAX_BODY_BYTES, SMALL_BYTES
 from signaling_service.http.static_files import accepts_gzip
 from signaling_service.service import Service
 from signaling_service.session.requests import MAX_PARAMS_BYTES
@@ -468,6 +470,34 @@ async def test_a_body_that_grows_past_the_limit_is_cut_off(service: Running) -> 
         "/offer", content=endless(), headers={"content-type": "application/json"}
     )
     assert error_of(response, 413)["code"] == "too_large"
+
+
+async def test_slow_large_bodies_are_few_and_keep_no_small_one_out(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body_limit, "MAX_WAITING_BYTES", 3 * SMALL_BYTES)
+    has_come, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"x" * 2 * SMALL_BYTES
+        has_come.set()
+        await may_end.wait()
+
+    async def posted(content: Any) -> httpx.Response:
+        return await service.http.post(
+            "/offer", content=content, headers={"content-type": "application/json"}
+        )
+
+    first = asyncio.create_task(posted(slow()))
+    await has_come.wait()
+    large = b"x" * 2 * SMALL_BYTES
+    busy = await posted(large)
+    assert error_of(busy, 503)["code"] == "busy"
+    assert busy.headers["retry-after"] == "5"
+    assert error_of(await posted(b"x" * SMALL_BYTES), 400)["code"] == "malformed"
+    may_end.set()
+    assert error_of(await first, 400)["code"] == "malformed"
+    assert error_of(await posted(large), 400)["code"] == "malformed"
 
 
 @pytest.mark.parametrize(

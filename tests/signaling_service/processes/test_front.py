@@ -20,14 +20,10 @@ import pytest_asyncio
 
 from signaling_service.access.caller import Caller
 from signaling_service.config import Settings
-from signaling_service.errors import MediaProcessLost, ServiceFull, UnusableOffer
 from signaling_service.http.app import create_app
-from signaling_service.metrics import Metrics
-from signaling_service.processes.front import MAX_COSTLY, DealtSessions, Front
+from signaling_service.processes.front import Front
 from signaling_service.processes.nursery import Nursery
 from signaling_service.rtc import aiortc_patches
-from signaling_service.session.requests import Offer
-from signaling_service.workers.table import Workers
 from tests.signaling_service.access.minting import SECRET, minted
 from tests.signaling_service.calling import Page, page, until
 from tests.signaling_service.making import WireWorker
@@ -350,78 +346,6 @@ async def test_the_front_opens_when_one_process_serves_or_all_have_failed(result
         async with asyncio.timeout(10):
             await opening
         await front.close()
-
-
-class Losing:
-    """A media process that is lost over whatever it is asked."""
-
-    load, room, is_ready, is_silent = (0, 0.0), 1, True, False
-
-    def __init__(self, place: int) -> None:
-        self.place = place
-        self.sessions: set[str] = set()
-        self.asked = 0
-
-    async def call(self, name: str, value: Any, limit_s: float = 0.0) -> Any:
-        self.asked += 1
-        raise MediaProcessLost
-
-
-def dealing(processes: list[Losing], **settings: Any) -> DealtSessions:
-    metrics = Metrics()
-    return DealtSessions(Settings(**settings), processes, Workers(metrics), metrics)  # type: ignore[arg-type]
-
-
-async def test_there_is_room_for_what_the_processes_take_and_the_limit_of_all_allows() -> None:
-    processes = [Losing(place) for place in range(3)]
-    for process in processes:
-        process.room = 5
-    processes[2].is_ready = False
-    assert dealing(processes).room() == 10
-    assert dealing(processes, max_sessions=4).room() == 4
-    processes[0].room = processes[1].room = 1
-    assert dealing(processes, max_sessions=4).room() == 2
-    sessions = dealing(processes)
-    sessions.refuse_from_now_on()
-    assert sessions.room() == 0
-
-
-async def test_where_every_process_has_said_that_it_is_full_none_is_asked() -> None:
-    processes = [Losing(place) for place in range(3)]
-    processes[2].is_ready = False
-    sessions = dealing(processes)
-    processes[0].room = 0
-    sessions.check_room()
-    processes[1].room = 0
-    with pytest.raises(ServiceFull):
-        sessions.check_room()
-    with pytest.raises(ServiceFull):
-        await sessions.open(Offer(sdp="v=0", type="offer"), CALLER)
-    assert [process.asked for process in processes] == [0, 0, 0]
-    refused = sessions._metrics.registry.get_sample_value("p2pcamera_offers_total", {"outcome": "full"})
-    assert refused == 1
-
-
-async def test_an_offer_that_cost_a_process_is_never_dealt_again() -> None:
-    processes = [Losing(place) for place in range(3)]
-    sessions = dealing(processes)
-    with pytest.raises(MediaProcessLost):
-        await sessions.open(Offer(sdp="v=0 the one", type="offer"), CALLER)
-    with pytest.raises(UnusableOffer, match="lost over this offer"):
-        await sessions.open(Offer(sdp="v=0 the one", type="offer"), CALLER)
-    assert [process.asked for process in processes] == [1, 0, 0]
-    for number in range(2 * MAX_COSTLY):
-        with pytest.raises(MediaProcessLost):
-            await sessions.open(Offer(sdp=f"v=0 {number}", type="offer"), CALLER)
-    assert len(sessions._costly) == MAX_COSTLY
-
-
-async def test_an_offer_over_a_limit_reaches_no_process() -> None:
-    processes = [Losing(0)]
-    sessions = dealing(processes)
-    with pytest.raises(UnusableOffer, match="bytes"):
-        await sessions.open(Offer(sdp="a=ssrc:1 x\r\n" * 40_000, type="offer"), CALLER)
-    assert processes[0].asked == 0
 
 
 async def test_closing_ends_the_processes_and_tells_the_pages(results: str) -> None:

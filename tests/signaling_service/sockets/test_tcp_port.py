@@ -17,10 +17,11 @@ from aioice.ice import Connection
 from signaling_service.rtc import aiortc_patches
 from signaling_service.rtc.ice_restart import restart
 from signaling_service.sockets import arrivals, strangers, tcp_port
+from signaling_service.sockets.call_connections import CONNECTIONS_OF_A_CALL
 from signaling_service.sockets.fixed_port import MediaPortNotTaken
 from signaling_service.sockets.framing import Deframer, framed
 from signaling_service.sockets.own_port import OwnPorts
-from signaling_service.sockets.tcp_port import CONNECTIONS_OF_A_CALL, TcpPort
+from signaling_service.sockets.tcp_port import TcpPort
 from tests.signaling_service.calling import until
 from tests.signaling_service.sockets.test_arrivals import STRANGE
 
