@@ -34,7 +34,9 @@ def load(
 
     Raises WeightsError if its file is missing or not the one of this version.
     """
-    return load_network(FOLDER / f"{name}.safetensors", SHA256[name], device, dtype, outputs, by_torch=by_torch)
+    return load_network(
+        FOLDER / f"{name}.safetensors", SHA256[name], device, dtype, outputs, by_torch=by_torch
+    )
 
 
 def content(name: str) -> bytes:

@@ -28,7 +28,7 @@ PACKAGE = "ai_edge_litert"
 MOST_THREADS = 4
 """The networks are small: more threads wait for each other longer than they compute."""
 TOLERANCE = 5e-3
-"""Largest difference to torch's answer, against the largest value of that: of noise a mask may be 1e-4 at most."""
+"""Largest difference to torch's answer, against its largest value: a mask of noise is 1e-4 at most."""
 
 
 class LiteNetwork:
@@ -85,7 +85,6 @@ def made(structure: Structure, tensors: Mapping[str, Tensor], by_torch: Run) -> 
 def _is_alike(some: tuple[Tensor, ...], others: tuple[Tensor, ...]) -> bool:
     # An answer that is not finite is like no other.
     return all(
-        one.shape == other.shape
-        and bool((one - other).abs().max() <= TOLERANCE * other.abs().max())
+        one.shape == other.shape and bool((one - other).abs().max() <= TOLERANCE * other.abs().max())
         for one, other in zip(some, others, strict=True)
     )

@@ -127,7 +127,8 @@ def _conv(model: Model, step: Step, inputs: _Inputs, own: _Tensors, act: int) ->
     kernel = weight.shape[2], weight.shape[3]
     source, padding = _padded(model, step, inputs[0], kernel)
     _, height, width, _ = model.shapes[source]
-    given = {"strideH": step.stride, "strideW": step.stride, "padding": padding, "fusedActivationFunction": act}
+    stride = {"strideH": step.stride, "strideW": step.stride}
+    given = {**stride, "padding": padding, "fusedActivationFunction": act}
     sides = (
         _ceil(side, step.stride) if padding == schema.Padding.SAME else _ceil(side - reach + 1, step.stride)
         for side, reach in zip((height, width), kernel, strict=True)
@@ -222,14 +223,6 @@ def _resize(model: Model, step: Step, inputs: _Inputs, _own: _Tensors, _act: int
     return model.run("RESIZE_BILINEAR", [inputs[0], size], shape, options)
 
 
-def _act(_model: Model, _step: Step, inputs: _Inputs, _own: _Tensors, _act: int) -> int:
-    return inputs[0]
-
-
-def _depth_to_space(model: Model, _step: Step, inputs: _Inputs, _own: _Tensors, _act: int) -> int:
-    return _blocks(model, inputs[0])
-
-
 def _rows(model: Model, step: Step, inputs: _Inputs, _own: _Tensors, _act: int) -> int:
     shape = (1, int(np.prod(model.shapes[inputs[0]])) // step.width, step.width)
     places = model.constant(np.array(shape))
@@ -250,8 +243,8 @@ _MAKERS: Mapping[str, Callable[[Model, Step, _Inputs, _Tensors, int], int]] = {
     "mean": _mean,
     "max_pool": _max_pool,
     "resize": _resize,
-    "act": _act,
-    "depth_to_space": _depth_to_space,
+    "act": lambda _model, _step, inputs, _own, _act: inputs[0],
+    "depth_to_space": lambda model, _step, inputs, _own, _act: _blocks(model, inputs[0]),
     "rows": _rows,
     "concat": _concat,
 }
