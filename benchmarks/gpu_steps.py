@@ -69,7 +69,7 @@ def loads(device: torch.device) -> Iterator[Row]:
     """DensePose loaded again and again while eight cameras are served by ink."""
     from inference_service.engine.measuring import Bench
     from inference_service.engine.memory_cameras import Load
-    from inference_service.filters.registry import installed
+    from inference_service.filters.installed import installed
 
     with Bench(("ink",), device, installed(), {}, Path(tempfile.gettempdir())) as bench:
         load = Load(8, {}, SIZES[0], 30.0, 5.0, 1.0)
@@ -151,8 +151,8 @@ def _told() -> Iterator[_Told]:
 
 
 def _loaded(name: str, device: torch.device) -> Any:
+    from inference_service.filters.installed import installed
     from inference_service.filters.loading import load
-    from inference_service.filters.registry import installed
     from inference_service.weights.folder import default_folder
 
     return load(installed()[name].load(), device, {}, default_folder())

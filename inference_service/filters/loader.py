@@ -21,6 +21,7 @@ from inference_service.filters.attempts import Attempts
 from inference_service.filters.base import Filter
 from inference_service.filters.entry import Entry, Progress, status_of, with_trouble
 from inference_service.filters.loading import configured
+from inference_service.filters.recording import Recording
 from inference_service.filters.room import NoRoom, Room
 from inference_service.filters.rules import checked, remarks
 from inference_service.filters.shift import Shift
@@ -79,10 +80,21 @@ class Loader:
         self._on_fallback = on_fallback
         self._on_broken = on_broken
         self._explain = explain
+        self.when_idle: Callable[[], object] = lambda: None
+        """Called in the thread, now and then, while it has nothing else to do."""
         self._is_short = False
         # Bounded by the number of filters: each is asked for once, and so is more room.
         self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self._shift = Shift(self._work)
+        self._recording = Recording(
+            room,
+            device,
+            self.do_soon,
+            lambda: self._shift.is_relieved,
+            self._show_loaded,
+            on_fallback,
+            on_broken,
+        )
         self._at: Entry | None = None
         """The filter that the present job has to do with."""
 
@@ -98,7 +110,9 @@ class Loader:
         if not self._shift.relieve(limit_s):
             return
         entry, self.loading_since_ns, self._is_short = self._at, None, False
-        if entry is not None:
+        if (recorded := self._recording.at) is not None:
+            self._recording.give_up(recorded)
+        elif entry is not None:
             self._on_fallback("loading")
             self._fail(entry, "could not be loaded", FilterFailed(entry.point.name, STUCK.format(limit_s)))
         self._shift.start()
@@ -166,6 +180,7 @@ class Loader:
                 job()
 
     def _look_at_all(self) -> None:
+        self.when_idle()
         for entry in self._entries.values():
             self._look_again(entry)
 
@@ -215,7 +230,7 @@ class Loader:
                     return
                 entry.loaded, entry.failures = made, 0
                 entry.used_s = time.monotonic()
-            self._set_state(entry, FilterState.LOADED, trouble.once_loaded(made, self._device))
+            self._show_loaded(entry)
             del made
             logger.info(
                 "filter %s loaded in %.1f s; it holds %d MiB",
@@ -223,9 +238,14 @@ class Loader:
                 (time.monotonic_ns() - started_ns) / 1e9,
                 entry.held_bytes >> 20,
             )
+            self._recording.begin(entry)
         except NoRoom:
             if self._shift.is_relieved:
                 return
+            if is_anew:
+                # Not beside the one that it replaces: then after it.
+                with self._lock:
+                    entry.loaded = entry.recordings = None
             logger.info("filter %s has to wait for memory that others use", name)
             with self._lock:
                 entry.progress = WAITS_FOR_ROOM
@@ -242,8 +262,12 @@ class Loader:
         entry.progress = Progress(f"loading {cls.name}", LOADING_FROM)
         settings = self._settings_of(entry)
         tried = Attempts(cls, self._device, settings, self._weights_dir, self._warm, self._on_fallback)
+        tried.starting_with(entry.less, entry.lacks)
         warming = partial(self._tell, entry, f"warming up {cls.name}", 1.0)
-        return tried.made(partial(self._tell, entry), warming)
+        made = tried.made(partial(self._tell, entry), warming)
+        # A second attempt needs no first one that fails again.
+        entry.less, entry.lacks = tried.less, tried.lacks
+        return made
 
     def _settings_of(self, entry: Entry) -> Mapping[str, Any]:
         return self._settings.get(entry.point.name, {})
@@ -256,6 +280,11 @@ class Loader:
     def _tell(self, entry: Entry, text: str, fraction: float) -> None:
         self._shift.heard()
         entry.progress = Progress(text, LOADING_FROM + (WARMING_FROM - LOADING_FROM) * fraction)
+
+    def _show_loaded(self, entry: Entry) -> None:
+        """Say that a filter serves, and what it does without."""
+        if entry.loaded is not None:
+            self._set_state(entry, FilterState.LOADED, trouble.once_loaded(entry.loaded, self._device))
 
     def _show(self, entry: Entry, obstacle: Trouble | None) -> None:
         """Say what is in the way of a filter that is not loaded."""

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
@@ -45,6 +46,7 @@ def runs(image: str) -> str:
     return "\n".join(text for stage in IMAGES[image] for text in stage.arguments("RUN"))
 
 
+@cache
 def required(*extras: str) -> list[Requirement]:
     """Return what the images install for the extras, by the same command as theirs."""
     argv = [sys.executable, "deploy/requirements.py", *extras]
@@ -66,6 +68,13 @@ def closure(requirements: list[Requirement]) -> set[str]:
     return found
 
 
+@cache
+def by_name() -> dict[str, list[str]]:
+    """Return the distributions that bring each top-level name."""
+    return dict(packages_distributions())
+
+
+@cache
 def imported(package: str) -> set[str]:
     """Return the top-level names that the modules of a package import."""
     names: set[str] = set()
@@ -167,7 +176,7 @@ def test_image_has_every_package_that_its_service_imports(image: str) -> None:
     else:
         theirs -= CPU_ALONE
     ours = {"shared", *SERVICES.values()}
-    distributions = {name: [name] for name in models} | dict(packages_distributions())
+    distributions = {name: [name] for name in models} | by_name()
     needed = {canonicalize_name(distributions[name][0]) for name in theirs - ours}
     assert needed
     assert needed <= have

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from inference_service.filters import registry
+from inference_service.filters.installed import BUILT_IN, GROUP
 from signaling_service.media.bitrate import default_bitrate
 from tests.shim.test_node import node
 
@@ -28,9 +28,7 @@ def test_shim_knows_every_private_filter_of_the_project() -> None:
         r"PRIVATE_FILTERS = Object\.freeze\((\[.*\])\)", (SHIM / "session" / "private_filters.js").read_text()
     )
     assert written
-    classes = {
-        name: EntryPoint(name, value, registry.GROUP).load() for name, value in registry.BUILT_IN.items()
-    }
+    classes = {name: EntryPoint(name, value, GROUP).load() for name, value in BUILT_IN.items()}
     assert set(json.loads(written[1])) == {name for name, cls in classes.items() if cls.is_private}
 
 

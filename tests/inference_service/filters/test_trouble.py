@@ -13,8 +13,9 @@ import torch
 from inference_service.errors import DownloadError, FilterFailed, MissingPackage, WeightsError
 from inference_service.filters import loader, trouble
 from inference_service.filters.entry import Progress
+from inference_service.filters.installed import BUILT_IN, installed
 from inference_service.filters.loading import configured, load
-from inference_service.filters.registry import BUILT_IN, Registry, installed
+from inference_service.filters.registry import Registry
 from inference_service.filters.trouble import Code
 from inference_service.weights.folder import WeightsFile
 from shared.wire import FilterState

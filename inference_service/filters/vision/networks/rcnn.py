@@ -20,6 +20,7 @@ from torch.nn import functional as nnf
 
 from inference_service.filters.vision.networks.boxes import clip, decode, suppress
 from inference_service.filters.vision.networks.folding import flatten_channels_last, fold_norm
+from inference_service.filters.vision.networks.fusing import fuse
 from inference_service.filters.vision.networks.pooling import align_exactly, gather
 from inference_service.filters.vision.networks.precision import require_finite
 from inference_service.filters.vision.networks.proposals import Selection
@@ -96,6 +97,7 @@ class Network:
         self._pooled = [number for number in pooled if self._strides[number] not in self._strides[:number]]
         if self.is_half:
             flatten_channels_last(self._heads.box_head.fc6, model.backbone.out_channels)
+            fuse(model)
         self._backbone = self.placed(model.backbone)
         self._rpn_head = self.placed(self._rpn.head)
         self._box_head = self.placed(self._heads.box_head)

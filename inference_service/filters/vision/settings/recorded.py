@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Annotated
 
 import torch
 from pydantic import Field
 
-from inference_service.filters.base import Fallback
+from inference_service.filters.base import Fallback, Piece
 from inference_service.filters.vision.networks.compiling import Compiled
-from inference_service.filters.vision.networks.graphs import LEAST_TORCH, can_record
+from inference_service.filters.vision.networks.graphs import LEAST_FALLBACK, Unrecorded, can_record
 from inference_service.filters.vision.settings.network import NetworkSettings
 
 
@@ -24,10 +25,11 @@ class RecordedSettings(NetworkSettings):
         description="Record a GPU's work once, then replay it.",
     )
     recorded_sizes: tuple[Annotated[str, Field(pattern=r"^\d{2,4}x\d{2,4}$")], ...] = Field(
-        default=("640x480",),
-        max_length=4,
+        default=("640x480", "1280x720", "480x640", "720x1280"),
+        max_length=8,
         title="Recorded sizes",
-        description="Sizes of pictures for which that is done; others are served without it.",
+        description="Sizes of pictures for which that is done, most important first; so are all others that "
+        "the network sees in the same size.",
     )
     compile: bool = Field(
         default=False,
@@ -45,37 +47,36 @@ class RecordedSettings(NetworkSettings):
             sizes.append((width, height))
         return sizes
 
-    @contextmanager
     def compiling(
         self,
-        sizes: Sequence[tuple[int, int]],
         compiled: Callable[[], Compiled],
         work: Callable[[], object],
+        pieces: Iterable[Piece],
         fallbacks: list[Fallback],
-    ) -> Iterator[None]:
-        """Let the body, which records for `sizes`, take the compiled form where that is wished for.
+    ) -> Iterator[Piece]:
+        """Give `pieces`, which record, so that they take the compiled form where that is wished for.
 
-        `work` is done first, to try it. Where that fails, nothing is compiled, and
-        `fallbacks` gets what to say.
+        `work` is the first piece then, to try it. Where that fails, nothing is compiled, and `fallbacks` gets
+        what to say.
         """
-        if not (self.compile and sizes):
-            yield
+        if not self.compile:
+            yield from pieces
             return
         form = compiled()
-        fallbacks += form.tried(work)
-        with form.used():
-            yield
+        yield lambda: fallbacks.extend(form.tried(work))
+        for piece in pieces:
+            yield partial(_within, form, piece)
 
-    def without_graphs(self, device: torch.device, unrecorded: Sequence[str]) -> list[Fallback]:
+    def without_graphs(self, device: torch.device, unrecorded: Unrecorded) -> list[Fallback]:
         """Return what to say of recordings that were wished for and are not there."""
         if device.type != "cuda" or not self.cuda_graphs:
             return []
-        if not can_record():
-            needed = ".".join(map(str, LEAST_TORCH))
-            return [Fallback("graphs", f"runs without CUDA graphs, which need torch {needed} or later")]
-        if unrecorded:
-            return [Fallback("graphs", f"runs without CUDA graphs for {', '.join(unrecorded)}")]
-        return []
+        return unrecorded.fallbacks() if can_record() else [LEAST_FALLBACK]
+
+
+def _within(form: Compiled, piece: Piece) -> None:
+    with form.used():
+        piece()
 
 
 @contextmanager

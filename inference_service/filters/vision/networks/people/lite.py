@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from inference_service.filters.base import Fallback
-from inference_service.filters.noting import note
 from inference_service.filters.vision.networks.people.structure import Structure
 
 logger = logging.getLogger(__name__)
@@ -29,6 +28,7 @@ MOST_THREADS = 4
 """The networks are small: more threads wait for each other longer than they compute."""
 TOLERANCE = 5e-3
 """Largest difference to torch's answer, against its largest value: a mask of noise is 1e-4 at most."""
+FAILED = Fallback("runtime", "runs in torch, which takes longer, since LiteRT has failed")
 
 
 class LiteNetwork:
@@ -64,8 +64,8 @@ class LiteNetwork:
         return tuple(one.permute(0, 3, 1, 2) if one.dim() == 4 else one for one in values)
 
 
-def made(structure: Structure, tensors: Mapping[str, Tensor], by_torch: Run) -> LiteNetwork | None:
-    """Return the network, or None where torch has to run it, which is told unless LiteRT is not installed."""
+def made(structure: Structure, tensors: Mapping[str, Tensor], by_torch: Run) -> LiteNetwork | Fallback | None:
+    """Return the network, or what to say where torch has to run it; None: LiteRT is not installed."""
     if find_spec(PACKAGE) is None:
         return None
     try:
@@ -78,8 +78,7 @@ def made(structure: Structure, tensors: Mapping[str, Tensor], by_torch: Run) -> 
     except Exception as exc:
         why = f"{type(exc).__name__}: {exc}"
     logger.info("LiteRT cannot run a network: %s", why)
-    note(Fallback("runtime", "runs in torch, which takes longer, since LiteRT has failed"))
-    return None
+    return FAILED
 
 
 def _is_alike(some: tuple[Tensor, ...], others: tuple[Tensor, ...]) -> bool:

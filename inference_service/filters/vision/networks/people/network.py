@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,9 +21,12 @@ from safetensors.torch import load as load_tensors
 from torch import Tensor
 
 from inference_service.errors import WeightsError
-from inference_service.filters.vision.networks.people import lite
+from inference_service.filters.base import Fallback, Piece
+from inference_service.filters.vision.networks.graphs import Recorder, Unrecorded
+from inference_service.filters.vision.networks.people.lite import LiteNetwork, made
 from inference_service.filters.vision.networks.people.operators import Function, make
 from inference_service.filters.vision.networks.people.structure import Step, Structure, parse
+from inference_service.filters.vision.networks.replays import Replays
 
 logger = logging.getLogger(__name__)
 
@@ -58,14 +61,18 @@ class Network:
         self.outputs = tuple(structure.outputs)
         self.device = device
         self.dtype = dtype
+        self._replays = Replays()
         self._results = tuple(structure.outputs.values())
         self._calls = [
             _call(step, structure, position, _of(step, tensors, device, dtype))
             for position, step in enumerate(structure.steps)
         ]
-        self._lite: lite.LiteNetwork | None = None
+        self._lite: LiteNetwork | None = None
+        self.fallback: Fallback | None = None
         if device.type == "cpu" and dtype == torch.float32 and not by_torch:
-            self._lite = lite.made(structure, tensors, self)
+            found = made(structure, tensors, torch.inference_mode()(self._run))
+            self._lite = found if isinstance(found, LiteNetwork) else None
+            self.fallback = found if isinstance(found, Fallback) else None
 
     @property
     def runtime(self) -> str:
@@ -85,6 +92,15 @@ class Network:
             except Exception as exc:
                 logger.warning("LiteRT has failed, and torch goes on: %s: %s", type(exc).__name__, exc)
                 self._lite = None
+        return self._replays.run("", self._run, batch)
+
+    def pieces(self, most: int, recorder: Recorder, unrecorded: Unrecorded, name: str) -> Iterator[Piece]:
+        """Give the pieces that record calls of up to `most` rows."""
+        rows = torch.zeros(most, *self.input, dtype=self.dtype, device=self.device)
+        rows = rows.to(memory_format=torch.channels_last)
+        yield from self._replays.pieces("", self._run, (rows,), recorder, unrecorded, name)
+
+    def _run(self, batch: Tensor) -> tuple[Tensor, ...]:
         values = {0: batch.to(self.dtype).contiguous(memory_format=torch.channels_last)}
         for call in self._calls:
             values[call.output] = call.function(*[values[number] for number in call.inputs])
