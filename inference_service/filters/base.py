@@ -92,7 +92,7 @@ class Fallback(NamedTuple):
     """What a filter does without, since something has failed."""
 
     kind: str
-    """For the metrics: `graphs`, `precision`, `compile`, `memory`, `runtime`."""
+    """For the metrics: `graphs`, `precision`, `compile`, `fusing`, `memory`, `runtime`."""
     text: str
     """For the log and for pages: after the filter's name, without a path."""
 
@@ -126,7 +126,7 @@ class Filter(ABC):
     max_batch: int | None = None
     """Most frames of one batch, which `load` may set; None: as many as the worker allows."""
     fallbacks: list[Fallback]
-    """What `load` adds here is told in the log, the filter's state and the metrics."""
+    """What `load` and `recordings` add here is told in the log, the filter's state and the metrics."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Give every instance the default settings, whatever its own `__init__` does."""

@@ -229,6 +229,7 @@ class Loader:
                 if self._shift.is_relieved:
                     return
                 entry.loaded, entry.failures = made, 0
+                self._recording.begin(entry)
                 entry.used_s = time.monotonic()
             self._show_loaded(entry)
             del made
@@ -238,7 +239,6 @@ class Loader:
                 (time.monotonic_ns() - started_ns) / 1e9,
                 entry.held_bytes >> 20,
             )
-            self._recording.begin(entry)
         except NoRoom:
             if self._shift.is_relieved:
                 return

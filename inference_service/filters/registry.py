@@ -91,6 +91,11 @@ class Registry:
         """Monotonic clock at which the present loading began; None while nothing is loaded."""
         return self._loader.loading_since_ns
 
+    @property
+    def is_recording(self) -> bool:
+        """Some filter serves that is not yet as fast as it will be; see `Filter.recordings`."""
+        return any(entry.recordings is not None for entry in self._entries.values())
+
     def statuses(self) -> tuple[FilterStatus, ...]:
         """Return what is known of each filter, in the order of their names."""
         with self._lock:

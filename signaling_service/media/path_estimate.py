@@ -93,7 +93,7 @@ class PathEstimate:
 
     @property
     def pace_bits_per_s(self) -> float:
-        """How fast a large picture may leave. A link that was full of late takes no more than came through."""
+        """How fast a large picture may leave: no faster than what came through when the link was full."""
         full = self._full_bits_per_s
         if full is None:
             return FIRST_PACE * self.bits_per_s

@@ -75,7 +75,7 @@ def seek(protocol: aioice.ice.StunProtocol, data: bytes, address: Address) -> bo
         return False
     if now_s - getattr(connection, "sought_s", 0.0) < SEEK_EVERY_S or not is_authentic(data):
         return False
-    connection.sought_s = now_s
+    connection.sought_s = now_s  # type: ignore[attr-defined]
     if _has_room(connection, address):
         # As if the page had sent a check from there, and nominated it.
         check = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)

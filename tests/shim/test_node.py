@@ -19,7 +19,9 @@ def node() -> str:
     program = shutil.which("node")
     if program is None:
         pytest.skip("node is not installed")
-    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    version = subprocess.run(
+        [program, "--version"], capture_output=True, text=True, check=True
+    ).stdout.strip()
     if int(version.removeprefix("v").split(".")[0]) < OLDEST:
         pytest.skip(f"node {OLDEST} or newer is needed, not {version}")
     return program

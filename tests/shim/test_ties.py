@@ -49,8 +49,8 @@ console.log(JSON.stringify(off));
 
 def test_controls_of_pages_can_stand_at_every_filter_s_defaults() -> None:
     schemas = {
-        name: EntryPoint(name, value, registry.GROUP).load().Params.model_json_schema()
-        for name, value in registry.BUILT_IN.items()
+        name: EntryPoint(name, value, GROUP).load().Params.model_json_schema()
+        for name, value in BUILT_IN.items()
     }
     module = (SHIM.parent / "shared" / "schema.js").as_uri()
     given = [node(), "--input-type=module", "-e", _AT_DEFAULTS, module, json.dumps(schemas)]

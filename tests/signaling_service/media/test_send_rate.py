@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from aiortc.rate import RemoteBitrateEstimator
 
+from harness.narrow_link import Arrival, Link, send
 from signaling_service.media.bitrate import LEAST_BITS_PER_S, BitrateProfile, default_bitrate
 from signaling_service.media.send_rate import SendRate
-from tests.signaling_service.narrow_link import Arrival, Link, send
 
 FULL = 1_500_000
 REPORT_EVERY_S = 0.2
