@@ -53,7 +53,7 @@ class Registry:
         room = Room(self._entries, self._lock, space or Space(of_device(device)), on_let_go)
         told = (on_change, on_fallback, on_broken, explain)
         self._loader = Loader(self._entries, self._lock, room, device, settings, weights_dir, warm, *told)
-        self._renewal = Renewal(self._loader, self._lock, on_let_go)
+        self._renewal = Renewal(self._loader, self._lock, device, on_let_go)
 
     def open(self, load: Sequence[str]) -> None:
         """Describe the built-in filters at once; then, in the thread, load `load` and describe the rest."""
@@ -90,6 +90,11 @@ class Registry:
     def loading_since_ns(self) -> int | None:
         """Monotonic clock at which the present loading began; None while nothing is loaded."""
         return self._loader.loading_since_ns
+
+    @property
+    def is_recording(self) -> bool:
+        """Some filter serves that is not yet as fast as it will be; see `Filter.recordings`."""
+        return any(entry.recordings is not None for entry in self._entries.values())
 
     def statuses(self) -> tuple[FilterStatus, ...]:
         """Return what is known of each filter, in the order of their names."""
@@ -134,6 +139,13 @@ class Registry:
                 entry = self._entries[one.name]
                 entry.running -= 1
                 entry.used_s = now_s
+
+    def spoiled(self, one: Filter) -> bool:
+        """Load a filter anew that left values that are no numbers, with wider ones; any thread.
+
+        Tells whether that is done; else nothing would help. It serves until the new one is ready.
+        """
+        return self._renewal.lower_soon(self._entry(one.name), one)
 
     def make_room(self) -> None:
         """Let go of one filter soon, if any is idle: a frame did not fit into memory; any thread."""

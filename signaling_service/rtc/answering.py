@@ -138,11 +138,13 @@ class Answering(ABC):
         candidates, is_end = found
         for candidate in candidates:
             await self._pc.addIceCandidate(candidate)
-        if is_end:
-            await self._pc.addIceCandidate(None)
         if self._has_restarted:
+            # Without the end of candidates. A page refuses checks until it has this answer. aioice would give
+            # up then where nothing is connected yet, and its limit is the session's.
             for connection in ice_connections(self._pc):
                 begin_checks(connection)
+        elif is_end:
+            await self._pc.addIceCandidate(None)
 
     def _mids(self) -> set[str | None]:
         mids: set[str | None] = {transceiver.mid for transceiver in self._pc.getTransceivers()}

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from signaling_service.http.app import MAX_BODY_BYTES
+from signaling_service.http.body_limit import MAX_BODY_BYTES
 from tests.signaling_service.calling import Page, running
 from tests.signaling_service.making import WireWorker
 

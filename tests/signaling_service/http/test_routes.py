@@ -10,7 +10,9 @@ import httpx
 import pytest
 
 from signaling_service.config import Settings
-from signaling_service.http.app import MAX_BODY_BYTES, create_app
+from signaling_service.http import body_limit
+from signaling_service.http.app import create_app
+from signaling_service.http.body_limit import MAX_BODY_BYTES, SMALL_BYTES
 from signaling_service.http.static_files import accepts_gzip
 from signaling_service.service import Service
 from signaling_service.session.requests import MAX_PARAMS_BYTES
@@ -126,6 +128,8 @@ def bad_offers() -> Iterator[tuple[str, dict[str, Any], int, str]]:
         yield (f"params nested {depth} deep", {"content": body}, 400, "malformed")
         if depth == 300:
             yield ("query nested deep", {"json": good, "params": {"params": deep}}, 400, "malformed")
+    for many in (dict.fromkeys(map(str, range(5000)), 1), {"a": [[]] * 5000}):
+        yield ("many values", {"json": {**good, "params": many}}, 400, "malformed")
     yield ("a list", {"json": []}, 400, "malformed")
     yield ("no sdp", {"json": {"type": "offer"}}, 400, "malformed")
     yield ("sdp a number", {"json": {**good, "sdp": 5}}, 400, "malformed")
@@ -142,8 +146,8 @@ def bad_offers() -> Iterator[tuple[str, dict[str, Any], int, str]]:
     long = {"a": "x" * (MAX_PARAMS_BYTES - 1)}
     yield ("params too long to travel", {"json": {**good, "params": long}}, 400, "malformed")
     # Each takes nine bytes on its way, here four.
-    many = {"a": [0.5] * (MAX_PARAMS_BYTES // 8)}
-    yield ("params that grow too long", {"json": {**good, "params": many}}, 400, "malformed")
+    growing = {"a": [0.5] * (MAX_PARAMS_BYTES // 8)}
+    yield ("params that grow too long", {"json": {**good, "params": growing}}, 400, "malformed")
     yield ("a number too large", {"json": {**good, "params": {"a": 2**64}}}, 400, "malformed")
     yield ("large", {"content": "x" * (MAX_BODY_BYTES + 1)}, 413, "too_large")
     yield ("an empty description", {"json": good}, 422, "unusable_offer")
@@ -450,6 +454,34 @@ async def test_a_body_that_grows_past_the_limit_is_cut_off(service: Running) -> 
     assert error_of(response, 413)["code"] == "too_large"
 
 
+async def test_slow_large_bodies_are_few_and_keep_no_small_one_out(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body_limit, "MAX_WAITING_BYTES", 3 * SMALL_BYTES)
+    has_come, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"x" * 2 * SMALL_BYTES
+        has_come.set()
+        await may_end.wait()
+
+    async def posted(content: Any) -> httpx.Response:
+        return await service.http.post(
+            "/offer", content=content, headers={"content-type": "application/json"}
+        )
+
+    first = asyncio.create_task(posted(slow()))
+    await has_come.wait()
+    large = b"x" * 2 * SMALL_BYTES
+    busy = await posted(large)
+    assert error_of(busy, 503)["code"] == "busy"
+    assert busy.headers["retry-after"] == "5"
+    assert error_of(await posted(b"x" * SMALL_BYTES), 400)["code"] == "malformed"
+    may_end.set()
+    assert error_of(await first, 400)["code"] == "malformed"
+    assert error_of(await posted(large), 400)["code"] == "malformed"
+
+
 async def test_pages_are_checked_for_newer_versions(service: Running) -> None:
     pages = (
         "/",
@@ -524,7 +556,7 @@ async def test_the_page_has_a_policy_that_lets_nothing_in_from_elsewhere(service
     assert "content-security-policy" not in (await service.http.get("/p2pcamera.js")).headers
 
 
-@pytest.mark.parametrize("path", ["/", "/obs.html"])
+@pytest.mark.parametrize("path", ["/", "/obs.html", "/watch/show"])
 async def test_pages_are_left_alone_by_others(service: Running, path: str) -> None:
     headers = (await service.http.get(path)).headers
     assert headers["cross-origin-opener-policy"] == "same-origin"
@@ -532,6 +564,17 @@ async def test_pages_are_left_alone_by_others(service: Running, path: str) -> No
     assert "frame-ancestors 'self'" in headers["content-security-policy"]
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["permissions-policy"].startswith("camera=(self), microphone=(self), display-capture=()")
+
+
+async def test_named_sites_may_embed_the_page_of_a_viewer_and_no_other(results: str) -> None:
+    async with running(results, frame_ancestors=("https://school.example",)) as service:
+        page = (await service.http.get("/watch/show")).headers
+        assert "frame-ancestors 'self' https://school.example" in page["content-security-policy"]
+        # Older than such a list: it would keep the named sites out, too.
+        assert "x-frame-options" not in page
+        demo = (await service.http.get("/")).headers
+        assert "school.example" not in demo["content-security-policy"]
+        assert demo["x-frame-options"] == "SAMEORIGIN"
 
 
 async def test_answers_are_kept_by_nobody_and_files_may_be_loaded_by_isolated_pages(service: Running) -> None:

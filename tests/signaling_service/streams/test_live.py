@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 import pytest
-from aiortc import RTCRtpCodecParameters
+from aiortc import RTCRtpCodecParameters, RTCSessionDescription
 from aiortc.codecs import get_encoder
 from aiortc.stats import RTCInboundRtpStreamStats
 
@@ -273,6 +275,27 @@ async def test_ice_restarts_while_pictures_flow(live: Live) -> None:
         await until(lambda: len(viewer.frames) >= had + 5)
 
 
+async def test_ice_restarts_before_it_has_first_connected(live: Live) -> None:
+    http, publisher = live.service.http, Peer()
+    publisher.connection.addTransceiver(Camera(), direction="sendonly")
+    try:
+        offer = await publisher.offer()
+        publisher.response = await http.post("/whip?stream=show", content=offer, headers=SDP)
+        # It takes the answer only now, and until then refuses the checks that come.
+        answer = await publisher.restart_ice(http, {"If-Match": "*"})
+        assert answer.status_code == 200
+        sdp = publisher.response.text
+        for line in ("a=ice-ufrag:", "a=ice-pwd:"):
+            sdp = sdp.replace(*(one.partition(line)[2].split()[0] for one in (sdp, answer.text)))
+        await asyncio.sleep(0.1)
+        await publisher.connection.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
+        await until(lambda: publisher.connection.connectionState == "connected")
+        async with watching(http, kinds="video") as viewer:
+            await until(lambda: len(viewer.frames) >= 3)
+    finally:
+        await publisher.close()
+
+
 @pytest.mark.parametrize(
     ("fragment", "why"),
     [
@@ -325,6 +348,58 @@ async def test_places_of_viewers_are_bounded(results: str) -> None:
                 answer = await service.http.post("/whep/show", content=await peer.offer(), headers=SDP)
                 assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
                 await peer.close()
+
+
+async def test_offers_to_watch_that_never_connect_keep_nobody_out(results: str) -> None:
+    async with running(results, max_viewers=1) as service:
+        with WireWorker(results, level_of_generation):
+            await service.has_worker()
+            async with publishing(service.http), AsyncExitStack() as stack:
+                late = Peer()
+                late.connection.addTransceiver("video", direction="recvonly")
+                stack.push_async_callback(late.close)
+                late.response = await service.http.post("/whep/show", content=await late.offer(), headers=SDP)
+                async with watching(service.http, kinds="video") as viewer:
+                    # Both have an answer, and there is one place.
+                    await late.connection.setRemoteDescription(
+                        RTCSessionDescription(late.response.text, "answer")
+                    )
+                    await until(lambda: service.metric("viewers") == 1)
+                    assert (await service.http.delete(late.location)).status_code == 200
+                    had = len(viewer.frames)
+                    await until(lambda: len(viewer.frames) >= had + 3)
+
+
+async def test_to_others_a_publisher_and_a_viewer_are_sessions_that_never_were(results: str) -> None:
+    """By WHIP and WHEP, and one watches no longer than its token says."""
+    async with running(results, token_key=SECRET) as service:
+        with WireWorker(results, level_of_generation):
+            await service.has_worker()
+            anna, ben, brief = (
+                {"Authorization": f"Bearer {minted(sub=sub, publish=['*'], watch=['*'], **more)}"}
+                for sub, more in (("anna", {}), ("ben", {}), ("anna", {"max_session_s": 0.5}))
+            )
+            async with (
+                publishing(service.http, headers=anna) as publisher,
+                watching(service.http, kinds="video", headers=anna) as viewer,
+            ):
+                for peer in (publisher, viewer):
+                    mine = peer.location.rpartition("/")[2]
+                    said = []
+                    for path in (peer.location, peer.location.replace(mine, "0" * 32)):
+                        gone = await service.http.delete(path, headers=ben)
+                        headers = {**ben, **FRAGMENT, "If-Match": "*"}
+                        end = "a=mid:0\r\na=end-of-candidates\r\n"
+                        trickled = await service.http.patch(path, content=end, headers=headers)
+                        said += [
+                            (one.status_code, one.text.replace(mine, "0" * 32)) for one in (gone, trickled)
+                        ]
+                    assert said[:2] == said[2:]
+                    assert {status for status, _ in said} == {404}
+                async with watching(service.http, kinds="video", headers=brief):
+                    await until(lambda: service.metric("viewers") == 1)
+                had = len(viewer.frames)
+                await until(lambda: len(viewer.frames) >= had + 3)
 
 
 async def test_a_token_names_what_may_be_published_and_watched(results: str) -> None:
