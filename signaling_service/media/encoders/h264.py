@@ -32,8 +32,8 @@ NO_ADAPTIVE_QUANTISER = "0"
 """It moves bits from detail to flat areas: 1.2 dB less."""
 BUFFER_S, SMALLER_BUFFER_S = 0.3, 0.2
 """Longest time, at the highest bitrate, that a picture may take on the network. With a second a key frame
-grows to three times the size, and the rate follows a lower target slowly. A picture is sent smaller where each
-key frame is felt."""
+grows to three times the size, and the rate follows a lower target slowly. Where a picture is sent smaller, a
+key frame is felt more."""
 LONGEST_GOP = 3000
 MOST_UNIT_BYTES = h264.PACKET_MAX
 """Of a NAL unit that is a packet by itself."""
