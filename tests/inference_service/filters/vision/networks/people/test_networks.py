@@ -44,9 +44,13 @@ def some(*names: str) -> list[Any]:
     return [name if name in names else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS]
 
 
-@pytest.fixture(scope="module")
-def networks() -> dict[str, Network]:
-    return {name: files.load(name, CPU) for name in NETWORKS}
+@pytest.fixture(scope="module", params=["LiteRT", "torch"])
+def networks(request: pytest.FixtureRequest) -> dict[str, Network]:
+    if request.param == "LiteRT":
+        pytest.importorskip("ai_edge_litert")
+    found = {name: files.load(name, CPU, by_torch=request.param == "torch") for name in NETWORKS}
+    assert {network.runtime for network in found.values()} == {request.param}
+    return found
 
 
 def outputs(network: Network, batch: torch.Tensor) -> dict[str, torch.Tensor]:
