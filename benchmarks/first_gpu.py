@@ -10,30 +10,34 @@ filter whose weights are not there is named as such. `--device cpu` shows that t
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
 
+from benchmarks import gpu_faults as faults
 from benchmarks import gpu_steps as steps
 from benchmarks.densepose.absent import stand_in
-from benchmarks.gpu_steps import Row
+from benchmarks.gpu_work import SCALE, Row
+from benchmarks.limited import ended
 
 STEPS: dict[str, tuple[Callable[[torch.device], Iterator[Row]], int]] = {
     "smoke": (steps.smoke, 60),
     "tests": (steps.tests, 240),
-    "graphs": (steps.graphs, 300),
-    "half": (steps.half, 120),
-    "loads": (steps.loads, 300),
+    "graphs": (steps.graphs, 270),
+    "half": (steps.half, 150),
+    "loads": (steps.loads, 240),
     "waits": (steps.waits, 120),
-    "profile": (steps.profile, 180),
-    "workers": (steps.workers, 180),
+    "broken": (faults.broken, 60),
+    "profile": (faults.profile, 180),
+    "workers": (faults.workers, 180),
 }
+"""Each step and its limit in s: 25 minutes together."""
+PARTS = {"one": faults.one, "odd": faults.odd}
+"""What steps start as processes of their own."""
 
 
 def main() -> int:
@@ -43,11 +47,15 @@ def main() -> int:
     parser.add_argument("--device", default="cuda:0")
     parser.add_argument("--only", default=",".join(STEPS), help="steps, comma-separated")
     parser.add_argument("--out", type=Path, help="folder for first_gpu.md")
+    parser.add_argument("--quick", action="store_true", help="little of everything, to see that it runs")
+    parser.add_argument("--limit", type=float, help="seconds for each step, instead of its own")
     parser.add_argument("--step", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.step:
         stand_in()
-        step = steps.one if given.step == "one" else STEPS[given.step][0]
+        if given.quick:
+            SCALE.quick()
+        step = PARTS[given.step] if given.step in PARTS else STEPS[given.step][0]
         for row in step(torch.device(given.device)):
             print(json.dumps(row), flush=True)
         return 0
@@ -56,7 +64,8 @@ def main() -> int:
     lines = ["| step | what | figure |", "|---|---|---|"]
     print("\n".join(lines))
     for name in given.only.split(","):
-        for what, figure in _run(name, given.device):
+        limit_s = STEPS[name][1] if given.limit is None else given.limit
+        for what, figure in _run(name, given.device, limit_s, is_quick=given.quick):
             cell = figure.replace("|", "/").replace("\n", " ")
             lines.append(f"| {name} | {what} | {cell} |")
             print(lines[-1], flush=True)
@@ -67,25 +76,16 @@ def main() -> int:
     return 0
 
 
-def _run(name: str, device: str) -> Iterator[Row]:
+def _run(name: str, device: str, limit_s: float, *, is_quick: bool) -> Iterator[Row]:
     argv = [sys.executable, "-m", "benchmarks.first_gpu", "--step", name, "--device", device]
-    started_s = time.monotonic()
-    # A file, not a pipe: what was said before the limit is kept.
-    with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as errors:
-        try:
-            code = subprocess.run(
-                argv, stdout=said, stderr=errors, timeout=STEPS[name][1], check=False
-            ).returncode
-            end = "ended" if code == 0 else f"failed with code {code}"
-        except subprocess.TimeoutExpired:
-            end = "was ended by its limit"
-        said.seek(0)
-        errors.seek(0)
-        for line in said:
+    argv += ["--quick"] if is_quick else []
+    came = ended(argv, limit_s)
+    for line in came.said.splitlines():
+        # A library may have printed something too.
+        with contextlib.suppress(ValueError, TypeError):
             what, figure = json.loads(line)
-            yield what, figure
-        last = (errors.read().strip().splitlines() or [""])[-1] if end != "ended" else ""
-    yield "(the step)", f"{end} after {time.monotonic() - started_s:.0f} s {last}".strip()
+            yield str(what), str(figure)
+    yield "(the step)", f"{came.how} after {came.took_s:.0f} s {came.last}".strip()
 
 
 if __name__ == "__main__":

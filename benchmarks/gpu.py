@@ -5,8 +5,9 @@
 Checks first (benchmarks/densepose/checks.py), then times: frames a second, age of a frame from received to
 result, memory, ms per stage. Weights are random, the number of people is fixed by construction
 (benchmarks/densepose/crowd.py). Needs neither network nor services; on a machine without detectron2 see
-benchmarks/densepose/pack.py. `--steps` times each step of the optimisation by itself. With `--device cpu` it
-shows that everything runs, and no speed.
+benchmarks/densepose/pack.py. `--steps` times each step of the optimisation by itself. `--table` is what the
+GPU carries of each filter, and nothing else (benchmarks/gpu_table.py). With `--device cpu` it shows that
+everything runs, and no speed.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 
 import torch
 
+from benchmarks import gpu_table
 from benchmarks.densepose.absent import stand_in
 
 SIZE = (640, 480)
@@ -45,12 +47,15 @@ def main() -> int:
     if device.type == "cuda":
         # Filters are called from this thread by the checks.
         torch.cuda.set_device(device)
-    report = _Report(arguments.out)
+    report = _Report(arguments.out, "gpu_table" if arguments.table else "gpu")
     report.say(
         f"python {platform.python_version()}, torch {torch.__version__}, "
         f"{torch.cuda.get_device_name(device) if device.type == 'cuda' else 'CPU'}"
         + (f", standing in for {', '.join(absent)}" if absent else "")
     )
+    if arguments.table:
+        _table(device, arguments, report)
+        return 0
     with tempfile.TemporaryDirectory() as folder:
         from benchmarks.densepose.crowd import write_checkpoint
 
@@ -70,6 +75,15 @@ def main() -> int:
             _steps(device, weights, arguments, report)
     report.say(GOAL)
     return 0 if are_held else 1
+
+
+def _table(device: torch.device, arguments: argparse.Namespace, report: _Report) -> None:
+    sizes = [gpu_table.size_of(text) for text in arguments.sizes.split(",")]
+    filters = arguments.filters.split(",") if arguments.filters else (*gpu_table.FILTERS, gpu_table.ARTICLE)
+    for text, row in gpu_table.table(device, filters, sizes, arguments.seconds, arguments.limit):
+        report.say(text)
+        if row is not None:
+            report.keep(**asdict(row))
 
 
 def _compare(
@@ -143,8 +157,9 @@ def _bench(device: torch.device, weights: Path, settings: dict[str, Any], max_ba
 class _Report:
     """Lines for the reader as they come, and all figures in one file."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, name: str) -> None:
         self._folder = folder
+        self._name = name
         self._lines: list[str] = []
         self._figures: list[dict[str, Any]] = []
 
@@ -161,8 +176,8 @@ class _Report:
         # Each time: a machine may be taken away in the middle.
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
-            (self._folder / "gpu.txt").write_text("\n".join(self._lines) + "\n")
-            (self._folder / "gpu.json").write_text(json.dumps(self._figures, indent=1) + "\n")
+            (self._folder / f"{self._name}.txt").write_text("\n".join(self._lines) + "\n")
+            (self._folder / f"{self._name}.json").write_text(json.dumps(self._figures, indent=1) + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -178,8 +193,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--steps", action="store_true", help="also time each step of the optimisation by itself"
     )
+    parser.add_argument("--table", action="store_true", help="only what the GPU carries of each filter")
+    parser.add_argument("--filters", help="of the table; default: all, and the article's loop")
+    parser.add_argument("--sizes", default="640x480,1280x720", help="of the table")
+    parser.add_argument(
+        "--limit", type=float, default=gpu_table.LIMIT_S, help="seconds for a filter and size"
+    )
     parser.add_argument("--no-checks", action="store_true", help="only measure")
-    parser.add_argument("--out", type=Path, help="folder for gpu.txt and gpu.json")
+    parser.add_argument("--out", type=Path, help="folder for gpu.txt and gpu.json, or gpu_table.*")
     return parser
 
 

@@ -51,7 +51,7 @@ class Metrics:
     answers: Counter[str] = field(default_factory=Counter)
     """Results without a picture, by kind, or by code where the kind is `error`."""
     fallbacks: Counter[str] = field(default_factory=Counter)
-    """What filters do without, by kind: `graphs`, `precision`, `compile`, `memory`; `loading`: all of it."""
+    """What filters do without, by kind: `Fallback.kind`; `loading`: all of it."""
     results_published: int = 0
     results_discarded: int = 0
     """Results that the publisher could not send in time."""

@@ -28,8 +28,8 @@ class Arrived:
 
     planes_i420: npt.NDArray[np.uint8]
     """(N, H * 3 / 2, W)."""
-    spoiled: npt.NDArray[np.bool_]
-    """(N,): the pictures in which a filter left a NaN or an infinity."""
+    spoiled: npt.NDArray[np.uint8]
+    """(N,): 0, or the number, from 1 on, of the chain's first filter that left a NaN or an infinity there."""
 
 
 class Crossing(Protocol):
@@ -41,7 +41,7 @@ class Crossing(Protocol):
         """Return (N, H * 3 / 2, W) on the device, in memory of its own."""
 
     def download(self, i420: torch.Tensor, spoiled: torch.Tensor | None) -> None:
-        """Begin to bring the batch back; `spoiled` is (N,) bool, None where no picture can be."""
+        """Begin to bring the batch back; `spoiled` (N,) uint8 as in `Arrived`, None where none can be."""
 
     def arrive(self) -> Arrived:
         """Wait for what `download` began."""
@@ -81,7 +81,7 @@ class _CpuCrossing:
             return torch.from_numpy(np.stack(planes))
 
     def download(self, i420: torch.Tensor, spoiled: torch.Tensor | None) -> None:
-        flags = np.zeros(len(i420), np.bool_) if spoiled is None else spoiled.numpy()
+        flags = np.zeros(len(i420), np.uint8) if spoiled is None else spoiled.numpy()
         self._arrived = Arrived(i420.contiguous().numpy(), flags)
 
     def arrive(self) -> Arrived:
@@ -177,7 +177,7 @@ class _GpuCrossing:
         assert self._views is not None
         self._arrived.synchronize()
         host, flags = self._views
-        spoiled = np.zeros(len(host), np.bool_) if flags is None else flags.numpy().astype(np.bool_)
+        spoiled = np.zeros(len(host), np.uint8) if flags is None else flags.numpy().copy()
         return Arrived(host.numpy(), spoiled)
 
     def close(self) -> None:

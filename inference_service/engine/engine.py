@@ -111,7 +111,15 @@ class Engine:
         self._is_draining = False
         self._kept = KeptParams()
         self._health = Health(self._give_up if explain is None else lambda: None)
-        self._pipeline = Pipeline(device, worker, self.metrics, self._health, self._make_room, explain)
+        self._pipeline = Pipeline(
+            device,
+            worker,
+            self.metrics,
+            self._health,
+            self._make_room,
+            explain,
+            lambda one: self.registry.spoiled(one),
+        )
         self.registry = Registry(
             points,
             device,

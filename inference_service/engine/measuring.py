@@ -58,8 +58,10 @@ class Bench:
         weights_dir: Path,
         max_batch: int = 32,
     ) -> None:
+        self.loaded_s = self.recorded_s = 0.0
+        """How long it took until frames were served, and until all was recorded."""
+        self.device = device
         self._filters = filters
-        self._device = device
         self._run: Cameras | None = None
         self._engine = Engine(
             "bench",
@@ -74,11 +76,17 @@ class Bench:
         )
 
     def __enter__(self) -> Self:
-        """Load the filters; raises FilterFailed or UnknownFilter where that cannot be done."""
+        """Load the filters, and let them record; raises FilterFailed or UnknownFilter where that fails."""
+        started_s = time.monotonic()
         self._engine.open(self._filters)
+        registry = self._engine.registry
         try:
-            while isinstance(self._engine.registry.chain(self._filters), Progress):
+            while isinstance(registry.chain(self._filters), Progress):
                 time.sleep(LOOK_EVERY_S)
+            self.loaded_s = time.monotonic() - started_s
+            while registry.is_recording:
+                time.sleep(LOOK_EVERY_S)
+            self.recorded_s = time.monotonic() - started_s
         except Exception:
             self._engine.drain()
             raise
@@ -93,8 +101,8 @@ class Bench:
         feeding = threading.Thread(target=run.feed, name="cameras", daemon=True)
         feeding.start()
         run.ended.wait(load.warm_up_s)
-        if self._device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(self._device)
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
         run.begin_count()
         started_s, started_cpu_s = time.monotonic(), time.process_time()
         run.ended.wait(load.seconds)
@@ -119,9 +127,14 @@ class Bench:
         if self._run is not None:
             self._run.batched(frames, stages_ms)
 
+    def lacks(self) -> str:
+        """Return what the filters do without; see `Fallback`."""
+        statuses = {one.name: one for one in self._engine.registry.statuses()}
+        return "; ".join(statuses[name].reason for name in self._filters if statuses[name].reason)
+
     def _memory_mib(self) -> float:
-        if self._device.type == "cuda":
-            return torch.cuda.max_memory_reserved(self._device) / MIB
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_reserved(self.device) / MIB
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

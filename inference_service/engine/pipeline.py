@@ -27,7 +27,7 @@ from inference_service.engine.failures import Failures
 from inference_service.engine.health import Health
 from inference_service.engine.states import States
 from inference_service.engine.telling import Telling
-from inference_service.engine.under_way import Begun, Finished, Running
+from inference_service.engine.under_way import Begun, Finished, OnSpoiled, Running
 from inference_service.errors import NotFinite
 from inference_service.filters.base import Filter, Item
 from inference_service.metrics import Metrics
@@ -50,16 +50,18 @@ class Pipeline:
         health: Health,
         on_shortage: Callable[[], None] = lambda: None,
         explain: Callable[[BaseException], str] | None = None,
+        on_spoiled: OnSpoiled = lambda one: False,
     ) -> None:
         """`on_shortage` is called, in the loop's thread, when a single frame does not fit into memory.
 
-        `explain` is that of `Failures`.
+        `explain` is that of `Failures`, `on_spoiled` that of `Begun`.
         """
         self._device = device
         self._worker = worker
         self._metrics = metrics
         self._health = health
         self._on_shortage = on_shortage
+        self._on_spoiled = on_spoiled
         self._most_frames = 0
         self._most_until_s = float("-inf")
         self._too_large_alone = 0
@@ -130,7 +132,7 @@ class Pipeline:
             pictures = Pictures([planes], WARM_SIZE, Colour(), self._device, crossing)
             spoiled = apply(one, pictures, [item], crossing.stages, first_batch.check, telling)
             if pictures.came is None:
-                crossing.download(pictures.i420(), spoiled)
+                crossing.download(pictures.i420(), None if spoiled is None else spoiled.to(torch.uint8))
                 is_spoiled = bool(crossing.arrive().spoiled.any())
         crossing.close()
         if is_spoiled:
@@ -157,7 +159,9 @@ class Pipeline:
                     items = [self._item(ready, place, one, started_ns) for ready in batch]
                     newly = apply(one, pictures, items, crossing.stages, telling=telling)
                     if newly is not None:
-                        spoiled = newly if spoiled is None else spoiled | newly
+                        # No chain is as long as a byte counts.
+                        newly = newly.to(torch.uint8) * (place + 1)
+                        spoiled = newly if spoiled is None else torch.where(spoiled > 0, spoiled, newly)
                     least_ms = max(least_ms, one.least_batch_ms(items))
                 if pictures.came is None:
                     crossing.download(pictures.i420(), spoiled)
@@ -175,6 +179,7 @@ class Pipeline:
             self._health,
             self._failures,
             telling,
+            self._on_spoiled,
         )
 
     def _item(self, ready: Ready, place: int, one: Filter, now_ns: int) -> Item:

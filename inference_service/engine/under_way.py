@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from inference_service.device.crossing import Arrived, Crossing
@@ -14,8 +14,12 @@ from inference_service.engine.batcher import Ready
 from inference_service.engine.failures import Failures, names
 from inference_service.engine.health import Health
 from inference_service.engine.telling import Telling
-from inference_service.errors import BadResult
+from inference_service.errors import BadResult, FilterFailed, SessionError
+from inference_service.filters.base import Filter
 from inference_service.metrics import Metrics
+
+OnSpoiled = Callable[[Filter], bool]
+"""Hears of a filter that left values that are no numbers; tells whether that is being remedied."""
 
 
 class Running(Protocol):
@@ -60,8 +64,12 @@ class Begun:
         health: Health,
         failures: Failures,
         telling: Telling,
+        on_spoiled: OnSpoiled,
     ) -> None:
-        """`started_ns` is the monotonic clock at which the batch began."""
+        """`started_ns` is the monotonic clock at which the batch began.
+
+        `on_spoiled` is called for each spoiled picture.
+        """
         self.stages_ms: dict[str, float] = {}
         self._batch = batch
         self._pictures = pictures
@@ -72,6 +80,7 @@ class Begun:
         self._health = health
         self._failures = failures
         self._telling = telling
+        self._on_spoiled = on_spoiled
         self._arrived: Arrived | None = None
         self._error: Exception | None = None
 
@@ -96,7 +105,7 @@ class Begun:
 
     def _packed(self) -> list[Result]:
         if (came := self._pictures.came) is not None:
-            finished, spoiled = came, [False] * len(came)
+            finished, spoiled = came, [0] * len(came)
         else:
             assert self._arrived is not None
             finished = [memoryview(one).cast("B") for one in self._arrived.planes_i420]
@@ -105,10 +114,9 @@ class Begun:
         self._metrics.batches += 1
         self._metrics.note_stage("batch", batch_ms / 1e3)
         results = []
-        for place, (ready, planes, is_spoiled) in enumerate(zip(self._batch, finished, spoiled, strict=True)):
-            if is_spoiled:
-                told = BadResult(names(ready.chain), "made values that are no numbers of this frame")
-                results.append(self._failures.answer(ready, told))
+        for place, (ready, planes, number) in enumerate(zip(self._batch, finished, spoiled, strict=True)):
+            if number:
+                results.append(self._failures.answer(ready, self._spoiled_by(ready.chain[number - 1], ready)))
                 continue
             self._metrics.frames_filtered += 1
             self._health.succeeded()
@@ -127,3 +135,9 @@ class Begun:
                 )
             )
         return results
+
+    def _spoiled_by(self, one: Filter, ready: Ready) -> SessionError:
+        if self._on_spoiled(one):
+            # In the worker's own words, so that it counts for nothing: the next instance may do better.
+            return FilterFailed(one.name, "is made ready anew, since its numbers were not finite")
+        return BadResult(names(ready.chain), "made values that are no numbers of this frame")

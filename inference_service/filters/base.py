@@ -7,7 +7,7 @@ explains the whole of it with an example.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
@@ -27,6 +27,7 @@ __all__ = [
     "Label",
     "Later",
     "Params",
+    "Piece",
     "Points",
     "Settings",
 ]
@@ -83,11 +84,15 @@ Answer = Any
 """A tensor of pictures, or `Filtered`. Not their union: callers that want no data get a tensor."""
 
 
+Piece = Callable[[], object]
+"""A part of what a filter prepares while it already serves; see `Filter.recordings`."""
+
+
 class Fallback(NamedTuple):
-    """What a filter does without, since something has failed while it was loaded."""
+    """What a filter does without, since something has failed."""
 
     kind: str
-    """For the metrics: `graphs`, `precision`, `compile`, `memory`."""
+    """For the metrics: `graphs`, `precision`, `compile`, `fusing`, `memory`, `runtime`."""
     text: str
     """For the log and for pages: after the filter's name, without a path."""
 
@@ -121,7 +126,7 @@ class Filter(ABC):
     max_batch: int | None = None
     """Most frames of one batch, which `load` may set; None: as many as the worker allows."""
     fallbacks: list[Fallback]
-    """What `load` adds here is told in the log, the filter's state and the metrics."""
+    """What `load` and `recordings` add here is told in the log, the filter's state and the metrics."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Give every instance the default settings, whatever its own `__init__` does."""
@@ -148,6 +153,15 @@ class Filter(ABC):
 
     def load(self, device: torch.device) -> None:  # noqa: B027 - many filters have nothing to load
         """Make the model ready on `device`; called once, in a thread of its own, before the first `apply`."""
+
+    def recordings(self) -> Iterator[Piece]:
+        """Give, piece by piece, what makes a loaded filter faster: it serves meanwhile.
+
+        Each piece is called once, in the thread of `load`, which loads other filters in between; batches go
+        on beside it. What a piece cannot do it adds to `fallbacks`. The iterator is closed where the filter
+        is let go, or where memory ends.
+        """
+        return iter(())
 
     def unload(self) -> None:  # noqa: B027 - the memory of what it refers to is freed anyhow
         """Let go of what outlives this object: threads, processes, caches of a library.

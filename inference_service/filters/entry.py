@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint
+from typing import Any
 
 from inference_service.errors import FilterNotUsable
-from inference_service.filters.base import Filter
+from inference_service.filters.base import Fallback, Filter, Piece
 from inference_service.filters.trouble import Trouble
 from shared.wire import MAX_TEXT, FilterState, FilterStatus
 
@@ -54,6 +56,14 @@ class Entry:
     """Batches under way that it is part of."""
     held_bytes: int = 0
     """What it held of the device's memory when it was loaded last; 0 where it never was."""
+    recordings: Generator[Piece] | None = None
+    """What of its preparation is left while it serves; the loader's thread only."""
+    less: dict[str, Any] = field(default_factory=dict)
+    """Settings that it takes instead of the operator's, since those have failed."""
+    lacks: tuple[Fallback, ...] = ()
+    """What to say of `less`."""
+    is_lowered: bool = False
+    """It is about to be loaded anew, with numbers that reach further."""
 
     @property
     def has_failed(self) -> bool:

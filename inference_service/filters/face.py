@@ -21,9 +21,10 @@ from torch import Tensor
 
 from inference_service.device.laps import lap
 from inference_service.filters import base
-from inference_service.filters.base import Answer, Box, Data, Filter, Filtered, Item, Later
+from inference_service.filters.base import Answer, Box, Data, Filtered, Item, Later
 from inference_service.filters.vision.draw.covers import Wishes, covered
 from inference_service.filters.vision.draw.masks import Style
+from inference_service.filters.vision.networks.people.recorded import OwnNetworks
 from inference_service.filters.vision.networks.precision import dtype_of
 from inference_service.filters.vision.people import hiding
 from inference_service.filters.vision.people.covers import IS_THERE, RADIUS, X, Y
@@ -34,7 +35,7 @@ from inference_service.filters.vision.rows import Rows
 from inference_service.filters.vision.settings.own import OwnSettings
 
 
-class Face(Filter):
+class Face(OwnNetworks):
     """Finds faces (`vision.people.faces`), decides what to hide (`hiding`) and draws it (`draw.covers`)."""
 
     class Params(base.Params):

@@ -21,6 +21,7 @@ from inference_service.filters.attempts import Attempts
 from inference_service.filters.base import Filter
 from inference_service.filters.entry import Entry, Progress, status_of, with_trouble
 from inference_service.filters.loading import configured
+from inference_service.filters.recording import Recording
 from inference_service.filters.room import NoRoom, Room
 from inference_service.filters.rules import checked, remarks
 from inference_service.filters.shift import Shift
@@ -36,6 +37,7 @@ LOOK_EVERY_S = 5.0
 TRY_AGAIN_AFTER_S = 15.0
 """After the first failure that may pass; twice as long after each further one."""
 TRY_AGAIN_AT_MOST_S = 600.0
+RECORDING_ENDS_S = 5.0
 ROOM_AGAIN_AFTER_S = 2.0
 """A filter without room is tried again after this time, if it is still wanted."""
 STUCK = "nothing was heard of it for {:g} s"
@@ -79,10 +81,21 @@ class Loader:
         self._on_fallback = on_fallback
         self._on_broken = on_broken
         self._explain = explain
+        self.when_idle: Callable[[], object] = lambda: None
+        """Called in the thread, now and then, while it has nothing else to do."""
         self._is_short = False
         # Bounded by the number of filters: each is asked for once, and so is more room.
         self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self._shift = Shift(self._work)
+        self._recording = Recording(
+            room,
+            device,
+            self.do_soon,
+            lambda: self._shift.is_relieved,
+            self._show_loaded,
+            on_fallback,
+            on_broken,
+        )
         self._at: Entry | None = None
         """The filter that the present job has to do with."""
 
@@ -98,15 +111,24 @@ class Loader:
         if not self._shift.relieve(limit_s):
             return
         entry, self.loading_since_ns, self._is_short = self._at, None, False
-        if entry is not None:
+        if (recorded := self._recording.at) is not None:
+            self._recording.give_up(recorded)
+        elif entry is not None:
             self._on_fallback("loading")
             self._fail(entry, "could not be loaded", FilterFailed(entry.point.name, STUCK.format(limit_s)))
         self._shift.start()
         self._on_change()
 
     def end(self) -> None:
-        """Ask the thread to end; one that is in the middle of loading is not waited for."""
+        """Ask the thread to end; one that is in the middle of loading is not waited for.
+
+        A piece of a recording is, for a moment: a process that ends in the middle of a capture may crash.
+        """
+        for entry in self._entries.values():
+            entry.recordings = None
         self._jobs.put(None)
+        if self._recording.at is not None:
+            self._shift.join(RECORDING_ENDS_S)
 
     def describe_soon(self, entry: Entry) -> None:
         """Import a filter in the thread."""
@@ -166,6 +188,7 @@ class Loader:
                 job()
 
     def _look_at_all(self) -> None:
+        self.when_idle()
         for entry in self._entries.values():
             self._look_again(entry)
 
@@ -187,9 +210,11 @@ class Loader:
             # Not used from here on: what is loaded beside it may be of another release.
             if since := trouble.installed_since(idle):
                 self._show(entry, since)
-        elif entry.trouble.code is Code.NEEDS_WEIGHTS:
+        elif entry.trouble.code in (Code.NEEDS_WEIGHTS, Code.NEEDS_GPU):
             now = trouble.before_loading(idle, self._device, self._weights_dir)
-            if now != entry.trouble:
+            # A filter that needs a GPU says so whether its files are there or not.
+            had_weights = entry.status is not None and entry.status.has_weights
+            if now != entry.trouble or self._has_weights(entry) != had_weights:
                 self._show(entry, now)
 
     def load(self, entry: Entry, *, is_anew: bool = False) -> None:
@@ -212,8 +237,9 @@ class Loader:
                 if self._shift.is_relieved:
                     return
                 entry.loaded, entry.failures = made, 0
+                self._recording.begin(entry)
                 entry.used_s = time.monotonic()
-            self._set_state(entry, FilterState.LOADED, trouble.once_loaded(made, self._device))
+            self._show_loaded(entry)
             del made
             logger.info(
                 "filter %s loaded in %.1f s; it holds %d MiB",
@@ -224,6 +250,10 @@ class Loader:
         except NoRoom:
             if self._shift.is_relieved:
                 return
+            if is_anew:
+                # Not beside the one that it replaces: then after it.
+                with self._lock:
+                    entry.loaded = entry.recordings = None
             logger.info("filter %s has to wait for memory that others use", name)
             with self._lock:
                 entry.progress = WAITS_FOR_ROOM
@@ -240,8 +270,12 @@ class Loader:
         entry.progress = Progress(f"loading {cls.name}", LOADING_FROM)
         settings = self._settings_of(entry)
         tried = Attempts(cls, self._device, settings, self._weights_dir, self._warm, self._on_fallback)
+        tried.starting_with(entry.less, entry.lacks)
         warming = partial(self._tell, entry, f"warming up {cls.name}", 1.0)
-        return tried.made(partial(self._tell, entry), warming)
+        made = tried.made(partial(self._tell, entry), warming)
+        # A second attempt needs no first one that fails again.
+        entry.less, entry.lacks = tried.less, tried.lacks
+        return made
 
     def _settings_of(self, entry: Entry) -> Mapping[str, Any]:
         return self._settings.get(entry.point.name, {})
@@ -254,6 +288,11 @@ class Loader:
     def _tell(self, entry: Entry, text: str, fraction: float) -> None:
         self._shift.heard()
         entry.progress = Progress(text, LOADING_FROM + (WARMING_FROM - LOADING_FROM) * fraction)
+
+    def _show_loaded(self, entry: Entry) -> None:
+        """Say that a filter serves, and what it does without."""
+        if entry.loaded is not None:
+            self._set_state(entry, FilterState.LOADED, trouble.once_loaded(entry.loaded, self._device))
 
     def _show(self, entry: Entry, obstacle: Trouble | None) -> None:
         """Say what is in the way of a filter that is not loaded."""

@@ -11,6 +11,8 @@ import torch
 from inference_service.device import context
 from inference_service.filters.base import Filter
 from inference_service.filters.vision.networks.packages import require
+from inference_service.filters.vision.networks.people.files import gathered
+from inference_service.filters.vision.networks.people.recorded import OwnNetworks
 from inference_service.weights.folder import OnProgress, WeightsFolder
 
 
@@ -34,7 +36,12 @@ def load(
     # Before the weights: nobody waits for a download that is of no use.
     require(made.name, *needed, how=needed)
     made.weights_folder = WeightsFolder(weights_dir, on_progress)
-    made.load(device)
+    with gathered() as networks:
+        made.load(device)
+    # What several networks lack is told once.
+    made.fallbacks += dict.fromkeys(one.fallback for one in networks if one.fallback is not None)
+    if isinstance(made, OwnNetworks):
+        made.networks = networks
     if device.type == "cuda":
         context.forbid_shortcuts()
         # Batches run on another stream, which does not wait for this one. Not the whole device, since the

@@ -17,10 +17,11 @@ from torch import Tensor
 from inference_service.device.heap import keep_large_blocks
 from inference_service.device.laps import lap
 from inference_service.filters import base
-from inference_service.filters.base import Answer, Data, Filter, Filtered, Item, Later, Points
+from inference_service.filters.base import Answer, Data, Filtered, Item, Later, Points
 from inference_service.filters.vision.draw.people import Look, PeoplePainter
 from inference_service.filters.vision.draw.skeletons import SKELETONS
 from inference_service.filters.vision.networks.packages import TORCHVISION
+from inference_service.filters.vision.networks.people.recorded import OwnNetworks
 from inference_service.filters.vision.networks.precision import OwnPrecision, dtype_of
 from inference_service.filters.vision.networks.rcnn_models import KEYPOINT_WEIGHTS
 from inference_service.filters.vision.people.bodies import Bodies
@@ -34,7 +35,7 @@ SURE_HEIGHT = 2.5
 """Height of Keypoint R-CNN's map that counts as 0.5: mostly above 5 where a point is plainly seen."""
 
 
-class Pose(Filter):
+class Pose(OwnNetworks):
     """Finds people and their points (`vision.people.bodies`), and draws these (`vision.draw.people`)."""
 
     class Params(base.Params):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from inference_service.device.memory import Memory, is_shortage
-from inference_service.filters.base import Filter
+from inference_service.filters.base import Filter, Piece
 from inference_service.filters.entry import NOT_ASKED, Entry
 from shared.wire import FilterState
 
@@ -82,6 +82,23 @@ class Room:
             raise
         return made
 
+    def grow(self, entry: Entry, piece: Piece) -> None:
+        """Let a loaded filter take more, which is noted; raises what `piece` raises."""
+        before_bytes = self._space.memory.held_bytes()
+        try:
+            piece()
+        finally:
+            # Signed: batches that run meanwhile hold now more and now less.
+            grown_bytes = self._space.memory.held_bytes() - before_bytes
+            entry.held_bytes = max(0, entry.held_bytes + grown_bytes)
+
+    def may_grow(self, entry: Entry) -> bool:
+        """Tell whether a loaded filter may take more: batches and the operator's limit leave room."""
+        memory, limit_bytes = self._space.memory, self._space.limit_bytes
+        if limit_bytes is not None and self._others_bytes(entry) + entry.held_bytes >= limit_bytes:
+            return False
+        return memory.free_bytes() > memory.reserve_bytes
+
     def let_go_one(self, but: Entry | None = None) -> bool:
         """Let go of the filter that was not used for longest; returns whether there was one to let go."""
         with self._lock:
@@ -94,7 +111,7 @@ class Room:
             if not idle:
                 return False
             entry = min(idle, key=lambda one: one.used_s)
-            gone, entry.loaded = entry.loaded, None
+            gone, entry.loaded, entry.recordings = entry.loaded, None, None
             entry.is_asked, entry.progress = False, NOT_ASKED
             assert entry.status is not None
             entry.status = replace(entry.status, state=FilterState.LOADABLE, memory_bytes=0)

@@ -23,7 +23,8 @@ from inference_service.filters.animal.cards import KINDS
 from inference_service.filters.animal.draw import draw, heads_of
 from inference_service.filters.animal.draw_device import Gallery, draw_on_device
 from inference_service.filters.animal.scene import Scene, Stage
-from inference_service.filters.base import Filter, Item
+from inference_service.filters.base import Item
+from inference_service.filters.vision.networks.people.recorded import OwnNetworks
 from inference_service.filters.vision.networks.precision import dtype_of
 from inference_service.filters.vision.people.following import Follower
 from inference_service.filters.vision.poison import poisoned
@@ -31,7 +32,7 @@ from inference_service.filters.vision.rows import Rows
 from inference_service.filters.vision.settings.own import OwnSettings
 
 
-class Animal(Filter):
+class Animal(OwnNetworks):
     """Follows faces (`vision.people.following`) and draws animals on them."""
 
     class Params(base.Params):

@@ -20,10 +20,11 @@ from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.background import compose
 from inference_service.filters.background.own_picture import MAX_CHARS, OwnPictures, decoded
-from inference_service.filters.base import Filter, Item
+from inference_service.filters.base import Item
 from inference_service.filters.vision import levels
 from inference_service.filters.vision.enlarge import enlarged
 from inference_service.filters.vision.networks.people.person_mask import Kind, PersonMask
+from inference_service.filters.vision.networks.people.recorded import OwnNetworks
 from inference_service.filters.vision.networks.precision import Precision, dtype_of
 from inference_service.filters.vision.people import matte
 from inference_service.filters.vision.poison import poisoned
@@ -41,7 +42,7 @@ def _whole(picture: str) -> str:
     return picture
 
 
-class Background(Filter):
+class Background(OwnNetworks):
     """Finds persons, refines their edges, steadies them, and draws them before something else."""
 
     class Params(base.Params):
@@ -110,6 +111,11 @@ class Background(Filter):
             default="auto",
             title="Precision",
             description="Of the network's numbers; auto is float16 on a GPU and float32 on a CPU.",
+        )
+        cuda_graphs: bool = Field(
+            default=True,
+            title="CUDA graphs",
+            description="Record a GPU's work once, then replay it.",
         )
 
     name: ClassVar[str] = "background"

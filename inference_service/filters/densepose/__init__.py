@@ -6,7 +6,8 @@ torchvision are needed by `load` alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from inference_service.device.laps import lap
 from inference_service.filters import base
-from inference_service.filters.base import Filter, Item
+from inference_service.filters.base import Filter, Item, Piece
 from inference_service.filters.densepose.model import PACKAGES
 from inference_service.filters.densepose.paint import draw
 from inference_service.filters.densepose.palette import ColourMap, Look, Palette, Part
@@ -100,6 +101,7 @@ class DensePose(Filter):
 
     def __init__(self) -> None:
         self._runner: Any = None
+        self._compiled: Any = None
         self._palette: Palette | None = None
         self._upsample: Tensor | None = None
 
@@ -114,7 +116,7 @@ class DensePose(Filter):
         return True
 
     def load(self, device: torch.device) -> None:
-        """Build the model, fill it, and on a GPU record its work.
+        """Build the model and fill it.
 
         Raises MissingPackage and WeightsError, which tell the operator what to do.
         """
@@ -122,6 +124,7 @@ class DensePose(Filter):
         from inference_service.filters.densepose import checkpoint, model
         from inference_service.filters.densepose.network import Limits, Network
         from inference_service.filters.densepose.runner import Runner
+        from inference_service.filters.vision.networks.fusing import refusals
 
         settings = self.settings
         model.require_packages()
@@ -134,19 +137,26 @@ class DensePose(Filter):
         with on_device(device):
             network = Network(made, limits, device, dtype_of(settings.precision, device))
             runner = Runner(network)
-            sizes = settings.sizes_to_record(device)
-            with settings.compiling(
-                sizes, network.compiled, lambda: runner.run_once(sizes[0][::-1]), self.fallbacks
-            ):
-                for width, height in sizes:
-                    most_people = settings.warm_batch * settings.max_people
-                    runner.record((height, width), settings.warm_batch, most_people)
-        # More would be done without recordings; half as many each time is faster.
-        self.max_batch = settings.warm_batch if sizes else None
-        self.fallbacks += settings.without_graphs(device, runner.unrecorded)
+            self.fallbacks += refusals(device, network.dtype)
+        self._compiled = network.compiled
         self._palette = Palette(device, network.dtype)
         self._upsample = network.upsample
         self._runner = runner
+
+    def recordings(self) -> Iterator[Piece]:
+        """Record the work of a GPU; see `Runner.recordings`."""
+        settings, runner = self.settings, self._runner
+        sizes = [(height, width) for width, height in settings.sizes_to_record(runner.device)]
+        try:
+            if sizes:
+                most_people = settings.warm_batch * settings.max_people
+                pieces = runner.recordings(sizes, settings.warm_batch, most_people)
+                once = partial(runner.run_once, sizes[0])
+                yield from settings.compiling(self._compiled, once, pieces, self.fallbacks)
+        finally:
+            # More would be done without recordings; half as many each time is faster.
+            self.max_batch = runner.largest
+            self.fallbacks += settings.without_graphs(runner.device, runner.unrecorded)
 
     @torch.inference_mode()
     def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor:

@@ -27,6 +27,7 @@ from inference_service.filters.densepose.resize import Blend, resize
 from inference_service.filters.vision.networks.boxes import clip, decode, is_nonempty, suppress
 from inference_service.filters.vision.networks.compiling import Compiled
 from inference_service.filters.vision.networks.folding import flatten_channels_last
+from inference_service.filters.vision.networks.fusing import fuse
 from inference_service.filters.vision.networks.graphs import CROWDS, bucket
 from inference_service.filters.vision.networks.pooling import Levels, align_exactly, gather
 from inference_service.filters.vision.networks.proposals import Selection
@@ -78,9 +79,11 @@ class Network:
         self._person_side = heads.densepose_pooler.output_size[0]
         self._mean, self._std = model.pixel_mean.to(device), model.pixel_std.to(device)
         self._upscale = int(heads.densepose_predictor.scale_factor)
+        person_channels = heads.densepose_head.body_conv_fcn1.in_channels
         if self.is_half:
             channels = model.backbone.output_shape()[self._heads_names[0]].channels
             halving.fold_norms(model, dtype)
+            fuse(model)
             flatten_channels_last(heads.box_head.fc1, channels)
             segmentation: nn.Module = halving.segmentation_layer(heads.densepose_predictor)
         else:
@@ -94,7 +97,7 @@ class Network:
         self._person_head = self._placed(heads.densepose_head)
         self._segmentation = self._placed(segmentation)
         self.person_shape = (
-            model.roi_heads.densepose_head.body_conv_fcn1.in_channels,
+            person_channels,
             *[self._person_side] * 2,
         )
         """Of one row of what `pool` returns."""
@@ -134,7 +137,25 @@ class Network:
 
     def find(self, pictures: Tensor, min_scores: Tensor, grid: Grid) -> Found:
         """Find people in `pictures`, (N, 3, H, W) uint8 RGB; `min_scores` (N,) float32 decides who counts."""
-        by_name = self.backbone(self._input(pictures, grid))
+        found = self.search(self.shrink(pictures, grid), min_scores, grid)
+        return found._replace(people=self.fit(found.people, grid))
+
+    def shrink(self, pictures: Tensor, grid: Grid) -> Tensor:
+        """Return `pictures` in the size that the network sees, uint8."""
+        return resize(pictures, grid.across, grid.down).to(torch.uint8)
+
+    def fit(self, people: Tensor, grid: Grid) -> Tensor:
+        """Return rows of `search` with the boxes in the pictures; who has no area there is not drawn."""
+        boxes = grid.to_picture(people[:, :4])
+        rank = torch.where(is_nonempty(boxes), people[:, 9], -1.0)
+        return torch.cat((people[:, :4], boxes, people[:, 8:9], rank[:, None]), dim=1)
+
+    def search(self, shrunk: Tensor, min_scores: Tensor, grid: Grid) -> Found:
+        """Do what `find` does for pictures of the network's size; their boxes in the pictures are left out.
+
+        All of it depends on that size alone, so cameras of several sizes share a recording.
+        """
+        by_name = self.backbone(self._input(shrunk, grid))
         features = [by_name[name] for name in self._rpn_names]
         logits, deltas = self._rpn_head(features)
         proposals, is_real, rpn_settled = self._selection.propose(
@@ -183,9 +204,8 @@ class Network:
             module = module.to(memory_format=torch.channels_last)
         return module
 
-    def _input(self, pictures: Tensor, grid: Grid) -> Tensor:
-        values = resize(pictures, grid.across, grid.down).to(torch.float32)
-        values = (values.flip(1) - self._mean) / self._std
+    def _input(self, shrunk: Tensor, grid: Grid) -> Tensor:
+        values = (shrunk.to(torch.float32).flip(1) - self._mean) / self._std
         below, right = grid.padding
         if below or right:
             values = nnf.pad(values, (0, right, 0, below))
@@ -227,11 +247,9 @@ class Network:
         kept, is_settled = suppress(boxes, is_valid, self._box_threshold, self.rounds[1])
         rank = kept.cumsum(dim=1) - 1
         kept = kept & (rank < self.limits.max_people)
-        in_picture = grid.to_picture(boxes)
-        rank = torch.where(is_nonempty(in_picture), rank, -1)
         picture = torch.arange(len(boxes), device=boxes.device)[:, None].expand_as(rank)
         columns = torch.stack((picture, rank), dim=-1).to(torch.float32)
-        rows = torch.cat((boxes, in_picture, columns), dim=-1).flatten(0, 1)
+        rows = torch.cat((boxes, torch.zeros_like(boxes), columns), dim=-1).flatten(0, 1)
         flat = kept.flatten()
         # Room for a number of people that is recorded, so that theirs can be filled up to it.
         capacity = bucket(len(boxes) * self.limits.max_people, CROWDS)

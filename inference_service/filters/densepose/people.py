@@ -34,7 +34,7 @@ class Found(NamedTuple):
 
     features: tuple[Tensor, ...]
     people: Tensor
-    """(at least N * max_people, PERSON_COLUMNS) float32; see `People`."""
+    """(at least N * max_people, PERSON_COLUMNS) float32; see `People`, and `Network.fit`."""
     summary: Tensor
     """(2,) int32: number of people, number of suppressions that have not settled."""
     poison: Tensor

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
+from inference_service.filters.base import Piece
 from inference_service.filters.densepose.grid import Grid
 from inference_service.filters.densepose.network import Network
 from inference_service.filters.densepose.people import Found, People
@@ -25,9 +27,9 @@ from inference_service.filters.vision.networks.graphs import (
     CROWDS,
     Recorded,
     Recorder,
+    Unrecorded,
     bucket,
     descending,
-    noted,
 )
 
 logger = logging.getLogger(__name__)
@@ -49,81 +51,86 @@ class Seen(NamedTuple):
 
 @dataclass(slots=True)
 class _Finding:
-    """The recordings of `find` and `decode` for one number and size of pictures."""
+    """The recordings of `search` and `decode` for one number of pictures and size of the network's input."""
 
     grid: Grid
     """Kept with them, since they read it where it lies."""
-    find: Recorded[Found]
+    search: Recorded[Found]
     decode: Recorded[Tensor]
 
 
 class Runner:
-    """One thread only, and all batches on one stream."""
+    """`see` belongs to one thread, and all its batches to one stream; `record` may go on in another."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._device = network.device
+        self.device = network.device
         self._grids: OrderedDict[tuple[int, int], Grid] = OrderedDict()
         self._answer: Tensor | None = None
         self._answered: torch.cuda.Event | None = None
-        if self._device.type == "cuda":
+        if self.device.type == "cuda":
             self._answer = torch.empty(2, dtype=torch.int32, pin_memory=True)
             # Blocking: it lasts for most of a batch, and a thread that spins would take a core for it.
             self._answered = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         self._findings: dict[tuple[int, int, int], _Finding] = {}
         self._crowds: dict[int, Recorded[Tensor]] = {}
-        self._recorders: tuple[Recorder, Recorder] | None = None
-        self.unrecorded: list[str] = []
-        """What is done without a recording, since that has failed."""
+        self.unrecorded = Unrecorded(self.device)
         self.unsettled = 0
         """How many suppressions were cut short so far; their pictures may show a person twice."""
 
-    @torch.inference_mode()
-    def record(self, size: tuple[int, int], max_batch: int, max_people: int) -> None:
-        """Record graphs for pictures of `size` (height, width), for up to so many of them and of people.
+    @property
+    def largest(self) -> int | None:
+        """The most pictures that are recorded together; None where none are."""
+        return max((batch for batch, *_ in self._findings), default=None)
+
+    def recordings(
+        self, sizes: Sequence[tuple[int, int]], max_batch: int, max_people: int
+    ) -> Iterator[Piece]:
+        """Give the pieces that record graphs, for up to so many pictures and people, `sizes` (height, width).
 
         Needs a network on a GPU. What cannot be recorded is noted, and done without. There are two memory
         pools, since `pool` reads what `decode` wrote, and people are needed until the picture is painted:
         nothing recorded for a crowd may lie there. All sizes share them.
         """
-        if self._recorders is None:
-            self._recorders = Recorder(self._device), Recorder(self._device)
-        finder, segmenter = self._recorders
-        height, width = size
-        for batch in descending(max_batch, BATCHES):
-            with noted(self.unrecorded, "densepose", f"{batch} of {width}x{height}"):
-                self._findings[(batch, *size)] = self._record_finding(finder, batch, size)
-        for crowd in descending(max_people, CROWDS):
-            if crowd not in self._crowds:
-                with noted(self.unrecorded, "densepose", f"{crowd} people"):
-                    self._crowds[crowd] = self._record_crowd(segmenter, crowd)
+        finder, segmenter = Recorder(self.device), Recorder(self.device)
+        grids: dict[tuple[int, int], Grid] = {}
+        for grid in map(self._network.grid, sizes):
+            grids.setdefault(grid.network, grid)
+        for number, grid in enumerate(grids.values()):
+            height, width = grid.network
+            for batch in descending(max_batch, BATCHES):
+                work = f"{batch} of {width}x{height}"
+                yield partial(self._record_finding, work, finder, batch, grid)
+            if not number:
+                for crowd in descending(max_people, CROWDS):
+                    yield partial(self._record_crowd, f"{crowd} people", segmenter, crowd)
 
     @torch.inference_mode()
     def run_once(self, size: tuple[int, int]) -> None:
         """Do what is compiled for one picture of `size` (height, width), which is thrown away."""
-        pictures = torch.zeros(1, 3, *size, dtype=torch.uint8, device=self._device)
-        min_scores = torch.full((1,), NOBODY, device=self._device)
-        self._decode(*self._find(self._network.grid(size), pictures, min_scores).features)
+        grid = self._network.grid(size)
+        shrunk, min_scores = self._nothing(1, grid)
+        self._decode(*self._network.search(shrunk, min_scores, grid).features)
 
     @torch.inference_mode()
     def see(self, pictures: Tensor, min_scores: Tensor) -> Seen:
         """Return who is in (N, 3, H, W) uint8 RGB `pictures`, scored above `min_scores`, (N,) float32."""
         n = len(pictures)
-        size = (pictures.shape[2], pictures.shape[3])
-        finding = self._findings.get((bucket(n, BATCHES), *size))
-        grid = self._grid(size) if finding is None else finding.grid
+        grid = self._grid((pictures.shape[2], pictures.shape[3]))
+        shrunk = self._network.shrink(pictures, grid)
+        finding = self._findings.get((bucket(n, BATCHES), *grid.network))
         if finding is None:
-            if self._device.type == "cuda":
-                pictures, min_scores = filled(pictures, min_scores)
-            found = self._network.find(pictures, min_scores, grid)
+            if self.device.type == "cuda":
+                shrunk, min_scores = filled(shrunk, min_scores)
+            found = self._network.search(shrunk, min_scores, grid)
             self._ask(found.summary)
             decoded = self._network.decode(found.features)
         else:
-            static_pictures, static_scores = finding.find.inputs
-            static_pictures[:n].copy_(pictures)
+            static_pictures, static_scores = finding.search.inputs
+            static_pictures[:n].copy_(shrunk)
             static_scores[:n].copy_(min_scores)
             static_scores[n:].fill_(NOBODY)
-            found = finding.find.replay()
+            found = finding.search.replay()
             self._ask(found.summary)
             decoded = finding.decode.replay()
         count = self._told(found.summary)
@@ -131,7 +138,7 @@ class Runner:
         if count == 0:
             return Seen(People.unpack(found.people[:0]), None, poison)
         crowd = self._crowd_size(count, len(found.people))
-        people = People.unpack(found.people[:crowd])
+        people = People.unpack(self._network.fit(found.people[:crowd], grid))
         maps = self._segmented(self._network.pool(decoded, people, grid))
         is_drawn = people.rank >= 0
         # A person that is not finite spoils its own picture, and no other.
@@ -147,7 +154,7 @@ class Runner:
 
     def _crowd_size(self, count: int, capacity: int) -> int:
         # Without recordings too: an allocator and a cuDNN that see few shapes serve faster.
-        return min(bucket(count, CROWDS), capacity) if self._device.type == "cuda" else count
+        return min(bucket(count, CROWDS), capacity) if self.device.type == "cuda" else count
 
     def _ask(self, summary: Tensor) -> None:
         if self._answer is not None and self._answered is not None:
@@ -176,26 +183,34 @@ class Runner:
             self._grids.move_to_end(size)
         return grid
 
-    def _record_finding(self, recorder: Recorder, batch: int, size: tuple[int, int]) -> _Finding:
-        grid = self._grid(size)
-        pictures = torch.zeros(batch, 3, *size, dtype=torch.uint8, device=self._device)
-        min_scores = torch.full((batch,), NOBODY, device=self._device)
-        find = recorder.record(partial(self._find, grid), (pictures, min_scores))
-        return _Finding(grid, find, recorder.record(self._decode, find.result.features))
+    @torch.inference_mode()
+    def _record_finding(self, work: str, recorder: Recorder, batch: int, grid: Grid) -> None:
+        with self.unrecorded.noted(work):
+            search = recorder.record(partial(self._search, grid), self._nothing(batch, grid))
+            decode = recorder.record(self._decode, search.result.features)
+            # Both at once: batches may take them from here on.
+            self._findings[(batch, *grid.network)] = _Finding(grid, search, decode)
 
-    def _find(self, grid: Grid, pictures: Tensor, min_scores: Tensor) -> Found:
-        return self._network.find(pictures, min_scores, grid)
+    def _nothing(self, batch: int, grid: Grid) -> tuple[Tensor, Tensor]:
+        """Return black pictures of the network's size, in which nobody is found."""
+        shrunk = torch.zeros(batch, 3, *grid.network, dtype=torch.uint8, device=self.device)
+        return shrunk, torch.full((batch,), NOBODY, device=self.device)
+
+    def _search(self, grid: Grid, shrunk: Tensor, min_scores: Tensor) -> Found:
+        return self._network.search(shrunk, min_scores, grid)
 
     def _decode(self, *features: Tensor) -> Tensor:
         return self._network.decode(features)
 
-    def _record_crowd(self, recorder: Recorder, crowd: int) -> Recorded[Tensor]:
+    @torch.inference_mode()
+    def _record_crowd(self, work: str, recorder: Recorder, crowd: int) -> None:
         pooled = torch.zeros(
-            crowd, *self._network.person_shape, dtype=self._network.dtype, device=self._device
+            crowd, *self._network.person_shape, dtype=self._network.dtype, device=self.device
         )
         if self._network.is_half:
             pooled = pooled.to(memory_format=torch.channels_last)
-        return recorder.record(self._network.segment, (pooled,))
+        with self.unrecorded.noted(work):
+            self._crowds[crowd] = recorder.record(self._network.segment, (pooled,))
 
 
 def filled(pictures: Tensor, min_scores: Tensor) -> tuple[Tensor, Tensor]:

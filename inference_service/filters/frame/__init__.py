@@ -24,6 +24,7 @@ from inference_service.filters.frame import aim
 from inference_service.filters.frame.aim import Aim, Wish
 from inference_service.filters.frame.crop import enlarged
 from inference_service.filters.vision.calm import FRAMES_PER_S, Motion
+from inference_service.filters.vision.networks.people.recorded import OwnNetworks
 from inference_service.filters.vision.networks.precision import dtype_of
 from inference_service.filters.vision.people.glances import Glances
 from inference_service.filters.vision.rows import Rows, upload
@@ -35,7 +36,7 @@ FORGOTTEN_S = 1.0
 """After so long without a frame the view is at once where it should be."""
 
 
-class Frame(base.Filter):
+class Frame(OwnNetworks):
     """Finds faces now and then (`vision.people.glances`), aims (`aim`) and enlarges (`crop`)."""
 
     class Params(base.Params):

@@ -6,10 +6,11 @@ different sessions, prompts and strengths share a batch. Both packages are impor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -18,7 +19,7 @@ from torch.nn import functional as nnf
 
 from inference_service.device.laps import lap
 from inference_service.filters import base
-from inference_service.filters.base import Filter, Item
+from inference_service.filters.base import Filter, Item, Piece
 from inference_service.filters.img2img import checkpoint, steady
 from inference_service.filters.img2img.files import MODELS, Part, lay_out, own_parts
 from inference_service.filters.img2img.networks import Networks
@@ -136,6 +137,7 @@ class Img2Img(Filter):
     def __init__(self) -> None:
         self._painter: Painter | None = None
         self._schedule: Schedule | None = None
+        self._networks: Any = None
 
     def needed_weights(self) -> tuple[WeightsFile, ...]:
         """Return the files of the chosen model; see `Filter.needed_weights`."""
@@ -148,7 +150,7 @@ class Img2Img(Filter):
         return True
 
     def load(self, device: torch.device) -> None:
-        """Read the model and put it on `device`; on a GPU record its work.
+        """Read the model and put it on `device`.
 
         Raises MissingPackage and WeightsError, which tell the operator what to do.
         """
@@ -163,15 +165,22 @@ class Img2Img(Filter):
         with on_device(device):
             networks = Networks(read.unet, read.autoencoder, device, dtype)
             words = Words(read.tokenizer, read.text_encoder.to(device), settings.model)
-            sizes = [working_size(w, h, settings.side) for w, h in settings.sizes_to_record(device)]
-            with settings.compiling(
-                sizes, networks.compiled, lambda: networks.run_once(*sizes[0]), self.fallbacks
-            ):
-                for size in sizes:
-                    networks.record(*size, settings.warm_batch)
-        self.fallbacks += settings.without_graphs(device, networks.unrecorded)
+        self._networks = networks
         self._schedule = Schedule(settings.model, read.noising)
         self._painter = Painter(networks, Prompts(words.encode), Noise(device))
+
+    def recordings(self) -> Iterator[Piece]:
+        """Record the work of a GPU; see `Networks.recordings`."""
+        settings, networks = self.settings, self._networks
+        wanted = settings.sizes_to_record(networks.device)
+        sizes = [working_size(width, height, settings.side) for width, height in wanted]
+        try:
+            if sizes:
+                once = partial(networks.run_once, *sizes[0])
+                pieces = networks.recordings(sizes, settings.warm_batch)
+                yield from settings.compiling(networks.compiled, once, pieces, self.fallbacks)
+        finally:
+            self.fallbacks += settings.without_graphs(networks.device, networks.unrecorded)
 
     @torch.inference_mode()
     def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from inference_service.filters.base import Piece
 from inference_service.filters.img2img.noise import LATENTS
 from inference_service.filters.img2img.words import TOKENS
 from inference_service.filters.vision.networks.compiling import Compiled
-from inference_service.filters.vision.networks.graphs import Recorded, Recorder, bucket, descending, noted
+from inference_service.filters.vision.networks.graphs import (
+    Recorded,
+    Recorder,
+    Unrecorded,
+    bucket,
+    descending,
+)
 
 LATENT_PIXELS = 8
 """Of a picture, each way, for one value of the latent picture."""
@@ -36,9 +44,7 @@ class Networks:
         self._guidance_values: int | None = unet.config.time_cond_proj_dim
         self._words = int(unet.config.cross_attention_dim)
         self._recorded: dict[tuple[str, int, int, int], Recorded[Tensor]] = {}
-        self._recorder: Recorder | None = None
-        self.unrecorded: list[str] = []
-        """What is done without a recording, since that has failed."""
+        self.unrecorded = Unrecorded(device)
         self.device = device
         self.dtype = dtype
 
@@ -51,19 +57,28 @@ class Networks:
         """Prepare a compiled form of all parts."""
         return Compiled((self._unet, self._autoencoder.encoder, self._autoencoder.decoder))
 
+    @torch.inference_mode()
     def run_once(self, width: int, height: int) -> None:
         """Do all work for one picture of this size, which is thrown away."""
         for _, function, static in self._works(1, width, height):
             function(*static)
 
-    def record(self, width: int, height: int, max_batch: int) -> None:
-        """Record all work for pictures of one size, on a GPU; what cannot be is noted, and done without."""
-        self._recorder = recorder = self._recorder or Recorder(self.device)
-        for batch in descending(max_batch, BATCHES):
-            size = (height // LATENT_PIXELS, width // LATENT_PIXELS)
-            for name, function, static in self._works(batch, width, height):
-                with noted(self.unrecorded, "img2img", f"{name} of {batch} of {width}x{height}"):
-                    self._recorded[(name, batch, *size)] = recorder.record(function, static)
+    def recordings(self, sizes: Sequence[tuple[int, int]], max_batch: int) -> Iterator[Piece]:
+        """Give the pieces that record all work for pictures of `sizes` (width, height), on a GPU.
+
+        What cannot be recorded is noted, and done without.
+        """
+        recorder = Recorder(self.device)
+        for width, height in dict.fromkeys(sizes):
+            for batch in descending(max_batch, BATCHES):
+                yield partial(self._record, recorder, batch, width, height)
+
+    @torch.inference_mode()
+    def _record(self, recorder: Recorder, batch: int, width: int, height: int) -> None:
+        size = (height // LATENT_PIXELS, width // LATENT_PIXELS)
+        for name, function, static in self._works(batch, width, height):
+            with self.unrecorded.noted(f"{name} of {batch} of {width}x{height}"):
+                self._recorded[(name, batch, *size)] = recorder.record(function, static)
 
     def encode(self, pictures: Tensor) -> Tensor:
         """Return the latents of pictures."""

@@ -31,6 +31,7 @@ from inference_service.filters.light.shadows import kept_share
 from inference_service.filters.light.tone import Planes
 from inference_service.filters.vision.calm import FRAMES_PER_S, Motion
 from inference_service.filters.vision.enlarge import enlarged
+from inference_service.filters.vision.networks.people.recorded import OwnNetworks
 from inference_service.filters.vision.networks.precision import dtype_of
 from inference_service.filters.vision.people.glances import Glances
 from inference_service.filters.vision.rows import Rows, upload
@@ -46,7 +47,7 @@ NOTHING, FULL = 0.02, 0.4
 """Logarithm of the gain of black below which nothing is done, and from which on all noise reduction is."""
 
 
-class Light(base.Filter):
+class Light(OwnNetworks):
     """Measures (`exposure`), keeps noise down (`shadows`) and brightens (`tone`)."""
 
     class Params(base.Params):

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from inference_service.device.laps import lap
 from inference_service.filters import base
-from inference_service.filters.base import Filter, Item
+from inference_service.filters.base import Item
 from inference_service.filters.makeup.areas import REACH, SIDE, Finder
 from inference_service.filters.makeup.paint import Wish, changes
+from inference_service.filters.vision.networks.people.recorded import OwnNetworks
 from inference_service.filters.vision.networks.precision import dtype_of
 from inference_service.filters.vision.people import sheets
 from inference_service.filters.vision.people.following import Followed, Follower
@@ -31,7 +32,7 @@ COLOURS = ("lip_colour", "cheek_colour", "lid_colour", "line_colour", "brow_colo
 _COLOUR = r"^#[0-9a-fA-F]{6}$"
 
 
-class Makeup(Filter):
+class Makeup(OwnNetworks):
     """Follows faces (`vision.people.following`) and makes them up (`areas`, `skin`, `paint`)."""
 
     class Params(base.Params):

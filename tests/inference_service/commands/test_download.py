@@ -18,7 +18,7 @@ import torch
 from harness.deadline import eventually
 from inference_service.commands import download
 from inference_service.filters.base import Filter, Item
-from inference_service.filters.registry import BUILT_IN
+from inference_service.filters.installed import BUILT_IN
 from inference_service.weights.folder import WeightsFile, default_folder
 from tests.inference_service.file_server import Served, serving
 

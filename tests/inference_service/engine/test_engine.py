@@ -11,11 +11,15 @@ import torch
 
 from inference_service.device import context
 from inference_service.engine import engine as engine_module
+from inference_service.engine import health
 from inference_service.engine.engine import Engine, Limits, Outputs
+from inference_service.filters import renewal
+from inference_service.filters.attempts import SAFER
 from inference_service.filters.entry import Progress
+from inference_service.filters.vision.settings.recorded import RecordedSettings
 from shared import wire
 from shared.wire import FilterState, ResultKind
-from tests.inference_service.doubles import Gate, Recorder, header, noise, points, session, until
+from tests.inference_service.doubles import SIZE, Gate, Recorder, header, noise, points, session, until
 
 
 class Running:
@@ -47,10 +51,11 @@ class Running:
             raise ZeroDivisionError
         self.results += [wire.unpack_result(one.message)[0] for one in made]
 
-    def put(self, who, **changes):
+    def put(self, who, planes=None, **changes):
         head = header(session=who, **changes)
         self.engine.saw(head)
-        self.engine.mailbox.put(head, memoryview(noise((head.width, head.height))), time.monotonic_ns())
+        planes = noise((head.width, head.height)) if planes is None else planes
+        self.engine.mailbox.put(head, memoryview(planes), time.monotonic_ns())
 
 
 @pytest.fixture
@@ -254,6 +259,25 @@ def test_of_two_idle_filters_the_one_in_the_batch_under_way_is_not_let_go(run, m
         until(lambda: lets_go("gate"))
 
 
+def test_a_batch_has_begun_before_its_launches_which_may_wait_for_the_gpu(run, monkeypatch):
+    with run(Gate) as one:
+        flight = one.engine._flight
+        began: list[float] = []
+        take_off = flight.take_off
+
+        def noted(frames, began_s):
+            began.append(began_s)
+            take_off(frames, began_s)
+
+        monkeypatch.setattr(flight, "take_off", noted)
+        one.put(session(), filters=("gate",))
+        assert Gate.made.begun.acquire(timeout=20)
+        launching_s = time.monotonic()
+        Gate.made.go.release()
+        until(lambda: began)
+        assert began[0] <= launching_s
+
+
 @pytest.mark.parametrize("kind", ["cuda", "cpu"])
 def test_a_gpu_is_free_before_the_results_are_packed(run, kind):
     class Packing:
@@ -288,3 +312,69 @@ def test_all_threads_enter_the_workers_gpu(run, monkeypatch):
     with run():
         until(lambda: len(entered) == 3)
     assert sorted(entered) == [("finisher", "cpu"), ("loader", "cpu"), ("loop", "cpu")]
+
+
+class Narrow(Recorder):
+    """Has numbers that end too early for a dark picture, unless they are those of single precision."""
+
+    name = "narrow"
+    Settings = RecordedSettings
+
+    def apply(self, batch, items):
+        is_dark = batch.flatten(1).float().mean(1) < 10
+        if self.settings.precision == "float32":
+            return batch
+        return batch / (~is_dark).float()[:, None, None, None]
+
+
+class Doubled(Recorder):
+    name = "doubled"
+
+    def apply(self, batch, items):
+        return batch.float()
+
+
+@pytest.mark.parametrize("chain", [("narrow",), ("doubled", "narrow")])
+def test_a_filter_whose_numbers_end_in_mid_call_goes_on_with_wider_ones(run, monkeypatch, chain):
+    monkeypatch.setattr(health, "HOPELESS_FAILURES", 1)
+    monkeypatch.setattr(health, "HOPELESS_AFTER_S", 0.0)
+    wider = {"auto": "bfloat16", "bfloat16": "float32"}
+    monkeypatch.setattr(renewal, "precision_after", lambda set_so, device: wider.get(set_so.precision))
+    with run(Narrow, Doubled) as one:
+        registry, who = one.engine.registry, session()
+        (first,) = registry.chain(["narrow"])
+
+        def answer(level):
+            one.results.clear()
+            luma, chroma = SIZE[0] * SIZE[1], SIZE[0] * SIZE[1] // 2
+            one.put(who, bytes([level]) * luma + bytes([128]) * chroma, filters=chain)
+            return until(lambda: one.results and one.results[0])
+
+        assert answer(200).kind is ResultKind.FRAME
+        dark = answer(16)
+        assert (dark.kind, dark.code) == (ResultKind.ERROR, "filter_failed")
+        assert "'narrow' is made ready anew" in dark.text
+        # First in bfloat16, which is no wider here.
+        until(lambda: answer(16).kind is ResultKind.FRAME)
+        assert answer(200).kind is ResultKind.FRAME
+        (last,) = registry.chain(["narrow"])
+        assert (first.settings.precision, last.settings.precision) == ("auto", "float32")
+        assert not one.failed.is_set(), "the worker would end"
+        assert one.engine.metrics.fallbacks == {"precision": 2}
+        (status,) = [status for status in registry.statuses() if status.name == "narrow"]
+        assert (status.state, status.reason_code) == (FilterState.LOADED, "reduced")
+        assert status.reason == SAFER["float32"].text
+        # What is let go and loaded again knows it from the first.
+        assert registry._entries["narrow"].less == {"precision": "float32"}
+
+
+def test_where_no_wider_numbers_are_left_the_failures_count(run, monkeypatch):
+    monkeypatch.setattr(health, "HOPELESS_FAILURES", 2)
+    monkeypatch.setattr(health, "HOPELESS_AFTER_S", 0.0)
+    with run(Narrow) as one:
+        pixels = SIZE[0] * SIZE[1]
+        for _ in range(2):
+            one.put(session(), bytes(pixels) + bytes([128]) * (pixels // 2), filters=("narrow",))
+            until(lambda: not one.engine.mailbox._waiting)
+        assert one.failed.wait(20)
+        assert "no numbers" in one.results[0].text

@@ -64,11 +64,6 @@ def half_is_broken(one):
         raise NotFinite("fragile makes values that are no numbers")
 
 
-def graphs_do_not_fit(one):
-    if one.settings.cuda_graphs:
-        raise RuntimeError("CUDA error: out of memory")
-
-
 def test_a_network_that_is_not_finite_in_half_precision_computes_in_single(tmp_path, caplog):
     one, told = made(tmp_path, CUDA, half_is_broken)
     assert Fragile.tried == [("auto", True), ("float32", True)]
@@ -104,22 +99,9 @@ def test_points_in_pixels_go_to_single_precision_at_once(tmp_path, card):
     assert told == ["precision"]
 
 
-def test_where_graphs_leave_no_memory_there_are_none(tmp_path):
-    one, told = made(tmp_path, CUDA, graphs_do_not_fit)
-    assert Fragile.tried == [("auto", True), ("auto", False)]
-    assert told == ["memory"]
-    assert one.fallbacks == [attempts.NO_GRAPHS]
-
-
-def test_both_may_be_needed(tmp_path):
-    _, told = made(tmp_path, CUDA, lambda one: (graphs_do_not_fit(one), half_is_broken(one)))
-    assert Fragile.tried[-1] == ("float32", False)
-    assert told == ["memory", "precision"]
-
-
 @pytest.mark.parametrize(
     ("device", "error"),
-    [(CPU, NotFinite("no numbers")), (CPU, MemoryError()), (CUDA, ZeroDivisionError())],
+    [(CPU, NotFinite("no numbers")), (CUDA, MemoryError()), (CUDA, ZeroDivisionError())],
 )
 def test_what_nothing_less_would_help_is_raised(tmp_path, device, error):
     def warm(one):

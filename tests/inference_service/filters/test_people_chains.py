@@ -13,7 +13,7 @@ from inference_service.device.crossing import CpuCrossings
 from inference_service.device.pictures import Pictures
 from inference_service.engine.applying import apply
 from inference_service.filters.base import Filter, Item
-from inference_service.filters.registry import installed
+from inference_service.filters.installed import installed
 
 CPU = torch.device("cpu")
 SIZE = (320, 240)

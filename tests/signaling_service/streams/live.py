@@ -16,13 +16,12 @@ from aiortc import (
     RTCConfiguration,
     RTCPeerConnection,
     RTCSessionDescription,
-    VideoStreamTrack,
 )
 from aiortc.mediastreams import MediaStreamError
 from aiortc.sdp import candidate_from_sdp
 
 from signaling_service.rtc.ice_restart import begin_checks, credentials_in, restart
-from tests.signaling_service.calling import until
+from tests.signaling_service.calling import Camera, until
 
 SDP = {"Content-Type": "application/sdp"}
 FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
@@ -114,7 +113,7 @@ async def publishing(
 ) -> AsyncIterator[Peer]:
     made = Peer()
     try:
-        made.connection.addTransceiver(camera or VideoStreamTrack(), direction="sendonly")
+        made.connection.addTransceiver(camera or Camera(), direction="sendonly")
         made.connection.addTransceiver(sound or AudioStreamTrack(), direction="sendonly")
         await made.call(http, address, headers)
         yield made

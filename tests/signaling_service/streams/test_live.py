@@ -20,7 +20,7 @@ from harness.deadline import eventually
 from shared.wire.data import Data, pack_data
 from signaling_service.sockets.udp_socket import UdpSocket
 from tests.signaling_service.access.minting import SECRET, minted
-from tests.signaling_service.calling import Running, page, running, until
+from tests.signaling_service.calling import Camera, Running, page, running, until
 from tests.signaling_service.making import WireWorker, served
 from tests.signaling_service.rtc.test_sending_and_receiving import OneFrame
 from tests.signaling_service.session.test_session import level_of_generation
@@ -52,7 +52,7 @@ async def test_a_viewer_sees_the_filtered_picture_and_hears_the_sound(live: Live
     http = live.service.http
     async with publishing(http) as publisher, watching(http) as viewer:
         await until(lambda: len(viewer.frames) >= 5 and len(viewer.sounds) >= 5)
-        assert (viewer.frames[-1].width, viewer.frames[-1].height) == (640, 480)
+        assert (viewer.frames[-1].width, viewer.frames[-1].height) == (Camera.width, Camera.height)
         assert abs(level(viewer) - 40) < 3
         assert live.service.metric("streams") == live.service.metric("viewers") == 1
         assert viewer.response is not None
@@ -101,7 +101,7 @@ async def test_what_filters_tell_reaches_the_publisher_and_no_viewer(
     live.worker.data = pack_data({"ink": Data(numbers={"n": 7})})
     http = live.service.http
     publisher, viewer = Peer(), Peer()
-    publisher.connection.addTransceiver(VideoStreamTrack(), direction="sendonly")
+    publisher.connection.addTransceiver(Camera(), direction="sendonly")
     viewer.connection.addTransceiver("video", direction="recvonly")
     told: list[str] = []
     strayed: list[str] = []
@@ -324,7 +324,7 @@ async def test_a_restart_that_cannot_be_leaves_the_session_as_it_is(
 
 async def test_ice_is_not_restarted_where_data_has_a_way_of_its_own(live: Live) -> None:
     http, peer = live.service.http, Peer()
-    peer.connection.addTransceiver(VideoStreamTrack(), direction="sendonly")
+    peer.connection.addTransceiver(Camera(), direction="sendonly")
     peer.connection.createDataChannel("control")
     sdp = (await peer.offer()).replace("a=group:BUNDLE 0 1", "a=group:BUNDLE 0")
     response = await http.post("/whip?stream=other", content=sdp, headers=SDP)
@@ -442,7 +442,7 @@ async def test_a_client_may_ask_before_it_offers(results: str) -> None:
 
 async def offered() -> str:
     peer = Peer()
-    peer.connection.addTransceiver(VideoStreamTrack(), direction="sendonly")
+    peer.connection.addTransceiver(Camera(), direction="sendonly")
     sdp = await peer.offer()
     await peer.close()
     return sdp

@@ -1,12 +1,18 @@
-"""torch.compile where work is recorded, and nowhere else: compiling in the middle of a call stops it."""
+"""torch.compile where work is recorded, and nowhere else: compiling in the middle of a call stops it.
+
+The loop runs the same modules meanwhile, in its own thread, as they are.
+"""
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
+import torch
 from torch import nn
 
 from inference_service.filters.base import Fallback
@@ -15,27 +21,30 @@ logger = logging.getLogger(__name__)
 
 
 class Compiled:
-    """Modules with a compiled form, which their calls take within `used` alone. The loader's thread only."""
+    """Modules with a compiled form, which their calls take within `used` and in its thread alone."""
 
     def __init__(self, modules: Sequence[nn.Module], **options: Any) -> None:
         """`options` are torch.compile's. Nothing is compiled yet."""
-        self._forms: list[tuple[Any, Any]] = []
+        self._user: int | None = None
+        """The thread within `used`."""
+        self._has_failed = False
         for module in modules:
-            module.compile(**options)
-            # Where torch keeps what `compile` has made; without it a call runs the module as it is.
-            self._forms.append((module, module._compiled_call_impl))
-            module._compiled_call_impl = None
+            form = torch.compile(module._call_impl, **options)
+            # What torch calls instead of a module's own code, as its `compile` sets it.
+            module._compiled_call_impl = partial(self._call, module._call_impl, form)  # type: ignore[assignment]
 
     @contextmanager
     def used(self) -> Iterator[None]:
         """Let calls take the compiled form; each new shape is compiled at its first call."""
+        self._user = threading.get_ident()
         try:
-            for module, form in self._forms:
-                module._compiled_call_impl = form
             yield
         finally:
-            for module, _ in self._forms:
-                module._compiled_call_impl = None
+            self._user = None
+
+    def _call(self, plain: Callable[..., Any], form: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        is_used = self._user == threading.get_ident() and not self._has_failed
+        return (form if is_used else plain)(*args, **kwargs)
 
     def tried(self, work: Callable[[], object]) -> list[Fallback]:
         """Do `work` compiled once; return what to say where that fails. Nothing is compiled from then on.
@@ -47,7 +56,8 @@ class Compiled:
                 work()
         except Exception as exc:
             logger.info("compiling has failed: %s: %s", type(exc).__name__, exc)
-            self._forms.clear()
+            # Left in their places: the loop may be about to call them.
+            self._has_failed = True
             return [
                 Fallback("compile", f"runs uncompiled, since compiling has failed ({type(exc).__name__})")
             ]

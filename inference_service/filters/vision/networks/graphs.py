@@ -22,7 +22,9 @@ import torch
 from torch import Tensor
 
 from inference_service.device import captures
+from inference_service.device.context import is_broken
 from inference_service.device.memory import is_shortage
+from inference_service.filters.base import Fallback
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +36,13 @@ CROWDS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 WARM_UPS = 3
 """Runs before recording: libraries choose their algorithms and take their workspaces then."""
 ATTEMPTS = 3
+MOST_NAMED = 3
 LEAST_TORCH = (2, 13)
 """Its allocator leaves a capture that failed (pytorch#180395); replays beside one are safe from 2.7 on."""
+
+LEAST_FALLBACK = Fallback(
+    "graphs", f"runs without CUDA graphs, which need torch {'.'.join(map(str, LEAST_TORCH))} or later"
+)
 
 
 @dataclass(slots=True)
@@ -100,18 +107,34 @@ def can_record() -> bool:
     return (int(major), int(minor)) >= LEAST_TORCH
 
 
-@contextmanager
-def noted(unrecorded: list[str], name: str, work: str) -> Iterator[None]:
-    """Add `work` to `unrecorded` where the body raises: it is done without a recording then.
+class Unrecorded:
+    """What is done without a recording, since that has failed."""
 
-    The first is told in the log, after the filter's `name`.
-    """
-    try:
-        yield
-    except Exception as exc:
-        if not unrecorded:
-            logger.warning("%s: %s cannot be recorded: %s: %s", name, work, type(exc).__name__, exc)
-        unrecorded.append(work)
+    def __init__(self, device: torch.device) -> None:
+        self.works: list[str] = []
+        self._device = device
+        self._is_short = False
+
+    @contextmanager
+    def noted(self, work: str) -> Iterator[None]:
+        """Note `work` where the body raises. What the GPU does not survive is raised on."""
+        try:
+            yield
+        except Exception as exc:
+            logger.info("%s cannot be recorded: %s: %s", work, type(exc).__name__, exc)
+            self.works.append(work)
+            self._is_short = self._is_short or is_shortage(exc)
+            if is_broken(self._device, exc):
+                raise
+
+    def fallbacks(self) -> list[Fallback]:
+        """Return what to say of it."""
+        if not self.works:
+            return []
+        named = ", ".join(self.works[:MOST_NAMED])
+        more = f" and {len(self.works) - MOST_NAMED} more" if len(self.works) > MOST_NAMED else ""
+        kind, why = ("memory", ", since memory was short") if self._is_short else ("graphs", "")
+        return [Fallback(kind, f"runs without CUDA graphs for {named}{more}{why}")]
 
 
 def descending(most: int, buckets: Sequence[int]) -> list[int]:

@@ -16,3 +16,8 @@ class OwnSettings(base.Settings):
         title="Precision",
         description="Of the networks' numbers; auto is float16 on a GPU and float32 on a CPU.",
     )
+    cuda_graphs: bool = Field(
+        default=True,
+        title="CUDA graphs",
+        description="Record a GPU's work once, then replay it.",
+    )

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Protocol
 
 import torch
 from pydantic import Field
 
-from inference_service.filters.base import Fallback
+from inference_service.filters.base import Fallback, Filter, Piece
 from inference_service.filters.vision.networks.compiling import Compiled
-from inference_service.filters.vision.networks.graphs import LEAST_TORCH, can_record
+from inference_service.filters.vision.networks.graphs import LEAST_FALLBACK, Recorder, Unrecorded, can_record
 from inference_service.filters.vision.settings.network import NetworkSettings
 
+MOST_PICTURES = 16
+"""Of a batch that `by_size` records."""
 
-class RecordedSettings(NetworkSettings):
-    """Base of the settings of such a filter; each has a `warm_batch` of its own."""
+
+class SizedSettings(NetworkSettings):
+    """Base of the settings of a filter whose network's work depends on the size of the pictures."""
 
     cuda_graphs: bool = Field(
         default=True,
@@ -24,15 +28,11 @@ class RecordedSettings(NetworkSettings):
         description="Record a GPU's work once, then replay it.",
     )
     recorded_sizes: tuple[Annotated[str, Field(pattern=r"^\d{2,4}x\d{2,4}$")], ...] = Field(
-        default=("640x480",),
-        max_length=4,
+        default=("640x480", "1280x720", "480x640", "720x1280"),
+        max_length=8,
         title="Recorded sizes",
-        description="Sizes of pictures for which that is done; others are served without it.",
-    )
-    compile: bool = Field(
-        default=False,
-        title="Compile",
-        description="Use torch.compile for what is recorded; loading then takes minutes. Needs a C compiler.",
+        description="Sizes of pictures for which that is done, most important first; so are all others that "
+        "the network sees in the same size.",
     )
 
     def sizes_to_record(self, device: torch.device) -> list[tuple[int, int]]:
@@ -45,37 +45,72 @@ class RecordedSettings(NetworkSettings):
             sizes.append((width, height))
         return sizes
 
-    @contextmanager
-    def compiling(
-        self,
-        sizes: Sequence[tuple[int, int]],
-        compiled: Callable[[], Compiled],
-        work: Callable[[], object],
-        fallbacks: list[Fallback],
-    ) -> Iterator[None]:
-        """Let the body, which records for `sizes`, take the compiled form where that is wished for.
-
-        `work` is done first, to try it. Where that fails, nothing is compiled, and
-        `fallbacks` gets what to say.
-        """
-        if not (self.compile and sizes):
-            yield
-            return
-        form = compiled()
-        fallbacks += form.tried(work)
-        with form.used():
-            yield
-
-    def without_graphs(self, device: torch.device, unrecorded: Sequence[str]) -> list[Fallback]:
+    def without_graphs(self, device: torch.device, unrecorded: Unrecorded) -> list[Fallback]:
         """Return what to say of recordings that were wished for and are not there."""
         if device.type != "cuda" or not self.cuda_graphs:
             return []
-        if not can_record():
-            needed = ".".join(map(str, LEAST_TORCH))
-            return [Fallback("graphs", f"runs without CUDA graphs, which need torch {needed} or later")]
-        if unrecorded:
-            return [Fallback("graphs", f"runs without CUDA graphs for {', '.join(unrecorded)}")]
-        return []
+        return unrecorded.fallbacks() if can_record() else [LEAST_FALLBACK]
+
+
+class RecordedSettings(SizedSettings):
+    """Base of the settings of such a filter that may be compiled; each has a `warm_batch` of its own."""
+
+    compile: bool = Field(
+        default=False,
+        title="Compile",
+        description="Use torch.compile for what is recorded, which then takes minutes. Needs a C compiler.",
+    )
+
+    def compiling(
+        self,
+        compiled: Callable[[], Compiled],
+        work: Callable[[], object],
+        pieces: Iterable[Piece],
+        fallbacks: list[Fallback],
+    ) -> Iterator[Piece]:
+        """Give `pieces`, which record, so that they take the compiled form where that is wished for.
+
+        `work` is the first piece then, to try it. Where that fails, nothing is compiled, and `fallbacks` gets
+        what to say.
+        """
+        if not self.compile:
+            yield from pieces
+            return
+        form = compiled()
+        yield lambda: fallbacks.extend(form.tried(work))
+        for piece in pieces:
+            yield partial(_within, form, piece)
+
+
+def _within(form: Compiled, piece: Piece) -> None:
+    with form.used():
+        piece()
+
+
+class Sized(Protocol):
+    """A network whose work depends on the size of the pictures."""
+
+    device: torch.device
+
+    def pieces(
+        self, size: tuple[int, int], most: int, recorder: Recorder, unrecorded: Unrecorded
+    ) -> Iterator[Piece]:
+        """Give what records its work for up to `most` pictures of `size` (height, width), if it is new."""
+
+
+def by_size(made: Filter, network: Sized) -> Iterator[Piece]:
+    """Give what records a filter's network for the sizes in its settings; for `Filter.recordings`."""
+    settings: SizedSettings = made.settings
+    sizes, unrecorded = settings.sizes_to_record(network.device), Unrecorded(network.device)
+    try:
+        if sizes:
+            recorder = Recorder(network.device)
+            for width, height in sizes:
+                yield from network.pieces((height, width), MOST_PICTURES, recorder, unrecorded)
+            # More would be done without recordings; half as many each time is faster.
+            made.max_batch = MOST_PICTURES
+    finally:
+        made.fallbacks += settings.without_graphs(network.device, unrecorded)
 
 
 @contextmanager

@@ -48,7 +48,8 @@ def test_single_precision_draws_what_a_cpu_draws(
 def test_recordings_draw_what_is_drawn_without(weights: Path, precision: str) -> None:
     eager = load(weights, precision=precision, cuda_graphs=False)
     recorded = load(weights, precision=precision)
-    recorded._runner.record(SIZE, 4, 32)
+    for piece in recorded._runner.recordings([SIZE], 4, 32):
+        piece()
     assert (4, *SIZE) in recorded._runner._findings
     for seeds in ((0, 1, 2, 3), (2, 3, 0), (1,)):
         for got, expected in zip(drawn(recorded, seeds), drawn(eager, seeds), strict=True):
@@ -57,7 +58,8 @@ def test_recordings_draw_what_is_drawn_without(weights: Path, precision: str) ->
 
 def test_a_batch_waits_for_the_device_once(weights: Path) -> None:
     one = load(weights)
-    one._runner.record(SIZE, 2, 16)
+    for piece in one._runner.recordings([SIZE], 2, 16):
+        piece()
     batch = batch_of(scene(SIZE, 1), scene(SIZE, 2)).cuda()
     wishes = items(*[one.Params()] * 2)
     one.apply(batch, wishes)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -63,7 +64,8 @@ def network(weights: Path) -> Network:
 def test_recordings_see_what_is_seen_without(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "Recorder", Recomputer)
     plain, recorded = runner.Runner(network), runner.Runner(network)
-    recorded.record(SIZE, max_batch=6, max_people=48)
+    for piece in recorded.recordings([SIZE], max_batch=6, max_people=48):
+        piece()
     # Batches that fill their bucket and that do not, so that pictures of the batch before lie behind them.
     for seeds in ((1, 2, 3, 4, 5, 6), (4, 5, 6, 1, 2), (3,), (6, 1, 5, 2, 3)):
         batch = batch_of(*(scene(SIZE, seed) for seed in seeds))
@@ -77,9 +79,30 @@ def test_recordings_see_what_is_seen_without(network: Network, monkeypatch: pyte
         assert expected.maps is not None
         assert got.maps is not None
         assert (expected.maps.argmax(1) == got.maps[:count].argmax(1)).float().mean() > 0.999
-    assert {id(one.grid) for one in recorded._findings.values()} == {id(recorded._grids[SIZE])}
     made: list[Any] = list(recorded._findings.values())
-    assert sum(one.find.replays + one.decode.replays for one in made) == 8, "each batch runs two recordings"
+    assert sum(one.search.replays + one.decode.replays for one in made) == 8, "each batch runs two recordings"
+
+
+@torch.no_grad()
+def test_cameras_of_other_sizes_share_what_is_recorded(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "Recorder", Recomputer)
+    plain, recorded = runner.Runner(network), runner.Runner(network)
+    sizes = [SIZE, (512, 640), (320, 256)]
+    pieces = list(recorded.recordings(sizes, max_batch=1, max_people=1))
+    assert len(pieces) == 3, "two sizes of the network's input, and one person"
+    for piece in pieces:
+        piece()
+    scores = torch.full((1,), 0.3)
+    for size in sizes:
+        batch = batch_of(scene(size, 3))
+        expected, got = plain.see(batch, scores), recorded.see(batch, scores)
+        count = len(expected.people.boxes)
+        assert torch.allclose(expected.people.boxes, got.people.boxes[:count], atol=1e-2)
+        assert float(got.people.boxes.max()) > min(size), "in pixels of the picture, not of the network"
+    made: list[Any] = list(recorded._findings.values())
+    assert sum(one.search.replays for one in made) == len(sizes)
 
 
 @torch.no_grad()
@@ -103,9 +126,7 @@ def test_grids_are_kept_for_a_bounded_number_of_sizes(network: Network) -> None:
 
 
 @torch.no_grad()
-def test_what_cannot_be_recorded_is_done_without(
-    network: Network, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_cannot_be_recorded_is_done_without(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     class Failing(Recomputer):
         order: ClassVar[list[int]] = []
 
@@ -117,15 +138,25 @@ def test_what_cannot_be_recorded_is_done_without(
 
     monkeypatch.setattr(runner, "Recorder", Failing)
     plain, recorded = runner.Runner(network), runner.Runner(network)
-    recorded.record(SIZE, max_batch=3, max_people=24)
+    for piece in recorded.recordings([SIZE], max_batch=3, max_people=24):
+        piece()
     assert Failing.order[0] == 3, "the largest comes first"
-    assert recorded.unrecorded == [f"2 of {SIZE[1]}x{SIZE[0]}", "16 people", "2 people"]
-    assert len(caplog.records) == 1
+    assert recorded.unrecorded.works == [f"2 of {SIZE[1]}x{SIZE[0]}", "16 people", "2 people"]
+    assert recorded.largest == 3
     for seeds in ((1, 2, 3), (4, 5)):
         batch, scores = batch_of(*(scene(SIZE, seed) for seed in seeds)), torch.full((len(seeds),), 0.5)
         expected, got = plain.see(batch, scores), recorded.see(batch, scores)
         count = int((expected.people.rank >= 0).sum())
         assert torch.allclose(expected.people.boxes, got.people.boxes[:count], atol=1e-2)
+
+
+def test_the_loop_sleeps_while_it_waits_for_the_number_of_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, bool]] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.cuda, "Event", lambda **kinds: asked.append(kinds))
+        patch.setattr(torch, "empty", lambda *size, **kinds: None)
+        runner.Runner(SimpleNamespace(device=torch.device("cuda", 0)))  # type: ignore[arg-type]
+    assert asked == [{"blocking": True}], "a thread that spins would take a core"
 
 
 def test_a_batch_without_a_recording_is_filled_up_to_a_number_that_is_met_often() -> None:

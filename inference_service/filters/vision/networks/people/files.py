@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import torch
@@ -21,15 +23,37 @@ SHA256 = {
     "face_model": "5920b02d7023150384e610bdb4f5a666b4c9ded08bcbce2734ffbe3b83e533b5",
 }
 
+_GATHERED: ContextVar[list[Network] | None] = ContextVar("networks that are being loaded", default=None)
+
 
 def load(
-    name: str, device: torch.device, dtype: torch.dtype = torch.float32, outputs: Sequence[str] = ()
+    name: str,
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+    outputs: Sequence[str] = (),
+    *,
+    by_torch: bool = False,
 ) -> Network:
-    """Return the network `name` with these outputs only (none named: all).
+    """Return the network `name` with these outputs only (none named: all); `by_torch` as in `Network`.
 
     Raises WeightsError if its file is missing or not the one of this version.
     """
-    return load_network(FOLDER / f"{name}.safetensors", SHA256[name], device, dtype, outputs)
+    path = FOLDER / f"{name}.safetensors"
+    network = load_network(path, SHA256[name], device, dtype, outputs, by_torch=by_torch)
+    if (found := _GATHERED.get()) is not None:
+        found.append(network)
+    return network
+
+
+@contextmanager
+def gathered() -> Iterator[list[Network]]:
+    """Give the list of the networks that the body loads."""
+    found: list[Network] = []
+    token = _GATHERED.set(found)
+    try:
+        yield found
+    finally:
+        _GATHERED.reset(token)
 
 
 def content(name: str) -> bytes:

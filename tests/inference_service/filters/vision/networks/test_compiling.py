@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import shutil
+import threading
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -41,19 +44,65 @@ def test_without_a_compiler_modules_run_as_they_are() -> None:
         assert module(torch.zeros(1, 2)).shape == (1, 2)
 
 
+def test_the_loop_runs_modules_as_they_are_while_another_thread_records() -> None:
+    shapes: list[tuple[int, ...]] = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> object:
+        shapes.append(tuple(inputs[-1].shape))
+        return graph.forward
+
+    module, made = compiled_with(backend)
+    with made.used():
+        loop = threading.Thread(target=lambda: module(torch.zeros(5, 2)))
+        loop.start()
+        loop.join()
+        assert not shapes, "compiling in the middle of a call"
+        module(torch.zeros(1, 2))
+    assert len(shapes) == 1
+
+
 @pytest.mark.parametrize("wished", [False, True])
 def test_what_is_recorded_takes_the_compiled_form_only_where_that_is_wished_for(wished: bool) -> None:
     module, calls, fallbacks = nn.Linear(2, 2), list[str](), list[Fallback]()
 
-    def compiled() -> Compiled:
+    def backend(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> object:
         calls.append("compiled")
-        return Compiled((module,), backend="eager")
+        return graph.forward
+
+    def piece() -> None:
+        module(torch.zeros(1, 2))
+        calls.append("recorded")
 
     settings = RecordedSettings(compile=wished)
-    with settings.compiling([], compiled, lambda: calls.append("tried"), fallbacks):
-        assert not calls
-    with settings.compiling([(640, 480)], compiled, lambda: calls.append("tried"), fallbacks):
-        assert (module._compiled_call_impl is not None) == wished
-    assert calls == (["compiled", "tried"] if wished else [])
-    assert module._compiled_call_impl is None
+    pieces = settings.compiling(
+        lambda: Compiled((module,), backend=backend), lambda: calls.append("tried"), [piece, piece], fallbacks
+    )
+    for one in pieces:
+        one()
+        module(torch.zeros(7, 2))
+    assert calls == (["tried", "compiled"] if wished else []) + ["recorded"] * 2
     assert fallbacks == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="no C compiler")
+def test_a_c_compiler_is_all_that_compiling_needs() -> None:
+    module = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+    made = Compiled((module,), dynamic=False)
+    assert made.tried(lambda: module(torch.ones(1, 4))) == []
+    with torch.inference_mode(), made.used():
+        torch.testing.assert_close(module(torch.ones(2, 4)), module[1](module[0](torch.ones(2, 4))))
+
+
+@pytest.mark.slow
+def test_without_one_torch_says_so_and_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    # On a GPU it is Triton that asks for one, with the same outcome.
+    torch._dynamo.reset()
+    monkeypatch.setattr(torch._inductor.config.cpp, "cxx", ("no-such-compiler",))
+    monkeypatch.setattr(torch._inductor.config, "force_disable_caches", True)
+    module = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 3), nn.ReLU())
+    made = Compiled((module,), dynamic=False)
+    (fallback,) = made.tried(lambda: module(torch.ones(1, 4)))
+    assert fallback.kind == "compile"
+    with made.used():
+        assert module(torch.ones(1, 4)).shape == (1, 3)

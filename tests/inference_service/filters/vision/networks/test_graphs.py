@@ -110,6 +110,37 @@ def test_a_torch_that_cannot_go_on_after_a_failure_records_nothing(
     monkeypatch.setattr(torch, "__version__", version)
     settings = RecordedSettings()
     device = torch.device("cuda", 0)
-    assert settings.sizes_to_record(device) == ([(640, 480)] if can else [])
-    assert [one.kind for one in settings.without_graphs(device, [])] == ([] if can else ["graphs"])
-    assert settings.without_graphs(torch.device("cpu"), []) == []
+    assert settings.sizes_to_record(device)[:1] == ([(640, 480)] if can else [])
+    unrecorded = graphs.Unrecorded(device)
+    assert [one.kind for one in settings.without_graphs(device, unrecorded)] == ([] if can else ["graphs"])
+    assert settings.without_graphs(torch.device("cpu"), unrecorded) == []
+
+
+def test_what_is_not_recorded_is_told_in_short_and_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: None)
+    unrecorded = graphs.Unrecorded(torch.device("cuda", 0))
+    assert unrecorded.fallbacks() == []
+    for number in range(5):
+        with unrecorded.noted(f"{number} of it"):
+            raise INVALIDATED
+    (told,) = unrecorded.fallbacks()
+    assert told == ("graphs", "runs without CUDA graphs for 0 of it, 1 of it, 2 of it and 2 more")
+    with unrecorded.noted("the largest"):
+        raise RuntimeError("CUDA error: out of memory")
+    (told,) = unrecorded.fallbacks()
+    assert told.kind == "memory"
+    assert told.text.endswith("since memory was short")
+
+
+def test_a_gpu_that_breaks_in_a_capture_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def synchronize(device: torch.device) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(torch.cuda, "synchronize", synchronize)
+    with (
+        pytest.raises(RuntimeError, match="previous error"),
+        graphs.Unrecorded(torch.device("cuda", 0)).noted("it"),
+    ):
+        raise INVALIDATED

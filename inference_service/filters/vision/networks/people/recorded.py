@@ -1,0 +1,41 @@
+"""Filters that are made of this folder's networks: what they record on a GPU while they already serve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from inference_service.filters.base import Filter, Piece
+from inference_service.filters.vision.networks.graphs import LEAST_FALLBACK, Recorder, Unrecorded, can_record
+from inference_service.filters.vision.networks.people.network import Network
+
+MOST_ROWS = 64
+"""Of one call: pictures, or places in them, of which a picture has several."""
+
+
+def can_record_on(device: torch.device) -> bool:
+    """Tell whether there are CUDA graphs; for tests, too, which have no GPU."""
+    return device.type == "cuda"
+
+
+class OwnNetworks(Filter):
+    """Base of such filters. A worker puts the networks that `load` has made into `networks`."""
+
+    networks: Sequence[Network] = ()
+
+    def recordings(self) -> Iterator[Piece]:
+        """Record each network by its number of rows: their inputs have one size, whatever the camera's is."""
+        networks = [one for one in self.networks if can_record_on(one.device)]
+        if not networks or not getattr(self.settings, "cuda_graphs", True):
+            return
+        if not can_record():
+            self.fallbacks.append(LEAST_FALLBACK)
+            return
+        # One pool, since all of them run one after the other.
+        recorder, unrecorded = Recorder(networks[0].device), Unrecorded(networks[0].device)
+        try:
+            for number, one in enumerate(networks, 1):
+                yield from one.pieces(MOST_ROWS, recorder, unrecorded, f"network {number}")
+        finally:
+            self.fallbacks += unrecorded.fallbacks()
