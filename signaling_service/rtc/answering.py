@@ -139,8 +139,8 @@ class Answering(ABC):
         for candidate in candidates:
             await self._pc.addIceCandidate(candidate)
         if self._has_restarted:
-            # Without the end of candidates. A page refuses checks until it has this answer. aioice would give
-            # up then where nothing is connected yet, and its limit is the session's.
+            # Without the end of candidates: where nothing is connected yet, aioice would give up at once if
+            # none of them can be paired. The page's own checks say where it is, within the session's limit.
             for connection in ice_connections(self._pc):
                 begin_checks(connection)
         elif is_end:
