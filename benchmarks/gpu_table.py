@@ -135,10 +135,11 @@ def carried(
         is_kept = got.slowest >= LEAST_SHARE * FPS and got.p95_ms < MOST_P95_MS and not got.failures
         if not known["cameras"]:
             # Also where not even one camera is carried.
-            known |= {"p95_ms": got.p95_ms, "watts": watts.mean}
+            known = known | {"p95_ms": got.p95_ms, "watts": watts.mean}
+            yield known
         if not is_kept:
             return
-        known |= {
+        known = known | {
             "cameras": cameras,
             "p95_ms": got.p95_ms,
             "memory_mib": got.memory_mib,

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 _WAITS = {
     "aten::_local_scalar_dense",
@@ -43,6 +44,8 @@ class Work:
     """Those that start something on a device; views and allocations are free."""
     waits: Counter[str] = field(default_factory=Counter)
     """Those whose result the host needs before it can go on."""
+    moved_bytes: int = 0
+    """Of all tensors that the operators read and write."""
 
 
 def count(work: Callable[[], object]) -> Work:
@@ -70,11 +73,13 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
             with self:
                 return func._op_dk(_MADE_OF_OTHERS, *args, **(kwargs or {}))
         name = func._schema.name
-        if name not in _NO_LAUNCH and not _is_view(func):
-            self._counted.operators[name] += 1
         if name in _WAITS or _selects_by_mask(name, args):
             self._counted.waits[name] += 1
-        return func(*args, **(kwargs or {}))
+        result = func(*args, **(kwargs or {}))
+        if name not in _NO_LAUNCH and not _is_view(func):
+            self._counted.operators[name] += 1
+            self._counted.moved_bytes += _size_bytes((args, kwargs or {}, result))
+        return result
 
 
 class _Moves(TorchFunctionMode):
@@ -94,6 +99,10 @@ class _Moves(TorchFunctionMode):
         if func in (Tensor.cpu, Tensor.tolist):
             self._counted.waits[func.__name__] += 1
         return func(*args, **(kwargs or {}))
+
+
+def _size_bytes(values: Any) -> int:
+    return sum(one.numel() * one.element_size() for one in tree_leaves(values) if isinstance(one, Tensor))
 
 
 def _is_view(func: Any) -> bool:

@@ -15,8 +15,9 @@
  * console say why.
  */
 
-import { cannotRun, failureOf, pictureTrouble } from "./demo/failures.js";
+import { cannotRun, failureOf } from "./demo/failures.js";
 import { PageLanguage } from "./demo/language.js";
+import { PictureNews } from "./demo/picture_news.js";
 import { phrase } from "./shared/language.js";
 
 /** @import { P2PCamera, P2PCameraFault } from "./p2pcamera.js" */
@@ -40,6 +41,7 @@ class Status {
   #language = new PageLanguage();
   /** Of the session that was made last. @type {P2PCameraFault | null} */
   #fault = null;
+  #news = new PictureNews();
 
   /** @param {HTMLElement} element @param {string | null} language that the address asks for */
   constructor(element, language) {
@@ -53,8 +55,13 @@ class Status {
       this.#fault = session.fault;
       if (session.state === "connecting") this.show(phrase("message.connecting"));
       if (session.state === "reconnecting") this.show(phrase("message.reconnecting"));
+      if (session.state === "live") this.show(this.#news.await().said);
     });
-    shim.addEventListener("stats", ({ detail: { stats } }) => this.show(pictureTrouble(stats)));
+    shim.addEventListener("stats", ({ detail: { stats } }) => {
+      const news = this.#news.of(stats, phrase("stage.filtered-short"));
+      if (stats.state === "live") this.show(null);
+      else if (news) this.show(news.said);
+    });
     shim.addEventListener("progress", ({ detail: { filter, fraction } }) => {
       const title = phrase(`filter.${filter}.title`, {}, filter);
       this.show(phrase("message.loading", { filter: title, percent: Math.round(fraction * 100) }));

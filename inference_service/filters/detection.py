@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -12,14 +12,14 @@ from torch import Tensor
 
 from inference_service.device.laps import lap
 from inference_service.filters import base
-from inference_service.filters.base import Answer, Box, Data, Filter, Filtered, Item, Later
+from inference_service.filters.base import Answer, Box, Data, Filter, Filtered, Item, Later, Piece
 from inference_service.filters.vision.coco import CLASSES, NAMES, NUMBERS, ClassName, Group, numbers_of
 from inference_service.filters.vision.draw.things import Look, ThingPainter, class_colours
 from inference_service.filters.vision.networks.packages import TORCHVISION
 from inference_service.filters.vision.networks.precision import dtype_of
 from inference_service.filters.vision.networks.rcnn_models import DETECTION_WEIGHTS, detector
 from inference_service.filters.vision.rows import Rows
-from inference_service.filters.vision.settings.network import NetworkSettings
+from inference_service.filters.vision.settings.recorded import SizedSettings, by_size
 from inference_service.weights.folder import WeightsFile
 
 
@@ -78,7 +78,7 @@ class Detection(Filter):
             description="Of all boxes, where they have one colour.",
         )
 
-    class Settings(NetworkSettings):
+    class Settings(SizedSettings):
         """What an operator may set, once."""
 
         short_side: int = Field(
@@ -125,6 +125,7 @@ class Detection(Filter):
 
         Raises MissingPackage and WeightsError, which tell the operator what to do.
         """
+        from inference_service.filters.vision.networks.fusing import refusals
         from inference_service.filters.vision.networks.rcnn import Network
 
         settings = self.settings
@@ -141,6 +142,11 @@ class Detection(Filter):
         self._painter = ThingPainter(device)
         self._rows = Rows(row, device)
         self._network = Network(model, device, dtype_of(settings.precision, device))
+        self.fallbacks += refusals(device, self._network.dtype)
+
+    def recordings(self) -> Iterator[Piece]:
+        """Record the work of a GPU, by the network's size."""
+        return by_size(self, self._network)
 
     @torch.inference_mode()
     def apply(self, batch: Tensor, items: Sequence[Item]) -> Answer:
@@ -154,13 +160,13 @@ class Detection(Filter):
         grid = self._network.grid((batch.shape[2], batch.shape[3]))
         wishes = Wishes.read(self._rows.stack([item.params for item in items]))
         with lap("network"):
-            found = self._network.find(batch, wishes.min_scores, wishes.is_wanted, grid)
-        rank = torch.arange(found.things.labels.shape[1], device=batch.device)
-        things = found.things._replace(is_real=found.things.is_real & (rank < wishes.max_boxes))
+            seen, poison = self._network.things(batch, wishes.min_scores, wishes.is_wanted, grid)
+        rank = torch.arange(seen.labels.shape[1], device=batch.device)
+        things = seen._replace(is_real=seen.is_real & (rank < wishes.max_boxes))
         widest = max(item.params.line_width for item in items) / 100
         with lap("paint"):
             drawn: Tensor = self._painter.draw(batch, things, wishes.look, widest)
-        drawn += found.poison[:, None, None, None]
+        drawn += poison[:, None, None, None]
         if any(item.wants_data for item in items):
             return Filtered(drawn, Later(rows_of(things, (batch.shape[2], batch.shape[3])), told))
         return drawn

@@ -37,6 +37,7 @@ LOOK_EVERY_S = 5.0
 TRY_AGAIN_AFTER_S = 15.0
 """After the first failure that may pass; twice as long after each further one."""
 TRY_AGAIN_AT_MOST_S = 600.0
+RECORDING_ENDS_S = 5.0
 ROOM_AGAIN_AFTER_S = 2.0
 """A filter without room is tried again after this time, if it is still wanted."""
 STUCK = "nothing was heard of it for {:g} s"
@@ -119,8 +120,15 @@ class Loader:
         self._on_change()
 
     def end(self) -> None:
-        """Ask the thread to end; one that is in the middle of loading is not waited for."""
+        """Ask the thread to end; one that is in the middle of loading is not waited for.
+
+        A piece of a recording is, for a moment: a process that ends in the middle of a capture may crash.
+        """
+        for entry in self._entries.values():
+            entry.recordings = None
         self._jobs.put(None)
+        if self._recording.at is not None:
+            self._shift.join(RECORDING_ENDS_S)
 
     def describe_soon(self, entry: Entry) -> None:
         """Import a filter in the thread."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import ClassVar, Literal, get_args
 
@@ -13,10 +13,12 @@ from torch import Tensor
 
 from inference_service.device.laps import lap
 from inference_service.filters import base
-from inference_service.filters.base import Filter, Item
+from inference_service.filters.base import Filter, Item, Piece
 from inference_service.filters.vision.enlarge import enlarged
+from inference_service.filters.vision.networks.fusing import refusals
 from inference_service.filters.vision.networks.packages import TORCHVISION
 from inference_service.filters.vision.networks.segmenter import WEIGHTS, Segmenter
+from inference_service.filters.vision.settings.recorded import by_size
 from inference_service.filters.vision.settings.segmenter import SegmenterSettings, load_segmenter
 from inference_service.weights.folder import WeightsFile
 
@@ -98,6 +100,11 @@ class Segmentation(Filter):
         """Build the network and fill it; raises MissingPackage and WeightsError, which say what to do."""
         short_side = self.settings.short_side or (448 if device.type == "cuda" else 256)
         self._segmenter = load_segmenter(self.name, self.settings, self.weights_folder, device, short_side)
+        self.fallbacks += refusals(device, self._segmenter.dtype)
+
+    def recordings(self) -> Iterator[Piece]:
+        """Record the work of a GPU, by the network's size."""
+        return iter(()) if self._segmenter is None else by_size(self, self._segmenter)
 
     @torch.inference_mode()
     def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor:

@@ -35,6 +35,11 @@ class Shift:
         self._thread = threading.Thread(target=self._work, name="loader", daemon=True)
         self._thread.start()
 
+    def join(self, timeout_s: float) -> None:
+        """Wait until the thread has ended, for so long at most; any other thread."""
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout_s)
+
     @property
     def is_relieved(self) -> bool:
         """Another thread has taken over from the calling one."""

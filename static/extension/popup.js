@@ -206,8 +206,9 @@ function watch(tab) {
   const ask = () => {
     silentLooks = reports.length > 0 ? 0 : silentLooks + 1;
     const isSettled = silentLooks === 0 || silentLooks > PATIENT_LOOKS;
-    if (isSettled)
+    if (isSettled) {
       showReport(reports.sort((one, other) => STATES.indexOf(one.state) - STATES.indexOf(other.state))[0]);
+    }
     reports = [];
     if (isOpen) port.postMessage("report");
   };

@@ -117,7 +117,7 @@ class Bench:
 @pytest.mark.parametrize(("most", "carried"), [(0, 0), (5, 4), (1000, gpu_table.CAMERAS[-1])])
 def test_cameras_are_counted_until_one_number_is_too_many(most: int, carried: int) -> None:
     bench = Bench(most)
-    *_, known = gpu_table.carried(bench, (640, 480), [], 1.0)
+    *_, known = list(gpu_table.carried(bench, (640, 480), [], 1.0))
     assert known["cameras"] == carried
     assert known["p95_ms"] == (20.0 if carried else 70.0)
     if carried == 4:

@@ -259,6 +259,25 @@ def test_of_two_idle_filters_the_one_in_the_batch_under_way_is_not_let_go(run, m
         until(lambda: lets_go("gate"))
 
 
+def test_a_batch_has_begun_before_its_launches_which_may_wait_for_the_gpu(run, monkeypatch):
+    with run(Gate) as one:
+        flight = one.engine._flight
+        began: list[float] = []
+        take_off = flight.take_off
+
+        def noted(frames, began_s):
+            began.append(began_s)
+            take_off(frames, began_s)
+
+        monkeypatch.setattr(flight, "take_off", noted)
+        one.put(session(), filters=("gate",))
+        assert Gate.made.begun.acquire(timeout=20)
+        launching_s = time.monotonic()
+        Gate.made.go.release()
+        until(lambda: began)
+        assert began[0] <= launching_s
+
+
 @pytest.mark.parametrize("kind", ["cuda", "cpu"])
 def test_a_gpu_is_free_before_the_results_are_packed(run, kind):
     class Packing:

@@ -16,13 +16,15 @@ from inference_service.filters.detection import Detection, Wishes
 from inference_service.filters.pose import Pose
 from inference_service.filters.vision.coco import NAMES
 from inference_service.filters.vision.networks import rcnn_keypoints, rcnn_models
+from inference_service.filters.vision.networks.graphs import Unrecorded
 from inference_service.filters.vision.networks.rcnn import (
     PROPOSAL_ROUNDS,
     THING_ROUNDS,
-    Found,
     Network,
     Things,
 )
+from inference_service.filters.vision.networks.replays import Replays
+from tests.inference_service.filters.vision.networks.recomputed import Recorder
 from tests.inference_service.filters.vision.random_rcnn import scenes, write
 
 pytestmark = pytest.mark.models
@@ -95,13 +97,6 @@ def distances(some: Things, others: Things) -> Tensor:
     apart = (some.boxes[:, :, None] - others.boxes[:, None]).abs().amax(-1)
     is_same = (some.labels[:, :, None] == others.labels[:, None]) & others.is_real[:, None]
     return torch.where(is_same, apart, torch.inf).amin(-1)
-
-
-def of_picture(found: Found, number: int) -> Found:
-    """Return what was found in one picture of the batch."""
-    things = Things(*(field[number : number + 1] for field in found.things))
-    features = tuple(level[number : number + 1] for level in found.features)
-    return Found(things, features, found.poison[number : number + 1])
 
 
 def find(network: Network, pictures: Tensor, min_score: float) -> Things:
@@ -209,20 +204,48 @@ def test_detection_draws_each_picture_of_a_batch_as_it_would_alone(
     ]
     chosen = [Item(bytes(16), 0, Detection.Params.model_validate(wish)) for wish in wishes]
     network = detection._network
-    kept: list[Found] = []
+    kept: list[tuple[Things, Tensor]] = []
 
-    def kept_find(*given: Any) -> Found:
-        kept.append(Network.find(network, *given))
+    def kept_things(*given: Any) -> tuple[Things, Tensor]:
+        kept.append(Network.things(network, *given))
         return kept[-1]
 
-    monkeypatch.setattr(network, "find", kept_find)
+    monkeypatch.setattr(network, "things", kept_things)
     together = detection.apply(pictures.clone(), chosen)
     assert (together != pictures).flatten(1).any(1).tolist().count(True) >= 3
     for number, item in enumerate(chosen):
-        found = of_picture(kept[0], number)
-        monkeypatch.setattr(network, "find", lambda *given, found=found: found)
+        things = Things(*(field[number : number + 1] for field in kept[0][0]))
+        found = things, kept[0][1][number : number + 1]
+        monkeypatch.setattr(network, "things", lambda *given, found=found: found)
         alone = detection.apply(pictures[number : number + 1].clone(), [item])
         assert torch.allclose(alone[0], together[number], atol=1)
+
+
+@torch.inference_mode()
+def test_cameras_of_several_sizes_find_by_one_recording_what_is_found_without(
+    detector: Network, pictures: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detector, "asks", False)
+    monkeypatch.setattr(detector, "_rounds", (PROPOSAL_ROUNDS, THING_ROUNDS))
+    monkeypatch.setattr(detector, "_replays", Replays())
+    recorder, unrecorded = Recorder(CPU), Unrecorded(CPU)
+    double = SIZE[0] * 2, SIZE[1] * 2
+    for size in (SIZE, double):
+        for piece in detector.pieces(size, 4, recorder, unrecorded):
+            piece()
+    assert recorder.counts == [4, 3, 2, 1], "both sizes are one to the network"
+    wanted = torch.ones(4, detector.classes, dtype=torch.bool)
+    large = torch.nn.functional.interpolate(pictures, double)
+    for batch in (pictures, large, pictures[:2]):
+        given = batch, torch.full((len(batch),), 0.35), wanted[: len(batch)]
+        grid = detector.grid((batch.shape[2], batch.shape[3]))
+        expected = detector.find(*given, grid)
+        things, poison = detector.things(*given, grid)
+        assert bool(things.is_real.any())
+        assert torch.equal(things.is_real, expected.things.is_real)
+        torch.testing.assert_close(things.boxes, expected.things.boxes, rtol=0, atol=0.1)
+        assert poison.tolist() == [0.0] * len(batch)
+    assert sum(one.replays for one in detector._replays._made.values()) == 3  # type: ignore[attr-defined]
 
 
 def test_classes_that_nobody_wants_are_not_shown(

@@ -164,6 +164,19 @@ def test_a_piece_that_is_stuck_leaves_its_filter_as_it_is_and_others_are_loaded(
     assert Slow.done == [3], "nothing more is recorded"
 
 
+def test_the_end_waits_for_the_piece_under_way_and_for_no_other(opened):
+    registry = opened()
+    loaded(registry)
+    assert Slow.begun.acquire(timeout=60)
+    ended = threading.Thread(target=registry.close)
+    ended.start()
+    ended.join(0.1)
+    assert ended.is_alive()
+    Slow.go.release(3)
+    ended.join(60)
+    assert Slow.done == [3]
+
+
 def test_what_is_let_go_records_no_more(opened):
     registry = opened()
     loaded(registry)

@@ -137,6 +137,21 @@ def test_a_filter_whose_loading_is_stuck_is_given_up_and_others_are_loaded(opene
     assert registry.chain(["recorder"])
 
 
+@pytest.mark.parametrize("is_broken", [False, True])
+def test_a_gpu_that_breaks_while_a_filter_is_loaded_is_told(opened, monkeypatch, is_broken):
+    monkeypatch.setattr(loader.context, "is_broken", lambda device, exc: is_broken)
+    told: list[bool] = []
+
+    class Breaks(Recorder):
+        def load(self, device):
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    registry = opened(plugged(Breaks), ["recorder"], on_broken=lambda: told.append(True))
+    until(lambda: state(registry, "recorder") is FilterState.FAILED)
+    until(lambda: registry.loading_since_ns is None)
+    assert told == [True] * is_broken
+
+
 def test_a_filter_is_given_its_settings_and_the_folder_of_weights(opened, tmp_path):
     class Choosy(Recorder):
         name = "choosy"

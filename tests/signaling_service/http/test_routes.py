@@ -128,6 +128,8 @@ def bad_offers() -> Iterator[Any]:
             yield pytest.param(
                 {"json": good, "params": {"params": deep}}, 400, "malformed", id="query nested deep"
             )
+    for many in (dict.fromkeys(map(str, range(5000)), 1), {"a": [[]] * 5000}):
+        yield pytest.param({"json": {**good, "params": many}}, 400, "malformed", id="many values")
     yield pytest.param({"json": []}, 400, "malformed", id="a list")
     yield pytest.param({"json": {"type": "offer"}}, 400, "malformed", id="no sdp")
     yield pytest.param({"json": {**good, "sdp": 5}}, 400, "malformed", id="sdp a number")
@@ -570,7 +572,7 @@ async def test_the_page_has_a_policy_that_lets_nothing_in_from_elsewhere(service
     assert "content-security-policy" not in (await service.http.get("/p2pcamera.js")).headers
 
 
-@pytest.mark.parametrize("path", ["/", "/obs.html"])
+@pytest.mark.parametrize("path", ["/", "/obs.html", "/watch/show"])
 async def test_pages_are_left_alone_by_others(service: Running, path: str) -> None:
     headers = (await service.http.get(path)).headers
     assert headers["cross-origin-opener-policy"] == "same-origin"
@@ -578,6 +580,17 @@ async def test_pages_are_left_alone_by_others(service: Running, path: str) -> No
     assert "frame-ancestors 'self'" in headers["content-security-policy"]
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["permissions-policy"].startswith("camera=(self), microphone=(self), display-capture=()")
+
+
+async def test_named_sites_may_embed_the_page_of_a_viewer_and_no_other(results: str) -> None:
+    async with running(results, frame_ancestors=("https://school.example",)) as service:
+        page = (await service.http.get("/watch/show")).headers
+        assert "frame-ancestors 'self' https://school.example" in page["content-security-policy"]
+        # Older than such a list: it would keep the named sites out, too.
+        assert "x-frame-options" not in page
+        demo = (await service.http.get("/")).headers
+        assert "school.example" not in demo["content-security-policy"]
+        assert demo["x-frame-options"] == "SAMEORIGIN"
 
 
 async def test_answers_are_kept_by_nobody_and_files_may_be_loaded_by_isolated_pages(service: Running) -> None:

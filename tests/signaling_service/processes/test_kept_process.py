@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -98,10 +99,12 @@ async def test_a_process_that_is_starting_when_the_others_drain_makes_way_at_onc
     assert done == ["starts", "has ended"]
 
 
-def test_after_each_failure_a_start_may_take_longer() -> None:
+def test_after_each_failure_a_start_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     nursery = Slow()
 
     async def keep() -> None:
+        clock = SimpleNamespace(monotonic=asyncio.get_running_loop().time)
+        monkeypatch.setattr(kept_process, "time", clock)
         kept = KeptProcess(0, 1.0, Settings(), nursery, lambda _: None, lambda _, __: None)
         running = asyncio.create_task(kept.run())
         await asyncio.sleep(900)

@@ -122,6 +122,10 @@ async def test_a_name_is_held_while_a_change_waits_and_let_go_where_a_later_one_
     noted.may_change.clear()
     waiting = asyncio.create_task(changes.make(Change(filter=["hide"], publish="show")))
     await asyncio.sleep(0)
+    # Another session of this caller would be the last one to let go of it.
+    other = Publication()
+    other.prepare(streams.to_publish("show", CALLER.subject), "")
+    other.end()
     with pytest.raises(StreamTaken):
         streams.to_publish("show", "somebody else")
     noted.may_change.set()

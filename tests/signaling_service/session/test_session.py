@@ -275,6 +275,17 @@ async def test_no_message_ends_the_call_that_sends_it(calling: Calling, kind: in
         await caller.shows(3)
 
 
+async def test_an_answer_that_quotes_a_long_name_is_short_enough_to_be_said(calling: Calling) -> None:
+    async with page() as caller:
+        await caller.call(calling.service.http)
+        # As JSON it would have twelve times as many characters.
+        caller.say('{"type": "filter", "params": {"%s": 1e999}}' % ("\U0001f600" * 16_000))
+        error = (await caller.has_heard("error"))["error"]
+        assert error["code"] == "invalid_params"
+        assert error["field"].startswith("\U0001f600")
+        await caller.shows(3)
+
+
 async def test_a_report_that_cannot_be_read_ends_no_call(
     calling: Calling, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,8 @@ how many there are costs nothing, only proposals that are real are looked at.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -18,13 +19,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as nnf
 
+from inference_service.filters.base import Piece
 from inference_service.filters.vision.networks.boxes import clip, decode, suppress
 from inference_service.filters.vision.networks.folding import flatten_channels_last, fold_norm
 from inference_service.filters.vision.networks.fusing import fuse
+from inference_service.filters.vision.networks.graphs import Recorder, Unrecorded
 from inference_service.filters.vision.networks.pooling import align_exactly, gather
 from inference_service.filters.vision.networks.precision import require_finite
 from inference_service.filters.vision.networks.proposals import Selection
 from inference_service.filters.vision.networks.rcnn_grid import Grid
+from inference_service.filters.vision.networks.replays import Replays
 
 PROPOSAL_ROUNDS, THING_ROUNDS = 24, 12
 """Of suppression on a GPU; even, so that one that is cut short shows a thing twice rather than not at all."""
@@ -104,6 +108,7 @@ class Network:
         self._box_predictor = self.placed(self._heads.box_predictor)
         self.classes = int(model.roi_heads.box_predictor.cls_score.out_features)
         """Background, which is number 0, included."""
+        self._replays = Replays()
         self._grids: OrderedDict[tuple[int, int], Grid] = OrderedDict()
 
     def placed(self, module: nn.Module) -> nn.Module:
@@ -115,14 +120,15 @@ class Network:
         """Return what belongs to pictures of `size` (height, width); a new one copies to the device."""
         grid = self._grids.get(size)
         if grid is None:
-            grid = self._grids[size] = Grid.of(
-                size, self._rpn, self._transform, self._strides, self._pooled, self.device
-            )
+            grid = self._grids[size] = self._new_grid(size)
             if len(self._grids) > MAX_GRIDS:
                 self._grids.popitem(last=False)
         else:
             self._grids.move_to_end(size)
         return grid
+
+    def _new_grid(self, size: tuple[int, int]) -> Grid:
+        return Grid.of(size, self._rpn, self._transform, self._strides, self._pooled, self.device)
 
     def find(self, pictures: Tensor, min_scores: Tensor, is_wanted: Tensor, grid: Grid) -> Found:
         """Find things in `pictures`, (N, 3, H, W) uint8 RGB.
@@ -130,7 +136,42 @@ class Network:
         `min_scores` (N,) float32: what is not above is left out; `is_wanted` (N, classes) bool: so are other
         classes, and the background always.
         """
-        levels = tuple(self._backbone(self._input(pictures, grid)).values())
+        found = self._search(self._shrunk(pictures, grid), min_scores, is_wanted, grid)
+        return found._replace(things=_in_picture(found.things, grid))
+
+    def things(
+        self, pictures: Tensor, min_scores: Tensor, is_wanted: Tensor, grid: Grid
+    ) -> tuple[Things, Tensor]:
+        """Return what `find` does, and its poison; from a recording, where there is one."""
+        rows = self._replays.run(
+            grid.network, partial(self._rows, grid), self._shrunk(pictures, grid), min_scores, is_wanted
+        )
+        return _in_picture(Things(rows[0], *rows[:-1]), grid), rows[-1]
+
+    def pieces(
+        self, size: tuple[int, int], most: int, recorder: Recorder, unrecorded: Unrecorded
+    ) -> Iterator[Piece]:
+        """Give the pieces that record `things` for up to `most` pictures of `size` (height, width)."""
+        grid = self._new_grid(size)
+        if self._replays.has(grid.network):
+            return
+        height, width = grid.network
+        rows = (
+            torch.zeros(most, 3, height, width, device=self.device),
+            torch.ones(most, device=self.device),
+            torch.zeros(most, self.classes, dtype=torch.bool, device=self.device),
+        )
+        function = partial(self._rows, grid)
+        name = f"{width}x{height}"
+        yield from self._replays.pieces(grid.network, function, rows, recorder, unrecorded, name)
+
+    def _rows(self, grid: Grid, shrunk: Tensor, min_scores: Tensor, is_wanted: Tensor) -> tuple[Tensor, ...]:
+        found = self._search(shrunk, min_scores, is_wanted, grid)
+        return (*found.things[1:], found.poison)
+
+    def _search(self, shrunk: Tensor, min_scores: Tensor, is_wanted: Tensor, grid: Grid) -> Found:
+        """Do what `find` does for pictures of the network's size, but for the boxes in the pictures."""
+        levels = tuple(self._backbone(self._input(shrunk, grid)).values())
         logits, deltas = self._rpn_head(list(levels))
         # Anything that is not finite makes a sum so, and nothing else does.
         poison = sum(level.flatten(1).sum(1, dtype=torch.float32) * 0 for level in (*logits, *deltas))
@@ -152,10 +193,13 @@ class Network:
         strides = [self._strides[number] for number in self._pooled]
         return align_exactly(features, picture, boxes, strides, side)
 
-    def _input(self, pictures: Tensor, grid: Grid) -> Tensor:
+    def _shrunk(self, pictures: Tensor, grid: Grid) -> Tensor:
         values = pictures.to(torch.float32)
-        if grid.network != grid.picture:
-            values = nnf.interpolate(values, size=grid.network, mode="bilinear", align_corners=False)
+        if grid.network == grid.picture:
+            return values
+        return nnf.interpolate(values, size=grid.network, mode="bilinear", align_corners=False)
+
+    def _input(self, values: Tensor, grid: Grid) -> Tensor:
         values = (values - self._mean) / self._std
         below, right = grid.padding
         if below or right:
@@ -210,7 +254,11 @@ class Network:
         is_real = scores > 0
         boxes = boxes.gather(1, order[..., None].expand(-1, -1, 4)) * is_real[..., None]
         labels = labels.gather(1, order) * is_real
-        return Things(grid.to_picture(boxes), boxes, labels, scores, is_real, kept.sum(dim=1))
+        return Things(boxes, boxes, labels, scores, is_real, kept.sum(dim=1))
+
+
+def _in_picture(things: Things, grid: Grid) -> Things:
+    return things._replace(boxes=grid.to_picture(things.network_boxes))
 
 
 def fold_norms(model: nn.Module) -> None:

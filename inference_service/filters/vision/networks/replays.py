@@ -38,6 +38,10 @@ class Replays:
         recorded = self._made.get((key, bucket(count, BATCHES)))
         return function(*inputs) if recorded is None else replayed(recorded, inputs)
 
+    def has(self, key: Hashable) -> bool:
+        """Tell whether anything of this key is recorded."""
+        return any(one == key for one, _ in list(self._made))
+
     def pieces(
         self,
         key: Hashable,

@@ -6,7 +6,7 @@ torchvision is imported where a network is built.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional as nnf
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from inference_service.filters.base import Piece
+from inference_service.filters.vision.networks.fusing import fuse
+from inference_service.filters.vision.networks.graphs import Recorder, Unrecorded
 from inference_service.filters.vision.networks.precision import require_finite
+from inference_service.filters.vision.networks.replays import Replays
 from inference_service.filters.vision.networks.state_dict import load_state
 from inference_service.weights.folder import WeightsFile
 
@@ -73,9 +77,13 @@ class Segmenter:
     def __init__(self, model: nn.Module, device: torch.device, short_side: int, dtype: torch.dtype) -> None:
         """`model` is one of `build`, and is changed; `short_side` is that of its input, in pixels."""
         self._short_side = short_side
+        self.device = device
         self.dtype = dtype
+        self._replays = Replays()
         fold_norms(model)
         require_finite(model, self.dtype)
+        if dtype != torch.float32:
+            fuse(model)
         # Called by its parts: the model itself would enlarge all its maps to the size of the input.
         parts: Any = model
         self._backbone = parts.backbone.to(device, self.dtype, memory_format=torch.channels_last)
@@ -100,10 +108,25 @@ class Segmenter:
 
     def logits(self, reduced: Tensor) -> Tensor:
         """Return (N, 21, h', w') of what `reduced` gives, of the network's type; the larger, the likelier."""
+        (logits,) = self._replays.run(reduced.shape[2:], self._logits, reduced)
+        return logits
+
+    def pieces(
+        self, size: tuple[int, int], most: int, recorder: Recorder, unrecorded: Unrecorded
+    ) -> Iterator[Piece]:
+        """Give the pieces that record `logits` for up to `most` pictures of `size` (height, width)."""
+        height, width = input_size(*size, self._short_side)
+        rows = torch.zeros(most, 3, height, width, dtype=self.dtype, device=self.device)
+        if not self._replays.has(rows.shape[2:]):
+            rows = rows.to(memory_format=torch.channels_last)
+            name = f"{width}x{height}"
+            yield from self._replays.pieces(rows.shape[2:], self._logits, (rows,), recorder, unrecorded, name)
+
+    def _logits(self, reduced: Tensor) -> tuple[Tensor]:
         levels = reduced.to(self.dtype, memory_format=torch.channels_last)
         features = self._backbone(torch.addcmul(self._shift, levels, self._scale))
         logits: Tensor = self._head(features if self._is_of_parts else features["out"])
-        return logits
+        return (logits,)
 
 
 def reduced(pictures: Tensor, short_side: int, dtype: torch.dtype) -> Tensor:

@@ -9,11 +9,11 @@ from inference_service.device.heap import keep_large_blocks
 from inference_service.filters.vision.networks.packages import require
 from inference_service.filters.vision.networks.precision import dtype_of
 from inference_service.filters.vision.networks.segmenter import WEIGHTS, NetworkName, Segmenter
-from inference_service.filters.vision.settings.network import NetworkSettings
+from inference_service.filters.vision.settings.recorded import SizedSettings
 from inference_service.weights.folder import WeightsFile, WeightsFolder
 
 
-class SegmenterSettings(NetworkSettings):
+class SegmenterSettings(SizedSettings):
     """Base of these filters' settings; each has a `short_side` of its own."""
 
     network: NetworkName = Field(

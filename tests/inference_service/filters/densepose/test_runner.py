@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -147,6 +148,15 @@ def test_what_cannot_be_recorded_is_done_without(network: Network, monkeypatch: 
         expected, got = plain.see(batch, scores), recorded.see(batch, scores)
         count = int((expected.people.rank >= 0).sum())
         assert torch.allclose(expected.people.boxes, got.people.boxes[:count], atol=1e-2)
+
+
+def test_the_loop_sleeps_while_it_waits_for_the_number_of_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, bool]] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.cuda, "Event", lambda **kinds: asked.append(kinds))
+        patch.setattr(torch, "empty", lambda *size, **kinds: None)
+        runner.Runner(SimpleNamespace(device=torch.device("cuda", 0)))  # type: ignore[arg-type]
+    assert asked == [{"blocking": True}], "a thread that spins would take a core"
 
 
 def test_a_batch_without_a_recording_is_filled_up_to_a_number_that_is_met_often() -> None:

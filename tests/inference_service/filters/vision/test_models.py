@@ -13,6 +13,7 @@ from torch import nn
 from inference_service.errors import NotFinite, WeightsError
 from inference_service.filters.base import Item
 from inference_service.filters.segmentation import Segmentation
+from inference_service.filters.vision.networks.graphs import Unrecorded
 from inference_service.filters.vision.networks.segmenter import (
     CLASSES,
     WEIGHTS,
@@ -22,6 +23,7 @@ from inference_service.filters.vision.networks.segmenter import (
     input_size,
     reduced,
 )
+from tests.inference_service.filters.vision.networks.recomputed import Recorder
 
 pytestmark = pytest.mark.models
 
@@ -84,6 +86,21 @@ def test_folded_network_says_what_torchvisions_own_does(name: NetworkName, files
     assert expected.shape[1] == CLASSES
     assert expected.std() > 0.01
     torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+
+
+@torch.inference_mode()
+def test_what_is_recorded_says_the_same(files: dict[str, Path]) -> None:
+    network = Segmenter.load(NETWORKS[0], files[NETWORKS[0]], CPU, SIDE, torch.float32)
+    seen = pictures(2)
+    expected = network.logits(network.reduced(seen).float())
+    recorder, unrecorded = Recorder(CPU), Unrecorded(CPU)
+    # Both sizes are one to the network.
+    for size in ((96, 128), (192, 256)):
+        for piece in network.pieces(size, 2, recorder, unrecorded):
+            piece()
+    assert recorder.counts == [2, 1]
+    torch.testing.assert_close(network.logits(network.reduced(seen).float()), expected)
+    assert [one.replays for one in network._replays._made.values()] == [1, 0]  # type: ignore[attr-defined]
 
 
 def test_batched_equals_single(files: dict[str, Path]) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as nnf
 
+from harness import counting
 from inference_service.filters.vision.networks import fusing, rcnn, rcnn_models
 from inference_service.filters.vision.networks.fusing import REFUSED, ConvRelu, fuse
 
@@ -106,6 +107,41 @@ def test_what_is_fused_computes_the_same_in_one_call_a_layer(cudnn: Cudnn) -> No
     torch.testing.assert_close(fused(PICTURES), plain(PICTURES))
     # The first, six of the blocks, and the layer with an activation; of the depthwise one cuDNN has none.
     assert cudnn.calls == 8
+
+
+@torch.library.custom_op("p2pcamera_tests::conv_relu", mutates_args=())
+def one_call(value: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int) -> Tensor:
+    """Stand in for cuDNN's call where launches and bytes are counted: one operator."""
+    return nnf.conv2d(value, weight, bias, stride, padding).relu()
+
+
+@torch.library.custom_op("p2pcamera_tests::conv_add_relu", mutates_args=())
+def one_call_with_sum(
+    value: Tensor, weight: Tensor, plus: Tensor, bias: Tensor, stride: int, padding: int
+) -> Tensor:
+    """As `one_call`, with a map that is added."""
+    return (nnf.conv2d(value, weight, bias, stride, padding) + plus).relu()
+
+
+def test_blocks_start_a_third_of_the_kernels_and_move_a_third_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        torch, "cudnn_convolution_relu", lambda v, w, b, s, p, *_: one_call(v, w, b, s[0], p[0])
+    )
+    monkeypatch.setattr(
+        torch,
+        "cudnn_convolution_add_relu",
+        lambda v, w, plus, _alpha, b, s, p, *_: one_call_with_sum(v, w, plus, b, s[0], p[0]),
+    )
+    blocks = fuse(nn.Sequential(*(BottleneckBlock(False) for _ in range(4))).requires_grad_(False))
+    value = torch.randn(2, 4, 64, 64)
+    with torch.inference_mode():
+        before = counting.count(lambda: blocks(value))
+        monkeypatch.setattr(fusing, "can_fuse", lambda value: True)
+        after = counting.count(lambda: blocks(value))
+    # torch's own convolution on a GPU starts another kernel for the bias.
+    kernels = before.operators.total() + sum(n for name, n in before.operators.items() if "conv" in name)
+    assert (kernels, after.operators.total()) == (4 * 10, 4 * 3)
+    assert after.moved_bytes < 0.67 * before.moved_bytes
 
 
 def test_on_a_cpu_or_for_a_compiler_nothing_is_fused_and_the_same_computed() -> None:

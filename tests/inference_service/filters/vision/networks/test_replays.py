@@ -13,38 +13,9 @@ from inference_service.filters.installed import installed
 from inference_service.filters.vision.networks import graphs
 from inference_service.filters.vision.networks.people import recorded
 from inference_service.filters.vision.networks.replays import Replays
+from tests.inference_service.filters.vision.networks.recomputed import Recomputed, Recorder
 
 CPU = torch.device("cpu")
-
-
-class Recomputed:
-    """Like a recording to whoever uses it: fixed inputs, results in fixed places."""
-
-    is_counted = False
-    """What a graph launches is not launched by the host."""
-
-    def __init__(self, function, inputs) -> None:
-        self.function, self.inputs = function, inputs
-        self.result = function(*inputs)
-        self.replays = 0
-
-    def replay(self):
-        self.replays += 1
-        if not self.is_counted:
-            for static, new in zip(self.result, self.function(*self.inputs), strict=True):
-                static.copy_(new)
-        return self.result
-
-
-class Recorder:
-    def __init__(self, device: torch.device) -> None:
-        self.counts: list[int] = []
-
-    def record(self, function, inputs):
-        self.counts.append(len(inputs[0]))
-        if self.counts[-1] == 3:
-            raise torch.cuda.OutOfMemoryError
-        return Recomputed(function, inputs)
 
 
 def both(one: Tensor, other: Tensor) -> tuple[Tensor, ...]:

@@ -1,0 +1,41 @@
+"""In place of a GPU's recordings: what is replayed is computed again, into the same places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+
+class Recomputed:
+    """Like a recording to whoever uses it: fixed inputs, results in fixed places."""
+
+    is_counted: ClassVar[bool] = False
+    """What a graph launches is not launched by the host."""
+
+    def __init__(self, function: Callable[..., Any], inputs: tuple[Tensor, ...]) -> None:
+        self.function, self.inputs = function, inputs
+        self.result = function(*inputs)
+        self.replays = 0
+
+    def replay(self) -> Any:
+        self.replays += 1
+        if not self.is_counted:
+            for static, new in zip(self.result, self.function(*self.inputs), strict=True):
+                static.copy_(new)
+        return self.result
+
+
+class Recorder:
+    """Has no room for three rows."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.counts: list[int] = []
+
+    def record(self, function: Callable[..., Any], inputs: tuple[Tensor, ...]) -> Any:
+        self.counts.append(len(inputs[0]))
+        if self.counts[-1] == 3:
+            raise torch.cuda.OutOfMemoryError
+        return Recomputed(function, inputs)
