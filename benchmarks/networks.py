@@ -4,9 +4,9 @@
     python -m benchmarks.networks --lite FOLDER --mattes FOLDER --write
 
 Each network is measured as torch runs it and as LiteRT does. `--lite`: MediaPipe's files, as for
-`deploy.convert_networks`; then the largest difference to their outputs stands there too. `--mattes`: NAME.jpg with NAME_alpha.png, which the masks are compared
-with. Time is CPU time of one thread, the lower quartile of many calls, so that what else runs on the host
-counts little.
+`deploy.convert_networks`; then the largest difference to their outputs stands there too. `--mattes`:
+NAME.jpg with NAME_alpha.png, which the masks are compared with. Time is CPU time of one thread, the lower
+quartile of many calls, so that what else runs on the host counts little.
 """
 
 from __future__ import annotations
