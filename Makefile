@@ -168,19 +168,19 @@ compile_own = $(python) -m compileall -q -j 0 shared signaling_service inference
 
 $(VENV)/.run: pyproject.toml constraints.txt | $(python)
 	@echo "Installing what the services need (once; a few minutes) ..."
-	$(call pip,,-e '.[signaling$(comma)inference$(comma)run]')
+	$(call pip,,-e '.[signaling$(comma)inference$(comma)cpu$(comma)run]')
 	@$(compile)
 	@touch $@
 
 $(VENV)/.models: pyproject.toml constraints.txt constraints-models.txt | $(VENV)/.run
 	@echo "Installing torchvision and diffusers (once; some GB) ..."
-	$(call pip,--models,-e '.[signaling$(comma)inference$(comma)run$(comma)models]')
+	$(call pip,--models,-e '.[signaling$(comma)inference$(comma)cpu$(comma)run$(comma)models]')
 	@$(compile)
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt constraints-models.txt | $(python)
 	@echo "Installing what the services and the tests need (once; a few minutes, some GB) ..."
-	$(call pip,--models,-e '.[signaling$(comma)inference$(comma)run$(comma)models$(comma)test$(comma)dev]')
+	$(call pip,--models,-e '.[signaling$(comma)inference$(comma)cpu$(comma)run$(comma)models$(comma)test$(comma)dev]')
 	@$(compile)
 	@touch $@ $(VENV)/.run $(VENV)/.models
 
@@ -191,7 +191,7 @@ $(VENV)/.fuzz: pyproject.toml constraints.txt | $(VENV)/.test
 
 $(VENV)/.all-services: pyproject.toml constraints.txt constraints-models.txt | $(python)
 	@echo "Installing what the images install (once; a few minutes, some GB) ..."
-	$(call pip,--models,-e '.[signaling$(comma)inference$(comma)models$(comma)traces]')
+	$(call pip,--models,-e '.[signaling$(comma)inference$(comma)cpu$(comma)models$(comma)traces]')
 	@touch $@
 
 .venv-sbom/.installed: pyproject.toml constraints.txt

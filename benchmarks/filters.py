@@ -29,8 +29,8 @@ from inference_service.device.gpus import list_gpus
 from inference_service.engine.measuring import Bench, Measured
 from inference_service.engine.memory_cameras import Load
 from inference_service.errors import SessionError
+from inference_service.filters.installed import BUILT_IN, installed
 from inference_service.filters.loading import configured
-from inference_service.filters.registry import BUILT_IN, installed
 from inference_service.weights.folder import default_folder
 from shared.run_dir import run_dir
 

@@ -100,7 +100,7 @@ def loads(device: torch.device) -> Iterator[Row]:
     from inference_service.device import context
     from inference_service.engine.measuring import Bench
     from inference_service.engine.memory_cameras import Load
-    from inference_service.filters.registry import installed
+    from inference_service.filters.installed import installed
 
     with Bench(("ink",), device, installed(), {}, Path(tempfile.gettempdir())) as bench:
         load = Load(8, {}, SCALE.sizes[0], 30.0, SCALE.seconds, 1.0)

@@ -197,8 +197,8 @@ def _bench(name: str, device: torch.device, folder: Path) -> Iterator[tuple[Any,
     """Give the engine with a filter, and what to say of its weights."""
     from harness.random_weights import settings_with
     from inference_service.engine.measuring import Bench
+    from inference_service.filters.installed import installed
     from inference_service.filters.loading import configured
-    from inference_service.filters.registry import installed
     from inference_service.weights.folder import default_folder
 
     points: Mapping[str, EntryPoint] = installed()

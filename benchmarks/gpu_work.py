@@ -56,8 +56,8 @@ def told(work: Callable[[], str]) -> str:
 
 def loaded(name: str, device: torch.device, settings: dict[str, Any] | None = None) -> Any:
     """Return a filter of the box; raises FileNotFoundError where its weights are not there."""
+    from inference_service.filters.installed import installed
     from inference_service.filters.loading import configured, load
-    from inference_service.filters.registry import installed
     from inference_service.weights.folder import default_folder
 
     cls = installed()[name].load()

@@ -28,7 +28,7 @@ FROM base AS cpu-packages
 ARG TORCH_SPEC=torch
 # constraints.txt names the version. Its local part, +cpu, sorts above PyPI's plain version.
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
-RUN python requirements.py inference models traces > requirements.txt \
+RUN python requirements.py inference cpu models traces > requirements.txt \
     && pip install --only-binary :all: ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} \
         -c constraints.txt "$TORCH_SPEC" -r requirements.txt
 

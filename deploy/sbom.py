@@ -21,8 +21,8 @@ from packaging.utils import canonicalize_name
 from deploy.requirements import requirements
 
 ROOT = Path(__file__).resolve().parents[1]
-EXTRAS = {"signaling": ["signaling", "traces"], "inference": ["inference", "models", "traces"]}
-"""What the image of each service installs."""
+EXTRAS = {"signaling": ["signaling", "traces"], "inference": ["inference", "cpu", "models", "traces"]}
+"""What the image of each service installs; `cpu` is in the worker's image for hosts without a GPU alone."""
 OWN = "root-component"
 
 Needs = dict[str, set[str]]

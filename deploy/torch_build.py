@@ -34,7 +34,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--cpu", action="store_true")
     parser.add_argument("constraints", type=Path)
     given = parser.parse_args(argv)
-    is_kept = is_cpu_build(installed_version_file())
+    installed = installed_version_file()
+    is_kept = is_cpu_build(installed)
     wants_cpu = sys.platform == "linux" and (given.cpu or is_kept)
     has_index = wants_cpu and is_reachable(INDEX)
     own = (ROOT / "constraints.txt").read_text()
@@ -42,16 +43,26 @@ def main(argv: list[str]) -> int:
         # The pair in constraints.txt goes together only as PyTorch's index has it.
         own = re.sub(r"(?m)^torch(vision)?==.*\n", "", own) + (ROOT / "constraints-models.txt").read_text()
     given.constraints.write_text(own)
-    for line in advice(wants_cpu, has_index, has_driver=has_nvidia_driver(), is_kept=is_kept):
+    # To pip one version is one thing, whatever its build.
+    is_there = installed is not None and not is_kept and f"torch=={version(installed)}\n" in own
+    for line in advice(
+        wants_cpu, has_index, has_driver=has_nvidia_driver(), is_kept=is_kept, is_there=is_there
+    ):
         print(line, file=sys.stderr)
     if has_index:
         print(f"--extra-index-url {INDEX}")
     return 0
 
 
-def advice(wants_cpu: bool, has_index: bool, *, has_driver: bool, is_kept: bool) -> Iterator[str]:
-    """Give what to say before gigabytes are installed."""
-    if wants_cpu and has_index:
+def advice(
+    wants_cpu: bool, has_index: bool, *, has_driver: bool, is_kept: bool, is_there: bool
+) -> Iterator[str]:
+    """Give what to say before gigabytes are installed; `is_there`: with CUDA, in the wanted version."""
+    if is_there:
+        if wants_cpu:
+            yield "torch: the build with CUDA is installed, and stays."
+            yield "For the small one: make clean, then the same command."
+    elif wants_cpu and has_index:
         yield "torch: PyTorch's build for CPUs, without CUDA" + (", as installed" if is_kept else "")
     elif wants_cpu:
         yield f"torch: {INDEX} cannot be reached, so the default index is used."
@@ -72,6 +83,14 @@ def is_cpu_build(version_file: Path | None) -> bool:
     if version_file is None or not version_file.exists():
         return False
     return re.search(r"(?m)^cuda\b.*=\s*None\s*$", version_file.read_text()) is not None
+
+
+def version(version_file: Path) -> str:
+    """Return the version in that file, without the build; empty where there is none."""
+    if not version_file.exists():
+        return ""
+    found = re.search(r"(?m)^__version__\s*=\s*['\"]([^'\"+]+)", version_file.read_text())
+    return found[1] if found else ""
 
 
 def has_nvidia_driver() -> bool:

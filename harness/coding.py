@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 
 import av
 import cv2
@@ -21,8 +22,13 @@ _CLOCK_RATE = 90_000
 def panning(size: tuple[int, int], count: int) -> list[Planes]:
     """Return pictures of (width, height) of a camera that pans over a photograph, 2 pixels a frame.
 
-    They carry a sensor's noise of sigma 2, and are the same in every run.
+    They carry a sensor's noise of sigma 2, and are the same in every run. They are made once; write to none.
     """
+    return list(_panning(size, count))
+
+
+@cache
+def _panning(size: tuple[int, int], count: int) -> tuple[Planes, ...]:
     width, height = size
     photograph_bgr = cv2.imread(str(GRACE_HOPPER))
     assert photograph_bgr is not None
@@ -34,7 +40,7 @@ def panning(size: tuple[int, int], count: int) -> list[Planes]:
         bgr = large[number : number + height, 2 * number : 2 * number + width].astype(np.float32)
         noisy = np.clip(bgr + random.normal(0, 2, bgr.shape), 0, 255).astype(np.uint8)
         made.append(np.asarray(cv2.cvtColor(noisy, cv2.COLOR_BGR2YUV_I420), np.uint8))
-    return made
+    return tuple(made)
 
 
 def frame_of(planes: Planes, number: int) -> av.VideoFrame:

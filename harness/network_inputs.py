@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
-import skimage.data
 import torch
 from PIL import Image
 from torch import Tensor
 
-from harness.photograph import GRACE_HOPPER
+from harness.photograph import GRACE_HOPPER, astronaut
 
 NAMES = ("astronaut", "hopper")
 FACES = {"astronaut": (140, 25, 320, 205), "hopper": (140, 130, 400, 390)}
@@ -17,11 +18,14 @@ FACES = {"astronaut": (140, 25, 320, 205), "hopper": (140, 130, 400, 390)}
 
 def photograph(name: str) -> Tensor:
     """Return (1, 3, H, W) uint8 RGB in channels-last memory: NASA's astronaut, or Grace Hopper."""
+    return torch.from_numpy(_pixels(name).copy()).permute(2, 0, 1)[None]
+
+
+@cache
+def _pixels(name: str) -> np.ndarray:
     if name == "astronaut":
-        pixels = np.asarray(skimage.data.astronaut())  # type: ignore[no-untyped-call]
-    else:
-        pixels = np.array(Image.open(GRACE_HOPPER).convert("RGB"))
-    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
+        return astronaut()
+    return np.array(Image.open(GRACE_HOPPER).convert("RGB"))
 
 
 def network_input(name: str, network: str, size: tuple[int, int]) -> Tensor:

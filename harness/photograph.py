@@ -7,10 +7,11 @@ trained no network.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 
@@ -18,7 +19,17 @@ Image = npt.NDArray[np.uint8]
 """(H, W, 3) uint8 RGB."""
 
 SIZE = (640, 480)
-GRACE_HOPPER = Path(mpl.get_data_path(), "sample_data", "grace_hopper.jpg")
+
+
+def _file_of(package: str, *path: str) -> Path:
+    """Return a file of a package without importing the package, which takes a second of CPU."""
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"no package {package}, whose pictures tests use", name=package)
+    return Path(spec.origin).parent.joinpath(*path)
+
+
+GRACE_HOPPER = _file_of("matplotlib", "mpl-data", "sample_data", "grace_hopper.jpg")
 
 
 def read_photo(path: Path = GRACE_HOPPER, top: float = 0.15, size: tuple[int, int] = SIZE) -> Image:
@@ -31,9 +42,17 @@ def read_photo(path: Path = GRACE_HOPPER, top: float = 0.15, size: tuple[int, in
 
 def read_astronaut(size: tuple[int, int] = SIZE) -> Image:
     """Return NASA's portrait of Eileen Collins, who shows her arms too, cut to `size` (width, height)."""
-    import skimage.data  # Of the extra `test`, and slow to import.
+    return framed(astronaut(), 0.0, size)
 
-    return framed(np.asarray(skimage.data.astronaut()), 0.0, size)  # type: ignore[no-untyped-call]
+
+@cache
+def astronaut() -> Image:
+    """Return that portrait whole, 512x512; write not into it."""
+    path = _file_of("skimage", "data", "astronaut.png")  # Of the extra `test`.
+    image_bgr = cv2.imread(str(path))
+    if image_bgr is None:
+        raise SystemExit(f"no picture can be read from {path}")
+    return np.asarray(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def moving(image_rgb: Image, count: int = 16, noise: float = 2.0) -> Iterator[Image]:

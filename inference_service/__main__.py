@@ -47,11 +47,13 @@ def _run() -> int:
         except KeyboardInterrupt:
             return exit_codes.INTERRUPTED
     from inference_service.config import read_settings
-    from inference_service.filters.registry import installed
+
+    # Before torch, whose import takes seconds: `--help`, and a setting that cannot be used, need none.
+    settings = read_settings(sys.argv[1:])
+    from inference_service.filters.installed import installed
     from inference_service.process import work
     from shared import log_lines
 
-    settings = read_settings(sys.argv[1:])
     ids = log_lines.configure(settings.log_level, settings.log_format)
     points = installed(has_test_params=settings.test_params)
     return work(settings, points, on_made=lambda worker: setattr(ids, "worker", worker.id))

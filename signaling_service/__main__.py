@@ -102,6 +102,7 @@ def _run(arguments: list[str]) -> int:
             # asyncio's: the datagram hooks of aioice's patches differ on uvloop.
             loop=f"{EventLoop.__module__}:{EventLoop.__name__}",
             http=BoundedConnection,
+            ws="none",  # A connection that changes to another protocol would have no bounds.
             backlog=BACKLOG,
             log_level=settings.log_level,
             access_log=False,  # It would name addresses, and parameters in queries.

@@ -15,8 +15,9 @@
  * console say why.
  */
 
-import { cannotRun, failureOf, pictureTrouble } from "./demo/failures.js";
+import { cannotRun, failureOf } from "./demo/failures.js";
 import { PageLanguage } from "./demo/language.js";
+import { PictureNews } from "./demo/picture_news.js";
 import { phrase } from "./shared/language.js";
 
 /** @import { P2PCamera, P2PCameraFault } from "./p2pcamera.js" */
@@ -25,12 +26,22 @@ import { phrase } from "./shared/language.js";
 const SHORTEST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 10_000;
 
+/** What the address asks for and cannot have: a sentence for the console, `said` for the picture. */
+class Wrong extends Error {
+  /** @param {string} sentence @param {Phrase} said */
+  constructor(sentence, said) {
+    super(sentence);
+    this.said = said;
+  }
+}
+
 /** What is wrong, written over the picture for who asked for it. */
 class Status {
   #element;
   #language = new PageLanguage();
   /** Of the session that was made last. @type {P2PCameraFault | null} */
   #fault = null;
+  #news = new PictureNews();
 
   /** @param {HTMLElement} element @param {string | null} language that the address asks for */
   constructor(element, language) {
@@ -44,8 +55,13 @@ class Status {
       this.#fault = session.fault;
       if (session.state === "connecting") this.show(phrase("message.connecting"));
       if (session.state === "reconnecting") this.show(phrase("message.reconnecting"));
+      if (session.state === "live") this.show(this.#news.await().said);
     });
-    shim.addEventListener("stats", ({ detail: { stats } }) => this.show(pictureTrouble(stats)));
+    shim.addEventListener("stats", ({ detail: { stats } }) => {
+      const news = this.#news.of(stats, phrase("stage.filtered-short"));
+      if (stats.state === "live") this.show(null);
+      else if (news) this.show(news.said);
+    });
     shim.addEventListener("progress", ({ detail: { filter, fraction } }) => {
       const title = phrase(`filter.${filter}.title`, {}, filter);
       this.show(phrase("message.loading", { filter: title, percent: Math.round(fraction * 100) }));
@@ -60,9 +76,9 @@ class Status {
     });
   }
 
-  /** @param {unknown} error of the call for the camera */
+  /** @param {unknown} error of the address or of the call for the camera */
   failed(error) {
-    this.show(failureOf(/** @type {Error} */ (error), this.#fault));
+    this.show(error instanceof Wrong ? error.said : failureOf(/** @type {Error} */ (error), this.#fault));
   }
 
   /** @param {Phrase | string | null} said null: nothing is wrong */
@@ -95,9 +111,8 @@ class Source {
     try {
       this.#choose();
     } catch (error) {
-      const sentence = `The address is wrong: ${/** @type {Error} */ (error).message}`;
-      this.#status?.show(sentence);
-      return say("failed", sentence);
+      this.#status?.failed(error);
+      return say("failed", `The address is wrong: ${/** @type {Error} */ (error).message}`);
     }
     for (;;) {
       await this.#show().catch((error) => {
@@ -112,10 +127,23 @@ class Source {
   #choose() {
     const filters = (this.#wanted.get("filter") ?? "").split(",").filter(Boolean);
     if (filters.length > 0) this.#shim.filter = filters;
-    this.#shim.params = JSON.parse(this.#wanted.get("params") ?? "{}");
-    const outage = this.#wanted.get("outage");
-    if (outage) this.#shim.outage = /** @type {'closed' | 'open'} */ (outage);
+    this.#set("params", () => {
+      this.#shim.params = JSON.parse(this.#wanted.get("params") ?? "{}");
+    });
+    this.#set("outage", () => {
+      const outage = this.#wanted.get("outage");
+      if (outage) this.#shim.outage = /** @type {'closed' | 'open'} */ (outage);
+    });
     this.#shim.token = new URLSearchParams(location.hash.slice(1)).get("token") ?? undefined;
+  }
+
+  /** @param {"params" | "outage"} name of a part of the address @param {() => void} act throws where it is wrong */
+  #set(name, act) {
+    try {
+      act();
+    } catch (error) {
+      throw new Wrong(/** @type {Error} */ (error).message, phrase(`obs.wrong.${name}`));
+    }
   }
 
   /** Returns when the picture has ended. */
@@ -158,7 +186,11 @@ class Source {
     // The list has the filtered camera and the real one behind it.
     const chosen = named.find(({ label }) => label.includes("(filtered)")) ?? named[0];
     if (chosen) return chosen.deviceId;
-    throw new Error(`no camera is named ${name}: there are ${found.map(({ label }) => label).join(", ")}`);
+    const names = found.map(({ label }) => label).join(", ");
+    throw new Wrong(
+      `no camera is named ${name}: there are ${names}`,
+      phrase("obs.no-camera", { name, names }),
+    );
   }
 }
 

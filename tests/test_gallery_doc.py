@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from docs.make.options import with_tables
-from inference_service.filters.registry import BUILT_IN, installed
+from inference_service.filters.installed import BUILT_IN, installed
 
 DOCS = Path(__file__).parents[1] / "docs"
 GALLERY = (DOCS / "gallery.md").read_text()

@@ -11,7 +11,8 @@ import torch
 
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.entry import Progress
-from inference_service.filters.registry import BUILT_IN, Registry
+from inference_service.filters.installed import BUILT_IN
+from inference_service.filters.registry import Registry
 from tests.inference_service.doubles import until
 
 README = Path(__file__).parent.parent / "README.md"

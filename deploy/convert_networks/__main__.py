@@ -5,7 +5,7 @@
         @mediapipe/face_mesh@0.4.1657299874
     python -m deploy.convert_networks FOLDER   # where all of them are unpacked, at any depth
 
-Needs `ai-edge-litert` (extra `test`). MediaPipe itself is not needed by anything here. The files hold half
+Needs `ai-edge-litert` (extra `cpu`). MediaPipe itself is not needed by anything here. The files hold half
 precision already, so nothing is lost. Each is found by its SHA-256 sum, and what is written has one that
 `networks/people/files.py` names: print it here, put it there.
 """

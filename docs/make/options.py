@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.markdown import markdown
 from inference_service.filters.base import Filter
-from inference_service.filters.registry import installed
+from inference_service.filters.installed import installed
 
 HEAD = ("parameter", "what", "values", "default")
 MOST_WORDS = 12

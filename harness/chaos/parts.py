@@ -101,9 +101,3 @@ CASES = [CALM] + [
     if part.is_worker or fault is not hung
 ]
 """Only workers have filters. Of the whole service all workers hang, which is a case of its own."""
-
-
-def case(part: str, fault: str) -> Case:
-    """Find a case by the beginning of both names."""
-    (found,) = [one for one in CASES if one.part.name == part and one.fault_name.startswith(fault)]
-    return found

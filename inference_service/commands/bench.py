@@ -14,7 +14,7 @@ from inference_service.commands.chain import Chain, add_worker_flags, fail, prep
 from inference_service.engine.measuring import Bench, Measured
 from inference_service.engine.memory_cameras import Load
 from inference_service.errors import SessionError
-from inference_service.filters.registry import installed
+from inference_service.filters.installed import installed
 from shared.frame import MAX_SIDE, MIN_SIDE, is_usable_size
 
 

@@ -18,8 +18,8 @@ from inference_service.engine.params import ChainParams, CheckedParams
 from inference_service.errors import BadParams, FilterNotUsable, InferenceError
 from inference_service.filter_faults import faults_of_filters
 from inference_service.filters.base import Filter
+from inference_service.filters.installed import installed
 from inference_service.filters.loading import load
-from inference_service.filters.registry import installed
 from inference_service.filters.rules import checked
 from inference_service.process import take_device
 from shared import wire

@@ -17,7 +17,7 @@ from pathlib import Path
 from inference_service import exit_codes
 from inference_service.commands.source import Source, SourceFault
 from inference_service.config import read_settings
-from inference_service.filters.registry import installed
+from inference_service.filters.installed import installed
 from inference_service.process import work
 from inference_service.worker import Worker
 from shared import log_lines

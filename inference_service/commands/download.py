@@ -17,8 +17,8 @@ from inference_service import exit_codes
 from inference_service.commands.chain import add_worker_flags, worker_flags
 from inference_service.config import read_settings
 from inference_service.errors import WeightsError
+from inference_service.filters.installed import installed
 from inference_service.filters.loading import configured
-from inference_service.filters.registry import installed
 from inference_service.filters.rules import checked
 from inference_service.weights.folder import OnProgress, WeightsFile, WeightsFolder
 

@@ -15,8 +15,8 @@ from inference_service import exit_codes
 from inference_service.commands.chain import add_worker_flags, worker_flags
 from inference_service.config import Settings, read_settings
 from inference_service.filters.base import Filter
+from inference_service.filters.installed import installed
 from inference_service.filters.loading import configured
-from inference_service.filters.registry import installed
 from inference_service.filters.rules import checked, remarks
 from inference_service.filters.trouble import Code, before_loading
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from string import Template
 
 from inference_service import exit_codes
+from inference_service.filters.installed import BUILT_IN
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 MAX_NAME = 40
@@ -64,9 +65,6 @@ def _fault(name: str) -> str:
             f"{name!r} cannot be a filter's name here: expected at most {MAX_NAME} small letters, digits "
             "and -, a letter first"
         )
-    # Imports torch, which takes seconds: after what can be said at once.
-    from inference_service.filters.registry import BUILT_IN
-
     if name in BUILT_IN:
         return f"{name!r} is a filter of the project, which would win; take another name"
     if keyword.iskeyword(name) or keyword.iskeyword(_class_of(name)):

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from inference_service.filters.base import Filter
-from inference_service.filters.registry import BUILT_IN, GROUP
+from inference_service.filters.installed import BUILT_IN, GROUP
 
 MAX_LINE = 300
 

@@ -92,7 +92,7 @@ class Fallback(NamedTuple):
     """What a filter does without, since something has failed."""
 
     kind: str
-    """For the metrics: `graphs`, `precision`, `compile`, `fusing`, `memory`."""
+    """For the metrics: `graphs`, `precision`, `compile`, `fusing`, `memory`, `runtime`."""
     text: str
     """For the log and for pages: after the filter's name, without a path."""
 

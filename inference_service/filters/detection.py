@@ -117,6 +117,9 @@ class Detection(Filter):
     def needed_packages(self) -> Mapping[str, str]:
         return TORCHVISION
 
+    def needs_gpu(self) -> bool:
+        return True
+
     def load(self, device: torch.device) -> None:
         """Build the model and fill it.
 

@@ -210,9 +210,11 @@ class Loader:
             # Not used from here on: what is loaded beside it may be of another release.
             if since := trouble.installed_since(idle):
                 self._show(entry, since)
-        elif entry.trouble.code is Code.NEEDS_WEIGHTS:
+        elif entry.trouble.code in (Code.NEEDS_WEIGHTS, Code.NEEDS_GPU):
             now = trouble.before_loading(idle, self._device, self._weights_dir)
-            if now != entry.trouble:
+            # A filter that needs a GPU says so whether its files are there or not.
+            had_weights = entry.status is not None and entry.status.has_weights
+            if now != entry.trouble or self._has_weights(entry) != had_weights:
                 self._show(entry, now)
 
     def load(self, entry: Entry, *, is_anew: bool = False) -> None:

@@ -38,6 +38,8 @@ def load(
     made.weights_folder = WeightsFolder(weights_dir, on_progress)
     with gathered() as networks:
         made.load(device)
+    # What several networks lack is told once.
+    made.fallbacks += dict.fromkeys(one.fallback for one in networks if one.fallback is not None)
     if isinstance(made, OwnNetworks):
         made.networks = networks
     if device.type == "cuda":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -173,4 +174,15 @@ def _install(how: str) -> str:
 
 
 def _download(name: str) -> str:
-    return f"python -m inference_service download {name}"
+    return f"{_python()} -m inference_service download {name}"
+
+
+def _python() -> str:
+    """Return what starts this worker's interpreter in its folder: `make run` has one of its own there."""
+    program = Path(sys.executable)
+    try:
+        folder = Path.cwd()
+    except OSError:
+        return "python"
+    is_below = folder != folder.parent and program.is_relative_to(folder)
+    return str(program.relative_to(folder)) if is_below else "python"

@@ -17,6 +17,7 @@ from signaling_service.errors.access import (
 )
 from signaling_service.errors.base import PassedOn, SignalingError
 from signaling_service.errors.capacity import (
+    BodiesWait,
     MediaProcessLost,
     NoMediaProcess,
     ServiceFull,
@@ -44,6 +45,7 @@ from signaling_service.errors.streams import (
 )
 
 __all__ = [
+    "BodiesWait",
     "BodyTooLarge",
     "CannotRun",
     "FilterNotAllowed",

@@ -7,6 +7,9 @@ from typing import Any
 
 from shared.errors import P2PCameraError
 
+MAX_TEXT = 2000
+"""Characters of what a caller is told, by the data channel too: it may quote what the caller has sent."""
+
 
 class SignalingError(P2PCameraError):
     """Base of the errors that a caller sees; the class knows the status and the code."""
@@ -22,14 +25,14 @@ class SignalingError(P2PCameraError):
 
     def as_json(self) -> dict[str, Any]:
         """Return what a caller is told, by HTTP and on the control channel."""
-        said: dict[str, Any] = {"code": self.code, "message": str(self)}
-        more = {name: getattr(self, name, None) for name in ("field", "trouble")}
+        said: dict[str, Any] = {"code": self.code, "message": str(self)[:MAX_TEXT]}
+        more = {"field": getattr(self, "field", "")[:MAX_TEXT], "trouble": getattr(self, "trouble", None)}
         return said | {name: value for name, value in more.items() if value}
 
     def as_map(self) -> dict[str, Any]:
         """Return what another process needs to say the same (`PassedOn`)."""
         names = ("status", "code", "retry_after_s", "field", "trouble")
-        return {"message": str(self), **{name: getattr(self, name, None) for name in names}}
+        return {"message": str(self)[:MAX_TEXT], **{name: getattr(self, name, None) for name in names}}
 
 
 class PassedOn(SignalingError):

@@ -19,6 +19,17 @@ class ServiceFull(SignalingError):
             super().__init__(f"all {limit} sessions of this service are taken")
 
 
+class BodiesWait(SignalingError):
+    """Too many large bodies are on their way at a time."""
+
+    status = 503
+    code = "busy"
+    retry_after_s = 5
+
+    def __init__(self) -> None:
+        super().__init__("too many large requests come at a time")
+
+
 class NoMediaProcess(SignalingError):
     """The process that would do this is gone or has not started; the front starts it again."""
 

@@ -17,8 +17,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from signaling_service.access.origins import ANY, Origins
 from signaling_service.config import Settings
-from signaling_service.errors import BodyTooLarge, MalformedRequest, SignalingError
+from signaling_service.errors import MalformedRequest, SignalingError
 from signaling_service.http.answers import error_response
+from signaling_service.http.body_limit import BodyLimit
 from signaling_service.http.certificate import Certificate
 from signaling_service.http.gate import Gate
 from signaling_service.http.notice import tell_started
@@ -28,8 +29,6 @@ from signaling_service.http.static_files import StaticPages
 from signaling_service.session.requests import explain
 from signaling_service.session.session_host import SessionHost
 
-MAX_BODY_BYTES = 1024 * 1024
-"""Parameters may be as long as a frame's header carries; see `requests.MAX_PARAMS_BYTES`."""
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST")
 """All that any call takes."""
 
@@ -102,7 +101,7 @@ def create_app(
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(Exception, _on_fault)
-    app.add_middleware(_BodyLimit)
+    app.add_middleware(BodyLimit)
     app.add_middleware(_HeadAsGet)
     app.add_middleware(Gate, origins=_origins(service.settings), checks_host=not service.settings.is_guarded)
     if service.settings.trusted_proxies:
@@ -114,33 +113,6 @@ def _origins(settings: Settings) -> Origins:
     # Where a key or a token protects the calls, pages of every site may bring one, unless sites are named.
     named = settings.origins or ((ANY,) if settings.is_guarded else ())
     return Origins(named, [host for host in (settings.host, *settings.public_addresses) if host])
-
-
-class _BodyLimit:
-    """Answers 413 to a body over the limit, announced or not, before anything reads it."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        announced = dict(scope["headers"]).get(b"content-length", b"0")
-        if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
-            await error_response(BodyTooLarge(MAX_BODY_BYTES))(scope, receive, send)
-            return
-        received = 0
-
-        async def limited() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > MAX_BODY_BYTES:
-                raise BodyTooLarge(MAX_BODY_BYTES)
-            return message
-
-        await self._app(scope, limited, send)
 
 
 class _HeadAsGet:

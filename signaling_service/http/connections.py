@@ -1,6 +1,7 @@
-"""HTTP connections with bounds: how many there are, how long each may take to send a request, or be idle.
+"""HTTP connections with bounds: how many there are, how long each may send a request, read, or be idle.
 
-uvicorn has no limits for the first two. Half requests would be held until the process has no descriptor left.
+uvicorn has a limit for the last alone. Half requests, and answers that nobody reads, would be held until the
+process has no descriptor left.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from signaling_service.http.listening import BACKLOG
 HEADERS_S = 10.0
 BODY_S = 30.0
 """A request's headers, and its body, must be there within these times. A user's own picture has 1 MB."""
+READ_S = 30.0
+"""What this host holds of an answer must have left within this time; of a file that is 64 KB."""
 KEEP_ALIVE_S = 75.0
 """A connection may be idle for so long between requests. Balancers and proxies keep one for up to a minute
 (nginx and the clouds' do). With uvicorn's 5 s theirs would now and then be reset under a new request."""
@@ -28,10 +31,13 @@ DESCRIPTORS_BESIDE = 64
 
 
 class BoundedConnection(H11Protocol):
-    """Closes a connection that sends half a request, and the oldest waiting one where there are too many."""
+    """Closes a connection that sends half a request or does not read, and the oldest such where there are
+    too many.
+    """
 
     _phase = ""
     _timer: asyncio.TimerHandle | None = None
+    _reading: asyncio.TimerHandle | None = None
     _since_s = 0.0
     _has_answered = False
 
@@ -42,6 +48,8 @@ class BoundedConnection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Make room for this one, or close it where everybody else is being answered."""
         super().connection_made(transport)
+        # So that it is told of whatever waits to be sent, and when that has left.
+        transport.set_write_buffer_limits(high=0)
         self._since_s = self.loop.time()
         self._look()
         if len(self.connections) <= most_connections():
@@ -58,14 +66,32 @@ class BoundedConnection(H11Protocol):
         self._has_answered = True
         self._since_s = self.loop.time()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._reading is None:
+            self._reading = self.loop.call_later(READ_S, self._abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._enter("")
+        if self._reading is not None:
+            self._reading.cancel()
         super().connection_lost(exc)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: anybody can ask for another protocol, and is answered by this one."""
 
     @property
     def _is_waiting(self) -> bool:
-        """Whether it is the client's turn: half a request or nothing has come since the last answer."""
-        return self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
+        """Whether it is the client's turn: half a request or nothing has come since the last answer, or the
+        answer is not read.
+        """
+        return self.conn.their_state in (h11.IDLE, h11.SEND_BODY) or self.flow.write_paused
 
     def _look(self) -> None:
         is_kept_alive = self.timeout_keep_alive_task is not None

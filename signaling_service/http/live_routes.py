@@ -61,10 +61,11 @@ def add_live_routes(
         _add_links(response, settings)
         return response
 
-    @guarded.post("/whep/{stream}", status_code=CREATED, openapi_extra=_sdp_body())
+    @of_offers.post("/whep/{stream}", status_code=CREATED, openapi_extra=_sdp_body())
     async def watch(stream: str, request: Request) -> Response:
         """Watch what is published under a name."""
         made = await sessions.watch(stream, await _offer(request), caller_of(request))
+        access.note_answered(request)
         return _created(made.answer_sdp, f"{stream}/{made.session}", settings)
 
     @of_sessions.patch("/whip/{session_id}")

@@ -6,7 +6,7 @@ reported last, above the least of the last 10 s (RFC 8289 section 3: a burst del
 stands delays all).
 
     queue stands        to 0.85 of what came through; to less while the queue is long, until it has drained
-    no queue            it grows: fast at first and some seconds after a fall, by a tenth a second between
+    no queue            it grows: fast, but by a tenth a second about the rate at which the link was full last
     over 10 % lost      half the loss off (section 6)
 
 It begins low, and doubles within a second. While the picture needs less, it stays: a still scene says nothing
@@ -44,10 +44,12 @@ FULL_S = 0.1
 """Three pictures: a key frame alone may fill a socket for a moment."""
 FEWEST_RECENT, SHORTEST_RECENT_S = 3, 0.05
 """Two pictures: one that is late is not a queue."""
-FIRST_GROWTH, FAST_GROWTH, SLOW_GROWTH = 2.5, 1.7, 1.1
-"""A second."""
-FAST_AFTER_S = 3.0
-"""A full link is found again sooner: a fall to 0.85 is made up for within 2 s."""
+FIRST_PACE, PACE = 1.5, 2.5
+"""Of the estimate: while nothing is known of the link, and where it takes more. libwebrtc has 2.5."""
+FAST_GROWTH, NEAR_GROWTH, SLOW_GROWTH = 2.5, 1.5, 1.1
+"""A second: where nothing tells of a limit, below the last one, about it."""
+NEAR, PAST = 0.95, 1.15
+"""Of what came through when the link was full last. Past that without a queue, the limit has gone."""
 USED = 0.5
 """Who sends less than this part of the estimate learns nothing of a greater one."""
 LOSS_HIGH = 0.1
@@ -80,12 +82,22 @@ class PathEstimate:
         self._last_arrival_s: float | None = None
         self._judged_s: float | None = None
         self._fell_s: float | None = None
-        self._before_fall: tuple[float, float | None] = self.bits_per_s, None
-        """The estimate then, and when it had fallen the time before."""
+        self._full_bits_per_s: float | None = None
+        """What came through at the last fall."""
+        self._before_fall: tuple[float, float | None, float | None] = self.bits_per_s, None, None
+        """The estimate then; of the fall before, when it was and what came through."""
         self._fell_for_queue = False
         self._lost_s = float("-inf")
         self._drained_bits_per_s: float | None = None
         self._queued_since_s: float | None = None
+
+    @property
+    def pace_bits_per_s(self) -> float:
+        """How fast a large picture may leave: no faster than what came through when the link was full."""
+        full = self._full_bits_per_s
+        if full is None:
+            return FIRST_PACE * self.bits_per_s
+        return max(self.bits_per_s, full) if self.bits_per_s <= PAST * full else PACE * self.bits_per_s
 
     def note_sent(self, number: int, size_bytes: int, now_s: float) -> None:
         """Note a packet by the 16 bits of its number."""
@@ -161,19 +173,19 @@ class PathEstimate:
             self._fall_to(self.bits_per_s * (1 - 0.5 * loss), now_s)
         elif queue_s < NO_QUEUE_S:
             if self._fell_s is not None and now_s - self._fell_s < UNDO_WITHIN_S and self._fell_for_queue:
-                self.bits_per_s, self._fell_s = self._before_fall
+                self.bits_per_s, self._fell_s, self._full_bits_per_s = self._before_fall
                 self._drained_bits_per_s = None
             elif self._drained_bits_per_s is not None:
                 self.bits_per_s = max(self.bits_per_s, self._drained_bits_per_s)
                 self._drained_bits_per_s = None
             elif loss <= LOSS_HIGH and self._throughput() >= USED * self.bits_per_s:
-                self.bits_per_s *= self._growth(now_s) ** elapsed_s
+                self.bits_per_s *= self._growth() ** elapsed_s
         self.bits_per_s = max(min(self.bits_per_s, most_bits_per_s), self._least)
 
-    def _growth(self, now_s: float) -> float:
-        if self._fell_s is None:
-            return FIRST_GROWTH
-        return FAST_GROWTH if now_s - self._fell_s >= FAST_AFTER_S else SLOW_GROWTH
+    def _growth(self) -> float:
+        if self._full_bits_per_s is None or self.bits_per_s > PAST * self._full_bits_per_s:
+            return FAST_GROWTH
+        return NEAR_GROWTH if self.bits_per_s < NEAR * self._full_bits_per_s else SLOW_GROWTH
 
     def _back_off(self, queue_s: float, now_s: float) -> None:
         through = max(self._throughput(), FALL / BACK_OFF * self.bits_per_s)
@@ -184,7 +196,8 @@ class PathEstimate:
         self._fell_for_queue = True
 
     def _fall_to(self, bits_per_s: float, now_s: float) -> None:
-        self._before_fall = self.bits_per_s, self._fell_s
+        self._before_fall = self.bits_per_s, self._fell_s, self._full_bits_per_s
+        self._full_bits_per_s = self._throughput()
         self._fell_s, self._fell_for_queue = now_s, False
         self.bits_per_s = min(self.bits_per_s, bits_per_s)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import secrets
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -19,9 +18,9 @@ from signaling_service.errors import (
     ShuttingDown,
     SignalingError,
     UnknownSession,
-    UnusableOffer,
 )
 from signaling_service.metrics import Metrics
+from signaling_service.processes.costly import CostlyOffers
 from signaling_service.processes.kept_process import KeptProcess
 from signaling_service.sdp.sdp_limits import check_offer
 from signaling_service.session.described import Described
@@ -32,7 +31,6 @@ from signaling_service.streams.streams import name_for, place_of
 from signaling_service.workers.table import ServedFilter, Workers
 
 OPEN_LIMIT_S = 15.0
-MAX_COSTLY = 256
 
 
 class DealtSessions:
@@ -48,8 +46,7 @@ class DealtSessions:
         self._is_shutting_down = False
         self._one_has_ended = asyncio.Event()
         self._places = Places(settings.max_connecting_per_address)
-        self._costly: dict[bytes, None] = {}
-        """Hashes of the last offers over which a process was lost."""
+        self._costly = CostlyOffers()
 
     def check_room(self) -> None:
         """As SessionHost has it; of the media processes by what each has said last, twice a second."""
@@ -74,18 +71,15 @@ class DealtSessions:
         check_offer(offer.sdp)
         if offer.publish:
             offer = offer.model_copy(update={"publish": name_for(offer.publish, caller)})
-        digest = hashlib.blake2b(offer.sdp.encode(errors="replace"), digest_size=16).digest()
-        if digest in self._costly:
-            raise UnusableOffer("a media process was lost over this offer before")
+        with self._costly.dealing(offer.sdp):
+            return await self._deal(offer, caller)
+
+    async def _deal(self, offer: Offer, caller: Caller) -> Described:
         refusal: SignalingError = NoMediaProcess()
         for process in self._that_may_take(offer):
             try:
                 return await self._open_at(process, offer, caller)
             except MediaProcessLost:
-                # Perhaps by this very offer: dealt to the next one, it would take all of them.
-                self._costly[digest] = None
-                if len(self._costly) > MAX_COSTLY:
-                    del self._costly[next(iter(self._costly))]
                 raise
             except SignalingError as exc:
                 if exc.code not in (ServiceFull.code, NoMediaProcess.code):
@@ -101,7 +95,8 @@ class DealtSessions:
         process = self._of_stream(name)
         session_id = _new_id(process)
         value = {"session": session_id, "caller": caller.as_map(), "name": name, "sdp": offer_sdp}
-        return Watched(session_id, await process.call("watch", value, OPEN_LIMIT_S))
+        with self._costly.dealing(offer_sdp):
+            return Watched(session_id, await process.call("watch", value, OPEN_LIMIT_S))
 
     async def change(self, session_id: str, change: Change, caller: Caller) -> Described:
         value = {"change": change.model_dump(mode="json", exclude_none=True), "caller": caller.as_map()}

@@ -2,10 +2,11 @@
 
     python -m signaling_service.processes.fork_server FD
 
-FD is this end of a pair of stream sockets; only nursery.py has the other one. A request is one byte with two
-descriptors: the media process's end of its pipe, and a socket that it holds as long as it lives. The answer
-is its process id as i64 in this host's byte order, or an errno below zero. The server leaves when the other
-end is closed. Its media processes go on.
+FD is this end of a pair of stream sockets; only nursery.py has the other one. The first word is the server's:
+an answer of 0, when its imports are done. A request is one byte with two descriptors: the media process's end
+of its pipe, and a socket that it holds as long as it lives. The answer is its process id, as i64 in this
+host's byte order, or an errno below zero. The server leaves when the other end is closed. Its media processes
+go on.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ def main() -> None:
     gc.freeze()
     # Nobody waits for the processes here: who has the other socket sees their end.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    requests.sendall(ANSWER.pack(0))
     while True:
         said, descriptors, _, _ = socket.recv_fds(requests, 1, 2)
         if not said:

@@ -23,6 +23,8 @@ from signaling_service.processes.pipe import Pipe
 logger = logging.getLogger(__name__)
 
 START_LIMIT_S = 30.0
+MOST_DOUBLINGS = 3
+"""After each failure the limit is doubled, up to so many times: the host may be only very busy."""
 END_LIMIT_S = 2.0
 HANG_LIMIT_S = 10.0
 """A media process says its load twice a second; after so long without a word it is killed."""
@@ -61,6 +63,7 @@ class KeptProcess:
         self._on_ready = on_ready
         self._on_session = on_session
         self._is_draining = False
+        self._failures = 0
         self.pid: int | None = None
         self._pipe: Pipe | None = None
         self._heard_s = 0.0
@@ -75,21 +78,25 @@ class KeptProcess:
         """Has not said its load for a while: it hangs, or the front itself stood still."""
         return time.monotonic() - self._heard_s > SILENT_S
 
+    @property
+    def _start_limit_s(self) -> float:
+        return START_LIMIT_S * 2.0 ** min(self._failures, MOST_DOUBLINGS)
+
     async def run(self) -> None:
         """Keep a process alive until cancelled; one that drains is not started again."""
-        failures = 0
         while not self._is_draining:
-            began_s = time.monotonic()
+            ready_s = float("inf")
             try:
                 async with self._started() as (process, reading):
+                    ready_s = time.monotonic()
                     # One that was still starting when the others were told has what a successor needs.
                     if not self._is_draining:
                         await self._watch(process, reading)
             except (SignalingError, OSError) as exc:
                 logger.error("media process %d did not start: %s", self.place, exc)
             self.has_tried.set()
-            failures = 0 if time.monotonic() - began_s > LIVED_S else failures + 1
-            await asyncio.sleep(RESTART_AFTER_S[min(failures, len(RESTART_AFTER_S) - 1)])
+            self._failures = 0 if time.monotonic() - ready_s > LIVED_S else self._failures + 1
+            await asyncio.sleep(RESTART_AFTER_S[min(self._failures, len(RESTART_AFTER_S) - 1)])
 
     async def call(self, name: str, value: Any, limit_s: float = CALL_LIMIT_S) -> Any:
         """Ask the process; raises what it refuses with, NoMediaProcess when it is away."""
@@ -117,7 +124,7 @@ class KeptProcess:
         own, its = socket.socketpair()
         try:
             with its:
-                async with asyncio.timeout(START_LIMIT_S):
+                async with asyncio.timeout(self._start_limit_s):
                     process = await self._nursery.start(its)
         except BaseException:
             own.close()
@@ -155,7 +162,7 @@ class KeptProcess:
             "settings": self._settings.model_dump(mode="json"),
             "results_bind": str(own_endpoint(self._settings.results_bind, self.place)),
         }
-        reply_to = await self._pipe.call("start", value, START_LIMIT_S)
+        reply_to = await self._pipe.call("start", value, self._start_limit_s)
         self._heard_s = time.monotonic()
         self.room = 1
         self.is_ready = True

@@ -19,6 +19,9 @@ from contextlib import suppress
 
 from signaling_service.processes.fork_server import ANSWER
 
+IMPORT_LIMIT_S = 300.0
+"""The fork server's imports take more than a second of CPU, and on a very busy host a minute."""
+
 
 class Child:
     """A media process that was forked; its parent is the fork server, or whoever inherits it from that."""
@@ -62,6 +65,7 @@ class Nursery:
     def __init__(self) -> None:
         self._server: subprocess.Popen[bytes] | None = None
         self._requests: socket.socket | None = None
+        self._importing: asyncio.Task[bytes] | None = None
         self._turn = asyncio.Lock()
 
     def prepare(self) -> None:
@@ -78,8 +82,8 @@ class Nursery:
     async def start(self, end: socket.socket) -> Child:
         """Start a media process with this end of its pipe; raises OSError where none can be started.
 
-        It waits until the fork server has done its imports. If the caller is cancelled meanwhile, the
-        process may yet start: it ends when its pipe does.
+        It waits until the fork server has done its imports, which go on where the caller is cancelled
+        meanwhile. If it is cancelled after that, the process may yet start: it ends when its pipe does.
         """
         own, its = socket.socketpair()
         try:
@@ -93,6 +97,9 @@ class Nursery:
 
     def close(self) -> None:
         """End the fork server; its processes go on."""
+        if self._importing is not None:
+            self._importing.cancel()
+            self._importing = None
         if self._requests is not None:
             self._requests.close()
             self._requests = None
@@ -103,18 +110,34 @@ class Nursery:
 
     async def _fork(self, descriptors: list[int]) -> int:
         self.prepare()
+        await self._has_imported()
         assert self._requests is not None
         try:
             socket.send_fds(self._requests, [b"f"], descriptors)
-            said = await asyncio.get_running_loop().sock_recv(self._requests, ANSWER.size)
+            said = await self._hear(self._requests)
         except BaseException:
             # The next request must not get this one's answer.
             self.close()
             raise
-        if len(said) != ANSWER.size:
-            self.close()
-            raise OSError("the fork server has ended")
         (pid,) = ANSWER.unpack(said)
         if pid < 0:
             raise OSError(-pid, os.strerror(-pid))
         return int(pid)
+
+    async def _has_imported(self) -> None:
+        """Wait for the fork server's first word; one that is only slow would not be faster begun anew."""
+        assert self._requests is not None
+        if self._importing is None:
+            hearing = asyncio.wait_for(self._hear(self._requests), IMPORT_LIMIT_S)
+            self._importing = asyncio.create_task(hearing)
+        try:
+            await asyncio.shield(self._importing)
+        except OSError:
+            self.close()
+            raise
+
+    async def _hear(self, requests: socket.socket) -> bytes:
+        said = await asyncio.get_running_loop().sock_recv(requests, ANSWER.size)
+        if len(said) != ANSWER.size:
+            raise OSError("the fork server has ended")
+        return said

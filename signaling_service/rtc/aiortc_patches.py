@@ -28,7 +28,7 @@ from signaling_service.media.decoders import H264Decoder, Vp8Decoder
 from signaling_service.media.encoders.h264 import H264Encoder, SingleUnitEncoder, takes_single_units
 from signaling_service.media.encoders.nvenc import Nvenc
 from signaling_service.media.encoders.vp8 import Vp8Encoder
-from signaling_service.rtc import known_aiortc, transport_wide
+from signaling_service.rtc import flooding, known_aiortc, transport_wide
 from signaling_service.rtc.decoder_thread import decode_all
 from signaling_service.rtc.unreadable import survived
 from signaling_service.sdp.candidates import LOOPBACK
@@ -81,8 +81,11 @@ def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
     _replace(Connection, "get_component_candidates", _limited)
     _replace(Connection, "check_incoming", _renewed)
     _replace(Connection, "__init__", _named)
+    sctp, router = aiortc.rtcsctptransport.RTCSctpTransport, aiortc.rtcdtlstransport.RtpRouter
+    _replace(sctp, "_receive_data_chunk", flooding.within_window)
+    _replace(router, "route_rtp", flooding.of_few_sources)
     for name in ("_handle_data", "_receive"):
-        _replace(aiortc.rtcsctptransport.RTCSctpTransport, name, survived)
+        _replace(sctp, name, survived)
     for name in ("_handle_rtcp_data", "_handle_rtp_data"):
         _replace(aiortc.rtcdtlstransport.RTCDtlsTransport, name, survived)
 

@@ -138,11 +138,13 @@ class Answering(ABC):
         candidates, is_end = found
         for candidate in candidates:
             await self._pc.addIceCandidate(candidate)
-        if is_end:
-            await self._pc.addIceCandidate(None)
         if self._has_restarted:
+            # Without the end of candidates: where nothing is connected yet, aioice would give up at once if
+            # none of them can be paired. The page's own checks say where it is, within the session's limit.
             for connection in ice_connections(self._pc):
                 begin_checks(connection)
+        elif is_end:
+            await self._pc.addIceCandidate(None)
 
     def _mids(self) -> set[str | None]:
         mids: set[str | None] = {transceiver.mid for transceiver in self._pc.getTransceivers()}

@@ -104,6 +104,7 @@ class Arriving:
     def take_over(self) -> None:
         self._dtls._recv_next = self.take_next
         self._ice._recv = self._next_for_dtls
+        self._ice._connection.is_authentic = self.is_authentic
 
     async def take_next(self) -> None:
         """Wait for a datagram, and handle it and all behind it; raises ConnectionError at the end."""
@@ -125,6 +126,13 @@ class Arriving:
         if packet:
             await self._dtls._handle_rtcp_data(packet)
 
+    def is_authentic(self, data: bytes) -> bool:
+        """Tell whether a datagram of RTP or RTCP is the page's; the next time it is taken for a copy."""
+        try:
+            return self._dtls._rx_srtp is not None and bool(self._decrypted(data))
+        except (pylibsrtp.Error, ValueError):
+            return False
+
     async def _take(self, data: bytes) -> None:
         dtls = self._dtls
         if data[0] not in _RTP:
@@ -133,15 +141,19 @@ class Arriving:
             return
         dtls._RTCDtlsTransport__rx_bytes += len(data)
         dtls._RTCDtlsTransport__rx_packets += 1
-        srtp = dtls._rx_srtp
         try:
-            packet = srtp.unprotect_rtcp(data) if is_rtcp(data) else srtp.unprotect(data)
+            packet = self._decrypted(data)
         except pylibsrtp.Error:
             return  # A copy, or not the page's.
         if is_rtcp(data):
             await self.take_rtcp(packet)
         else:
             await dtls._handle_rtp_data(packet, arrival_time_ms=clock.current_ms())
+
+    def _decrypted(self, data: bytes) -> bytes:
+        srtp = self._dtls._rx_srtp
+        packet: bytes = srtp.unprotect_rtcp(data) if is_rtcp(data) else srtp.unprotect(data)
+        return packet
 
     async def _next_for_dtls(self) -> bytes:
         data, self._for_dtls = self._for_dtls, None

@@ -12,6 +12,7 @@ the picture on the page's screen is covered at once (cover.py).
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -22,6 +23,7 @@ from aiortc import MediaStreamTrack
 from shared.frame import CLOCK_RATE, ColourMatrix, ColourRange
 from shared.wire import ResultHeader
 from signaling_service.media.frame import CameraFrame
+from signaling_service.media.frame_pace import FramePace
 from signaling_service.media.planes import packed, video_frame
 from signaling_service.metrics import Metrics
 from signaling_service.rtc.card import Card
@@ -69,6 +71,8 @@ class ReturnedTrack(MediaStreamTrack):
         self.on_taken: Callable[[ResultHeader], None] = lambda header: None
         """Called with the header of each filtered frame that the sender takes, before it is encoded."""
         self.audience: Audience | None = None
+        self.pace = FramePace()
+        """Bounds the rate of filtered and raw frames. What covers a picture waits for nothing."""
         self._metrics = metrics
         self._card = card
         self._showing = Showing.NOTHING
@@ -130,6 +134,7 @@ class ReturnedTrack(MediaStreamTrack):
         """From now on show results of this generation only."""
         self._generation = generation
         self._result = self._last_frame = None
+        self.pace.begin_anew()
         # What is on the screen is another choice's: nobody shall take it for a picture of this one.
         self._showing = Showing.NOTHING
         if self._cover.begin(time.monotonic(), is_private=is_private):
@@ -178,15 +183,18 @@ class ReturnedTrack(MediaStreamTrack):
         while True:
             self._changed.clear()
             now_s = time.monotonic()
+            held_s = 0.0
             if (result := self._result) is not None:
-                self._result = None
-                return self._filtered(result, now_s)
+                held_s = self.pace.wait_s(result.header.pts, now_s)
+                if not held_s:
+                    self._result = None
+                    return self._filtered(result, now_s)
             if (frame := self._substitute(now_s)) is not None:
                 return frame
             if (frame := self._repeated(now_s)) is not None:
                 return frame
             try:
-                async with asyncio.timeout(self._wait_s(now_s)):
+                async with asyncio.timeout(min(self._wait_s(now_s), held_s or math.inf)):
                     await self._changed.wait()
             except TimeoutError:
                 continue
@@ -214,6 +222,7 @@ class ReturnedTrack(MediaStreamTrack):
     def _filtered(self, result: Result, now_s: float) -> av.VideoFrame:
         header = result.header
         self._filtered_s = now_s
+        self.pace.note_sent(header.pts, now_s)
         self._size = (header.width, header.height)
         self._show(Showing.FILTERED)
         self.on_taken(header)
@@ -231,8 +240,11 @@ class ReturnedTrack(MediaStreamTrack):
             return self._still_card(now_s)
         if not self._is_out(now_s):
             return None
-        raw, self._raw = self._raw, None
-        if raw is not None:
+        if (raw := self._raw) is not None:
+            if self.pace.wait_s(raw.pts, now_s):
+                return None  # The next one wakes the track.
+            self._raw = None
+            self.pace.note_sent(raw.pts, now_s)
             self._show(Showing.RAW)
             self._size = (raw.width, raw.height)
             frame = video_frame(

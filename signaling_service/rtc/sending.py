@@ -24,7 +24,7 @@ from aiortc.rtp import (
 )
 
 from signaling_service.media.encoders.vp8 import Vp8Encoder
-from signaling_service.media.picture_scale import PictureScale
+from signaling_service.media.picture_scale import FULL_FPS, PictureScale
 from signaling_service.media.repeats import Repeats
 from signaling_service.media.send_rate import SendRate
 from signaling_service.media.transport_feedback import Arrivals
@@ -177,6 +177,9 @@ class Sending:
         encoder = self._sender._RTCRtpSender__encoder
         if encoder is not None:
             encoder.size = self._scale.size(frame.width, frame.height, self._rate.target, self._begun_s)
+            encoder.fps = self._scale.fps
+            encoder.most_bits_per_s = self._scale.most_bits_per_s
+            self._track.pace.fps = None if encoder.fps == FULL_FPS else encoder.fps
 
     def _rtp_timestamp_of(self, pts: int) -> int | None:
         if self._origin is None and self._encoded is not None:

@@ -79,12 +79,14 @@ class TransportWide:
 
     def wait_s(self) -> float:
         """Return for how long the packet that is sent now should wait."""
-        return 0.0 if self.is_repeating else self._pacer.wait_s(self.estimate.bits_per_s, time.monotonic())
+        return (
+            0.0 if self.is_repeating else self._pacer.wait_s(self.estimate.pace_bits_per_s, time.monotonic())
+        )
 
     def note_sent(self, number: int, size_bytes: int) -> None:
         now_s = time.monotonic()
         size_bytes += _AROUND_BYTES
-        self._pacer.note_sent(size_bytes, self.estimate.bits_per_s, now_s)
+        self._pacer.note_sent(size_bytes, self.estimate.pace_bits_per_s, now_s)
         self.estimate.note_sent(number, size_bytes, now_s)
 
     def take_rtcp(self, packet: bytes) -> bytes:

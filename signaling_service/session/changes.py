@@ -8,6 +8,7 @@ from signaling_service.access.caller import Caller
 from signaling_service.session.requests import Change
 from signaling_service.session.wish import Wish
 from signaling_service.streams.publication import Publication
+from signaling_service.streams.stream import Stream
 from signaling_service.streams.streams import Streams, name_for
 
 
@@ -45,14 +46,23 @@ class Changes:
         self._wish.check(change)
         if change.publish is not None:
             self._decisions += 1
-        decision = self._decisions
+        if name:
+            # Taken before the wait: what has changed cannot be refused any more.
+            stream = streams.to_publish(name, subject)
+            with stream.kept():
+                return await self._change(change, stream)
         # Nobody sees a choice that comes together with the wish to hide it.
         if change.publish is False:
             self._publication.end()
+        return await self._wish.change(change)
+
+    async def _change(self, change: Change, stream: Stream) -> int | None:
+        """Take the rest of a change, and publish by this stream, unless a later change has said otherwise."""
+        decision = self._decisions
         first_rtp_timestamp = await self._wish.change(change)
         is_last = decision == self._decisions and not self._publication.is_closed
-        if name and is_last and name != self._publication.name:
-            self._publication.prepare(streams.to_publish(name, subject), change.publisher)
+        if is_last and stream.name != self._publication.name:
+            self._publication.prepare(stream, change.publisher)
             self.begin_publishing()
         return first_rtp_timestamp
 

@@ -77,9 +77,7 @@ class Control:
 
     async def tell_end(self, error: SignalingError, limit_s: float) -> None:
         """Say why the session is about to end; waits for the page's channel, which opens after the media."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(limit_s):
-                await self._is_attached.wait()
+        await self._attached(limit_s)
         self._say_error(error)
         # The connection closes next, and would take along what aiortc has not handed to the network yet.
         await asyncio.sleep(LEAVES_IN_S)
@@ -100,8 +98,9 @@ class Control:
         else:
             self.tell_error(code, text, field)
 
-    def tell_taken_over(self) -> None:
+    async def tell_taken_over(self, limit_s: float) -> None:
         """Say that another session publishes under the name of this one, which goes on without viewers."""
+        await self._attached(limit_s)
         self._say({"type": "error", "of": "publication", "error": TakenOver().as_json()})
 
     def tell_progress(self, name: str, text: str, fraction: float) -> None:
@@ -195,6 +194,11 @@ class Control:
         with suppress(TimeoutError):
             async with asyncio.timeout(left_s):
                 await event.wait()
+
+    async def _attached(self, limit_s: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._is_attached.wait()
 
     def _say_error(self, error: SignalingError) -> None:
         self._say({"type": "error", "error": error.as_json()})

@@ -1,7 +1,8 @@
 """Who has a place: sessions that are connected, and offers that wait to be.
 
 Anybody can make offers that never connect. They have a budget of their own, so they take no place of a call.
-A newer offer takes the turn of the oldest of its address, or of the address that has most of them.
+A newer offer takes the turn of the oldest of its address, or of the address that has most of them. Here all
+addresses of one network of IPv6 are one: its holder may take any of them.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from signaling_service.access.caller import Caller
+from signaling_service.access.networks import network_of
 from signaling_service.errors import TooManySessions
 
 MAX_CONNECTING = 64
@@ -54,11 +56,12 @@ class Places:
         Raises TooManySessions where its subject has as many connected as its token allows.
         """
         over = self._of_its_subject(caller)
-        own = [one for one in self._waiting() if self._places[one].address == caller.address]
+        network = network_of(caller.address)
+        own = [one for one in self._waiting() if network_of(self._places[one].address) == network]
         over += own[: max(0, len(own) + 1 - self._per_address)]
         left = [one for one in self._waiting() if one not in over]
         if len(left) >= MAX_CONNECTING:
-            addresses = [self._places[one].address for one in left]
+            addresses = [network_of(self._places[one].address) for one in left]
             most = max(addresses, key=addresses.count)
             over.append(left[addresses.index(most)])
         self._places[name] = Place(caller.address, caller.subject, self.connected)

@@ -29,16 +29,27 @@ MAX_PARAMS_BYTES = MAX_HEADER_WITH_PARAMS_BYTES - MAX_HEADER_BYTES
 
 MAX_DEPTH = 32
 """Of lists and objects in parameters; beyond some hundred, what packs them and checks them gives up."""
+MAX_VALUES = 4096
+"""In all lists and objects together: each is checked by schemas, while every call of the process waits."""
 
 
-def _is_deeper(value: Any, levels: int) -> bool:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
-    return inner is not None and (levels == 0 or any(_is_deeper(one, levels - 1) for one in inner))
+def _check_extent(params: dict[str, Any]) -> None:
+    """Raise ValueError for more or deeper values than are taken."""
+    count = 0
+    waiting: list[tuple[Any, int]] = [(params, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        if depth == MAX_DEPTH:
+            raise ValueError(f"parameters may be nested {MAX_DEPTH} deep")
+        inner = value.values() if isinstance(value, dict) else value
+        count += len(inner)
+        if count > MAX_VALUES:
+            raise ValueError(f"parameters may have {MAX_VALUES} values together")
+        waiting += [(one, depth + 1) for one in inner if isinstance(one, (dict, list))]
 
 
 def _that_travel(params: dict[str, Any]) -> dict[str, Any]:
-    if _is_deeper(params, MAX_DEPTH):
-        raise ValueError(f"parameters may be nested {MAX_DEPTH} deep")
+    _check_extent(params)
     try:
         size_bytes = params_size_bytes(params)
     except (OverflowError, ValueError, RecursionError) as exc:

@@ -219,7 +219,7 @@ class Session:
 
     def _on_taken_over(self) -> None:
         if self._negotiation.sends_back:
-            self._control.tell_taken_over()
+            self._start(self._control.tell_taken_over(TELL_LIMIT_S))
         else:
             self.refuse(TakenOver())
 

@@ -171,7 +171,8 @@ class LocalSessions:
                 takes_sound=bool(name),
             )
             if name:
-                session.publication.prepare(streams.to_publish(name, caller.subject), offer.publisher)
+                stream = streams.to_publish(name, caller.subject)
+                session.publication.prepare(stream, offer.publisher, takes_over=offer.takes_over)
         except BaseException:
             self._places.leave(key.hex())
             raise

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aiortc import RTCPeerConnection
 
 from signaling_service.access.caller import Caller
-from signaling_service.errors import UnknownSession
+from signaling_service.errors import TooManyViewers, UnknownSession
 from signaling_service.session.places import Places
 from signaling_service.session.surroundings import Surroundings
 from signaling_service.streams.viewer import Viewer
@@ -47,9 +47,10 @@ class Viewers:
             RTCPeerConnection(self._around.rtc()),
             self._around.terms,
             stream,
-            self._places.note_connected,
+            self._connected,
             self._forget,
             is_local=caller.is_on_loopback,
+            limit_s=caller.grant.max_session_s,
         )
         self._viewers[key] = viewer
         self._note_count()
@@ -73,6 +74,15 @@ class Viewers:
 
     async def close_all(self) -> None:
         await asyncio.gather(*(viewer.close() for viewer in list(self._viewers.values())))
+
+    def _connected(self, viewer: Viewer) -> bool:
+        """Give a viewer its place; more offers may have been answered than there are places."""
+        try:
+            self._around.streams.check_place(viewer.stream)
+        except TooManyViewers:
+            return False
+        self._places.note_connected(viewer.name)
+        return True
 
     def _forget(self, viewer: Viewer) -> None:
         self._ended.append((viewer.name, self._places.owner(viewer.name) or ""))

@@ -10,6 +10,9 @@ here before either of them sees it:
 - All else is dropped.
 
 Only what goes on and was sent by the page counts as heard from it.
+
+A page's RTP from another address is dropped too, but a NAT may have given the page that address. Where the
+page has fallen silent elsewhere, it is sent a check there at once: its own next one may come 2.5 s later.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from typing import Any
 
 import aioice.ice
 from aioice import stun
+from aioice.candidate import candidate_priority
 
 from signaling_service.sockets.call_transport import CallTransport
 from signaling_service.sockets.udp_socket import Address
@@ -28,8 +32,13 @@ MAX_KNOWN = 64
 """Addresses of one page. The one known first is forgotten; its next check makes it known again."""
 MAX_REMOTE = 32
 """Addresses of one page that are sent checks: those it names, and those that its own checks come from."""
+MAX_WAITING = 1024
+"""Datagrams of one page that wait to be handled: several turns of the event loop have read fewer."""
 MOVED_S = 1.0
 """A page that sends from another address, and for so long nothing from its former one, has moved."""
+SILENT_S = 0.2
+"""A camera that is quiet for so long, and heard elsewhere, may have moved."""
+SEEK_EVERY_S = 0.2
 _STUN = range(4)
 _DTLS = range(20, 64)
 _RTP = range(128, 192)
@@ -45,9 +54,36 @@ def guarded(original: Any) -> Callable[..., None]:
             _take_stun(self, data, address)
         elif (first in _RTP or first in _DTLS) and address in _known(self):
             _hear(self, address)
+            if self.receiver._queue.qsize() >= MAX_WAITING:
+                return
             self.receiver.data_received(data, self.local_candidate.component)
+        elif first in _RTP:
+            seek(self, data, address)
 
     return datagram_received
+
+
+def seek(protocol: aioice.ice.StunProtocol, data: bytes, address: Address) -> bool:
+    """Send a check to where media of the page has come from, if the page has fallen silent elsewhere.
+
+    Its answer proves the address, and makes it the one that media goes to. Returns whether the datagram is
+    the page's by the keys of its media. It is dropped all the same.
+    """
+    connection, now_s = protocol.receiver, time.monotonic()
+    is_authentic = getattr(connection, "is_authentic", None)
+    if is_authentic is None or not _is_silent(connection, SILENT_S):
+        return False
+    if now_s - getattr(connection, "sought_s", 0.0) < SEEK_EVERY_S or not is_authentic(data):
+        return False
+    connection.sought_s = now_s  # type: ignore[attr-defined]
+    if _has_room(connection, address):
+        # As if the page had sent a check from there, and nominated it.
+        check = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+        component = protocol.local_candidate.component
+        check.attributes["PRIORITY"] = candidate_priority(component, "prflx")
+        check.attributes["USE-CANDIDATE"] = None
+        connection.check_incoming(check, address, protocol)
+    return True
 
 
 def _take_stun(protocol: aioice.ice.StunProtocol, data: bytes, address: Address) -> None:
@@ -89,9 +125,15 @@ def _has_moved(connection: aioice.ice.Connection, address: Address) -> bool:
     do not: to them this service would send into the void until it ends the call.
     """
     pair = connection._nominated.get(1)
-    if pair is None or pair.remote_addr == address or connection.ice_controlling:
+    return pair is not None and pair.remote_addr != address and _is_silent(connection, MOVED_S)
+
+
+def _is_silent(connection: aioice.ice.Connection, for_s: float) -> bool:
+    """Tell whether nothing has come for so long from where media goes to; no, if it goes nowhere."""
+    pair = connection._nominated.get(1)
+    if pair is None or connection.ice_controlling:
         return False
-    return time.monotonic() - _known(pair.protocol).get(pair.remote_addr, 0.0) > MOVED_S
+    return time.monotonic() - _known(pair.protocol).get(pair.remote_addr, 0.0) > for_s
 
 
 def _has_room(connection: aioice.ice.Connection, address: Address) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 
 import aioice.ice
 
+from signaling_service.sockets import arrivals
 from signaling_service.sockets.call_transport import CallTransport
 from signaling_service.sockets.fixed_port import FixedPort
 from signaling_service.sockets.stun_target import called_name, transaction_of
@@ -26,6 +27,8 @@ from signaling_service.sockets.udp_socket import Address, UdpSocket, Unqueued
 HELD_S = 2.0
 """An address stays a call's for so long after the last word from it, whoever else proves it: a sender's
 address can be forged, and a NAT gives a port to somebody else only after minutes."""
+
+_RTP_VERSION, _LEAST_MEDIA_BYTES = 2, 12
 
 MakeProtocol = Callable[[], aioice.ice.StunProtocol]
 
@@ -124,7 +127,8 @@ class SharedSocket:
         if not data:
             return
         if data[0] > 3:  # No STUN (RFC 7983).
-            call = self._pages.get(address)
+            if (call := self._pages.get(address)) is None:
+                self._seek(data, address)
         elif (name := called_name(data)) is not None:
             call = self._calls.get(name)
         elif (transaction := transaction_of(data)) is not None:
@@ -133,6 +137,11 @@ class SharedSocket:
             return
         if call is not None:
             call.protocol.datagram_received(data, address)
+
+    def _seek(self, data: bytes, address: Address) -> None:
+        """Find the call of a page whose media comes from another address than before (arrivals.py)."""
+        if len(data) >= _LEAST_MEDIA_BYTES and data[0] >> 6 == _RTP_VERSION:
+            any(arrivals.seek(call.protocol, data, address) for call in self._calls.values())
 
 
 class _Kept(Unqueued):

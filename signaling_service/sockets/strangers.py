@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
+from signaling_service.access.networks import network_of
 from signaling_service.sockets.tcp_connection import TcpConnection
 
 PROVE_S = 5.0
@@ -27,7 +28,7 @@ class Strangers:
 
     def admit(self, connection: TcpConnection) -> bool:
         """Let a connection wait, the oldest one giving way to it; False where its address has enough."""
-        host = connection.address[0]
+        host = network_of(connection.address[0])
         if self._of_address[host] >= MOST_OF_AN_ADDRESS:
             return False
         if len(self._timers) >= MOST:
@@ -42,7 +43,7 @@ class Strangers:
         if timer is None:
             return
         timer.cancel()
-        host = connection.address[0]
+        host = network_of(connection.address[0])
         self._of_address[host] -= 1
         if not self._of_address[host]:
             del self._of_address[host]

@@ -22,6 +22,9 @@ class Carrier(Protocol):
     def name(self) -> str: ...
 
     @property
+    def publisher(self) -> str | None: ...
+
+    @property
     def viewer_count(self) -> int: ...
 
     def prepare(self, publication: Publication) -> None: ...
@@ -49,6 +52,7 @@ class Publication:
         self.publisher = ""
         """What the publisher calls itself, in all of its sessions; empty: nothing."""
         self.is_closed = False
+        self._takes_over = True
         self._stream: Carrier | None = None
         self._clock = SenderClock(CLOCK_RATE)
         self._camera_timestamp_of: Callable[[int], int | None] = lambda pts: None
@@ -64,18 +68,25 @@ class Publication:
     def viewers(self) -> int:
         return 0 if self._stream is None else self._stream.viewer_count
 
-    def prepare(self, stream: Carrier, publisher: str) -> None:
-        """Hold a stream, in the place of any other, to publish by it once this begins."""
+    def prepare(self, stream: Carrier, publisher: str, *, takes_over: bool = True) -> None:
+        """Hold a stream, in the place of any other, to publish by it once this begins.
+
+        Unless it takes over, another publisher that has begun until then keeps the stream.
+        """
         self.end()
-        self._stream, self.publisher = stream, publisher
+        self._stream, self.publisher, self._takes_over = stream, publisher, takes_over
         stream.prepare(self)
 
     def begin(self, *, is_private: bool) -> None:
         """Publish from now on, if there is a stream; a private choice hides what was shown there before."""
-        if self._stream is not None:
-            self._stream.take(self)
-            if is_private:
-                self._stream.cut(self)
+        if self._stream is None:
+            return
+        if not self._takes_over and self._stream.publisher not in (None, self.publisher):
+            self.note_taken_over()
+            return
+        self._stream.take(self)
+        if is_private:
+            self._stream.cut(self)
 
     def show(self, frame: av.VideoFrame) -> None:
         """Take the picture that the session returns now."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import replace
 
 import av
@@ -69,11 +70,14 @@ class Stream:
         self._executor = executor
         self._card = card
         self._on_end = on_end
-        self._prepared: set[Publication] = set()
+        self._prepared: set[object] = set()
+        """Those that are about to publish."""
         self._publication: Publication | None = None
         self._renditions: dict[str, Rendition] = {}
         self._listeners: set[FanOut] = set()
         self._viewers: set[Callable[[], None]] = set()
+        self._seated: set[Callable[[], None]] = set()
+        """Those of them that are connected."""
         self._picture_line = Timeline(CLOCK_RATE)
         self._sound_line = Timeline(sound.CLOCK_RATE)
         self._size = (640, 480)
@@ -81,7 +85,7 @@ class Stream:
 
     @property
     def viewer_count(self) -> int:
-        return len(self._viewers)
+        return len(self._seated)
 
     # The publisher's side
 
@@ -89,6 +93,17 @@ class Stream:
     def publisher(self) -> str | None:
         """What the one that publishes now calls itself; None: nobody publishes."""
         return None if self._publication is None else self._publication.publisher
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Stay meanwhile, so that nobody else takes the name."""
+        hold = object()
+        self._prepared.add(hold)
+        try:
+            yield
+        finally:
+            self._prepared.discard(hold)
+            self._end_unused()
 
     def prepare(self, publication: Publication) -> None:
         """Stay for one that is about to begin."""
@@ -109,7 +124,11 @@ class Stream:
         if publication is self._publication:
             self._publication = None
             self._away = asyncio.get_running_loop().create_task(self._be_away())
-        elif not self._prepared and self._publication is None and self._away is None:
+        else:
+            self._end_unused()
+
+    def _end_unused(self) -> None:
+        if not self._prepared and self._publication is None and self._away is None:
             self.end()
 
     def show(self, publication: object, frame: av.VideoFrame, ntp: int) -> None:
@@ -157,11 +176,16 @@ class Stream:
     # The viewers' side
 
     def join(self, leave: Callable[[], None]) -> None:
-        """Count a viewer, which is told to leave when the stream ends."""
+        """Take note of a viewer, which is told to leave when the stream ends."""
         self._viewers.add(leave)
+
+    def seat(self, leave: Callable[[], None]) -> None:
+        """Count it: from now on it has a place."""
+        self._seated.add(leave)
 
     def forget(self, leave: Callable[[], None]) -> None:
         self._viewers.discard(leave)
+        self._seated.discard(leave)
 
     def rendition(self, codec: RTCRtpCodecParameters) -> Rendition:
         """Return the picture in this codec; it is encoded from the first viewer on."""

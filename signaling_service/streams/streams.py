@@ -108,11 +108,15 @@ class Streams:
         stream = self._streams.get(name)
         if stream is None:
             raise UnknownStream(name)
+        self.check_place(stream)
+        return stream
+
+    def check_place(self, stream: Stream) -> None:
+        """Raise TooManyViewers where as many are connected as may be; offers that wait have no place yet."""
         everywhere = sum(one.viewer_count for one in self._streams.values())
         for taken, limit in ((stream.viewer_count, 1), (everywhere, ALL_STREAMS)):
             if taken >= limit * self._max_viewers:
                 raise TooManyViewers(limit * self._max_viewers)
-        return stream
 
     def close(self) -> None:
         for stream in list(self._streams.values()):

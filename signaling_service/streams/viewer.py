@@ -77,15 +77,18 @@ class Viewer:
         pc: RTCPeerConnection,
         terms: Terms,
         stream: Stream,
-        on_connected: Callable[[str], None],
+        on_connected: Callable[[Viewer], bool],
         on_end: Callable[[Viewer], None],
         *,
         is_local: bool,
+        limit_s: float | None = None,
     ) -> None:
+        """`on_connected` says whether there is a place for it after all; `limit_s`: how long it may watch."""
         self.name = name
+        self.stream = stream
         self.is_connected = False
+        self._limit_s = limit_s
         self._pc = pc
-        self._stream = stream
         self._on_connected = on_connected
         self._on_end = on_end
         self._negotiation = WatchNegotiation(pc, terms, stream, is_local=is_local)
@@ -109,7 +112,7 @@ class Viewer:
             rendition, fan_out = self._negotiation.picture
             rendition.join(fan_out)
         if self._negotiation.sound is not None:
-            self._stream.listen(self._negotiation.sound)
+            self.stream.listen(self._negotiation.sound)
         self._watching = asyncio.get_running_loop().create_task(self._run())
         return answer_sdp
 
@@ -130,16 +133,20 @@ class Viewer:
             async with asyncio.timeout(CONNECT_LIMIT_S):
                 await self._settled.wait()
             if self.is_connected:
-                await Silence(self._pc).lasts(SILENCE_LIMIT_S)
+                async with asyncio.timeout(self._limit_s):
+                    await Silence(self._pc).lasts(SILENCE_LIMIT_S)
         except TimeoutError:
             pass
         self.leave()
 
     def _on_connection_state(self) -> None:
         state = self._pc.connectionState
-        if state == "connected" and not self.is_ending:
+        if state == "connected" and not (self.is_connected or self.is_ending):
+            if not self._on_connected(self):
+                self.leave()
+                return
             self.is_connected = True
-            self._on_connected(self.name)
+            self.stream.seat(self.leave)
             self._settled.set()
         elif state in ("failed", "closed"):
             self.leave()
@@ -147,12 +154,12 @@ class Viewer:
     async def _close(self) -> None:
         if self._watching is not None:
             self._watching.cancel()
-        self._stream.forget(self.leave)
+        self.stream.forget(self.leave)
         if self._negotiation.picture is not None:
             rendition, fan_out = self._negotiation.picture
             rendition.leave(fan_out)
-            self._stream.drop_unwatched()
+            self.stream.drop_unwatched()
         if self._negotiation.sound is not None:
-            self._stream.stop_listening(self._negotiation.sound)
+            self.stream.stop_listening(self._negotiation.sound)
         await close_connection(self._pc)
         self._on_end(self)

@@ -49,6 +49,8 @@ const BUSY = { outcome: "busy", said: null };
 
 export class Doctor {
   #patient;
+  /** Whether some worker had the filter ready when the check began. */
+  #isLoaded = false;
 
   /** @param {Patient} patient as it is when the check begins */
   constructor(patient) {
@@ -120,6 +122,7 @@ export class Doctor {
   /** @param {P2PCameraStep} step @returns {Finding[]} of the worker and of the filter */
   #filter({ outcome, code, detail }) {
     const { names, title: filter } = this.#patient;
+    this.#isLoaded = outcome === "ok";
     if (detail.all_workers === 0) return [fail("doctor.worker.none")];
     if (names.length === 0) return [note("doctor.picture.raw")];
     const serving = ok("doctor.worker.ok", { count: detail.workers, filter });
@@ -147,7 +150,11 @@ export class Doctor {
       return ok("doctor.picture.ok", { filter, worker: detail.worker });
     }
     const why = detail.trouble ? cannotRun(detail.trouble) : code === "timeout" ? "" : message;
-    const reason = why || (pictureTrouble({ state: detail.picture, trouble: detail.trouble }) ?? "");
+    // Of a filter that is loaded meanwhile no picture can return.
+    const silence = this.#isLoaded
+      ? pictureTrouble({ state: detail.picture, trouble: detail.trouble })
+      : phrase("doctor.filter.loading", { filter: this.#patient.title });
+    const reason = why || (silence ?? "");
     return fail("doctor.picture.fail", { seconds: detail.seconds, reason });
   }
 }

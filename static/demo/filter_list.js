@@ -18,7 +18,8 @@ const REFRESH_SOON_MS = 1_000;
 /** Tells of each answer by the event `answer`. */
 export class FilterList extends EventTarget {
   #server;
-  #timer = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
   /** @type {string | undefined} */
   token;
   /** Status of the last request; 0: no answer; null: still waiting. @type {number | null} */

@@ -30,6 +30,8 @@ import { fillWords, say, sayFault } from "./words.js";
 
 const LOOK_MS = 1_000;
 const FIRST_LOOK_MS = 150;
+/** A page that is busy answers late: what it said last counts for so many looks. */
+const PATIENT_LOOKS = 4;
 const SHOWN_LATENCIES = 60;
 /** So long a choice may take until an open call has followed it. */
 const FOLLOWS_MS = 4_000;
@@ -200,8 +202,13 @@ function watch(tab) {
     // A page that is loaded again has new frames.
     setTimeout(() => watch(tab), LOOK_MS);
   });
+  let silentLooks = 0;
   const ask = () => {
-    showReport(reports.sort((one, other) => STATES.indexOf(one.state) - STATES.indexOf(other.state))[0]);
+    silentLooks = reports.length > 0 ? 0 : silentLooks + 1;
+    const isSettled = silentLooks === 0 || silentLooks > PATIENT_LOOKS;
+    if (isSettled) {
+      showReport(reports.sort((one, other) => STATES.indexOf(one.state) - STATES.indexOf(other.state))[0]);
+    }
     reports = [];
     if (isOpen) port.postMessage("report");
   };

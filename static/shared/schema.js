@@ -66,10 +66,13 @@ export function problemOf(value, schema) {
   return null;
 }
 
-/** @param {Schema} schema @returns {number} of a slider */
+/** @param {Schema} schema @returns {number} of a slider, which can stand at the parameter's default */
 export function stepOf(schema) {
   const { least = 0, most = 1 } = limits(schema);
-  return schema.multipleOf ?? (schema.type === "integer" ? 1 : niceStep(most - least));
+  if (schema.multipleOf || schema.type === "integer") return schema.multipleOf ?? 1;
+  const steps = niceSteps(most - least);
+  const parts = (/** @type {number} */ step) => (Number(schema.default ?? least) - least) / step;
+  return steps.find((step) => Math.abs(parts(step) - Math.round(parts(step))) < 1e-6) ?? steps[0];
 }
 
 /** @param {unknown} value @param {Schema} schema */
@@ -114,10 +117,11 @@ function matches(pattern, value) {
   }
 }
 
-/** @param {number} range @returns {number} a hundredth of it, rounded down to 1, 2 or 5 of a power of ten */
-function niceStep(range) {
+/** @param {number} range @returns {number[]} about a hundredth of it and less: 1, 2 or 5 of a power of ten */
+function niceSteps(range) {
   const hundredth = range / 100;
   const power = 10 ** Math.floor(Math.log10(hundredth));
-  const factor = [5, 2, 1].find((candidate) => candidate * power <= hundredth * 1.0001) ?? 1;
-  return factor * power;
+  return [5, 2, 1, 0.5, 0.2, 0.1]
+    .map((factor) => factor * power)
+    .filter((step) => step <= hundredth * 1.0001);
 }

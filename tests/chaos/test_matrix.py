@@ -1,4 +1,8 @@
-"""The kill matrix: calls show no raw frame and none of another call, come back, and leave nothing."""
+"""The kill matrix: calls show no raw frame and none of another call, come back, and leave nothing.
+
+A case takes some 40 s of CPU. Every run of the tests kills workers and media processes besides: see
+tests/e2e/test_private.py, tests/e2e/test_processes.py and tests/signaling_service/processes/test_front.py.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,9 @@ from pathlib import Path
 import pytest
 
 from harness.chaos.outcome import Outcome
-from harness.chaos.parts import CASES, Case, case
+from harness.chaos.parts import CASES, Case
 from harness.chaos.scene import play
 from harness.services import in_namespace
-
-QUICK = [case("one of three workers", "SIGKILL")]
-"""In every run of the tests; the others take some 20 s each. A media process is killed in every run too, by
-tests/signaling_service/processes/test_front.py and tests/e2e/test_processes.py."""
 
 
 def check(outcome: Outcome) -> None:
@@ -25,13 +25,8 @@ def check(outcome: Outcome) -> None:
     assert outcome.takes_calls
 
 
-@pytest.mark.parametrize("one", QUICK, ids=lambda one: one.name)
-async def test_a_part_that_is_killed_costs_a_moment_and_no_call(one: Case, tmp_path: Path) -> None:
-    check(await play(one, tmp_path))
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("one", [one for one in CASES if one not in QUICK], ids=lambda one: one.name)
+@pytest.mark.parametrize("one", CASES, ids=lambda one: one.name)
 async def test_whatever_breaks_no_call_is_lost(one: Case, tmp_path: Path) -> None:
     if not in_namespace() and "cut" in one.fault_name:
         pytest.skip("needs a network namespace of its own")

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
@@ -27,8 +28,14 @@ GPU_ALONE = {"detectron2", "densepose"}
 AUTHORS_OWN = {"pytest"}
 """What inference_service.testing gives to the tests of filters' authors."""
 SERVICES = {"signaling": "signaling_service", "inference": "inference_service"}
-EXTRAS = {"signaling": ["signaling", "traces"], "inference": ["inference", "models", "traces"]}
-"""What the images of a service are made of."""
+EXTRAS = {
+    "signaling": ["signaling", "traces"],
+    "inference:cpu": ["inference", "cpu", "models", "traces"],
+    "inference:gpu": ["inference", "models", "traces"],
+}
+"""What each image is made of."""
+CPU_ALONE = {"ai_edge_litert", "flatbuffers"}
+"""What runs networks on a CPU, where it is installed."""
 
 
 def copied(path: Path) -> list[str]:
@@ -39,6 +46,7 @@ def runs(image: str) -> str:
     return "\n".join(text for stage in IMAGES[image] for text in stage.arguments("RUN"))
 
 
+@cache
 def required(*extras: str) -> list[Requirement]:
     """Return what the images install for the extras, by the same command as theirs."""
     argv = [sys.executable, "deploy/requirements.py", *extras]
@@ -60,6 +68,13 @@ def closure(requirements: list[Requirement]) -> set[str]:
     return found
 
 
+@cache
+def by_name() -> dict[str, list[str]]:
+    """Return the distributions that bring each top-level name."""
+    return dict(packages_distributions())
+
+
+@cache
 def imported(package: str) -> set[str]:
     """Return the top-level names that the modules of a package import."""
     names: set[str] = set()
@@ -147,18 +162,21 @@ def test_stage_that_is_built_without_a_target_has_the_gpu() -> None:
     assert list(stages(INFERENCE))[-1] == "gpu"
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_image_has_every_package_that_its_service_imports(service: str) -> None:
-    assert f"requirements.py {' '.join(EXTRAS[service])} >" in runs(
-        next(n for n in IMAGES if n.startswith(service))
-    )
+@EACH_IMAGE
+def test_image_has_every_package_that_its_service_imports(image: str) -> None:
+    service = image.partition(":")[0]
+    assert f"requirements.py {' '.join(EXTRAS[image])} >" in runs(image)
     # Those of `models` are not installed everywhere; their modules are called as they are.
     models = {canonicalize_name(one.name) for one in required("models")}
     have = closure(required(service)) | closure(required("traces"))
-    have |= models if "models" in EXTRAS[service] else set()
+    have |= models if "models" in EXTRAS[image] else set()
     theirs = imported(SERVICES[service]) - sys.stdlib_module_names - GPU_ALONE - AUTHORS_OWN
+    if "cpu" in EXTRAS[image]:
+        have |= closure(required("cpu"))
+    else:
+        theirs -= CPU_ALONE
     ours = {"shared", *SERVICES.values()}
-    distributions = {name: [name] for name in models} | dict(packages_distributions())
+    distributions = {name: [name] for name in models} | by_name()
     needed = {canonicalize_name(distributions[name][0]) for name in theirs - ours}
     assert needed
     assert needed <= have

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from inference_service.filters.registry import BUILT_IN
+from inference_service.filters.installed import BUILT_IN
 from tests.deploy.compose import BASE, ROOT, load, load_cpu_variant
 
 DEPLOYMENT = (ROOT / "docs" / "deployment.md").read_text()

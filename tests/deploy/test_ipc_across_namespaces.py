@@ -1,7 +1,7 @@
 """The arrangement of docker-compose.yml without Docker: a folder of sockets joins services without a network.
 
 Signaling runs in the network of this test, as it has the host's in the compose file; each worker runs in an
-empty network namespace of its own, without so much as a loopback interface.
+empty network namespace of its own, without so much as a loopback interface. The second one has no torch.
 """
 
 from __future__ import annotations
@@ -55,20 +55,29 @@ class Host:
         self.signaling = Process("signaling", argv, logs / "signaling.log", self._environment("signaling"))
         self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", trust_env=False)
 
-    def start_worker(self) -> Process:
-        """Start one more, with the same settings as every other: what `--scale` does."""
+    def start_worker(self) -> None:
+        """Start one with the settings of the compose file."""
         environment = {
             **self._environment("inference"),
             "INFERENCE_DEVICE": "cpu",
             "INFERENCE_FILTERS": "passthrough,invert",
             "OMP_NUM_THREADS": "1",
         }
+        self._start_worker(["-m", "inference_service"], environment)
+
+    def start_light_worker(self) -> None:
+        """Start one without torch, whose sockets are where the other's are."""
+        results = f"ipc://{self.run_dir}/results.ipc"
+        self._start_worker(
+            ["-m", "harness.light_worker", "--signaling", results, "--filters", "passthrough,invert"], {}
+        )
+
+    def _start_worker(self, arguments: list[str], environment: dict[str, str]) -> None:
         name = f"worker-{len(self.workers)}"
-        argv = [*NEW_NETWORK, sys.executable, "-m", "inference_service"]
+        argv = [*NEW_NETWORK, sys.executable, *arguments]
         worker = Process(name, argv, self._logs / f"{name}.log", environment)
         worker.start()
         self.workers.append(worker)
-        return worker
 
     async def serving(self, workers: int) -> None:
         """Wait until `GET /filters` names so many workers that serve `invert`."""
@@ -114,7 +123,7 @@ async def host(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Host]:
         try:
             host.signaling.start()
             host.start_worker()
-            host.start_worker()
+            host.start_light_worker()
             yield host
         finally:
             await host.close()
@@ -153,9 +162,10 @@ async def test_no_port_is_open_but_that_of_http_and_a_worker_s_metrics(host: Hos
     assert listening == {host.port}
     assert sockets_with_addresses(host.signaling)
     # Its metrics, which no port of the host shows.
-    for worker in host.workers:
-        (own,) = sockets_with_addresses(worker)
-        assert int(own.split()[1].partition(":")[2], 16) == 9101
+    worker, light = host.workers
+    (own,) = sockets_with_addresses(worker)
+    assert int(own.split()[1].partition(":")[2], 16) == 9101
+    assert sockets_with_addresses(light) == []
 
 
 async def test_signaling_that_was_killed_takes_its_socket_over_and_finds_the_workers_again(

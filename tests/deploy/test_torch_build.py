@@ -98,6 +98,29 @@ def test_a_small_build_that_is_installed_is_kept(
     assert "as installed" in said.err
 
 
+@pytest.mark.usefixtures("index")
+def test_a_large_build_of_the_wanted_version_stays_and_that_is_said(
+    constraints: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = tmp_path / "version.py"
+    monkeypatch.setattr(torch_build, "installed_version_file", lambda: file)
+    wanted = OWN[0].partition("==")[2]
+    for version, flags, says in (
+        (wanted, ["--cpu"], "with CUDA is installed, and stays"),
+        (wanted, [], ""),
+        ("2.0.0", ["--cpu"], "without CUDA"),
+        ("2.0.0", [], "no NVIDIA driver"),
+    ):
+        file.write_text(CUDA_FILE.replace("2.14.1", version))
+        torch_build.main([*flags, str(constraints)])
+        said = capsys.readouterr().err
+        assert says in said
+        assert bool(says) == bool(said)
+
+
 @pytest.mark.usefixtures("no_index")
 def test_an_index_that_cannot_be_reached_is_said_and_the_default_used(
     constraints: Path, capsys: pytest.CaptureFixture[str]

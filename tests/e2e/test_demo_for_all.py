@@ -97,7 +97,12 @@ async def test_every_key_is_said_somewhere_and_no_other_is_asked_for(page: Demo)
     said = {*re.findall(r'data-(?:text|label)="([^"]+)"', (static / "index.html").read_text())}
     prefixes: set[str] = set()
     asked_for: set[str] = set()
-    for script in [static / "demo.js", *static.glob("demo/*.js"), *static.glob("shared/*.js")]:
+    for script in [
+        static / "demo.js",
+        static / "obs.js",
+        *static.glob("demo/*.js"),
+        *static.glob("shared/*.js"),
+    ]:
         text = script.read_text()
         said |= {*re.findall(r'"([\w.-]+)"', text)}
         asked_for |= {*re.findall(r'(?:phrase|ok|fail|note)\(\s*"([\w.-]+)"', text)}

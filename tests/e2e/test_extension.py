@@ -365,14 +365,24 @@ async def test_options_page_saves_and_shows_what_the_server_has(
     await page.close()
 
 
+_NOTE_WORDS = """() => {
+  window.heard = [];
+  new MutationObserver(() => heard.push(message.textContent)).observe(message, { childList: true });
+}"""
+
+
 async def test_popup_changes_the_filter_of_a_running_call_and_shows_its_latency(ready: Extended) -> None:
     async with _page(ready, MEET) as page:
         assert await page.evaluate("attempt()") == ""
         await sees(page, is_inverted=True)
         popup = await ready.popup(page)
         await eventually(lambda: _matches(popup, "#latency", r"\d+ ms"), 20, "a latency")
+        await popup.evaluate(_NOTE_WORDS)
+        await page.evaluate("() => { for (const end = Date.now() + 2500; Date.now() < end; ); }")
         await popup.select_option("#filter", "passthrough")
         await sees(page, is_inverted=False)
+        heard = await popup.evaluate("heard")
+        assert [said for said in heard if "not opened" in said] == [], "of a page that was busy"
         await popup.select_option("#filter", "invert")
         await sees(page, is_inverted=True)
         assert await page.evaluate("stream.getVideoTracks()[0].readyState") == "live"

@@ -127,8 +127,13 @@ async def test_live_is_said_when_a_frame_of_the_filter_has_come_and_not_before(p
 
 
 async def test_obs_tells_in_the_picture_what_is_wrong(troubled: Services, browser: Browser) -> None:
-    for language, says in (("en", "lacking cannot run. Needs the package"), ("ja", "lacking は動きません。")):
-        address = f"{troubled.url}/obs.html?filter=lacking&status=show&lang={language}"
+    for wanted, says in (
+        ("filter=lacking", "lacking cannot run. Needs the package"),
+        ("filter=lacking&lang=ja", "lacking は動きません。"),
+        ("params=[]&lang=ja", "アドレスに誤りがあります。「params」"),
+        ("device=nobody&lang=ja", "「nobody」という名前のカメラがありません。"),
+    ):
+        address = f"{troubled.url}/obs.html?{wanted}&status=show"
         async with opened(browser, address) as page:
             await expect(page.locator("#status")).to_contain_text(says, timeout=20_000)
             await expect(page.locator("#status")).to_be_visible()

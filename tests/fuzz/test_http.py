@@ -17,7 +17,7 @@ from tests.signaling_service.calling import Running, running
 from tests.signaling_service.making import WireWorker
 
 made_up = settings(
-    max_examples=40,
+    max_examples=20,
     deadline=None,
     derandomize=True,
     database=None,

@@ -1,4 +1,4 @@
-"""A few hundred made-up inputs for each target, the same in every run, and all that the corpus keeps."""
+"""Some made-up inputs for each target, the same in every run, and all that the corpus keeps."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tests.fuzz.targets import TARGETS
 
 CORPUS = Path(__file__).parent / "corpus"
 
+COUNTS = [40, pytest.param(400, marks=pytest.mark.slow)]
 each_target = pytest.mark.parametrize("name", TARGETS)
 # Each example is quick, but not on a machine that does something else too.
 made_up = settings(
-    max_examples=100,
     deadline=None,
     derandomize=True,
     database=None,
@@ -35,18 +35,26 @@ def test_good_input_is_taken_and_each_beginning_of_it_is_no_fault(name: str) -> 
 
 
 @each_target
-@made_up
-@given(seed=st.integers(0, 2**64))
-def test_spoilt_input_is_taken_or_refused(name: str, seed: int) -> None:
-    random = Random(seed)
-    TARGETS[name](spoilt(random.choice(seeds(name)), random))
+@pytest.mark.parametrize("count", COUNTS)
+def test_spoilt_input_is_taken_or_refused(name: str, count: int) -> None:
+    @settings(made_up, max_examples=count)
+    @given(seed=st.integers(0, 2**64))
+    def take(seed: int) -> None:
+        random = Random(seed)
+        TARGETS[name](spoilt(random.choice(seeds(name)), random))
+
+    take()
 
 
 @each_target
-@made_up
-@given(made=st.binary(max_size=200))
-def test_any_bytes_are_taken_or_refused(name: str, made: bytes) -> None:
-    TARGETS[name](made)
+@pytest.mark.parametrize("count", COUNTS)
+def test_any_bytes_are_taken_or_refused(name: str, count: int) -> None:
+    @settings(made_up, max_examples=count)
+    @given(made=st.binary(max_size=200))
+    def take(made: bytes) -> None:
+        TARGETS[name](made)
+
+    take()
 
 
 @each_target

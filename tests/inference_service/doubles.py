@@ -184,7 +184,7 @@ class Point:
 
 def points(*classes: type[base.Filter]) -> dict[str, Any]:
     """Return the built-in filters and these."""
-    from inference_service.filters.registry import installed
+    from inference_service.filters.installed import installed
 
     return {**installed(has_test_params=True), **{cls.name: Point(cls.name, cls) for cls in classes}}
 

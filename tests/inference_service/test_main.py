@@ -42,49 +42,6 @@ def all_loaded(status):
     return sum(f.state is FilterState.LOADED for f in status.filters) == 2
 
 
-def test_a_worker_filters_and_drains(tmp_path):
-    with (
-        signaling() as service,
-        process(
-            tmp_path, "--test-params", "--filters", "passthrough,invert", "--signaling", service.endpoint
-        ) as one,
-    ):
-        status = service.status(all_loaded)
-        planes = noise((640, 480))
-        head, back = service.ask(status, planes, width=640, height=480)
-        assert head.kind is ResultKind.FRAME
-        assert back == planes
-        head, back = service.ask(status, planes, width=640, height=480, filters=("invert",))
-        assert head.kind is ResultKind.FRAME
-        assert back != planes
-
-        service.send(status, planes, width=640, height=480, params={"busy_ms": 700})
-        service.status(lambda s: s.loop_state is LoopState.BATCH)
-        one.send_signal(signal.SIGTERM)
-        assert service.status(lambda s: s.draining).loop_state is LoopState.BATCH
-        one.send_signal(signal.SIGINT)
-        ((head, back),) = service.results(1)
-        ended_s = time.monotonic()
-        assert back == planes
-        assert one.wait(10) == 0
-        assert time.monotonic() - ended_s < 3
-        log = one.log()
-        assert f"[worker {status.worker}]: the worker is on cpu, frames at {status.frames_endpoint}" in log
-        assert "filter invert loaded in" in log
-        assert "Traceback" not in log
-
-
-def test_a_signal_during_the_start_ends_it_cleanly(tmp_path):
-    with process(tmp_path, "--filters", "passthrough") as one:
-        # Torch's libraries are mapped while it is being imported, long before there is a worker.
-        maps = Path(f"/proc/{one.pid}/maps")
-        until(lambda: "libtorch" in maps.read_text())
-        one.send_signal(signal.SIGINT)
-        assert one.wait(10) == 0
-        assert "worker" not in one.log()
-        assert "Traceback" not in one.log()
-
-
 @pytest.fixture
 def plugged(tmp_path, monkeypatch):
     """Install a filter named `plug` for processes that are started later; the body follows its name."""
@@ -107,15 +64,49 @@ def plugged(tmp_path, monkeypatch):
     return install
 
 
-def test_a_worker_that_is_loading_leaves_at_once(tmp_path, plugged):
+def test_a_worker_filters_and_drains_also_while_a_filter_is_loading(tmp_path, plugged):
     plugged("def load(self, device):\n    time.sleep(60)\n")
     with (
         signaling() as service,
-        process(tmp_path, "--filters", "plug", "--signaling", service.endpoint) as one,
+        process(
+            tmp_path, "--test-params", "--filters", "passthrough,invert", "--signaling", service.endpoint
+        ) as one,
     ):
+        status = service.status(all_loaded)
+        planes = noise((640, 480))
+        head, back = service.ask(status, planes, width=640, height=480)
+        assert head.kind is ResultKind.FRAME
+        assert back == planes
+        head, back = service.ask(status, planes, width=640, height=480, filters=("invert",))
+        assert head.kind is ResultKind.FRAME
+        assert back != planes
+
+        service.send(status, session=b"p" * 16, filters=("plug",))
         service.status(lambda s: s.loop_state is LoopState.LOADING)
+        service.send(status, planes, width=640, height=480, params={"busy_ms": 700})
+        service.status(lambda s: s.loop_state is LoopState.BATCH)
         one.send_signal(signal.SIGTERM)
-        assert one.wait(5) == 0
+        assert service.status(lambda s: s.draining).loop_state is LoopState.BATCH
+        one.send_signal(signal.SIGINT)
+        ((head, back),) = service.results(1, lambda result: result.kind is ResultKind.FRAME)
+        ended_s = time.monotonic()
+        assert back == planes
+        assert one.wait(10) == 0
+        assert time.monotonic() - ended_s < 3
+        log = one.log()
+        assert f"[worker {status.worker}]: the worker is on cpu, frames at {status.frames_endpoint}" in log
+        assert "filter invert loaded in" in log
+        assert "Traceback" not in log
+
+
+def test_a_signal_during_the_start_ends_it_cleanly(tmp_path):
+    with process(tmp_path, "--filters", "passthrough") as one:
+        # Torch's libraries are mapped while it is being imported, long before there is a worker.
+        maps = Path(f"/proc/{one.pid}/maps")
+        until(lambda: "libtorch" in maps.read_text())
+        one.send_signal(signal.SIGINT)
+        assert one.wait(10) == 0
+        assert "worker" not in one.log()
         assert "Traceback" not in one.log()
 
 
@@ -152,25 +143,7 @@ def test_a_worker_whose_filters_fail_and_fail_says_so_and_leaves_with_1(tmp_path
         assert "filters have failed too often in a row" in one.log()
 
 
-def test_a_worker_whose_batch_does_not_end_leaves_with_3(tmp_path, plugged):
-    plugged(
-        "def apply(self, batch, items):\n"
-        "    time.sleep(0 if batch.shape[2] == 480 else 3600)\n"
-        "    return batch\n"
-    )
-    with (
-        signaling() as service,
-        process(
-            tmp_path, "--filters", "plug,invert", "--signaling", service.endpoint, "--hang-s", "5"
-        ) as one,
-    ):
-        status = service.status(all_loaded)
-        service.send(status, filters=("plug",))
-        assert one.wait(30) == 3
-        assert "plug_filter.py" in one.log()
-
-
-def test_settings_of_filters_reach_them(tmp_path, plugged):
+def test_a_worker_whose_batch_does_not_end_leaves_with_3_and_settings_reach_its_filter(tmp_path, plugged):
     plugged(
         """
         from inference_service.filters import base
@@ -179,6 +152,8 @@ def test_settings_of_filters_reach_them(tmp_path, plugged):
             level: int = 1
 
         def apply(self, batch, items):
+            # Wide ones never end.
+            time.sleep(3600 if batch.shape[3] == 320 else 0)
             return batch * 0 + self.settings.level
         """
     )
@@ -192,12 +167,18 @@ def test_settings_of_filters_reach_them(tmp_path, plugged):
             service.endpoint,
             "--filter-settings",
             '{"plug": {"level": 200}}',
+            "--hang-s",
+            "5",
         ) as one,
     ):
-        head, planes = service.ask(service.status(all_loaded), filters=("plug",))
+        status = service.status(all_loaded)
+        head, planes = service.ask(status, filters=("plug",))
         assert head.kind is ResultKind.FRAME
         assert abs(planes[0] - (16 + 219 * 200 / 255)) <= 1
         assert one.poll() is None
+        service.send(status, noise((320, 240)), width=320, height=240, filters=("plug",))
+        assert one.wait(30) == 3
+        assert "plug_filter.py" in one.log()
 
 
 @pytest.fixture

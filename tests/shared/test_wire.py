@@ -314,7 +314,7 @@ def test_deep_nesting_is_refused() -> None:
         unpack_frame(struct.pack(">I", len(nested)) + nested)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=400))
 def test_random_bytes_raise_nothing_but_a_wire_error(data: bytes) -> None:
     for unpack in (unpack_frame, unpack_result, unpack_status):
@@ -323,7 +323,7 @@ def test_random_bytes_raise_nothing_but_a_wire_error(data: bytes) -> None:
                 unpack(message)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_one_changed_byte_raises_nothing_but_a_wire_error(data: st.DataObject) -> None:
     message, unpack = data.draw(st.sampled_from(MESSAGES))

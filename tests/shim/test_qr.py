@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.shim.test_node import _node
+from tests.shim.test_node import node
 
 QR = Path(__file__).parents[2] / "static" / "demo" / "qr.js"
 FULL = (14, 26, 42, 62, 84, 106, 122, 152, 180, 213, 251, 287, 331, 362, 412, 450, 504, 560, 624, 666)
@@ -31,7 +31,7 @@ def test_codes_are_those_of_another_encoder_and_readable() -> None:
     texts = [*links, *("".join(chr(97 + index * 7 % 26) for index in range(n)) for n in FULL), "x" * 667]
     script = SCRIPT % json.dumps(QR.as_uri())
     ran = subprocess.run(
-        [_node(), "--input-type=module", "-e", script, "--", json.dumps(texts)],
+        [node(), "--input-type=module", "-e", script, "--", json.dumps(texts)],
         capture_output=True,
         text=True,
         check=True,

@@ -65,6 +65,21 @@ async def until(is_so: Callable[[], bool], limit_s: float = LIMIT_S) -> None:
             await asyncio.sleep(0.01)
 
 
+class Camera(VideoStreamTrack):
+    """A small black camera: most tests are not about its size, and 640x480 takes eight times the CPU."""
+
+    # Multiples of 16: of other sizes H264's header says more.
+    width, height = 160, 128
+
+    async def recv(self) -> VideoFrame:
+        pts, time_base = await self.next_timestamp()
+        frame = VideoFrame(self.width, self.height, "yuv420p")
+        for plane, level in zip(frame.planes, (16, 128, 128), strict=True):
+            plane.update(bytes([level]) * plane.buffer_size)
+        frame.pts, frame.time_base = pts, time_base
+        return frame
+
+
 @dataclass
 class Page:
     """What the shim does, by aiortc: sends a camera, opens `control`, notes what comes back."""
@@ -83,7 +98,7 @@ class Page:
         self.control.on("message", self._on_message)
         self.connection.on("track", self._on_track)
         if video:
-            self.connection.addTrack(VideoStreamTrack())
+            self.connection.addTrack(Camera())
         await self.connection.setLocalDescription(await self.connection.createOffer())
         lines = self.connection.localDescription.sdp.split("\r\n")
         # The service's patches are in this process too; a page of aiortc gives no transport-wide feedback.

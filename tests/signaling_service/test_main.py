@@ -22,9 +22,18 @@ from harness.services import Process
 from shared import link_keys
 from shared.log_lines import BURST, WINDOW_S
 from signaling_service.http.listening import PortNotTaken, listen
+from signaling_service.rtc import aiortc_patches
+from tests.signaling_service.calling import page
+from tests.signaling_service.making import WireWorker
 
 COMMAND = [sys.executable, "-m", "signaling_service"]
 END_S = 60.0
+WEBSOCKET = {
+    "connection": "upgrade",
+    "upgrade": "websocket",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
 
 
 def start(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -52,7 +61,7 @@ def test_a_start_whose_port_is_taken_touches_no_socket_of_the_service_that_runs(
         assert path.stat().st_ino == inode
 
 
-@pytest.mark.parametrize("processes", ["1", "2"])
+@pytest.mark.parametrize("processes", [pytest.param("1", marks=pytest.mark.slow), "2"])
 def test_with_other_code_of_aioice_it_does_not_start_and_says_what_to_do(
     tmp_path: Path, free_port: int, results: str, processes: str
 ) -> None:
@@ -162,6 +171,7 @@ async def test_at_every_level_the_log_names_no_caller_and_no_query(
     key.write_text("of the callers")
     argv = [*COMMAND, "--port", str(free_port), "--results-bind", results, "--processes", "1"]
     argv += ["--log-level", "debug", "--log-format", "json", "--api-key-file", str(key)]
+    argv += ["--ice-addresses", "127.0.0.1", "--max-sessions", "2"]
     process = Process("signaling", argv, tmp_path / "log")
     process.start()
     try:
@@ -174,6 +184,8 @@ async def test_at_every_level_the_log_names_no_caller_and_no_query(
                     return False
 
             await eventually(answers, END_S, "/healthz")
+            # A connection of another protocol would have no bounds; it is answered by HTTP.
+            assert (await http.get("/", headers=WEBSOCKET)).status_code == 200
             for token in ("of the callers", "secret-token"):
                 await http.get("/filters?secret-query", headers={"authorization": f"Bearer {token}"})
                 sdp = "v=0\r\na=secret-sdp"
@@ -181,6 +193,22 @@ async def test_at_every_level_the_log_names_no_caller_and_no_query(
                 await http.post(
                     "/offer?secret-query", json=body, headers={"authorization": f"Bearer {token}"}
                 )
+            # And a call, of which aiortc and aioice would tell each check and packet.
+            aiortc_patches.apply(("127.0.0.1",))
+            http.headers["authorization"] = "Bearer of the callers"
+            with WireWorker(results):
+
+                async def is_ready() -> bool:
+                    return (await http.get("/readyz")).status_code == 200
+
+                await eventually(is_ready, END_S, "/readyz")
+                async with page() as caller:
+                    await caller.call(http)
+                    caller.say({"type": "filter", "params": {"strength": "secret-picture"}})
+                    await caller.has_heard("error")
+                    await caller.shows(1)
+                    session, answer = caller.answer["session"], caller.answer["sdp"]
+                    assert (await http.delete(f"/sessions/{session}")).status_code == 200
     finally:
         await process.stop()
     said = process.log.read_text()
@@ -188,6 +216,9 @@ async def test_at_every_level_the_log_names_no_caller_and_no_query(
     # Calls are counted, not logged.
     assert "/filters" not in said
     assert "startup complete" in said
+    assert "raceback" not in said
+    assert session in said
+    assert answer.partition("a=ice-ufrag:")[2].split()[0] not in said
     assert "secret" not in said
     assert "of the callers" not in said
     assert "127.0.0.1" not in said.replace(f"127.0.0.1:{free_port}", "")

@@ -15,8 +15,8 @@ import torch
 from docs.make.jpeg import beside
 from harness.photograph import Image, read_photo
 from inference_service.filters.base import Filter, Item
+from inference_service.filters.installed import BUILT_IN, installed
 from inference_service.filters.loading import load
-from inference_service.filters.registry import BUILT_IN, installed
 from inference_service.filters.trouble import Code, before_loading
 from inference_service.weights.folder import default_folder
 

@@ -6,14 +6,14 @@ from typing import Any
 
 from torch import nn
 
-from inference_service.filters.vision.networks.packages import require
+from inference_service.filters.vision.networks.packages import TORCHVISION, require
 
 COMMIT = "02b5c4e295e990042a714712c21dc79b731e8833"
 """Of detectron2, with which this was written and tested; any later one that builds the same model will do."""
 SOURCE = f"git+https://github.com/facebookresearch/detectron2@{COMMIT}"
 
 PACKAGES = {
-    "torchvision": "pip install torchvision (the release that belongs to the installed torch)",
+    **TORCHVISION,
     "detectron2": f"pip install --no-build-isolation '{SOURCE}'",
     "densepose": f"pip install --no-build-isolation '{SOURCE}#subdirectory=projects/DensePose'",
 }

@@ -20,7 +20,7 @@ from av.video.frame import PictureType
 
 from signaling_service.media.bitrate import default_bitrate
 from signaling_service.media.encoders.nvenc import Nvenc
-from signaling_service.media.picture_scale import scaled
+from signaling_service.media.picture_scale import FULL_FPS, scaled
 
 logger = logging.getLogger(__name__)
 
@@ -30,15 +30,11 @@ LOOP_FILTER = "no-deblock=0"
 it, superfast is 0.1 dB better and takes 1.2 times as long."""
 NO_ADAPTIVE_QUANTISER = "0"
 """It moves bits from detail to flat areas: 1.2 dB less."""
-BUFFER_S = 0.3
+BUFFER_S, SMALLER_BUFFER_S = 0.3, 0.2
 """Longest time, at the highest bitrate, that a picture may take on the network. With a second a key frame
-grows to three times the size, and the rate follows a lower target slowly."""
-FRAME_RATE = 30
-"""What x264 reckons with: fewer frames get no more bits each, which would only take longer on the network."""
+grows to three times the size, and the rate follows a lower target slowly. Where a picture is sent smaller, a
+key frame is felt more."""
 LONGEST_GOP = 3000
-SMALLER_PICTURES_RISE = 1.5
-"""Bits are few where a picture is sent smaller. An encoder that may rise to what that picture is worth makes
-a key frame of twice the size."""
 MOST_UNIT_BYTES = h264.PACKET_MAX
 """Of a NAL unit that is a packet by itself."""
 
@@ -54,20 +50,25 @@ class H264Encoder(h264.H264Encoder):
     """Bits per second; aiortc bounds it by module globals, here its owner does (send_rate)."""
     size: tuple[int, int] | None = None
     """Width and height in which pictures are sent; None: as they come."""
+    fps: int = FULL_FPS
+    """What x264 reckons with. If fewer frames come, they get no more bits each, which would only take longer
+    on the network."""
+    most_bits_per_s: int | None = None
+    """That a target for this size and rate may rise to: the less, the smaller is a key frame. None: what the
+    picture is worth."""
     most_unit_bytes: int | None = None
     """Of a NAL unit; None: of any size."""
 
     def __init__(self, nvenc: Nvenc | None = None) -> None:
         super().__init__()
         self._nvenc = nvenc
-        self._is_on_gpu = self._is_smaller = False
+        self._is_on_gpu = False
         self._highest_bits_per_s = 0
         self._made_for: tuple[Any, ...] = ()
 
     def encode(self, frame: Any, force_keyframe: bool = False) -> tuple[list[bytes], int]:
         """Return RTP payloads and the RTP timestamp of an I420 frame."""
-        whole, frame = frame, scaled(frame, self.size)
-        self._is_smaller = frame is not whole
+        frame = scaled(frame, self.size)
         codec: Any = self.codec
         if codec is None or not self._follows(codec, frame):
             codec = self._open(frame)
@@ -88,32 +89,38 @@ class H264Encoder(h264.H264Encoder):
     def _follows(self, codec: Any, frame: Any) -> bool:
         """Hand the target on to the running encoder; returns whether it can take this frame at that
         bitrate."""
-        if self._made_for != _kind(frame):
+        if self._made_for != self._kind(frame):
             return False
         if self._is_on_gpu:
             Nvenc.follow(codec, self.target_bitrate)
             return True
-        if self.target_bitrate > self._highest_bits_per_s:
+        if self._target > self._highest_bits_per_s:
             return False
-        codec.bit_rate = self.target_bitrate
+        codec.bit_rate = self._target
         return True
 
     def _open(self, frame: Any) -> Any:
-        codec = self._nvenc.open(frame.width, frame.height, self.target_bitrate) if self._nvenc else None
+        codec = None
+        if self._nvenc is not None:
+            codec = self._nvenc.open(frame.width, frame.height, self.fps, self.target_bitrate)
         self._is_on_gpu = codec is not None
         if codec is None:
-            self._highest_bits_per_s = max(self.target_bitrate, self._expected(frame))
-            codec = _software(frame, self._highest_bits_per_s, self.most_unit_bytes)
-            codec.bit_rate = self.target_bitrate
+            most = self.most_bits_per_s or default_bitrate(frame.width, frame.height)
+            self._highest_bits_per_s = max(self._target, most)
+            buffer_s = SMALLER_BUFFER_S if self.most_bits_per_s else BUFFER_S
+            codec = _software(frame, self.fps, self._highest_bits_per_s, buffer_s, self.most_unit_bytes)
+            codec.bit_rate = self._target
         self.codec = codec
-        self._made_for = _kind(frame)
+        self._made_for = self._kind(frame)
         return codec
 
-    def _expected(self, frame: Any) -> int:
-        """Bits per second up to which the target may rise before a new encoder must be made."""
-        if self._is_smaller:
-            return round(SMALLER_PICTURES_RISE * self.target_bitrate)
-        return default_bitrate(frame.width, frame.height)
+    @property
+    def _target(self) -> int:
+        return min(self.target_bitrate, self.most_bits_per_s or self.target_bitrate)
+
+    def _kind(self, frame: Any) -> tuple[Any, ...]:
+        """What cannot change while an encoder runs."""
+        return frame.width, frame.height, frame.color_range, frame.colorspace, self.fps
 
 
 class SingleUnitEncoder(H264Encoder):
@@ -137,7 +144,9 @@ def takes_single_units(codec: RTCRtpCodecParameters) -> bool:
     return codec.name.lower() == "h264" and codec.parameters.get("packetization-mode") == "0"
 
 
-def _software(frame: Any, highest_bits_per_s: int, most_unit_bytes: int | None) -> Any:
+def _software(
+    frame: Any, fps: int, highest_bits_per_s: int, buffer_s: float, most_unit_bytes: int | None
+) -> Any:
     """Return an open encoder whose `bit_rate` may be set to anything up to this at any time.
 
     Opened with equal average and maximum, x264 keeps a constant bitrate, and takes any average up to that
@@ -148,7 +157,7 @@ def _software(frame: Any, highest_bits_per_s: int, most_unit_bytes: int | None) 
     codec.pix_fmt = "yuv420p"
     codec.color_range, codec.colorspace = frame.color_range, frame.colorspace
     codec.bit_rate = highest_bits_per_s
-    codec.framerate = fractions.Fraction(FRAME_RATE, 1)
+    codec.framerate = fractions.Fraction(fps, 1)
     # PyAV rounds a frame's pts to the codec's clock, in the frame itself.
     codec.time_base = VIDEO_TIME_BASE
     codec.gop_size = LONGEST_GOP
@@ -158,15 +167,10 @@ def _software(frame: Any, highest_bits_per_s: int, most_unit_bytes: int | None) 
         "preset": PRESET,
         "tune": "zerolatency",
         "maxrate": str(highest_bits_per_s),
-        "bufsize": str(int(highest_bits_per_s * BUFFER_S)),
+        "bufsize": str(int(highest_bits_per_s * buffer_s)),
         "forced-idr": "1",
         "aq-mode": NO_ADAPTIVE_QUANTISER,
         "x264-params": LOOP_FILTER + (f":slice-max-size={most_unit_bytes}" if most_unit_bytes else ""),
     }
     codec.open()
     return codec
-
-
-def _kind(frame: Any) -> tuple[Any, ...]:
-    """What cannot change while an encoder runs."""
-    return frame.width, frame.height, frame.color_range, frame.colorspace

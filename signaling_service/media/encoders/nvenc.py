@@ -28,7 +28,7 @@ OPTIONS = {
 for."""
 BITRATE_STEP = 0.1
 """A smaller change of the target is kept from the GPU: FFmpeg makes a key frame of each."""
-FRAME_RATE = 30
+TRIAL_FPS = 30
 LONGEST_GOP = 3000
 TRIAL_SIZE = (320, 240)
 """Small, and above the least that NVENC takes."""
@@ -49,7 +49,7 @@ class Nvenc:
         frame = av.VideoFrame(*TRIAL_SIZE, "yuv420p")
         frame.pts, frame.time_base = 0, VIDEO_TIME_BASE
         try:
-            codec = self._opened(*TRIAL_SIZE, 300_000)
+            codec = self._opened(*TRIAL_SIZE, TRIAL_FPS, 300_000)
             self.is_usable = bool(codec.encode(frame))
             reason = "it holds frames back"
         except (av.FFmpegError, UnknownCodecError) as exc:
@@ -61,12 +61,12 @@ class Nvenc:
             logger.info("H264 is encoded by the CPU (libx264)")
             logger.debug("%s cannot be used: %s", CODEC, reason)
 
-    def open(self, width: int, height: int, bits_per_s: int) -> Any | None:
+    def open(self, width: int, height: int, fps: int, bits_per_s: int) -> Any | None:
         """Return an open encoder; None where the GPU has none or takes no further session."""
         if not self.is_usable:
             return None
         try:
-            return self._opened(width, height, bits_per_s)
+            return self._opened(width, height, fps, bits_per_s)
         except av.FFmpegError as exc:
             logger.warning("the GPU takes no further encoder (%s): this session gets libx264", exc)
             return None
@@ -77,12 +77,12 @@ class Nvenc:
         if abs(bits_per_s - codec.bit_rate) > BITRATE_STEP * codec.bit_rate:
             codec.bit_rate = bits_per_s
 
-    def _opened(self, width: int, height: int, bits_per_s: int) -> Any:
+    def _opened(self, width: int, height: int, fps: int, bits_per_s: int) -> Any:
         codec: Any = av.CodecContext.create(CODEC, "w")
         codec.width, codec.height = width, height
         codec.pix_fmt = "yuv420p"
         codec.bit_rate = bits_per_s
-        codec.framerate = fractions.Fraction(FRAME_RATE, 1)
+        codec.framerate = fractions.Fraction(fps, 1)
         codec.time_base = VIDEO_TIME_BASE
         codec.gop_size = LONGEST_GOP
         codec.options = dict(OPTIONS)

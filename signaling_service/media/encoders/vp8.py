@@ -16,14 +16,13 @@ from aiortc.mediastreams import VIDEO_TIME_BASE, convert_timebase
 from av.video.frame import PictureType
 
 from signaling_service.media.bitrate import default_bitrate
-from signaling_service.media.picture_scale import scaled
+from signaling_service.media.picture_scale import FULL_FPS, scaled
 
 SPEED = "-10"
 """libvpx's cpu-used: -6 (aiortc's) takes 1.15 times as long for 0.1 dB; from -12 on single frames get bad."""
 BITRATE_STEP = 0.1
 """A smaller change of the target is not worth a new encoder, which begins with a key frame. FFmpeg hands no
 new bitrate to libvpx."""
-FRAME_RATE = 30
 LONGEST_GOP = 3000
 
 
@@ -34,6 +33,8 @@ class Vp8Encoder(vpx.Vp8Encoder):
     """Bits per second; aiortc bounds it by module globals, here its owner does (send_rate)."""
     size: tuple[int, int] | None = None
     """Width and height in which pictures are sent; None: as they come."""
+    fps: int = FULL_FPS
+    """What libvpx reckons with."""
 
     def encode(self, frame: Any, force_keyframe: bool = False) -> tuple[list[bytes], int]:
         """Return RTP payloads and the RTP timestamp of an I420 frame."""
@@ -42,7 +43,7 @@ class Vp8Encoder(vpx.Vp8Encoder):
         if codec is not None and not self._fits(codec, frame):
             codec = None
         if codec is None:
-            codec = self.codec = _codec(frame.width, frame.height, self.target_bitrate)
+            codec = self.codec = _codec(frame.width, frame.height, self.fps, self.target_bitrate)
         # Also when it is not forced: a frame object that is sent twice would be a key frame again.
         frame.pict_type = PictureType.I if force_keyframe else PictureType.NONE
         data = b"".join(bytes(packet) for packet in codec.encode(frame))
@@ -52,15 +53,16 @@ class Vp8Encoder(vpx.Vp8Encoder):
 
     def _fits(self, codec: Any, frame: Any) -> bool:
         change = abs(self.target_bitrate - codec.bit_rate) / codec.bit_rate
-        return (frame.width, frame.height) == (codec.width, codec.height) and change <= BITRATE_STEP
+        kind = frame.width, frame.height, self.fps
+        return kind == (codec.width, codec.height, codec.framerate) and change <= BITRATE_STEP
 
 
-def _codec(width: int, height: int, bits_per_s: int) -> Any:
+def _codec(width: int, height: int, fps: int, bits_per_s: int) -> Any:
     codec: Any = av.CodecContext.create("libvpx", "w")
     codec.width, codec.height = width, height
     codec.pix_fmt = "yuv420p"
     codec.bit_rate = bits_per_s
-    codec.framerate = fractions.Fraction(FRAME_RATE, 1)
+    codec.framerate = fractions.Fraction(fps, 1)
     # PyAV rounds a frame's pts to the codec's clock, in the frame itself.
     codec.time_base = VIDEO_TIME_BASE
     codec.gop_size = LONGEST_GOP

@@ -118,6 +118,10 @@ export default Object.freeze({
   "failure.lost": "The connection to the server was lost. Start again to connect.",
   "failure.refused": "The server refused: {reason}",
 
+  "obs.wrong.params": "The address is wrong: “params” has to be a JSON object.",
+  "obs.wrong.outage": "The address is wrong: “outage” is “closed” or “open”.",
+  "obs.no-camera": "No camera is named “{name}”. There are: {names}.",
+
   "measured.title": "Where the time goes",
   "measured.total": "from camera to screen, estimated",
   "measured.plot": "Latency of the last 90 seconds by stage",

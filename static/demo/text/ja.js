@@ -119,6 +119,10 @@ export default Object.freeze({
   "failure.lost": "サーバーとの接続が切れました。もう一度開始してください。",
   "failure.refused": "サーバーに断られました: {reason}",
 
+  "obs.wrong.params": "アドレスに誤りがあります。「params」は JSON オブジェクトにしてください。",
+  "obs.wrong.outage": "アドレスに誤りがあります。「outage」は「closed」か「open」です。",
+  "obs.no-camera": "「{name}」という名前のカメラがありません。使えるカメラ: {names}",
+
   "measured.title": "時間の内訳",
   "measured.total": "カメラから画面まで(推定)",
   "measured.plot": "直近 90 秒の段階ごとの遅延",

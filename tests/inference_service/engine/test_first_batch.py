@@ -13,7 +13,7 @@ from inference_service.engine.health import Health
 from inference_service.engine.pipeline import Pipeline
 from inference_service.errors import BadResult
 from inference_service.filters import base
-from inference_service.filters.registry import installed
+from inference_service.filters.installed import installed
 from inference_service.metrics import Metrics
 from tests.inference_service.doubles import ready
 

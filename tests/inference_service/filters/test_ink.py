@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -14,6 +13,7 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
+from harness.photograph import GRACE_HOPPER
 from inference_service.filters.base import Item
 from inference_service.filters.ink import WEIGHTS, Ink
 from inference_service.filters.ink.network import InkNetwork, WeightsError, from_blocks
@@ -66,8 +66,7 @@ def draw(ink: Ink) -> Draw:
 @pytest.fixture(scope="module")
 def photo() -> npt.NDArray[np.uint8]:
     """A person, photographed, 640x480; nothing of it is in the training material."""
-    path = Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"
-    whole_bgr = np.asarray(cv2.imread(str(path)), np.uint8)
+    whole_bgr = np.asarray(cv2.imread(str(GRACE_HOPPER)), np.uint8)
     larger_bgr = cv2.resize(whole_bgr, (640, 750), interpolation=cv2.INTER_CUBIC)
     return np.ascontiguousarray(np.asarray(larger_bgr, np.uint8)[40:520, :, ::-1])
 

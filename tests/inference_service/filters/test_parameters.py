@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from docs.make.options import resolved
-from inference_service.filters.registry import BUILT_IN, installed
+from inference_service.filters.installed import BUILT_IN, installed
 from signaling_service.workers.schema import first_fault
 
 

@@ -10,8 +10,9 @@ import torch
 from inference_service.errors import BadResult, FilterFailed, UnknownFilter, WeightsError
 from inference_service.filters import base, loader
 from inference_service.filters.entry import Entry, Progress
+from inference_service.filters.installed import BUILT_IN, installed
 from inference_service.filters.invert import Invert
-from inference_service.filters.registry import BUILT_IN, Registry, installed
+from inference_service.filters.registry import Registry
 from shared.wire import FilterState
 from tests.inference_service.doubles import Point, Recorder, gated, until
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from inference_service.errors import FilterNotUsable
 from inference_service.filters import base
-from inference_service.filters.registry import BUILT_IN, installed
+from inference_service.filters.installed import BUILT_IN, installed
 from inference_service.filters.rules import checked, remarks
 from tests.inference_service.doubles import Recorder
 

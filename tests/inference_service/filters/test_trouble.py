@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,13 +13,15 @@ import torch
 from inference_service.errors import DownloadError, FilterFailed, MissingPackage, WeightsError
 from inference_service.filters import loader, trouble
 from inference_service.filters.entry import Progress
+from inference_service.filters.installed import BUILT_IN, installed
 from inference_service.filters.loading import configured, load
-from inference_service.filters.registry import BUILT_IN, Registry, installed
+from inference_service.filters.registry import Registry
 from inference_service.filters.trouble import Code
 from inference_service.weights.folder import WeightsFile
 from shared.wire import FilterState
 from tests.inference_service.doubles import Point, Recorder, until
 
+README = Path(__file__).parents[3] / "README.md"
 CPU = torch.device("cpu")
 CUDA = torch.device("cuda")
 HOW = "pip install nowhere"
@@ -113,9 +118,16 @@ def test_weights_that_come_meanwhile_are_seen(opened, tmp_path):
     registry = opened(Downloads)
     said = comes_to(registry, "downloads", FilterState.LOADABLE, "needs_weights")
     assert said.reason == "downloads model.pth at its first use"
-    assert said.remedy == "python -m inference_service download downloads"
+    assert said.remedy.endswith("python -m inference_service download downloads")
     (tmp_path / FILE.name).touch()
     assert comes_to(registry, "downloads", FilterState.LOADABLE).has_weights
+
+
+def test_weights_that_come_meanwhile_are_seen_where_a_gpu_is_needed_too(opened, tmp_path):
+    registry = opened(Heavy)
+    assert not comes_to(registry, "heavy", FilterState.LOADABLE, "needs_gpu").has_weights
+    (tmp_path / FILE.name).touch()
+    assert until(lambda: (now := status(registry, "heavy")).has_weights and now).reason_code == "needs_gpu"
 
 
 def test_a_failed_download_says_why_and_is_tried_again_when_it_is_wanted_later(opened, monkeypatch):
@@ -174,6 +186,28 @@ def test_packages_are_asked_for_before_a_filter_loads(tmp_path):
         load(Lacking, CPU, {}, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("program", "told"), [("{}/.venv/bin/python", ".venv/bin/python"), ("/usr/bin/python3", "python")]
+)
+def test_the_remedy_is_a_command_that_works_in_the_worker_s_folder(tmp_path, monkeypatch, program, told):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.executable", program.format(tmp_path))
+    said = trouble.after_failure("one", "", DownloadError("", public="it broke"))
+    assert said.remedy == f"{told} -m inference_service download one"
+    monkeypatch.chdir("/")
+    assert trouble.after_failure("one", "", DownloadError("")).remedy.startswith("python ")
+
+
+@pytest.mark.parametrize("name", ["densepose", "detection", "img2img", "segmentation"])
+def test_what_helps_a_built_in_filter_without_its_packages_is_a_command(name, tmp_path, monkeypatch):
+    made = configured(installed()[name].load(), {})
+    monkeypatch.setattr(trouble, "_is_there", lambda package: False)
+    told = trouble.before_loading(made, CPU, tmp_path)
+    assert told.code is Code.NEEDS_PACKAGE
+    assert told.remedy.startswith("make models")
+    subprocess.run(["sh", "-n", "-c", told.remedy], check=True)
+
+
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_built_in_filters_say_how_much_they_download(name):
     made = configured(installed()[name].load(), {})
@@ -186,6 +220,15 @@ def test_an_operator_s_own_file_is_no_download(name, tmp_path):
     if made.needed_weights():
         own = configured(type(made), {"weights": tmp_path / "own.pth"})
         assert own.needed_weights() == ()
+
+
+def test_filters_that_the_readme_calls_too_slow_for_a_cpu_say_so():
+    rows = re.findall(r"^\| `(\w+)`.*? \| .* \| (yes|no) \| .* \|$", README.read_text(), re.M)
+    told = {name: needs for name, needs in rows if name in BUILT_IN}
+    assert len(told) > 10
+    assert told == {
+        name: "yes" if configured(installed()[name].load(), {}).needs_gpu() else "no" for name in told
+    }
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

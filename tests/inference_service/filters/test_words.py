@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from inference_service.filters.registry import BUILT_IN, installed
+from inference_service.filters.installed import BUILT_IN, installed
 from inference_service.filters.trouble import Code
 
 TEXT = Path(__file__).parents[3] / "static" / "shared" / "text"

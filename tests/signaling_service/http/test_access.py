@@ -147,7 +147,7 @@ async def test_a_connection_that_is_made_anew_has_what_is_left_of_the_time(
 
 async def test_a_picture_over_the_token_s_size_ends_its_session(guarded: Running) -> None:
     async with page() as caller:
-        opened = await offered(guarded, caller, minted(max_width=320, max_height=240))
+        opened = await offered(guarded, caller, minted(max_width=128, max_height=96))
         await caller.begin(opened.json())
         assert (await caller.has_heard("error"))["error"]["code"] == "picture_too_large"
 

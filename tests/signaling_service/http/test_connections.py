@@ -1,4 +1,4 @@
-"""Connections that send half a request, and more of them than there is room for."""
+"""Connections that send half a request or read no answer, and more of them than there is room for."""
 
 from __future__ import annotations
 
@@ -17,15 +17,20 @@ from signaling_service.http.listening import listen
 pytestmark = pytest.mark.asyncio
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n"
+LONG = 16 * 1024 * 1024
+"""More than the system keeps for one that does not read."""
 SHORT_S = 0.2
 END_S = 20.0
 
 
 @asynccontextmanager
-async def serving(*, reads: bool = True) -> AsyncIterator[tuple[Callable[[], Any], asyncio.Event]]:
+async def serving(
+    longer: int = 0, *, reads: bool = True
+) -> AsyncIterator[tuple[Callable[[], Any], asyncio.Event]]:
     """Serve an application that answers with the body once the event is set; gives what connects to it.
 
-    Without `reads` it answers at once, and does not wait for a body.
+    So many bytes follow the body in the answer. Without `reads` it answers at once, and does not wait for a
+    body.
     """
     may_answer = asyncio.Event()
     may_answer.set()
@@ -38,8 +43,9 @@ async def serving(*, reads: bool = True) -> AsyncIterator[tuple[Callable[[], Any
                 return
             body, has_more = body + message["body"], message.get("more_body", False)
         await may_answer.wait()
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
-        await send({"type": "http.response.body", "body": body})
+        headers = [(b"content-length", b"%d" % (4 + longer))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body + bytes(longer)})
 
     server = uvicorn.Server(
         uvicorn.Config(
@@ -165,6 +171,33 @@ async def test_of_too_many_the_one_that_waits_longest_goes(monkeypatch: pytest.M
         assert await ended(half[0][0])
         assert not half[1][0].at_eof()
         for _, each in (*half, (reader, writer)):
+            each.close()
+
+
+async def test_an_answer_that_is_not_read_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "READ_S", SHORT_S)
+    async with serving(LONG) as (connect, _):
+        # A StreamReader reads no more than twice its limit in advance.
+        reader, writer = await connect()
+        writer.write(REQUEST + b"done")
+        await asyncio.sleep(3 * SHORT_S)
+        with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+            await asyncio.wait_for(reader.readexactly(LONG), END_S)
+        writer.close()
+
+
+async def test_one_that_does_not_read_makes_room_for_a_newcomer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "most_connections", lambda: 2)
+    async with serving(LONG) as (connect, _):
+        unread = [await connect() for _ in range(2)]
+        for reader, writer in unread:
+            writer.write(REQUEST + b"done")
+            await reader.readuntil(b"done")
+        reader, writer = await connect()
+        writer.write(REQUEST + b"done")
+        assert await answered(reader)
+        assert len(await asyncio.wait_for(reader.readexactly(LONG), END_S)) == LONG
+        for _, each in (*unread, (reader, writer)):
             each.close()
 
 

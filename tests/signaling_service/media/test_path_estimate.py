@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from signaling_service.media.path_estimate import PathEstimate
+from harness.narrow_link import Arrival, Link, Sample, send
+from signaling_service.media.path_estimate import FIRST_PACE, PACE, PathEstimate
 from signaling_service.media.transport_feedback import CLOCK_S
-from tests.signaling_service.narrow_link import Arrival, Link, Sample, send
 
 START, LEAST, MOST = 1_000_000, 300_000, 1_500_000
 REPORT_EVERY_S = 0.1
@@ -89,6 +89,15 @@ def test_the_full_rate_is_back_within_5_s_after_the_limit_goes(bits_per_s: int) 
         session.runs(Link(bits_per_s, buffer_of(bits_per_s)), narrow_s)
         samples = session.runs(Link(20e6), 8)
         assert all(sample.sent_bits_per_s == MOST for sample in samples if sample.at_s >= narrow_s + 5)
+
+
+def test_a_large_picture_leaves_no_faster_than_the_link_took_when_it_was_full() -> None:
+    session = Session()
+    assert session.estimate.pace_bits_per_s == FIRST_PACE * START
+    session.runs(Link(600_000, buffer_of(600_000)), 10)
+    assert 0.8 * 600_000 < session.estimate.pace_bits_per_s < 1.1 * 600_000
+    session.runs(Link(20e6), 5)
+    assert session.estimate.pace_bits_per_s == PACE * MOST
 
 
 def test_a_link_that_becomes_narrow_is_followed_within_a_second() -> None:

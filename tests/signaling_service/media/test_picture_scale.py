@@ -5,9 +5,10 @@ import fractions
 import av
 import pytest
 
+from harness.picture import Picture
 from signaling_service.media.encoders.h264 import H264Encoder
 from signaling_service.media.encoders.vp8 import Vp8Encoder
-from signaling_service.media.picture_scale import RISE_AFTER_S, PictureScale
+from signaling_service.media.picture_scale import FEW_FPS, FULL_FPS, RISE_AFTER_S, PictureScale
 
 FULL, SMALLER, SMALLEST = (640, 480), (480, 360), (320, 240)
 
@@ -19,24 +20,51 @@ def sizes(*rates: tuple[float, int]) -> list[tuple[int, int]]:
 
 
 def test_a_picture_is_whole_while_its_bits_are_enough_and_smaller_below() -> None:
-    assert sizes((0, 1_500_000), (1, 600_000), (2, 400_000), (3, 300_000)) == [FULL, FULL, SMALLER, SMALLEST]
+    assert sizes((0, 1_500_000), (1, 700_000), (2, 500_000), (3, 300_000)) == [FULL, FULL, SMALLER, SMALLEST]
     assert sizes((0, 300_000)) == [SMALLEST]
 
 
-def test_it_grows_a_step_at_a_time_and_not_for_a_moment() -> None:
-    found = sizes((0, 300_000), (0.5, 1_500_000), (RISE_AFTER_S, 1_500_000), (2 * RISE_AFTER_S, 1_500_000))
+def test_it_grows_as_far_as_its_bits_are_enough_and_not_for_a_moment() -> None:
+    found = sizes((0, 300_000), (0.5, 1_500_000), (RISE_AFTER_S, 600_000), (2 * RISE_AFTER_S, 1_500_000))
     assert found == [SMALLEST, SMALLEST, SMALLER, FULL]
+    assert sizes((0, 100_000), (RISE_AFTER_S, 1_500_000)) == [SMALLEST, FULL]
 
 
 def test_a_rate_at_the_edge_changes_nothing_back_and_forth() -> None:
-    at_edge = [(3.0 * i, 440_000 if i % 2 else 470_000) for i in range(20)]
+    at_edge = [(3.0 * i, 590_000 if i % 2 else 640_000) for i in range(20)]
     assert sizes(*at_edge)[1:] == [SMALLER] * 19
 
 
 def test_sizes_are_even_and_a_small_picture_stays() -> None:
     scale = PictureScale()
-    assert scale.size(642, 362, 300_000, 0.0) in {(480, 270), (642, 362)}
+    assert scale.size(642, 362, 300_000, 0.0) in {(320, 180), (480, 270), (642, 362)}
     assert PictureScale().size(176, 144, 1000, 0.0) == (176, 144)
+
+
+def test_behind_the_smallest_size_every_second_picture_is_sent() -> None:
+    scale = PictureScale()
+    found = []
+    for now_s, bits_per_s in ((0.0, 300_000), (1.0, 200_000), (1.5, 400_000), (1.0 + RISE_AFTER_S, 400_000)):
+        found.append((scale.size(640, 480, bits_per_s, now_s), scale.fps))
+    assert found == [(SMALLEST, 30), (SMALLEST, 15), (SMALLEST, 15), (SMALLEST, 30)]
+    small = PictureScale()
+    assert (small.size(176, 144, 100_000, 0.0), small.fps) == ((176, 144), 15)
+
+
+@pytest.mark.parametrize("encoder", [H264Encoder, Vp8Encoder])
+def test_half_as_many_pictures_have_twice_the_bits(encoder: type[H264Encoder | Vp8Encoder]) -> None:
+    bytes_of_one = {}
+    for fps in (FULL_FPS, FEW_FPS):
+        one, sizes_sent = encoder(), []
+        one.target_bitrate = 200_000
+        for number in range(45):
+            frame = av.VideoFrame.from_ndarray(Picture(320, 240).frame(number), "yuv420p")
+            frame.pts, frame.time_base = number * 90_000 // fps, fractions.Fraction(1, 90_000)
+            # The rate changes while the encoder runs.
+            one.fps = FULL_FPS if number < 5 else fps
+            sizes_sent.append(sum(map(len, one.encode(frame)[0])))
+        bytes_of_one[fps] = sum(sizes_sent[15:]) / 30
+    assert bytes_of_one[FEW_FPS] == pytest.approx(2 * bytes_of_one[FULL_FPS], rel=0.2)
 
 
 @pytest.mark.parametrize("encoder", [H264Encoder, Vp8Encoder])

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from harness.narrow_link import Arrival, Link, Sample, send
 from signaling_service.media.bitrate import BitrateProfile
 from signaling_service.media.receive_estimate import CEILING_BITS_PER_S, ReceiveEstimate
-from tests.signaling_service.narrow_link import Arrival, Link, Sample, send
 
 WISH = 2_500_000
 """What the page's encoder would send at most."""

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from aiortc.rate import RemoteBitrateEstimator
 
-from signaling_service.media.bitrate import BitrateProfile, default_bitrate
+from harness.narrow_link import Arrival, Link, send
+from signaling_service.media.bitrate import LEAST_BITS_PER_S, BitrateProfile, default_bitrate
 from signaling_service.media.send_rate import SendRate
-from tests.signaling_service.narrow_link import Arrival, Link, send
 
 FULL = 1_500_000
 REPORT_EVERY_S = 0.2
@@ -98,7 +98,7 @@ def test_when_the_link_widens_it_rises_in_few_large_steps() -> None:
     assert returning.changes - before <= 5
 
 
-@pytest.mark.parametrize(("loss", "low"), [(0.01, FULL), (0.05, 0.9 * FULL), (0.25, 300_000)])
+@pytest.mark.parametrize(("loss", "low"), [(0.01, FULL), (0.05, 0.9 * FULL), (0.25, LEAST_BITS_PER_S)])
 def test_heavy_loss_lowers_it_and_little_does_not(loss: float, low: float) -> None:
     returning = Returning()
     targets = returning.runs(Link(20e6, loss=loss), 20)
@@ -191,7 +191,7 @@ def test_transport_wide_feedback_counts_alone_and_is_followed_at_once() -> None:
     assert rate.target == 1_000_000
     for now_s, allowed in ((1.0, 1_050_000), (1.1, 2_000_000), (1.2, 700_000), (1.3, 100_000)):
         rate.note_estimate(allowed, now_s, is_stepped=False)
-        assert rate.target == min(max(allowed, 300_000), FULL)
+        assert rate.target == min(max(allowed, LEAST_BITS_PER_S), FULL)
     rate.note_estimate(800_000, 2.0, is_stepped=False)
     rate.note_sent(0, 1.0)
     rate.note_sent(100_000, 2.0)

@@ -10,7 +10,8 @@ from signaling_service.access.caller import Caller
 from signaling_service.config import Settings
 from signaling_service.errors import MediaProcessLost, ServiceFull, UnusableOffer
 from signaling_service.metrics import Metrics
-from signaling_service.processes.dealt_sessions import MAX_COSTLY, DealtSessions
+from signaling_service.processes.costly import MOST
+from signaling_service.processes.dealt_sessions import DealtSessions
 from signaling_service.session.requests import Offer
 from signaling_service.workers.table import Workers
 
@@ -75,10 +76,14 @@ async def test_an_offer_that_cost_a_process_is_never_dealt_again() -> None:
     with pytest.raises(UnusableOffer, match="lost over this offer"):
         await sessions.open(Offer(sdp="v=0 the one", type="offer"), CALLER)
     assert [process.asked for process in processes] == [1, 0, 0]
-    for number in range(2 * MAX_COSTLY):
+    # Whoever watches makes offers too.
+    for error in (MediaProcessLost, UnusableOffer):
+        with pytest.raises(error):
+            await sessions.watch("show", "v=0 another", CALLER)
+    for number in range(2 * MOST):
         with pytest.raises(MediaProcessLost):
             await sessions.open(Offer(sdp=f"v=0 {number}", type="offer"), CALLER)
-    assert len(sessions._costly) == MAX_COSTLY
+    assert len(sessions._costly._digests) == MOST
 
 
 async def test_an_offer_over_a_limit_reaches_no_process() -> None:

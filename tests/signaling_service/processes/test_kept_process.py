@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -14,6 +16,7 @@ from signaling_service.errors import SignalingError
 from signaling_service.processes import kept_process
 from signaling_service.processes.kept_process import KeptProcess, own_endpoint
 from signaling_service.processes.nursery import Child, Nursery
+from tests.signaling_service import virtual_time
 
 
 class Ended(Nursery):
@@ -30,6 +33,23 @@ class Refusing(Nursery):
 
     async def _fork(self, descriptors: list[int]) -> int:
         raise OSError("no more processes")
+
+
+class Slow(Nursery):
+    """Starts no process, and notes how long it was waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited_s: list[float] = []
+
+    async def start(self, end: socket.socket) -> Child:
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.waited_s.append(loop.time() - began_s)
+        raise AssertionError
 
 
 @pytest.fixture
@@ -77,6 +97,56 @@ async def test_a_process_that_is_starting_when_the_others_drain_makes_way_at_onc
     async with asyncio.timeout(2):
         await kept.run()
     assert done == ["starts", "has ended"]
+
+
+def test_after_each_failure_a_start_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    nursery = Slow()
+
+    async def keep() -> None:
+        clock = SimpleNamespace(monotonic=asyncio.get_running_loop().time)
+        monkeypatch.setattr(kept_process, "time", clock)
+        kept = KeptProcess(0, 1.0, Settings(), nursery, lambda _: None, lambda _, __: None)
+        running = asyncio.create_task(kept.run())
+        await asyncio.sleep(900)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    virtual_time.run(keep())
+    assert [round(one) for one in nursery.waited_s[:5]] == [30, 60, 120, 240, 240]
+
+
+async def test_a_fork_server_that_is_slow_to_import_is_waited_for_and_not_begun_anew() -> None:
+    nursery = Nursery()
+    own, its = socket.socketpair()
+    try:
+        nursery.prepare()
+        server = nursery._server
+        assert server is not None
+        server.send_signal(signal.SIGSTOP)
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await nursery.start(its)
+        server.send_signal(signal.SIGCONT)
+        child = await nursery.start(its)
+        assert nursery._server is server
+        its.close()
+        own.close()
+        await child.wait()
+        child.close()
+        # One that ends in the middle of its imports is replaced.
+        nursery.close()
+        nursery.prepare()
+        assert nursery._server is not None
+        nursery._server.kill()
+        own, its = socket.socketpair()
+        with pytest.raises(OSError, match="fork server has ended"):
+            await nursery.start(its)
+        assert nursery._server is None
+    finally:
+        own.close()
+        its.close()
+        nursery.close()
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,67 @@ async def test_the_newest_result_replaces_the_waiting_one(track: ReturnedTrack) 
     assert (await received(track.recv())).pts == 6000
 
 
+async def test_where_few_pictures_are_sent_one_that_comes_early_waits_for_a_newer_one(
+    track: ReturnedTrack,
+) -> None:
+    track.pace.fps = 1
+    track.offer_result(filtered(0, pts=0))
+    await received(track.recv())
+    waiting = asyncio.create_task(track.recv())
+    track.offer_result(filtered(1, pts=3000))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    track.offer_result(filtered(2, pts=90_000))
+    assert (await received(waiting)).pts == 90_000  # type: ignore[arg-type]
+
+
+async def test_the_last_picture_that_waits_is_shown_too(track: ReturnedTrack) -> None:
+    track.pace.fps = 20
+    track.offer_result(filtered(0, pts=0))
+    await received(track.recv())
+    track.offer_result(filtered(1, pts=1500))
+    assert (await received(track.recv(), 1.0)).pts == 1500
+
+
+async def test_what_covers_a_bare_picture_waits_for_nothing_and_no_raw_one_passes(
+    track: ReturnedTrack,
+) -> None:
+    track.pace.fps = 1
+    track.offer_result(filtered(0, pts=0))
+    await received(track.recv())
+    waiting = asyncio.create_task(track.recv())
+    track.offer_result(filtered(1, pts=3000))
+    await asyncio.sleep(0.01)
+    track.begin_generation(1, is_private=True)
+    track.offer_result(filtered(2, generation=1, pts=6000))
+    # Far sooner than the pace, and sooner than the card.
+    assert (await received(waiting, 0.07)).pts == 6000  # type: ignore[arg-type]
+    # No result of the next choice comes, and the card does.
+    track.begin_generation(2)
+    track.offer_result(filtered(3, generation=2, pts=9000))
+    await received(track.recv(), 0.07)
+    track.begin_generation(3, is_private=True)
+    await received(track.recv(), 0.5)
+    assert track.showing is Showing.CARD
+
+
+async def test_raw_pictures_keep_the_rate_too(track: ReturnedTrack) -> None:
+    track.set_outage(Outage.OPEN)
+    track.pace.fps = 20
+    shown = []
+    waiting = asyncio.create_task(track.recv())
+    for number in range(40):
+        track.offer_raw(raw(number * 900))
+        await asyncio.sleep(0.01)
+        if waiting.done():
+            shown.append(waiting.result().pts)
+            waiting = asyncio.create_task(track.recv())
+    waiting.cancel()
+    assert track.showing is Showing.RAW
+    # 10 ms lie between two of them, and 37 ms between two that are sent.
+    assert 2 <= len(shown) <= 10 + 1
+
+
 async def test_late_and_overtaken_results_are_dropped(track: ReturnedTrack) -> None:
     assert track.offer_result(filtered(5))
     assert not track.offer_result(filtered(4))

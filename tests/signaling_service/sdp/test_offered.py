@@ -9,7 +9,7 @@ from aiortc.sdp import SessionDescription
 from signaling_service.errors import UnusableOffer
 from signaling_service.sdp.offered import Offered, read_offer
 from signaling_service.setting_types import VIDEO_CODECS
-from tests.signaling_service.calling import Running, page, running, until
+from tests.signaling_service.calling import Camera, Running, page, running, until
 from tests.signaling_service.making import WireWorker
 
 TRANSPORT = f"""a=ice-ufrag:abcd
@@ -229,6 +229,6 @@ async def test_the_picture_comes_back_in_a_format_that_no_browser_asks_for(
 
         monkeypatch.setattr(type(receiver), "_handle_rtp_packet", noted)
         await until(lambda: len(caller.frames) > 3)
-        assert caller.frames[-1].width == 640
+        assert caller.frames[-1].width == Camera.width
         # STAP-A and FU-A exist in mode 1 alone (RFC 6184 table 3).
         assert bool(kinds & {24, 28}) == bool(mode)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
 
 from signaling_service.access.caller import Caller
-from signaling_service.errors import MalformedRequest, UnknownFilter
+from signaling_service.errors import MalformedRequest, StreamTaken, UnknownFilter
+from signaling_service.metrics import Metrics
 from signaling_service.session.changes import Changes
 from signaling_service.session.requests import Change
 from signaling_service.streams.publication import Publication
+from signaling_service.streams.streams import Streams
 
 CALLER = Caller("127.0.0.1")
 
@@ -19,7 +22,7 @@ CALLER = Caller("127.0.0.1")
 class Noted:
     """A wish, the streams, and a stream, which note what is done to them."""
 
-    name, is_private, viewer_count = "show", True, 0
+    name, is_private, viewer_count, publisher = "show", True, 0, None
 
     def __init__(self, refusal: Exception | None = None) -> None:
         self.done: list[str] = []
@@ -44,6 +47,9 @@ class Noted:
         await self.may_change.wait()
         self.done.append("changed")
         return None
+
+    def kept(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def prepare(self, publication: Publication) -> None:
         self.done.append("prepared")
@@ -106,6 +112,34 @@ async def test_of_two_changes_at_a_time_the_later_one_says_who_is_to_see_it() ->
     noted.may_change.set()
     await asyncio.gather(first, second)
     assert noted.done == ["changed", "changed"]
+
+
+async def test_a_name_is_held_while_a_change_waits_and_let_go_where_a_later_one_hides_it() -> None:
+    streams: Any = Streams(None, None, None, Metrics(), 1)  # type: ignore[arg-type]
+    noted: Any = Noted()
+    publication = Publication()
+    changes = Changes(noted, publication, streams, CALLER, lambda: True)
+    noted.may_change.clear()
+    waiting = asyncio.create_task(changes.make(Change(filter=["hide"], publish="show")))
+    await asyncio.sleep(0)
+    # Another session of this caller would be the last one to let go of it.
+    other = Publication()
+    other.prepare(streams.to_publish("show", CALLER.subject), "")
+    other.end()
+    with pytest.raises(StreamTaken):
+        streams.to_publish("show", "somebody else")
+    noted.may_change.set()
+    await waiting
+    assert publication.name == "show"
+    noted.may_change.clear()
+    waiting = asyncio.create_task(changes.make(Change(filter=["hide"], publish="other")))
+    hiding = asyncio.create_task(changes.make(Change(publish=False)))
+    await asyncio.sleep(0)
+    noted.may_change.set()
+    await asyncio.gather(waiting, hiding)
+    assert publication.name == ""
+    assert list(streams._streams) == ["show"]
+    streams.close()
 
 
 async def test_an_empty_name_is_refused_and_hides_nothing() -> None:

@@ -17,6 +17,17 @@ def test_the_oldest_offer_of_an_address_is_given_up_for_its_newest() -> None:
     assert places.take("d", ONE) == ["b"]
 
 
+def test_a_network_of_ipv6_is_one_address_and_ipv4_within_it_is_itself() -> None:
+    places = Places(2)
+    network = [Caller(f"2001:db8::{host}") for host in ("1", "2:0:0:3")]
+    assert [places.take(name, caller) for name, caller in zip("ab", network, strict=True)] == [[], []]
+    assert places.take("c", Caller("2001:db8:0:1::1")) == []
+    assert places.take("d", Caller("2001:db8::4")) == ["a"]
+    mapped = [Caller(f"::ffff:192.0.2.{host}") for host in (1, 2, 1)]
+    assert [places.take(name, caller) for name, caller in zip("xyz", mapped, strict=True)] == [[], [], []]
+    assert places.take("e", ONE) == ["x"]
+
+
 def test_what_is_connected_is_never_given_up() -> None:
     places = Places(1)
     for name in "abc":

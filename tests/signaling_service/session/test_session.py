@@ -26,7 +26,7 @@ from signaling_service.rtc.aiortc_patches import ice_connections
 from signaling_service.service import Service
 from signaling_service.session import control
 from signaling_service.session import session as session_module
-from tests.signaling_service.calling import Running, page, running, until
+from tests.signaling_service.calling import Camera, Running, page, running, until
 from tests.signaling_service.making import WireWorker, served
 from tests.signaling_service.streams.live import FRAGMENT
 
@@ -88,8 +88,8 @@ async def test_the_camera_comes_back_filtered(calling: Calling) -> None:
         assert (caller.answer["type"], caller.answer["filter"]) == ("answer", "ink")
         await caller.shows(10)
         frame = caller.frames[-1]
-        assert (frame.width, frame.height) == (640, 480)
-        assert abs(frame.to_ndarray()[:480].mean() - 40) < 3
+        assert (frame.width, frame.height) == (Camera.width, Camera.height)
+        assert abs(frame.to_ndarray()[: frame.height].mean() - 40) < 3
         stamps = [one.pts for one in caller.frames if one.pts is not None]
         assert stamps == sorted(set(stamps))
         seen = calling.worker.seen[-1]
@@ -275,6 +275,17 @@ async def test_no_message_ends_the_call_that_sends_it(calling: Calling, kind: in
         await caller.shows(3)
 
 
+async def test_an_answer_that_quotes_a_long_name_is_short_enough_to_be_said(calling: Calling) -> None:
+    async with page() as caller:
+        await caller.call(calling.service.http)
+        # As JSON it would have twelve times as many characters.
+        caller.say('{"type": "filter", "params": {"%s": 1e999}}' % ("\U0001f600" * 16_000))
+        error = (await caller.has_heard("error"))["error"]
+        assert error["code"] == "invalid_params"
+        assert error["field"].startswith("\U0001f600")
+        await caller.shows(3)
+
+
 async def test_a_report_that_cannot_be_read_ends_no_call(
     calling: Calling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -322,7 +333,7 @@ async def test_after_a_switch_is_answered_no_old_frame_follows(calling: Calling)
         had = len(caller.frames)
         await caller.shows(5)
         for frame in caller.frames[had:]:
-            assert abs(frame.to_ndarray()[:480].mean() - 80) < 3
+            assert abs(frame.to_ndarray()[: frame.height].mean() - 80) < 3
 
 
 async def test_a_change_by_http_is_described_and_a_refused_one_changes_nothing(calling: Calling) -> None:
@@ -734,8 +745,8 @@ async def test_frames_come_back_by_each_codec(results: str, codec: str) -> None:
             assert codecs_of(caller.answer["sdp"]) == [codec.upper()]
             await caller.shows(10)
             frame = caller.frames[-1]
-            assert (frame.width, frame.height) == (640, 480)
-            assert abs(frame.to_ndarray()[:480].mean() - 40) < 3
+            assert (frame.width, frame.height) == (Camera.width, Camera.height)
+            assert abs(frame.to_ndarray()[: frame.height].mean() - 40) < 3
             (session,) = service.service.sessions._sessions.values()
             sender = session._pc.getTransceivers()[0].sender
             encoder = vars(sender)["_RTCRtpSender__encoder"]

@@ -193,3 +193,13 @@ async def test_whoever_has_the_password_cannot_have_checks_sent_to_many(called: 
         protocol.datagram_received(bytes(check), ("127.0.0.2", port))
     assert len(connection._remote_candidates) == arrivals.MAX_REMOTE
     await called.is_alive()
+
+
+async def test_what_waits_of_a_page_is_bounded(called: Called) -> None:
+    waiting = called.connection._queue
+    (pair,) = called.connection._nominated.values()
+    # In one turn of the event loop, in which nothing of it is handled.
+    for _ in range(2 * arrivals.MAX_WAITING):
+        pair.protocol.datagram_received(b"\x80\x60" + bytes(30), pair.remote_addr)
+    assert waiting.qsize() == arrivals.MAX_WAITING
+    await called.is_alive()

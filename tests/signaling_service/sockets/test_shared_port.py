@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -15,6 +16,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 from signaling_service.rtc import aiortc_patches
 from signaling_service.rtc.aiortc_patches import ice_connections
 from signaling_service.rtc.ice_restart import begin_checks, restart
+from signaling_service.rtc.packets import Arriving
 from signaling_service.sockets import arrivals, shared_port
 from signaling_service.sockets.fixed_port import MediaPortNotTaken
 from signaling_service.sockets.own_port import OwnPorts
@@ -59,7 +61,7 @@ class OneCall:
         """Theirs, with the socket that their media goes by."""
         return self.their_connection._nominated[1]
 
-    async def connect(self, ports: SharedPort) -> None:
+    async def connect(self, ports: SharedPort | OwnPorts) -> None:
         aiortc_patches.bind_ice(OwnPorts())
         await self.theirs.setLocalDescription(await self.theirs.createOffer())
         await self.ours.setRemoteDescription(self.theirs.localDescription)
@@ -107,7 +109,7 @@ async def ports(free_udp_ports: Callable[[int], range]) -> AsyncIterator[SharedP
 
 
 @asynccontextmanager
-async def called(ports: SharedPort, count: int = 1) -> AsyncIterator[list[OneCall]]:
+async def called(ports: SharedPort | OwnPorts, count: int = 1) -> AsyncIterator[list[OneCall]]:
     calls = [OneCall() for _ in range(count)]
     try:
         for call in calls:
@@ -218,6 +220,47 @@ async def test_media_from_a_new_address_waits_for_a_check(ports: SharedPort) -> 
         call.pair.protocol.transport.sendto(b"\x80late", (HOST, ports._sockets._port))
         await until(lambda: b"\x80late" in reached)
         assert b"\x80early" not in reached
+
+
+class Camera:
+    """Sends a page's media from any socket, one packet after another."""
+
+    def __init__(self, call: OneCall) -> None:
+        transport: Any = call.theirs.sctp.transport  # type: ignore[union-attr]
+        self._srtp, self._number = transport._tx_srtp, 0
+
+    def packet(self) -> bytes:
+        self._number += 1
+        plain = struct.pack("!BBHLL", 0x80, 96, self._number, 0, 1234) + b"a picture"
+        protected: bytes = self._srtp.protect(plain)
+        return protected
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+async def test_media_from_a_new_address_has_it_checked_once_the_former_one_is_silent(
+    ports: SharedPort, monkeypatch: pytest.MonkeyPatch, is_shared: bool
+) -> None:
+    async with called(ports if is_shared else OwnPorts()) as (call,):
+        Arriving(call.ours.sctp.transport).take_over()  # type: ignore[union-attr]
+        call.their_connection._query_consent_task.cancel()
+        camera, to = Camera(call), call.pair.remote_addr
+        monkeypatch.setattr(arrivals, "SILENT_S", 1000.0)
+        with stranger() as sender:
+            sender.sendto(camera.packet(), to)
+            await call.is_alive()
+            monkeypatch.setattr(arrivals, "SILENT_S", -1.0)
+            sender.sendto(b"\x80" + bytes(40), to)
+            await call.is_alive()
+        assert not hasattr(call.connection, "sought_s")
+        monkeypatch.setattr(arrivals, "SILENT_S", 0.05)
+        now_at = call.rebind()
+
+        def moves() -> bool:
+            call.pair.protocol.transport.sendto(camera.packet(), to)
+            return has_moved(call, now_at)
+
+        await until(moves)
+        await call.is_alive()
 
 
 async def test_another_call_takes_no_address_from_one_that_is_heard_there(

@@ -16,13 +16,12 @@ from aiortc import (
     RTCConfiguration,
     RTCPeerConnection,
     RTCSessionDescription,
-    VideoStreamTrack,
 )
 from aiortc.mediastreams import MediaStreamError
 from aiortc.sdp import candidate_from_sdp
 
 from signaling_service.rtc.ice_restart import begin_checks, credentials_in, restart
-from tests.signaling_service.calling import until
+from tests.signaling_service.calling import Camera, until
 
 SDP = {"Content-Type": "application/sdp"}
 FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
@@ -60,12 +59,18 @@ class Peer:
         await self.connection.setRemoteDescription(RTCSessionDescription(self.response.text, "answer"))
         await until(lambda: self.connection.connectionState == "connected")
 
-    async def restart_ice(self, http: httpx.AsyncClient, headers: Mapping[str, str]) -> httpx.Response:
-        """Restart ICE as RFC 9725 section 4.3.3 has it; return what the service has answered."""
+    async def restart_ice(
+        self, http: httpx.AsyncClient, headers: Mapping[str, str], candidate: str = ""
+    ) -> httpx.Response:
+        """Restart ICE as RFC 9725 section 4.3.3 has it; return what the service has answered.
+
+        It tells the candidate that is given, else its own.
+        """
         transport = self.connection.getTransceivers()[0].sender.transport.transport
         name, password = restart(transport, "none", "none" * 6)
         sdp = self.connection.localDescription.sdp
-        told = "\r\n".join(line for line in sdp.splitlines() if line.startswith("a=candidate"))
+        own = "\r\n".join(line for line in sdp.splitlines() if line.startswith("a=candidate"))
+        told = candidate or own
         fragment = (
             f"a=ice-ufrag:{name}\r\na=ice-pwd:{password}\r\na=mid:0\r\n{told}\r\na=end-of-candidates\r\n"
         )
@@ -108,7 +113,7 @@ async def publishing(
 ) -> AsyncIterator[Peer]:
     made = Peer()
     try:
-        made.connection.addTransceiver(camera or VideoStreamTrack(), direction="sendonly")
+        made.connection.addTransceiver(camera or Camera(), direction="sendonly")
         made.connection.addTransceiver(sound or AudioStreamTrack(), direction="sendonly")
         await made.call(http, address, headers)
         yield made

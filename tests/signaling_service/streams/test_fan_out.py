@@ -17,9 +17,9 @@ from aiortc.rtp import (
     RtcpRtpfbPacket,
 )
 
+from harness.narrow_link import FPS, PACKET_BYTES, Link
 from signaling_service.streams.fan_out import HISTORY, EncodedPicture, FanOut
 from signaling_service.streams.thinning import KEY_EVERY_S, Thinning
-from tests.signaling_service.narrow_link import FPS, PACKET_BYTES, Link
 
 CODEC = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90_000, payloadType=97)
 KEY = EncodedPicture((b"one", b"two"), 3000, 7 << 32)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 import pytest
-from aiortc import RTCRtpCodecParameters, VideoStreamTrack
+from aiortc import RTCRtpCodecParameters, RTCSessionDescription
 from aiortc.codecs import get_encoder
 from aiortc.stats import RTCInboundRtpStreamStats
 
@@ -18,7 +20,7 @@ from harness.deadline import eventually
 from shared.wire.data import Data, pack_data
 from signaling_service.sockets.udp_socket import UdpSocket
 from tests.signaling_service.access.minting import SECRET, minted
-from tests.signaling_service.calling import Running, page, running, until
+from tests.signaling_service.calling import Camera, Running, page, running, until
 from tests.signaling_service.making import WireWorker, served
 from tests.signaling_service.rtc.test_sending_and_receiving import OneFrame
 from tests.signaling_service.session.test_session import level_of_generation
@@ -50,7 +52,7 @@ async def test_a_viewer_sees_the_filtered_picture_and_hears_the_sound(live: Live
     http = live.service.http
     async with publishing(http) as publisher, watching(http) as viewer:
         await until(lambda: len(viewer.frames) >= 5 and len(viewer.sounds) >= 5)
-        assert (viewer.frames[-1].width, viewer.frames[-1].height) == (640, 480)
+        assert (viewer.frames[-1].width, viewer.frames[-1].height) == (Camera.width, Camera.height)
         assert abs(level(viewer) - 40) < 3
         assert live.service.metric("streams") == live.service.metric("viewers") == 1
         assert viewer.response is not None
@@ -99,7 +101,7 @@ async def test_what_filters_tell_reaches_the_publisher_and_no_viewer(
     live.worker.data = pack_data({"ink": Data(numbers={"n": 7})})
     http = live.service.http
     publisher, viewer = Peer(), Peer()
-    publisher.connection.addTransceiver(VideoStreamTrack(), direction="sendonly")
+    publisher.connection.addTransceiver(Camera(), direction="sendonly")
     viewer.connection.addTransceiver("video", direction="recvonly")
     told: list[str] = []
     strayed: list[str] = []
@@ -273,6 +275,28 @@ async def test_ice_restarts_while_pictures_flow(live: Live) -> None:
         await until(lambda: len(viewer.frames) >= had + 5)
 
 
+async def test_ice_restarts_before_it_has_first_connected(live: Live) -> None:
+    http, publisher = live.service.http, Peer()
+    publisher.connection.addTransceiver(Camera(), direction="sendonly")
+    try:
+        offer = await publisher.offer()
+        publisher.response = await http.post("/whip?stream=show", content=offer, headers=SDP)
+        # What it tells can be paired with nothing here, and no more follows: its own checks say where it is.
+        elsewhere = "a=candidate:1 1 udp 1 ::1 9 typ host"
+        answer = await publisher.restart_ice(http, {"If-Match": "*"}, elsewhere)
+        assert answer.status_code == 200
+        sdp = publisher.response.text
+        for line in ("a=ice-ufrag:", "a=ice-pwd:"):
+            sdp = sdp.replace(*(one.partition(line)[2].split()[0] for one in (sdp, answer.text)))
+        await asyncio.sleep(0.1)  # As long as a page takes to read it, and several turns of the checks.
+        await publisher.connection.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
+        await until(lambda: publisher.connection.connectionState == "connected")
+        async with watching(http, kinds="video") as viewer:
+            await until(lambda: len(viewer.frames) >= 3)
+    finally:
+        await publisher.close()
+
+
 @pytest.mark.parametrize(
     ("fragment", "why"),
     [
@@ -300,7 +324,7 @@ async def test_a_restart_that_cannot_be_leaves_the_session_as_it_is(
 
 async def test_ice_is_not_restarted_where_data_has_a_way_of_its_own(live: Live) -> None:
     http, peer = live.service.http, Peer()
-    peer.connection.addTransceiver(VideoStreamTrack(), direction="sendonly")
+    peer.connection.addTransceiver(Camera(), direction="sendonly")
     peer.connection.createDataChannel("control")
     sdp = (await peer.offer()).replace("a=group:BUNDLE 0 1", "a=group:BUNDLE 0")
     response = await http.post("/whip?stream=other", content=sdp, headers=SDP)
@@ -325,6 +349,58 @@ async def test_places_of_viewers_are_bounded(results: str) -> None:
                 answer = await service.http.post("/whep/show", content=await peer.offer(), headers=SDP)
                 assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
                 await peer.close()
+
+
+async def test_offers_to_watch_that_never_connect_keep_nobody_out(results: str) -> None:
+    async with running(results, max_viewers=1) as service:
+        with WireWorker(results, level_of_generation):
+            await service.has_worker()
+            async with publishing(service.http), AsyncExitStack() as stack:
+                late = Peer()
+                late.connection.addTransceiver("video", direction="recvonly")
+                stack.push_async_callback(late.close)
+                late.response = await service.http.post("/whep/show", content=await late.offer(), headers=SDP)
+                async with watching(service.http, kinds="video") as viewer:
+                    # Both have an answer, and there is one place.
+                    await late.connection.setRemoteDescription(
+                        RTCSessionDescription(late.response.text, "answer")
+                    )
+                    await until(lambda: service.metric("viewers") == 1)
+                    assert (await service.http.delete(late.location)).status_code == 200
+                    had = len(viewer.frames)
+                    await until(lambda: len(viewer.frames) >= had + 3)
+
+
+async def test_to_others_a_publisher_and_a_viewer_are_sessions_that_never_were(results: str) -> None:
+    """By WHIP and WHEP, and one watches no longer than its token says."""
+    async with running(results, token_key=SECRET) as service:
+        with WireWorker(results, level_of_generation):
+            await service.has_worker()
+            anna, ben, brief = (
+                {"Authorization": f"Bearer {minted(sub=sub, publish=['*'], watch=['*'], **more)}"}
+                for sub, more in (("anna", {}), ("ben", {}), ("anna", {"max_session_s": 0.5}))
+            )
+            async with (
+                publishing(service.http, headers=anna) as publisher,
+                watching(service.http, kinds="video", headers=anna) as viewer,
+            ):
+                for peer in (publisher, viewer):
+                    mine = peer.location.rpartition("/")[2]
+                    said = []
+                    for path in (peer.location, peer.location.replace(mine, "0" * 32)):
+                        gone = await service.http.delete(path, headers=ben)
+                        headers = {**ben, **FRAGMENT, "If-Match": "*"}
+                        end = "a=mid:0\r\na=end-of-candidates\r\n"
+                        trickled = await service.http.patch(path, content=end, headers=headers)
+                        said += [
+                            (one.status_code, one.text.replace(mine, "0" * 32)) for one in (gone, trickled)
+                        ]
+                    assert said[:2] == said[2:]
+                    assert {status for status, _ in said} == {404}
+                async with watching(service.http, kinds="video", headers=brief):
+                    await until(lambda: service.metric("viewers") == 1)
+                had = len(viewer.frames)
+                await until(lambda: len(viewer.frames) >= had + 3)
 
 
 async def test_a_token_names_what_may_be_published_and_watched(results: str) -> None:
@@ -366,7 +442,7 @@ async def test_a_client_may_ask_before_it_offers(results: str) -> None:
 
 async def offered() -> str:
     peer = Peer()
-    peer.connection.addTransceiver(VideoStreamTrack(), direction="sendonly")
+    peer.connection.addTransceiver(Camera(), direction="sendonly")
     sdp = await peer.offer()
     await peer.close()
     return sdp

@@ -55,8 +55,10 @@ async def test_a_call_begins_to_publish_and_ends_it_without_another_offer(live: 
 async def test_a_page_that_is_taken_over_keeps_its_picture_and_does_not_fight(live: Live) -> None:
     http = live.service.http
     one_of_them = {"publish": "show", "publisher": "one"}
-    async with page() as first, page() as second:
+    async with page() as first, page() as second, page() as late:
         await first.call(http, **one_of_them)
+        wanted = {"type": "offer", "sdp": await late.offer(), **one_of_them, "takes_over": False}
+        answered = (await http.post("/offer", json=wanted)).json()
         async with watching(http, kinds="video") as viewer:
             await grows(viewer)
             await second.call(http, publish="show", publisher="two")
@@ -66,6 +68,11 @@ async def test_a_page_that_is_taken_over_keeps_its_picture_and_does_not_fight(li
             assert "publish" not in await first.hears("stats")
             await grows(viewer)
             assert viewer.connection.connectionState == "connected"
+            # It connects when the name is another one's.
+            await late.take(answered)
+            error = await late.has_heard("error")
+            assert (error["of"], error["error"]["code"]) == ("publication", "taken_over")
+            assert (await second.hears("stats"))["publish"] == "show"
         # As a page does that comes back from an outage, and cannot know.
         async with page() as back:
             wanted = {"type": "offer", "sdp": await back.offer(), **one_of_them}

@@ -26,6 +26,8 @@ CPU = torch.device("cpu")
 GREEN = torch.tensor([0, 255, 0], dtype=torch.uint8).view(1, 3, 1, 1)
 MATTES = Path(os.environ.get("P2PCAMERA_MATTES", ""))
 NOISE = 3.0
+ONE_OR_BOTH = [NAMES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1:])]
+"""One photograph in every run: a film of one takes seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +128,7 @@ def test_edges_are_as_narrow_as_the_pictures(background: Background, name: str) 
     assert between < 0.7 * ((rough > 0.1) & (rough < 0.9)).float().mean()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ONE_OR_BOTH)
 def test_mask_of_a_still_scene_is_still(background: Background, name: str) -> None:
     mask, picture = Mask(background), framed(name)
     found = torch.stack([mask.of(noisy(picture, seed)) for seed in range(16)])[4:]
@@ -162,7 +164,7 @@ def test_who_enters_is_in_the_mask_at_once_and_who_leaves_is_not(
     assert (mask.of(noisy(room, 102)) - before)[is_new].mean() < 0.05
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ONE_OR_BOTH)
 def test_a_hand_that_enters_is_in_the_mask_within_two_frames(background: Background, name: str) -> None:
     picture = framed(name)
     is_hand, entered = with_hand(picture, FACES[name])
@@ -192,7 +194,7 @@ def with_hand(picture: Tensor, face: tuple[int, int, int, int]) -> tuple[Tensor,
     return torch.from_numpy(shape > 0), entered.contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ONE_OR_BOTH)
 def test_moving_person_leaves_no_trail(background: Background, name: str) -> None:
     mask = Mask(background, steadiness=1.0)
     for step in range(8):
@@ -202,8 +204,17 @@ def test_moving_person_leaves_no_trail(background: Background, name: str) -> Non
         assert ((found - afresh).abs() > 0.2).float().mean() < 0.01
 
 
-@pytest.mark.parametrize("size", [(2, 2), (2, 640), (96, 2), (10, 18), (240, 320), (722, 1282)])
-@pytest.mark.parametrize("mode", ["blur", "colour", "picture", "green"])
+@pytest.mark.parametrize(
+    ("size", "mode"),
+    [
+        ((2, 2), "blur"),
+        ((2, 640), "picture"),
+        ((96, 2), "green"),
+        ((10, 18), "colour"),
+        ((240, 320), "picture"),
+        ((722, 1282), "blur"),
+    ],
+)
 def test_black_pictures_of_any_size_are_all_background(
     background: Background, size: tuple[int, int], mode: str
 ) -> None:

@@ -44,7 +44,10 @@ def is_key(payloads):
     return KEY_SLICE in {unit[0] & 31 for unit in units(payloads)}
 
 
-@pytest.mark.parametrize(("size", "least_db"), [((640, 480), 39), ((1280, 720), 38)])
+@pytest.mark.parametrize(
+    ("size", "least_db"),
+    [((640, 480), 39), pytest.param((1280, 720), 38, marks=pytest.mark.slow)],
+)
 def test_a_panning_photograph_with_noise_stays_near_to_what_was_given(size, least_db):
     encoder = H264Encoder()
     encoder.target_bitrate = default_bitrate(*size)
@@ -115,6 +118,18 @@ def test_a_bitrate_above_what_the_size_is_worth_begins_anew_once(pictures):
     assert [is_key(payloads) for payloads in frames] == [True] + [False] * 9
 
 
+def test_a_target_that_rises_makes_no_key_frame_up_to_what_a_smaller_size_is_sent_at(pictures):
+    encoder = H264Encoder()
+    encoder.size, encoder.most_bits_per_s = (240, 180), 400_000
+    frames = []
+    for number, target in enumerate((150_000, 300_000, 390_000, 600_000)):
+        encoder.target_bitrate = target
+        frames += encode(encoder, pictures[number : number + 1], first=number)
+    assert [is_key(payloads) for payloads in frames] == [True, False, False, False]
+    codec: Any = encoder.codec
+    assert codec.bit_rate == 400_000
+
+
 def test_another_size_or_range_of_colours_begins_anew(pictures):
     encoder = H264Encoder()
     encode(encoder, pictures[:2])
@@ -145,7 +160,7 @@ class Gpu(Nvenc):
         self.opened = 0
         self._sessions, self._frames = sessions, frames
 
-    def _opened(self, width, height, bits_per_s):
+    def _opened(self, width, height, fps, bits_per_s):
         if self.opened == self._sessions:
             raise av.error.ExternalError(542398533, "OpenEncodeSessionEx failed: out of memory (10)")
         self.opened += 1

@@ -26,7 +26,7 @@ def test_without_a_gpu_the_log_says_so_and_nothing_is_opened(caplog):
     assert not found.is_usable
     (line,) = caplog.messages
     assert line == "H264 is encoded by the CPU (libx264)"
-    assert found.open(640, 480, 1_000_000) is None
+    assert found.open(640, 480, 30, 1_000_000) is None
 
 
 def test_a_wheel_without_the_encoder_is_no_fault(monkeypatch, caplog):
@@ -46,7 +46,7 @@ def test_a_gpu_that_encodes_is_used_and_the_log_says_so(monkeypatch, caplog):
         found.look()
     assert found.is_usable
     assert "H264 is encoded by the GPU" in caplog.text
-    codec = found.open(640, 480, 1_000_000)
+    codec = found.open(640, 480, 30, 1_000_000)
     assert codec is not None
     assert codec.bit_rate == 1_000_000
 

@@ -28,7 +28,10 @@ def is_key(payloads):
     return data_of(payloads)[0] & 1 == 0
 
 
-@pytest.mark.parametrize(("size", "least_db"), [((640, 480), 39), ((1280, 720), 38)])
+@pytest.mark.parametrize(
+    ("size", "least_db"),
+    [((640, 480), 39), pytest.param((1280, 720), 38, marks=pytest.mark.slow)],
+)
 def test_a_panning_photograph_with_noise_stays_near_to_what_was_given(size, least_db):
     assert min(quality(Vp8Encoder(), size)) >= least_db
 

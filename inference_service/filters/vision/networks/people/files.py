@@ -27,13 +27,19 @@ _GATHERED: ContextVar[list[Network] | None] = ContextVar("networks that are bein
 
 
 def load(
-    name: str, device: torch.device, dtype: torch.dtype = torch.float32, outputs: Sequence[str] = ()
+    name: str,
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+    outputs: Sequence[str] = (),
+    *,
+    by_torch: bool = False,
 ) -> Network:
-    """Return the network `name` with these outputs only (none named: all).
+    """Return the network `name` with these outputs only (none named: all); `by_torch` as in `Network`.
 
     Raises WeightsError if its file is missing or not the one of this version.
     """
-    network = load_network(FOLDER / f"{name}.safetensors", SHA256[name], device, dtype, outputs)
+    path = FOLDER / f"{name}.safetensors"
+    network = load_network(path, SHA256[name], device, dtype, outputs, by_torch=by_torch)
     if (found := _GATHERED.get()) is not None:
         found.append(network)
     return network

@@ -1,12 +1,15 @@
 """A network from one of this folder's weights files: checked, loaded, run.
 
 file ── SHA-256 ── structure ── every tensor's name and shape ──> Network(device, precision) ── call(batch)
+
+On a CPU LiteRT runs it where that is installed (`lite.py`), else torch.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +21,14 @@ from safetensors.torch import load as load_tensors
 from torch import Tensor
 
 from inference_service.errors import WeightsError
-from inference_service.filters.base import Piece
+from inference_service.filters.base import Fallback, Piece
 from inference_service.filters.vision.networks.graphs import Recorder, Unrecorded
+from inference_service.filters.vision.networks.people.lite import LiteNetwork, made
 from inference_service.filters.vision.networks.people.operators import Function, make
 from inference_service.filters.vision.networks.people.structure import Step, Structure, parse
 from inference_service.filters.vision.networks.replays import Replays
+
+logger = logging.getLogger(__name__)
 
 KINDS = ("weight", "bias", "slope")
 METADATA = "network"
@@ -39,11 +45,17 @@ class Network:
     """
 
     def __init__(
-        self, structure: Structure, tensors: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype
+        self,
+        structure: Structure,
+        tensors: Mapping[str, Tensor],
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        by_torch: bool = False,
     ) -> None:
         """`tensors` are named as `structure.py` says, of any floating type, on any device.
 
-        Raises WeightsError if one is missing.
+        `by_torch`: torch runs it also on a CPU. Raises WeightsError if one is missing.
         """
         self.input = structure.input
         self.outputs = tuple(structure.outputs)
@@ -55,6 +67,17 @@ class Network:
             _call(step, structure, position, _of(step, tensors, device, dtype))
             for position, step in enumerate(structure.steps)
         ]
+        self._lite: LiteNetwork | None = None
+        self.fallback: Fallback | None = None
+        if device.type == "cpu" and dtype == torch.float32 and not by_torch:
+            found = made(structure, tensors, torch.inference_mode()(self._run))
+            self._lite = found if isinstance(found, LiteNetwork) else None
+            self.fallback = found if isinstance(found, Fallback) else None
+
+    @property
+    def runtime(self) -> str:
+        """What runs it: `LiteRT` or `torch`."""
+        return "torch" if self._lite is None else "LiteRT"
 
     def __len__(self) -> int:
         """Return the number of steps."""
@@ -63,6 +86,12 @@ class Network:
     @torch.inference_mode()
     def __call__(self, batch: Tensor) -> tuple[Tensor, ...]:
         """Return the outputs of (N, C, H, W), each with N first; the batch is left as it is."""
+        if self._lite is not None:
+            try:
+                return self._lite(batch.to(self.dtype))
+            except Exception as exc:
+                logger.warning("LiteRT has failed, and torch goes on: %s: %s", type(exc).__name__, exc)
+                self._lite = None
         return self._replays.run("", self._run, batch)
 
     def pieces(self, most: int, recorder: Recorder, unrecorded: Unrecorded, name: str) -> Iterator[Piece]:
@@ -111,14 +140,21 @@ def _of(
 
 
 def load_network(
-    path: Path, sha256: str, device: torch.device, dtype: torch.dtype, outputs: Sequence[str] = ()
+    path: Path,
+    sha256: str,
+    device: torch.device,
+    dtype: torch.dtype,
+    outputs: Sequence[str] = (),
+    *,
+    by_torch: bool = False,
 ) -> Network:
-    """Return the network of `path` with these outputs only (none named: all).
+    """Return the network of `path` with these outputs only (none named: all); `by_torch` as in `Network`.
 
     Raises WeightsError if the file cannot be read, or is not the one whose SHA-256 sum is `sha256`.
     """
     structure, tensors = read(checked(path, sha256))
-    return Network(structure.pruned(outputs) if outputs else structure, tensors, device, dtype)
+    structure = structure.pruned(outputs) if outputs else structure
+    return Network(structure, tensors, device, dtype, by_torch=by_torch)
 
 
 def checked(path: Path, sha256: str) -> bytes:

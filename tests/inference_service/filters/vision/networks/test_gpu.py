@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from inference_service.filters import loading
-from inference_service.filters.registry import installed
+from inference_service.filters.installed import installed
 from inference_service.filters.vision.networks import fusing
 from inference_service.filters.vision.networks.fusing import ConvRelu
 from inference_service.filters.vision.networks.people import recorded

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from harness import counting
 from inference_service.filters import loading
-from inference_service.filters.registry import installed
+from inference_service.filters.installed import installed
 from inference_service.filters.vision.networks import graphs
 from inference_service.filters.vision.networks.people import recorded
 from inference_service.filters.vision.networks.replays import Replays

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,9 +39,18 @@ TOLERANCE = {
 FOLDER = os.environ.get("P2PCAMERA_TFLITE", "")
 
 
-@pytest.fixture(scope="module")
-def networks() -> dict[str, Network]:
-    return {name: files.load(name, CPU) for name in NETWORKS}
+def some(*names: str) -> list[Any]:
+    """Return all networks as parameters: these for every run, the others for `make test-all`."""
+    return [name if name in names else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS]
+
+
+@pytest.fixture(scope="module", params=["LiteRT", "torch"])
+def networks(request: pytest.FixtureRequest) -> dict[str, Network]:
+    if request.param == "LiteRT":
+        pytest.importorskip("ai_edge_litert")
+    found = {name: files.load(name, CPU, by_torch=request.param == "torch") for name in NETWORKS}
+    assert {network.runtime for network in found.values()} == {request.param}
+    return found
 
 
 def outputs(network: Network, batch: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -87,11 +97,12 @@ def test_all_outputs_are_those_of_litert(networks: dict[str, Network], name: str
         np.testing.assert_allclose(found, expected[output], atol=TOLERANCE[name, output], rtol=0)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+# test_photographs.py shows it of the others too, through what finds faces, bodies and persons.
+@pytest.mark.parametrize("name", some("person_wide", "body_points"))
 def test_a_batch_is_its_pictures_one_by_one(networks: dict[str, Network], name: str) -> None:
     network = networks[name]
     singles = [network_input(photograph, name, size(network)) for photograph in NAMES]
-    batch = torch.cat([*singles, singles[0].flip(3)])
+    batch = torch.cat(singles)
     before = batch.clone()
     together = outputs(network, batch)
     assert torch.equal(batch, before)
@@ -103,7 +114,7 @@ def test_a_batch_is_its_pictures_one_by_one(networks: dict[str, Network], name: 
             )
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", some("person_wide", "face_near"))
 def test_the_same_in_any_memory_layout(networks: dict[str, Network], name: str) -> None:
     network = networks[name]
     picture = network_input("astronaut", name, size(network))
@@ -112,15 +123,19 @@ def test_the_same_in_any_memory_layout(networks: dict[str, Network], name: str) 
         torch.testing.assert_close(value, rows[output], atol=TOLERANCE[name, output], rtol=0)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", some("person_general"))
 def test_no_step_looks_at_a_value(name: str) -> None:
-    """Tensors of the device `meta` have shapes and no values, so whatever would wait for a GPU raises."""
+    """Tensors of the device `meta` have shapes and no values, so whatever would wait for a GPU raises.
+
+    In every run test_photographs.py does the same with the others.
+    """
     network = files.load(name, torch.device("meta"))
     for value in network(torch.empty(2, *network.input, device="meta")):
         assert value.shape[0] == 2
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+# The larger ones take many seconds: most CPUs have no half precision.
+@pytest.mark.parametrize("name", some("face_near"))
 def test_half_precision_stays_near(networks: dict[str, Network], name: str) -> None:
     network = networks[name]
     half = files.load(name, CPU, torch.float16)
