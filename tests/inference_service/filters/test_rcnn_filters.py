@@ -228,7 +228,8 @@ def test_cameras_of_several_sizes_find_by_one_recording_what_is_found_without(
     monkeypatch.setattr(detector, "asks", False)
     monkeypatch.setattr(detector, "_rounds", (PROPOSAL_ROUNDS, THING_ROUNDS))
     monkeypatch.setattr(detector, "_replays", Replays())
-    recorder, unrecorded = Recorder(CPU), Unrecorded(CPU)
+    recorder: Any = Recorder(CPU)
+    unrecorded = Unrecorded(CPU)
     double = SIZE[0] * 2, SIZE[1] * 2
     for size in (SIZE, double):
         for piece in detector.pieces(size, 4, recorder, unrecorded):

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
+from inference_service.device import context
 from inference_service.filters import base, recording
 from inference_service.filters.base import Fallback
 from inference_service.filters.entry import Progress
@@ -138,7 +139,7 @@ def test_where_memory_ends_the_rest_is_left_out_and_told_once(opened, memory, ca
 @pytest.mark.parametrize("is_broken", [False, True])
 def test_a_piece_that_fails_ends_the_rest_alone_unless_the_gpu_is_broken(opened, monkeypatch, is_broken):
     broken: list[bool] = []
-    monkeypatch.setattr(recording.context, "is_broken", lambda device, exc: is_broken)
+    monkeypatch.setattr(context, "is_broken", lambda device, exc: is_broken)
     Slow.error = RuntimeError("CUDA error: an illegal memory access was encountered")
     registry = opened(on_broken=lambda: broken.append(True))
     Slow.go.release(100)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from inference_service.device import context
 from inference_service.errors import BadResult, FilterFailed, UnknownFilter, WeightsError
 from inference_service.filters import base, loader
 from inference_service.filters.entry import Entry, Progress
@@ -139,7 +140,7 @@ def test_a_filter_whose_loading_is_stuck_is_given_up_and_others_are_loaded(opene
 
 @pytest.mark.parametrize("is_broken", [False, True])
 def test_a_gpu_that_breaks_while_a_filter_is_loaded_is_told(opened, monkeypatch, is_broken):
-    monkeypatch.setattr(loader.context, "is_broken", lambda device, exc: is_broken)
+    monkeypatch.setattr(context, "is_broken", lambda device, exc: is_broken)
     told: list[bool] = []
 
     class Breaks(Recorder):

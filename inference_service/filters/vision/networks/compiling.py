@@ -32,7 +32,7 @@ class Compiled:
         for module in modules:
             form = torch.compile(module._call_impl, **options)
             # What torch calls instead of a module's own code, as its `compile` sets it.
-            module._compiled_call_impl = partial(self._call, module._call_impl, form)  # type: ignore[assignment]
+            module._compiled_call_impl = partial(self._call, module._call_impl, form)
 
     @contextmanager
     def used(self) -> Iterator[None]:

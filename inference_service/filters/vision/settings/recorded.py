@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
+from itertools import chain
 from typing import Annotated, Protocol
 
 import torch
@@ -77,7 +78,8 @@ class RecordedSettings(SizedSettings):
             yield from pieces
             return
         form = compiled()
-        for piece in (partial(form.tried, work), *pieces):
+        trial: Piece = partial(form.tried, work)
+        for piece in chain([trial], pieces):
             yield partial(_within, form, piece, fallbacks)
 
 

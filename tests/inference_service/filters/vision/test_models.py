@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -93,7 +93,8 @@ def test_what_is_recorded_says_the_same(files: dict[str, Path]) -> None:
     network = Segmenter.load(NETWORKS[0], files[NETWORKS[0]], CPU, SIDE, torch.float32)
     seen = pictures(2)
     expected = network.logits(network.reduced(seen).float())
-    recorder, unrecorded = Recorder(CPU), Unrecorded(CPU)
+    recorder: Any = Recorder(CPU)
+    unrecorded = Unrecorded(CPU)
     # Both sizes are one to the network.
     for size in ((96, 128), (192, 256)):
         for piece in network.pieces(size, 2, recorder, unrecorded):

@@ -116,17 +116,20 @@ def test_a_torch_that_cannot_go_on_after_a_failure_records_nothing(
     assert settings.without_graphs(torch.device("cpu"), unrecorded) == []
 
 
+def fail(unrecorded: graphs.Unrecorded, work: str, error: Exception) -> None:
+    with unrecorded.noted(work):
+        raise error
+
+
 def test_what_is_not_recorded_is_told_in_short_and_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "synchronize", lambda device: None)
     unrecorded = graphs.Unrecorded(torch.device("cuda", 0))
     assert unrecorded.fallbacks() == []
     for number in range(5):
-        with unrecorded.noted(f"{number} of it"):
-            raise INVALIDATED
+        fail(unrecorded, f"{number} of it", INVALIDATED)
     (told,) = unrecorded.fallbacks()
     assert told == ("graphs", "runs without CUDA graphs for 0 of it, 1 of it, 2 of it and 2 more")
-    with unrecorded.noted("the largest"):
-        raise RuntimeError("CUDA error: out of memory")
+    fail(unrecorded, "the largest", RuntimeError("CUDA error: out of memory"))
     (told,) = unrecorded.fallbacks()
     assert told.kind == "memory"
     assert told.text.endswith("since memory was short")

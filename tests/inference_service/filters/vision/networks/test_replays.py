@@ -24,7 +24,8 @@ def both(one: Tensor, other: Tensor) -> tuple[Tensor, ...]:
 
 @torch.inference_mode()
 def test_fewer_rows_than_recorded_give_what_they_give_alone() -> None:
-    made, unrecorded, recorder = Replays(), graphs.Unrecorded(CPU), Recorder(CPU)
+    recorder: Any = Recorder(CPU)
+    made, unrecorded = Replays(), graphs.Unrecorded(CPU)
     static = torch.zeros(6, 4), torch.zeros(6, 4)
     for piece in made.pieces("both", both, static, recorder, unrecorded, "it"):
         piece()
@@ -39,14 +40,17 @@ def test_fewer_rows_than_recorded_give_what_they_give_alone() -> None:
     for got, expected in kept:
         for one, other in zip(got, expected, strict=True):
             torch.testing.assert_close(one, other)
-    ran = {count: of.replays for (_, count), of in made._made.items()}
+    recordings: dict[Any, Any] = made._made
+    ran = {count: of.replays for (_, count), of in recordings.items()}
     assert ran == {6: 2, 4: 0, 2: 0, 1: 1}, "5 are filled up to 6; 3 are done without"
 
 
 @torch.inference_mode()
 def test_another_key_has_no_recording_of_this_one() -> None:
     made = Replays()
-    for piece in made.pieces("a", both, (torch.zeros(1, 1),) * 2, Recorder(CPU), graphs.Unrecorded(CPU), ""):
+    recorder: Any = Recorder(CPU)
+    static = torch.zeros(1, 1), torch.zeros(1, 1)
+    for piece in made.pieces("a", both, static, recorder, graphs.Unrecorded(CPU), ""):
         piece()
     assert made.run("b", lambda one: (one - 1,), torch.zeros(1, 1))[0].item() == -1
     assert made.run("a", both, torch.ones(1, 1), torch.ones(1, 1))[0].item() == 2
