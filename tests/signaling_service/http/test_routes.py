@@ -128,8 +128,9 @@ def bad_offers() -> Iterator[Any]:
             yield pytest.param(
                 {"json": good, "params": {"params": deep}}, 400, "malformed", id="query nested deep"
             )
-    for many in (dict.fromkeys(map(str, range(5000)), 1), {"a": [[]] * 5000}):
-        yield pytest.param({"json": {**good, "params": many}}, 400, "malformed", id="many values")
+    crowded: list[dict[str, Any]] = [dict.fromkeys(map(str, range(5000)), 1), {"a": [[]] * 5000}]
+    for params in crowded:
+        yield pytest.param({"json": {**good, "params": params}}, 400, "malformed", id="many values")
     yield pytest.param({"json": []}, 400, "malformed", id="a list")
     yield pytest.param({"json": {"type": "offer"}}, 400, "malformed", id="no sdp")
     yield pytest.param({"json": {**good, "sdp": 5}}, 400, "malformed", id="sdp a number")
@@ -147,9 +148,6 @@ def bad_offers() -> Iterator[Any]:
     )
     long = {"a": "x" * (MAX_PARAMS_BYTES - 1)}
     yield pytest.param({"json": {**good, "params": long}}, 400, "malformed", id="params too long to travel")
-    # Each takes nine bytes on its way, here four.
-    many = {"a": [0.5] * (MAX_PARAMS_BYTES // 8)}
-    yield pytest.param({"json": {**good, "params": many}}, 400, "malformed", id="params that grow too long")
     yield pytest.param({"json": {**good, "params": {"a": 2**64}}}, 400, "malformed", id="a number too large")
     yield pytest.param({"content": "x" * (MAX_BODY_BYTES + 1)}, 413, "too_large", id="large")
     yield pytest.param({"json": good}, 422, "unusable_offer", id="an empty description")
