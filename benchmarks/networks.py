@@ -3,10 +3,10 @@
     python -m benchmarks.networks --write                      # time alone
     python -m benchmarks.networks --lite FOLDER --mattes FOLDER --write
 
-`--lite`: MediaPipe's files, as for `deploy.convert_networks`; then LiteRT's time and the largest difference
-to its outputs stand beside ours. `--mattes`: NAME.jpg with NAME_alpha.png, which the masks are compared
-with. Time is CPU time of one thread, the lower quartile of many calls, so that what else runs on the host
-counts little.
+Each network is measured as torch runs it and as LiteRT does. `--lite`: MediaPipe's files, as for
+`deploy.convert_networks`; then the largest difference to their outputs stands there too. `--mattes`:
+NAME.jpg with NAME_alpha.png, which the masks are compared with. Time is CPU time of one thread, the lower
+quartile of many calls, so that what else runs on the host counts little.
 """
 
 from __future__ import annotations
@@ -90,24 +90,26 @@ def host() -> list[str]:
 
 
 def networks_table(lite: Path | None, calls: int) -> list[str]:
-    """Return rows of each network alone: steps, size, time, and what LiteRT says."""
+    """Return rows of each network alone: size, time by each runtime, distance to MediaPipe's."""
     lines = [
-        "| network | input | file | 1 picture | 4 pictures | LiteRT, 1 | largest difference to it |",
-        "|---|---|---|---|---|---|---|",
+        "| network | input | file | torch, 1 picture | 4 pictures | LiteRT, 1 picture | 4 pictures "
+        "| largest difference to MediaPipe's |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for source in SOURCES:
-        network = files.load(source.name, CPU)
-        _, height, width = network.input
+        torchs, own = files.load(source.name, CPU, by_torch=True), files.load(source.name, CPU)
+        _, height, width = own.input
         one = network_input(NAMES[0], source.name, (height, width))
-        ours = [quartile_ms(partial(network, batch), calls) for batch in (one, one.repeat(4, 1, 1, 1))]
-        theirs = difference = "-"
-        if lite is not None:
-            theirs = f"{lite_ms(source.name, lite, calls):.1f} ms"
-            difference = ", ".join(differences(network, source.name, lite))
+        batches = [one, one.repeat(4, 1, 1, 1)]
+        ours = [f"{quartile_ms(partial(torchs, batch), calls):.1f} ms" for batch in batches]
+        lites = ["-", "-"]
+        if own.runtime == "LiteRT":
+            lites = [f"{quartile_ms(partial(own, batch), calls):.1f} ms" for batch in batches]
+        difference = "-" if lite is None else ", ".join(differences(own, source.name, lite))
         size = (files.FOLDER / f"{source.name}.safetensors").stat().st_size / 1e6
         lines.append(
-            f"| `{source.name}` | {width}x{height} | {size:.2f} MB | {ours[0]:.1f} ms "
-            f"| {ours[1]:.1f} ms | {theirs} | {difference} |"
+            f"| `{source.name}` | {width}x{height} | {size:.2f} MB | {' | '.join((*ours, *lites))} "
+            f"| {difference} |"
         )
     return lines
 
@@ -202,22 +204,6 @@ def differences(network: Network, name: str, lite: Path) -> list[str]:
             found = value[0].numpy().reshape(expected[output].shape)
             worst[output] = max(worst[output], float(np.abs(found - expected[output]).max()))
     return [f"{output} {value:.0e}" for output, value in worst.items()]
-
-
-def lite_ms(name: str, lite: Path, calls: int) -> float:
-    """Return LiteRT's time for one picture."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    from deploy.convert_networks.__main__ import find
-
-    source = next(source for source in SOURCES if source.name == name)
-    interpreter = Interpreter(str(find(source, lite)), num_threads=1)
-    interpreter.allocate_tensors()
-    (entry,) = interpreter.get_input_details()
-    _, height, width, _ = entry["shape"]
-    picture = network_input(NAMES[0], name, (int(height), int(width)))
-    interpreter.set_tensor(entry["index"], picture.permute(0, 2, 3, 1).contiguous().numpy())
-    return quartile_ms(interpreter.invoke, calls)
 
 
 def quartile_ms(call: Callable[[], object], calls: int) -> float:

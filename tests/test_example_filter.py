@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +116,7 @@ def ask_together(service: Signaling, status, step: int, planes, looks) -> dict[b
     return {head.session: back for head, back in came}
 
 
+@pytest.mark.slow
 def test_two_sessions_have_their_own_trails(tmp_path, environ):
     with signaling() as service, worker(tmp_path, environ, service) as (process, log):
         status = service.status(is_loaded)
@@ -167,8 +171,20 @@ def test_the_operator_sets_how_fine_the_trail_is(tmp_path, environ, divisor, rea
         assert (rgb_at(back, 18, 32)[1] < GREY - TOLERANCE) is reaches_further
 
 
-def test_a_setting_out_of_bounds_is_named_at_the_start(environ, monkeypatch, capsys):
-    monkeypatch.syspath_prepend(environ["PYTHONPATH"].partition(os.pathsep)[0])
+@pytest.fixture
+def importable(tmp_path, monkeypatch) -> None:
+    """Let this process find the package, as if it were installed."""
+    info = tmp_path / "p2pcamera_afterglow-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: p2pcamera-afterglow\nVersion: 0.1.0\n")
+    points = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]["entry-points"]
+    lines = [f"[{group}]\n{name} = {value}\n" for group, of in points.items() for name, value in of.items()]
+    (info / "entry_points.txt").write_text("".join(lines))
+    for folder in (tmp_path, EXAMPLE, EXAMPLE / "tests"):
+        monkeypatch.syspath_prepend(str(folder))
+
+
+def test_a_setting_out_of_bounds_is_named_at_the_start(importable, monkeypatch, capsys):
     settings = json.dumps({"afterglow": {"divisor": 0}})
     words = ["inference_service", "--device", "cpu", "--filters", "afterglow", "--filter-settings", settings]
     monkeypatch.setattr(sys, "argv", words)
@@ -177,6 +193,16 @@ def test_a_setting_out_of_bounds_is_named_at_the_start(environ, monkeypatch, cap
         main()
     assert raised.value.code == 2
     assert "afterglow.divisor" in capsys.readouterr().err
+
+
+def test_what_its_own_tests_show_of_the_filter(importable):
+    own = vars(importlib.import_module("test_afterglow"))
+    functions = [one for name, one in own.items() if name.startswith("test_")]
+    # Others are given parameters, or need a GPU.
+    plain = [one for one in functions if not (signature(one).parameters or hasattr(one, "pytestmark"))]
+    assert len(plain) > 3
+    for one in plain:
+        one()
 
 
 @pytest.mark.slow

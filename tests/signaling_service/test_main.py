@@ -61,7 +61,7 @@ def test_a_start_whose_port_is_taken_touches_no_socket_of_the_service_that_runs(
         assert path.stat().st_ino == inode
 
 
-@pytest.mark.parametrize("processes", ["1", "2"])
+@pytest.mark.parametrize("processes", [pytest.param("1", marks=pytest.mark.slow), "2"])
 def test_with_other_code_of_aioice_it_does_not_start_and_says_what_to_do(
     tmp_path: Path, free_port: int, results: str, processes: str
 ) -> None:

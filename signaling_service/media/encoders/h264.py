@@ -30,9 +30,10 @@ LOOP_FILTER = "no-deblock=0"
 it, superfast is 0.1 dB better and takes 1.2 times as long."""
 NO_ADAPTIVE_QUANTISER = "0"
 """It moves bits from detail to flat areas: 1.2 dB less."""
-BUFFER_S = 0.2
+BUFFER_S, SMALLER_BUFFER_S = 0.3, 0.2
 """Longest time, at the highest bitrate, that a picture may take on the network. With a second a key frame
-grows to three times the size, and the rate follows a lower target slowly."""
+grows to three times the size, and the rate follows a lower target slowly. Where a picture is sent smaller, a
+key frame is felt more."""
 LONGEST_GOP = 3000
 MOST_UNIT_BYTES = h264.PACKET_MAX
 """Of a NAL unit that is a packet by itself."""
@@ -106,7 +107,8 @@ class H264Encoder(h264.H264Encoder):
         if codec is None:
             most = self.most_bits_per_s or default_bitrate(frame.width, frame.height)
             self._highest_bits_per_s = max(self._target, most)
-            codec = _software(frame, self.fps, self._highest_bits_per_s, self.most_unit_bytes)
+            buffer_s = SMALLER_BUFFER_S if self.most_bits_per_s else BUFFER_S
+            codec = _software(frame, self.fps, self._highest_bits_per_s, buffer_s, self.most_unit_bytes)
             codec.bit_rate = self._target
         self.codec = codec
         self._made_for = self._kind(frame)
@@ -142,7 +144,9 @@ def takes_single_units(codec: RTCRtpCodecParameters) -> bool:
     return codec.name.lower() == "h264" and codec.parameters.get("packetization-mode") == "0"
 
 
-def _software(frame: Any, fps: int, highest_bits_per_s: int, most_unit_bytes: int | None) -> Any:
+def _software(
+    frame: Any, fps: int, highest_bits_per_s: int, buffer_s: float, most_unit_bytes: int | None
+) -> Any:
     """Return an open encoder whose `bit_rate` may be set to anything up to this at any time.
 
     Opened with equal average and maximum, x264 keeps a constant bitrate, and takes any average up to that
@@ -163,7 +167,7 @@ def _software(frame: Any, fps: int, highest_bits_per_s: int, most_unit_bytes: in
         "preset": PRESET,
         "tune": "zerolatency",
         "maxrate": str(highest_bits_per_s),
-        "bufsize": str(int(highest_bits_per_s * BUFFER_S)),
+        "bufsize": str(int(highest_bits_per_s * buffer_s)),
         "forced-idr": "1",
         "aq-mode": NO_ADAPTIVE_QUANTISER,
         "x264-params": LOOP_FILTER + (f":slice-max-size={most_unit_bytes}" if most_unit_bytes else ""),

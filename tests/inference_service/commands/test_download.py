@@ -5,9 +5,9 @@ import os
 import pty
 import select
 import signal
-import subprocess
 import sys
 import termios
+import threading
 from collections.abc import Iterator, Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -15,24 +15,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.deadline import eventually
 from inference_service.commands import download
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.installed import BUILT_IN
 from inference_service.weights.folder import WeightsFile, default_folder
+from tests.inference_service.doubles import until
 from tests.inference_service.file_server import Served, serving
 
 # Longer than the pieces in which the library writes, so that some of a stopped download is kept.
 CONTENT = bytes(range(256)) * 50_000
-ONE_DOWNLOAD = """
-import sys
-from tests.inference_service.commands import test_download as one
-
-url, folder = sys.argv[1:]
-one.Heavy.weights = one.files(url)
-one.download.installed = lambda: {"heavy": one.point("heavy", "Heavy")}
-raise SystemExit(one.download.main(["heavy", "--weights-dir", folder]))
-"""
 
 
 class _Nothing(Filter):
@@ -62,11 +53,6 @@ def files(url: str) -> tuple[WeightsFile, ...]:
 
 def point(name: str, attribute: str) -> EntryPoint:
     return EntryPoint(name, f"{__name__}:{attribute}", "p2pcamera.filters")
-
-
-def start(url: str, folder: Path) -> subprocess.Popen[str]:
-    argv = [sys.executable, "-c", ONE_DOWNLOAD, url, str(folder)]
-    return subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
 def install(monkeypatch: pytest.MonkeyPatch, **attributes: str) -> None:
@@ -222,14 +208,26 @@ def test_terminal_shows_a_bar_and_a_log_does_not(
     assert "100 %" in shown
 
 
-async def test_stopped_download_says_so_and_keeps_what_has_come(served: Served, tmp_path: Path) -> None:
+def test_stopped_download_says_so_and_keeps_what_has_come(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(monkeypatch, heavy="Heavy")
     served.pause_after = 11_000_000
-    started = start(served.url, tmp_path)
     part = tmp_path / "heavy.pkl.part"
-    await eventually(lambda: part.exists() and part.stat().st_size, 60, "some of it is there")
-    started.send_signal(signal.SIGINT)
-    error = started.communicate(timeout=20)[1]
-    assert started.returncode == 130
-    assert error == "stopped; what has come is kept, and the next try goes on from there\n"
+    is_over = threading.Event()
+
+    def press_ctrl_c() -> None:
+        until(lambda: is_over.is_set() or (part.exists() and part.stat().st_size))
+        if not is_over.is_set():
+            os.kill(os.getpid(), signal.SIGINT)
+
+    pressing = threading.Thread(target=press_ctrl_c)
+    pressing.start()
+    try:
+        assert download.main(["heavy", "--weights-dir", str(tmp_path)]) == 130
+    finally:
+        is_over.set()
+        pressing.join()
+    assert capsys.readouterr().err == "stopped; what has come is kept, and the next try goes on from there\n"
     assert 0 < part.stat().st_size <= 11_000_000
     assert not (tmp_path / "heavy.pkl").exists()

@@ -17,18 +17,14 @@ from inference_service.filters.installed import installed
 
 CPU = torch.device("cpu")
 SIZE = (320, 240)
-CHAINS = (
-    ("light", "frame", "background"),
-    ("light", "pose", "grade"),
-    ("background", "frame", "pose"),
-    ("frame", "face", "light"),
-)
+CHAINS = (("light", "frame", "background"), ("frame", "face", "light"))
+MORE = (("light", "pose", "grade"), ("background", "frame", "pose"))
 
 
 @pytest.fixture(scope="module")
 def filters() -> dict[str, Filter]:
     made: dict[str, Filter] = {}
-    for name in {name for chain in CHAINS for name in chain}:
+    for name in {name for chain in CHAINS + MORE for name in chain}:
         made[name] = installed()[name].load()()
         made[name].load(CPU)
     return made
@@ -53,7 +49,7 @@ def shown(chain: tuple[Filter, ...], frames: int = 2) -> np.ndarray:
     return np.asarray(made)
 
 
-@pytest.mark.parametrize("names", CHAINS)
+@pytest.mark.parametrize("names", [*CHAINS, *(pytest.param(one, marks=pytest.mark.slow) for one in MORE)])
 def test_each_filter_of_a_chain_does_its_work(filters: dict[str, Filter], names: tuple[str, ...]) -> None:
     whole = shown(tuple(filters[name] for name in names))
     assert np.abs(whole[0].astype(int) - whole[1]).mean() < 0.2

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from itertools import product
 from typing import Any
 
 import httpx
@@ -115,70 +116,62 @@ async def test_filters_that_are_not_allowed_are_neither_listed_nor_taken(results
                 assert (await service.http.patch(path, json={})).json()["filter"] == "invert"
 
 
-def bad_offers() -> Iterator[Any]:
+def bad_offers() -> Iterator[tuple[str, dict[str, Any], int, str]]:
+    """Give what each is, what is posted, and the status and code of the answer."""
     good = {"sdp": "v=0", "type": "offer"}
-    yield pytest.param({"content": "{"}, 400, "malformed", id="no JSON")
-    yield pytest.param({"content": b"\xff"}, 400, "malformed", id="no UTF-8")
-    yield pytest.param({"content": "[" * 30000}, 400, "malformed", id="nested deep")
+    yield ("no JSON", {"content": "{"}, 400, "malformed")
+    yield ("no UTF-8", {"content": b"\xff"}, 400, "malformed")
+    yield ("nested deep", {"content": "[" * 30000}, 400, "malformed")
     for depth in (33, 300, 600, 900):
         deep = '{"a":' * depth + "1" + "}" * depth
         body = f'{{"type": "offer", "sdp": "v=0", "params": {deep}}}'
-        yield pytest.param({"content": body}, 400, "malformed", id=f"params nested {depth} deep")
+        yield (f"params nested {depth} deep", {"content": body}, 400, "malformed")
         if depth == 300:
-            yield pytest.param(
-                {"json": good, "params": {"params": deep}}, 400, "malformed", id="query nested deep"
-            )
+            yield ("query nested deep", {"json": good, "params": {"params": deep}}, 400, "malformed")
     crowded: list[dict[str, Any]] = [dict.fromkeys(map(str, range(5000)), 1), {"a": [[]] * 5000}]
-    for params in crowded:
-        yield pytest.param({"json": {**good, "params": params}}, 400, "malformed", id="many values")
-    yield pytest.param({"json": []}, 400, "malformed", id="a list")
-    yield pytest.param({"json": {"type": "offer"}}, 400, "malformed", id="no sdp")
-    yield pytest.param({"json": {**good, "sdp": 5}}, 400, "malformed", id="sdp a number")
-    yield pytest.param({"json": {**good, "type": "answer"}}, 400, "malformed", id="an answer")
-    yield pytest.param({"json": {**good, "params": []}}, 400, "malformed", id="params a list")
-    yield pytest.param({"json": {**good, "outage": "maybe"}}, 400, "malformed", id="outage unknown")
-    yield pytest.param({"json": {**good, "filter": []}}, 400, "malformed", id="an empty chain")
-    yield pytest.param({"json": {**good, "filter": ["ink"] * 9}}, 400, "malformed", id="a long chain")
-    yield pytest.param({"json": good, "params": {"params": "{"}}, 400, "malformed", id="query params")
-    yield pytest.param({"json": good, "params": {"filter": "ink,"}}, 400, "malformed", id="query filter")
-    yield pytest.param({"json": {**good, "filter": "nope"}}, 404, "unknown_filter", id="unknown filter")
-    yield pytest.param({"json": good, "params": {"filter": "nope"}}, 404, "unknown_filter", id="in the query")
-    yield pytest.param(
-        {"json": {**good, "params": {"strength": 3}}}, 422, "invalid_params", id="parameter out of range"
-    )
+    for many in crowded:
+        yield ("many values", {"json": {**good, "params": many}}, 400, "malformed")
+    yield ("a list", {"json": []}, 400, "malformed")
+    yield ("no sdp", {"json": {"type": "offer"}}, 400, "malformed")
+    yield ("sdp a number", {"json": {**good, "sdp": 5}}, 400, "malformed")
+    yield ("an answer", {"json": {**good, "type": "answer"}}, 400, "malformed")
+    yield ("params a list", {"json": {**good, "params": []}}, 400, "malformed")
+    yield ("outage unknown", {"json": {**good, "outage": "maybe"}}, 400, "malformed")
+    yield ("an empty chain", {"json": {**good, "filter": []}}, 400, "malformed")
+    yield ("a long chain", {"json": {**good, "filter": ["ink"] * 9}}, 400, "malformed")
+    yield ("query params", {"json": good, "params": {"params": "{"}}, 400, "malformed")
+    yield ("query filter", {"json": good, "params": {"filter": "ink,"}}, 400, "malformed")
+    yield ("unknown filter", {"json": {**good, "filter": "nope"}}, 404, "unknown_filter")
+    yield ("in the query", {"json": good, "params": {"filter": "nope"}}, 404, "unknown_filter")
+    yield ("parameter out of range", {"json": {**good, "params": {"strength": 3}}}, 422, "invalid_params")
     long = {"a": "x" * (MAX_PARAMS_BYTES - 1)}
-    yield pytest.param({"json": {**good, "params": long}}, 400, "malformed", id="params too long to travel")
-    yield pytest.param({"json": {**good, "params": {"a": 2**64}}}, 400, "malformed", id="a number too large")
-    yield pytest.param({"content": "x" * (MAX_BODY_BYTES + 1)}, 413, "too_large", id="large")
-    yield pytest.param({"json": good}, 422, "unusable_offer", id="an empty description")
-    yield pytest.param({"json": {**good, "sdp": "hello"}}, 422, "unusable_offer", id="no SDP")
-    yield pytest.param({"json": {**good, "sdp": "\x00" * 1000}}, 422, "unusable_offer", id="zeros")
+    yield ("params too long to travel", {"json": {**good, "params": long}}, 400, "malformed")
+    yield ("a number too large", {"json": {**good, "params": {"a": 2**64}}}, 400, "malformed")
+    yield ("large", {"content": "x" * (MAX_BODY_BYTES + 1)}, 413, "too_large")
+    yield ("an empty description", {"json": good}, 422, "unusable_offer")
+    yield ("no SDP", {"json": {**good, "sdp": "hello"}}, 422, "unusable_offer")
+    yield ("zeros", {"json": {**good, "sdp": "\x00" * 1000}}, 422, "unusable_offer")
 
 
-@pytest.mark.parametrize(("request_", "status", "code"), list(bad_offers()))
-async def test_a_bad_offer_gets_its_error_and_leaves_nothing(
-    service: Running, request_: dict[str, Any], status: int, code: str
-) -> None:
+async def test_a_bad_offer_gets_its_error_and_leaves_nothing(service: Running) -> None:
     headers = {"content-type": "application/json"}
-    response = await service.http.post("/offer", headers=headers, **request_)
-    assert error_of(response, status)["code"] == code
-    await service.is_free()
+    for name, request, status, code in bad_offers():
+        response = await service.http.post("/offer", headers=headers, **request)
+        assert (name, error_of(response)["code"], response.status_code) == (name, code, status)
+        await service.is_free()
 
 
-@pytest.mark.parametrize(
-    "path", ["/healthz", "/readyz", "/metrics", "/filters", "/ice-servers", "/", "/p2pcamera.js"]
-)
-async def test_head_is_answered_as_get_without_the_content(service: Running, path: str) -> None:
+async def test_head_is_answered_as_get_without_the_content(service: Running) -> None:
     asked = {"accept-encoding": "identity"}
-    got = await service.http.get(path, headers=asked)
-    head = await service.http.head(path, headers=asked)
-    assert (head.status_code, head.content) == (200, b"")
-    assert head.headers["content-type"] == got.headers["content-type"]
+    for path in ("/healthz", "/readyz", "/metrics", "/filters", "/ice-servers", "/", "/p2pcamera.js"):
+        got = await service.http.get(path, headers=asked)
+        head = await service.http.head(path, headers=asked)
+        assert (path, head.status_code, head.content) == (path, 200, b"")
+        assert head.headers["content-type"] == got.headers["content-type"]
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "allowed"),
-    [
+async def test_another_method_is_405_and_the_answer_names_those_that_are_taken(service: Running) -> None:
+    for method, path, allowed in (
         ("GET", "/offer", "POST"),
         ("HEAD", "/offer", "POST"),
         ("PUT", "/offer", "POST"),
@@ -187,30 +180,28 @@ async def test_head_is_answered_as_get_without_the_content(service: Running, pat
         ("POST", "/healthz", "GET, HEAD"),
         ("DELETE", "/metrics", "GET, HEAD"),
         ("POST", "/p2pcamera.js", "GET, HEAD"),
-    ],
-)
-async def test_another_method_is_405_and_the_answer_names_those_that_are_taken(
-    service: Running, method: str, path: str, allowed: str
-) -> None:
-    response = await service.http.request(method, path)
-    assert response.status_code == 405
-    assert response.headers["allow"] == allowed
-    if method != "HEAD":
-        assert error_of(response, 405)["code"] == "method_not_allowed"
+    ):
+        response = await service.http.request(method, path)
+        assert (method, path, response.status_code) == (method, path, 405)
+        assert response.headers["allow"] == allowed
+        if method != "HEAD":
+            assert error_of(response, 405)["code"] == "method_not_allowed"
 
 
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
-@pytest.mark.parametrize("place", ["offer", "query", "session", "channel"])
-async def test_what_is_no_number_in_json_is_malformed(calling_page: Calling, number: str, place: str) -> None:
-    error = await calling_page.says_params(place, f'{{"strength": {number}}}')
-    assert error["code"] == "malformed"
+PLACES = ("offer", "query", "session", "channel")
 
 
-@pytest.mark.parametrize("place", ["offer", "query", "session", "channel"])
-async def test_a_number_beyond_all_floats_is_refused_by_its_name(calling_page: Calling, place: str) -> None:
-    for params, field in (('{"strength": 1e999}', "strength"), ('{"a": [1, {"b": -1e999}]}', "a.1.b")):
+async def test_what_is_no_number_in_json_is_malformed(calling_page: Calling) -> None:
+    for place, number in product(PLACES, ("NaN", "Infinity", "-Infinity")):
+        error = await calling_page.says_params(place, f'{{"strength": {number}}}')
+        assert (place, number, error["code"]) == (place, number, "malformed")
+
+
+async def test_a_number_beyond_all_floats_is_refused_by_its_name(calling_page: Calling) -> None:
+    refused = ('{"strength": 1e999}', "strength"), ('{"a": [1, {"b": -1e999}]}', "a.1.b")
+    for place, (params, field) in product(PLACES, refused):
         error = await calling_page.says_params(place, params)
-        assert (error["code"], error["field"]) == ("invalid_params", field)
+        assert (place, error["code"], error["field"]) == (place, "invalid_params", field)
 
 
 async def test_a_schema_with_an_endless_bound_is_listed_without_it(bare: Running, results: str) -> None:
@@ -412,21 +403,10 @@ async def test_an_unknown_session_is_404(service: Running, method: str) -> None:
     assert error_of(response, 404)["code"] == "unknown_session"
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "status", "code"),
-    [
-        ("GET", "/nothing", 404, "not_found"),
-        ("GET", "/../pyproject.toml", 404, "not_found"),
-        ("GET", "/a%00b", 404, "not_found"),
-        ("GET", "/" + "x" * 5000, 404, "not_found"),
-        ("GET", "/%ff", 404, "not_found"),
-        ("DELETE", "/filters", 405, "method_not_allowed"),
-    ],
-)
-async def test_other_paths_get_the_same_shape_of_error(
-    service: Running, method: str, path: str, status: int, code: str
-) -> None:
-    assert error_of(await service.http.request(method, path), status)["code"] == code
+async def test_other_paths_get_the_same_shape_of_error(service: Running) -> None:
+    for path in ("/nothing", "/../pyproject.toml", "/a%00b", "/" + "x" * 5000, "/%ff"):
+        assert error_of(await service.http.get(path), 404)["code"] == "not_found", path
+    assert error_of(await service.http.delete("/filters"), 405)["code"] == "method_not_allowed"
 
 
 async def test_the_api_key_guards_all_calls_but_health_and_pages(results: str) -> None:
@@ -500,34 +480,38 @@ async def test_slow_large_bodies_are_few_and_keep_no_small_one_out(
     assert error_of(await posted(large), 400)["code"] == "malformed"
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/", "/index.html", "/demo.js", "/demo/language.js", "/demo/text/ja.js", "/p2pcamera.js", "/obs.html"],
-)
-async def test_pages_are_checked_for_newer_versions(service: Running, path: str) -> None:
-    response = await service.http.get(path)
-    assert response.status_code == 200
-    assert response.headers["cache-control"] == "no-cache"
-    assert response.headers["x-content-type-options"] == "nosniff"
-    again = await service.http.get(path, headers={"if-none-match": response.headers["etag"]})
-    assert again.status_code == 304
+async def test_pages_are_checked_for_newer_versions(service: Running) -> None:
+    pages = (
+        "/",
+        "/index.html",
+        "/demo.js",
+        "/demo/language.js",
+        "/demo/text/ja.js",
+        "/p2pcamera.js",
+        "/obs.html",
+    )
+    for path in pages:
+        response = await service.http.get(path)
+        assert (path, response.status_code) == (path, 200)
+        assert response.headers["cache-control"] == "no-cache"
+        assert response.headers["x-content-type-options"] == "nosniff"
+        again = await service.http.get(path, headers={"if-none-match": response.headers["etag"]})
+        assert again.status_code == 304
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/style.css", "/p2pcamera.js", "/p2pcamera.min.js.map", "/favicon.svg"]
-)
-async def test_text_is_compressed_for_those_who_take_it(service: Running, path: str) -> None:
-    plain = await service.http.get(path, headers={"accept-encoding": "identity"})
-    packed = await service.http.get(path, headers={"accept-encoding": "br, gzip"})
-    assert "content-encoding" not in plain.headers
-    assert packed.headers["content-encoding"] == "gzip"
-    assert packed.content == plain.content
-    assert int(packed.headers["content-length"]) < int(plain.headers["content-length"])
-    for response in (plain, packed):
-        assert "accept-encoding" in response.headers["vary"].lower()
-    for name in ("content-type", "cache-control", "x-content-type-options", "last-modified"):
-        assert packed.headers[name] == plain.headers[name]
-    assert packed.headers.get("content-security-policy") == plain.headers.get("content-security-policy")
+async def test_text_is_compressed_for_those_who_take_it(service: Running) -> None:
+    for path in ("/", "/style.css", "/p2pcamera.js", "/p2pcamera.min.js.map", "/favicon.svg"):
+        plain = await service.http.get(path, headers={"accept-encoding": "identity"})
+        packed = await service.http.get(path, headers={"accept-encoding": "br, gzip"})
+        assert "content-encoding" not in plain.headers
+        assert (path, packed.headers["content-encoding"]) == (path, "gzip")
+        assert packed.content == plain.content
+        assert int(packed.headers["content-length"]) < int(plain.headers["content-length"])
+        for response in (plain, packed):
+            assert "accept-encoding" in response.headers["vary"].lower()
+        policies = "content-security-policy", "content-type", "cache-control"
+        for name in (*policies, "x-content-type-options", "last-modified"):
+            assert packed.headers.get(name) == plain.headers.get(name)
     again = {"accept-encoding": "gzip", "if-none-match": packed.headers["etag"]}
     assert (await service.http.get(path, headers=again)).status_code == 304
     part = await service.http.get("/p2pcamera.js", headers={"accept-encoding": "gzip", "range": "bytes=0-9"})

@@ -4,7 +4,7 @@ import pytest
 
 from signaling_service.media.pacing import WORTH_WAITING_S, Pacer
 
-RATE = 1_000_000
+RATE = 2_500_000
 PACKET = 1200
 
 

@@ -35,8 +35,28 @@ PR_SET_CHILD_SUBREAPER = 36
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+class Shared(Nursery):
+    """Its fork server stays when a front closes: what that imports takes more than a second of CPU."""
+
+    def close(self) -> None:
+        pass
+
+    def end(self) -> None:
+        super().close()
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    """A fork server for tests that are not about it."""
+    made = Shared()
+    yield made
+    made.end()
+
+
 @asynccontextmanager
-async def front_of_two(results: str, **settings: Any) -> AsyncIterator[tuple[Front, httpx.AsyncClient]]:
+async def front_of_two(
+    results: str, nursery: Nursery, **settings: Any
+) -> AsyncIterator[tuple[Front, httpx.AsyncClient]]:
     # The pages of these tests live here, where another test may have left other addresses.
     aiortc_patches.apply(("127.0.0.1",))
     front = Front(
@@ -46,7 +66,7 @@ async def front_of_two(results: str, **settings: Any) -> AsyncIterator[tuple[Fro
             processes=2,
             **settings,
         ),
-        Nursery(),
+        nursery,
     )
     app = create_app(front)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
@@ -63,7 +83,7 @@ async def front_of_two(results: str, **settings: Any) -> AsyncIterator[tuple[Fro
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def fronted() -> AsyncIterator[tuple[Front, httpx.AsyncClient]]:
     with tempfile.TemporaryDirectory(prefix="p2p") as folder:
-        async with front_of_two(f"ipc://{folder}/results.ipc", max_sessions=4) as fronted:
+        async with front_of_two(f"ipc://{folder}/results.ipc", Nursery(), max_sessions=4) as fronted:
             yield fronted
 
 
@@ -135,12 +155,16 @@ async def test_the_limit_holds_for_all_processes_together(fronted: tuple[Front, 
     assert (await http.get("/readyz")).status_code == 200
 
 
-async def test_a_token_holds_in_all_processes(results: str) -> None:
+async def test_a_token_holds_in_all_processes(results: str, nursery: Nursery) -> None:
     def bearing(subject: str) -> dict[str, str]:
         token = minted(sub=subject, filters=["invert"], max_sessions=1)
         return {"authorization": f"Bearer {token}"}
 
-    async with front_of_two(results, token_key=SECRET) as (_, http), page() as caller, page() as second:
+    async with (
+        front_of_two(results, nursery, token_key=SECRET) as (_, http),
+        page() as caller,
+        page() as second,
+    ):
         offer = {"type": "offer", "sdp": await caller.offer()}
         opened = await http.post("/offer", json=offer, headers=bearing("anna"))
         await caller.take(opened.json())
@@ -156,9 +180,9 @@ async def test_a_token_holds_in_all_processes(results: str) -> None:
         assert (await http.delete(path, headers=bearing("anna"))).status_code == 200
 
 
-async def test_offers_that_wait_have_one_budget_in_all_processes(results: str) -> None:
+async def test_offers_that_wait_have_one_budget_in_all_processes(results: str, nursery: Nursery) -> None:
     async with (
-        front_of_two(results, max_connecting_per_address=2, max_sessions=2) as (front, http),
+        front_of_two(results, nursery, max_connecting_per_address=2, max_sessions=2) as (front, http),
         page() as caller,
     ):
         body = {"type": "offer", "sdp": await caller.offer(candidates=False)}
@@ -348,9 +372,9 @@ async def test_the_front_opens_when_one_process_serves_or_all_have_failed(result
         await front.close()
 
 
-async def test_closing_ends_the_processes_and_tells_the_pages(results: str) -> None:
+async def test_closing_ends_the_processes_and_tells_the_pages(results: str, nursery: Nursery) -> None:
     caller = Page()
-    async with front_of_two(results) as (front, http):
+    async with front_of_two(results, nursery) as (front, http):
         processes = pids(front)
         await caller.call(http)
         await caller.shows(3)

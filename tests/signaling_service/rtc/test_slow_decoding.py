@@ -9,7 +9,7 @@ import pytest
 
 from signaling_service.media.decoder_queue import DecoderQueue
 from signaling_service.rtc import decoder_thread
-from tests.signaling_service.calling import page, running, until
+from tests.signaling_service.calling import Camera, page, running, until
 from tests.signaling_service.making import WireWorker
 
 LET_GO_S = 20.0
@@ -66,7 +66,7 @@ async def test_a_picture_over_the_limit_ends_the_session_with_a_reason(results: 
             await caller.call(service.http)
             await until(lambda: any("picture_too_large" in str(told) for told in caller.messages))
             (error,) = [told["error"]["message"] for told in caller.messages if told["type"] == "error"]
-            assert "160x120" in error
+            assert f"{Camera.width}x{Camera.height}" in error
             assert "128x96" in error
             await service.is_free()
     assert service.metric("sessions_ended_total", reason="picture_too_large") == 1

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from aiortc import RTCRtpCodecParameters, RTCSessionDescription, VideoStreamTrack
+from aiortc import RTCRtpCodecParameters, RTCSessionDescription
 from aiortc.codecs import get_encoder
 from aiortc.stats import RTCInboundRtpStreamStats
 
@@ -277,7 +277,7 @@ async def test_ice_restarts_while_pictures_flow(live: Live) -> None:
 
 async def test_ice_restarts_before_it_has_first_connected(live: Live) -> None:
     http, publisher = live.service.http, Peer()
-    publisher.connection.addTransceiver(VideoStreamTrack(), direction="sendonly")
+    publisher.connection.addTransceiver(Camera(), direction="sendonly")
     try:
         offer = await publisher.offer()
         publisher.response = await http.post("/whip?stream=show", content=offer, headers=SDP)
