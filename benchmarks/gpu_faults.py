@@ -65,6 +65,7 @@ class Breaks(base.Filter):
 def profile(device: torch.device) -> Iterator[Row]:
     """Odd numbers of pictures and people under the profilers of CUDA, where they are installed."""
     work = [sys.executable, "-m", "benchmarks.first_gpu", "--step", "odd", "--device", str(device)]
+    work += SCALE.flags
     out = f"{tempfile.gettempdir()}/first_gpu"
     for tool, argv in (
         ("nsys", ["nsys", "profile", "--stats=true", "--force-overwrite=true", "--output", out]),
@@ -89,6 +90,7 @@ def odd(device: torch.device) -> Iterator[Row]:
 def workers(device: torch.device) -> Iterator[Row]:
     """Two processes on one GPU at once: what each reaches; and what a full memory says."""
     argv = [sys.executable, "-m", "benchmarks.first_gpu", "--step", "one", "--device", str(device)]
+    argv += SCALE.flags
     both = [subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(2)]
     for number, process in enumerate(both):
         yield f"worker {number + 1}", " ".join(process.communicate()[0].split())

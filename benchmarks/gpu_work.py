@@ -26,6 +26,8 @@ class Scale:
     loads: int = 20
     settings: dict[str, Any] = field(default_factory=dict)
     """Of DensePose."""
+    flags: tuple[str, ...] = ()
+    """For processes that a step starts."""
 
     def quick(self) -> None:
         self.sizes, self.cameras, self.seconds, self.loads = (
@@ -34,6 +36,7 @@ class Scale:
             1.0,
             2,
         )
+        self.flags = ("--quick",)
         self.settings = {"short_side": 128, "proposals": 20, "proposals_per_level": 64}
 
 

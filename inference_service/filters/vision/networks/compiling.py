@@ -27,7 +27,8 @@ class Compiled:
         """`options` are torch.compile's. Nothing is compiled yet."""
         self._user: int | None = None
         """The thread within `used`."""
-        self._has_failed = False
+        self.failures: list[Fallback] = []
+        """What to say where compiling has failed, also for one shape of many."""
         for module in modules:
             form = torch.compile(module._call_impl, **options)
             # What torch calls instead of a module's own code, as its `compile` sets it.
@@ -43,11 +44,20 @@ class Compiled:
             self._user = None
 
     def _call(self, plain: Callable[..., Any], form: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        is_used = self._user == threading.get_ident() and not self._has_failed
-        return (form if is_used else plain)(*args, **kwargs)
+        if self._user == threading.get_ident() and not self.failures:
+            try:
+                return form(*args, **kwargs)
+            except Exception as exc:
+                # Here, since importing it takes a second, and few compile.
+                from torch._dynamo.exc import TorchDynamoException
 
-    def tried(self, work: Callable[[], object]) -> list[Fallback]:
-        """Do `work` compiled once; return what to say where that fails. Nothing is compiled from then on.
+                if not isinstance(exc, TorchDynamoException):
+                    raise
+                self._fail(exc)
+        return plain(*args, **kwargs)
+
+    def tried(self, work: Callable[[], object]) -> None:
+        """Do `work` compiled once. Where that fails, nothing is compiled from then on: see `failures`.
 
         So it fails where there is no C compiler, which Triton needs.
         """
@@ -55,10 +65,10 @@ class Compiled:
             with self.used():
                 work()
         except Exception as exc:
-            logger.info("compiling has failed: %s: %s", type(exc).__name__, exc)
-            # Left in their places: the loop may be about to call them.
-            self._has_failed = True
-            return [
-                Fallback("compile", f"runs uncompiled, since compiling has failed ({type(exc).__name__})")
-            ]
-        return []
+            self._fail(exc)
+
+    def _fail(self, exc: Exception) -> None:
+        # The compiled forms are left in their places: the loop may be about to call them.
+        logger.info("compiling has failed: %s: %s", type(exc).__name__, exc)
+        text = f"runs uncompiled, since compiling has failed ({type(exc).__name__})"
+        self.failures = [Fallback("compile", text)]

@@ -113,15 +113,16 @@ def refusals(device: torch.device, dtype: torch.dtype) -> list[Fallback]:
     return [] if layer.is_fused else [REFUSED]
 
 
-def _fused(module: Any) -> nn.Module:
+def _fused(module: nn.Module) -> nn.Module:
     """Return what a module becomes as a whole; the module itself where that is nothing else."""
+    known: Any = module
     kind = type(module).__name__
     if any(_is_norm(getattr(module, name, None)) for name in ("norm", "bn1")):
         return module
     if kind == "BottleneckBlock":
-        return Bottleneck(module, module.shortcut)
+        return Bottleneck(module, known.shortcut)
     if kind == "Bottleneck" and hasattr(module, "downsample"):
-        return Bottleneck(module, module.downsample)
+        return Bottleneck(module, known.downsample)
     if kind == "BasicStem":
         return Stem(module)
     if kind == "DensePoseV1ConvXHead":

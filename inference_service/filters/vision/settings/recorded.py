@@ -70,21 +70,23 @@ class RecordedSettings(SizedSettings):
     ) -> Iterator[Piece]:
         """Give `pieces`, which record, so that they take the compiled form where that is wished for.
 
-        `work` is the first piece then, to try it. Where that fails, nothing is compiled, and `fallbacks` gets
-        what to say.
+        `work` is the first piece then, to try it. Where that fails, or one of the others later, nothing more
+        is compiled, and `fallbacks` gets what to say.
         """
         if not self.compile:
             yield from pieces
             return
         form = compiled()
-        yield lambda: fallbacks.extend(form.tried(work))
-        for piece in pieces:
-            yield partial(_within, form, piece)
+        for piece in (partial(form.tried, work), *pieces):
+            yield partial(_within, form, piece, fallbacks)
 
 
-def _within(form: Compiled, piece: Piece) -> None:
+def _within(form: Compiled, piece: Piece, fallbacks: list[Fallback]) -> None:
+    had_failed = bool(form.failures)
     with form.used():
         piece()
+    if not had_failed:
+        fallbacks += form.failures
 
 
 class Sized(Protocol):

@@ -200,3 +200,7 @@ def test_lettering_of_a_height_that_is_met_often_is_drawn_once(monkeypatch: pyte
         painter._letters(600 + 30 * number)
     assert drawn.count(16) == 1
     assert len(painter._lettering) == MAX_LETTERINGS
+    drawn.clear()
+    for height in (360, 480, 540, 640, 720, 960, 1080) * 3:
+        painter._letters(height)
+    assert len(drawn) == len(set(drawn)), "cameras of the usual heights take turns"
