@@ -65,7 +65,8 @@ class ByKind(LoadScopeScheduling):  # type: ignore[misc]
     def schedule(self) -> None:
         # By the worker that knows all tests.
         known = sorted(self.registered_collections.items(), key=lambda one: -len(one[1]))
-        self.registered_collections = dict(known)
+        self.registered_collections.clear()
+        self.registered_collections.update(known)
         super().schedule()
 
     def _check_nodes_have_same_collection(self) -> bool:
