@@ -73,7 +73,8 @@ PYTEST_FLAGS ?=
 
 test: $(VENV)/.test $(if $(DETECTRON2),$(VENV)/.detectron2)
 	@$(compile_own)
-	@$(pytest) $(or $(PYTEST_FLAGS),$(every) -m "not slow")
+	@sh tests/find_chromium.sh >/dev/null && CHROMIUM_SHELL="$$(sh tests/find_chromium.sh --shell)" && \
+	export CHROMIUM_SHELL && $(pytest) $(or $(PYTEST_FLAGS),$(every) -m "not slow")
 
 test-all: $(VENV)/.fuzz $(if $(DETECTRON2),$(VENV)/.detectron2)
 	@$(compile_own)

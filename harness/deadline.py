@@ -10,7 +10,10 @@ from typing import TypeVar, overload
 
 T = TypeVar("T")
 
-_LOOK_AGAIN_S = 0.02
+_LOOK_AGAIN_S = (0.02, 0.1)
+"""Least and longest pause."""
+_SHARE = 0.1
+"""Of what has been waited for so far, as a pause: looking costs a page or a service more than it costs us."""
 
 
 @overload
@@ -23,12 +26,14 @@ async def eventually(condition: Callable[[], T], within_s: float, what: str) -> 
 
 async def eventually(condition: Callable[[], T | Awaitable[T]], within_s: float, what: str) -> T:
     """Return the first true value of `condition`; raises AssertionError, which says `what`, when late."""
-    deadline = time.monotonic() + within_s
+    began_s = time.monotonic()
     while True:
         outcome = condition()
         value: T = await outcome if inspect.isawaitable(outcome) else outcome
         if value:
             return value
-        if time.monotonic() > deadline:
+        waited_s = time.monotonic() - began_s
+        if waited_s > within_s:
             raise AssertionError(f"not within {within_s:g} s: {what}")
-        await asyncio.sleep(_LOOK_AGAIN_S)
+        least_s, longest_s = _LOOK_AGAIN_S
+        await asyncio.sleep(min(longest_s, max(least_s, waited_s * _SHARE)))

@@ -34,8 +34,9 @@ COUNTERS = 1024
 MARKS = 256
 PATCH_RGB = (200, 60, 30)
 FPS = 30
-LOOP_FRAMES = 300
-"""Length of a camera's file; `pages/reader.js` knows it as 10 s."""
+LOOP_S = 10
+"""Length of a camera's file, which `pages/reader.js` knows too."""
+LOOP_FRAMES = LOOP_S * FPS
 
 _COLUMNS = 16
 _CHECK_PRIME = 1021
@@ -122,10 +123,10 @@ def read(luma: Bytes) -> Reading | None:
     return Reading(counter, mark, is_inverted)
 
 
-def write_camera(path: Path, picture: Picture) -> None:
-    """Write a loop for Chromium's camera; its counter wraps at LOOP_FRAMES."""
-    frames = (picture.frame(counter) for counter in range(LOOP_FRAMES))
-    write_y4m(path, (picture.width, picture.height), FPS, frames)
+def write_camera(path: Path, picture: Picture, fps: int = FPS) -> None:
+    """Write a loop of LOOP_S for Chromium's camera; its counter wraps then."""
+    frames = (picture.frame(counter) for counter in range(LOOP_S * fps))
+    write_y4m(path, (picture.width, picture.height), fps, frames)
 
 
 def _cells(counter: int, mark: int) -> NDArray[np.bool_]:

@@ -16,6 +16,7 @@ from typing import Any, Self
 import httpx
 
 from harness.deadline import eventually
+from harness.nursery import Forked, Nursery
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,6 +24,9 @@ START_S = 45.0
 """Longest start of a service; importing torch takes most of it when two cores are busy."""
 STOP_S = 10.0
 _LOG_TAIL = 6000
+
+nursery: Nursery | None = None
+"""Forks the services, where a run of tests has set it (tests/conftest.py)."""
 
 
 def in_namespace() -> bool:
@@ -47,7 +51,7 @@ class Process:
         self._argv, self._env = argv, {**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})}
         if (folders := os.environ.get("PYTHONPATH")) and env and "PYTHONPATH" in env:
             self._env["PYTHONPATH"] = os.pathsep.join((env["PYTHONPATH"], folders))
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: subprocess.Popen[bytes] | Forked | None = None
 
     @property
     def pid(self) -> int:
@@ -62,6 +66,9 @@ class Process:
     def start(self) -> None:
         """Start it, again after it has ended; in a session of its own, as a terminal would."""
         assert not self.is_running
+        if nursery is not None and nursery.can_start(self._argv):
+            self._child = nursery.start(self._argv, self._env, self.log)
+            return
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(
                 self._argv, cwd=ROOT, env=self._env, stdout=log, stderr=log, start_new_session=True

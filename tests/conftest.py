@@ -11,6 +11,8 @@ from typing import Any
 import hypothesis
 import pytest
 
+from harness import services
+from harness.nursery import Nursery
 from harness.services import in_namespace
 from shared.run_dir import VARIABLE as RUN_DIR_VARIABLE
 from tests import needs, order, report, rewritten
@@ -50,6 +52,15 @@ def _own_run_dir() -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="p2p") as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv(RUN_DIR_VARIABLE, folder)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _nursery() -> Iterator[None]:
+    """Services are forked, which spares the imports of each."""
+    services.nursery = Nursery()
+    yield
+    services.nursery.close()
+    services.nursery = None
 
 
 @pytest.hookimpl(wrapper=True)

@@ -12,7 +12,7 @@ const COLUMNS = 16;
 const CELL = 4;
 const MIN_CONTRAST = 50;
 const MAX_COUNTERS = 1024;
-// The camera's file begins again after LOOP_FRAMES (picture.py): an older match is a frame the original skipped.
+// The camera's file begins again after LOOP_S (picture.py): an older match is a frame the original skipped.
 const LOOP_MS = 10_000;
 
 class PictureReader {

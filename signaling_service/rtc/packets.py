@@ -104,7 +104,7 @@ class Arriving:
     def take_over(self) -> None:
         self._dtls._recv_next = self.take_next
         self._ice._recv = self._next_for_dtls
-        self._ice._connection.is_authentic = self.is_authentic
+        self._ice._connection.is_authentic = self.is_authentic  # type: ignore[attr-defined]
 
     async def take_next(self) -> None:
         """Wait for a datagram, and handle it and all behind it; raises ConnectionError at the end."""

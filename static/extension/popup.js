@@ -1,6 +1,7 @@
 /**
  * The toolbar's popup: the switch for the tab's site, the filter, and the latency of its picture.
  */
+import { PICTURE_WORDS, wordOf } from "./call_state.js";
 import { sayTrouble, titleOf, whyNot } from "./filter_words.js";
 import { servedFilters } from "./server.js";
 import { readSettings, saveSettings } from "./settings.js";
@@ -37,9 +38,6 @@ const SHOWN_LATENCIES = 60;
 const FOLLOWS_MS = 4_000;
 /** The state that tells most about a tab comes first. */
 const STATES = ["live", "connecting", "idle"];
-/** What the site sees while no frame of the filter comes, by the state in the statistics. */
-const PICTURE_WORDS = { waiting: "isWaiting", card: "isCovered", raw: "isRaw" };
-const STATE_WORDS = { live: "isLive", connecting: "isConnecting", idle: "isIdle" };
 
 const page = {
   setUp: element("set-up"),
@@ -239,8 +237,7 @@ function wordsFor(report, isOn) {
   const { trouble, state } = report?.stats ?? {};
   if (trouble && state !== "live") return `${sayTrouble(trouble)} ${say(PICTURE_WORDS[state ?? "card"])}`;
   if (report?.fault) return sayFaultOf(report.fault);
-  if (report?.state === "live" && state && state !== "live") return say(PICTURE_WORDS[state]);
-  return say(STATE_WORDS[report?.state ?? "idle"]);
+  return say(wordOf(report, performance.now() - choseAt_ms < FOLLOWS_MS ? chosen : ""));
 }
 
 /** @param {Report} report */

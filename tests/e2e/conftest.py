@@ -16,6 +16,9 @@ from tests.e2e import palette_filter
 from tests.e2e.stage import THREE_CAMERAS, Stage, Theatre, set_up, stage_browser, theatre
 
 CAMERA_MARK = 0x5A
+CAMERA_SIZE = 320, 240
+CAMERA_FPS = 15
+"""Every pixel and frame costs a browser and both services: here an eighth of what a usual camera would."""
 CALM_FILTERS = ("invert", "passthrough", "ink")
 
 
@@ -28,9 +31,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What Chromium's camera shows: 640x480 at 30 fps, marked CAMERA_MARK, a loop of 10 s."""
+    """What Chromium's camera shows: small and slow, marked CAMERA_MARK, a loop of 10 s."""
     path = tmp_path_factory.mktemp("camera") / "camera.y4m"
-    write_camera(path, Picture(mark=CAMERA_MARK))
+    write_camera(path, Picture(*CAMERA_SIZE, CAMERA_MARK), CAMERA_FPS)
     return path
 
 
@@ -50,8 +53,8 @@ async def stage_chromium() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def three_cameras_chromium() -> AsyncIterator[Browser]:
-    """The same with three cameras."""
-    async with stage_browser(THREE_CAMERAS) as browser:
+    """The same with three cameras, whose ids stay the same from page to page and from frame to frame."""
+    async with stage_browser(THREE_CAMERAS, is_whole=True) as browser:
         yield browser
 
 

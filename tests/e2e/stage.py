@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright
 
-from harness.browser import executable
+from harness.browser import executable, headless
 from harness.deadline import eventually
 
 SHIM = Path(__file__).parents[2] / "static" / "p2pcamera.js"
@@ -37,6 +37,7 @@ FLAGS = (
     "--disable-features=WebRtcHideLocalIpsWithMdns,LocalNetworkAccessChecks",
 )
 
+ALWAYS_GRANTED = "--use-fake-ui-for-media-stream"
 THREE_CAMERAS = "--use-fake-device-for-media-stream=device-count=3"
 STRICT = (
     f"default-src 'self'; script-src 'self' {SERVER}; connect-src 'self' {SERVER}; "
@@ -342,10 +343,15 @@ def _attributes(values: Mapping[str, str]) -> str:
 
 
 @asynccontextmanager
-async def stage_browser(*flags: str) -> AsyncIterator[Browser]:
-    """Start Chromium with its made-up devices; `flags` go after FLAGS."""
+async def stage_browser(*flags: str, is_whole: bool = False) -> AsyncIterator[Browser]:
+    """Start Chromium with its made-up devices; `flags` go after FLAGS.
+
+    With `is_whole` it is never the shell alone, which gives every page the camera, and ids of its own.
+    """
+    program = executable() if is_whole else headless()
+    given = [*FLAGS, *([] if program == executable() else [ALWAYS_GRANTED]), *flags]
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=executable(), args=[*FLAGS, *flags])
+        browser = await playwright.chromium.launch(executable_path=program, args=given)
         yield browser
         await browser.close()
 

@@ -10,11 +10,12 @@ from statistics import median
 import pytest
 from playwright.async_api import Browser
 
-from harness.browser import Shown, frames, opened
+from harness.browser import Shown, frames, opened, shown
+from harness.deadline import eventually
 from harness.pages import write_pages
-from harness.picture import LOOP_FRAMES, PATCH_RGB
+from harness.picture import LOOP_S, PATCH_RGB
 from harness.services import Services
-from tests.e2e.conftest import CAMERA_MARK
+from tests.e2e.conftest import CAMERA_FPS, CAMERA_MARK, CAMERA_SIZE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -34,7 +35,8 @@ def assert_advancing(rows: list[Shown]) -> None:
     counters = [row.counter for row in rows if row.counter is not None]
     assert len(counters) > 0.9 * len(rows)
     assert {row.mark for row in rows if row.counter is not None} == {CAMERA_MARK}
-    assert all((other - one) % LOOP_FRAMES < LOOP_FRAMES / 2 for one, other in pairwise(counters))
+    loop = LOOP_S * CAMERA_FPS
+    assert all((other - one) % loop < loop / 2 for one, other in pairwise(counters))
 
 
 async def test_page_with_one_script_tag_gets_its_camera_inverted(
@@ -43,7 +45,7 @@ async def test_page_with_one_script_tag_gets_its_camera_inverted(
     folder, url = site
     write_pages(folder, calm.url, {"data-filter": "invert"})
     async with opened(browser, url) as page:
-        rows = await frames(page, 60, FIRST_FRAMES_S)
+        rows = await frames(page, 30, FIRST_FRAMES_S)
         assert_advancing(rows)
         assert all(row.is_inverted for row in rows if row.counter is not None)
         for channel, value in enumerate(PATCH_RGB):
@@ -52,27 +54,25 @@ async def test_page_with_one_script_tag_gets_its_camera_inverted(
         assert await page.evaluate("window.codecs()") == ["video/H264", "video/H264"]
 
         first_second = [row for row in rows if row.at_ms < rows[0].at_ms + 1000]
-        assert {(row.width, row.height) for row in first_second[-5:]} == {(640, 480)}
+        assert {(row.width, row.height) for row in first_second[-5:]} == {CAMERA_SIZE}
 
 
 async def test_camera_is_sent_at_the_full_size_and_a_high_bitrate_from_the_first_second(
-    calm: Services, browser: Browser, site: Site
+    calm: Services, stage_chromium: Browser, site: Site
 ) -> None:
+    """By Chromium's made-up camera, which is larger than that of the other tests."""
     folder, url = site
     write_pages(folder, calm.url, {"data-filter": "passthrough"})
-    async with opened(browser, url) as page:
-        await frames(page, 1, FIRST_FRAMES_S)
-        before = await page.evaluate("window.traffic()")
-        rows = await frames(page, 60, FIRST_FRAMES_S)
-        after = await page.evaluate("window.traffic()")
+    async with opened(stage_chromium, url) as page:
+
+        async def after_a_second() -> list[Shown]:
+            rows = await shown(page)
+            return [row for row in rows if row.at_ms > rows[0].at_ms + 1000]
+
+        rows = await eventually(after_a_second, FIRST_FRAMES_S, "a picture after the first second")
         # What the encoder is told to make; a busy machine makes less of it.
-        assert max(before["targetBitrate"], after["targetBitrate"]) > LEAST_BITRATE
-        assert_advancing(rows)
-        assert not any(row.is_inverted for row in rows)
-        for channel, value in enumerate(PATCH_RGB):
-            assert abs(rows[-1].patch_rgb[channel] - value) < COLOUR_TOLERANCE
-        after_a_second = [row for row in rows if row.at_ms > rows[0].at_ms + 1000]
-        assert {(row.width, row.height) for row in after_a_second} == {(640, 480)}
+        assert (await page.evaluate("window.traffic()"))["targetBitrate"] > LEAST_BITRATE
+        assert {(row.width, row.height) for row in rows} == {(640, 480)}
         settings = await page.evaluate("window.stream.getVideoTracks()[0].getSettings()")
         assert (settings["width"], settings["height"]) == (640, 480)
 

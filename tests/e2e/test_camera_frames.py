@@ -26,8 +26,8 @@ FILTERED = ["fake_device_0 (filtered)", True, True]
 
 
 @pytest.fixture(scope="module")
-def browser(stage_chromium: Browser) -> Browser:
-    return stage_chromium
+def browser(three_cameras_chromium: Browser) -> Browser:
+    return three_cameras_chromium
 
 
 async def _frame(page: Page, url: str) -> Frame:
@@ -43,12 +43,12 @@ async def _frame(page: Page, url: str) -> Frame:
 @pytest.mark.parametrize(
     ("body", "url"),
     [
-        ("<iframe src=asking></iframe>", f"{HOME}/asking"),
-        ("<p><iframe src=asking></iframe>", f"{HOME}/asking"),
         ("<iframe srcdoc='<script src=ask.js></script>'></iframe>", "about:srcdoc"),
         ("<iframe src=nested></iframe>", f"{HOME}/asking"),
+        pytest.param("<iframe src=asking></iframe>", f"{HOME}/asking", marks=pytest.mark.slow),
+        pytest.param("<p><iframe src=asking></iframe>", f"{HOME}/asking", marks=pytest.mark.slow),
     ],
-    ids=["page", "later in the page", "srcdoc", "frame in a frame"],
+    ids=["srcdoc", "frame in a frame", "page", "later in the page"],
 )
 async def test_first_script_of_a_frame_finds_the_filtered_camera(stage: Stage, body: str, url: str) -> None:
     page = await stage.open(body=body, files=FILES, headers={"Content-Security-Policy": STRICT})

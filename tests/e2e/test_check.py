@@ -7,6 +7,7 @@ from playwright.async_api import Browser
 
 from harness.browser import opened
 from harness.services import Services
+from tests.e2e.conftest import CAMERA_SIZE
 from tests.e2e.stage import Stage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
@@ -27,7 +28,7 @@ async def test_every_step_of_a_service_that_works_is_well(calm: Services, browse
         assert outcomes.pop("relay") == "note"
         assert set(outcomes.values()) == {"ok"}
         picture = steps[-1]["detail"]
-        assert (picture["state"], picture["width"], picture["height"]) == ("live", 640, 480)
+        assert (picture["state"], picture["width"], picture["height"]) == ("live", *CAMERA_SIZE)
         assert picture["latency_ms"] > 0
         assert (picture["filters"], steps[2]["detail"]["workers"]) == (["invert"], 1)
         assert await page.evaluate("p2pcamera.sessions.length") == 0

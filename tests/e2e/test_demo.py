@@ -17,6 +17,7 @@ from playwright.async_api import Browser, expect
 
 from harness.picture import PATCH_RGB
 from harness.services import Services
+from tests.e2e.conftest import CAMERA_SIZE
 from tests.e2e.demo_page import Demo, demo
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -249,7 +250,7 @@ async def test_each_stage_of_the_way_has_its_time_and_the_plot_shows_them(page: 
     assert estimates == ["network-up", "network-down", "display"]
     worker = await page.page.evaluate("p2pcamera.sessions[0].stats.worker")
     await expect(page.page.locator("#figure-worker")).to_have_text(worker)
-    await expect(page.page.locator("#figure-size")).to_have_text("640 × 480")
+    await expect(page.page.locator("#figure-size")).to_have_text("{} × {}".format(*CAMERA_SIZE))
     for figure in ("fps", "freezes"):
         float(await page.page.locator(f"#figure-{figure}").inner_text())
     await expect(page.page.locator("#latency-plot")).to_have_attribute(
@@ -336,8 +337,8 @@ async def _saved(page: Demo, ending: str | tuple[str, ...], folder: Path) -> Pat
 
 
 def _assert_inverted(frame: av.VideoFrame) -> None:
-    assert (frame.width, frame.height) == (640, 480)
-    patch = frame.to_ndarray(format="rgb24")[30:50, 30:50].reshape(-1, 3).mean(axis=0)
+    assert (frame.width, frame.height) == CAMERA_SIZE
+    patch = frame.to_ndarray(format="rgb24")[15:25, 15:25].reshape(-1, 3).mean(axis=0)
     assert all(abs(value - wanted) < 24 for value, wanted in zip(patch, INVERTED, strict=True))
 
 

@@ -15,7 +15,7 @@ from playwright.async_api import Page
 from harness.browser import served
 from harness.deadline import eventually
 from harness.services import Services
-from tests.e2e.firefox import FirefoxPage, default_route, running_firefox
+from tests.e2e.firefox import Firefox, FirefoxPage, default_route, running_firefox
 from tests.e2e.manners import MANNERS, SAME, Subject, answers
 
 pytestmark = [pytest.mark.firefox, pytest.mark.asyncio(loop_scope="session")]
@@ -51,28 +51,40 @@ def route() -> Iterator[None]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def firefox(route: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Firefox]:
+    """One for all tests here: its start costs as much CPU as all of them."""
+    async with running_firefox(tmp_path_factory.mktemp("firefox")) as firefox:
+        yield firefox
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Services]:
+    async with Services(tmp_path_factory.mktemp("services")) as services:
+        await services.start_light("invert")
+        yield services
+    print(services.output())
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def subjects(
-    route: None, tmp_path_factory: pytest.TempPathFactory
+    firefox: Firefox, services: Services, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[tuple[Subject, Subject]]:
     """A page without the shim and one with it, of one origin, so that the cameras have the same ids."""
     folder = tmp_path_factory.mktemp("manners")
-    async with Services(folder) as services:
-        await services.start_light("invert")
-        (folder / "manners.js").write_text(MANNERS)
-        shim = f'<script src="{services.url}/p2pcamera.js" data-filter="invert"></script>'
-        for name, tag in (("plain", ""), ("shim", shim)):
-            text = f'<!doctype html><title>A page</title>{tag}<script src="/manners.js"></script>'
-            (folder / f"{name}.html").write_text(text)
-        with served(folder) as url:
-            async with running_firefox(folder) as firefox:
-                made = []
-                for name in ("plain", "shim"):
-                    page = await firefox.open()
-                    await page.goto(f"{url}/{name}.html")
-                    # Without a camera in use, or used before, it tells no ids and no names.
-                    await page.evaluate("manners.answer((page) => page.open())")
-                    made.append(await Subject.of(page))
-                yield made[0], made[1]
+    (folder / "manners.js").write_text(MANNERS)
+    shim = f'<script src="{services.url}/p2pcamera.js" data-filter="invert"></script>'
+    for name, tag in (("plain", ""), ("shim", shim)):
+        text = f'<!doctype html><title>A page</title>{tag}<script src="/manners.js"></script>'
+        (folder / f"{name}.html").write_text(text)
+    with served(folder) as url:
+        made = []
+        for name in ("plain", "shim"):
+            page = await firefox.open()
+            await page.goto(f"{url}/{name}.html")
+            # Without a camera in use, or used before, it tells no ids and no names.
+            await page.evaluate("manners.answer((page) => page.open())")
+            made.append(await Subject.of(page))
+        yield made[0], made[1]
 
 
 # The answers differ in these, as docs/browsers.md tells.
@@ -132,41 +144,39 @@ async def _frames(page: FirefoxPage, count: int, within_s: float) -> None:
 
 
 async def test_firefox_shows_the_filtered_camera_and_its_track_survives_a_restart(
-    services: Services, site: tuple[Path, str], tmp_path: Path
+    firefox: Firefox, services: Services, site: tuple[Path, str]
 ) -> None:
     folder, url = site
-    await services.start_light("invert")
     (folder / "index.html").write_text(PAGE.format(server=services.url))
-    async with running_firefox(tmp_path) as firefox:
-        page = await firefox.open()
-        await page.goto(url)
-        assert await page.evaluate("'p2pcamera' in window")
-        await page.evaluate("begin()")
-        await _frames(page, 30, 30)
-        await shows_the_inverse(page, 10)
+    page = await firefox.open()
+    await page.goto(url)
+    assert await page.evaluate("'p2pcamera' in window")
+    await page.evaluate("begin()")
+    await _frames(page, 30, 30)
+    await shows_the_inverse(page, 10)
 
-        told = await page.evaluate(
-            """(() => {
-              const [track] = stream.getVideoTracks();
-              const { width, height } = track.getSettings();
-              return [track.readyState, track.label !== "", width > 0 && height > 0, track.constructor.name];
-            })()"""
-        )
-        print(firefox.version, told)
-        assert told[:3] == ["live", True, True]
+    told = await page.evaluate(
+        """(() => {
+          const [track] = stream.getVideoTracks();
+          const { width, height } = track.getSettings();
+          return [track.readyState, track.label !== "", width > 0 && height > 0, track.constructor.name];
+        })()"""
+    )
+    print(firefox.version, told)
+    assert told[:3] == ["live", True, True]
 
-        assert services.signaling is not None
-        services.signaling.kill()
-        services.signaling.start()
-        await services.ready({"invert": 1})
+    assert services.signaling is not None
+    services.signaling.kill()
+    services.signaling.start()
+    await services.ready({"invert": 1})
 
-        async def is_back() -> bool:
-            return bool(await page.evaluate("session.state") == "live")
+    async def is_back() -> bool:
+        return bool(await page.evaluate("session.state") == "live")
 
-        await eventually(is_back, 30, "the session is live again")
-        await _frames(page, 30, 30)
-        assert await page.evaluate("stream.getVideoTracks()[0].readyState") == "live"
+    await eventually(is_back, 30, "the session is live again")
+    await _frames(page, 30, 30)
+    assert await page.evaluate("stream.getVideoTracks()[0].readyState") == "live"
 
-        assert await page.evaluate("stream.getAudioTracks()[0].readyState") == "live"
-        await page.evaluate("stream.getTracks().forEach((track) => track.stop())")
-        assert await page.evaluate("session.camera.readyState") == "ended"
+    assert await page.evaluate("stream.getAudioTracks()[0].readyState") == "live"
+    await page.evaluate("stream.getTracks().forEach((track) => track.stop())")
+    assert await page.evaluate("session.camera.readyState") == "ended"

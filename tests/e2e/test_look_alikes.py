@@ -10,7 +10,15 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from harness.deadline import eventually
-from tests.e2e.stage import COUNT_CONNECTIONS, SESSION, STRICT, THREE_CAMERAS, Stage, stage_browser
+from tests.e2e.stage import (
+    ALWAYS_GRANTED,
+    COUNT_CONNECTIONS,
+    SESSION,
+    STRICT,
+    THREE_CAMERAS,
+    Stage,
+    stage_browser,
+)
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -31,7 +39,7 @@ WIDTHS = """async () => {
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     # A screen is chosen without asking.
-    async with stage_browser(THREE_CAMERAS, "--use-fake-ui-for-media-stream") as browser:
+    async with stage_browser(THREE_CAMERAS, ALWAYS_GRANTED, is_whole=True) as browser:
         yield browser
 
 

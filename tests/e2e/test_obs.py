@@ -36,7 +36,7 @@ async def test_obs_page_shows_the_filtered_camera_in_the_whole_window(
     calm: Services, browser: Browser
 ) -> None:
     params = quote('{"busy_ms": 1}')
-    wanted = f"filter=invert&params={params}&width=640&height=480&device=camera.y4m&fit=cover#token=unused"
+    wanted = f"filter=invert&params={params}&width=320&height=240&device=camera.y4m&fit=cover#token=unused"
     async with opened(browser, f"{calm.url}/obs.html?{wanted}") as page:
         await _is_in_state(page, "live")
         asked = await page.evaluate("[p2pcamera.filter, p2pcamera.params, p2pcamera.sessions[0].filters]")
@@ -48,7 +48,7 @@ async def test_obs_page_shows_the_filtered_camera_in_the_whole_window(
         )
         assert box == [0, 0, *(await page.evaluate("[innerWidth, innerHeight]"))]
         assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgba(0, 0, 0, 0)"
-        assert (await page.evaluate(CORNER))[:2] == [640, 480]
+        assert (await page.evaluate(CORNER))[:2] == [320, 240]
 
 
 async def test_obs_page_waits_for_a_service_without_workers_and_paints_nothing_meanwhile(

@@ -146,11 +146,11 @@ async def test_elements_that_ask_for_a_camera_give_the_filtered_one(stage: Stage
     [
         # A script of no address, with and without the server's.
         ("element(blob, { server })", ""),
-        ("element(blob, {})", "needs data-server"),
+        pytest.param("element(blob, {})", "needs data-server", marks=pytest.mark.slow),
         # No current script.
         ("element(address, {}, shadow())", "p2pcamera.server is not set"),
-        ("(0, eval)(text)", "p2pcamera.server is not set"),
-        ("((0, eval)(text), (p2pcamera.server = server))", ""),
+        pytest.param("(0, eval)(text)", "p2pcamera.server is not set", marks=pytest.mark.slow),
+        pytest.param("((0, eval)(text), (p2pcamera.server = server))", "", marks=pytest.mark.slow),
     ],
 )
 async def test_a_script_that_has_no_place_works_or_says_what_to_do(stage: Stage, way: str, told: str) -> None:

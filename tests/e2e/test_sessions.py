@@ -15,15 +15,16 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 FPS = 12
 """Four encoders and four decoders of the test share two cores with the services."""
-CALLS = ((11, "invert"), (22, "passthrough"), (33, "invert"), (44, "ink"))
+CALLS: tuple[tuple[int, str | list[str]], ...]
+CALLS = ((11, "invert"), (22, "passthrough"), (33, "invert"), (44, ["passthrough", "invert"]))
 
 
 async def all_go_on(peers: list[Peer]) -> None:
-    await asyncio.gather(*(peer.frames(15, within_s=15) for peer in peers))
+    await asyncio.gather(*(peer.frames(8, within_s=15) for peer in peers))
 
 
 async def test_no_session_sees_a_frame_of_another_while_workers_die_and_return(services: Services) -> None:
-    filters = "invert,passthrough,ink"
+    filters = "invert,passthrough"
     workers = await services.start(filters, workers=2)
     async with AsyncExitStack() as stack:
         peers = []
@@ -47,5 +48,5 @@ async def test_no_session_sees_a_frame_of_another_while_workers_die_and_return(s
         for peer, (mark, name) in zip(peers, CALLS, strict=True):
             readings = [one.reading for one in peer.returned if one.reading]
             assert {reading.mark for reading in readings} == {mark}
-            assert {reading.is_inverted for reading in readings} == {name == "invert"}
+            assert {reading.is_inverted for reading in readings} == {"invert" in name}
             assert len(readings) > 0.8 * len(peer.returned)

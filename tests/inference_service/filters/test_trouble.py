@@ -203,6 +203,7 @@ def test_what_helps_a_built_in_filter_without_its_packages_is_a_command(name, tm
     made = configured(installed()[name].load(), {})
     monkeypatch.setattr(trouble, "_is_there", lambda package: False)
     told = trouble.before_loading(made, CPU, tmp_path)
+    assert told is not None
     assert told.code is Code.NEEDS_PACKAGE
     assert told.remedy.startswith("make models")
     subprocess.run(["sh", "-n", "-c", told.remedy], check=True)

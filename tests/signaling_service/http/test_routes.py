@@ -128,7 +128,8 @@ def bad_offers() -> Iterator[tuple[str, dict[str, Any], int, str]]:
         yield (f"params nested {depth} deep", {"content": body}, 400, "malformed")
         if depth == 300:
             yield ("query nested deep", {"json": good, "params": {"params": deep}}, 400, "malformed")
-    for many in (dict.fromkeys(map(str, range(5000)), 1), {"a": [[]] * 5000}):
+    crowded: list[dict[str, Any]] = [dict.fromkeys(map(str, range(5000)), 1), {"a": [[]] * 5000}]
+    for many in crowded:
         yield ("many values", {"json": {**good, "params": many}}, 400, "malformed")
     yield ("a list", {"json": []}, 400, "malformed")
     yield ("no sdp", {"json": {"type": "offer"}}, 400, "malformed")
@@ -145,9 +146,6 @@ def bad_offers() -> Iterator[tuple[str, dict[str, Any], int, str]]:
     yield ("parameter out of range", {"json": {**good, "params": {"strength": 3}}}, 422, "invalid_params")
     long = {"a": "x" * (MAX_PARAMS_BYTES - 1)}
     yield ("params too long to travel", {"json": {**good, "params": long}}, 400, "malformed")
-    # Each takes nine bytes on its way, here four.
-    growing = {"a": [0.5] * (MAX_PARAMS_BYTES // 8)}
-    yield ("params that grow too long", {"json": {**good, "params": growing}}, 400, "malformed")
     yield ("a number too large", {"json": {**good, "params": {"a": 2**64}}}, 400, "malformed")
     yield ("large", {"content": "x" * (MAX_BODY_BYTES + 1)}, 413, "too_large")
     yield ("an empty description", {"json": good}, 422, "unusable_offer")

@@ -287,7 +287,8 @@ async def test_ice_restarts_before_it_has_first_connected(live: Live) -> None:
         assert answer.status_code == 200
         sdp = publisher.response.text
         for line in ("a=ice-ufrag:", "a=ice-pwd:"):
-            sdp = sdp.replace(*(one.partition(line)[2].split()[0] for one in (sdp, answer.text)))
+            former, present = (one.partition(line)[2].split()[0] for one in (sdp, answer.text))
+            sdp = sdp.replace(former, present)
         await asyncio.sleep(0.1)  # As long as a page takes to read it, and several turns of the checks.
         await publisher.connection.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
         await until(lambda: publisher.connection.connectionState == "connected")
@@ -376,9 +377,10 @@ async def test_to_others_a_publisher_and_a_viewer_are_sessions_that_never_were(r
     async with running(results, token_key=SECRET) as service:
         with WireWorker(results, level_of_generation):
             await service.has_worker()
+            rights: dict[str, Any] = {"publish": ["*"], "watch": ["*"]}
             anna, ben, brief = (
-                {"Authorization": f"Bearer {minted(sub=sub, publish=['*'], watch=['*'], **more)}"}
-                for sub, more in (("anna", {}), ("ben", {}), ("anna", {"max_session_s": 0.5}))
+                {"Authorization": f"Bearer {minted(sub=sub, max_session_s=lasts, **rights)}"}
+                for sub, lasts in (("anna", None), ("ben", None), ("anna", 0.5))
             )
             async with (
                 publishing(service.http, headers=anna) as publisher,

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import services
+from harness.deadline import eventually
+from harness.nursery import Forked, Nursery
+
+LIGHT = [sys.executable, "-m", "harness.light_worker"]
+
+
+@pytest.fixture
+def nursery() -> Nursery:
+    """The one of this run."""
+    assert services.nursery is not None
+    return services.nursery
+
+
+def start(nursery: Nursery, folder: Path, *arguments: str) -> Forked:
+    return nursery.start([*LIGHT, *arguments], os.environ, folder / "log")
+
+
+async def test_a_forked_service_ends_with_its_own_code_and_says_why_in_its_log(
+    nursery: Nursery, tmp_path: Path
+) -> None:
+    fine, wrong = start(nursery, tmp_path, "--help"), start(nursery, tmp_path)
+    await eventually(lambda: wrong.poll() is not None, 20, "the second has ended")
+    await eventually(lambda: fine.poll() is not None, 20, "the first has ended")
+    assert (fine.returncode, wrong.returncode) == (0, 2)
+    said = (tmp_path / "log").read_text()
+    assert "usage: " in said
+    assert "the following arguments are required: --signaling" in said
+
+
+async def test_one_that_is_killed_says_by_which_signal(nursery: Nursery, tmp_path: Path) -> None:
+    link = f"ipc://{tmp_path}/results.ipc"
+    running = start(nursery, tmp_path, "--signaling", link, "--filters", "invert")
+    await eventually(lambda: list(tmp_path.glob("light-*.ipc")), 20, "it runs")
+    assert running.poll() is None
+    assert os.getsid(running.pid) == running.pid
+    running.send_signal(signal.SIGKILL)
+    assert running.wait() == -signal.SIGKILL
+    running.send_signal(signal.SIGTERM)  # To nobody.
+
+
+def test_only_services_are_forked_and_none_that_starts_itself_once_more_for_a_secret() -> None:
+    signaling = [sys.executable, "-m", "signaling_service", "--port", "0"]
+    nursery = Nursery()
+    assert nursery.can_start(LIGHT)
+    assert nursery.can_start(signaling)
+    assert not nursery.can_start([*signaling, "--api-key", "secret"])
+    assert not nursery.can_start([*signaling, "--api-key=secret"])
+    assert not nursery.can_start([sys.executable, "-m", "deploy.launch"])
+    assert not nursery.can_start(["ip", "netns", "exec", *LIGHT])
+    nursery.close()
+
+
+def test_after_the_end_a_start_is_an_error(tmp_path: Path) -> None:
+    nursery = Nursery()
+    nursery.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        start(nursery, tmp_path, "--help")
