@@ -15,9 +15,9 @@ async def test_whoever_asks_and_however_often_it_is_closed_once() -> None:
         closed.append("once")
 
     closing = Closing(close)
-    assert not closing.has_begun
+    had_begun = closing.has_begun
     closing.begin()
-    assert closing.has_begun
+    assert (had_begun, closing.has_begun) == (False, True)
     await asyncio.gather(closing.wait(), closing.wait())
     closing.begin()
     assert closed == ["once"]
