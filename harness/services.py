@@ -94,7 +94,9 @@ class Process:
         child = self._child
         assert child is not None
         await eventually(lambda: child.poll() is not None, within_s, f"{self.name} ends")
-        return child.returncode
+        code = child.poll()
+        assert code is not None
+        return code
 
     async def stop(self, within_s: float = STOP_S) -> int | None:
         """End it with SIGTERM, or with SIGKILL when that takes too long; None when it was not running."""
