@@ -205,12 +205,12 @@ class Network:
         return module
 
     def _input(self, shrunk: Tensor, grid: Grid) -> Tensor:
-        values = (shrunk.to(torch.float32).flip(1) - self._mean) / self._std
+        values: Tensor = (shrunk.to(torch.float32).flip(1) - self._mean) / self._std
         below, right = grid.padding
         if below or right:
             values = nnf.pad(values, (0, right, 0, below))
         form = torch.channels_last if self.is_half else torch.contiguous_format
-        return values.to(self.dtype, memory_format=form)
+        return values.to(self.dtype).to(memory_format=form)
 
     def _judge(self, features: Sequence[Tensor], proposals: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
         """Return logits (N, P, 2), person and not, and deltas (N, P, 4), float32."""

@@ -82,7 +82,9 @@ class BottleneckBlock(nn.Module):
 
     def forward(self, value: Tensor) -> Tensor:
         made = self.conv3(self.conv2(self.conv1(value).relu()).relu())
-        return (made + (value if self.shortcut is None else self.shortcut(value))).relu()
+        shortcut: Tensor = value if self.shortcut is None else self.shortcut(value)
+        summed: Tensor = made + shortcut
+        return summed.relu()
 
 
 def network() -> nn.Sequential:
