@@ -42,7 +42,11 @@ GPU_TESTS = (
     "filters/grade/test_grade.py",
 )
 OWN = ("ink", "background", "pose", "face", "makeup", "animal", "frame", "light", "grade")
-DOWNLOADED = (("detection", {}), ("segmentation", {}), ("pose", {"network": "keypoint_rcnn"}))
+DOWNLOADED: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("detection", {}),
+    ("segmentation", {}),
+    ("pose", {"network": "keypoint_rcnn"}),
+)
 """Filters with weights that must be there already."""
 
 

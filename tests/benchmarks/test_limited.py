@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import first_gpu, gpu_table
+from benchmarks import first_gpu, gpu_steps, gpu_table
 from benchmarks.limited import ROOT, Ended, ended
 from tests.inference_service.doubles import until
 
@@ -71,9 +71,7 @@ def test_first_steps_are_a_table_whatever_becomes_of_each(
 
 def test_all_first_steps_together_take_25_minutes_at_most_and_have_their_parts() -> None:
     assert sum(limit_s for _, limit_s in first_gpu.STEPS.values()) <= 25 * 60
-    missing = [
-        path for path in first_gpu.steps.GPU_TESTS if not (ROOT / "tests/inference_service" / path).exists()
-    ]
+    missing = [path for path in gpu_steps.GPU_TESTS if not (ROOT / "tests/inference_service" / path).exists()]
     assert not missing
 
 

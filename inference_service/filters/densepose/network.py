@@ -205,7 +205,7 @@ class Network:
         return module
 
     def _input(self, shrunk: Tensor, grid: Grid) -> Tensor:
-        values = (shrunk.to(torch.float32).flip(1) - self._mean) / self._std
+        values: Tensor = (shrunk.to(torch.float32).flip(1) - self._mean) / self._std
         below, right = grid.padding
         if below or right:
             values = nnf.pad(values, (0, right, 0, below))

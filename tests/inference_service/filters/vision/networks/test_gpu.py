@@ -29,7 +29,7 @@ def test_cudnn_fuses_what_torch_computes_one_after_the_other(
     torch.manual_seed(0)
     for inputs, outputs, side, stride in ((3, 64, 7, 2), (64, 64, 3, 1), (256, 512, 1, 1)):
         conv = nn.Conv2d(inputs, outputs, side, stride, side // 2).requires_grad_(False)
-        layer = ConvRelu(conv.to(CUDA, dtype, memory_format=torch.channels_last))
+        layer = ConvRelu(conv.to(CUDA, dtype).to(memory_format=torch.channels_last))
         value = torch.randn(4, inputs, 56, 56, device=CUDA, dtype=dtype).to(memory_format=torch.channels_last)
         fused = layer(value)
         plus = torch.randn_like(fused)
