@@ -67,7 +67,8 @@ class Layer(nn.Conv2d):
     activation = staticmethod(nnf.relu)
 
     def forward(self, value: Tensor) -> Tensor:
-        return self.activation(super().forward(value))
+        made: Tensor = self.activation(super().forward(value))
+        return made
 
 
 class BottleneckBlock(nn.Module):
@@ -82,8 +83,7 @@ class BottleneckBlock(nn.Module):
 
     def forward(self, value: Tensor) -> Tensor:
         made = self.conv3(self.conv2(self.conv1(value).relu()).relu())
-        shortcut: Tensor = value if self.shortcut is None else self.shortcut(value)
-        summed: Tensor = made + shortcut
+        summed: Tensor = made + (value if self.shortcut is None else self.shortcut(value))
         return summed.relu()
 
 
