@@ -48,8 +48,9 @@ class BoundedConnection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Make room for this one, or close it where everybody else is being answered."""
         super().connection_made(transport)
-        # So that it is told of whatever waits to be sent, and when that has left.
-        transport.set_write_buffer_limits(high=0)
+        # So that it is told of whatever waits to be sent, and when that has left. With 0, asyncio's TLS would
+        # hold back the first byte, since nothing waits there too.
+        transport.set_write_buffer_limits(high=1, low=0)
         self._since_s = self.loop.time()
         self._look()
         if len(self.connections) <= most_connections():
