@@ -63,9 +63,9 @@ function remarked(remarks, filters = ["face"]) {
   return /** @type {any} */ ({ state: "live", trouble: null, filters, remarks });
 }
 
-/** What the page says, as English @param {PictureNews} news @param {any} stats @param {number} at_s */
-function heard(news, stats, at_s) {
-  const found = news.of(stats, /** @type {any} */ ("Faces covered"), at_s * 1000);
+/** What the page says, as English @param {PictureNews} news @param {any} told @param {number} at_s */
+function heard(news, told, at_s) {
+  const found = news.of(told, /** @type {any} */ ("Faces covered"), at_s * 1000);
   if (found) news.note(found.mood);
   return found && new Language({ en }, "en").say(found.said);
 }

@@ -71,8 +71,9 @@ def hide(sight: Sight, items: Sequence[Item], before: Tensor, size: tuple[int, i
                 items[number].state["is_person"] = is_person
     if device.type != "cpu" or bool(areas.any()):
         areas = areas * ~explained(kept.covers, size)[:, None]
-    is_crowd = kept.has_overflown | is_wary[:, 1]
-    is_all = is_crowd | (~has_found & (times[1] > 0)) | is_wary[:, 0] | sight.is_blind
+    is_doubtful, is_crowd = is_wary.unbind(1)
+    is_crowd = is_crowd | kept.has_overflown
+    is_all = is_crowd | (~has_found & (times[1] > 0)) | is_doubtful | sight.is_blind
     # On a GPU asking would hold up the host; there the worker withholds a picture that is not finite.
     is_sane = sight.poison.isfinite().tolist() if device.type == "cpu" else [True] * len(items)
     for number, item in enumerate(items):
