@@ -88,6 +88,8 @@ export interface P2PCameraStats {
    * `batch`, of it the `filter`, `encode`, and `total` from the decoded frame to its result.
    */
   readonly latency_ms: Readonly<Record<string, number>>;
+  /** Labels that filters tell of the picture now, such as `no_face`, by the filters' names. */
+  readonly remarks?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** How `publish` publishes. */

@@ -56,7 +56,8 @@ class Item:
     state: dict[str, Any] = field(default_factory=dict)
     """Owned by the worker, kept from frame to frame per session, new when the size changes."""
     wants_data: bool = False
-    """The session's page or client listens for `Filtered.data`; else what is told there goes nowhere."""
+    """The session's page or client listens for `Filtered.data`, or its `stats` are about to tell the labels,
+    once a second; else what is told there goes nowhere."""
 
 
 @dataclass(frozen=True, slots=True)

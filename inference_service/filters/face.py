@@ -21,7 +21,7 @@ from torch import Tensor
 
 from inference_service.device.laps import lap
 from inference_service.filters import base
-from inference_service.filters.base import Answer, Box, Data, Filtered, Item, Later
+from inference_service.filters.base import Answer, Box, Data, Filtered, Item, Label, Later
 from inference_service.filters.vision.draw.covers import Wishes, covered
 from inference_service.filters.vision.draw.masks import Style
 from inference_service.filters.vision.networks.people.recorded import OwnNetworks
@@ -30,6 +30,7 @@ from inference_service.filters.vision.people import hiding
 from inference_service.filters.vision.people.covers import IS_THERE, RADIUS, X, Y
 from inference_service.filters.vision.people.faces import Faces
 from inference_service.filters.vision.people.heads import HALF_WIDTH
+from inference_service.filters.vision.people.hiding import Hidden
 from inference_service.filters.vision.poison import poisoned
 from inference_service.filters.vision.rows import Rows
 from inference_service.filters.vision.settings.own import OwnSettings
@@ -104,7 +105,7 @@ class Face(OwnNetworks):
         """Return (N, 3, H, W) pictures of uint8 RGB frames, uint8 on a CPU; see `Filter.apply`.
 
         All of a picture is NaN where a network's answer for it is not finite. Where a session wants data, the
-        boxes of the covers are told, and nothing of the faces below.
+        boxes of the covers are told, and why all is covered, and nothing of the faces below.
         """
         if self._faces is None:
             raise RuntimeError("face is not loaded")
@@ -120,29 +121,36 @@ class Face(OwnNetworks):
             )
         drawn = poisoned(drawn, sight.poison)
         if any(item.wants_data for item in items):
-            return Filtered(drawn, Later(rows_of(hidden.covers, size), told))
+            return Filtered(drawn, Later(rows_of(hidden, size), told))
         return drawn
 
 
-def rows_of(covers: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return (N, COVERS, 5) float32: x, y, width, height as shares of (H, W), and whether it is there."""
+def rows_of(hidden: Hidden, size: tuple[int, int]) -> Tensor:
+    """Return (N, COVERS + 1, 5) float32 of what is hidden in pictures of `size` (H, W).
+
+    Of each cover x, y, width, height as shares of the picture, and whether it is there. Then a row with
+    whether all is covered, since the picture is flat, since there is a crowd, and two zeros.
+    """
     height, width = size
-    x, y, radius, is_there = (covers[..., column] for column in (X, Y, RADIUS, IS_THERE))
+    x, y, radius, is_there = (hidden.covers[..., column] for column in (X, Y, RADIUS, IS_THERE))
     half = HALF_WIDTH * radius
-    return torch.stack(
+    boxes = torch.stack(
         ((x - half) / width, (y - radius) / height, 2 * half / width, 2 * radius / height, is_there), dim=-1
     )
+    no = torch.zeros_like(hidden.is_all)
+    why = torch.stack((hidden.is_all, hidden.is_blind, hidden.is_crowd, no, no), dim=-1)
+    return torch.cat((boxes, why[:, None].to(boxes.dtype)), dim=1)
 
 
 def told(rows: np.ndarray) -> Data:
-    """Return the boxes of one picture's rows."""
-    return Data(
-        boxes=[
-            Box(x, y, width, height, "face")
-            for x, y, width, height, is_there in rows.tolist()
-            if is_there > 0
-        ]
-    )
+    """Return the boxes of one picture's rows, and in labels whether all is covered, and why."""
+    *covers, (is_all, is_blind, is_crowd, _, _) = rows.tolist()
+    boxes = [Box(x, y, width, height, "face") for x, y, width, height, is_there in covers if is_there > 0]
+    codes = [] if boxes else ["no_face"]
+    if is_all:
+        codes = ["too_flat"] if is_blind else ["too_many_faces"] if is_crowd else codes or ["unsure"]
+        codes.append("all_covered")
+    return Data(boxes=boxes, labels=[Label(code) for code in codes])
 
 
 def wishes_of(items: Sequence[Item], rows: Tensor, height: int) -> Wishes:

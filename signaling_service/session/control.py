@@ -160,6 +160,8 @@ class Control:
             if time.monotonic() >= due_s:
                 due_s = time.monotonic() + STATS_EVERY_S
                 figures = self._statistics.take()
+                if self._channel is not None:
+                    self._statistics.remarks.ask()
             # Between two seconds with the figures of the last one: those of a moment would say nothing.
             self._say(
                 {

@@ -97,7 +97,7 @@ class Session:
         )
         self._control = Control(self.name, self.wish, self._statistics, self.publication, self.changes.make)
         self._data = DataFeed(around.metrics)
-        self._lane.wants_data = lambda: self._data.is_wanted
+        self._lane.wants_data = lambda: self._data.is_wanted or self._statistics.remarks.is_wanted()
         self._returned.on_data = self._data.tell
         self._traffic = Traffic(
             around,

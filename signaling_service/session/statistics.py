@@ -8,6 +8,7 @@ from typing import Any
 
 from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.session.latency import LatencyWindow
+from signaling_service.session.remarks import Remarks
 
 
 @dataclass(slots=True)
@@ -16,6 +17,7 @@ class Statistics:
 
     returned: ReturnedTrack
     latency: LatencyWindow = field(default_factory=LatencyWindow)
+    remarks: Remarks = field(default_factory=Remarks)
     frames_in: int = 0
     _taken_s: float = field(default_factory=time.monotonic)
     _taken_in: int = 0
@@ -43,6 +45,7 @@ class Statistics:
             "frames_out": frames_out,
             "latency_ms": latency_ms,
             "worker": worker,
+            **({"remarks": said} if (said := self.remarks.take()) else {}),
         }
         self._taken_s, self._taken_in, self._taken_out = now_s, frames_in, frames_out
         return figures

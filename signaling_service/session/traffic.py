@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from shared.errors import WireError
 from shared.wire import ResultHeader, ResultKind
 from signaling_service.media.frame import CameraFrame
 from signaling_service.rtc.returned_track import ReturnedTrack
@@ -90,6 +91,10 @@ class Traffic:
         self._metrics.latency.observe(latency_s)
         self._statistics.latency.add(header, latency_s)
         self._publication.note_latency(latency_s)
+        try:
+            self._statistics.remarks.note(header.data)
+        except WireError as exc:
+            self._metrics.wire_errors.labels(exc.reason).inc()
 
     def _pass_on_error(self, header: ResultHeader) -> None:
         self._metrics.note_failed(header.code[:32])

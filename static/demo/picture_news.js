@@ -4,6 +4,7 @@
 
 import { pictureTrouble } from "./failures.js";
 import { phrase } from "../shared/language.js";
+import { Remarks } from "./remarks.js";
 
 /**
  * @import { P2PCameraStats } from "../p2pcamera.js"
@@ -20,6 +21,11 @@ export class PictureNews {
   #isAwaited = false;
   /** Whether something else than "live" was said last. */
   #isOther = false;
+  /** Whether that was a refusal. */
+  #isRefusal = false;
+  #remarks = new Remarks();
+  /** What of the filters' remarks was said last. */
+  #remarked = "";
 
   /** Begins with a choice that the server applies. @returns {News} */
   await() {
@@ -29,6 +35,7 @@ export class PictureNews {
 
   /** Notes what was said: a refusal stays until the user does something. @param {Mood} mood */
   note(mood) {
+    this.#isRefusal = mood === "bad";
     if (mood === "wait") this.#isOther = true;
     else if (mood === "good") this.#isOther = false;
   }
@@ -36,14 +43,19 @@ export class PictureNews {
   /**
    * @param {P2PCameraStats} stats of the choice that applies
    * @param {import('../shared/language.js').Phrase} filter its title
+   * @param {number} [now_ms]
    * @returns {News | null} null where nothing new is to be said
    */
-  of(stats, filter) {
+  of(stats, filter, now_ms = performance.now()) {
     const { state, trouble } = stats;
     if (state === "live") {
-      if (!this.#isAwaited && !this.#isOther) return null;
+      const remark = this.#remarks.of(stats, now_ms);
+      const isOtherRemark = (remark?.key ?? "") !== this.#remarked && !this.#isRefusal;
+      if (!this.#isAwaited && !this.#isOther && !isOtherRemark) return null;
       this.#isAwaited = false;
-      return { mood: "good", said: phrase("message.live", { filter }) };
+      this.#remarked = remark?.key ?? "";
+      const live = phrase("message.live", { filter });
+      return { mood: "good", said: remark ? phrase("message.live-remark", { live, remark }) : live };
     }
     // Between two settings of one filter there is no picture for a moment, and nothing returns that has not been
     // there yet: what is said of its loading stays.

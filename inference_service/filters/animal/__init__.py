@@ -23,9 +23,10 @@ from inference_service.filters.animal.cards import KINDS
 from inference_service.filters.animal.draw import draw, heads_of
 from inference_service.filters.animal.draw_device import Gallery, draw_on_device
 from inference_service.filters.animal.scene import Scene, Stage
-from inference_service.filters.base import Item
+from inference_service.filters.base import Answer, Item
 from inference_service.filters.vision.networks.people.recorded import OwnNetworks
 from inference_service.filters.vision.networks.precision import dtype_of
+from inference_service.filters.vision.people.counting import with_count
 from inference_service.filters.vision.people.following import Follower
 from inference_service.filters.vision.poison import poisoned
 from inference_service.filters.vision.rows import Rows
@@ -75,10 +76,11 @@ class Animal(OwnNetworks):
             self._gallery = Gallery(device)
 
     @torch.inference_mode()
-    def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor:
+    def apply(self, batch: Tensor, items: Sequence[Item]) -> Answer:
         """Return (N, 3, H, W) pictures of uint8 RGB frames, uint8 on a CPU; see `Filter.apply`.
 
-        All of a picture is NaN where a network's answer for it is not finite.
+        All of a picture is NaN where a network's answer for it is not finite. Where a session wants data, it
+        is told how many faces there are.
         """
         if self._follower is None or self._stage is None:
             raise RuntimeError("animal is not loaded")
@@ -94,7 +96,7 @@ class Animal(OwnNetworks):
                 made = drawn(batch, scene, items)
             else:
                 made = draw_on_device(batch, scene, kinds, fur, self._gallery)
-        return poisoned(made, seen.poison)
+        return with_count(poisoned(made, seen.poison), seen, items)
 
 
 def drawn(batch: Tensor, scene: Scene, items: Sequence[Item]) -> Tensor:

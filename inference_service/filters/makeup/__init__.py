@@ -16,12 +16,13 @@ from torch import Tensor
 
 from inference_service.device.laps import lap
 from inference_service.filters import base
-from inference_service.filters.base import Item
+from inference_service.filters.base import Answer, Item
 from inference_service.filters.makeup.areas import REACH, SIDE, Finder
 from inference_service.filters.makeup.paint import Wish, changes
 from inference_service.filters.vision.networks.people.recorded import OwnNetworks
 from inference_service.filters.vision.networks.precision import dtype_of
 from inference_service.filters.vision.people import sheets
+from inference_service.filters.vision.people.counting import with_count
 from inference_service.filters.vision.people.following import Followed, Follower
 from inference_service.filters.vision.poison import poisoned
 from inference_service.filters.vision.rows import Rows
@@ -98,10 +99,11 @@ class Makeup(OwnNetworks):
         self._follower = Follower(device, dtype_of(self.settings.precision, device))
 
     @torch.inference_mode()
-    def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor:
+    def apply(self, batch: Tensor, items: Sequence[Item]) -> Answer:
         """Return (N, 3, H, W) pictures of uint8 RGB frames, uint8 on a CPU; see `Filter.apply`.
 
-        All of a picture is NaN where a network's answer for it is not finite.
+        All of a picture is NaN where a network's answer for it is not finite. Where a session wants data, it
+        is told how many faces there are.
         """
         if self._follower is None or self._finder is None:
             raise RuntimeError("makeup is not loaded")
@@ -110,7 +112,7 @@ class Makeup(OwnNetworks):
             seen = self._follower.follow(batch, items)
         with lap("paint"):
             made = made_up(batch, seen, self._finder, rows)
-        return poisoned(made, seen.poison)
+        return with_count(poisoned(made, seen.poison), seen, items)
 
 
 def made_up(batch: Tensor, seen: Followed, finder: Finder, rows: Tensor) -> Tensor:

@@ -89,6 +89,7 @@ export default Object.freeze({
   "message.waiting-for-camera": "Waiting for the camera…",
   "message.connecting": "Connecting…",
   "message.live": "Live: {filter}.",
+  "message.live-remark": "{live} {remark}",
   "message.camera-only": "This is the unfiltered camera. No server is used.",
   "message.reconnecting": "The connection to the server was lost. Connecting again…",
   "message.first-picture": "Connected. Waiting for the first filtered picture…",
@@ -102,6 +103,18 @@ export default Object.freeze({
   "message.filter-failed": "{filter}: {reason}",
   "message.again": "{what} Trying again in {seconds} s.",
   "message.unknown-filter": "The link asks for the filter “{filter}”, which this server does not have.",
+
+  "remark.covered.no_face": "No face is found, so the whole picture is covered.",
+  "remark.covered.too_many_faces":
+    "There are more faces than can be followed, so the whole picture is covered.",
+  "remark.covered.too_flat":
+    "The picture is too dark or too even to find a face in, so all of it is covered. More light may help.",
+  "remark.covered.unsure": "It is not sure where a person is, so the whole picture is covered.",
+  "remark.face.no_face": "No face is found. Where a person is seen, their upper part is covered.",
+  "remark.animal.no_face": "No face is found, so nothing is drawn.",
+  "remark.animal.most_faces": "Four faces are changed; any others stay as they are.",
+  "remark.makeup.no_face": "No face is found, so nothing is changed.",
+  "remark.makeup.most_faces": "Four faces are made up; any others stay as they are.",
 
   "failure.NotAllowedError":
     "The browser was not allowed to use the camera. Allow it next to this page's address, then start again.",

@@ -89,6 +89,7 @@ export default Object.freeze({
   "message.waiting-for-camera": "カメラを待っています…",
   "message.connecting": "接続しています…",
   "message.live": "フィルター適用中: {filter}",
+  "message.live-remark": "{live}。{remark}",
   "message.camera-only": "カメラそのままの映像です。サーバーは使っていません。",
   "message.reconnecting": "サーバーとの接続が切れました。再接続しています…",
   "message.first-picture": "接続しました。最初の映像を待っています…",
@@ -102,6 +103,17 @@ export default Object.freeze({
   "message.filter-failed": "{filter}: {reason}",
   "message.again": "{what} {seconds} 秒後にもう一度試します。",
   "message.unknown-filter": "リンクのフィルター「{filter}」は、このサーバーにありません。",
+
+  "remark.covered.no_face": "顔が見つからないため、映像全体を隠しています。",
+  "remark.covered.too_many_faces": "顔が多すぎて追いきれないため、映像全体を隠しています。",
+  "remark.covered.too_flat":
+    "映像が暗すぎるか一様すぎて顔を探せないため、全体を隠しています。明るくすると見つかることがあります。",
+  "remark.covered.unsure": "人がどこにいるか確かでないため、映像全体を隠しています。",
+  "remark.face.no_face": "顔が見つかりません。人が見える所では、その上半身を隠しています。",
+  "remark.animal.no_face": "顔が見つからないため、何も描いていません。",
+  "remark.animal.most_faces": "4 人の顔を変えています。ほかの顔はそのままです。",
+  "remark.makeup.no_face": "顔が見つからないため、何も変えていません。",
+  "remark.makeup.most_faces": "4 人の顔に化粧をしています。ほかの顔はそのままです。",
 
   "failure.NotAllowedError":
     "カメラの使用が許可されていません。アドレスの横で許可してから、もう一度開始してください。",

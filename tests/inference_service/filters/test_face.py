@@ -314,10 +314,50 @@ def test_photographs_of_several_sessions_are_what_each_is_alone(face: Face) -> N
 def test_boxes_of_the_covers_are_all_that_is_told() -> None:
     item = session()
     hidden = see(*heads((80.0, 60.0, 20.0)), [item])
-    told_now = told(rows_of(hidden.covers, SIZE)[0].numpy())
+    told_now = told(rows_of(hidden, SIZE)[0].numpy())
     (box,) = told_now.boxes
     height, width = SIZE
     middle = ((box.x + box.width / 2) * width, (box.y + box.height / 2) * height)
     assert middle == pytest.approx((80.0, 60.0), abs=1.0)
     assert box.height * height == pytest.approx(40.0, abs=2.0)
-    assert (told_now.points, told_now.labels, told_now.numbers) == ((), (), {})
+    assert (told_now.points, told_now.labels, told_now.numbers) == ((), [], {})
+
+
+def labels(hidden: Hidden) -> list[str]:
+    """What is said in a word of the first picture."""
+    return [one.label for one in told(rows_of(hidden, SIZE)[0].numpy()).labels]
+
+
+def test_it_is_said_that_no_face_is_found_and_whether_all_is_covered() -> None:
+    item = session()
+    assert labels(see(*heads(), [item])) == ["no_face", "all_covered"]
+    assert labels(see(*heads(), [at(item, 100 + HOLD_FRAMES)])) == ["no_face"]
+    assert labels(see(*heads((80.0, 60.0, 20.0)), [at(item, 120)])) == []
+
+
+def test_it_is_said_that_a_person_may_be_anywhere() -> None:
+    item = session()
+    doubtful = torch.full((1, 1, 24, 32), 0.25)
+    assert labels(see(*heads((80.0, 60.0, 20.0)), [item], doubtful)) == ["unsure", "all_covered"]
+    # Until the next look, too.
+    assert labels(see(*heads((80.0, 60.0, 20.0)), [at(item, 101)])) == ["unsure", "all_covered"]
+
+
+def labels_of(face: Face, pictures: Sequence[Tensor]) -> list[list[str]]:
+    """What is said of the frames of a session that wants it."""
+    item, said = session(), []
+    for sequence, picture in enumerate(pictures):
+        now = at(item, sequence)
+        now.wants_data = True
+        told_now = face.apply(picture.clone(), [now]).data
+        said.append([one.label for one in told_now.read(told_now.rows[0].numpy()).labels])
+    return said
+
+
+def test_why_all_of_a_picture_is_covered_is_said(face: Face) -> None:
+    one = nnf.interpolate(photograph("astronaut")[:, :, :256, 96:352].float(), (120, 100)).to(torch.uint8)
+    crowd = one.repeat(1, 1, 5, 8)
+    for number, picture in enumerate((torch.zeros_like(crowd), torch.full_like(crowd, 128))):
+        assert labels_of(face, [picture]) == [["too_flat", "all_covered"]], number
+    # The second frame is not looked at again.
+    assert labels_of(face, [crowd, crowd]) == [["too_many_faces", "all_covered"]] * 2

@@ -18,7 +18,8 @@ from aiortc.rtcdtlstransport import State
 from aiortc.rtcsctptransport import WEBRTC_DCEP, WEBRTC_STRING
 
 from shared.log_ids import Ids
-from shared.wire import FilterState, FrameHeader, ResultKind
+from shared.wire import DATA_VERSION, FilterState, FrameHeader, ResultKind
+from shared.wire.data import Data, Label, pack_data
 from signaling_service.config import Settings
 from signaling_service.media.encoders.h264 import H264Encoder
 from signaling_service.rtc import silence
@@ -29,6 +30,8 @@ from signaling_service.session import session as session_module
 from tests.signaling_service.calling import Camera, Running, page, running, until
 from tests.signaling_service.making import WireWorker, served
 from tests.signaling_service.streams.live import FRAGMENT
+
+LIMIT_S = 20.0
 
 
 def level_of_generation(header: FrameHeader, planes: bytes) -> bytes:
@@ -47,7 +50,7 @@ class Calling:
 @pytest.fixture
 async def calling(results: str) -> AsyncIterator[Calling]:
     async with running(results) as service:
-        worker = WireWorker(results, level_of_generation)
+        worker = WireWorker(results, level_of_generation, versions={DATA_VERSION: "1"})
         with worker:
             await service.has_worker()
             yield Calling(service, worker)
@@ -248,6 +251,25 @@ async def test_ping_is_answered_and_stats_come_each_second(calling: Calling) -> 
             *("decode", "transport", "wait", "batch", "filter", "total", "encode")
         }
         assert stats["fps_out"] > 0
+
+
+async def test_stats_say_in_a_word_what_filters_say_of_the_picture(calling: Calling) -> None:
+    face = Data(labels=[Label("no_face"), Label("all_covered")])
+    calling.worker.data = pack_data({"face": face, "other": Data(numbers={"n": 1})})
+    async with page() as caller:
+        await caller.call(calling.service.http)
+        async with asyncio.timeout(LIMIT_S):
+            while "remarks" not in (stats := await caller.hears("stats")):
+                pass
+        assert stats["remarks"] == {"face": ["no_face", "all_covered"]}
+        asked = [frame.wants_data for frame in calling.worker.seen]
+        assert any(asked)
+        assert not all(asked)
+        calling.worker.data = b"no map"
+        async with asyncio.timeout(LIMIT_S):
+            while "remarks" in await caller.hears("stats"):
+                pass
+        await caller.shows(3)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,10 @@ class Hidden(NamedTuple):
     """(N, 1, GRID, GRID) bool, stretched over each picture."""
     is_all: Tensor
     """(N,) bool."""
+    is_crowd: Tensor
+    """(N,) bool: that is so since there are more faces than can be followed."""
+    is_blind: Tensor
+    """(N,) bool: since the picture is too flat to tell."""
 
 
 def covers_of(items: Sequence[Item], device: torch.device) -> Tensor:
@@ -43,6 +47,8 @@ def hide(sight: Sight, items: Sequence[Item], before: Tensor, size: tuple[int, i
     """
     device = before.device
     never = torch.zeros((), dtype=torch.bool, device=device)
+    # Whether much of it may or may not be a person, and whether there is a crowd.
+    calm = torch.zeros(2, dtype=torch.bool, device=device)
     nothing = torch.zeros(1, GRID, GRID, device=device)
     elapsed = [max(1, item.sequence - item.state.get("last", item.sequence)) for item in items]
     is_new = [item.sequence - item.state.get("first", item.sequence) < HOLD_FRAMES for item in items]
@@ -51,11 +57,11 @@ def hide(sight: Sight, items: Sequence[Item], before: Tensor, size: tuple[int, i
     has_found = torch.stack([item.state.get("has_found", never) for item in items]) | sight.is_real.any(1)
     areas = torch.stack([item.state.get("areas", nothing) for item in items])
     areas = (areas - times[0, :, None, None, None] / HOLD_FRAMES).clamp(min=0)
-    is_wary = torch.stack([item.state.get("is_wary", never) for item in items])
+    is_wary = torch.stack([item.state.get("is_wary", calm) for item in items])
     if len(sight.looked):
         now = unfound(sight.persons, _of(kept.covers, sight.looked), size)
         areas, is_wary = _with(areas, now.cover, sight.looked), is_wary.clone()
-        wary = now.is_doubtful | sight.is_crowd
+        wary = torch.stack((now.is_doubtful, sight.is_crowd), 1)
         if len(sight.looked) == len(items):
             is_wary = wary
         else:
@@ -65,7 +71,9 @@ def hide(sight: Sight, items: Sequence[Item], before: Tensor, size: tuple[int, i
                 items[number].state["is_person"] = is_person
     if device.type != "cpu" or bool(areas.any()):
         areas = areas * ~explained(kept.covers, size)[:, None]
-    is_all = kept.has_overflown | (~has_found & (times[1] > 0)) | is_wary | sight.is_blind
+    is_doubtful, is_crowd = is_wary.unbind(1)
+    is_crowd = is_crowd | kept.has_overflown
+    is_all = is_crowd | (~has_found & (times[1] > 0)) | is_doubtful | sight.is_blind
     # On a GPU asking would hold up the host; there the worker withholds a picture that is not finite.
     is_sane = sight.poison.isfinite().tolist() if device.type == "cpu" else [True] * len(items)
     for number, item in enumerate(items):
@@ -78,7 +86,7 @@ def hide(sight: Sight, items: Sequence[Item], before: Tensor, size: tuple[int, i
                 areas=areas[number].clone(),
                 is_wary=is_wary[number].clone(),
             )
-    return Hidden(kept.covers, areas > 0, is_all)
+    return Hidden(kept.covers, areas > 0, is_all, is_crowd, sight.is_blind)
 
 
 def _of(values: Tensor, chosen: Sequence[int]) -> Tensor:
