@@ -27,7 +27,9 @@ def test_an_answer_that_is_not_finite_is_withheld_and_leaves_nothing_behind(
     one.load(torch.device("cpu"))
 
     def shown(state: dict[str, Any], sequence: int) -> Tensor:
-        return one.apply(photo(), [Item(bytes(16), sequence, kind.Params(), state)])
+        made = one.apply(photo(), [Item(bytes(16), sequence, kind.Params(), state)])
+        assert isinstance(made, Tensor)
+        return made
 
     state: dict[str, Any] = {}
     other: dict[str, Any] = {}

@@ -40,6 +40,7 @@ def item(state: dict[str, Any] | None = None, sequence: int = 0, **params: Any) 
 
 def change(animal: Animal, picture: Tensor, one: Item) -> Tensor:
     after = animal.apply(picture.clone(), [one])
+    assert isinstance(after, Tensor)
     assert after.dtype is torch.uint8
     return (after.float() - picture.float())[0].abs().sum(0)
 
