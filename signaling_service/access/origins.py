@@ -80,7 +80,8 @@ def host_of(netloc: str) -> str:
     """Return the host of `HOST[:PORT]` in lower case, an IPv6 address without its brackets."""
     netloc = netloc.strip().lower().rpartition("@")[2]
     if netloc.startswith("["):
-        return netloc[1:].partition("]")[0]
+        address, _, rest = netloc[1:].partition("]")
+        return address if rest == "" or rest.startswith(":") else netloc
     return netloc.partition(":")[0].rstrip(".")
 
 

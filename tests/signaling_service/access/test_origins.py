@@ -51,7 +51,7 @@ def test_the_service_s_own_pages_may_call_and_a_proxy_may_speak_https(
         ("192.168.1.5:7860", True), ("192.168.1.6:7860", False), ("cam.example", True),
         ("cam.example.:80", True),
         ("203.0.113.9", True), ("evil.example:7860", False), ("", False), ("localhost.evil.example", False),
-        ("evil.example#localhost", False), ("[evil.example]", False),
+        ("evil.example#localhost", False), ("[evil.example]", False), ("[::1].evil.example", False),
     ],
 )  # fmt: skip
 def test_hosts_are_loopback_own_addresses_and_those_of_the_origins(host: str, is_taken: bool) -> None:
