@@ -67,7 +67,7 @@ run: $(firstword $(wildcard $(VENV)/.test $(VENV)/.models) $(VENV)/.run)
 # (tests/report.py).
 pytest = CHROMIUM="$$(sh tests/find_chromium.sh)" && FIREFOX="$$(sh tests/find_firefox.sh)" && \
 	export CHROMIUM FIREFOX && sh tests/in_namespace.sh $(python) -m pytest
-PROCESSES ?= 2
+PROCESSES ?= 3
 every := --numprocesses $(PROCESSES) --reruns 1
 PYTEST_FLAGS ?=
 
