@@ -27,7 +27,7 @@ async def troubled(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Se
     async with Services(folder) as services:
         services.start_signaling("--default-filter", "invert")
         env = {"PYTHONPATH": package, "XDG_CACHE_HOME": str(folder / "cache")}
-        services.start_worker("invert,passthrough", env=env)
+        services.start_worker("invert,passthrough,makeup", env=env)
         await services.ready({"invert": 1, "passthrough": 1})
         yield services
     print(services.output())
@@ -94,6 +94,19 @@ async def test_a_private_choice_that_cannot_be_kept_is_refused_and_the_old_one_s
         ["invert"],
     ]
     await page.is_live("invert")
+
+
+async def test_a_picture_without_a_face_is_told_beside_live(page: Demo) -> None:
+    message = page.page.locator("#message")
+    await page.start("makeup")
+    await expect(message).to_have_text(
+        "Live: Make-up. No face is found, so nothing is changed.", timeout=20_000
+    )
+    await page.page.locator("#language").select_option("ja")
+    await expect(message).to_contain_text("。顔が見つからないため、何も変えていません。")
+    await page.page.locator("#language").select_option("en")
+    await page.start("invert")
+    await expect(message).to_have_text("Live: Invert.", timeout=20_000)
 
 
 async def test_the_doctor_says_what_is_in_the_filter_s_way(page: Demo) -> None:
