@@ -6,7 +6,7 @@ Half precision ends at 65504, so that a network's numbers may leave it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, get_args
 
@@ -76,10 +76,15 @@ class Attempts:
                 break
             made = None  # type: ignore[assignment]
         made.fallbacks[:0] = self.lacks
-        for one in made.fallbacks:
-            logger.warning("filter %s %s", made.name, one.text)
-            self._on_fallback(one.kind)
+        tell(made.name, made.fallbacks, self._on_fallback)
         return made
+
+
+def tell(name: str, fallbacks: Sequence[Fallback], on_fallback: Callable[[str], None]) -> None:
+    """Say in the log what a filter does without, and give the kind of each to `on_fallback`."""
+    for one in fallbacks:
+        logger.warning("filter %s %s", name, one.text)
+        on_fallback(one.kind)
 
 
 def precision_after(set_so: Any, device: torch.device) -> str | None:

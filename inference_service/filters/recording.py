@@ -13,6 +13,7 @@ from functools import partial
 import torch
 
 from inference_service.device import context
+from inference_service.filters.attempts import tell
 from inference_service.filters.base import Fallback, Filter, Piece
 from inference_service.filters.entry import Entry
 from inference_service.filters.room import Room
@@ -95,10 +96,8 @@ class Recording:
             entry.recordings = None
 
     def _tell(self, entry: Entry, made: Filter, before: int) -> None:
-        for one in made.fallbacks[before:]:
-            logger.warning("filter %s %s", made.name, one.text)
-            self._on_fallback(one.kind)
-        if made.fallbacks[before:]:
+        if new := made.fallbacks[before:]:
+            tell(made.name, new, self._on_fallback)
             self._on_told(entry)
 
 
