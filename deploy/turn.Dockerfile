@@ -1,4 +1,4 @@
-# The relay of docker-compose.yml's profile `turn`: Debian's coturn, with which tests/e2e/test_turn.py is run.
+# The relay of docker-compose.yml's profile `turn`: Debian's coturn, with which tests/e2e/networks/test_turn.py is run.
 FROM debian:bookworm-slim
 
 # Of Debian's packages a release has one version each, so none is pinned.

@@ -21,12 +21,19 @@ COMPUTING = ("tests/inference_service/", "tests/test_example_filter.py")
 BROWSER_SHARE = 2 / 3
 """Of the workers, as long as there are files of all kinds."""
 LONG_BROWSER = (
-    *("dev", "draining", "firefox", "leaving", "one_port", "outage", "private", "reachable", "sessions"),
-    *("stopping", "surviving", "turn"),
+    *(
+        "calls/test_leaving",
+        "calls/test_outage",
+        "calls/test_private",
+        "calls/test_sessions",
+        "shim/test_firefox",
+    ),
+    *("networks/test_one_port", "networks/test_reachable", "networks/test_turn"),
+    *("running/test_dev", "running/test_draining", "running/test_stopping", "running/test_surviving"),
 )
 LONG = (
     *("tests/chaos/", "tests/examples/", "tests/soak/", "tests/deploy/test_ipc", "tests/test_filters_doc.py"),
-    *(f"{BROWSER}test_{name}.py" for name in LONG_BROWSER),
+    *(f"{BROWSER}{name}" for name in LONG_BROWSER),
 )
 """Files with a test of more than ten seconds."""
 ROOT = Path(__file__).resolve().parents[1]

@@ -9,10 +9,10 @@ from tests.order import first, pytest_ignore_collect, takes_browsers
 FILES = [
     "tests/deploy/test_docs.py",
     "tests/inference_service/test_worker.py",
-    "tests/e2e/test_demo.py",
+    "tests/e2e/own_pages/test_demo.py",
     "tests/inference_service/test_main.py",
     "tests/soak/test_soak.py",
-    "tests/e2e/test_leaving.py",
+    "tests/e2e/calls/test_leaving.py",
 ]
 
 

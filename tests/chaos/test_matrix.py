@@ -1,7 +1,8 @@
 """The kill matrix: calls show no raw frame and none of another call, come back, and leave nothing.
 
 A case takes some 40 s of CPU. Every run of the tests kills workers and media processes besides: see
-tests/e2e/test_private.py, tests/e2e/test_processes.py and tests/signaling_service/processes/test_front.py.
+tests/e2e/calls/test_private.py, tests/e2e/running/test_processes.py and
+tests/signaling_service/processes/test_front.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What deploy/turn.sh tells coturn; tests/e2e/test_turn.py is a call by it."""
+"""What deploy/turn.sh tells coturn; tests/e2e/networks/test_turn.py is a call by it."""
 
 from __future__ import annotations
 

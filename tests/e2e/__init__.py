@@ -1,1 +1,6 @@
-"""The real thing: both services as processes, real peers, a real browser, a picture that can be read back."""
+"""Real processes and a real browser.
+
+`shim` has pages with the script tag, `own_pages` the service's pages, `calls` what happens to a call,
+`running` starts, stops and restarts, `networks` what stands between a page and the service.
+What they share is here.
+"""

@@ -16,7 +16,7 @@ from harness.namespaces import HERE
 from harness.pages import write_pages
 from harness.services import Services
 from signaling_service.sockets.udp_socket import Address, UdpSocket
-from tests.e2e.test_browser import assert_advancing
+from tests.e2e.shim.test_browser import assert_advancing
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from harness.services import Services
-from tests.e2e.test_private import Caller, passes
+from tests.e2e.calls.test_private import Caller, passes
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

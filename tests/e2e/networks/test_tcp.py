@@ -16,8 +16,8 @@ from harness.namespaces import HERE
 from harness.pages import write_pages
 from harness.services import Services
 from tests.e2e.firefox import default_route, running_firefox
-from tests.e2e.test_browser import assert_advancing
-from tests.e2e.test_firefox import PAGE, shows_the_inverse
+from tests.e2e.shim.test_browser import assert_advancing
+from tests.e2e.shim.test_firefox import PAGE, shows_the_inverse
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.namespace]
 

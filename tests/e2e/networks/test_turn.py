@@ -17,7 +17,7 @@ from harness.namespaces import HERE, Network, cable, network
 from harness.services import Services
 from harness.turn import PORT, is_installed, servers, turn_server
 from tests.e2e.demo_page import demo
-from tests.e2e.test_firefox import PAGE, shows_the_inverse
+from tests.e2e.shim.test_firefox import PAGE, shows_the_inverse
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),

@@ -19,10 +19,10 @@ from playwright.async_api import Browser, Page
 from harness.browser import opened
 from harness.deadline import eventually
 from harness.services import ROOT, Services, free_port
-from tests.e2e.test_ffmpeg import FPS, grey
-from tests.e2e.test_live import LEVEL
+from tests.e2e.live.test_ffmpeg import FPS, grey
+from tests.e2e.live.test_live import LEVEL
 
-PAGES = Path(__file__).parent / "pages"
+PAGES = Path(__file__).parents[1] / "pages"
 MODULES = ROOT / "node_modules"
 
 pytestmark = [

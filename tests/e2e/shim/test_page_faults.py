@@ -182,7 +182,7 @@ async def test_a_script_that_has_no_place_works_or_says_what_to_do(stage: Stage,
 
 
 async def test_where_the_script_is_blocked_a_page_can_keep_the_raw_camera_out(stage: Stage) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "use.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "use.md").read_text()
     recipe = text.partition("<!-- a test runs this -->\n```html\n")[2].partition("```")[0]
     assert "your.server" in recipe
     stage.is_script_blocked = True

@@ -22,7 +22,7 @@ from tests.e2e.stage import (
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
-PAGES = Path(__file__).parent / "pages"
+PAGES = Path(__file__).parents[1] / "pages"
 
 WIDTHS = """async () => {
   const isPicture = ({ type, kind }) => /^(in|out)bound-rtp$/.test(type) && kind === "video";

@@ -33,7 +33,7 @@ STRICT = {
 }
 IS_REGISTERED = "async () => (await chrome.scripting.getRegisteredContentScripts()).length === 2"
 PLAIN = "<!doctype html><title>A page</title>"
-HOSTILE = Path(__file__).parent / "pages" / "hostile.js"
+HOSTILE = Path(__file__).parents[1] / "pages" / "hostile.js"
 FRAMES = f"{PLAIN}<iframe id=same src=/plain allow=camera></iframe><iframe id=blank allow=camera></iframe>"
 
 
