@@ -1634,27 +1634,6 @@ function describe(track) {
   return { label: track.label, width, height };
 }
 
-// shim/publishing/microphones.js
-/**
- * The microphones that the page has been given, as the browser gave them: the page mutes and stops them.
- */
-var Microphones = class {
-  /** @type {MediaStreamTrack[]} */
-  #given = [];
-  /** @param {MediaStreamTrack} microphone */
-  note(microphone) {
-    this.#given = [...this.#given.filter(isLive), microphone];
-  }
-  /** The one that the page has had for longest, of those that it has not stopped. */
-  get current() {
-    return this.#given.find(isLive) ?? null;
-  }
-};
-/** @param {MediaStreamTrack} track */
-function isLive({ readyState }) {
-  return readyState === "live";
-}
-
 // shim/publishing/publishing.js
 /**
  * Which of the page's sessions publishes: one at a time, as long as the page wants it.
@@ -1714,6 +1693,454 @@ var Publishing = class {
     });
   }
 };
+
+// shim/session/private_filters.js
+/**
+ * Which filters hide what the camera sees.
+ */
+/**
+ * The private filters of this project, known before a server tells them. A test compares them with the
+ * filters' registry in Python.
+ */
+var PRIVATE_FILTERS = Object.freeze(["background", "face"]);
+var PrivateFilters = class {
+  #names = new Set(PRIVATE_FILTERS);
+  /** Lists of filters, as they were asked for. @type {Set<string>} */
+  #choices = /* @__PURE__ */ new Set();
+  /** @param {string | string[] | null} filter null: the server's default @returns {boolean} */
+  includes(filter) {
+    const names = asList(filter);
+    return names.some((name) => this.#names.has(name)) || this.#choices.has(jsonText(filter));
+  }
+  /** @param {string | string[] | null} filter that the server has called private */
+  add(filter) {
+    if (typeof filter === "string") this.#names.add(filter);
+    else this.#choices.add(jsonText(filter));
+  }
+};
+/** The page has one set, since a filter stays private in all of its sessions. */
+var privateFilters = new PrivateFilters();
+
+// shim/session/quality.js
+/**
+ * How good the filtered picture is, and what limits it, judged from what is measured anyway.
+ */
+/** Of the frames that one step is given, so many arrive where it limits nothing. */
+var ENOUGH = 0.75;
+/** Packets lost by which a network is to blame for missing frames, and by which it is poor. */
+var LOSSY = 0.03;
+var VERY_LOSSY = 0.1;
+/** A conversation suffers from more (ITU-T G.114 recommends 150 ms one way, and no more than 400). */
+var LATE_MS = 250;
+var VERY_LATE_MS = 500;
+/**
+ * What `RTCPeerConnection.getStats` has counted since the connection began, of one moment.
+ * @typedef {object} Counts
+ * @property {number} sentFps frames a second that the page's encoder gives out
+ * @property {string} encoderLimit `qualityLimitationReason` of W3C webrtc-stats
+ * @property {number} upLoss share of packets, as the server reported it last
+ * @property {number} rtt_ms
+ * @property {number} shownFps frames a second that the page has decoded
+ * @property {number} received packets
+ * @property {number} lost packets
+ * @property {number} waited_s sum over frames of the time in the jitter buffer
+ * @property {number} emitted frames that have left it
+ * @property {number} width of the returned picture
+ * @property {number} height of it
+ */
+/** @param {Iterable<[string, any]>} report @returns {Counts} zeros for what a browser does not tell */
+function countsOf(report) {
+  const counts = {
+    sentFps: 0,
+    encoderLimit: "none",
+    upLoss: 0,
+    rtt_ms: 0,
+    shownFps: 0,
+    received: 0,
+    lost: 0,
+    waited_s: 0,
+    emitted: 0,
+    width: 0,
+    height: 0
+  };
+  for (const [, entry] of report) {
+    const isVideo = entry.kind === "video";
+    if (entry.type === "outbound-rtp" && isVideo) {
+      counts.sentFps = entry.framesPerSecond ?? 0;
+      counts.encoderLimit = entry.qualityLimitationReason ?? "none";
+    } else if (entry.type === "remote-inbound-rtp" && isVideo) counts.upLoss = entry.fractionLost ?? 0;
+    else if (entry.type === "candidate-pair" && entry.nominated) {
+      counts.rtt_ms = (entry.currentRoundTripTime ?? 0) * 1e3;
+    } else if (entry.type === "inbound-rtp" && isVideo) {
+      counts.shownFps = entry.framesPerSecond ?? 0;
+      counts.received = entry.packetsReceived ?? 0;
+      counts.lost = Math.max(0, entry.packetsLost ?? 0);
+      counts.waited_s = entry.jitterBufferDelay ?? 0;
+      counts.emitted = entry.jitterBufferEmittedCount ?? 0;
+      counts.width = entry.frameWidth ?? 0;
+      counts.height = entry.frameHeight ?? 0;
+    }
+  }
+  return counts;
+}
+/**
+ * @param {P2PCameraState} state of the session
+ * @param {P2PCameraStats | null} stats the server's newest
+ * @param {Counts | null} now null: there is no connection
+ * @param {Counts | null} before of the last judgement
+ * @returns {P2PCameraQuality}
+ */
+function judged(state, stats, now, before) {
+  const picture = stats?.state ?? null;
+  if (state !== "live" || stats === null || now === null) {
+    return Object.freeze({
+      state,
+      picture,
+      level: "none",
+      limit: null,
+      latency_ms: null,
+      fps: 0,
+      width: 0,
+      height: 0
+    });
+  }
+  const { width, height, shownFps: fps } = now;
+  const downLoss = share(now.lost - (before?.lost ?? 0), now.received - (before?.received ?? 0));
+  const stages = stages_ms(stats, now, before);
+  const latency_ms = stats.latency_ms.total === void 0 ? null : Math.round(sum(stages));
+  const missing = missingFrames(stats, now);
+  const ratio = missing ? missing.ratio : 1;
+  /** @type {P2PCameraLimit | null} */
+  let limit = missing ? missing.limit ?? slower(stages) : null;
+  if (limit === null && Math.max(downLoss, now.upLoss) >= LOSSY) {
+    limit = downLoss > now.upLoss ? "down" : "up";
+  }
+  if (limit === null && now.encoderLimit === "bandwidth") limit = "up";
+  if (limit === null && now.encoderLimit === "cpu") limit = "page";
+  if (limit === null && (latency_ms ?? 0) > LATE_MS) limit = slowest(stages);
+  const isPoor = picture !== "live" || ratio < ENOUGH / 2 || Math.max(downLoss, now.upLoss) >= VERY_LOSSY || (latency_ms ?? 0) > VERY_LATE_MS;
+  const level = isPoor ? "poor" : limit === null ? "good" : "fair";
+  return Object.freeze({ state, picture, level, limit, latency_ms, fps, width, height });
+}
+/**
+ * Where frames are missing: between the page's encoder and the server, inside it, or on the way back.
+ * @param {P2PCameraStats} stats @param {Counts} now
+ * @returns {{ratio: number, limit: P2PCameraLimit | null} | null} `limit` is null where it is filter or server
+ */
+function missingFrames({ fps_in, fps_out, trouble }, { sentFps, shownFps }) {
+  if (trouble) return { ratio: 0, limit: "filter" };
+  const steps = [
+    { given: sentFps, come: fps_in, limit: (
+      /** @type {const} */
+      "up"
+    ) },
+    { given: fps_in, come: fps_out, limit: null },
+    { given: fps_out, come: shownFps, limit: (
+      /** @type {const} */
+      "down"
+    ) }
+  ];
+  const ratios = steps.filter(({ given }) => given > 0).map(({ given, come, limit }) => ({ ratio: come / given, limit }));
+  const worst = ratios.reduce((one, other) => other.ratio < one.ratio ? other : one, {
+    ratio: 1,
+    limit: null
+  });
+  return worst.ratio < ENOUGH ? worst : null;
+}
+/**
+ * @param {P2PCameraStats} stats @param {Counts} now @param {Counts | null} before
+ * @returns {Record<P2PCameraLimit, number>} milliseconds that each adds to the delay
+ */
+function stages_ms({ latency_ms }, now, before) {
+  const { batch = 0, total = 0, decode = 0, encode = 0 } = latency_ms;
+  const waited_ms = share(now.waited_s - (before?.waited_s ?? 0), now.emitted - (before?.emitted ?? 0)) * 1e3;
+  return {
+    page: 0,
+    up: now.rtt_ms / 2,
+    server: Math.max(0, total - batch) + decode + encode,
+    filter: batch,
+    down: now.rtt_ms / 2 + waited_ms
+  };
+}
+/** @param {Record<P2PCameraLimit, number>} stages @returns {P2PCameraLimit} the slower one of server and filter */
+function slower({ server, filter }) {
+  return filter >= server ? "filter" : "server";
+}
+/** @param {Record<P2PCameraLimit, number>} stages @returns {P2PCameraLimit} */
+function slowest(stages) {
+  const names = (
+    /** @type {P2PCameraLimit[]} */
+    Object.keys(stages)
+  );
+  return names.reduce((one, other) => stages[other] > stages[one] ? other : one);
+}
+/** @param {Record<string, number>} stages */
+function sum(stages) {
+  return Object.values(stages).reduce((one, other) => one + other, 0);
+}
+/** @param {number} part @param {number} rest_or_whole @returns {number} 0 where nothing is counted */
+function share(part, rest_or_whole) {
+  return rest_or_whole > 0 ? Math.max(0, part) / rest_or_whole : 0;
+}
+
+// shim/session/quality_news.js
+/**
+ * Tells the page how good each session's picture is: once a second, and when a session's state changes.
+ */
+var QualityNews = class {
+  #tell;
+  /** @type {WeakMap<P2PCameraSession, Counts>} */
+  #counts = /* @__PURE__ */ new WeakMap();
+  /** @param {(session: P2PCameraSession, quality: P2PCameraQuality) => void} tell */
+  constructor(tell) {
+    this.#tell = tell;
+  }
+  /** @param {P2PCameraSession} session @param {string} type of the event that tells of it */
+  async note(session, type) {
+    // With an extension nobody listens.
+    if (embedder || type !== "stats" && type !== "statechange") return;
+    let now = null;
+    try {
+      if (session.state === "live") now = countsOf(
+        /** @type {any} */
+        await session.getStats()
+      );
+    } catch {
+      // The connection has ended meanwhile.
+    }
+    const before = this.#counts.get(session) ?? null;
+    // A new connection counts anew.
+    const isSame = before !== null && now !== null && before.received <= now.received;
+    if (now) this.#counts.set(session, now);
+    this.#tell(session, judged(session.state, session.stats, now, isSame ? before : null));
+  }
+};
+
+// shim/settings/token_source.js
+/**
+ * Where the token comes from: the page has it, or asks for it, by a function or an address of its own server.
+ */
+var TIMEOUT_MS = 1e4;
+/**
+ * A token, or what is asked for one each time that one is needed.
+ * @typedef {string | (() => string | Promise<string>)} GivenToken
+ */
+var TokenSource = class {
+  /** @type {(() => string | Promise<string>) | null} */
+  #ask = null;
+  /** The token at hand. @type {string | null} */
+  #kept = null;
+  /** While one is asked for, whoever needs one waits for the same. @type {Promise<string> | null} */
+  #asking = null;
+  /** @param {GivenToken} given */
+  constructor(given) {
+    if (typeof given === "function") this.#ask = given;
+    else this.#kept = given;
+  }
+  /** @returns {boolean} whether another token can be had */
+  get canRenew() {
+    return this.#ask !== null;
+  }
+  /** @returns {string | null} the token at hand */
+  get kept() {
+    return this.#kept;
+  }
+  /** @returns {Promise<string>} the token at hand, or one that is asked for now @throws {Fault} */
+  async token() {
+    return this.#kept ?? (this.#asking ??= this.#renew().finally(() => this.#asking = null));
+  }
+  /**
+   * Forgets a token, so that the next one is asked for; one that cannot be replaced stays.
+   * @param {string | null} [old] the one that was of no use; any, where it is left out
+   */
+  forget(old = this.#kept) {
+    if (this.#ask !== null && old === this.#kept) this.#kept = null;
+  }
+  async #renew() {
+    const ask = (
+      /** @type {() => string | Promise<string>} */
+      this.#ask
+    );
+    /** @type {unknown} */
+    let token;
+    try {
+      token = await withinLimit(ask());
+    } catch (error) {
+      throw new Fault("token_unavailable", `no token could be had (${/** @type {any} */
+      error?.message})`);
+    }
+    if (typeof token !== "string" || !token) throw new Fault("token_unavailable", "the token is no text");
+    this.#kept = token;
+    return token;
+  }
+};
+/** @param {string | undefined} token @param {string | undefined} url @param {string} baseUrl of the page */
+function tokenSource(token, url, baseUrl) {
+  if (url) {
+    const address = new URL(url, baseUrl).href;
+    return new TokenSource(() => fetchToken(address));
+  }
+  return token ? new TokenSource(token) : void 0;
+}
+/**
+ * Asks the page's own server, with the user's cookies.
+ * @param {string} url which answers with `{"token": "..."}` or the token alone
+ */
+async function fetchToken(url) {
+  const response = await fetchNative(url, { credentials: "same-origin", cache: "no-store" });
+  if (!response.ok) throw new Error(`${response.status}`);
+  const text = (await response.text()).trim();
+  return text.startsWith("{") ? parsedJson(text)?.token : text;
+}
+/** @param {string | Promise<string>} asked @returns {Promise<string>} */
+async function withinLimit(asked) {
+  /** @type {number | undefined} */
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = window.setTimeout(() => reject(new Error("no answer")), TIMEOUT_MS);
+  });
+  try {
+    return await /** @type {Promise<string>} */
+    Promise.race([asked, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+// shim/settings/settings.js
+/**
+ * What the page wants: the attributes of the script tag, and what the page sets later.
+ */
+/**
+ * @import { TokenSource } from "./token_source.js"
+ *
+ * `name` is true where the server is to make one that cannot be guessed.
+ * @typedef {{name: string | true, sound: boolean}} PublishWish
+ */
+var STREAM_NAME = /^[A-Za-z0-9_-]{1,64}$/;
+/**
+ * @typedef {object} Settings
+ * @property {string} server a URL that ends with a slash
+ * @property {string | string[] | null} filter null: the server's default
+ * @property {object} params
+ * @property {'closed' | 'open'} outage
+ * @property {TokenSource | undefined} token
+ * @property {'untouched' | 'sync'} audio
+ * @property {'off' | 'self'} mirror
+ * @property {PublishWish | null} publish null: nobody else sees the picture
+ * @property {Fault | null} fault of the script tag
+ */
+/**
+ * Reads the script tag.
+ *
+ * A page with a wrong attribute must not get another picture than it asked for. The fault is kept, and calls
+ * for video fail with it.
+ * @param {{src?: string, dataset: DOMStringMap} | null} script null: the shim was imported as a module
+ * @param {string} baseUrl of the page
+ * @returns {Settings}
+ */
+function readSettings(script, baseUrl) {
+  const { filter, params, outage, token, tokenUrl, server, audio, mirror, publish, publishSound } = script?.dataset ?? {};
+  /** @type {Settings} */
+  const settings = {
+    server: "",
+    filter: null,
+    params: {},
+    outage: "closed",
+    token: void 0,
+    audio: "untouched",
+    mirror: "off",
+    publish: null,
+    fault: null
+  };
+  try {
+    settings.outage = checkedOutage(outage ?? "closed");
+    settings.audio = checkedAudio(audio ?? "untouched");
+    settings.mirror = checkedMirror(mirror ?? "off");
+    const sound = checkedPublishSound(publishSound ?? "off") === "on";
+    if (publish !== void 0) settings.publish = { name: checkedStream(publish), sound };
+    settings.token = tokenSource(token, tokenUrl, baseUrl);
+    settings.filter = filterFromText(filter ?? "");
+    settings.params = paramsFromText(params ?? "{}");
+    // An imported module has no tag. The page names the server later.
+    settings.server = script ? serverFromText(server ?? "", script.src ?? "", baseUrl) : "";
+  } catch (error) {
+    settings.fault = faultFrom(error, "bad_settings");
+    console.error(`p2pcamera: ${settings.fault.message}`);
+  }
+  return settings;
+}
+/** @param {string} text @returns {string | string[] | null} */
+function filterFromText(text) {
+  const names = text.split(",").map((name) => name.trim()).filter(Boolean);
+  return names.length > 1 ? names : names[0] ?? null;
+}
+/** @param {string} text @returns {object} @throws {Fault} */
+function paramsFromText(text) {
+  const value = parsedJson(text);
+  if (isObject(value)) return value;
+  throw new Fault("bad_settings", `data-params is a JSON object, not ${text}`);
+}
+/**
+ * @param {string} text of `data-server`
+ * @param {string} source where the script came from
+ * @param {string} baseUrl of the page
+ * @returns {string} a URL that ends with a slash
+ * @throws {Fault}
+ */
+function serverFromText(text, source, baseUrl) {
+  if (text) return new URL(text.replace(/\/*$/, "/"), baseUrl).href;
+  if (/^https?:/.test(source)) return new URL(".", source).href;
+  const why = source ? `a script from ${source.slice(0, 40)} does not tell where the server is` : "where is the server";
+  throw new Fault("bad_settings", `${why}: the script tag needs data-server, or p2pcamera.server an address`);
+}
+/** @param {string} value @returns {'closed' | 'open'} @throws {Fault} */
+function checkedOutage(value) {
+  if (value === "closed" || value === "open") return value;
+  throw new Fault("bad_settings", `outage is closed or open, not ${value}`);
+}
+/** @param {string} value @returns {'untouched' | 'sync'} @throws {Fault} */
+function checkedAudio(value) {
+  if (value === "untouched" || value === "sync") return value;
+  throw new Fault("bad_settings", `audio is untouched or sync, not ${value}`);
+}
+/** @param {string} value @returns {'off' | 'self'} @throws {Fault} */
+function checkedMirror(value) {
+  if (value === "off" || value === "self") return value;
+  throw new Fault("bad_settings", `mirror is off or self, not ${value}`);
+}
+/** @param {string} value @returns {'off' | 'on'} @throws {Fault} */
+function checkedPublishSound(value) {
+  if (value === "off" || value === "on") return value;
+  throw new Fault("bad_settings", `data-publish-sound is off or on, not ${value}`);
+}
+/** @param {unknown} name of a stream; nothing: one that cannot be guessed @returns {string | true} @throws {Fault} */
+function checkedStream(name) {
+  if (name === void 0 || name === null || name === "") return true;
+  if (typeof name === "string" && STREAM_NAME.test(name)) return name;
+  throw new Fault("bad_settings", `a stream's name has 1 to 64 letters, digits, - or _, not ${name}`);
+}
+
+// shim/publishing/microphones.js
+/**
+ * The microphones that the page has been given, as the browser gave them: the page mutes and stops them.
+ */
+var Microphones = class {
+  /** @type {MediaStreamTrack[]} */
+  #given = [];
+  /** @param {MediaStreamTrack} microphone */
+  note(microphone) {
+    this.#given = [...this.#given.filter(isLive), microphone];
+  }
+  /** The one that the page has had for longest, of those that it has not stopped. */
+  get current() {
+    return this.#given.find(isLive) ?? null;
+  }
+};
+/** @param {MediaStreamTrack} track */
+function isLive({ readyState }) {
+  return readyState === "live";
+}
 
 // shim/camera/page_tracks.js
 /**
@@ -1987,6 +2414,66 @@ var Reconnection = class {
   }
 };
 
+// shim/connection/move.js
+/**
+ * A call on its way to another server: a connection beside the old one, taken once it has a picture.
+ */
+/** The old connection waits so long for the first frame of the new one. */
+var SWAP_TIMEOUT_MS = 2e3;
+/**
+ * `take` puts the link in the place of the old one. Its promise ends with the first frame of the track.
+ * @typedef {object} Parts
+ * @property {() => boolean} isWanted whether the old connection is still the one to leave
+ * @property {(track: (track: MediaStreamTrack) => void) => Connection} newLink
+ * @property {(link: Connection) => Promise<void>} open
+ * @property {(link: Connection) => boolean} isUpToDate whether it was opened for what is wanted now
+ * @property {(link: Connection, track: MediaStreamTrack) => Promise<unknown>} take
+ */
+var Move = class {
+  #old;
+  #parts;
+  /** The one that opens. @type {Connection | null} */
+  #beside = null;
+  /** @param {Connection} old @param {Parts} parts */
+  constructor(old, parts) {
+    this.#old = old;
+    this.#parts = parts;
+    this.reconnection = new Reconnection({
+      areWanted: parts.isWanted,
+      connect: () => this.#connect(),
+      failed: () => {
+      },
+      takeBack: () => false,
+      // The old connection ends with its server, and that is an outage like any other.
+      refused: () => {
+      }
+    });
+  }
+  /** @param {Fault} reason */
+  close(reason) {
+    this.#beside?.close(reason);
+  }
+  /** @throws {Fault} */
+  async #connect() {
+    /** @type {MediaStreamTrack[]} */
+    const tracks = [];
+    const link = this.#parts.newLink((track) => tracks.push(track));
+    this.#beside = link;
+    try {
+      await this.#parts.open(link);
+    } finally {
+      this.#beside = null;
+    }
+    const moved = new Fault("connection_lost", "the call has moved to another connection");
+    if (!this.#parts.isWanted() || !this.#parts.isUpToDate(link)) {
+      link.close(moved);
+      throw moved;
+    }
+    await Promise.race([this.#parts.take(link, tracks[0]), pause(SWAP_TIMEOUT_MS)]);
+    this.#old.close(moved);
+  }
+};
+
 // shim/connection/watch_policy.js
 /**
  * What a silent connection calls for.
@@ -2107,8 +2594,6 @@ var Watch = class {
  * Keeps a session connected: one link after another, until it is closed.
  */
 var RECONNECT_TIMEOUT_MS = 5e3;
-/** When a call has moved, its old connection waits so long for the first frame of the new one. */
-var SWAP_TIMEOUT_MS = 2e3;
 /**
  * The session that is kept connected. `opened` is called before `changed` tells of the new state. `isWanted`
  * tells whether a link was opened for what is wanted now. `takeBack` gives up a choice that was refused in an
@@ -2138,8 +2623,8 @@ var KeptConnection = class {
   #fault = null;
   /** The newest one. @type {Connection | null} */
   #link = null;
-  /** The one that is to take its place, while it opens. @type {Connection | null} */
-  #beside = null;
+  /** The newest to another server. @type {Move | null} */
+  #move = null;
   /** The newest one whose server drains. @type {Connection | null} */
   #leaving = null;
   /** @type {Picture | null} */
@@ -2216,7 +2701,7 @@ var KeptConnection = class {
     this.#first.end();
     this.#watch?.stop();
     this.#link?.close(reason);
-    this.#beside?.close(reason);
+    this.#move?.close(reason);
     this.#reconnection?.wake();
     this.#settleWaiting(reason);
   }
@@ -2269,51 +2754,30 @@ var KeptConnection = class {
     this.#leaving = old;
     // It may have expired in the call, which it does not end.
     this.#settings.token?.forget();
-    this.#reconnection = new Reconnection({
-      areWanted: () => this.#isStillAt(old),
-      connect: () => this.#move(old, picture),
-      failed: () => {
-      },
-      takeBack: () => false,
-      // The old connection ends with its server, and that is an outage like any other.
-      refused: () => {
-      }
+    this.#move = new Move(old, {
+      isWanted: () => old === this.#link && this.#state === "live" && !this.#isClosed,
+      newLink: (track) => this.#newLink(picture, track, true),
+      open: (link) => link.open(this.#on.camera(), this.#signaling.iceServersOrFault(), RECONNECT_TIMEOUT_MS),
+      // What has been chosen since the offer is in the next one, so nothing older is ever shown.
+      isUpToDate: (link) => this.#on.isWanted(link),
+      take: (link, track) => this.#take(link, track, picture)
     });
+    this.#reconnection = this.#move.reconnection;
     this.#reconnection.run();
   }
-  /** @param {Connection} old */
-  #isStillAt(old) {
-    return old === this.#link && this.#state === "live" && !this.#isClosed;
-  }
   /**
-   * Opens a connection beside the old one, and takes it once it has a picture.
-   * @param {Connection} old @param {Picture} picture @throws {Fault}
+   * @param {Connection} link that has moved here
+   * @param {MediaStreamTrack} track that it brings @param {Picture} picture
    */
-  async #move(old, picture) {
-    /** @type {MediaStreamTrack[]} */
-    const tracks = [];
-    const link = this.#newLink(picture, (track) => tracks.push(track), true);
-    this.#beside = link;
-    try {
-      await link.open(this.#on.camera(), this.#signaling.iceServersOrFault(), RECONNECT_TIMEOUT_MS);
-    } finally {
-      this.#beside = null;
-    }
-    const moved = new Fault("connection_lost", "the call has moved to another connection");
-    // What has been chosen since the offer is in the next one, so nothing older is ever shown.
-    if (!this.#isStillAt(old) || !this.#on.isWanted(link)) {
-      link.close(moved);
-      throw moved;
-    }
+  #take(link, track, picture) {
     this.#link = link;
-    const swapped = new Promise((resolve) => picture.show(tracks[0], () => resolve(void 0)));
+    const swapped = new Promise((resolve) => picture.show(track, () => resolve(void 0)));
     this.#sendBy(link);
     link.control?.changeOutage(this.#on.outage()).catch(() => {
     });
     this.#on.opened(link);
     this.#on.changed();
-    await Promise.race([swapped, pause(SWAP_TIMEOUT_MS)]);
-    old.close(moved);
+    return swapped;
   }
   /** @param {Connection | null} link */
   #sendBy(link) {
@@ -3031,14 +3495,18 @@ var PublishSwitch = class {
     publication.want(wish);
     await this.#connected();
     if (number === this.#wishes && publication.isWanted && publication.told === null) await this.#change();
-    if (number === this.#wishes) await this.sendSound();
+    if (number === this.#wishes) await this.#sendSound();
     if (number !== this.#wishes || publication.told === null) {
       throw publication.fault ?? new Fault("closed", "the page has asked for something else since");
     }
     return publication.told;
   }
+  /** Sends the microphone that the page has now, where it publishes one. */
+  followMicrophone() {
+    this.#sendSound().catch((error) => console.warn(`p2pcamera: ${error.message}`));
+  }
   /** Sends the sound that is wanted now. Only an offer can bring it, so the first one takes a new connection. */
-  async sendSound() {
+  async #sendSound() {
     const publication = this.#publication;
     const { link, state } = this.#connection;
     if (publication.told === null || state !== "live" || !link?.sendSound) return;
@@ -3289,33 +3757,6 @@ var FilterSwitch = class {
   }
 };
 
-// shim/session/private_filters.js
-/**
- * Which filters hide what the camera sees.
- */
-/**
- * The private filters of this project, known before a server tells them. A test compares them with the
- * filters' registry in Python.
- */
-var PRIVATE_FILTERS = Object.freeze(["background", "face"]);
-var PrivateFilters = class {
-  #names = new Set(PRIVATE_FILTERS);
-  /** Lists of filters, as they were asked for. @type {Set<string>} */
-  #choices = /* @__PURE__ */ new Set();
-  /** @param {string | string[] | null} filter null: the server's default @returns {boolean} */
-  includes(filter) {
-    const names = asList(filter);
-    return names.some((name) => this.#names.has(name)) || this.#choices.has(jsonText(filter));
-  }
-  /** @param {string | string[] | null} filter that the server has called private */
-  add(filter) {
-    if (typeof filter === "string") this.#names.add(filter);
-    else this.#choices.add(jsonText(filter));
-  }
-};
-/** The page has one set, since a filter stays private in all of its sessions. */
-var privateFilters = new PrivateFilters();
-
 // shim/session/raw_guard.js
 /**
  * Keeps the raw camera out of the page's tracks where the outage policy is `closed`.
@@ -3396,6 +3837,63 @@ var RawGuard = class {
   }
 };
 
+// shim/session/server_messages.js
+/**
+ * What a session's server sends unasked: measurements, progress, and choices that it has taken back.
+ */
+var ServerMessages = class {
+  #choices;
+  #guard;
+  #publication;
+  #publishing;
+  #notify;
+  /** The newest. @type {P2PCameraStats | null} */
+  #stats = null;
+  /**
+   * @param {Choices} choices
+   * @param {RawGuard} guard
+   * @param {Publication} publication
+   * @param {PublishSwitch} publishing
+   * @param {(type: string, detail: object) => void} notify the page
+   */
+  constructor(choices, guard, publication, publishing2, notify) {
+    this.#choices = choices;
+    this.#guard = guard;
+    this.#publication = publication;
+    this.#publishing = publishing2;
+    this.#notify = notify;
+  }
+  get stats() {
+    return this.#stats;
+  }
+  /** @param {any} message of the control channel */
+  receive(message) {
+    if (message.type === "stats") {
+      this.#noteStats(message);
+    } else if (message.type === "progress") {
+      const { filter, text, fraction } = message;
+      this.#notify("progress", { filter, text, fraction });
+    } else if (message.type === "error" && message.of === "publication") {
+      this.#publishing.noteTakenOver(faultFromError(message.error));
+    } else if (message.type === "error") {
+      const choice = message.filter ? this.#choices.noteGoneBack(message) : null;
+      this.#guard.obey();
+      this.#notify("fault", { fault: faultFromError(message.error), ...choice });
+    }
+  }
+  /** @param {any} message */
+  #noteStats(message) {
+    this.#stats = Object.freeze(message);
+    if (typeof message.private === "boolean" && message.private !== this.#choices.isPrivate) {
+      this.#choices.notePrivate(message.private);
+      this.#guard.obey();
+    }
+    this.#publication.noteStats(message);
+    this.#publishing.followMicrophone();
+    this.#notify("stats", { stats: this.#stats });
+  }
+};
+
 // shim/session/camera_session.js
 /**
  * One camera on its way through the server.
@@ -3413,6 +3911,7 @@ var CameraSession = class {
   #switch;
   #publication;
   #publishing;
+  #messages;
   #tracks;
   #data;
   #listensForData = false;
@@ -3422,8 +3921,6 @@ var CameraSession = class {
   #end = null;
   /** @type {Picture | null} */
   #picture = null;
-  /** @type {P2PCameraStats | null} */
-  #stats = null;
   /** @type {number | null} */
   latency_ms = null;
   /** @type {number | null} */
@@ -3450,7 +3947,7 @@ var CameraSession = class {
       publication: this.#publication,
       camera: () => this.camera,
       outage: () => this.#choices.outage,
-      message: (message) => this.#receive(message),
+      message: (message) => this.#messages.receive(message),
       data: (text) => this.#data.receive(text),
       isWanted: (link) => this.#choices.isWanted(link),
       opened: (link) => {
@@ -3470,6 +3967,13 @@ var CameraSession = class {
       });
       this.#requireOpen();
     });
+    this.#messages = new ServerMessages(
+      this.#choices,
+      this.#guard,
+      this.#publication,
+      this.#publishing,
+      notify
+    );
     this.#tracks = new PageTracks(camera, {
       changed: () => this.#connection.send(),
       allStopped: () => this.close()
@@ -3493,7 +3997,7 @@ var CameraSession = class {
     return this.#choices.filters;
   }
   get stats() {
-    return this.#stats;
+    return this.#messages.stats;
   }
   get publication() {
     return this.#publication.told;
@@ -3536,7 +4040,7 @@ var CameraSession = class {
   }
   /** Sends the microphone that the page has now, where it publishes one. */
   followMicrophone() {
-    this.#publishing.sendSound().catch((error) => console.warn(`p2pcamera: ${error.message}`));
+    this.#publishing.followMicrophone();
   }
   /** Covers the picture until another choice is accepted. */
   hold() {
@@ -3604,28 +4108,6 @@ var CameraSession = class {
       throw fault;
     }
   }
-  /** @param {any} message that the server sends unasked */
-  #receive(message) {
-    if (message.type === "stats") {
-      this.#stats = Object.freeze(message);
-      if (typeof message.private === "boolean" && message.private !== this.#choices.isPrivate) {
-        this.#choices.notePrivate(message.private);
-        this.#guard.obey();
-      }
-      this.#publication.noteStats(message);
-      this.followMicrophone();
-      this.#notify("stats", { stats: this.#stats });
-    } else if (message.type === "progress") {
-      const { filter, text, fraction } = message;
-      this.#notify("progress", { filter, text, fraction });
-    } else if (message.type === "error" && message.of === "publication") {
-      this.#publishing.noteTakenOver(faultFromError(message.error));
-    } else if (message.type === "error") {
-      const choice = message.filter ? this.#choices.noteGoneBack(message) : null;
-      this.#guard.obey();
-      this.#notify("fault", { fault: faultFromError(message.error), ...choice });
-    }
-  }
   /** @param {Fault} fault that does not pass */
   #refused(fault) {
     const { outage } = this.#choices;
@@ -3660,406 +4142,6 @@ var CameraSession = class {
  */
 function sourceOf(camera, { server, filter, params }) {
   return jsonText([getTrackSettings.call(camera).deviceId, server, filter, params]);
-}
-
-// shim/session/quality.js
-/**
- * How good the filtered picture is, and what limits it, judged from what is measured anyway.
- */
-/** Of the frames that one step is given, so many arrive where it limits nothing. */
-var ENOUGH = 0.75;
-/** Packets lost by which a network is to blame for missing frames, and by which it is poor. */
-var LOSSY = 0.03;
-var VERY_LOSSY = 0.1;
-/** A conversation suffers from more (ITU-T G.114 recommends 150 ms one way, and no more than 400). */
-var LATE_MS = 250;
-var VERY_LATE_MS = 500;
-/**
- * What `RTCPeerConnection.getStats` has counted since the connection began, of one moment.
- * @typedef {object} Counts
- * @property {number} sentFps frames a second that the page's encoder gives out
- * @property {string} encoderLimit `qualityLimitationReason` of W3C webrtc-stats
- * @property {number} upLoss share of packets, as the server reported it last
- * @property {number} rtt_ms
- * @property {number} shownFps frames a second that the page has decoded
- * @property {number} received packets
- * @property {number} lost packets
- * @property {number} waited_s sum over frames of the time in the jitter buffer
- * @property {number} emitted frames that have left it
- * @property {number} width of the returned picture
- * @property {number} height of it
- */
-/** @param {Iterable<[string, any]>} report @returns {Counts} zeros for what a browser does not tell */
-function countsOf(report) {
-  const counts = {
-    sentFps: 0,
-    encoderLimit: "none",
-    upLoss: 0,
-    rtt_ms: 0,
-    shownFps: 0,
-    received: 0,
-    lost: 0,
-    waited_s: 0,
-    emitted: 0,
-    width: 0,
-    height: 0
-  };
-  for (const [, entry] of report) {
-    const isVideo = entry.kind === "video";
-    if (entry.type === "outbound-rtp" && isVideo) {
-      counts.sentFps = entry.framesPerSecond ?? 0;
-      counts.encoderLimit = entry.qualityLimitationReason ?? "none";
-    } else if (entry.type === "remote-inbound-rtp" && isVideo) counts.upLoss = entry.fractionLost ?? 0;
-    else if (entry.type === "candidate-pair" && entry.nominated) {
-      counts.rtt_ms = (entry.currentRoundTripTime ?? 0) * 1e3;
-    } else if (entry.type === "inbound-rtp" && isVideo) {
-      counts.shownFps = entry.framesPerSecond ?? 0;
-      counts.received = entry.packetsReceived ?? 0;
-      counts.lost = Math.max(0, entry.packetsLost ?? 0);
-      counts.waited_s = entry.jitterBufferDelay ?? 0;
-      counts.emitted = entry.jitterBufferEmittedCount ?? 0;
-      counts.width = entry.frameWidth ?? 0;
-      counts.height = entry.frameHeight ?? 0;
-    }
-  }
-  return counts;
-}
-/**
- * @param {P2PCameraState} state of the session
- * @param {P2PCameraStats | null} stats the server's newest
- * @param {Counts | null} now null: there is no connection
- * @param {Counts | null} before of the last judgement
- * @returns {P2PCameraQuality}
- */
-function judged(state, stats, now, before) {
-  const picture = stats?.state ?? null;
-  if (state !== "live" || stats === null || now === null) {
-    return Object.freeze({
-      state,
-      picture,
-      level: "none",
-      limit: null,
-      latency_ms: null,
-      fps: 0,
-      width: 0,
-      height: 0
-    });
-  }
-  const { width, height, shownFps: fps } = now;
-  const downLoss = share(now.lost - (before?.lost ?? 0), now.received - (before?.received ?? 0));
-  const stages = stages_ms(stats, now, before);
-  const latency_ms = stats.latency_ms.total === void 0 ? null : Math.round(sum(stages));
-  const missing = missingFrames(stats, now);
-  const ratio = missing ? missing.ratio : 1;
-  /** @type {P2PCameraLimit | null} */
-  let limit = missing ? missing.limit ?? slower(stages) : null;
-  if (limit === null && Math.max(downLoss, now.upLoss) >= LOSSY) {
-    limit = downLoss > now.upLoss ? "down" : "up";
-  }
-  if (limit === null && now.encoderLimit === "bandwidth") limit = "up";
-  if (limit === null && now.encoderLimit === "cpu") limit = "page";
-  if (limit === null && (latency_ms ?? 0) > LATE_MS) limit = slowest(stages);
-  const isPoor = picture !== "live" || ratio < ENOUGH / 2 || Math.max(downLoss, now.upLoss) >= VERY_LOSSY || (latency_ms ?? 0) > VERY_LATE_MS;
-  const level = isPoor ? "poor" : limit === null ? "good" : "fair";
-  return Object.freeze({ state, picture, level, limit, latency_ms, fps, width, height });
-}
-/**
- * Where frames are missing: between the page's encoder and the server, inside it, or on the way back.
- * @param {P2PCameraStats} stats @param {Counts} now
- * @returns {{ratio: number, limit: P2PCameraLimit | null} | null} `limit` is null where it is filter or server
- */
-function missingFrames({ fps_in, fps_out, trouble }, { sentFps, shownFps }) {
-  if (trouble) return { ratio: 0, limit: "filter" };
-  const steps = [
-    { given: sentFps, come: fps_in, limit: (
-      /** @type {const} */
-      "up"
-    ) },
-    { given: fps_in, come: fps_out, limit: null },
-    { given: fps_out, come: shownFps, limit: (
-      /** @type {const} */
-      "down"
-    ) }
-  ];
-  const ratios = steps.filter(({ given }) => given > 0).map(({ given, come, limit }) => ({ ratio: come / given, limit }));
-  const worst = ratios.reduce((one, other) => other.ratio < one.ratio ? other : one, {
-    ratio: 1,
-    limit: null
-  });
-  return worst.ratio < ENOUGH ? worst : null;
-}
-/**
- * @param {P2PCameraStats} stats @param {Counts} now @param {Counts | null} before
- * @returns {Record<P2PCameraLimit, number>} milliseconds that each adds to the delay
- */
-function stages_ms({ latency_ms }, now, before) {
-  const { batch = 0, total = 0, decode = 0, encode = 0 } = latency_ms;
-  const waited_ms = share(now.waited_s - (before?.waited_s ?? 0), now.emitted - (before?.emitted ?? 0)) * 1e3;
-  return {
-    page: 0,
-    up: now.rtt_ms / 2,
-    server: Math.max(0, total - batch) + decode + encode,
-    filter: batch,
-    down: now.rtt_ms / 2 + waited_ms
-  };
-}
-/** @param {Record<P2PCameraLimit, number>} stages @returns {P2PCameraLimit} the slower one of server and filter */
-function slower({ server, filter }) {
-  return filter >= server ? "filter" : "server";
-}
-/** @param {Record<P2PCameraLimit, number>} stages @returns {P2PCameraLimit} */
-function slowest(stages) {
-  const names = (
-    /** @type {P2PCameraLimit[]} */
-    Object.keys(stages)
-  );
-  return names.reduce((one, other) => stages[other] > stages[one] ? other : one);
-}
-/** @param {Record<string, number>} stages */
-function sum(stages) {
-  return Object.values(stages).reduce((one, other) => one + other, 0);
-}
-/** @param {number} part @param {number} rest_or_whole @returns {number} 0 where nothing is counted */
-function share(part, rest_or_whole) {
-  return rest_or_whole > 0 ? Math.max(0, part) / rest_or_whole : 0;
-}
-
-// shim/session/quality_news.js
-/**
- * Tells the page how good each session's picture is: once a second, and when a session's state changes.
- */
-var QualityNews = class {
-  #tell;
-  /** @type {WeakMap<P2PCameraSession, Counts>} */
-  #counts = /* @__PURE__ */ new WeakMap();
-  /** @param {(session: P2PCameraSession, quality: P2PCameraQuality) => void} tell */
-  constructor(tell) {
-    this.#tell = tell;
-  }
-  /** @param {P2PCameraSession} session @param {string} type of the event that tells of it */
-  async note(session, type) {
-    // With an extension nobody listens.
-    if (embedder || type !== "stats" && type !== "statechange") return;
-    let now = null;
-    try {
-      if (session.state === "live") now = countsOf(
-        /** @type {any} */
-        await session.getStats()
-      );
-    } catch {
-      // The connection has ended meanwhile.
-    }
-    const before = this.#counts.get(session) ?? null;
-    // A new connection counts anew.
-    const isSame = before !== null && now !== null && before.received <= now.received;
-    if (now) this.#counts.set(session, now);
-    this.#tell(session, judged(session.state, session.stats, now, isSame ? before : null));
-  }
-};
-
-// shim/settings/token_source.js
-/**
- * Where the token comes from: the page has it, or asks for it, by a function or an address of its own server.
- */
-var TIMEOUT_MS = 1e4;
-/**
- * A token, or what is asked for one each time that one is needed.
- * @typedef {string | (() => string | Promise<string>)} GivenToken
- */
-var TokenSource = class {
-  /** @type {(() => string | Promise<string>) | null} */
-  #ask = null;
-  /** The token at hand. @type {string | null} */
-  #kept = null;
-  /** While one is asked for, whoever needs one waits for the same. @type {Promise<string> | null} */
-  #asking = null;
-  /** @param {GivenToken} given */
-  constructor(given) {
-    if (typeof given === "function") this.#ask = given;
-    else this.#kept = given;
-  }
-  /** @returns {boolean} whether another token can be had */
-  get canRenew() {
-    return this.#ask !== null;
-  }
-  /** @returns {string | null} the token at hand */
-  get kept() {
-    return this.#kept;
-  }
-  /** @returns {Promise<string>} the token at hand, or one that is asked for now @throws {Fault} */
-  async token() {
-    return this.#kept ?? (this.#asking ??= this.#renew().finally(() => this.#asking = null));
-  }
-  /**
-   * Forgets a token, so that the next one is asked for; one that cannot be replaced stays.
-   * @param {string | null} [old] the one that was of no use; any, where it is left out
-   */
-  forget(old = this.#kept) {
-    if (this.#ask !== null && old === this.#kept) this.#kept = null;
-  }
-  async #renew() {
-    const ask = (
-      /** @type {() => string | Promise<string>} */
-      this.#ask
-    );
-    /** @type {unknown} */
-    let token;
-    try {
-      token = await withinLimit(ask());
-    } catch (error) {
-      throw new Fault("token_unavailable", `no token could be had (${/** @type {any} */
-      error?.message})`);
-    }
-    if (typeof token !== "string" || !token) throw new Fault("token_unavailable", "the token is no text");
-    this.#kept = token;
-    return token;
-  }
-};
-/** @param {string | undefined} token @param {string | undefined} url @param {string} baseUrl of the page */
-function tokenSource(token, url, baseUrl) {
-  if (url) {
-    const address = new URL(url, baseUrl).href;
-    return new TokenSource(() => fetchToken(address));
-  }
-  return token ? new TokenSource(token) : void 0;
-}
-/**
- * Asks the page's own server, with the user's cookies.
- * @param {string} url which answers with `{"token": "..."}` or the token alone
- */
-async function fetchToken(url) {
-  const response = await fetchNative(url, { credentials: "same-origin", cache: "no-store" });
-  if (!response.ok) throw new Error(`${response.status}`);
-  const text = (await response.text()).trim();
-  return text.startsWith("{") ? parsedJson(text)?.token : text;
-}
-/** @param {string | Promise<string>} asked @returns {Promise<string>} */
-async function withinLimit(asked) {
-  /** @type {number | undefined} */
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = window.setTimeout(() => reject(new Error("no answer")), TIMEOUT_MS);
-  });
-  try {
-    return await /** @type {Promise<string>} */
-    Promise.race([asked, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-// shim/settings/settings.js
-/**
- * What the page wants: the attributes of the script tag, and what the page sets later.
- */
-/**
- * @import { TokenSource } from "./token_source.js"
- *
- * `name` is true where the server is to make one that cannot be guessed.
- * @typedef {{name: string | true, sound: boolean}} PublishWish
- */
-var STREAM_NAME = /^[A-Za-z0-9_-]{1,64}$/;
-/**
- * @typedef {object} Settings
- * @property {string} server a URL that ends with a slash
- * @property {string | string[] | null} filter null: the server's default
- * @property {object} params
- * @property {'closed' | 'open'} outage
- * @property {TokenSource | undefined} token
- * @property {'untouched' | 'sync'} audio
- * @property {'off' | 'self'} mirror
- * @property {PublishWish | null} publish null: nobody else sees the picture
- * @property {Fault | null} fault of the script tag
- */
-/**
- * Reads the script tag.
- *
- * A page with a wrong attribute must not get another picture than it asked for. The fault is kept, and calls
- * for video fail with it.
- * @param {{src?: string, dataset: DOMStringMap} | null} script null: the shim was imported as a module
- * @param {string} baseUrl of the page
- * @returns {Settings}
- */
-function readSettings(script, baseUrl) {
-  const { filter, params, outage, token, tokenUrl, server, audio, mirror, publish, publishSound } = script?.dataset ?? {};
-  /** @type {Settings} */
-  const settings = {
-    server: "",
-    filter: null,
-    params: {},
-    outage: "closed",
-    token: void 0,
-    audio: "untouched",
-    mirror: "off",
-    publish: null,
-    fault: null
-  };
-  try {
-    settings.outage = checkedOutage(outage ?? "closed");
-    settings.audio = checkedAudio(audio ?? "untouched");
-    settings.mirror = checkedMirror(mirror ?? "off");
-    const sound = checkedPublishSound(publishSound ?? "off") === "on";
-    if (publish !== void 0) settings.publish = { name: checkedStream(publish), sound };
-    settings.token = tokenSource(token, tokenUrl, baseUrl);
-    settings.filter = filterFromText(filter ?? "");
-    settings.params = paramsFromText(params ?? "{}");
-    // An imported module has no tag. The page names the server later.
-    settings.server = script ? serverFromText(server ?? "", script.src ?? "", baseUrl) : "";
-  } catch (error) {
-    settings.fault = faultFrom(error, "bad_settings");
-    console.error(`p2pcamera: ${settings.fault.message}`);
-  }
-  return settings;
-}
-/** @param {string} text @returns {string | string[] | null} */
-function filterFromText(text) {
-  const names = text.split(",").map((name) => name.trim()).filter(Boolean);
-  return names.length > 1 ? names : names[0] ?? null;
-}
-/** @param {string} text @returns {object} @throws {Fault} */
-function paramsFromText(text) {
-  const value = parsedJson(text);
-  if (isObject(value)) return value;
-  throw new Fault("bad_settings", `data-params is a JSON object, not ${text}`);
-}
-/**
- * @param {string} text of `data-server`
- * @param {string} source where the script came from
- * @param {string} baseUrl of the page
- * @returns {string} a URL that ends with a slash
- * @throws {Fault}
- */
-function serverFromText(text, source, baseUrl) {
-  if (text) return new URL(text.replace(/\/*$/, "/"), baseUrl).href;
-  if (/^https?:/.test(source)) return new URL(".", source).href;
-  const why = source ? `a script from ${source.slice(0, 40)} does not tell where the server is` : "where is the server";
-  throw new Fault("bad_settings", `${why}: the script tag needs data-server, or p2pcamera.server an address`);
-}
-/** @param {string} value @returns {'closed' | 'open'} @throws {Fault} */
-function checkedOutage(value) {
-  if (value === "closed" || value === "open") return value;
-  throw new Fault("bad_settings", `outage is closed or open, not ${value}`);
-}
-/** @param {string} value @returns {'untouched' | 'sync'} @throws {Fault} */
-function checkedAudio(value) {
-  if (value === "untouched" || value === "sync") return value;
-  throw new Fault("bad_settings", `audio is untouched or sync, not ${value}`);
-}
-/** @param {string} value @returns {'off' | 'self'} @throws {Fault} */
-function checkedMirror(value) {
-  if (value === "off" || value === "self") return value;
-  throw new Fault("bad_settings", `mirror is off or self, not ${value}`);
-}
-/** @param {string} value @returns {'off' | 'on'} @throws {Fault} */
-function checkedPublishSound(value) {
-  if (value === "off" || value === "on") return value;
-  throw new Fault("bad_settings", `data-publish-sound is off or on, not ${value}`);
-}
-/** @param {unknown} name of a stream; nothing: one that cannot be guessed @returns {string | true} @throws {Fault} */
-function checkedStream(name) {
-  if (name === void 0 || name === null || name === "") return true;
-  if (typeof name === "string" && STREAM_NAME.test(name)) return name;
-  throw new Fault("bad_settings", `a stream's name has 1 to 64 letters, digits, - or _, not ${name}`);
 }
 
 // shim/sound/audio_context.js
@@ -4677,9 +4759,117 @@ function thrown(fault, window2) {
   return Object.defineProperty(error, "cause", { ...about, value: fault });
 }
 
+// shim/page/streams.js
+/**
+ * What stands behind the replaced `getUserMedia`: the browser's stream in, the page's stream out.
+ */
+/**
+ * @typedef {object} Listener
+ * @property {(session: CameraSession) => void} begun before it opens
+ * @property {(session: CameraSession, type: string, detail: object) => void} told of an event
+ */
+var Streams = class {
+  #settings;
+  #sessions;
+  #on;
+  #sounds = new Sounds();
+  #microphones = new Microphones();
+  /**
+   * @param {Settings} settings that the page may change
+   * @param {Set<CameraSession>} sessions of the page, of which `begun` adds the new ones
+   * @param {Listener} on
+   */
+  constructor(settings, sessions, on) {
+    this.#settings = settings;
+    this.#sessions = sessions;
+    this.#on = on;
+  }
+  /**
+   * @param {Place} place
+   * @param {MediaStreamConstraints} asked with video
+   * @param {(constraints: MediaStreamConstraints) => Promise<MediaStream>} openCamera the browser's own call, made here
+   *   once
+   */
+  async filtered(place, asked, openCamera) {
+    const findIceServers = () => newSignaling({ ...this.#settings }).iceServers();
+    // Before the camera, so that a new session does not wait for them then.
+    const foundEarly = this.#sessions.size === 0 ? findIceServers() : null;
+    const video = (
+      /** @type {MediaTrackConstraints} */
+      asked.video
+    );
+    const ways = namesCamera(video) ? deviceIds.candidates(video).map((one) => ({ ...asked, video: one })) : [asked];
+    const stream = await firstThatOpens(ways, openCamera);
+    const [camera] = stream.getVideoTracks();
+    // The page's own function has come here before.
+    if (faces.has(camera)) return stream;
+    if (deviceIds.asksForRaw(video, getTrackSettings.call(camera))) return stream;
+    const session = this.#sessionFor(camera);
+    const microphones = stream.getAudioTracks();
+    this.#noteMicrophones(microphones);
+    const context = this.#settings.audio === "sync" && microphones.length > 0 ? runningContext() : null;
+    try {
+      if (!place.isInstalled) throw new Fault("closed", "p2pcamera was uninstalled");
+      const filtered = await session.open(camera, place, () => foundEarly ?? findIceServers());
+      const running = await context;
+      const sound = running && this.#sounds.begin(session, running);
+      return new place.window.MediaStream([
+        ...microphones.map((track) => sound?.add(track) ?? track),
+        filtered
+      ]);
+    } catch (error) {
+      context?.then((unused) => unused?.close());
+      const fault = (
+        /** @type {Fault} */
+        error
+      );
+      console.warn(`p2pcamera: ${fault.message}`);
+      if (session.state === "raw") {
+        rawFace(camera, place);
+        return stream;
+      }
+      for (const track of stream.getTracks()) stopTrack.call(track);
+      throw thrown(fault, place.window);
+    }
+  }
+  /**
+   * Delays microphones that are asked for alone like the picture that the page has already: of the newest camera.
+   * @param {Place} place @param {MediaStream} stream as the browser gave it
+   */
+  async delayed(place, stream) {
+    const session = [...this.#sessions].reverse().find(({ isOpen }) => isOpen);
+    this.#noteMicrophones(stream.getAudioTracks());
+    const isDelayed = this.#settings.audio === "sync" && session;
+    return isDelayed ? this.#sounds.delayed(place, stream, session) : stream;
+  }
+  end() {
+    this.#sounds.end();
+  }
+  /** @param {MediaStreamTrack[]} given by the browser */
+  #noteMicrophones(given) {
+    for (const track of given) if (!faces.has(track)) this.#microphones.note(track);
+    for (const session of this.#sessions) session.followMicrophone();
+  }
+  /** @param {MediaStreamTrack} camera @returns {CameraSession} one for all tracks of one camera */
+  #sessionFor(camera) {
+    // Read only now: the filter may have been changed while the browser asked the user for permission.
+    const settings = { ...this.#settings };
+    const open = [...this.#sessions].find((session2) => session2.serves(camera, settings));
+    if (open) return open;
+    const session = new CameraSession(
+      camera,
+      settings,
+      this.#microphones,
+      (type, detail) => this.#on.told(session, type, detail)
+    );
+    this.#on.begun(session);
+    return session;
+  }
+};
+
 // shim/page/page.js
 /**
- * `window.p2pcamera`, and what stands behind the replaced `getUserMedia`.
+ * `window.p2pcamera`.
  */
 /** @implements {P2PCamera} */
 var Page = class extends EventTarget {
@@ -4689,10 +4879,9 @@ var Page = class extends EventTarget {
   #sessions = /* @__PURE__ */ new Set();
   /** Those that have ended with the raw camera in the page's tracks. @type {Set<CameraSession>} */
   #raw = /* @__PURE__ */ new Set();
-  #sounds = new Sounds();
+  #streams;
   #listensForData = false;
   #publishing;
-  #microphones = new Microphones();
   #quality = new QualityNews((session, quality) => {
     this.dispatchEvent(new CustomEvent("quality", { detail: { session, quality } }));
   });
@@ -4707,6 +4896,10 @@ var Page = class extends EventTarget {
     this.#settings = settings;
     this.#browser = browser;
     this.#publishing = new Publishing(settings.publish ?? null);
+    this.#streams = new Streams(settings, this.#sessions, {
+      begun: (session) => this.#begin(session),
+      told: (session, type, detail) => this.#notify(session, type, detail)
+    });
   }
   get publication() {
     return this.#publishing.told;
@@ -4817,90 +5010,19 @@ var Page = class extends EventTarget {
   uninstall() {
     this.#browser.restore();
     this.closeAll();
-    this.#sounds.end();
+    this.#streams.end();
   }
   /**
    * @param {Place} place
    * @param {MediaStreamConstraints} asked with video
-   * @param {(constraints: MediaStreamConstraints) => Promise<MediaStream>} openCamera the browser's own call, made here
-   *   once
+   * @param {(constraints: MediaStreamConstraints) => Promise<MediaStream>} openCamera
    */
-  async filteredStream(place, asked, openCamera) {
-    const findIceServers = () => newSignaling({ ...this.#settings }).iceServers();
-    // Before the camera, so that a new session does not wait for them then.
-    const foundEarly = this.#sessions.size === 0 ? findIceServers() : null;
-    const video = (
-      /** @type {MediaTrackConstraints} */
-      asked.video
-    );
-    const ways = namesCamera(video) ? deviceIds.candidates(video).map((one) => ({ ...asked, video: one })) : [asked];
-    const stream = await firstThatOpens(ways, openCamera);
-    const [camera] = stream.getVideoTracks();
-    // The page's own function has come here before.
-    if (faces.has(camera)) return stream;
-    if (deviceIds.asksForRaw(video, getTrackSettings.call(camera))) return stream;
-    const session = this.#sessionFor(camera);
-    const microphones = stream.getAudioTracks();
-    this.#noteMicrophones(microphones);
-    const context = this.audio === "sync" && microphones.length > 0 ? runningContext() : null;
-    try {
-      if (!place.isInstalled) throw new Fault("closed", "p2pcamera was uninstalled");
-      const filtered = await session.open(camera, place, () => foundEarly ?? findIceServers());
-      const running = await context;
-      const sound = running && this.#sounds.begin(session, running);
-      return new place.window.MediaStream([
-        ...microphones.map((track) => sound?.add(track) ?? track),
-        filtered
-      ]);
-    } catch (error) {
-      context?.then((unused) => unused?.close());
-      const { message } = (
-        /** @type {Fault} */
-        error
-      );
-      console.warn(`p2pcamera: ${message}`);
-      if (session.state === "raw") {
-        rawFace(camera, place);
-        return stream;
-      }
-      for (const track of stream.getTracks()) stopTrack.call(track);
-      throw thrown(
-        /** @type {Fault} */
-        error,
-        place.window
-      );
-    }
+  filteredStream(place, asked, openCamera) {
+    return this.#streams.filtered(place, asked, openCamera);
   }
-  /**
-   * Delays microphones that are asked for alone like the picture that the page has already: of the newest camera.
-   * @param {Place} place @param {MediaStream} stream as the browser gave it
-   */
-  async delayedStream(place, stream) {
-    const session = [...this.#sessions].reverse().find(({ isOpen }) => isOpen);
-    this.#noteMicrophones(stream.getAudioTracks());
-    return this.audio === "sync" && session ? this.#sounds.delayed(place, stream, session) : stream;
-  }
-  /** @param {MediaStreamTrack[]} given by the browser */
-  #noteMicrophones(given) {
-    for (const track of given) if (!faces.has(track)) this.#microphones.note(track);
-    for (const session of this.#sessions) session.followMicrophone();
-  }
-  /** @param {MediaStreamTrack} camera @returns {CameraSession} one for all tracks of one camera */
-  #sessionFor(camera) {
-    // Read only now: the filter may have been changed while the browser asked the user for permission.
-    const settings = { ...this.#settings };
-    const open = [...this.#sessions].find((session2) => session2.serves(camera, settings));
-    if (open) return open;
-    const session = new CameraSession(
-      camera,
-      settings,
-      this.#microphones,
-      (type, detail) => this.#notify(session, type, detail)
-    );
-    if (this.#listensForData) session.listenForData();
-    this.#publishing.begin(session);
-    this.#sessions.add(session);
-    return session;
+  /** @param {Place} place @param {MediaStream} stream without video, as the browser gave it */
+  delayedStream(place, stream) {
+    return this.#streams.delayed(place, stream);
   }
   /**
    * @param {string} type @param {any} listener @param {any} [options]
@@ -4922,6 +5044,12 @@ var Page = class extends EventTarget {
   /** Looks at all connections after something may have brought the network back, or taken it away. */
   lookAtAll() {
     for (const session of this.#sessions) session.lookNow();
+  }
+  /** @param {CameraSession} session before it opens */
+  #begin(session) {
+    if (this.#listensForData) session.listenForData();
+    this.#publishing.begin(session);
+    this.#sessions.add(session);
   }
   /** @param {CameraSession} session @param {string} type @param {object} detail */
   #notify(session, type, detail) {

@@ -3,9 +3,9 @@
  */
 
 import { Fault } from "../base/fault.js";
-import { pause } from "../base/pause.js";
 import { FirstAttempts } from "./first_attempts.js";
 import { newLink } from "./link.js";
+import { Move } from "./move.js";
 import { Reconnection } from "./reconnection.js";
 import { Watch } from "./watch.js";
 
@@ -18,8 +18,6 @@ import { Watch } from "./watch.js";
  */
 
 const RECONNECT_TIMEOUT_MS = 5_000;
-/** When a call has moved, its old connection waits so long for the first frame of the new one. */
-const SWAP_TIMEOUT_MS = 2_000;
 
 /**
  * The session that is kept connected. `opened` is called before `changed` tells of the new state. `isWanted`
@@ -51,8 +49,8 @@ export class KeptConnection {
   #fault = null;
   /** The newest one. @type {Connection | null} */
   #link = null;
-  /** The one that is to take its place, while it opens. @type {Connection | null} */
-  #beside = null;
+  /** The newest to another server. @type {Move | null} */
+  #move = null;
   /** The newest one whose server drains. @type {Connection | null} */
   #leaving = null;
   /** @type {Picture | null} */
@@ -137,7 +135,7 @@ export class KeptConnection {
     this.#first.end();
     this.#watch?.stop();
     this.#link?.close(reason);
-    this.#beside?.close(reason);
+    this.#move?.close(reason);
     this.#reconnection?.wake();
     this.#settleWaiting(reason);
   }
@@ -193,50 +191,30 @@ export class KeptConnection {
     this.#leaving = old;
     // It may have expired in the call, which it does not end.
     this.#settings.token?.forget();
-    this.#reconnection = new Reconnection({
-      areWanted: () => this.#isStillAt(old),
-      connect: () => this.#move(old, picture),
-      failed: () => {},
-      takeBack: () => false,
-      // The old connection ends with its server, and that is an outage like any other.
-      refused: () => {},
+    this.#move = new Move(old, {
+      isWanted: () => old === this.#link && this.#state === "live" && !this.#isClosed,
+      newLink: (track) => this.#newLink(picture, track, true),
+      open: (link) => link.open(this.#on.camera(), this.#signaling.iceServersOrFault(), RECONNECT_TIMEOUT_MS),
+      // What has been chosen since the offer is in the next one, so nothing older is ever shown.
+      isUpToDate: (link) => this.#on.isWanted(link),
+      take: (link, track) => this.#take(link, track, picture),
     });
+    this.#reconnection = this.#move.reconnection;
     this.#reconnection.run();
   }
 
-  /** @param {Connection} old */
-  #isStillAt(old) {
-    return old === this.#link && this.#state === "live" && !this.#isClosed;
-  }
-
   /**
-   * Opens a connection beside the old one, and takes it once it has a picture.
-   * @param {Connection} old @param {Picture} picture @throws {Fault}
+   * @param {Connection} link that has moved here
+   * @param {MediaStreamTrack} track that it brings @param {Picture} picture
    */
-  async #move(old, picture) {
-    /** @type {MediaStreamTrack[]} */
-    const tracks = [];
-    const link = this.#newLink(picture, (track) => tracks.push(track), true);
-    this.#beside = link;
-    try {
-      await link.open(this.#on.camera(), this.#signaling.iceServersOrFault(), RECONNECT_TIMEOUT_MS);
-    } finally {
-      this.#beside = null;
-    }
-    const moved = new Fault("connection_lost", "the call has moved to another connection");
-    // What has been chosen since the offer is in the next one, so nothing older is ever shown.
-    if (!this.#isStillAt(old) || !this.#on.isWanted(link)) {
-      link.close(moved);
-      throw moved;
-    }
+  #take(link, track, picture) {
     this.#link = link;
-    const swapped = new Promise((resolve) => picture.show(tracks[0], () => resolve(undefined)));
+    const swapped = new Promise((resolve) => picture.show(track, () => resolve(undefined)));
     this.#sendBy(link);
     link.control?.changeOutage(this.#on.outage()).catch(() => {});
     this.#on.opened(link);
     this.#on.changed();
-    await Promise.race([swapped, pause(SWAP_TIMEOUT_MS)]);
-    old.close(moved);
+    return swapped;
   }
 
   /** @param {Connection | null} link */

@@ -1,19 +1,12 @@
 /**
- * `window.p2pcamera`, and what stands behind the replaced `getUserMedia`.
+ * `window.p2pcamera`.
  */
 
 import { asList, isObject } from "../../shared/json.js";
-import { faces } from "../base/faces.js";
-import { Fault } from "../base/fault.js";
-import { getTrackSettings, stopTrack } from "../base/natives.js";
-import { namesCamera } from "../camera/device_ids.js";
-import { deviceIds } from "../camera/devices.js";
-import { rawFace, rawFaces } from "../camera/track_face.js";
+import { rawFaces } from "../camera/track_face.js";
 import { ConnectionCheck } from "../check/connection_check.js";
 import { newSignaling } from "../connection/signaling.js";
-import { Microphones } from "../publishing/microphones.js";
 import { Publishing } from "../publishing/publishing.js";
-import { CameraSession } from "../session/camera_session.js";
 import { privateFilters } from "../session/private_filters.js";
 import { QualityNews } from "../session/quality_news.js";
 import {
@@ -24,12 +17,12 @@ import {
   serverFromText,
 } from "../settings/settings.js";
 import { TokenSource } from "../settings/token_source.js";
-import { runningContext } from "../sound/audio_context.js";
-import { Sounds } from "../sound/sounds.js";
-import { firstThatOpens, thrown } from "./opening.js";
+import { Streams } from "./streams.js";
 
 /**
  * @import { P2PCamera, P2PCameraCheckOptions, P2PCameraPublishOptions } from "../api.js"
+ * @import { Fault } from "../base/fault.js"
+ * @import { CameraSession } from "../session/camera_session.js"
  * @import { Settings } from "../settings/settings.js"
  * @import { GivenToken } from "../settings/token_source.js"
  * @import { Place } from "./place.js"
@@ -43,10 +36,9 @@ export class Page extends EventTarget {
   #sessions = new Set();
   /** Those that have ended with the raw camera in the page's tracks. @type {Set<CameraSession>} */
   #raw = new Set();
-  #sounds = new Sounds();
+  #streams;
   #listensForData = false;
   #publishing;
-  #microphones = new Microphones();
   #quality = new QualityNews((session, quality) => {
     this.dispatchEvent(new CustomEvent("quality", { detail: { session, quality } }));
   });
@@ -62,6 +54,10 @@ export class Page extends EventTarget {
     this.#settings = settings;
     this.#browser = browser;
     this.#publishing = new Publishing(settings.publish ?? null);
+    this.#streams = new Streams(settings, this.#sessions, {
+      begun: (session) => this.#begin(session),
+      told: (session, type, detail) => this.#notify(session, type, detail),
+    });
   }
 
   get publication() {
@@ -181,83 +177,21 @@ export class Page extends EventTarget {
   uninstall() {
     this.#browser.restore();
     this.closeAll();
-    this.#sounds.end();
+    this.#streams.end();
   }
 
   /**
    * @param {Place} place
    * @param {MediaStreamConstraints} asked with video
-   * @param {(constraints: MediaStreamConstraints) => Promise<MediaStream>} openCamera the browser's own call, made here
-   *   once
+   * @param {(constraints: MediaStreamConstraints) => Promise<MediaStream>} openCamera
    */
-  async filteredStream(place, asked, openCamera) {
-    const findIceServers = () => newSignaling({ ...this.#settings }).iceServers();
-    // Before the camera, so that a new session does not wait for them then.
-    const foundEarly = this.#sessions.size === 0 ? findIceServers() : null;
-    const video = /** @type {MediaTrackConstraints} */ (asked.video);
-    const ways = namesCamera(video)
-      ? deviceIds.candidates(video).map((one) => ({ ...asked, video: one }))
-      : [asked];
-    const stream = await firstThatOpens(ways, openCamera);
-    const [camera] = stream.getVideoTracks();
-    // The page's own function has come here before.
-    if (faces.has(camera)) return stream;
-    if (deviceIds.asksForRaw(video, getTrackSettings.call(camera))) return stream;
-    const session = this.#sessionFor(camera);
-    const microphones = stream.getAudioTracks();
-    this.#noteMicrophones(microphones);
-    const context = this.audio === "sync" && microphones.length > 0 ? runningContext() : null;
-    try {
-      if (!place.isInstalled) throw new Fault("closed", "p2pcamera was uninstalled");
-      const filtered = await session.open(camera, place, () => foundEarly ?? findIceServers());
-      const running = await context;
-      const sound = running && this.#sounds.begin(session, running);
-      return new place.window.MediaStream([
-        ...microphones.map((track) => sound?.add(track) ?? track),
-        filtered,
-      ]);
-    } catch (error) {
-      context?.then((unused) => unused?.close());
-      const { message } = /** @type {Fault} */ (error);
-      console.warn(`p2pcamera: ${message}`);
-      if (session.state === "raw") {
-        rawFace(camera, place);
-        return stream;
-      }
-      for (const track of stream.getTracks()) stopTrack.call(track);
-      throw thrown(/** @type {Fault} */ (error), place.window);
-    }
+  filteredStream(place, asked, openCamera) {
+    return this.#streams.filtered(place, asked, openCamera);
   }
 
-  /**
-   * Delays microphones that are asked for alone like the picture that the page has already: of the newest camera.
-   * @param {Place} place @param {MediaStream} stream as the browser gave it
-   */
-  async delayedStream(place, stream) {
-    const session = [...this.#sessions].reverse().find(({ isOpen }) => isOpen);
-    this.#noteMicrophones(stream.getAudioTracks());
-    return this.audio === "sync" && session ? this.#sounds.delayed(place, stream, session) : stream;
-  }
-
-  /** @param {MediaStreamTrack[]} given by the browser */
-  #noteMicrophones(given) {
-    for (const track of given) if (!faces.has(track)) this.#microphones.note(track);
-    for (const session of this.#sessions) session.followMicrophone();
-  }
-
-  /** @param {MediaStreamTrack} camera @returns {CameraSession} one for all tracks of one camera */
-  #sessionFor(camera) {
-    // Read only now: the filter may have been changed while the browser asked the user for permission.
-    const settings = { ...this.#settings };
-    const open = [...this.#sessions].find((session) => session.serves(camera, settings));
-    if (open) return open;
-    const session = new CameraSession(camera, settings, this.#microphones, (type, detail) =>
-      this.#notify(session, type, detail),
-    );
-    if (this.#listensForData) session.listenForData();
-    this.#publishing.begin(session);
-    this.#sessions.add(session);
-    return session;
+  /** @param {Place} place @param {MediaStream} stream without video, as the browser gave it */
+  delayedStream(place, stream) {
+    return this.#streams.delayed(place, stream);
   }
 
   /**
@@ -283,6 +217,13 @@ export class Page extends EventTarget {
   /** Looks at all connections after something may have brought the network back, or taken it away. */
   lookAtAll() {
     for (const session of this.#sessions) session.lookNow();
+  }
+
+  /** @param {CameraSession} session before it opens */
+  #begin(session) {
+    if (this.#listensForData) session.listenForData();
+    this.#publishing.begin(session);
+    this.#sessions.add(session);
   }
 
   /** @param {CameraSession} session @param {string} type @param {object} detail */

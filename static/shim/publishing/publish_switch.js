@@ -42,15 +42,20 @@ export class PublishSwitch {
     publication.want(wish);
     await this.#connected();
     if (number === this.#wishes && publication.isWanted && publication.told === null) await this.#change();
-    if (number === this.#wishes) await this.sendSound();
+    if (number === this.#wishes) await this.#sendSound();
     if (number !== this.#wishes || publication.told === null) {
       throw publication.fault ?? new Fault("closed", "the page has asked for something else since");
     }
     return publication.told;
   }
 
+  /** Sends the microphone that the page has now, where it publishes one. */
+  followMicrophone() {
+    this.#sendSound().catch((error) => console.warn(`p2pcamera: ${error.message}`));
+  }
+
   /** Sends the sound that is wanted now. Only an offer can bring it, so the first one takes a new connection. */
-  async sendSound() {
+  async #sendSound() {
     const publication = this.#publication;
     const { link, state } = this.#connection;
     if (publication.told === null || state !== "live" || !link?.sendSound) return;

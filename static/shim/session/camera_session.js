@@ -6,7 +6,7 @@
  */
 
 import { jsonText } from "../../shared/json.js";
-import { Fault, faultFrom, faultFromError } from "../base/fault.js";
+import { Fault, faultFrom } from "../base/fault.js";
 import { getTrackSettings, stopTrack } from "../base/natives.js";
 import { PageTracks } from "../camera/page_tracks.js";
 import { KeptConnection } from "../connection/kept_connection.js";
@@ -19,9 +19,10 @@ import { Choices } from "./choices.js";
 import { FilterSwitch } from "./filter_switch.js";
 import { privateFilters } from "./private_filters.js";
 import { RawGuard } from "./raw_guard.js";
+import { ServerMessages } from "./server_messages.js";
 
 /**
- * @import { P2PCameraSession, P2PCameraState, P2PCameraStats } from "../api.js"
+ * @import { P2PCameraSession, P2PCameraState } from "../api.js"
  * @import { Place } from "../page/place.js"
  * @import { Microphones } from "../publishing/microphones.js"
  * @import { PublishWish, Settings } from "../settings/settings.js"
@@ -38,6 +39,7 @@ export class CameraSession {
   #switch;
   #publication;
   #publishing;
+  #messages;
   #tracks;
   #data;
   #listensForData = false;
@@ -47,8 +49,6 @@ export class CameraSession {
   #end = null;
   /** @type {Picture | null} */
   #picture = null;
-  /** @type {P2PCameraStats | null} */
-  #stats = null;
   /** @type {number | null} */
   latency_ms = null;
   /** @type {number | null} */
@@ -74,7 +74,7 @@ export class CameraSession {
       publication: this.#publication,
       camera: () => this.camera,
       outage: () => this.#choices.outage,
-      message: (message) => this.#receive(message),
+      message: (message) => this.#messages.receive(message),
       data: (text) => this.#data.receive(text),
       isWanted: (link) => this.#choices.isWanted(link),
       opened: (link) => {
@@ -93,6 +93,13 @@ export class CameraSession {
       await this.#opening?.catch(() => {});
       this.#requireOpen();
     });
+    this.#messages = new ServerMessages(
+      this.#choices,
+      this.#guard,
+      this.#publication,
+      this.#publishing,
+      notify,
+    );
     this.#tracks = new PageTracks(camera, {
       changed: () => this.#connection.send(),
       allStopped: () => this.close(),
@@ -117,7 +124,7 @@ export class CameraSession {
     return this.#choices.filters;
   }
   get stats() {
-    return this.#stats;
+    return this.#messages.stats;
   }
   get publication() {
     return this.#publication.told;
@@ -167,7 +174,7 @@ export class CameraSession {
 
   /** Sends the microphone that the page has now, where it publishes one. */
   followMicrophone() {
-    this.#publishing.sendSound().catch((error) => console.warn(`p2pcamera: ${error.message}`));
+    this.#publishing.followMicrophone();
   }
 
   /** Covers the picture until another choice is accepted. */
@@ -244,29 +251,6 @@ export class CameraSession {
       await this.#guard.areFiltersKnown;
       this.#finish(this.#choices.outage === "open" ? "raw" : "failed", fault);
       throw fault;
-    }
-  }
-
-  /** @param {any} message that the server sends unasked */
-  #receive(message) {
-    if (message.type === "stats") {
-      this.#stats = Object.freeze(message);
-      if (typeof message.private === "boolean" && message.private !== this.#choices.isPrivate) {
-        this.#choices.notePrivate(message.private);
-        this.#guard.obey();
-      }
-      this.#publication.noteStats(message);
-      this.followMicrophone();
-      this.#notify("stats", { stats: this.#stats });
-    } else if (message.type === "progress") {
-      const { filter, text, fraction } = message;
-      this.#notify("progress", { filter, text, fraction });
-    } else if (message.type === "error" && message.of === "publication") {
-      this.#publishing.noteTakenOver(faultFromError(message.error));
-    } else if (message.type === "error") {
-      const choice = message.filter ? this.#choices.noteGoneBack(message) : null;
-      this.#guard.obey();
-      this.#notify("fault", { fault: faultFromError(message.error), ...choice });
     }
   }
 
