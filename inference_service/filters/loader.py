@@ -321,7 +321,7 @@ class Loader:
             return
         name = entry.point.name
         logger.error("filter %s %s: %s: %s", name, what, type(exc).__name__, exc, exc_info=exc)
-        found = trouble.after_failure(name, what, exc, self._explain)
+        found = trouble.after_failure(name, what, exc, self._weights_dir, self._explain)
         with self._lock:
             if found.code in PASSING:
                 wait_s = min(TRY_AGAIN_AFTER_S * 2**entry.failures, TRY_AGAIN_AT_MOST_S)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +21,8 @@ from inference_service.errors import (
 )
 from inference_service.filters.base import Filter
 from inference_service.filters.vision.networks.packages import INSTALL
+from inference_service.weights.folder import default_folder
+from shared.own_python import own_python
 
 MODELS = "make models"
 
@@ -80,7 +81,7 @@ def before_loading(made: Filter, device: torch.device, weights_dir: Path) -> Tro
             Code.NEEDS_WEIGHTS,
             f"downloads {', '.join(files)} at its first use",
             ", ".join(files),
-            _download(made.name),
+            _download(made.name, weights_dir),
         )
     return None
 
@@ -119,7 +120,11 @@ def installed_since(made: Filter) -> Trouble | None:
 
 
 def after_failure(
-    name: str, what: str, exc: BaseException, explain: Callable[[BaseException], str] | None = None
+    name: str,
+    what: str,
+    exc: BaseException,
+    weights_dir: Path,
+    explain: Callable[[BaseException], str] | None = None,
 ) -> Trouble:
     """Return why a filter could not be imported or loaded.
 
@@ -136,11 +141,13 @@ def after_failure(
             Code.DOWNLOAD_FAILED,
             f"has not got its weights: {exc.public}",
             exc.public,
-            _download(name),
+            _download(name, weights_dir),
         )
     if isinstance(exc, WeightsError):
         told = exc.public or "they do not fit"
-        return Trouble(Code.BAD_WEIGHTS, f"cannot use its weights: {told}", told, _download(name))
+        return Trouble(
+            Code.BAD_WEIGHTS, f"cannot use its weights: {told}", told, _download(name, weights_dir)
+        )
     if is_shortage(exc):
         return Trouble(
             Code.OUT_OF_MEMORY, "did not fit into memory", remedy="free memory, or use a larger GPU"
@@ -173,16 +180,7 @@ def _install(how: str) -> str:
     return MODELS if how == INSTALL else how
 
 
-def _download(name: str) -> str:
-    return f"{_python()} -m inference_service download {name}"
-
-
-def _python() -> str:
-    """Return what starts this worker's interpreter in its folder: `make run` has one of its own there."""
-    program = Path(sys.executable)
-    try:
-        folder = Path.cwd()
-    except OSError:
-        return "python"
-    is_below = folder != folder.parent and program.is_relative_to(folder)
-    return str(program.relative_to(folder)) if is_below else "python"
+def _download(name: str, weights_dir: Path) -> str:
+    # Which folder it is, pages are not told.
+    folder = "" if weights_dir == default_folder() else " --weights-dir DIR"
+    return f"{own_python()} -m inference_service download {name}{folder}"

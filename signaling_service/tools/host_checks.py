@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 
+from shared.own_python import own_python
 from signaling_service.config import CORES_PER_PROCESS, Settings
 from signaling_service.cores import usable_cores
 from signaling_service.tools.finding import Finding, bad, ok, warn
@@ -120,10 +121,11 @@ def weights(run: Run = run) -> Iterator[Finding]:
         elif one["obstacle"] is not None:
             yield warn("filters", f"{one['name']} {one['obstacle']['text']}", one["obstacle"]["remedy"])
     if later := [one["name"] for one in can_run if not all(one["weights"].values())]:
+        command = f"{own_python()} -m inference_service download {' '.join(later)}"
         yield warn(
             "weights",
             f"not here yet: {', '.join(later)}",
-            f"python -m inference_service download {' '.join(later)} (else the first call waits for them)",
+            f"{command} (else the first call waits for them)",
         )
     else:
         yield ok("weights", "all are here")

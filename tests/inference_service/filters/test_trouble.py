@@ -17,7 +17,7 @@ from inference_service.filters.installed import BUILT_IN, installed
 from inference_service.filters.loading import configured, load
 from inference_service.filters.registry import Registry
 from inference_service.filters.trouble import Code
-from inference_service.weights.folder import WeightsFile
+from inference_service.weights.folder import WeightsFile, default_folder
 from shared.wire import FilterState
 from tests.inference_service.doubles import Point, Recorder, until
 
@@ -118,7 +118,7 @@ def test_weights_that_come_meanwhile_are_seen(opened, tmp_path):
     registry = opened(Downloads)
     said = comes_to(registry, "downloads", FilterState.LOADABLE, "needs_weights")
     assert said.reason == "downloads model.pth at its first use"
-    assert said.remedy.endswith("python -m inference_service download downloads")
+    assert said.remedy.endswith("python -m inference_service download downloads --weights-dir DIR")
     (tmp_path / FILE.name).touch()
     assert comes_to(registry, "downloads", FilterState.LOADABLE).has_weights
 
@@ -175,7 +175,7 @@ def test_a_filter_that_found_no_memory_is_tried_again(opened, monkeypatch):
     ],
 )
 def test_a_failure_is_told_without_what_its_text_may_hold(exc, code, text):
-    told = trouble.after_failure("one", "could not be loaded", exc)
+    told = trouble.after_failure("one", "could not be loaded", exc, Path("/secret"))
     assert told.code is code
     assert text in told.text
     assert "secret" not in told.text + told.detail + told.remedy
@@ -192,10 +192,16 @@ def test_packages_are_asked_for_before_a_filter_loads(tmp_path):
 def test_the_remedy_is_a_command_that_works_in_the_worker_s_folder(tmp_path, monkeypatch, program, told):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.executable", program.format(tmp_path))
-    said = trouble.after_failure("one", "", DownloadError("", public="it broke"))
+    said = trouble.after_failure("one", "", DownloadError("", public="it broke"), default_folder())
     assert said.remedy == f"{told} -m inference_service download one"
     monkeypatch.chdir("/")
-    assert trouble.after_failure("one", "", DownloadError("")).remedy.startswith("python ")
+    said = trouble.after_failure("one", "", DownloadError(""), default_folder())
+    assert said.remedy.startswith("python ")
+
+
+def test_the_remedy_says_that_the_worker_has_a_folder_of_its_own_and_not_which(tmp_path):
+    said = trouble.after_failure("one", "", DownloadError(""), tmp_path)
+    assert said.remedy.endswith("download one --weights-dir DIR")
 
 
 @pytest.mark.parametrize("name", ["densepose", "detection", "img2img", "segmentation"])
