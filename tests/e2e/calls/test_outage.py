@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page
 
-from harness.browser import Shown, forget, frames, opened, shown
+from harness.browser import Shown, frames, opened, shown
 from harness.deadline import eventually
 from harness.pages import write_pages
 from harness.peer import Peer, Returned
@@ -19,8 +19,9 @@ from harness.services import START_S, Services
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 FIRST_FRAMES_S = 15.0
-CARD_AFTER_MS = 2000
+CARD_AFTER_S = 2.0
 RAW_AFTER_S = 0.5
+CLOCK_RATE = 90_000
 
 
 def raw(rows: list[Shown]) -> list[Shown]:
@@ -41,11 +42,17 @@ async def test_without_a_worker_a_closed_page_holds_its_frame_then_the_card_and_
     (worker,) = await services.start_light("invert")
     folder, url = site
     write_pages(folder, services.url, {"data-filter": "invert"})
-    async with opened(browser, url) as page, Peer(services.http, Picture(320, 240), fps=15) as peer:
+    async with (
+        opened(browser, url) as page,
+        Peer(services.http, Picture(320, 240), fps=15) as peer,
+        Peer(services.http, Picture(320, 240), fps=15) as closed,
+    ):
         await peer.call(filter="invert", outage="open")
-        assert all(one.reading.is_inverted for one in await peer.frames(5) if one.reading)
+        await closed.call(filter="invert", outage="closed")
+        for one in (peer, closed):
+            assert all(frame.reading.is_inverted for frame in await one.frames(5) if frame.reading)
         await frames(page, 30, FIRST_FRAMES_S)
-        await forget(page)
+        killed_ms = await page.evaluate("performance.now()")
         killed_s = time.monotonic()
         worker.kill()
 
@@ -55,17 +62,27 @@ async def test_without_a_worker_a_closed_page_holds_its_frame_then_the_card_and_
 
         await eventually(is_raw, 4, "the raw camera")
         first_raw = next(one for one in peer.readable(killed_s) if not _is_inverted(one))
-        # The last filtered frames were still on their way when the worker died.
-        assert RAW_AFTER_S - 0.2 < first_raw.at_s - killed_s < RAW_AFTER_S + 1.5
+        last_filtered = [one for one in peer.readable() if one.at_s < first_raw.at_s][-1]
+        assert _sent_after_s(first_raw, last_filtered) > RAW_AFTER_S - 0.3
+        assert first_raw.at_s - killed_s < RAW_AFTER_S + 1.5
 
         async def cards() -> list[Shown]:
-            return [row for row in await shown(page) if row.counter is None]
+            return [row for row in await shown(page) if row.counter is None and row.at_ms > killed_ms]
 
         first_card, *_ = await eventually(cards, 6, "the still card")
-        before = [row for row in await shown(page) if row.at_ms < first_card.at_ms]
+        before = [
+            row for row in await shown(page) if row.counter is not None and row.at_ms < first_card.at_ms
+        ]
         assert all(row.is_inverted for row in before)
-        gap_ms = first_card.at_ms - before[-1].at_ms
-        assert CARD_AFTER_MS - 300 < gap_ms < CARD_AFTER_MS + 1000
+
+        def has_card() -> bool:
+            return closed.returned[-1].reading is None
+
+        await eventually(has_card, 6, "the still card, by its timestamp")
+        sent_card = next(one for one in closed.returned if one.at_s > killed_s and one.reading is None)
+        held = [one for one in closed.readable() if one.at_s < sent_card.at_s]
+        assert all(map(_is_inverted, held))
+        assert CARD_AFTER_S <= _sent_after_s(sent_card, held[-1]) < CARD_AFTER_S + 1
         await eventually(lambda: _count(cards, 3), 5, "the card is sent again and again")
         assert not raw(await shown(page))
 
@@ -79,8 +96,13 @@ async def test_without_a_worker_a_closed_page_holds_its_frame_then_the_card_and_
         assert services.signaling is not None
         services.signaling.kill()
         killed_ms = await page.evaluate("performance.now()")
-        await wait_ms(page, killed_ms, CARD_AFTER_MS + 1000)
+        await wait_ms(page, killed_ms, CARD_AFTER_S * 1000 + 1000)
         assert not raw(await shown(page))
+
+
+def _sent_after_s(late: Returned, early: Returned) -> float:
+    """By the service's timestamps: a busy receiver shows both of them late, and not by the same time."""
+    return (late.rtp_timestamp - early.rtp_timestamp) % 2**32 / CLOCK_RATE
 
 
 def _is_inverted(one: Returned) -> bool:
