@@ -13,7 +13,7 @@ from harness.browser import chromium, served
 from harness.picture import Picture, write_camera
 from harness.services import Services
 from tests.e2e import palette_filter
-from tests.e2e.stage import THREE_CAMERAS, Stage, Theatre, set_up, stage_browser, theatre
+from tests.e2e.stage import ALWAYS_GRANTED, THREE_CAMERAS, Stage, Theatre, set_up, stage_browser, theatre
 
 CAMERA_MARK = 0x5A
 CAMERA_SIZE = 320, 240
@@ -53,8 +53,8 @@ async def stage_chromium() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def three_cameras_chromium() -> AsyncIterator[Browser]:
-    """The same with three cameras, whose ids stay the same from page to page and from frame to frame."""
-    async with stage_browser(THREE_CAMERAS, is_whole=True) as browser:
+    """The same with three cameras, and a screen that is shared without asking."""
+    async with stage_browser(THREE_CAMERAS, ALWAYS_GRANTED) as browser:
         yield browser
 
 

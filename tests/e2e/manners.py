@@ -245,6 +245,7 @@ class Camera:
     """What a page without the shim sees of one."""
 
     id: str
+    """Another in each page, in some browsers."""
     label: str
     group: str
     """Another in each page."""
@@ -263,23 +264,26 @@ class Subject:
         return cls(page, [Camera(one["deviceId"], one["label"], one["groupId"]) for one in devices])
 
     async def ask(self, question: str) -> str:
-        """Return the answer as JSON, with groups by their cameras' names."""
-        told = str(
+        """Return the answer as JSON."""
+        return str(
             await self.page.evaluate(f"manners.answer(async (page) => {{ with (page) {{ {question} }} }})")
         )
-        for camera in self.cameras:
-            told = told.replace(camera.group, f"group of {camera.id}")
-        return told
 
 
 async def answers(plain: Subject, shim: Subject, question: str) -> tuple[Any, Any]:
-    """Return the browser's own answer and the filtered camera's, with its names as those of the camera."""
+    """Return the browser's own answer and the filtered camera's, with its names as those of the camera.
+
+    Ids and groups are named by their cameras' places, so that two pages can be compared.
+    """
     expected = await plain.ask(question)
     told = await shim.ask(question)
-    for camera in plain.cameras:
-        told = told.replace(f"group of {camera.id}", f"group of {camera.id[::-1]}")
+    assert [camera.label for camera in plain.cameras] == [camera.label for camera in shim.cameras]
+    for place, camera in enumerate(plain.cameras):
+        expected = expected.replace(camera.id, f"id {place}").replace(camera.group, f"group {place}")
+    for place, camera in enumerate(shim.cameras):
         assert camera.id not in told
         filtered = f"{camera.label} (filtered)"
         assert told.count(camera.label) == told.count(filtered)
-        told = told.replace(camera.id[::-1], camera.id).replace(filtered, camera.label)
+        told = told.replace(camera.id[::-1], f"id {place}").replace(filtered, camera.label)
+        told = told.replace(camera.group, f"group {place}")
     return json.loads(expected), json.loads(told)

@@ -5,11 +5,13 @@ import signal
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from harness import services
 from harness.deadline import eventually
 from harness.nursery import Forked, Nursery
+from harness.services import Services
 
 LIGHT = [sys.executable, "-m", "harness.light_worker"]
 
@@ -48,16 +50,26 @@ async def test_one_that_is_killed_says_by_which_signal(nursery: Nursery, tmp_pat
     running.send_signal(signal.SIGTERM)  # To nobody.
 
 
-def test_only_services_are_forked_and_none_that_starts_itself_once_more_for_a_secret() -> None:
+def test_only_services_are_forked() -> None:
     signaling = [sys.executable, "-m", "signaling_service", "--port", "0"]
     nursery = Nursery()
     assert nursery.can_start(LIGHT)
     assert nursery.can_start(signaling)
-    assert not nursery.can_start([*signaling, "--api-key", "secret"])
-    assert not nursery.can_start([*signaling, "--api-key=secret"])
     assert not nursery.can_start([sys.executable, "-m", "deploy.launch"])
     assert not nursery.can_start(["ip", "netns", "exec", *LIGHT])
     nursery.close()
+
+
+async def test_a_secret_in_the_arguments_goes_by_the_environment(tmp_path: Path) -> None:
+    """As the service does it, which need not start itself once more."""
+    async with Services(tmp_path) as service:
+        signaling = service.start_signaling("--api-key", "of-this-test")
+        await service.answers()
+        assert (await service.http.get("/filters")).status_code == 401
+        headers = {"Authorization": "Bearer of-this-test"}
+        assert (await service.http.get("/filters", headers=headers)).status_code == 200
+        # That of the process which forks: the service has not started itself.
+        assert psutil.Process(signaling.pid).cmdline()[1:3] == ["-m", "harness.nursery"]
 
 
 def test_after_the_end_a_start_is_an_error(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from harness import services
 from harness.deadline import eventually
 from harness.services import Process
 from signaling_service.hidden_secrets import without_secrets
@@ -28,7 +29,11 @@ def test_secrets_are_told_apart(given: list[str], kept: list[str], secrets: dict
     assert without_secrets(given) == (kept, secrets)
 
 
-async def test_the_list_of_processes_shows_no_secret(tmp_path: Path, free_port: int, results: str) -> None:
+async def test_the_list_of_processes_shows_no_secret(
+    tmp_path: Path, free_port: int, results: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Not forked: as a user starts it.
+    monkeypatch.setattr(services, "nursery", None)
     argv = [sys.executable, "-m", "signaling_service", "--api-key", "VERYSECRET", "--port", str(free_port)]
     argv += ["--results-bind", results, "--ice-servers", "turn:u@t.example", "--processes", "1"]
     process = Process("signaling", argv, tmp_path / "log")

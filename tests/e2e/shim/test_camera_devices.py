@@ -73,31 +73,6 @@ async def _opened(stage: Stage, first: str = "") -> Page:
     return page
 
 
-async def test_filtered_camera_is_listed_before_each_camera_and_nothing_else_changes(stage: Stage) -> None:
-    page = await stage.open()
-    assert await page.evaluate(LABELS) == FILTERED
-    plain = await stage.open(has_shim=False)
-    others = """navigator.mediaDevices.enumerateDevices().then((devices) => devices
-      .filter(({ label }) => !label.endsWith("(filtered)")).map(({ deviceId, kind }) => [deviceId, kind]))"""
-    assert await page.evaluate(others) == await plain.evaluate(others)
-    ids = await page.evaluate(
-        "navigator.mediaDevices.enumerateDevices().then((all) => all.map((one) => one.deviceId))"
-    )
-    cameras = [name for name in ids if len(name) == 64]
-    assert len(set(cameras)) == len(cameras)
-
-
-async def test_list_before_permission_is_the_browsers_own(browser: Browser) -> None:
-    listed = "navigator.mediaDevices.enumerateDevices().then(JSON.stringify)"
-    async with staged(browser, permissions=()) as stage:
-        plain = await stage.open(has_shim=False)
-        expected = await plain.evaluate(listed)
-        assert '"label":""' in expected
-        assert '"deviceId":""' in expected
-        page = await stage.open()
-        assert await page.evaluate(listed) == expected
-
-
 REAL = 'ids["fake_device_2"]'
 OURS = 'ids["fake_device_2 (filtered)"]'
 

@@ -6,7 +6,16 @@ import pytest
 from playwright.async_api import Browser, Frame, Page
 
 from harness.deadline import eventually
-from tests.e2e.stage import HOME, SERVER, SESSION, STRICT, Stage
+from tests.e2e.stage import (
+    HOME,
+    SERVER,
+    SESSION,
+    STRICT,
+    THREE_CAMERAS,
+    Stage,
+    stage_browser,
+    staged,
+)
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -92,14 +101,17 @@ async def test_frame_that_goes_away_frees_its_camera(stage: Stage) -> None:
     assert await page.evaluate("p2pcamera.sessions.length") == 0
 
 
-async def test_frame_and_page_share_the_session_of_one_camera(stage: Stage) -> None:
-    page = await stage.open(body="<iframe src=asking></iframe>", files=FILES)
-    frame = await _frame(page, f"{HOME}/asking")
-    assert await frame.evaluate("early") == FILTERED
-    assert await page.evaluate("attempt({ video: true })") == ""
-    await page.evaluate("document.querySelector('iframe').remove()")
-    assert await page.evaluate("colour(stream)") == "red"
-    assert len(stage.sent("POST", "/offer")) == 1
+@pytest.mark.slow
+async def test_frame_and_page_share_the_session_of_one_camera() -> None:
+    """In the whole Chromium, whose camera has the same id in both."""
+    async with stage_browser(THREE_CAMERAS, is_whole=True) as whole, staged(whole) as stage:
+        page = await stage.open(body="<iframe src=asking></iframe>", files=FILES)
+        frame = await _frame(page, f"{HOME}/asking")
+        assert await frame.evaluate("early") == FILTERED
+        assert await page.evaluate("attempt({ video: true })") == ""
+        await page.evaluate("document.querySelector('iframe').remove()")
+        assert await page.evaluate("colour(stream)") == "red"
+        assert len(stage.sent("POST", "/offer")) == 1
 
 
 async def test_script_tag_in_a_frame_does_not_filter_twice(stage: Stage) -> None:

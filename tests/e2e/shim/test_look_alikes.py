@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from harness.deadline import eventually
-from tests.e2e.stage import (
-    ALWAYS_GRANTED,
-    COUNT_CONNECTIONS,
-    SESSION,
-    STRICT,
-    THREE_CAMERAS,
-    Stage,
-    stage_browser,
-)
+from tests.e2e.stage import COUNT_CONNECTIONS, SESSION, STRICT, Stage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -36,11 +26,9 @@ WIDTHS = """async () => {
 """The widths of the browser's cameras, and of what each connection of a page receives and sends."""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    # A screen is chosen without asking.
-    async with stage_browser(THREE_CAMERAS, ALWAYS_GRANTED, is_whole=True) as browser:
-        yield browser
+@pytest.fixture(scope="module")
+def browser(three_cameras_chromium: Browser) -> Browser:
+    return three_cameras_chromium
 
 
 async def _site(stage: Stage, name: str) -> Page:
