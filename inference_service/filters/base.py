@@ -127,7 +127,8 @@ class Filter(ABC):
     max_batch: int | None = None
     """Most frames of one batch, which `load` may set; None: as many as the worker allows."""
     fallbacks: list[Fallback]
-    """What `load` and `recordings` add here is told in the log, the filter's state and the metrics."""
+    """What `load`, `recordings` and `apply` add here is told in the log, the filter's state and the metrics;
+    what `apply` adds within some seconds."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Give every instance the default settings, whatever its own `__init__` does."""

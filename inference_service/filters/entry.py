@@ -60,6 +60,8 @@ class Entry:
     """What of its preparation is left while it serves; the loader's thread only."""
     less: dict[str, Any] = field(default_factory=dict)
     """Settings that it takes instead of the operator's, since those have failed."""
+    told: int = 0
+    """How many of the loaded filter's fallbacks have been told; the loader's thread only."""
     lacks: tuple[Fallback, ...] = ()
     """What to say of `less`."""
     is_lowered: bool = False

@@ -17,7 +17,7 @@ import torch
 from inference_service.device import context
 from inference_service.errors import FilterFailed
 from inference_service.filters import trouble
-from inference_service.filters.attempts import Attempts
+from inference_service.filters.attempts import Attempts, tell
 from inference_service.filters.base import Filter
 from inference_service.filters.entry import Entry, Progress, status_of, with_trouble
 from inference_service.filters.loading import configured
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 LOADING_FROM, WARMING_FROM = 0.3, 0.8
 """Fractions of the progress that a page is shown."""
 LOOK_EVERY_S = 5.0
-"""So often the thread looks whether an obstacle has gone, while it has nothing else to do."""
+"""So often the thread looks whether an obstacle has gone, or one come, while it has nothing else to do."""
 TRY_AGAIN_AFTER_S = 15.0
 """After the first failure that may pass; twice as long after each further one."""
 TRY_AGAIN_AT_MOST_S = 600.0
@@ -92,8 +92,7 @@ class Loader:
             device,
             self.do_soon,
             lambda: self._shift.is_relieved,
-            self._show_loaded,
-            on_fallback,
+            self._tell_more,
             on_broken,
         )
         self._at: Entry | None = None
@@ -194,8 +193,11 @@ class Loader:
 
     def _look_again(self, entry: Entry) -> None:
         """See whether what was in a filter's way has gone: a network is back, a file or a package there."""
+        if entry.loaded is not None:
+            self._tell_more(entry)
+            return
         idle = entry.idle
-        if idle is None or entry.loaded is not None or entry.trouble is None:
+        if idle is None or entry.trouble is None:
             return
         if entry.trouble.code in PASSING:
             if time.monotonic() < entry.asks_from_s:
@@ -236,7 +238,7 @@ class Loader:
             with self._lock:
                 if self._shift.is_relieved:
                     return
-                entry.loaded, entry.failures = made, 0
+                entry.loaded, entry.failures, entry.told = made, 0, len(made.fallbacks)
                 self._recording.begin(entry)
                 entry.used_s = time.monotonic()
             self._show_loaded(entry)
@@ -293,6 +295,14 @@ class Loader:
         """Say that a filter serves, and what it does without."""
         if entry.loaded is not None:
             self._set_state(entry, FilterState.LOADED, trouble.once_loaded(entry.loaded, self._device))
+
+    def _tell_more(self, entry: Entry) -> None:
+        """Say what a filter does without since this was last said, if it serves."""
+        made = entry.loaded
+        if made is not None and (new := made.fallbacks[entry.told :]):
+            entry.told += len(new)
+            tell(made.name, new, self._on_fallback)
+            self._show_loaded(entry)
 
     def _show(self, entry: Entry, obstacle: Trouble | None) -> None:
         """Say what is in the way of a filter that is not loaded."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from inference_service.device import context
-from inference_service.filters.base import Filter
+from inference_service.filters.base import Fallback, Filter
 from inference_service.filters.vision.networks.packages import require
 from inference_service.filters.vision.networks.people.files import gathered
 from inference_service.filters.vision.networks.people.recorded import OwnNetworks
@@ -38,8 +38,16 @@ def load(
     made.weights_folder = WeightsFolder(weights_dir, on_progress)
     with gathered() as networks:
         made.load(device)
-    # What several networks lack is told once.
-    made.fallbacks += dict.fromkeys(one.fallback for one in networks if one.fallback is not None)
+
+    def lack(fallback: Fallback) -> None:
+        # What several networks lack is told once.
+        if fallback not in made.fallbacks:
+            made.fallbacks.append(fallback)
+
+    for one in networks:
+        if one.fallback is not None:
+            lack(one.fallback)
+        one.on_fallback = lack
     if isinstance(made, OwnNetworks):
         made.networks = networks
     if device.type == "cuda":

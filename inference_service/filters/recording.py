@@ -13,7 +13,6 @@ from functools import partial
 import torch
 
 from inference_service.device import context
-from inference_service.filters.attempts import tell
 from inference_service.filters.base import Fallback, Filter, Piece
 from inference_service.filters.entry import Entry
 from inference_service.filters.room import Room
@@ -34,13 +33,12 @@ class Recording:
         device: torch.device,
         do_soon: Callable[[Callable[[], object]], None],
         is_relieved: Callable[[], bool],
-        on_told: Callable[[Entry], None],
-        on_fallback: Callable[[str], None],
+        tell: Callable[[Entry], None],
         on_broken: Callable[[], None],
     ) -> None:
         """`do_soon` puts a job behind the others. `is_relieved`: another thread works instead of this one.
 
-        `on_told` is called when a filter does without more than before; `on_fallback` with the kind of each.
+        `tell` is called where a filter may do without more than before.
         """
         self.at: Entry | None = None
         """The filter of the present piece."""
@@ -48,8 +46,7 @@ class Recording:
         self._device = device
         self._do_soon = do_soon
         self._is_relieved = is_relieved
-        self._on_told = on_told
-        self._on_fallback = on_fallback
+        self._tell = tell
         self._on_broken = on_broken
 
     def begin(self, entry: Entry) -> None:
@@ -63,13 +60,13 @@ class Recording:
         made, entry.recordings, self.at = entry.loaded, None, None
         if made is not None:
             made.fallbacks.append(STUCK)
-            self._tell(entry, made, len(made.fallbacks) - 1)
+            self._tell(entry)
 
     def _next(self, entry: Entry) -> None:
         made, pieces = entry.loaded, entry.recordings
         if made is None or pieces is None:
             return
-        before, self.at = len(made.fallbacks), entry
+        self.at = entry
         try:
             piece = next(pieces, None)
             if piece is not None and not self._room.may_grow(entry):
@@ -89,16 +86,11 @@ class Recording:
         if self._is_relieved():
             return
         self.at = None
-        self._tell(entry, made, before)
+        self._tell(entry)
         if piece is not None:
             self._do_soon(partial(self._next, entry))
         elif entry.recordings is pieces:
             entry.recordings = None
-
-    def _tell(self, entry: Entry, made: Filter, before: int) -> None:
-        if new := made.fallbacks[before:]:
-            tell(made.name, new, self._on_fallback)
-            self._on_told(entry)
 
 
 def _pieces(made: Filter) -> Generator[Piece]:

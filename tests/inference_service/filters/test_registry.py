@@ -401,3 +401,17 @@ def test_whoever_sees_that_a_filter_has_failed_hears_why(opened, monkeypatch):
     registry._entries["misnamed"] = entry = Entry(point)
     assert registry._loader.describe(entry) is None
     assert looks
+
+
+def test_what_a_filter_lacks_later_is_told_within_some_seconds(opened, monkeypatch):
+    monkeypatch.setattr(loader, "LOOK_EVERY_S", 0.02)
+    kinds: list[str] = []
+    registry = opened(plugged(Recorder), ["recorder"], on_fallback=kinds.append)
+    (made,) = loaded(registry, "recorder")
+    for kind in ("runtime", "memory"):
+        made.fallbacks.append(base.Fallback(kind, f"lacks {kind}"))
+        until(lambda kind=kind: kinds[-1:] == [kind])
+    until(lambda: registry.statuses()[0].reason == "lacks runtime; lacks memory")
+    (status,) = registry.statuses()
+    assert (status.state, status.reason_code) == (FilterState.LOADED, "reduced")
+    assert kinds == ["runtime", "memory"]

@@ -7,7 +7,10 @@ answers as torch does. Where it is missing, fails or answers otherwise, torch ru
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import Any
 
@@ -28,6 +31,10 @@ MOST_THREADS = 4
 """The networks are small: more threads wait for each other longer than they compute."""
 TOLERANCE = 5e-3
 """Largest difference to torch's answer, against its largest value: a mask of noise is 1e-4 at most."""
+STDERR = 2
+"""The file descriptor: LiteRT's own code knows nothing of `sys.stderr`."""
+INFO = b"INFO: "
+"""How LiteRT begins lines that say nothing is wrong."""
 FAILED = Fallback("runtime", "runs in torch, which takes longer, since LiteRT has failed")
 
 
@@ -40,8 +47,10 @@ class LiteNetwork:
 
         from inference_service.filters.vision.networks.people.lite_file import pack
 
-        self._interpreter: Any = Interpreter(model_content=pack(structure, tensors), num_threads=threads)
-        self._interpreter.allocate_tensors()
+        model = pack(structure, tensors)
+        with _native_stderr_logged():
+            self._interpreter: Any = Interpreter(model_content=model, num_threads=threads)
+            self._interpreter.allocate_tensors()
         self._input: int = self._interpreter.get_input_details()[0]["index"]
         self._outputs = [
             (details["index"], tuple(details["shape"][1:]))
@@ -79,6 +88,34 @@ def made(structure: Structure, tensors: Mapping[str, Tensor], by_torch: Run) -> 
         why = f"{type(exc).__name__}: {exc}"
     logger.info("LiteRT cannot run a network: %s", why)
     return FAILED
+
+
+@contextmanager
+def _native_stderr_logged() -> Iterator[None]:
+    """Send what LiteRT writes to stderr while it starts into the log: it has no other way to be told.
+
+    What others write meanwhile goes on to stderr.
+    """
+    try:
+        kept = os.dup(STDERR)
+    except OSError:
+        # It is closed.
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), STDERR)
+        try:
+            yield
+        finally:
+            os.dup2(kept, STDERR)
+            os.close(kept)
+            held.seek(0)
+            for line in held.read().splitlines(keepends=True):
+                if line.startswith(INFO):
+                    logger.debug("LiteRT: %s", line.removeprefix(INFO).decode(errors="replace").strip())
+                else:
+                    with suppress(OSError):
+                        os.write(STDERR, line)
 
 
 def _is_alike(some: tuple[Tensor, ...], others: tuple[Tensor, ...]) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from torch import Tensor
 from inference_service.errors import WeightsError
 from inference_service.filters.base import Fallback, Piece
 from inference_service.filters.vision.networks.graphs import Recorder, Unrecorded
-from inference_service.filters.vision.networks.people.lite import LiteNetwork, made
+from inference_service.filters.vision.networks.people.lite import FAILED, LiteNetwork, made
 from inference_service.filters.vision.networks.people.operators import Function, make
 from inference_service.filters.vision.networks.people.structure import Step, Structure, parse
 from inference_service.filters.vision.networks.replays import Replays
@@ -69,6 +69,8 @@ class Network:
         ]
         self._lite: LiteNetwork | None = None
         self.fallback: Fallback | None = None
+        self.on_fallback: Callable[[Fallback], object] = lambda fallback: None
+        """Called, in the thread of the call, where LiteRT fails later than when it was made."""
         if device.type == "cpu" and dtype == torch.float32 and not by_torch:
             found = made(structure, tensors, torch.inference_mode()(self._run))
             self._lite = found if isinstance(found, LiteNetwork) else None
@@ -91,7 +93,8 @@ class Network:
                 return self._lite(batch.to(self.dtype))
             except Exception as exc:
                 logger.warning("LiteRT has failed, and torch goes on: %s: %s", type(exc).__name__, exc)
-                self._lite = None
+                self._lite, self.fallback = None, FAILED
+                self.on_fallback(FAILED)
         return self._replays.run("", self._run, batch)
 
     def pieces(self, most: int, recorder: Recorder, unrecorded: Unrecorded, name: str) -> Iterator[Piece]:

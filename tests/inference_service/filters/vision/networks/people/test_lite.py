@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -133,3 +135,35 @@ def test_torch_goes_on_where_litert_fails_in_mid_call(
             torch.testing.assert_close(after, before, atol=1e-3, rtol=0)
     assert len(caplog.records) == 1
     assert network.runtime == "torch"
+    assert network.fallback == lite.FAILED
+
+
+def test_a_filter_says_once_that_litert_has_failed_in_mid_call(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = load(Face, CPU, {}, tmp_path)
+    assert not made.fallbacks
+    monkeypatch.setattr(lite.LiteNetwork, "__call__", broken)
+    assert isinstance(made, Face)
+    for network in made.networks:
+        network(torch.rand(1, *network.input))
+    assert made.fallbacks == [lite.FAILED]
+
+
+QUIET = """
+import os, torch
+from inference_service.filters.vision.networks.people import files, lite
+assert files.load("face_near", torch.device("cpu")).runtime == "LiteRT"
+with lite._native_stderr_logged():
+    os.write(2, b"INFO: of LiteRT\\nof another thread\\n")
+"""
+
+
+def test_litert_writes_nothing_to_stderr_but_others_do() -> None:
+    done = subprocess.run([sys.executable, "-c", QUIET], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "of another thread\n")
+
+
+def test_litert_works_where_stderr_is_closed() -> None:
+    code = QUIET.replace("import os, torch", "import os, torch; os.close(2)").partition("with ")[0]
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
