@@ -28,7 +28,7 @@ from signaling_service.media.decoders import H264Decoder, Vp8Decoder
 from signaling_service.media.encoders.h264 import H264Encoder, SingleUnitEncoder, takes_single_units
 from signaling_service.media.encoders.nvenc import Nvenc
 from signaling_service.media.encoders.vp8 import Vp8Encoder
-from signaling_service.rtc import flooding, known_aiortc, transport_wide
+from signaling_service.rtc import flooding, known_aiortc, sctp_limits, transport_wide
 from signaling_service.rtc.decoder_thread import decode_all
 from signaling_service.rtc.unreadable import survived
 from signaling_service.sdp.candidates import LOOPBACK
@@ -82,7 +82,10 @@ def apply(ice_addresses: Sequence[str], nvenc: Nvenc | None = None) -> None:
     _replace(Connection, "check_incoming", _renewed)
     _replace(Connection, "__init__", _named)
     sctp, router = aiortc.rtcsctptransport.RTCSctpTransport, aiortc.rtcdtlstransport.RtpRouter
-    _replace(sctp, "_receive_data_chunk", flooding.within_window)
+    _replace(aiortc.rtcsctptransport, "decode_params", sctp_limits.with_an_end)
+    _replace(sctp, "_receive_data_chunk", sctp_limits.within_window)
+    _replace(sctp, "_receive_sack_chunk", sctp_limits.of_what_was_sent)
+    _replace(sctp, "_receive_forward_tsn_chunk", sctp_limits.of_few_streams)
     _replace(router, "route_rtp", flooding.of_few_sources)
     for name in ("_handle_data", "_receive"):
         _replace(sctp, name, survived)

@@ -1,41 +1,24 @@
-"""What one page may have this host remember: aiortc keeps whatever comes, and notes each sender for ever.
+"""What one page may have this host remember and do: aiortc notes each sender, and handles whatever comes.
 
-- Messages of data channels wait until all their parts are there. aiortc tells the page a window, and does not
-  hold it to that. Each part is looked at again with each that follows: a message without end costs all calls.
 - A source of RTP (SSRC) is noted with its first packet, and told of in each report.
+- All calls of a process share one thread. A packet of 2 kB may name 8,000 lost packets, or tell of 70,000: a
+  few hundred kilobits a second of these would leave the others nothing.
 
-Who keeps to what was told loses nothing here.
+Data channels have limits of their own (sctp_limits.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Callable
 from typing import Any
 
-MAX_STREAMS = 64
-"""Of SCTP, one for each data channel; the shim has two."""
-MAX_PARTS = 1024
-"""That wait together. A window of 1 MB full of whole packets has fewer."""
 MAX_SOURCES = 31
 """As many as a report can name (RFC 3550 section 6.4.2). A page has one for each section, and of repeats."""
-
-
-def within_window(original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    """Return `RTCSctpTransport._receive_data_chunk` that takes no more than the page was told it may send.
-
-    What is beyond is not acknowledged, so it comes again (RFC 9260 section 6.2).
-    """
-
-    async def receive(self: Any, chunk: Any) -> None:
-        streams = self._inbound_streams
-        has_room = len(chunk.user_data) <= self._advertised_rwnd
-        is_known = chunk.stream_id in streams or len(streams) < MAX_STREAMS
-        if has_room and is_known and sum(len(one.reassembly) for one in streams.values()) < MAX_PARTS:
-            await original(self, chunk)
-        else:
-            self._sack_needed = True
-
-    return receive
+SHARE = 0.25
+"""Of a core, for handling what one page sends. A camera of 640x480 takes a fiftieth of a core."""
+BURST_S = 0.05
+"""Of such time. It was saved while nothing came, as when this process stood still."""
 
 
 def of_few_sources(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -48,3 +31,27 @@ def of_few_sources(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(self, packet)
 
     return route_rtp
+
+
+class HandlingTime:
+    """A page's budget of this thread's CPU time, which is asked before each datagram."""
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, cpu_clock: Callable[[], float] = time.thread_time
+    ) -> None:
+        self._clock, self._cpu_clock = clock, cpu_clock
+        self._left_s = BURST_S
+        self._at_s = clock()
+        self._began_s = 0.0
+
+    def begin(self) -> bool:
+        """Tell whether the next datagram may be handled now; `end` follows where it may."""
+        now_s = self._clock()
+        self._left_s = min(BURST_S, self._left_s + SHARE * (now_s - self._at_s))
+        self._at_s = now_s
+        self._began_s = self._cpu_clock()
+        return self._left_s > 0
+
+    def end(self) -> None:
+        """Take what it has cost off the budget, which may so become less than nothing."""
+        self._left_s -= self._cpu_clock() - self._began_s

@@ -8,6 +8,7 @@ either, so private names are set on the session's transport.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import pylibsrtp
@@ -15,9 +16,12 @@ from aiortc import RTCDtlsTransport, clock
 from aiortc.rtcdtlstransport import State
 from aiortc.rtp import is_rtcp
 
+from signaling_service.rtc.flooding import HandlingTime
 from signaling_service.rtc.transport_wide import TransportWide
 from signaling_service.sockets.call_transport import CallTransport
 from signaling_service.sockets.udp_socket import Address
+
+logger = logging.getLogger(__name__)
 
 _COMPONENT = 1
 _RTP = range(128, 192)
@@ -100,6 +104,8 @@ class Arriving:
         self._receive = self._ice._recv
         self._waiting: asyncio.Queue[tuple[bytes, int] | None] = self._ice._connection._queue
         self._for_dtls: bytes | None = None
+        self._time = HandlingTime()
+        self._has_told = False
 
     def take_over(self) -> None:
         self._dtls._recv_next = self.take_next
@@ -113,11 +119,11 @@ class Arriving:
             await self._receive_next()
             return
         data: bytes = await self._receive()
-        await self._take(data)
+        await self._take_in_time(data)
         while not self._waiting.empty():
             if (item := self._waiting.get_nowait()) is None:
                 raise ConnectionError("Connection lost while receiving data")
-            await self._take(item[0])
+            await self._take_in_time(item[0])
 
     async def take_rtcp(self, packet: bytes) -> None:
         """Handle one decrypted compound packet."""
@@ -132,6 +138,17 @@ class Arriving:
             return self._dtls._rx_srtp is not None and bool(self._decrypted(data))
         except (pylibsrtp.Error, ValueError):
             return False
+
+    async def _take_in_time(self, data: bytes) -> None:
+        """Drop it where the page has taken its share of this thread: other calls are waiting."""
+        if self._time.begin():
+            try:
+                await self._take(data)
+            finally:
+                self._time.end()
+        elif not self._has_told:
+            self._has_told = True
+            logger.warning("what the page sends takes too long to handle: a part of it is dropped")
 
     async def _take(self, data: bytes) -> None:
         dtls = self._dtls

@@ -24,6 +24,8 @@ _TRANSPORT = ("ice-ufrag", "ice-pwd", "ice-options", "fingerprint", "setup")
 _DEFAULTS = {"setup": "active", "sctp-port": "5000", "max-message-size": "65536"}
 """RFC 4145 section 4; RFC 8841 sections 5 and 6."""
 _SETUPS = ("actpass", "active", "passive")
+_MOST_OF_DATA = {"sctp-port": 0xFFFF, "max-message-size": 2**63 - 1}
+"""What numbers of a data section may be (RFC 8841 sections 5.1 and 6.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,16 @@ def _problem(section: Section) -> str | None:
         return "has no a=fingerprint"
     if section.first("setup") not in _SETUPS:
         return f"has a=setup:{(section.first('setup') or '')[:16]}, not {', '.join(_SETUPS)}"
+    if section.kind == "application":
+        return next(
+            (f"has no number in a={name}" for name in _MOST_OF_DATA if not _is_right(section, name)), None
+        )
     return None
+
+
+def _is_right(section: Section, name: str) -> bool:
+    value = section.first(name) or ""
+    return value.isascii() and value.isdecimal() and len(value) < 20 and int(value) <= _MOST_OF_DATA[name]
 
 
 def _maps(section: Section) -> list[str]:

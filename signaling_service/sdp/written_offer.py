@@ -44,11 +44,16 @@ def written(
         lines += ["a=end-of-candidates"] if section.has("end-of-candidates") else []
         if is_data:
             lines += [f"a={name}:{section.first(name)}" for name in ("sctp-port", "max-message-size")]
-            lines += [f"a=sctpmap:{value}" for value in section.values("sctpmap")]
+            lines += [f"a=sctpmap:{value}" for value in section.values("sctpmap") if _maps_port(value)]
         else:
             lines += [f"a={section.direction}", "a=rtcp-mux", *_extensions(section), *_sources(section)]
             lines += formats.lines
     return "\r\n".join(lines) + "\r\n"
+
+
+def _maps_port(value: str) -> bool:
+    number, _, words = value.partition(" ")
+    return bool(words) and number.isascii() and number.isdecimal() and len(number) <= 5
 
 
 def _candidate(value: str) -> str:

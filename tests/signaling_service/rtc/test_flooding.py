@@ -2,56 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import pytest
 from aiortc.rtcdtlstransport import RtpRouter
-from aiortc.rtcsctptransport import SCTP_DATA_FIRST_FRAG, DataChunk
 from aiortc.rtp import RtpPacket
 
 from signaling_service.rtc import aiortc_patches
-from signaling_service.rtc.flooding import MAX_PARTS, MAX_SOURCES, MAX_STREAMS
-from tests.signaling_service.sockets.test_arrivals import Called, called
-
-__all__ = ["called"]
-
-WINDOW_BYTES = 1024 * 1024
-
-
-async def send(sctp: Any, user_data: bytes, flags: int = 0, stream_id: int = 1) -> None:
-    chunk = DataChunk(flags)
-    chunk.tsn = (sctp._last_received_tsn + 1) % 2**32
-    chunk.stream_id, chunk.protocol, chunk.user_data = stream_id, 51, user_data
-    await sctp._receive_data_chunk(chunk)
-
-
-def waiting(sctp: Any) -> list[bytes]:
-    return [part.user_data for one in sctp._inbound_streams.values() for part in one.reassembly]
-
-
-async def test_a_message_without_end_fills_the_window_and_no_more(called: Called) -> None:
-    await called.is_alive()
-    sctp: Any = called.ours.sctp
-    await send(sctp, b"x", SCTP_DATA_FIRST_FRAG)
-    for _ in range(2 * WINDOW_BYTES // 1200):
-        await send(sctp, bytes(1200))
-    assert WINDOW_BYTES - 1200 <= sum(map(len, waiting(sctp))) <= WINDOW_BYTES
-
-
-async def test_parts_of_a_byte_and_streams_are_few(called: Called) -> None:
-    await called.is_alive()
-    sctp: Any = called.ours.sctp
-    for stream_id in range(1, 4 * MAX_STREAMS):
-        await send(sctp, b"x", SCTP_DATA_FIRST_FRAG, stream_id)
-    assert len(sctp._inbound_streams) == MAX_STREAMS
-    for _ in range(2 * MAX_PARTS):
-        await send(sctp, b"x")
-    assert len(waiting(sctp)) == MAX_PARTS
-
-
-async def test_the_longest_message_that_is_promised_gets_through(called: Called) -> None:
-    called.channel.send("x" * 65536)
-    await called.is_alive()
-    assert len(called.heard[0]) == 65536
+from signaling_service.rtc.flooding import BURST_S, MAX_SOURCES, SHARE, HandlingTime
 
 
 def test_a_page_has_few_sources() -> None:
@@ -63,3 +19,43 @@ def test_a_page_has_few_sources() -> None:
     assert len(router.ssrc_table) == MAX_SOURCES
     for ssrc, expected in ((7, receiver), (100, receiver), (999, None)):
         assert router.route_rtp(RtpPacket(payload_type=96, ssrc=ssrc)) is expected
+
+
+class Clocks:
+    """Of a thread that sleeps until the next datagram, and works for as long as that costs."""
+
+    def __init__(self) -> None:
+        self.now_s = self.worked_s = 0.0
+        self.budget = HandlingTime(lambda: self.now_s, lambda: self.worked_s)
+
+    def handled(self, count: int, cost_s: float, every_s: float) -> int:
+        """Return how many of so many datagrams were handled."""
+        found = 0
+        for _ in range(count):
+            self.now_s += every_s
+            if self.budget.begin():
+                found += 1
+                self.now_s += cost_s
+                self.worked_s += cost_s
+                self.budget.end()
+        return found
+
+
+def test_a_camera_loses_nothing() -> None:
+    clocks = Clocks()
+    assert clocks.handled(10_000, cost_s=0.0001, every_s=0.002) == 10_000
+    # What has waited while the process stood still comes at once.
+    clocks.now_s += 0.5
+    assert clocks.handled(400, cost_s=0.0001, every_s=0.0) == 400
+
+
+@pytest.mark.parametrize("cost_s", [0.00005, 0.001, 0.01])
+def test_a_page_that_floods_takes_its_share_of_the_thread_and_no_more(cost_s: float) -> None:
+    clocks = Clocks()
+    count = 100_000
+    clocks.handled(count, cost_s, every_s=0.00002)
+    assert clocks.worked_s / clocks.now_s == pytest.approx(SHARE, rel=0.1)
+    clocks.now_s += 10.0
+    began_s = clocks.worked_s
+    clocks.handled(count, cost_s, every_s=0.0)
+    assert clocks.worked_s - began_s < BURST_S / (1 - SHARE) + cost_s

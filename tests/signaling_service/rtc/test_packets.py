@@ -9,6 +9,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, VideoStreamTrack
 from aiortc.rtp import is_rtcp
 
 from signaling_service.rtc import aiortc_patches
+from signaling_service.rtc.flooding import BURST_S, HandlingTime
 from signaling_service.rtc.packets import Arriving, Leaving
 from signaling_service.sockets.own_port import OwnPorts
 from tests.signaling_service.calling import until
@@ -34,7 +35,7 @@ class Watched:
         await self.ours.setRemoteDescription(self.theirs.localDescription)
         self.dtls = self.ours.getSenders()[0].transport
         Leaving(self.dtls).take_over()
-        arriving = Arriving(self.dtls)
+        arriving = self.arriving = Arriving(self.dtls)
         arriving.take_over()
         take_rtcp = arriving.take_rtcp
 
@@ -102,6 +103,31 @@ async def test_all_that_waits_is_taken_at_once_and_what_cannot_be_decrypted_cost
     had = len(taken)
     await until(lambda: len(taken) > had)
     assert watched.ours.connectionState == "connected"
+
+
+async def test_what_a_page_sends_beyond_its_share_of_the_thread_is_dropped(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a clock of CPU time by which a report costs 10 ms."""
+    connection = watched.dtls.transport._connection
+    worked_s, taken = 0.0, 0
+
+    async def take(packet: bytes, arrival_time_ms: int) -> None:
+        nonlocal worked_s, taken
+        worked_s += 0.01
+        taken += 1
+
+    budget = HandlingTime(cpu_clock=lambda: worked_s)
+    monkeypatch.setattr(watched.arriving, "_time", budget)
+    monkeypatch.setattr(watched.arriving, "_decrypted", lambda data: data)
+    watched.dtls._handle_rtp_data = take
+    for _ in range(500):
+        connection.data_received(b"\x80\x60" + bytes(10), 1)
+    await until(connection._queue.empty)
+    assert BURST_S / 0.01 <= taken < 20
+    monkeypatch.undo()
+    watched.channel.send("still here")
+    await until(lambda: watched.heard == ["still here"])
 
 
 async def test_a_session_that_is_closed_says_so_to_whoever_sends(watched: Watched) -> None:

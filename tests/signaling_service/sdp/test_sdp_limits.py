@@ -8,8 +8,11 @@ from aiortc import RTCPeerConnection, VideoStreamTrack
 from aiortc.sdp import SessionDescription
 
 from signaling_service.errors import UnusableOffer
+from signaling_service.rtc import answering
 from signaling_service.sdp import sdp_limits
 from signaling_service.sdp.sdp_limits import check_offer
+from tests.signaling_service.calling import running
+from tests.signaling_service.making import WireWorker
 
 CANDIDATE = "a=candidate:{0} 1 udp 1 192.0.2.1 {0} typ host\r\n"
 
@@ -55,6 +58,26 @@ async def test_what_is_over_a_limit_is_refused_by_its_name(
 ) -> None:
     with pytest.raises(UnusableOffer, match=named):
         check_offer(grow(offer))
+
+
+@pytest.mark.parametrize("way", ["/offer", "/whip"])
+async def test_nothing_of_an_offer_over_a_limit_is_parsed(
+    offer: str, results: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(results) as service:
+        with WireWorker(results):
+            await service.has_worker()
+            parsed: list[str] = []
+            monkeypatch.setattr(answering, "read_offer", lambda sdp, *_: parsed.append(sdp))
+            sdp = many(CANDIDATE, 65)(offer)
+            if way == "/whip":
+                headers = {"content-type": "application/sdp"}
+                answer = await service.http.post(way, content=sdp, headers=headers)
+            else:
+                answer = await service.http.post(way, json={"type": "offer", "sdp": sdp})
+            assert (answer.status_code, parsed) == (422, [])
+            assert "64 candidates" in answer.json()["error"]["message"]
+            await service.is_free()
 
 
 async def test_the_most_that_passes_is_parsed_at_once(offer: str) -> None:
