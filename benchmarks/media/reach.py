@@ -27,7 +27,7 @@ from playwright.async_api import Page, Route
 
 from benchmarks.media.network_kinds import CASES, RELAY, SERVICE, SERVICE_6, Case, between, rebind
 from harness import turn
-from harness.browser import Shown, chromium, frames, opened, shown
+from harness.browser import chromium, frames, new_pictures, opened, shown_so_far
 from harness.certificate import write_certificate
 from harness.namespaces import Network
 from harness.pages import write_pages
@@ -93,11 +93,11 @@ async def measure(case: Case, folder: Path, camera: Path, seconds: float) -> lis
         if case.rebinds:
             rebind(router)
         await asyncio.sleep(seconds / 2)
-        rows = [row for row in await shown(page) if row.counter is not None]
+        rows, ended_ms = await shown_so_far(page)
         way = str(await page.evaluate(_WAY)) + (", a new call" if await page.evaluate(_CALL) != call else "")
-    fresh = _first_shown(rows)
+    fresh = new_pictures(rows)
     ages = [row.age_ms for row in fresh if row.age_ms and row.at_ms > fresh[0].at_ms + WARM_UP_MS]
-    gaps = [b.at_ms - a.at_ms for a, b in pairwise(fresh)]
+    gaps = [b - a for a, b in pairwise([*(row.at_ms for row in fresh), ended_ms])]
     return [
         case.name,
         way,
@@ -109,11 +109,6 @@ async def measure(case: Case, folder: Path, camera: Path, seconds: float) -> lis
         f"{fresh[-1].width}x{fresh[-1].height}",
         f"{os.getloadavg()[0]:.1f}",
     ]
-
-
-def _first_shown(rows: list[Shown]) -> list[Shown]:
-    """Keep of each picture when it was shown first."""
-    return [*rows[:1], *(row for before, row in pairwise(rows) if row.counter != before.counter)]
 
 
 async def main() -> None:

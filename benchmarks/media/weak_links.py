@@ -32,7 +32,7 @@ import numpy as np
 from playwright.async_api import Page
 
 from benchmarks.media.weak_wires import LINKS, SERVER, Link, Wires
-from harness.browser import Shown, chromium, frames, opened, served, shown
+from harness.browser import chromium, frames, new_pictures, opened, served, shown, shown_so_far
 from harness.deadline import eventually
 from harness.namespaces import Network, network
 from harness.pages import write_pages
@@ -59,6 +59,10 @@ _TRAFFIC = """async () => {
   }
   return sum;
 }"""
+_NEWEST_SIZE = """(() => {
+  const { width, height } = meter.rows("filtered").at(-1);
+  return [width, height];
+})()"""
 
 
 @dataclass(slots=True)
@@ -105,10 +109,11 @@ async def measure(link: Link, design: str, wires: Wires, url: str, camera: Path,
                 with wires.watched(link) as queues_ms:
                     await asyncio.sleep(seconds - SETTLED_S)
                 after, took_s = await page.evaluate(_TRAFFIC), time.monotonic() - before_s
-                rows, to_ms = _new(await shown(page)), await page.evaluate("performance.now()")
+                rows, to_ms = await shown_so_far(page)
                 limit.close()
                 is_narrow = link.down is not None and not link.is_own
                 full_after_s = await _full_after_s(page) if is_narrow else None
+    rows = new_pictures(rows)
     gaps_s = [(b - a) / 1e3 for a, b in pairwise([from_ms, *(row.at_ms for row in rows), to_ms])]
     ages_ms = [row.age_ms for row in rows if row.age_ms is not None]
     traffic = {name: after[name] - before[name] for name in after}
@@ -143,16 +148,10 @@ async def _full_after_s(page: Page) -> float | None:
         after, after_s = await page.evaluate(_TRAFFIC), time.monotonic()
         bits_per_s = 8 * (after["bytes"] - before["bytes"]) / (after_s - before_s)
         before, before_s = after, after_s
-        newest = (await shown(page))[-1]
-        if (newest.width, newest.height) == (640, 480) and bits_per_s >= FULL * PICTURE_BITS_PER_S:
+        width, height = await page.evaluate(_NEWEST_SIZE)
+        if (width, height) == (640, 480) and bits_per_s >= FULL * PICTURE_BITS_PER_S:
             return now_s - began_s
     return None
-
-
-def _new(rows: list[Shown]) -> list[Shown]:
-    """Return those rows that show another picture than the one before."""
-    readable = [row for row in rows if row.counter is not None]
-    return readable[:1] + [b for a, b in pairwise(readable) if a.counter != b.counter]
 
 
 @asynccontextmanager

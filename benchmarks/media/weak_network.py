@@ -25,7 +25,16 @@ import httpx
 import numpy as np
 from playwright.async_api import Page
 
-from harness.browser import Shown, chromium, forget, frames, opened, served, shown
+from harness.browser import (
+    chromium,
+    forget,
+    frames,
+    new_pictures,
+    opened,
+    served,
+    shown,
+    shown_so_far,
+)
 from harness.deadline import eventually
 from harness.namespaces import HERE, Network, cable, network
 from harness.pages import write_pages
@@ -118,13 +127,14 @@ async def measure(case: Case, wire: Wire, site: tuple[Path, str], camera: Path, 
                 await asyncio.sleep(3)
                 back_after_s = await _outage(page, wire, case.outage_s)
             await asyncio.sleep(max(0.0, began_s + seconds - time.monotonic()))
-            rows, ended_ms = await shown(page), began_ms + (time.monotonic() - began_s) * 1e3
+            rows, ended_ms = await shown_so_far(page)
             after, took_s = await page.evaluate("window.traffic()"), time.monotonic() - began_s
     finally:
         mend()
-    times_ms = [row.at_ms for row in _new(rows)]
+    fresh = new_pictures(rows)
+    times_ms = [row.at_ms for row in fresh]
     gaps_s = [(b - a) / 1e3 for a, b in pairwise([began_ms, *times_ms, ended_ms])]
-    ages = [row.age_ms for row in _new(rows) if row.age_ms is not None]
+    ages = [row.age_ms for row in fresh if row.age_ms is not None]
     return Measured(
         case=case.name,
         shown_fps=len(times_ms) / took_s,
@@ -146,21 +156,15 @@ async def measure(case: Case, wire: Wire, site: tuple[Path, str], camera: Path, 
 async def _outage(page: Page, wire: Wire, for_s: float) -> float:
     mend = weaken(wire, Case("outage", loss=1.0))
     await asyncio.sleep(for_s)
-    had = len(_new(await shown(page)))
+    had = len(new_pictures(await shown(page)))
     mend()
     began_s = time.monotonic()
 
     async def is_back() -> bool:
-        return len(_new(await shown(page))) > had
+        return len(new_pictures(await shown(page))) > had
 
     await eventually(is_back, 30.0, "a picture after the outage")
     return time.monotonic() - began_s
-
-
-def _new(rows: list[Shown]) -> list[Shown]:
-    """Return those rows that show another picture than the one before."""
-    readable = [row for row in rows if row.counter is not None]
-    return readable[:1] + [b for a, b in pairwise(readable) if a.counter != b.counter]
 
 
 async def main() -> None:
