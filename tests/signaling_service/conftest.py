@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -8,6 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from harness import services
+from harness.udp_ports import claim_udp_ports
 
 
 @pytest.fixture
@@ -25,20 +25,7 @@ def results() -> Iterator[str]:
 
 
 @pytest.fixture
-def free_udp_ports() -> Callable[[int], range]:
-    """Find so many UDP ports of 127.0.0.1 in a row that nobody has at this moment."""
-
-    def find(count: int) -> range:
-        for first in range(43_000, 60_000, count):
-            ports = range(first, first + count)
-            with ExitStack() as stack:
-                try:
-                    for port in ports:
-                        probe = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-                        probe.bind(("127.0.0.1", port))
-                except OSError:
-                    continue
-                return ports
-        raise AssertionError(f"no {count} free ports in a row")
-
-    return find
+def free_udp_ports() -> Iterator[Callable[[int], range]]:
+    """Find so many UDP ports of 127.0.0.1 in a row, which no other test gets before this one's end."""
+    with ExitStack() as claims:
+        yield lambda count: claim_udp_ports(count, claims)

@@ -625,8 +625,10 @@ async def offer_of_sections(sections: int, *, bundled: bool) -> str:
 
 
 async def test_each_section_of_an_offer_without_bundle_takes_a_port_and_a_refusal_gives_all_back(
-    results: str, free_udp_ports: Callable[[int], range]
+    results: str, free_udp_ports: Callable[[int], range], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # None of these calls connects, and one that has not in time is ended.
+    monkeypatch.setattr(session_module, "CONNECT_LIMIT_S", 120.0)
     ports = free_udp_ports(3)
     async with running(results, udp_port_range=f"{ports[0]}-{ports[-1]}") as service:
         with WireWorker(results):
