@@ -86,7 +86,9 @@ soak: $(VENV)/.test
 fuzz: $(VENV)/.fuzz
 	@$(python) -m tests.fuzz --minutes $(or $(MINUTES),10)
 
-check: lint types imports js
+# Side by side; pip and npm too, where they have to install first.
+check:
+	@$(MAKE) --no-print-directory --jobs 4 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line) lint types imports js
 
 lint: $(VENV)/.test
 	$(python) -m ruff check .
@@ -160,8 +162,9 @@ $(VENV)/bin/python:
 # Compiled here, on all cores: some environments forbid Python to keep what it compiles, and then each process that
 # imports torch compiles it anew for 4 s. Not what one or two processes import. Templates that some packages bring are not
 # Python, so the exit status says nothing.
+uncompiled := /site-packages/(transformers|diffusers|mypy|mypyc|pip|setuptools|pygments)/|/tests/|/torch/testing/_internal/
 define compile
-	$(python) -m compileall -q -j 0 -x '/site-packages/(transformers|diffusers)/' $(VENV)/lib/python3*/site-packages || true
+	$(python) -m compileall -q -j 0 -x '$(uncompiled)' $(VENV)/lib/python3*/site-packages || true
 endef
 
 # Tests start a hundred services, and in such an environment each would compile what it imports anew.

@@ -5,7 +5,8 @@ milliseconds. A forked service is a process of its own, with a session, a log an
 It runs the same `__main__` as `python -m`, which some tests still start: the launcher's and the commands'.
 
 The first half is the test's; `python -m harness.nursery FD` is the process that forks. A request is a line of
-JSON, its answer a line with the process id, and later comes a line for each process that has ended.
+JSON, its answer a line with the process id, and later comes a line for each process that has ended. Several
+processes of a run share the imports (shared_nursery.py).
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
+from harness import shared_nursery
 from signaling_service.hidden_secrets import without_secrets
 
-ROOT = Path(__file__).resolve().parents[1]
 MODULES = ("harness.light_worker", "inference_service", "signaling_service")
 """What can be forked: `python -m` with one of these."""
 _IMPORTS = (
@@ -70,6 +71,7 @@ class Nursery:
 
     def __init__(self) -> None:
         self._line, self._its = socket.socketpair()
+        self._has_begun = False
         self._server: subprocess.Popen[bytes] | None = None
         self._said = b""
         self._pids: list[int] = []
@@ -86,8 +88,8 @@ class Nursery:
         """
         if self._line.fileno() < 0:
             raise RuntimeError("the nursery is closed")
-        if self._server is None:
-            self._prepare()
+        if not self._has_begun:
+            self._begin()
         # A service with a secret in its arguments would start itself once more, with all imports.
         arguments, secrets = without_secrets(argv[3:])
         request = {"module": argv[2], "arguments": arguments, "env": {**env, **secrets}, "log": str(log)}
@@ -111,14 +113,15 @@ class Nursery:
         if self._server is not None:
             self._server.wait()
 
-    def _prepare(self) -> None:
-        argv = [sys.executable, "-m", __name__, str(self._its.fileno())]
-        # As services are started: one thread each, that does not spin.
-        threads = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    def _begin(self) -> None:
+        self._has_begun = True
         with self._its:
-            self._server = subprocess.Popen(
-                argv, cwd=ROOT, env={**os.environ, **threads}, pass_fds=[self._its.fileno()]
-            )
+            if address := os.environ.get(shared_nursery.VARIABLE):
+                self._line.close()
+                self._line = socket.socket(socket.AF_UNIX)
+                self._line.connect(address)
+            else:
+                self._server = shared_nursery.start(self._its)
 
     def _hear(self, within_s: float) -> None:
         self._line.settimeout(within_s)
@@ -219,13 +222,15 @@ def main() -> None:
     """Import what services need, then fork them."""
     # Ctrl-C reaches the whole group, and ending is the test's to decide.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    line = socket.socket(fileno=int(sys.argv[1]))
+    given = socket.socket(fileno=int(sys.argv[1]))
     for name in _IMPORTS:
         import_module(name)
     # Frozen, so that no service's garbage collector writes into the memory that they share.
     gc.collect()
     gc.freeze()
-    if request := _serve(line):
+    listens = given.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    line = shared_nursery.accepted(given) if listens else given
+    if line is not None and (request := _serve(line)):
         signal.signal(signal.SIGINT, signal.default_int_handler)
         _become(request)
 

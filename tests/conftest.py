@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import tempfile
@@ -11,7 +12,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from harness import services
+from harness import services, shared_nursery
 from harness.nursery import Nursery
 from harness.services import in_namespace
 from shared.run_dir import VARIABLE as RUN_DIR_VARIABLE
@@ -38,6 +39,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.pluginmanager.hasplugin("xdist"):
         config.pluginmanager.register(order, "p2pcamera-order")
         config.pluginmanager.register(rewritten, "p2pcamera-rewritten")
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        # Named to the processes that this one starts.
+        nursery = shared_nursery.SharedNursery(absence.environ())
+        os.environ[shared_nursery.VARIABLE] = nursery.address
+        config.add_cleanup(nursery.close)
 
 
 def pytest_report_header() -> str:
@@ -61,6 +67,17 @@ def _nursery() -> Iterator[None]:
     yield
     services.nursery.close()
     services.nursery = None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Tell other processes of the packages' absence, from here on.
+
+    What all modules and tests have made stays to the end: no garbage collection looks through it.
+    """
+    absence.announce()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from inference_service import exit_codes
 from inference_service.commands.chain import Chain, add_worker_flags, fail, prepare, worker_flags
 from inference_service.engine.measuring import Bench, Measured
-from inference_service.engine.memory_cameras import Load
+from inference_service.engine.memory_cameras import WARM_UP_S, Load
 from inference_service.errors import SessionError
 from inference_service.filters.installed import installed
 from shared.frame import MAX_SIDE, MIN_SIDE, is_usable_size
@@ -29,6 +29,7 @@ def main(argv: Sequence[str]) -> int:
         size=arguments.size,
         fps=arguments.fps,
         seconds=arguments.seconds,
+        warm_up_s=min(WARM_UP_S, arguments.seconds),
     )
     settings = chain.settings
     bench = Bench(
@@ -63,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--fps", type=_positive, help="of each camera (default: each has a new frame waiting at any time)"
     )
-    parser.add_argument("--seconds", type=_positive, default=5.0)
+    parser.add_argument(
+        "--seconds", type=_positive, default=5.0, help="default: 5; before, it warms up as long, at most 2"
+    )
     parser.add_argument("--params", default="{}", metavar="JSON", help="parameters, of a chain by name")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_worker_flags(parser)

@@ -23,6 +23,8 @@ from shared import wire
 from shared.frame import i420_size_bytes
 from shared.wire import FrameHeader, ResultKind
 
+WARM_UP_S = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class Load:
@@ -35,7 +37,7 @@ class Load:
     fps: float | None = None
     """Frames a second of each camera; None: each has a new one waiting at any time."""
     seconds: float = 5.0
-    warm_up_s: float = 2.0
+    warm_up_s: float = WARM_UP_S
     pictures: Sequence[bytes] = ()
     """Packed I420 planes of `size`, shown in turn; none: drawn ones."""
 

@@ -39,30 +39,37 @@ class Absence:
         """Take the place of the finder in this process."""
         sys.meta_path[sys.meta_path.index(PathFinder)] = self
 
+    def environ(self) -> dict[str, str]:
+        """Return what a process needs in its environment so that the packages are absent there too."""
+        folders = [one for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one not in ("", HERE)]
+        return {VARIABLE: ",".join(sorted(self._absent)), "PYTHONPATH": os.pathsep.join([HERE, *folders])}
+
+    def announce(self) -> None:
+        """Tell the processes that are started from now on."""
+        os.environ.update(self.environ())
+
     @contextmanager
     def lifted(self, names: frozenset[str]) -> Iterator[None]:
         """Let these packages be found within the block, here and in processes that are started in it.
 
         Modules imported in it are set aside at its end, and are the same objects in the next block.
         """
+        if not names & self._absent:
+            # Most tests: no list of thousands of modules is searched for them.
+            yield
+            return
         absent = self._absent
         self._absent = absent - names
-        self._announce()
+        self.announce()
         for name in [name for name in self._hidden if not self._is_absent(name)]:
             sys.modules[name] = self._hidden.pop(name)
         try:
             yield
         finally:
             self._absent = absent
-            self._announce()
+            self.announce()
             for name in [name for name in sys.modules if self._is_absent(name)]:
                 self._hidden[name] = sys.modules.pop(name)
-
-    def _announce(self) -> None:
-        """Tell the processes that are started from now on."""
-        os.environ[VARIABLE] = ",".join(sorted(self._absent))
-        folders = [one for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one not in ("", HERE)]
-        os.environ["PYTHONPATH"] = os.pathsep.join([HERE, *folders])
 
     def _is_absent(self, name: str) -> bool:
         return name.partition(".")[0] in self._absent

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -12,6 +13,7 @@ from harness import services
 from harness.deadline import eventually
 from harness.nursery import Forked, Nursery
 from harness.services import Services
+from harness.shared_nursery import VARIABLE, SharedNursery
 
 LIGHT = [sys.executable, "-m", "harness.light_worker"]
 
@@ -70,6 +72,30 @@ async def test_a_secret_in_the_arguments_goes_by_the_environment(tmp_path: Path)
         assert (await service.http.get("/filters", headers=headers)).status_code == 200
         # That of the process which forks: the service has not started itself.
         assert psutil.Process(signaling.pid).cmdline()[1:3] == ["-m", "harness.nursery"]
+
+
+@pytest.fixture
+def _shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The shared one of this run; another where this process has no others beside it."""
+    if VARIABLE in os.environ:
+        yield
+        return
+    shared = SharedNursery()
+    monkeypatch.setenv(VARIABLE, shared.address)
+    yield
+    shared.close()
+
+
+@pytest.mark.usefixtures("_shared")
+async def test_processes_share_the_imports_and_hear_of_their_own_services_alone(tmp_path: Path) -> None:
+    one, other = Nursery(), Nursery()
+    fine, wrong = start(one, tmp_path, "--help"), start(other, tmp_path)
+    await eventually(lambda: fine.poll() is not None and wrong.poll() is not None, 60, "both have ended")
+    assert (fine.returncode, wrong.returncode) == (0, 2)
+    assert (one.ended(wrong.pid), other.ended(fine.pid)) == (None, None)
+    one.close()
+    assert start(other, tmp_path, "--help").wait() == 0
+    other.close()
 
 
 def test_after_the_end_a_start_is_an_error(tmp_path: Path) -> None:

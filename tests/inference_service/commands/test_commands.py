@@ -16,6 +16,7 @@ import pytest
 
 from harness.services import ROOT
 from inference_service import commands
+from inference_service.engine.measuring import Bench
 from tests.inference_service.doubles import until
 from tests.inference_service.film.films import film
 
@@ -246,6 +247,13 @@ def test_bench_counts_what_fails(capsys, plugged):
     measured = json.loads(capsys.readouterr().out)
     assert measured["per_second"] == 0
     assert measured["failures"]["filter_failed"] > 0
+
+
+def test_bench_warms_up_no_longer_than_it_measures(monkeypatch):
+    measure, asked = Bench.measure, []
+    monkeypatch.setattr(Bench, "measure", lambda self, load: asked.append(load) or measure(self, load))
+    assert call("bench", "passthrough", "--size", "64x48", "--seconds", 0.1, "--device", "cpu") == 0
+    assert [(load.warm_up_s, load.seconds) for load in asked] == [(0.1, 0.1)]
 
 
 @pytest.mark.parametrize("words", [("--size", "3x3"), ("--size", "640"), ("--cameras", "0"), ("--fps", "-1")])

@@ -44,7 +44,13 @@ KEYPOINTS_AS_SETTINGS: dict[str, Any] = {
     "proposals": 40,
     "max_people": 3,
 }
-DETECTION = {"min_size": 160, "max_size": 320, "box_detections_per_img": 30}
+DETECTION = {
+    "min_size": 160,
+    "max_size": 320,
+    "rpn_pre_nms_top_n_test": 80,
+    "rpn_post_nms_top_n_test": 50,
+    "box_detections_per_img": 30,
+}
 
 
 @pytest.fixture(scope="module")
@@ -142,8 +148,10 @@ def test_as_on_a_gpu_nothing_is_waited_for_or_moved_up_and_the_same_is_found(
 def test_sixteen_bits_with_channels_last_find_the_same(
     detection_weights: Path, pictures: Tensor, dtype: torch.dtype, far: float
 ) -> None:
-    half = Network(rcnn_models.detector("detection", detection_weights, **DETECTION), CPU, dtype)
-    whole = Network(rcnn_models.detector("detection", detection_weights, **DETECTION), CPU, torch.float32)
+    # As many proposals as the filter has: roundings decide which are the last.
+    limits = DETECTION | {"rpn_pre_nms_top_n_test": 150, "rpn_post_nms_top_n_test": 150}
+    half = Network(rcnn_models.detector("detection", detection_weights, **limits), CPU, dtype)
+    whole = Network(rcnn_models.detector("detection", detection_weights, **limits), CPU, torch.float32)
     found, expected = find(half, pictures[:2], 0.35), find(whole, pictures[:2], 0.35)
     # The better half of them: roundings decide which are the last that the limit lets in.
     better = DETECTION["box_detections_per_img"] // 2

@@ -53,7 +53,7 @@ def test_points_are_those_of_the_definition(width: float, height: float) -> None
 def test_in_tiny_and_huge_boxes_points_are_a_pixel_or_two_away_at_most(
     width: float, height: float, most: float
 ) -> None:
-    maps, boxes = maps_like_real_ones(6), boxes_of(width, height, 6)
+    maps, boxes = maps_like_real_ones(2), boxes_of(width, height, 2)
     assert (peaks(maps, boxes)[0] - one_by_one(maps, boxes)[0]).abs().max() < most
 
 
