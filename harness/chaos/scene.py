@@ -29,7 +29,7 @@ WATCHED_S = 4.0
 """All calls are watched for so long at least."""
 BACK_FRAMES = 10
 FREE_S = 30.0
-"""An offer that nobody answers any more holds its place for 20 s."""
+"""An offer that nobody answers any more holds its place for 10 s, and a call that is gone for 5 s."""
 RESTART_S = 0.3
 """Docker waits at least 0.1 s before it starts a container again."""
 HERE_ADDRESS = "10.77.0.1"

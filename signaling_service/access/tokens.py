@@ -34,11 +34,11 @@ class Claims(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
     sub: str = Field(min_length=1, max_length=256)
-    exp: float
+    exp: float = Field(allow_inf_nan=False)
     filters: Names | None = None
     origins: Names | None = None
     max_sessions: int | None = Field(None, ge=1)
-    max_session_s: float | None = Field(None, gt=0)
+    max_session_s: float | None = Field(None, gt=0, allow_inf_nan=False)
     max_width: int | None = Field(None, ge=1)
     max_height: int | None = Field(None, ge=1)
     publish: Names = []

@@ -126,7 +126,7 @@ class Answering(ABC):
         transports = {one.receiver.transport.transport for one in self._pc.getTransceivers()}
         if len(ice_connections(self._pc)) != 1:
             raise UnusableCandidates("ICE is restarted where all sections are bundled")
-        candidates = PageCandidates(self._own_addresses)
+        candidates = PageCandidates(self._own_addresses, self._candidates)
         found = candidates.from_fragment(fragment, self._mids(), may_be_empty=True)
         name, password = restart(transports.pop(), *wanted)
         self._candidates, self._has_restarted = candidates, True

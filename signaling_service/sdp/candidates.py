@@ -14,6 +14,8 @@ from signaling_service.sdp.sdp_limits import MAX_CANDIDATES
 
 MAX_CHECKED = 16
 """Addresses of one page that this service sends checks to before anything has come from them."""
+MAX_CHECKED_IN_ALL = 64
+"""The same over all restarts of ICE in a call, each of which may name others."""
 
 LOOPBACK = "127.0.0.1"
 
@@ -43,10 +45,12 @@ class PageCandidates:
     loopback, link-local and private ones only where this service itself has a candidate of that kind.
     """
 
-    def __init__(self, own_addresses: Collection[str] = ()) -> None:
-        """`own_addresses` are this host's that its answers will name."""
+    def __init__(self, own_addresses: Collection[str] = (), former: PageCandidates | None = None) -> None:
+        """`own_addresses` are this host's that its answers will name; `former`: before ICE was restarted."""
         self._own_kinds = {_kind(address) for address in own_addresses}
         self._addresses: set[tuple[str, str]] = set()
+        self._taken: set[tuple[str, str]] = set() if former is None else former._taken
+        """Of all of them those that are checked, also before ICE was restarted."""
         self._trickled = 0
         self._is_hidden = False
         self._can_check = False
@@ -104,10 +108,14 @@ class PageCandidates:
         except ValueError:
             self._is_hidden = True
             return True
-        self._addresses.add((fields[_ADDRESS], fields[_PORT]))
-        if len(self._addresses) > MAX_CHECKED or not (kind == _PUBLIC or kind in self._own_kinds):
+        address = (fields[_ADDRESS], fields[_PORT])
+        self._addresses.add(address)
+        has_room = address in self._taken or len(self._taken) < MAX_CHECKED_IN_ALL
+        is_reachable = kind == _PUBLIC or kind in self._own_kinds
+        if len(self._addresses) > MAX_CHECKED or not has_room or not is_reachable:
             self._is_hidden = True
             return True
+        self._taken.add(address)
         self._can_check = self._can_check or fields[_TRANSPORT].lower() == "udp"
         return False
 

@@ -56,22 +56,22 @@ def unpacked(data: bytes) -> list[bytes]:
 
 def hear(data: bytes) -> None:
     """Feed the datagrams of an input; afterwards a report of the page must still be heard."""
-    _loop().run_until_complete(_hear(unpacked(data)))
+    loop().run_until_complete(_hear(unpacked(data)))
 
 
 @functools.cache
-def _loop() -> asyncio.AbstractEventLoop:
+def loop() -> asyncio.AbstractEventLoop:
     aiortc_patches.apply(["127.0.0.1"])
     return asyncio.new_event_loop()
 
 
 @functools.cache
-def _certificate() -> RTCCertificate:
+def certificate() -> RTCCertificate:
     return RTCCertificate.generateCertificate()
 
 
 async def _hear(packets: list[bytes]) -> None:
-    transport = RTCDtlsTransport(RTCIceTransport(RTCIceGatherer(iceServers=[])), [_certificate()])
+    transport = RTCDtlsTransport(RTCIceTransport(RTCIceGatherer(iceServers=[])), [certificate()])
     rate = _sending(transport)
     receiver = _receiving(transport)
     for packet in packets:

@@ -20,12 +20,17 @@ def main() -> None:
         "aiortc.sdp",
         "aiortc.codecs",
         "aiortc.rtcdtlstransport",
+        "aiortc.rtcsctptransport",
+        "aioice.stun",
+        "inference_service",
     ]
     with atheris.instrument_imports(include=watched, enable_loader_override=False):
         from tests.fuzz.targets import TARGETS
 
-    name, *argv = sys.argv[1:]
-    target: Any = TARGETS[name]
+        name, *argv = sys.argv[1:]
+        target: Any = TARGETS[name]
+        # Some import what they need when they are first called.
+        target(b"{}")
     atheris.Setup(argv, target)
     atheris.Fuzz()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import io
+import json
 from fractions import Fraction
 from typing import Any
 
@@ -25,13 +27,16 @@ from aiortc.rtp import (
     pack_remb_fci,
     pack_rtcp_packet,
 )
+from PIL import Image
 
 from shared.frame import i420_size_bytes
 from shared.wire import FrameHeader, pack_frame, pack_result, pack_status, params_id
 from shared.wire.data import Box, Data, pack_data
 from signaling_service.media.transport_feedback import FORMAT, pack
 from signaling_service.sockets.framing import framed
+from tests.fuzz import channels, sockets
 from tests.fuzz.media import SENDER_SSRC, packed
+from tests.signaling_service.access.minting import minted, public_jwk
 from tests.signaling_service.making import SESSION, result, status
 
 OFFER = """v=0
@@ -104,7 +109,28 @@ def seeds(target: str) -> list[bytes]:
         "vp8_payload": lambda: _payloads(Vp8Encoder()),
         "h264_payload": lambda: _payloads(H264Encoder()),
         "rtp_and_rtcp": _packets,
+        "sctp": channels.good,
+        "datagram": lambda: [_check(), b"\x80\x60" + bytes(12)],
         "tcp_stream": _streams,
+        "headers": lambda: [
+            b"https://meet.example\ncam.example:7860\ngzip;q=0.5, br\n/cam\n192.0.2.7, 2001:db8::1\nhttps",
+            b"chrome-extension://abc\n[::1]:80\n*\n/a/b\n::ffff:10.0.0.1\nwss",
+        ],
+        "token": lambda: [minted().encode(), minted(kid="one", aud="p2pcamera").encode()],
+        "claims": lambda: [
+            b'{"sub": "anna", "exp": 4000000000, "filters": ["ink"], "origins": ["https://meet.example"], '
+            b'"max_sessions": 2, "max_session_s": 60.5, "max_width": 640, "publish": ["*"], "aud": "a"}',
+            b'{"sub": "anna", "exp": 4000000000, "nbf": 1.5, "iat": 1e3, "watch": [], "aud": ["p2pcamera"]}',
+        ],
+        "jwks": lambda: [
+            json.dumps({"keys": [public_jwk(kind, kid=kind) for kind in ("ec", "ed25519", "rsa")]}).encode(),
+        ],
+        "endpoint": lambda: [b"tcp://10.0.0.1:5000", b"tcp://[::1]:*", b"ipc:///run/worker-1.ipc"],
+        "own_picture": lambda: [_picture(kind) for kind in ("JPEG", "PNG", "WEBP")],
+        "parameters": lambda: [
+            b'{"mode": "picture", "colour": "#2b3a4a", "picture": "data:image/png;base64,AAAA", "blur": 0.5}',
+            b'{"strength": 0.5, "prompt": "a drawing", "light": {"x": 1}, "names": ["a"], "seed": 7}',
+        ],
     }
     found: list[bytes] = made[target]()
     return found
@@ -170,11 +196,23 @@ def _packets() -> list[bytes]:
     return [packed(rtcp), packed(media), *map(packed, ([one] for one in rtcp))]
 
 
-def _streams() -> list[bytes]:
+def _picture(kind: str) -> bytes:
+    made = io.BytesIO()
+    Image.new("RGB", (_WIDTH, _HEIGHT), "teal").save(made, kind)
+    return made.getvalue()
+
+
+def _check() -> bytes:
     check = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
     check.attributes["USERNAME"] = "service:page"
-    check.add_message_integrity(b"password")
-    said = framed(bytes(check)) + framed(b"\x80media") + framed(b"")
+    check.attributes["PRIORITY"] = 1
+    check.attributes["ICE-CONTROLLING"] = 1
+    check.add_message_integrity(sockets.PASSWORD.encode())
+    return bytes(check)
+
+
+def _streams() -> list[bytes]:
+    said = framed(_check()) + framed(b"\x80media") + framed(b"")
     return [bytes([size]) + said for size in (0, 6, 255)]
 
 

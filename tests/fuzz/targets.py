@@ -21,15 +21,19 @@ from signaling_service.errors import MalformedRequest, UnusableCandidates, Unusa
 from signaling_service.media.path_estimate import PathEstimate
 from signaling_service.media.payloads import marks
 from signaling_service.media.picture_size import UnreadableSize, sizes_of
+from signaling_service.rtc.ice_restart import credentials_in, name_in
 from signaling_service.rtc.transport_wide import TransportWide
 from signaling_service.sdp.candidates import PageCandidates
 from signaling_service.sdp.offered import read_offer
 from signaling_service.sdp.sdp_limits import check_offer
 from signaling_service.session.control import _parse as parse_control
 from signaling_service.session.requests import Change, Offer, change_from_query, parsed
-from signaling_service.sockets.framing import DatagramTooLong, Deframer
-from signaling_service.sockets.stun_target import called_name, transaction_of
+from tests.fuzz.callers import claims, headers, jwks, token
+from tests.fuzz.channels import sctp
 from tests.fuzz.media import hear
+from tests.fuzz.pictures import own_picture, parameters
+from tests.fuzz.sockets import datagram, tcp_stream
+from tests.fuzz.workers import endpoint, wire_status
 
 Target = Callable[[bytes], None]
 _DEPAYLOAD: dict[str, Callable[[bytes], bytes]] = {"VP8": vp8_depayload, "H264": h264_depayload}
@@ -58,13 +62,6 @@ def wire_data(data: bytes) -> None:
         assert unpack_data(pack_data(told)).keys() == told.keys()
 
 
-def wire_status(data: bytes) -> None:
-    """A worker's status."""
-    with contextlib.suppress(WireError):
-        status = wire.unpack_status(data)
-        assert repr(wire.unpack_status(wire.pack_status(status))) == repr(status)
-
-
 def sdp(data: bytes) -> None:
     """An offer; aiortc's parser takes what is passed on."""
     text = data.decode(errors="replace")
@@ -75,9 +72,13 @@ def sdp(data: bytes) -> None:
 
 
 def candidates(data: bytes) -> None:
-    """A trickled fragment (RFC 8840)."""
+    """A trickled fragment (RFC 8840), and an ICE restart in it (RFC 9725)."""
+    text = data.decode(errors="replace")
     with contextlib.suppress(UnusableCandidates):
-        PageCandidates(("10.0.0.1",)).from_fragment(data.decode(errors="replace"), {"0", "1"})
+        PageCandidates(("10.0.0.1",)).from_fragment(text, {"0", "1"})
+    with contextlib.suppress(UnusableCandidates):
+        if (found := credentials_in(text)) is not None:
+            assert name_in(text) == found[0]
 
 
 def json_body(data: bytes) -> None:
@@ -133,23 +134,6 @@ def feedback(data: bytes) -> None:
     assert 3e5 <= estimate.bits_per_s <= 2e6
 
 
-def tcp_stream(data: bytes) -> None:
-    """What a stranger sends to the TCP port; the first byte says into which pieces it is cut."""
-    size = 1 + (data[0] if data else 0)
-    deframer, heard = Deframer(), list[bytes]()
-    with contextlib.suppress(DatagramTooLong):
-        for at in range(1, len(data), size):
-            heard += deframer.feed(data[at : at + size])
-    at_once = list[bytes]()
-    with contextlib.suppress(DatagramTooLong):
-        for datagram in Deframer().feed(data[1:]):
-            at_once.append(datagram)
-    assert heard == at_once
-    for datagram in heard:
-        called_name(datagram)
-        transaction_of(datagram)
-
-
 TARGETS: dict[str, Target] = {
     "wire_frame": wire_frame,
     "wire_result": wire_result,
@@ -163,5 +147,14 @@ TARGETS: dict[str, Target] = {
     "h264_payload": h264_payload,
     "feedback": feedback,
     "rtp_and_rtcp": hear,
+    "sctp": sctp,
+    "datagram": datagram,
     "tcp_stream": tcp_stream,
+    "headers": headers,
+    "token": token,
+    "claims": claims,
+    "jwks": jwks,
+    "endpoint": endpoint,
+    "own_picture": own_picture,
+    "parameters": parameters,
 }

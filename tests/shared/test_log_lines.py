@@ -50,6 +50,16 @@ def test_a_traceback_keeps_its_lines_and_cannot_look_like_the_logs() -> None:
     assert all(line.startswith("    ") for line in others)
 
 
+@pytest.mark.parametrize("character", ["\r", "\x1b", "\x85", "\u2028", "\u202e"])
+def test_nothing_in_a_traceback_reaches_the_terminal(character: str) -> None:
+    try:
+        raise ValueError(f"a{character}b")
+    except ValueError as exc:
+        lines = logged("it failed", error=exc)
+    assert character not in "".join(lines)
+    assert lines[-1].startswith("    ValueError: a\\")
+
+
 def test_text_of_every_language_stays_as_it_is() -> None:
     assert logged("%s", "größe 大きさ الحجم") == ["ERROR test: größe 大きさ الحجم"]
 

@@ -143,3 +143,9 @@ async def test_a_token_may_be_for_pages_of_some_origins() -> None:
     for origin in ("https://evil.example", "null", "https://meet.example.evil.example"):
         with pytest.raises(OriginRefused):
             await tokens().claims(token, origin)
+
+
+@pytest.mark.parametrize("claims", [{"exp": float("inf")}, {"max_session_s": float("inf")}])
+async def test_a_token_has_an_end(claims: dict[str, float]) -> None:
+    with pytest.raises(TokenWrong, match="finite"):
+        await tokens().claims(minted(**claims), None, may_be_over=True)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 
+from harness.certificate import write_certificate
 from signaling_service.http import connections
-from signaling_service.http.connections import BoundedConnection
+from signaling_service.http.certificate import Certificate
+from signaling_service.http.connections import BoundedConnection, EventLoop
 from signaling_service.http.listening import listen
-
-pytestmark = pytest.mark.asyncio
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n"
 LONG = 16 * 1024 * 1024
@@ -217,3 +218,24 @@ async def test_a_newcomer_goes_where_all_are_being_answered(monkeypatch: pytest.
             assert await answered(one)
         for _, each in (*busy, (reader, writer)):
             each.close()
+
+
+def test_half_a_handshake_is_not_held(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(connections, "TLS_S", SHORT_S)
+    certificate = Certificate(*write_certificate(tmp_path))
+
+    async def call() -> bool:
+        server = await asyncio.get_running_loop().create_server(
+            asyncio.Protocol, "127.0.0.1", 0, ssl=certificate.context
+        )
+        async with server:
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            # The head of a record (RFC 8446 section 5.1) whose rest never comes.
+            writer.write(b"\x16\x03\x01\x02\x00")
+            try:
+                return await ended(reader)
+            finally:
+                writer.close()
+
+    with asyncio.Runner(loop_factory=EventLoop) as runner:
+        assert runner.run(call())

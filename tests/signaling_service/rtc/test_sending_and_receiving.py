@@ -15,6 +15,7 @@ import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, VideoStreamTrack
 from aiortc.rtp import (
     RTCP_PSFB_APP,
+    RTCP_PSFB_PLI,
     RTCP_RTPFB_NACK,
     RtcpPsfbPacket,
     RtcpReceiverInfo,
@@ -34,6 +35,7 @@ from signaling_service.media.receive_estimate import CEILING_BITS_PER_S
 from signaling_service.media.repeats import SHARE
 from signaling_service.media.send_rate import SendRate
 from signaling_service.metrics import Metrics
+from signaling_service.rtc import sending as sending_module
 from signaling_service.rtc.card import Card
 from signaling_service.rtc.outage import Outage
 from signaling_service.rtc.returned_track import ReturnedTrack
@@ -369,6 +371,42 @@ async def test_a_picture_that_had_to_wait_for_room_is_encoded_at_a_lower_rate(
         await sender._next_encoded_frame(None)
     assert rates[0] == FULL
     assert rates[1] == path_estimate.FALL * FULL
+
+
+async def test_key_frames_are_few_however_often_a_page_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s, asked, keys = 100.0, 0, list[float]()
+    monkeypatch.setattr(sending_module, "time", SimpleNamespace(monotonic=lambda: now_s))
+
+    def repeat() -> None:
+        nonlocal asked
+        asked += 1
+
+    async def handle(packet: RtcpPsfbPacket) -> None:
+        """As aiortc does."""
+        sender._send_keyframe()
+
+    sender: Any = SimpleNamespace(
+        _handle_rtcp_packet=handle,
+        _next_encoded_frame=None,
+        _send_keyframe=lambda: keys.append(now_s),
+        _retransmit=None,
+        _ssrc=1,
+        _RTCRtpSender__octet_count=0,
+        _RTCRtpSender__encoder=None,
+    )
+    track: Any = SimpleNamespace(repeat=repeat)
+    send_at(sender, SendRate(BitrateProfile()), track)
+    lost = RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=2, media_ssrc=1)
+    for number in range(90):
+        now_s = 100.0 + number / 30
+        for _ in range(10 if number < 60 else 0):
+            await sender._handle_rtcp_packet(lost)
+        track.before_encoding(av.VideoFrame(16, 16))
+    assert asked == 600
+    # The first at once, and the last of all that were asked for.
+    assert keys[0] == 100.0
+    assert 6 <= len(keys) <= 8
+    assert keys[-1] > 101.9
 
 
 async def test_repeats_are_bounded_however_many_are_asked_for() -> None:

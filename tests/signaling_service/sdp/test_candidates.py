@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signaling_service.errors import UnusableCandidates
-from signaling_service.sdp.candidates import MAX_CHECKED, PageCandidates, with_public_addresses
+from signaling_service.sdp.candidates import (
+    MAX_CHECKED,
+    MAX_CHECKED_IN_ALL,
+    PageCandidates,
+    with_public_addresses,
+)
 from signaling_service.sdp.sdp_limits import MAX_CANDIDATES
 
 HIDDEN = "a=candidate:1 1 udp 2113937151 6b6c5d1e-4d7c-4e1d-9c38-0123456789ab.local 50000 typ host"
@@ -177,6 +182,19 @@ def test_an_offer_makes_no_checks_to_networks_where_this_service_is_not(
     assert [line.split()[4] for line in lines if "candidate:" in line] == passed_on
     # The page may still be found by its own checks, so aioice must not give up.
     assert (END in lines) == (said == passed_on)
+
+
+def test_restarts_of_ice_make_no_checks_to_ever_more_addresses() -> None:
+    page: PageCandidates | None = None
+    taken = 0
+    for restart in range(20):
+        page = PageCandidates((), page)
+        many = [f"198.51.{restart}.{number}" for number in range(MAX_CHECKED)]
+        taken += len(page.from_fragment(fragment(*at(*many)), {"0"})[0])
+        # An address that is known may be named again and again.
+        known = fragment(*at("198.51.0.0"))
+        assert len(PageCandidates((), page).from_fragment(known, {"0"})[0]) == 1
+    assert taken == MAX_CHECKED_IN_ALL
 
 
 def test_few_addresses_of_a_page_are_checked() -> None:

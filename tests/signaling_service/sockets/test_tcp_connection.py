@@ -3,12 +3,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
 
 from signaling_service.sockets import tcp_connection
-from signaling_service.sockets.framing import Deframer
+from signaling_service.sockets.framing import Deframer, framed
 from signaling_service.sockets.tcp_connection import MEDIA_BYTES, OTHER_BYTES, TcpConnection
 from tests.signaling_service.calling import until
 
@@ -196,3 +197,17 @@ async def test_a_stranger_may_send_little(ends: Ends, monkeypatch: pytest.Monkey
     ends.far.send(b"\x00")
     await until(lambda: bool(ends.ended))
     assert not ends.heard
+
+
+async def test_the_shortest_datagrams_do_not_keep_the_event_loop(ends: Ends) -> None:
+    sent = framed(b"x") * 40_000
+    most = 0
+    while sent:
+        with suppress(BlockingIOError):
+            sent = sent[ends.far.send(sent) :]
+        had = len(ends.heard)
+        ends.connection._read()
+        most = max(most, len(ends.heard) - had)
+        await asyncio.sleep(0)
+    await until(lambda: len(ends.heard) == 40_000)
+    assert 0 < most <= 11_000

@@ -18,6 +18,8 @@ from aiortc.stats import RTCInboundRtpStreamStats
 from harness.bad_network import BadNetwork
 from harness.deadline import eventually
 from shared.wire.data import Data, pack_data
+from signaling_service.rtc.answering import Answering
+from signaling_service.sdp.candidates import MAX_CHECKED, MAX_CHECKED_IN_ALL
 from signaling_service.sockets.udp_socket import UdpSocket
 from tests.signaling_service.access.minting import SECRET, minted
 from tests.signaling_service.calling import Camera, Running, page, running, until
@@ -273,6 +275,29 @@ async def test_ice_restarts_while_pictures_flow(live: Live) -> None:
                 assert trickled.status_code == status
         had = len(viewer.frames)
         await until(lambda: len(viewer.frames) >= had + 5)
+
+
+async def test_restarts_have_checks_sent_to_few_addresses(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    http, taken = live.service.http, list[Any]()
+
+    async def note(self: Answering, found: tuple[list[Any], bool]) -> None:
+        taken.extend(found[0])
+
+    async with publishing(http) as publisher:
+        monkeypatch.setattr(Answering, "_add", note)
+        for restart in range(8):
+            lines = [f"a=ice-ufrag:name{restart}", "a=ice-pwd:0123456789012345678901", "a=mid:0"]
+            lines += [
+                f"a=candidate:{number} 1 udp 1 198.51.{restart}.{number} 9 typ host"
+                for number in range(MAX_CHECKED)
+            ]
+            headers = FRAGMENT | {"If-Match": "*"}
+            answer = await http.patch(publisher.location, content="\r\n".join(lines), headers=headers)
+            assert answer.status_code == 200, answer.text
+    # Those of the offer count too.
+    assert MAX_CHECKED_IN_ALL - MAX_CHECKED < len(taken) < MAX_CHECKED_IN_ALL
 
 
 async def test_ice_restarts_before_it_has_first_connected(live: Live) -> None:
