@@ -14,6 +14,7 @@ import zmq
 from aiortc import RTCConfiguration
 from prometheus_client import generate_latest
 
+from shared.heap import keep_large_blocks
 from shared.traces import Traces, open_traces
 from signaling_service.config import Settings
 from signaling_service.cores import usable_cores
@@ -141,6 +142,7 @@ class Service:
                 ports.open([*(self.settings.ice_addresses or own_addresses()), LOOPBACK])
 
     async def open(self) -> None:
+        keep_large_blocks()
         await self._encoding.open()
         self.bind()
         aiortc_patches.apply(self.settings.ice_addresses, self._encoding.nvenc)

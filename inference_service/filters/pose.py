@@ -14,7 +14,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from inference_service.device.heap import keep_large_blocks
 from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.base import Answer, Data, Filtered, Item, Later, Points
@@ -30,6 +29,7 @@ from inference_service.filters.vision.poison import poisoned
 from inference_service.filters.vision.rows import Rows
 from inference_service.filters.vision.settings.keypoints import KeypointSettings, load_keypoint_network
 from inference_service.weights.folder import WeightsFile
+from shared.heap import keep_large_blocks
 
 SURE_HEIGHT = 2.5
 """Height of Keypoint R-CNN's map that counts as 0.5: mostly above 5 where a point is plainly seen."""

@@ -17,6 +17,8 @@ class ArrivalsLog:
     def __init__(self) -> None:
         self._came: dict[int, float] = {}
         self._newest: int | None = None
+        self._oldest = 0
+        """At most the lowest number that has come."""
         self._next: int | None = None
         """The number after the last one reported; lower ones come too late to be told."""
         self._reports = 0
@@ -32,9 +34,11 @@ class ArrivalsLog:
         self._newest = max(self._newest, unwrapped)
         if not self._came:
             self._report_at_s = max(self._report_at_s, now_s + REPORT_EVERY_S)
+            self._oldest = unwrapped
         self._came.setdefault(unwrapped, now_s)
-        while self._came and self._newest - min(self._came) >= MOST_PACKETS:
-            del self._came[min(self._came)]
+        self._oldest = min(self._oldest, unwrapped)
+        if self._newest - self._oldest >= MOST_PACKETS:
+            self._drop_before(self._newest - MOST_PACKETS + 1)
 
     def due(self, now_s: float) -> bytes | None:
         """Return the report to send now; None while there is none."""
@@ -50,3 +54,7 @@ class ArrivalsLog:
         self._next = numbers[-1] + 1
         self._reports += 1
         return pack(arrivals, self._reports - 1, begin)
+
+    def _drop_before(self, first: int) -> None:
+        self._came = {number: at_s for number, at_s in self._came.items() if number >= first}
+        self._oldest = min(self._came, default=first)

@@ -1,8 +1,12 @@
-"""What the first bytes of an RTP payload say of the frame that it belongs to."""
+"""What an RTP payload carries for the decoder, and what its first bytes say of its frame."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
+
+from aiortc.codecs.h264 import h264_depayload
+from aiortc.codecs.vpx import vp8_depayload
 
 
 class Marks(NamedTuple):
@@ -17,8 +21,32 @@ class Marks(NamedTuple):
 
 UNMARKED = Marks(False, False)
 
+_START = b"\0\0\0\1"
+"""Before each NAL unit (ITU-T H.264 annex B)."""
 _STAP_A, _FU_A = 24, 28
 _IDR, _SPS, _ACCESS_UNIT_DELIMITER = 5, 7, 9
+
+
+def carried_vp8(payload: bytes) -> tuple[bytes, Marks]:
+    """Return what is for the decoder, and its marks; raises ValueError for what is no payload of VP8."""
+    data = vp8_depayload(payload)
+    return data, marks("VP8", payload, data)
+
+
+def carried_h264(payload: bytes) -> tuple[bytes, Marks]:
+    """Return what is for the decoder, and its marks; raises ValueError for what is no payload of H264."""
+    # Most are the second or a later part of a unit, which is cut out here; aiortc reads the rest.
+    if len(payload) > 2 and payload[0] & 0x1F == _FU_A:
+        kind = payload[1] & 0x1F
+        of_frame = _MARKS_OF_ONE[kind]
+        if payload[1] & 0x80:
+            return b"%b%c%b" % (_START, payload[0] & 0xE0 | kind, payload[2:]), of_frame
+        return payload[2:], of_frame
+    data = h264_depayload(payload)
+    return data, marks("H264", payload, data)
+
+
+CARRIED: dict[str, Callable[[bytes], tuple[bytes, Marks]]] = {"VP8": carried_vp8, "H264": carried_h264}
 
 
 def marks(codec: str, payload: bytes, data: bytes) -> Marks:
@@ -44,6 +72,10 @@ def _h264(payload: bytes) -> Marks:
         return UNMARKED
     begins = units[0] in (_SPS, _ACCESS_UNIT_DELIMITER)
     return Marks(begins, _IDR in units or _SPS in units)
+
+
+_MARKS_OF_ONE = [Marks(kind in (_SPS, _ACCESS_UNIT_DELIMITER), kind in (_IDR, _SPS)) for kind in range(32)]
+"""Of a packet of one NAL unit, by its type."""
 
 
 def _unit_types(payload: bytes) -> list[int]:

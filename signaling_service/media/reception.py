@@ -27,19 +27,19 @@ class Replies(Protocol):
 
 
 class Reception:
-    """One received video stream; used from the event loop alone."""
+    """One received video stream; used from the event loop alone. Times are time.monotonic()."""
 
     def __init__(self, estimate: ReceiveEstimate | ReceiveCeiling) -> None:
         self.buffer = JitterBuffer()
         self._estimate = estimate
 
-    def hear(self, sent: int | None, number: int | None, size_bytes: int) -> None:
+    def hear(self, sent: int | None, number: int | None, size_bytes: int, now_s: float) -> None:
         """Note that something came, for the estimate; see ReceiveEstimate.add."""
-        self._estimate.add(sent, number, size_bytes, time.monotonic())
+        self._estimate.add(sent, number, size_bytes, now_s)
 
-    def add(self, packet: Packet) -> None:
+    def add(self, packet: Packet, now_s: float) -> None:
         """Take a packet of the stream itself."""
-        self.buffer.add(packet, time.monotonic())
+        self.buffer.add(packet, now_s)
 
     async def reply(self, to: Replies, *, decoder_failed: bool) -> None:
         """Send what the packets so far call for."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import Any
 
 import pylibsrtp
@@ -17,7 +18,9 @@ from aiortc.rtcdtlstransport import State
 from aiortc.rtp import is_rtcp
 
 from signaling_service.rtc.flooding import HandlingTime
+from signaling_service.rtc.receiving import Receiving
 from signaling_service.rtc.transport_wide import TransportWide
+from signaling_service.rtc.unreadable import note_dropped
 from signaling_service.sockets.call_transport import CallTransport
 from signaling_service.sockets.udp_socket import Address
 
@@ -95,10 +98,17 @@ class Leaving:
 class Arriving:
     """Takes all datagrams that wait in one go, where aiortc takes a turn of its task for each."""
 
-    def __init__(self, transport: RTCDtlsTransport, control: TransportWide | None = None) -> None:
-        """`control` takes what of RTCP is for it."""
+    def __init__(
+        self,
+        transport: RTCDtlsTransport,
+        control: TransportWide | None = None,
+        camera: Receiving | None = None,
+    ) -> None:
+        """`control` takes what of RTCP is for it, `camera` the packets of its stream."""
         self._dtls: Any = transport
         self._control = control
+        self._camera = camera
+        self._has_taken = False
         self._ice = self._dtls.transport
         self._receive_next = self._dtls._recv_next
         self._receive = self._ice._recv
@@ -124,6 +134,8 @@ class Arriving:
             if (item := self._waiting.get_nowait()) is None:
                 raise ConnectionError("Connection lost while receiving data")
             await self._take_in_time(item[0])
+        if self._has_taken:
+            await self._reply()
 
     async def take_rtcp(self, packet: bytes) -> None:
         """Handle one decrypted compound packet."""
@@ -160,12 +172,34 @@ class Arriving:
         dtls._RTCDtlsTransport__rx_packets += 1
         try:
             packet = self._decrypted(data)
-        except pylibsrtp.Error:
-            return  # A copy, or not the page's.
+        except (pylibsrtp.Error, ValueError):
+            return  # A copy, or not the page's, or too long.
         if is_rtcp(data):
             await self.take_rtcp(packet)
-        else:
+        elif not self._is_taken(packet):
             await dtls._handle_rtp_data(packet, arrival_time_ms=clock.current_ms())
+
+    def _is_taken(self, packet: bytes) -> bool:
+        if self._camera is None:
+            return False
+        try:
+            is_taken = self._camera.take(packet, time.monotonic())
+        except Exception as exc:
+            note_dropped(self._dtls, exc)
+            return True
+        self._has_taken |= is_taken
+        return is_taken
+
+    async def _reply(self) -> None:
+        """Answer what was taken, once for all that came together."""
+        self._has_taken = False
+        assert self._camera is not None
+        try:
+            await self._camera.reply()
+        except ConnectionError:
+            raise
+        except Exception as exc:
+            note_dropped(self._dtls, exc)
 
     def _decrypted(self, data: bytes) -> bytes:
         srtp = self._dtls._rx_srtp

@@ -23,9 +23,10 @@ from aiortc.rtp import (
 from signaling_service.media.arrivals_log import ArrivalsLog
 from signaling_service.media.decoder_queue import DecoderQueue
 from signaling_service.media.jitter_buffer import EncodedFrame, Packet
-from signaling_service.media.payloads import marks
+from signaling_service.media.payloads import CARRIED, Marks, marks
 from signaling_service.media.picture_size import LARGEST, Size, UnreadableSize, sizes_of
 from signaling_service.media.reception import Reception
+from signaling_service.media.rtp_head import Form, head_of
 from signaling_service.media.transport_feedback import FORMAT
 
 
@@ -36,7 +37,7 @@ def receive_through(
     largest: Size = LARGEST,
     on_too_large: Callable[[str], None] = lambda _: None,
     log: ArrivalsLog | None = None,
-) -> None:
+) -> Receiving:
     """Let `reception` replace aiortc's jitter buffer, its NACKs, its PLIs and its estimate.
 
     `log`: the page is told when its packets came, by transport-wide feedback.
@@ -44,11 +45,17 @@ def receive_through(
     `on_frame` is told the pts of each frame that goes to the decoder. A frame with a picture larger than
     `largest` does not go there, and `on_too_large` is told why.
     """
-    Receiving(receiver, reception, on_frame, largest, on_too_large, log).take_over()
+    receiving = Receiving(receiver, reception, on_frame, largest, on_too_large, log)
+    receiving.take_over()
+    return receiving
 
 
 class Receiving:
-    """Stands before one receiver's packets; what `reception` replies goes out by that receiver."""
+    """Stands before one receiver's packets; what `reception` replies goes out by that receiver.
+
+    A stream's first packet, repeats and whatever is unusual come by aiortc's way. From then on `take` has all
+    that are of the same form, and leaves out what of aiortc's way does nothing for them.
+    """
 
     def __init__(
         self,
@@ -70,6 +77,11 @@ class Receiving:
         self._codecs: dict[int, Any] = of._RTCRtpReceiver__codecs
         self._handle = of._handle_rtp_packet
         self._media_ssrc = 0
+        self._form: Form | None = None
+        """Of the packets that `take` takes."""
+        self._carried: Callable[[bytes], tuple[bytes, Marks]] = CARRIED["H264"]
+        self._statistics: Any = None
+        """aiortc's, of the stream of this form."""
 
     def take_over(self) -> None:
         """Set our parts in the receiver."""
@@ -80,6 +92,36 @@ class Receiving:
         receiver._handle_rtp_packet = self._handle_rtp_packet
         receiver._RTCRtpReceiver__decoder_queue = self._queue
         receiver._RTCRtpReceiver__stop_decoder = self._stop_decoder
+
+    # What the transport calls (packets.Arriving)
+
+    def take(self, data: bytes, now_s: float) -> bool:
+        """Take a decrypted packet; False for one that must go aiortc's way. `reply` after the last one."""
+        form = self._form
+        if form is None or (head := head_of(data, form)) is None or len(data) == head.payload_at:
+            return False
+        receiver = self._receiver
+        if receiver._RTCRtpReceiver__decoder_thread is None or not receiver._enabled:
+            return False
+        payload = data[head.payload_at :]
+        try:
+            data, marks_of_it = self._carried(payload)
+        except ValueError:
+            return False
+        if self._log is not None and head.transport_number is not None:
+            self._log.add(head.transport_number, now_s)
+        self._reception.hear(head.send_time, head.sequence_number, len(payload), now_s)
+        self._statistics.add(head)
+        packet = Packet(
+            head.sequence_number, head.timestamp, head.marker, marks_of_it, data, form.payload_type
+        )
+        self._reception.add(packet, now_s)
+        return True
+
+    async def reply(self) -> None:
+        """Decode what is whole now, and tell the page what it should know."""
+        await self._report_arrivals()
+        await self._reception.reply(self, decoder_failed=self._take_failure())
 
     # What a Reception calls (reception.Replies)
 
@@ -123,21 +165,16 @@ class Receiving:
             self._receiver._RTCRtpReceiver__decoder_thread = None
             self._queue.end()
 
-    async def _report_arrivals(self, packet: RtpPacket) -> None:
-        log, number, ssrc = (
-            self._log,
-            packet.extensions.transport_sequence_number,
-            self._receiver._RTCRtpReceiver__rtcp_ssrc,
-        )
-        if log is None or number is None:
-            return
-        now_s = time.monotonic()
-        log.add(number, now_s)
-        if ssrc is not None and (report := log.due(now_s)) is not None:
-            await self._receiver._send_rtcp(_Feedback(ssrc, packet.ssrc, report))
+    async def _report_arrivals(self) -> None:
+        log, ssrc = self._log, self._receiver._RTCRtpReceiver__rtcp_ssrc
+        if log is not None and ssrc is not None and (report := log.due(time.monotonic())) is not None:
+            await self._receiver._send_rtcp(_Feedback(ssrc, self._media_ssrc, report))
 
     async def _handle_rtp_packet(self, packet: RtpPacket, arrival_time_ms: int) -> None:
-        await self._report_arrivals(packet)
+        now_s = time.monotonic()
+        if self._log is not None and packet.extensions.transport_sequence_number is not None:
+            self._log.add(packet.extensions.transport_sequence_number, now_s)
+        await self._report_arrivals()
         codec = self._codecs.get(packet.payload_type)
         if codec is None:
             return
@@ -146,13 +183,33 @@ class Receiving:
             self._media_ssrc = packet.ssrc
         number = None if is_copy else packet.sequence_number
         size_bytes = len(packet.payload) + packet.padding_size
-        self._reception.hear(packet.extensions.abs_send_time, number, size_bytes)
+        self._reception.hear(packet.extensions.abs_send_time, number, size_bytes, now_s)
         # aiortc would ask for a key frame by itself, however often the decoder fails.
-        decoder_error = self._receiver._RTCRtpReceiver__decoder_error
-        decoder_failed = decoder_error.is_set()
-        decoder_error.clear()
+        decoder_failed = self._take_failure()
         await self._handle(packet, arrival_time_ms)
         await self._reception.reply(self, decoder_failed=decoder_failed)
+        if not is_copy:
+            self._learn(packet, codec)
+
+    def _take_failure(self) -> bool:
+        """Tell whether the decoder has failed since this was asked last."""
+        decoder_error = self._receiver._RTCRtpReceiver__decoder_error
+        if has_failed := decoder_error.is_set():
+            decoder_error.clear()
+        return bool(has_failed)
+
+    def _learn(self, packet: RtpPacket, codec: Any) -> None:
+        """Let further packets like this one, which aiortc has found to be this receiver's, go to `take`."""
+        known = self._form
+        if known is not None and (known.ssrc, known.payload_type) == (packet.ssrc, packet.payload_type):
+            return
+        statistics = self._receiver._RTCRtpReceiver__remote_streams.get(packet.ssrc)
+        carried = CARRIED.get(codec.name)
+        if statistics is None or carried is None:
+            return
+        ids = self._receiver.transport._rtp_header_extensions_map._HeaderExtensionsMap__ids
+        self._form = Form(packet.ssrc, packet.payload_type, ids.abs_send_time, ids.transport_sequence_number)
+        self._statistics, self._carried = statistics, carried
 
 
 class _Feedback:
@@ -183,6 +240,7 @@ class _Intake:
                 marks=marks(codec.name, packet.payload, data),
                 data=data,
                 payload_type=packet.payload_type,
-            )
+            ),
+            time.monotonic(),
         )
         return False, None

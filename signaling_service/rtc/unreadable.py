@@ -22,9 +22,14 @@ def survived(original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitabl
         except ConnectionError:
             raise  # So it learns that the other end is gone.
         except Exception as exc:
-            if not getattr(self, "has_told_unreadable", False):
-                self.has_told_unreadable = True
-                # Not its text: it may be what the page has sent.
-                logger.warning("what a page has sent cannot be read (%s), and is dropped", type(exc).__name__)
+            note_dropped(self, exc)
 
     return read
+
+
+def note_dropped(transport: Any, exc: Exception) -> None:
+    """Log the first exception of a transport for which something was dropped."""
+    if not getattr(transport, "has_told_unreadable", False):
+        transport.has_told_unreadable = True
+        # Not its text: it may be what the page has sent.
+        logger.warning("what a page has sent cannot be read (%s), and is dropped", type(exc).__name__)

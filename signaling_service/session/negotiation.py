@@ -68,7 +68,7 @@ class Negotiation(Answering):
             control = TransportWide(PathEstimate(bitrates.start, bitrates.least))
         reception = Reception(ReceiveEstimate(bitrates) if control is None else ReceiveCeiling(bitrates))
         self.camera_timestamp_of = reception.buffer.rtp_timestamp_of
-        receive_through(
+        receiving = receive_through(
             video.receiver,
             reception,
             self._latency.note_arrived,
@@ -84,7 +84,7 @@ class Negotiation(Answering):
                 video.sender, SendRate(bitrates), self._returned, self._latency.note_encoded, leaving, control
             )
             encode_in(video.sender, self._terms.encoders)
-        Arriving(video.receiver.transport, control).take_over()
+        Arriving(video.receiver.transport, control, receiving).take_over()
         used = [video]
         self._publication.follow_picture(video.receiver, self.camera_timestamp_of)
         if self._takes_sound:

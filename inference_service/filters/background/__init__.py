@@ -15,7 +15,6 @@ import torch
 from pydantic import AfterValidator, Field
 from torch import Tensor
 
-from inference_service.device.heap import keep_large_blocks
 from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.background import compose
@@ -28,6 +27,7 @@ from inference_service.filters.vision.networks.people.recorded import OwnNetwork
 from inference_service.filters.vision.networks.precision import Precision, dtype_of
 from inference_service.filters.vision.people import matte
 from inference_service.filters.vision.poison import poisoned
+from shared.heap import keep_large_blocks
 
 GREEN = "#00ff00"
 SMALL_LINES = 240

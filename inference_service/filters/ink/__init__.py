@@ -11,7 +11,6 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as nnf
 
-from inference_service.device.heap import keep_large_blocks
 from inference_service.filters import base
 from inference_service.filters.base import Filter, Item
 from inference_service.filters.ink.network import (
@@ -22,6 +21,7 @@ from inference_service.filters.ink.network import (
     from_blocks,
     load_network,
 )
+from shared.heap import keep_large_blocks
 
 WEIGHTS = Path(__file__).with_name("ink.safetensors")
 

@@ -21,7 +21,6 @@ from torch import Tensor
 from torch.nn import functional as nnf
 
 from inference_service.device.colour import Colour, i420_to_rgb
-from inference_service.device.heap import keep_large_blocks
 from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.base import Item
@@ -36,6 +35,7 @@ from inference_service.filters.vision.networks.precision import dtype_of
 from inference_service.filters.vision.people.glances import Glances
 from inference_service.filters.vision.rows import Rows, upload
 from inference_service.filters.vision.settings.own import OwnSettings
+from shared.heap import keep_large_blocks
 
 GLANCE_EVERY = 10
 """Frames."""

@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, VideoStreamTrack
 from aiortc.rtp import is_rtcp
 
+from signaling_service.media.bitrate import BitrateProfile
+from signaling_service.media.receive_ceiling import ReceiveCeiling
+from signaling_service.media.reception import Reception
 from signaling_service.rtc import aiortc_patches
 from signaling_service.rtc.flooding import BURST_S, HandlingTime
 from signaling_service.rtc.packets import Arriving, Leaving
+from signaling_service.rtc.receiving import Receiving, receive_through
 from signaling_service.sockets.own_port import OwnPorts
 from tests.signaling_service.calling import until
 
@@ -28,6 +33,7 @@ class Watched:
         for peer in (self.ours, self.theirs):
             peer.addTrack(VideoStreamTrack())
         self.dtls: Any = None
+        self.arriving: Any = None
         self.rtcp: list[bytes] = []
 
     async def connect(self) -> None:
@@ -35,7 +41,7 @@ class Watched:
         await self.ours.setRemoteDescription(self.theirs.localDescription)
         self.dtls = self.ours.getSenders()[0].transport
         Leaving(self.dtls).take_over()
-        arriving = self.arriving = Arriving(self.dtls)
+        arriving = self.arriving = Arriving(self.dtls, camera=self.camera())
         arriving.take_over()
         take_rtcp = arriving.take_rtcp
 
@@ -47,6 +53,10 @@ class Watched:
         await self.ours.setLocalDescription(await self.ours.createAnswer())
         await self.theirs.setRemoteDescription(self.ours.localDescription)
         await until(lambda: self.channel.readyState == "open")
+
+    def camera(self) -> Receiving | None:
+        """Return what takes the packets of the picture in aiortc's place."""
+        return None
 
     async def close(self) -> None:
         await self.ours.close()
@@ -139,3 +149,108 @@ async def test_a_session_that_is_closed_says_so_to_whoever_sends(watched: Watche
 async def test_the_other_end_that_closes_ends_the_session(watched: Watched) -> None:
     await watched.theirs.close()
     await until(lambda: watched.ours.connectionState == "closed")
+
+
+async def test_a_datagram_longer_than_srtp_takes_costs_itself(watched: Watched) -> None:
+    watched.dtls.transport._connection.data_received(b"\x80\x60" + bytes(1600), 1)
+    receiver: Any = watched.ours.getReceivers()[0]
+    async with asyncio.timeout(10):
+        for _ in range(3):
+            await receiver.track.recv()
+    assert watched.ours.connectionState == "connected"
+
+
+class WithCamera(Watched):
+    """Its receiver has our parts too. Notes what goes aiortc's way, and may lose a packet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers: list[int] = []
+        """Of the packets that went aiortc's way."""
+        self.lost: list[bytes] = []
+        self.loses = False
+        self.key_frames_asked_for = 0
+
+    def camera(self) -> Receiving:
+        receiver: Any = self.ours.getReceivers()[0]
+        receiving = receive_through(receiver, Reception(ReceiveCeiling(BitrateProfile())))
+        handle, take, ask = self.dtls._handle_rtp_data, receiving.take, receiving.ask_for_key_frame
+
+        async def noting(packet: bytes, arrival_time_ms: int) -> None:
+            self.numbers.append(int.from_bytes(packet[2:4], "big"))
+            await handle(packet, arrival_time_ms)
+
+        def losing(packet: bytes, now_s: float) -> bool:
+            if self.loses:
+                self.lost.append(packet)
+                self.loses = False
+                return True
+            return take(packet, now_s)
+
+        async def asking() -> None:
+            self.key_frames_asked_for += 1
+            await ask()
+
+        self.dtls._handle_rtp_data = noting
+        receiving.take = losing  # type: ignore[method-assign]
+        receiving.ask_for_key_frame = asking  # type: ignore[method-assign]
+        return receiving
+
+    async def frames(self, count: int) -> None:
+        async with asyncio.timeout(10):
+            for _ in range(count):
+                await self.ours.getReceivers()[0].track.recv()
+
+
+@pytest.fixture
+async def with_camera() -> AsyncIterator[WithCamera]:
+    one = WithCamera()
+    await one.connect()
+    yield one
+    await one.close()
+
+
+async def test_a_cameras_packets_are_taken_past_aiortcs_parser_but_for_the_first(
+    with_camera: WithCamera,
+) -> None:
+    await with_camera.frames(20)
+    assert len(with_camera.numbers) == 1
+    (source,) = with_camera.ours.getReceivers()[0]._RTCRtpReceiver__remote_streams.values()
+    assert source.packets_received >= 20
+    assert source.packets_lost == 0
+
+
+async def test_a_lost_packet_is_asked_for_and_its_repeat_completes_the_picture(
+    with_camera: WithCamera,
+) -> None:
+    await with_camera.frames(5)
+    asked = with_camera.key_frames_asked_for
+    with_camera.loses = True
+    await until(lambda: bool(with_camera.lost))
+    await with_camera.frames(20)
+    assert len(with_camera.numbers) == 2, "the first packet and the repeat"
+    assert with_camera.key_frames_asked_for == asked
+
+
+async def test_a_packet_that_cannot_be_taken_costs_itself(
+    with_camera: WithCamera, caplog: pytest.LogCaptureFixture
+) -> None:
+    await with_camera.frames(5)
+    arriving = with_camera.arriving
+
+    def broken(packet: bytes, now_s: float) -> bool:
+        arriving._camera = camera
+        raise KeyError("secret")
+
+    camera, arriving._camera = arriving._camera, SimpleNamespace(take=broken)  # type: ignore[assignment]
+    await with_camera.frames(20)
+    assert "KeyError" in caplog.text
+    assert "secret" not in caplog.text
+    assert with_camera.ours.connectionState == "connected"
+
+
+async def test_nothing_is_taken_once_the_receiver_has_stopped(with_camera: WithCamera) -> None:
+    await with_camera.frames(5)
+    await with_camera.ours.getReceivers()[0].stop()
+    had = len(with_camera.numbers)
+    await until(lambda: len(with_camera.numbers) > had + 3)

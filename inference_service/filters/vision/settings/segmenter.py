@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from pydantic import Field
 
-from inference_service.device.heap import keep_large_blocks
 from inference_service.filters.vision.networks.packages import require
 from inference_service.filters.vision.networks.precision import dtype_of
 from inference_service.filters.vision.networks.segmenter import WEIGHTS, NetworkName, Segmenter
 from inference_service.filters.vision.settings.recorded import SizedSettings
 from inference_service.weights.folder import WeightsFile, WeightsFolder
+from shared.heap import keep_large_blocks
 
 
 class SegmenterSettings(SizedSettings):
