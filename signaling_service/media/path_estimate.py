@@ -5,8 +5,9 @@ is simpler than there: not how delay changes, but the queue itself. That is the 
 reported last, above the least of the last 10 s (RFC 8289 section 3: a burst delays some packets, a queue that
 stands delays all).
 
-    queue stands        to 0.85 of what came through; to less while the queue is long, until it has drained
-    no queue            it grows: fast, but by a tenth a second about the rate at which the link was full last
+    queue stands        to 0.85 of what came through; the longer the queue the less, until it has drained
+    no queue            it grows: by a tenth a second about the rate at which the link was full last, and fast
+                        where nothing is known of the link, or more than that has come through
     over 10 % lost      half the loss off (section 6)
 
 It begins low, and doubles within a second. While the picture needs less, it stays: a still scene says nothing
@@ -49,7 +50,8 @@ FIRST_PACE, PACE = 1.5, 2.5
 FAST_GROWTH, NEAR_GROWTH, SLOW_GROWTH = 2.5, 1.5, 1.1
 """A second: where nothing tells of a limit, below the last one, about it."""
 NEAR, PAST = 0.95, 1.15
-"""Of what came through when the link was full last. Past that without a queue, the limit has gone."""
+"""Of what came through when the link was full last. What comes through past that shows that the limit has
+gone. An estimate past that shows nothing: an encoder makes less of it, or more."""
 USED = 0.5
 """Who sends less than this part of the estimate learns nothing of a greater one."""
 LOSS_HIGH = 0.1
@@ -93,8 +95,13 @@ class PathEstimate:
 
     @property
     def pace_bits_per_s(self) -> float:
-        """How fast a large picture may leave: no faster than what came through when the link was full."""
+        """How fast a large picture may leave: no faster than what came through when the link was full.
+
+        While a queue drains, no faster than the estimate: an encoder follows a lower target late.
+        """
         full = self._full_bits_per_s
+        if self._drained_bits_per_s is not None:
+            return self.bits_per_s
         if full is None:
             return FIRST_PACE * self.bits_per_s
         return max(self.bits_per_s, full) if self.bits_per_s <= PAST * full else PACE * self.bits_per_s
@@ -170,7 +177,10 @@ class PathEstimate:
                 self._back_off(queue_s, now_s)
         elif loss > LOSS_HIGH and now_s - self._lost_s >= LOSS_S:
             self._lost_s = now_s
-            self._fall_to(self.bits_per_s * (1 - 0.5 * loss), now_s)
+            part = 1 - 0.5 * loss
+            self._fall_to(part * self.bits_per_s, now_s)
+            if self._drained_bits_per_s is not None:
+                self._drained_bits_per_s *= part
         elif queue_s < NO_QUEUE_S:
             if self._fell_s is not None and now_s - self._fell_s < UNDO_WITHIN_S and self._fell_for_queue:
                 self.bits_per_s, self._fell_s, self._full_bits_per_s = self._before_fall
@@ -183,16 +193,15 @@ class PathEstimate:
         self.bits_per_s = max(min(self.bits_per_s, most_bits_per_s), self._least)
 
     def _growth(self) -> float:
-        if self._full_bits_per_s is None or self.bits_per_s > PAST * self._full_bits_per_s:
+        if self._full_bits_per_s is None or self._throughput() > PAST * self._full_bits_per_s:
             return FAST_GROWTH
         return NEAR_GROWTH if self.bits_per_s < NEAR * self._full_bits_per_s else SLOW_GROWTH
 
     def _back_off(self, queue_s: float, now_s: float) -> None:
         through = max(self._throughput(), FALL / BACK_OFF * self.bits_per_s)
-        if queue_s > LONG_QUEUE_S:
-            self._drained_bits_per_s = BACK_OFF * through
-            through *= DRAIN
-        self._fall_to(BACK_OFF * through, now_s)
+        self._drained_bits_per_s = BACK_OFF * through
+        excess = min((queue_s - QUEUE_S) / (LONG_QUEUE_S - QUEUE_S), 1.0)
+        self._fall_to((1 - (1 - DRAIN) * excess) * self._drained_bits_per_s, now_s)
         self._fell_for_queue = True
 
     def _fall_to(self, bits_per_s: float, now_s: float) -> None:
