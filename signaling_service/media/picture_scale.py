@@ -23,7 +23,8 @@ PLENTY = 0.65
 """Of what the larger size is worth: no edge, at which sizes would go back and forth."""
 FAR_TOO_FEW, FALL_AFTER_S = 0.2, 0.6
 """Under this part a fall waits for nothing."""
-RISE_AFTER_S, LONGEST_RISE_S = 2.0, 16.0
+SOON_S, RISE_AFTER_S, LONGEST_RISE_S = 1.0, 2.0, 16.0
+"""Since the last change: where the bits are all that the larger size is worth, at first, and at most."""
 SMALLEST = 160
 """Of width or height: nothing that is so small is made smaller."""
 
@@ -58,7 +59,7 @@ class PictureScale:
             place += 1
         if place == self._place:
             self._short_since_s = None
-            if place and self._may_rise(is_plenty=bits_per_s >= worth(place - 1, PLENTY), now_s=now_s):
+            if place and now_s - self._changed_s >= self._patience_s(bits_per_s / worth(place - 1, 1.0)):
                 while place and bits_per_s >= worth(place - 1, ENOUGH_TO_RISE):
                     place -= 1
         elif not self._has_lasted(now_s) and bits_per_s >= worth(self._place, FAR_TOO_FEW):
@@ -69,8 +70,11 @@ class PictureScale:
         self.fps = FEW_FPS if self._place == lowest else FULL_FPS
         return _scaled(width, height, scales[min(self._place, lowest - 1)])
 
-    def _may_rise(self, *, is_plenty: bool, now_s: float) -> bool:
-        return now_s - self._changed_s >= (RISE_AFTER_S if is_plenty else self._rise_after_s)
+    def _patience_s(self, part: float) -> float:
+        """Return for how long a size stays where the next one would have this part of what it is worth."""
+        if part >= 1.0:
+            return SOON_S
+        return RISE_AFTER_S if part >= PLENTY else self._rise_after_s
 
     def _has_lasted(self, now_s: float) -> bool:
         if not self._has_begun:

@@ -116,6 +116,36 @@ def test_the_longer_a_queue_the_lower_the_estimate_until_it_is_gone() -> None:
     assert fallen[2] < 0.9 * fallen[1]
 
 
+def test_the_first_key_frame_tells_of_a_narrow_link() -> None:
+    """Its first packets find no queue, and its last ones the one that it has made."""
+    estimate = begun_with_a_key_frame(Link(600_000, buffer_of(600_000)), 0.3)
+    assert estimate.bits_per_s < 600_000
+    assert estimate.pace_bits_per_s < 600_000
+
+
+def test_the_first_key_frame_over_a_good_link_lowers_nothing() -> None:
+    assert begun_with_a_key_frame(Link(20e6), 0.3).bits_per_s > START
+
+
+def begun_with_a_key_frame(link: Link, for_s: float) -> PathEstimate:
+    """Return what reports of every 0.1 s tell of 12 packets at once, and 3 more every 33 ms."""
+    estimate = PathEstimate(START, LEAST)
+    on_way: list[tuple[float, int]] = []
+    sends = [(0.0, number) for number in range(12)]
+    sends += [((1 + place // 3) / 30, 12 + place) for place in range(round(90 * for_s))]
+    report_s = REPORT_EVERY_S
+    for at_s, number in sends:
+        while at_s >= report_s + link.delay_s:
+            came = [(n, came_s) for came_s, n in on_way if came_s <= report_s]
+            on_way = [one for one in on_way if one[0] > report_s]
+            estimate.note_report(came, report_s + link.delay_s, MOST)
+            report_s += REPORT_EVERY_S
+        estimate.note_sent(number, 1200, at_s)
+        if (came_s := link.arrival_s(at_s, 1200)) is not None:
+            on_way.append((came_s, number))
+    return estimate
+
+
 def test_a_start_above_the_link_loses_less_than_its_buffer() -> None:
     samples = Session().runs(Link(600_000, buffer_of(600_000)), 10)
     assert max(sample.queue_s for sample in samples) < 0.2

@@ -14,6 +14,7 @@ from signaling_service.media.picture_scale import (
     FEW_FPS,
     FULL_FPS,
     RISE_AFTER_S,
+    SOON_S,
     PictureScale,
 )
 
@@ -47,6 +48,10 @@ def test_it_grows_as_far_as_its_bits_are_enough_and_not_for_a_moment() -> None:
     found = sizes((0, 300_000), (0.5, 1_500_000), (RISE_AFTER_S, 600_000), (2 * RISE_AFTER_S, 1_500_000))
     assert found == [SMALLEST, SMALLEST, SMALLER, FULL]
     assert sizes((0, 100_000), (RISE_AFTER_S, 1_500_000)) == [SMALLEST, FULL]
+
+
+def test_all_the_bits_that_the_next_size_is_worth_make_it_grow_soon() -> None:
+    assert sizes((0, 300_000), (SOON_S, 700_000), (SOON_S + 0.1, 1_500_000)) == [SMALLEST, SMALLEST, FULL]
 
 
 def test_a_rate_at_the_edge_changes_nothing_back_and_forth() -> None:
