@@ -1,12 +1,11 @@
 """How many bits a second the way to the page takes, from transport-wide feedback (transport_feedback.py).
 
 As in draft-ietf-rmcat-gcc-02, delay tells of a link that is full before packets are lost. What is judged here
-is simpler than there: not how delay changes, but the queue itself. That is the least delay of the packets
-reported last, above the least of the last 10 s (RFC 8289 section 3: a burst delays some packets, a queue that
-stands delays all).
+is simpler than there: not how delay changes, but the queue itself (came_through.py).
 
-    queue stands        to 0.85 of what came through; to less while the queue is long, until it has drained
-    no queue            it grows: fast, but by a tenth a second about the rate at which the link was full last
+    queue stands        to 0.85 of what came through; the longer the queue the less, until it has drained
+    no queue            it grows: by a tenth a second about the rate at which the link was full last, and fast
+                        where nothing is known of the link, or more than that has come through
     over 10 % lost      half the loss off (section 6)
 
 It begins low, and doubles within a second. While the picture needs less, it stays: a still scene says nothing
@@ -18,21 +17,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from signaling_service.media.transport_feedback import CLOCK_S
+from signaling_service.media.came_through import MOST_PACKETS, CameThrough
 
-MOST_PACKETS = 4096
-"""On their way. What is older is forgotten."""
-RECENT_S = 0.12
-"""Three or four pictures."""
-THROUGHPUT_S = 0.4
 LOSS_S, FEWEST_PACKETS = 1.0, 20
-BASE_S = 10.0
 QUEUE_S, NO_QUEUE_S, LONG_QUEUE_S = 0.02, 0.012, 0.1
 BACK_OFF, DRAIN = 0.85, 0.6
-LONGEST_OWN_S = 0.015
-"""An estimate that is too low tells no more of a packet's own time than NO_QUEUE_S."""
 DRAINS_WITHIN_S = 2.0
 """A queue of ours is gone by then. Else it is another sender's, or the way has become longer."""
 FALL_EVERY_S = 0.25
@@ -42,26 +32,16 @@ UNDO_WITHIN_S = 0.12
 """No queue of ours is gone so soon after a fall, before less has come: somebody was late."""
 FULL_S = 0.1
 """Three pictures: a key frame alone may fill a socket for a moment."""
-FEWEST_RECENT, SHORTEST_RECENT_S = 3, 0.05
-"""Two pictures: one that is late is not a queue."""
 FIRST_PACE, PACE = 1.5, 2.5
 """Of the estimate: while nothing is known of the link, and where it takes more. libwebrtc has 2.5."""
 FAST_GROWTH, NEAR_GROWTH, SLOW_GROWTH = 2.5, 1.5, 1.1
 """A second: where nothing tells of a limit, below the last one, about it."""
 NEAR, PAST = 0.95, 1.15
-"""Of what came through when the link was full last. Past that without a queue, the limit has gone."""
+"""Of what came through when the link was full last. What comes through past that shows that the limit has
+gone. An estimate past that shows nothing: an encoder makes less of it, or more."""
 USED = 0.5
 """Who sends less than this part of the estimate learns nothing of a greater one."""
 LOSS_HIGH = 0.1
-
-
-@dataclass(slots=True)
-class _Came:
-    sent_s: float
-    at_s: float
-    size_bytes: int
-    waited_s: float
-    """In queues, and a constant."""
 
 
 class PathEstimate:
@@ -74,12 +54,9 @@ class PathEstimate:
         self._least = least_bits_per_s
         self._on_way: dict[int, tuple[float, int]] = {}
         self._order: deque[int] = deque()
-        self._came: deque[_Came] = deque(maxlen=MOST_PACKETS)
-        self._base: deque[tuple[float, float]] = deque()
-        """Lowest delays so far, rising, with the time of each."""
+        self._came = CameThrough()
         self._outcomes: deque[tuple[float, int, int]] = deque()
         """Of each report: when, packets lost, packets."""
-        self._last_arrival_s: float | None = None
         self._judged_s: float | None = None
         self._fell_s: float | None = None
         self._full_bits_per_s: float | None = None
@@ -93,8 +70,13 @@ class PathEstimate:
 
     @property
     def pace_bits_per_s(self) -> float:
-        """How fast a large picture may leave: no faster than what came through when the link was full."""
+        """How fast a large picture may leave: no faster than what came through when the link was full.
+
+        While a queue drains, no faster than the estimate: an encoder follows a lower target late.
+        """
         full = self._full_bits_per_s
+        if self._drained_bits_per_s is not None:
+            return self.bits_per_s
         if full is None:
             return FIRST_PACE * self.bits_per_s
         return max(self.bits_per_s, full) if self.bits_per_s <= PAST * full else PACE * self.bits_per_s
@@ -120,14 +102,13 @@ class PathEstimate:
             if at_s is None:
                 lost += 1
             else:
-                self._came.append(self._arrived(sent[0], self._unwrapped(at_s), sent[1]))
+                self._came.note(sent[0], at_s, sent[1], self.bits_per_s)
         if not total:
             return
         self._outcomes.append((now_s, lost, total))
         while now_s - self._outcomes[0][0] > LOSS_S:
             self._outcomes.popleft()
-        while self._came and self._came[-1].at_s - self._came[0].at_s > 2 * THROUGHPUT_S:
-            self._came.popleft()
+        self._came.forget_older()
         while self._order and self._order[0] not in self._on_way:
             self._order.popleft()
         self._judge(now_s, most_bits_per_s)
@@ -145,32 +126,24 @@ class PathEstimate:
         self.bits_per_s = max(self.bits_per_s, self._least)
         return True
 
-    def _arrived(self, sent_s: float, at_s: float, size_bytes: int) -> _Came:
-        # Its own bits take longer on a narrower link, which is no queue.
-        own_s = min(8 * size_bytes / self.bits_per_s, LONGEST_OWN_S)
-        return _Came(sent_s, at_s, size_bytes, at_s - sent_s - own_s)
-
-    def _unwrapped(self, at_s: float) -> float:
-        if self._last_arrival_s is not None:
-            at_s += round((self._last_arrival_s - at_s) / CLOCK_S) * CLOCK_S
-        self._last_arrival_s = at_s
-        return at_s
-
     def _judge(self, now_s: float, most_bits_per_s: float) -> None:
         # After a silence nothing has been learned for its time.
         elapsed_s = 0.0 if self._judged_s is None else min(now_s - self._judged_s, 0.3)
         self._judged_s = now_s
-        queue_s = self.queue_s = self._queue(now_s)
+        queue_s = self.queue_s = self._came.queue_s(self.queue_s, now_s)
         loss = self._loss()
         if self._is_not_ours(queue_s, now_s):
-            self._base.clear()
+            self._came.forget_base()
             self.queue_s = 0.0
         elif queue_s > QUEUE_S:
             if self._fell_s is None or now_s - self._fell_s >= FALL_EVERY_S:
                 self._back_off(queue_s, now_s)
         elif loss > LOSS_HIGH and now_s - self._lost_s >= LOSS_S:
             self._lost_s = now_s
-            self._fall_to(self.bits_per_s * (1 - 0.5 * loss), now_s)
+            part = 1 - 0.5 * loss
+            self._fall_to(part * self.bits_per_s, now_s)
+            if self._drained_bits_per_s is not None:
+                self._drained_bits_per_s *= part
         elif queue_s < NO_QUEUE_S:
             if self._fell_s is not None and now_s - self._fell_s < UNDO_WITHIN_S and self._fell_for_queue:
                 self.bits_per_s, self._fell_s, self._full_bits_per_s = self._before_fall
@@ -178,43 +151,27 @@ class PathEstimate:
             elif self._drained_bits_per_s is not None:
                 self.bits_per_s = max(self.bits_per_s, self._drained_bits_per_s)
                 self._drained_bits_per_s = None
-            elif loss <= LOSS_HIGH and self._throughput() >= USED * self.bits_per_s:
+            elif loss <= LOSS_HIGH and self._came.bits_per_s() >= USED * self.bits_per_s:
                 self.bits_per_s *= self._growth() ** elapsed_s
         self.bits_per_s = max(min(self.bits_per_s, most_bits_per_s), self._least)
 
     def _growth(self) -> float:
-        if self._full_bits_per_s is None or self.bits_per_s > PAST * self._full_bits_per_s:
+        if self._full_bits_per_s is None or self._came.bits_per_s() > PAST * self._full_bits_per_s:
             return FAST_GROWTH
         return NEAR_GROWTH if self.bits_per_s < NEAR * self._full_bits_per_s else SLOW_GROWTH
 
     def _back_off(self, queue_s: float, now_s: float) -> None:
-        through = max(self._throughput(), FALL / BACK_OFF * self.bits_per_s)
-        if queue_s > LONG_QUEUE_S:
-            self._drained_bits_per_s = BACK_OFF * through
-            through *= DRAIN
-        self._fall_to(BACK_OFF * through, now_s)
+        through = max(self._came.bits_per_s(), FALL / BACK_OFF * self.bits_per_s)
+        self._drained_bits_per_s = BACK_OFF * through
+        excess = min((queue_s - QUEUE_S) / (LONG_QUEUE_S - QUEUE_S), 1.0)
+        self._fall_to((1 - (1 - DRAIN) * excess) * self._drained_bits_per_s, now_s)
         self._fell_for_queue = True
 
     def _fall_to(self, bits_per_s: float, now_s: float) -> None:
         self._before_fall = self.bits_per_s, self._fell_s, self._full_bits_per_s
-        self._full_bits_per_s = self._throughput()
+        self._full_bits_per_s = self._came.bits_per_s()
         self._fell_s, self._fell_for_queue = now_s, False
         self.bits_per_s = min(self.bits_per_s, bits_per_s)
-
-    def _queue(self, now_s: float) -> float:
-        if not self._came:
-            return self.queue_s
-        newest_s = self._came[-1].sent_s
-        recent = [came for came in self._came if newest_s - came.sent_s <= RECENT_S]
-        least_s = min(came.waited_s for came in recent)
-        while self._base and self._base[-1][1] >= least_s:
-            self._base.pop()
-        self._base.append((now_s, least_s))
-        while now_s - self._base[0][0] > BASE_S:
-            self._base.popleft()
-        if len(recent) < FEWEST_RECENT or newest_s - recent[0].sent_s < SHORTEST_RECENT_S:
-            return min(least_s - self._base[0][1], self.queue_s)
-        return least_s - self._base[0][1]
 
     def _is_not_ours(self, queue_s: float, now_s: float) -> bool:
         if queue_s <= QUEUE_S:
@@ -226,14 +183,6 @@ class PathEstimate:
             return False
         self._queued_since_s = None
         return True
-
-    def _throughput(self) -> float:
-        """Bits per second that came within the last THROUGHPUT_S of arrivals."""
-        if not self._came:
-            return 0.0
-        newest_s = self._came[-1].at_s
-        window = [came for came in self._came if newest_s - came.at_s < THROUGHPUT_S]
-        return 8 * sum(came.size_bytes for came in window) / THROUGHPUT_S
 
     def _loss(self) -> float:
         total = sum(packets for _, _, packets in self._outcomes)

@@ -2,8 +2,10 @@
 large blocks.
 
 A picture is sent whole as long as its bitrate is `ENOUGH` of what it is worth (bitrate.py), else at three
-quarters of width and height, then at half, then every second one of these. A change costs a key frame, so it
-goes up late. Times are seconds of a rising clock.
+quarters of width and height, then at half, then every second one of these. A change costs a key frame, which
+takes a narrow link half a second's bits. So a fall waits whether it lasts: the rate is low for a moment while
+a queue drains. A rise comes late, and later each time that a fall has followed it, unless bits are plenty.
+Times are seconds of a rising clock.
 """
 
 from __future__ import annotations
@@ -17,7 +19,12 @@ from signaling_service.media.bitrate import default_bitrate
 SCALES = (Fraction(1), Fraction(3, 4), Fraction(1, 2))
 FULL_FPS, FEW_FPS = 30, 15
 ENOUGH, ENOUGH_TO_RISE = 0.4, 0.5
-RISE_AFTER_S = 2.0
+PLENTY = 0.65
+"""Of what the larger size is worth: no edge, at which sizes would go back and forth."""
+FAR_TOO_FEW, FALL_AFTER_S = 0.2, 0.6
+"""Under this part a fall waits for nothing."""
+SOON_S, RISE_AFTER_S, LONGEST_RISE_S = 1.0, 2.0, 16.0
+"""Since the last change: where the bits are all that the larger size is worth, at first, and at most."""
 SMALLEST = 160
 """Of width or height: nothing that is so small is made smaller."""
 
@@ -28,6 +35,10 @@ class PictureScale:
     def __init__(self) -> None:
         self._place = 0
         self._changed_s = float("-inf")
+        self._has_begun = False
+        self._short_since_s: float | None = None
+        self._rose_s: float | None = None
+        self._rise_after_s = RISE_AFTER_S
         self.fps = FULL_FPS
         """Pictures a second that the bits of the last one are enough for."""
         self.most_bits_per_s: int | None = None
@@ -43,16 +54,44 @@ class PictureScale:
             return part * default_bitrate(*_scaled(width, height, scales[place]))
 
         self._place = min(self._place, lowest)
-        while self._place < lowest and bits_per_s < worth(self._place, ENOUGH):
-            self._place += 1
-            self._changed_s = now_s
-        if now_s - self._changed_s >= RISE_AFTER_S:
-            while self._place and bits_per_s >= worth(self._place - 1, ENOUGH_TO_RISE):
-                self._place -= 1
-                self._changed_s = now_s
+        place = self._place
+        while place < lowest and bits_per_s < worth(place, ENOUGH):
+            place += 1
+        if place == self._place:
+            self._short_since_s = None
+            if place and now_s - self._changed_s >= self._patience_s(bits_per_s / worth(place - 1, 1.0)):
+                while place and bits_per_s >= worth(place - 1, ENOUGH_TO_RISE):
+                    place -= 1
+        elif not self._has_lasted(now_s) and bits_per_s >= worth(self._place, FAR_TOO_FEW):
+            place = self._place
+        self._go_to(place, now_s)
+        self._has_begun = True
         self.most_bits_per_s = round(worth(self._place - 1, ENOUGH_TO_RISE)) if self._place else None
         self.fps = FEW_FPS if self._place == lowest else FULL_FPS
         return _scaled(width, height, scales[min(self._place, lowest - 1)])
+
+    def _patience_s(self, part: float) -> float:
+        """Return for how long a size stays where the next one would have this part of what it is worth."""
+        if part >= 1.0:
+            return SOON_S
+        return RISE_AFTER_S if part >= PLENTY else self._rise_after_s
+
+    def _has_lasted(self, now_s: float) -> bool:
+        if not self._has_begun:
+            return True  # A call that begins with few bits begins small.
+        if self._short_since_s is None:
+            self._short_since_s = now_s
+        return now_s - self._short_since_s >= FALL_AFTER_S
+
+    def _go_to(self, place: int, now_s: float) -> None:
+        if place < self._place:
+            self._rose_s = now_s
+        elif place > self._place and self._rose_s is not None:
+            has_held = now_s - self._rose_s >= LONGEST_RISE_S
+            self._rise_after_s = RISE_AFTER_S if has_held else min(2 * self._rise_after_s, LONGEST_RISE_S)
+        if place != self._place:
+            self._changed_s, self._short_since_s = now_s, None
+        self._place = place
 
 
 def scaled(frame: av.VideoFrame, size: tuple[int, int] | None) -> av.VideoFrame:

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from harness.narrow_link import Arrival, Link, Sample, send
-from signaling_service.media.path_estimate import FIRST_PACE, PACE, PathEstimate
+from signaling_service.media.path_estimate import FIRST_PACE, PACE, QUEUE_S, PathEstimate
 from signaling_service.media.transport_feedback import CLOCK_S
 
 START, LEAST, MOST = 1_000_000, 300_000, 1_500_000
@@ -19,6 +19,8 @@ class Session:
     def __init__(self, page_clock_s: float = 123.0) -> None:
         self.estimate = PathEstimate(START, LEAST)
         self.picture_needs = math.inf
+        self.filled = 1.0
+        """Part of the estimate that an encoder makes of it."""
         self._page_clock_s = page_clock_s
         self._number = 0
         self._now_s = 0.0
@@ -43,7 +45,7 @@ class Session:
                 self._waiting = []
 
         def rate(now_s: float) -> float:
-            return min(self.estimate.bits_per_s, self.picture_needs)
+            return min(self.filled * self.estimate.bits_per_s, self.picture_needs)
 
         end_s = self._now_s + for_s
         samples, self._number = send(link, rate, hear, end_s, from_s=self._now_s, number=self._number)
@@ -75,6 +77,73 @@ def test_a_narrow_link_is_used_and_its_queue_stays_short(bits_per_s: int) -> Non
     settled = [sample for sample in samples if sample.at_s >= 5]
     assert mean_rate(settled) >= 0.8 * bits_per_s
     assert queue_p95_s(settled) < 60 * MS
+
+
+@pytest.mark.parametrize("bits_per_s", [600_000, 1_000_000])
+def test_an_estimate_that_is_not_filled_tells_of_no_wider_link(bits_per_s: int) -> None:
+    session = Session()
+    session.filled = 0.85
+    samples = session.runs(Link(bits_per_s, buffer_of(bits_per_s)), 40)
+    settled = [sample for sample in samples if sample.at_s >= 5]
+    assert queue_p95_s(settled) < 30 * MS
+    assert mean_rate(settled) >= 0.8 * bits_per_s
+
+
+def test_what_an_encoder_makes_too_much_while_a_queue_stands_waits_here() -> None:
+    session = Session()
+    session.runs(Link(20e6), 5)
+    narrow = Link(700_000, buffer_of(700_000))
+    was_drained = False
+    for _ in range(30):
+        session.runs(narrow, 0.1)
+        estimate = session.estimate
+        if estimate.queue_s > QUEUE_S:
+            assert estimate.pace_bits_per_s == estimate.bits_per_s < 700_000
+            was_drained = True
+    assert was_drained
+
+
+def test_the_longer_a_queue_the_lower_the_estimate_until_it_is_gone() -> None:
+    fallen = []
+    for waited_s in (0.03, 0.06, 0.15):
+        estimate = PathEstimate(START, LEAST)
+        for number in range(80):
+            estimate.note_sent(number, 1200, number / 100)
+        estimate.note_report([(n, n / 100) for n in range(20)], 0.2, MOST)
+        estimate.note_report([(n, n / 100 + waited_s) for n in range(20, 80)], 0.8 + waited_s, MOST)
+        fallen.append(estimate.bits_per_s)
+    assert fallen[1] < 0.9 * fallen[0]
+    assert fallen[2] < 0.9 * fallen[1]
+
+
+def test_the_first_key_frame_tells_of_a_narrow_link() -> None:
+    """Its first packets find no queue, and its last ones the one that it has made."""
+    estimate = begun_with_a_key_frame(Link(600_000, buffer_of(600_000)), 0.3)
+    assert estimate.bits_per_s < 600_000
+    assert estimate.pace_bits_per_s < 600_000
+
+
+def test_the_first_key_frame_over_a_good_link_lowers_nothing() -> None:
+    assert begun_with_a_key_frame(Link(20e6), 0.3).bits_per_s > START
+
+
+def begun_with_a_key_frame(link: Link, for_s: float) -> PathEstimate:
+    """Return what reports of every 0.1 s tell of 12 packets at once, and 3 more every 33 ms."""
+    estimate = PathEstimate(START, LEAST)
+    on_way: list[tuple[float, int]] = []
+    sends = [(0.0, number) for number in range(12)]
+    sends += [((1 + place // 3) / 30, 12 + place) for place in range(round(90 * for_s))]
+    report_s = REPORT_EVERY_S
+    for at_s, number in sends:
+        while at_s >= report_s + link.delay_s:
+            came = [(n, came_s) for came_s, n in on_way if came_s <= report_s]
+            on_way = [one for one in on_way if one[0] > report_s]
+            estimate.note_report(came, report_s + link.delay_s, MOST)
+            report_s += REPORT_EVERY_S
+        estimate.note_sent(number, 1200, at_s)
+        if (came_s := link.arrival_s(at_s, 1200)) is not None:
+            on_way.append((came_s, number))
+    return estimate
 
 
 def test_a_start_above_the_link_loses_less_than_its_buffer() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import fractions
+from itertools import pairwise
 
 import av
 import pytest
@@ -8,7 +9,14 @@ import pytest
 from harness.picture import Picture
 from signaling_service.media.encoders.h264 import H264Encoder
 from signaling_service.media.encoders.vp8 import Vp8Encoder
-from signaling_service.media.picture_scale import FEW_FPS, FULL_FPS, RISE_AFTER_S, PictureScale
+from signaling_service.media.picture_scale import (
+    FALL_AFTER_S,
+    FEW_FPS,
+    FULL_FPS,
+    RISE_AFTER_S,
+    SOON_S,
+    PictureScale,
+)
 
 FULL, SMALLER, SMALLEST = (640, 480), (480, 360), (320, 240)
 
@@ -20,8 +28,20 @@ def sizes(*rates: tuple[float, int]) -> list[tuple[int, int]]:
 
 
 def test_a_picture_is_whole_while_its_bits_are_enough_and_smaller_below() -> None:
-    assert sizes((0, 1_500_000), (1, 700_000), (2, 500_000), (3, 300_000)) == [FULL, FULL, SMALLER, SMALLEST]
+    whole = [(0.0, 1_500_000), (1.0, 700_000)]
+    smaller = [(2.0, 500_000), (2.1 + FALL_AFTER_S, 500_000)]
+    smallest = [(4.0, 300_000), (4.1 + FALL_AFTER_S, 300_000)]
+    assert sizes(*whole, *smaller, *smallest) == [FULL, FULL, FULL, SMALLER, SMALLER, SMALLEST]
     assert sizes((0, 300_000)) == [SMALLEST]
+
+
+def test_few_bits_for_a_moment_change_nothing() -> None:
+    draining = [(0.1 * i, 500_000 if i % 6 else 900_000) for i in range(80)]
+    assert sizes((0.0, 900_000), *draining) == [FULL] * 81
+
+
+def test_far_too_few_bits_wait_for_nothing() -> None:
+    assert sizes((0, 1_500_000), (1, 250_000)) == [FULL, SMALLEST]
 
 
 def test_it_grows_as_far_as_its_bits_are_enough_and_not_for_a_moment() -> None:
@@ -30,9 +50,44 @@ def test_it_grows_as_far_as_its_bits_are_enough_and_not_for_a_moment() -> None:
     assert sizes((0, 100_000), (RISE_AFTER_S, 1_500_000)) == [SMALLEST, FULL]
 
 
+def test_all_the_bits_that_the_next_size_is_worth_make_it_grow_soon() -> None:
+    assert sizes((0, 300_000), (SOON_S, 700_000), (SOON_S + 0.1, 1_500_000)) == [SMALLEST, SMALLEST, FULL]
+
+
 def test_a_rate_at_the_edge_changes_nothing_back_and_forth() -> None:
     at_edge = [(3.0 * i, 590_000 if i % 2 else 640_000) for i in range(20)]
-    assert sizes(*at_edge)[1:] == [SMALLER] * 19
+    assert sizes((0.0, 590_000), *at_edge)[1:] == [SMALLER] * 20
+
+
+def test_a_size_that_did_not_last_is_tried_again_later_each_time() -> None:
+    """Bits between both edges, and 0.8 s of too few after each rise: its key frame has filled the link."""
+    scale, rises_s, rose_s = PictureScale(), [0.0], -1.0
+    before = scale.size(640, 480, 500_000, 0.0)
+    for tick in range(1, 600):
+        now_s = tick / 10
+        size = scale.size(640, 480, 500_000 if now_s - rose_s < 1.0 else 800_000, now_s)
+        if size > before:
+            rises_s.append(rose_s := now_s)
+        before = size
+    waits_s = [b - a for a, b in pairwise(rises_s)]
+    assert waits_s == sorted(waits_s)
+    assert len(waits_s) <= 6
+
+
+def test_plenty_of_bits_make_it_whole_whatever_was_before() -> None:
+    scale, now_s = PictureScale(), 0.0
+    for _ in range(6):
+        for bits_per_s, for_s in ((500_000, 1.0), (800_000, 20.0)):
+            for _ in range(round(10 * for_s)):
+                now_s += 0.1
+                scale.size(640, 480, bits_per_s, now_s)
+    for _ in range(round(10 * (FALL_AFTER_S + 0.2))):
+        now_s += 0.1
+        scale.size(640, 480, 500_000, now_s)
+    fallen_s = now_s
+    while scale.size(640, 480, 1_000_000, now_s) != FULL:
+        now_s += 0.1
+    assert now_s - fallen_s <= RISE_AFTER_S + 0.2
 
 
 def test_sizes_are_even_and_a_small_picture_stays() -> None:
@@ -44,7 +99,7 @@ def test_sizes_are_even_and_a_small_picture_stays() -> None:
 def test_behind_the_smallest_size_every_second_picture_is_sent() -> None:
     scale = PictureScale()
     found = []
-    for now_s, bits_per_s in ((0.0, 300_000), (1.0, 200_000), (1.5, 400_000), (1.0 + RISE_AFTER_S, 400_000)):
+    for now_s, bits_per_s in ((0.0, 300_000), (1.0, 120_000), (1.5, 400_000), (1.0 + RISE_AFTER_S, 400_000)):
         found.append((scale.size(640, 480, bits_per_s, now_s), scale.fps))
     assert found == [(SMALLEST, 30), (SMALLEST, 15), (SMALLEST, 15), (SMALLEST, 30)]
     small = PictureScale()

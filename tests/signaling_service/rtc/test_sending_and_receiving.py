@@ -370,7 +370,8 @@ async def test_a_picture_that_had_to_wait_for_room_is_encoded_at_a_lower_rate(
     for _ in range(2):
         await sender._next_encoded_frame(None)
     assert rates[0] == FULL
-    assert rates[1] == path_estimate.FALL * FULL
+    # The longer it had to wait, the lower.
+    assert path_estimate.DRAIN * path_estimate.FALL * FULL <= rates[1] <= path_estimate.FALL * FULL
 
 
 async def test_key_frames_are_few_however_often_a_page_asks(monkeypatch: pytest.MonkeyPatch) -> None:
