@@ -25,7 +25,9 @@ KEEPALIVE_IDLE_S = 5
 KEEPALIVE_EVERY_S = 2
 KEEPALIVE_TRIES = 3
 RECONNECT_MS = 100
-RECONNECT_MAX_MS = 1000
+RECONNECT_MAX_MS = 250
+"""Pages wait for a service that has started again until workers have found it. Attempts cost next to nothing;
+by 1000 ms they were found 0.5 s later at the median, 1.0 s at most, by 250 ms 0.13 and 0.26."""
 
 
 def push_frames(context: zmq.Context[zmq.Socket[bytes]], keys: LinkKeys | None = None) -> zmq.Socket[bytes]:

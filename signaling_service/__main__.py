@@ -43,15 +43,12 @@ def _run(arguments: list[str]) -> int:
             # `status | head`: who read it has seen enough. What is left must not fail once more at the exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
+    # What imports make is here to stay: a tenth of their time goes into looking for garbage among it.
+    gc.disable()
     from signaling_service.config import read_settings
     from signaling_service.network_settings import AUTO
-    from signaling_service.processes.nursery import Nursery
 
     settings = read_settings(arguments)
-    nursery = Nursery()
-    if settings.processes > 1:
-        # Their imports happen beside those that follow.
-        nursery.prepare()
     import uvicorn
 
     from signaling_service.http.app import Serving, create_app
@@ -61,12 +58,21 @@ def _run(arguments: list[str]) -> int:
     from signaling_service.http.listening import BACKLOG, PortNotTaken, listen, patiently
     from signaling_service.logs import configure_logs
     from signaling_service.processes.front import Front
+    from signaling_service.processes.nursery import Nursery
     from signaling_service.rtc import known_aiortc
     from signaling_service.rtc.public_address import NoPublicAddress, public_address
     from signaling_service.service import Service
     from signaling_service.sockets.fixed_port import MediaPortNotTaken
     from signaling_service.workers.results import ResultsNotBound
 
+    # A full collection of what the imports leave takes longer than a frame: take that out of its sight. Nor
+    # may it write into memory that the media processes share.
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    nursery = Nursery()
+    if settings.processes > 1:
+        nursery.fork()
     configure_logs(settings.log_level, settings.log_format)
     raise_descriptor_limit()
     try:
@@ -113,7 +119,7 @@ def _run(arguments: list[str]) -> int:
         ),
         hurry,
     )
-    # A full collection of what the imports leave takes longer than a frame: take that out of its sight.
+    # And of what the start has made.
     gc.collect()
     gc.freeze()
     server.run(sockets=listening)

@@ -1,7 +1,9 @@
 """Where media processes come from: the front's side of the fork server (fork_server.py).
 
-An import of the service takes more than a second of CPU, a fork of it some milliseconds. So the imports
-happen once, in a process of their own, beside those of the front. Memory that nobody writes is shared.
+An import of the service takes a second of CPU, a fork of it some milliseconds. So the imports happen once, in
+the front, and the fork server is a fork of it. It is made before the front has threads or sockets: neither
+would survive a fork in good order. One that is lost later is replaced by a process that imports for itself.
+Memory that nobody writes is shared.
 
 `multiprocessing` has a fork server too. A front that is killed would leave that one's folder in /tmp. And a
 front that is process 1 would not see the end of media processes whose fork server died before.
@@ -16,7 +18,9 @@ import socket
 import subprocess
 import sys
 from contextlib import suppress
+from typing import Protocol
 
+from signaling_service.processes import fork_server
 from signaling_service.processes.fork_server import ANSWER
 
 IMPORT_LIMIT_S = 300.0
@@ -59,14 +63,72 @@ class Child:
             return False
 
 
+class Server(Protocol):
+    """The fork server's process, by what `subprocess.Popen` and a fork have in common."""
+
+    def poll(self) -> int | None: ...
+    def kill(self) -> None: ...
+    def wait(self) -> int: ...
+
+
+class ForkedServer:
+    """A fork server that is a fork of this process."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._code: int | None = None
+
+    def poll(self) -> int | None:
+        """Return how it has ended, or None; below zero, the signal that ended it."""
+        return self._ended(os.WNOHANG)
+
+    def kill(self) -> None:
+        """End it at once, where it has not ended."""
+        # Until it is waited for, its id is nobody else's.
+        if self._code is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self) -> int:
+        """Return when it has ended, how."""
+        code = self._ended(0)
+        assert code is not None
+        return code
+
+    def _ended(self, options: int) -> int | None:
+        if self._code is None:
+            pid, status = os.waitpid(self.pid, options)
+            if pid:
+                self._code = os.waitstatus_to_exitcode(status)
+        return self._code
+
+
 class Nursery:
-    """`prepare` as early as can be, `start` for each process, `close` after the last."""
+    """`fork` or `prepare` as early as can be, `start` for each process, `close` after the last."""
 
     def __init__(self) -> None:
-        self._server: subprocess.Popen[bytes] | None = None
+        self._server: Server | None = None
         self._requests: socket.socket | None = None
         self._importing: asyncio.Task[bytes] | None = None
         self._turn = asyncio.Lock()
+
+    def fork(self) -> None:
+        """Have a fork server that is a fork of this process, and raise SystemExit in it when it has served.
+
+        The imports have to be done, and neither a thread nor an event loop may run.
+        """
+        # What waits to be written would be written by both.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._requests, its = socket.socketpair()
+        self._requests.setblocking(False)
+        if pid := os.fork():
+            its.close()
+            self._server = ForkedServer(pid)
+            return
+        # The front's end of the stream has to be the front's alone.
+        self._requests.close()
+        fork_server.serve(its)
+        raise SystemExit(0)
 
     def prepare(self) -> None:
         """Have a fork server, which does its imports from now on; returns at once."""

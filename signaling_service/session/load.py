@@ -2,7 +2,7 @@
 
 Two things run out: the cores, since decoding and encoding release the GIL, and the event loop, which is one
 thread. Past either, latency does not rise, it grows without end. What else runs on this host shows as
-lateness: how long after its time the loop wakes up.
+lateness, how long after its time the loop wakes up, and as waiting: how long it could run and had no core.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 WINDOW_S = 3.0
 LOOK_EVERY_S = 0.1
@@ -20,6 +21,9 @@ FULL = 0.95
 LATE_S = 0.1
 """Where a tenth of the wake-ups are later than this, one more session would only take from the others.
 Half of it happens on a machine that is merely busy with something else."""
+CALM = 0.85
+"""Of the loop: it takes sessions again when it has run or waited for no more than this part of the time, and
+a tenth of its wake-ups at most are later than half of LATE_S. Between this and FULL it stays as it was."""
 CORES_AT_FIRST = 0.15
 LOOP_AT_FIRST = 0.04
 """What a session is taken to cost until it has been measured: 640x480 at 30 fps, both directions."""
@@ -29,13 +33,17 @@ LEAST = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """One look at the clocks; `cpu_s` of all threads, `loop_s` of the event loop's."""
+    """One look at the clocks; `cpu_s` of all threads, `loop_s` and `waited_s` of the event loop's.
+
+    `waited_s` is the time for which it could run and had no core, 0 where the system does not tell.
+    """
 
     at_s: float
     cpu_s: float
     loop_s: float
     late_s: float
     sessions: int
+    waited_s: float = 0.0
 
 
 class Load:
@@ -45,6 +53,7 @@ class Load:
         """`cores`: how many of them this process may use up."""
         self._cores = cores
         self._looked: deque[Looked] = deque(maxlen=round(WINDOW_S / LOOK_EVERY_S) + 1)
+        self._is_crowded = False
 
     async def run(self, connected: Callable[[], int]) -> None:
         """Look until cancelled; `connected` tells how many sessions are at work."""
@@ -53,11 +62,17 @@ class Load:
             due_s = max(due_s + LOOK_EVERY_S, time.monotonic())
             await asyncio.sleep(due_s - time.monotonic())
             now_s = time.monotonic()
-            self.note(Looked(now_s, time.process_time(), time.thread_time(), now_s - due_s, connected()))
+            clocks_s = time.process_time(), time.thread_time()
+            self.note(Looked(now_s, *clocks_s, now_s - due_s, connected(), waited_s()))
 
     def note(self, looked: Looked) -> None:
         """Take one look; each is later than the one before."""
         self._looked.append(looked)
+        taken = self._busy_loop + self.waiting
+        if self.late_s > LATE_S or taken > FULL:
+            self._is_crowded = True
+        elif self.late_s <= LATE_S / 2 and taken <= CALM:
+            self._is_crowded = False
 
     @property
     def busy_cores(self) -> float:
@@ -70,18 +85,27 @@ class Load:
         late = sorted(looked.late_s for looked in self._looked)
         return late[int(0.9 * len(late))] if late else 0.0
 
+    @property
+    def waiting(self) -> float:
+        """Part of the time for which the loop could run and had no core."""
+        return self._busy(lambda looked: looked.waited_s)
+
     def room(self, sessions: int) -> int:
         """Return how many more fit beside `sessions` of which some are too new to be measured.
 
         An idle process always takes one: what it costs here can only be found out.
         """
         least = 1 if sessions == 0 else 0
-        if self.late_s > LATE_S:
+        if self._is_crowded:
             return least
         cores = _fitting(self._cores, self.busy_cores, CORES_AT_FIRST, sessions, self._measured)
-        busy_loop = self._busy(lambda looked: looked.loop_s)
-        loop = _fitting(1.0, busy_loop, LOOP_AT_FIRST, sessions, self._measured)
+        # What others take of the loop's core is not there for a session.
+        loop = _fitting(1.0 - self.waiting, self._busy_loop, LOOP_AT_FIRST, sessions, self._measured)
         return max(least, min(cores, loop))
+
+    @property
+    def _busy_loop(self) -> float:
+        return self._busy(lambda looked: looked.loop_s)
 
     @property
     def _measured(self) -> int:
@@ -93,6 +117,15 @@ class Load:
             return 0.0
         first, last = self._looked[0], self._looked[-1]
         return (clock(last) - clock(first)) / (last.at_s - first.at_s)
+
+
+def waited_s() -> float:
+    """Return for how long this thread could run and had no core, 0 where the system does not tell."""
+    try:
+        # Time on a core and time in the run queue, in ns (Linux, Documentation/scheduler/sched-stats.rst).
+        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def _fitting(capacity: float, busy: float, cost_at_first: float, sessions: int, measured: int) -> int:

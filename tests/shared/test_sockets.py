@@ -79,3 +79,12 @@ def test_no_socket_holds_up_the_end_of_its_process(
     assert socket.getsockopt(zmq.LINGER) == 0
     assert socket.getsockopt(zmq.HEARTBEAT_IVL) == 0  # They can abort the process.
     assert socket.getsockopt(zmq.TCP_KEEPALIVE) == 1
+
+
+def test_a_peer_that_is_away_is_looked_for_four_times_a_second() -> None:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    try:
+        for made in (sockets.push_frames(context), sockets.pub_results(context)):
+            assert made.getsockopt(zmq.RECONNECT_IVL_MAX) == 250
+    finally:
+        context.destroy(linger=0)
