@@ -18,6 +18,7 @@ from signaling_service.processes import kept_process
 from signaling_service.processes.kept_process import KeptProcess, own_endpoint
 from signaling_service.processes.nursery import Child, Nursery
 from tests.signaling_service import virtual_time
+from tests.signaling_service.calling import until
 
 
 class Ended(Nursery):
@@ -139,10 +140,13 @@ async def test_a_fork_server_that_is_slow_to_import_is_waited_for_and_not_begun_
         nursery.close()
         nursery.prepare()
         assert nursery._server is not None
-        nursery._server.kill()
         own, its = socket.socketpair()
+        starting = asyncio.create_task(nursery.start(its))
+        # It has been found alive, and its first word is waited for.
+        await until(lambda: nursery._importing is not None)
+        nursery._server.kill()
         with pytest.raises(OSError, match="fork server has ended"):
-            await nursery.start(its)
+            await starting
         assert nursery._server is None
     finally:
         own.close()
