@@ -6,7 +6,7 @@ import asyncio
 import struct
 from typing import Any
 
-from aiortc import RTCIceGatherer, RTCIceTransport, RTCSctpTransport
+from aiortc import RTCIceGatherer, RTCIceTransport, RTCSctpTransport, rtcsctptransport
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcsctptransport import (
     SCTP_DATA_FIRST_FRAG,
@@ -19,7 +19,6 @@ from aiortc.rtcsctptransport import (
     ReconfigChunk,
     SackChunk,
     StreamResetOutgoingParam,
-    crc32c,
     serialize_packet,
 )
 
@@ -70,8 +69,9 @@ async def _feed(packets: list[bytes]) -> None:
 
 def _right(packet: bytes) -> bytes:
     """Return the packet with its checksum (RFC 9260 section 6.8)."""
+    checksum: Any = rtcsctptransport
     bare = packet[:8] + bytes(4) + packet[_HEAD_BYTES:]
-    return packet[:8] + _CHECKSUM.pack(crc32c(bare)) + packet[_HEAD_BYTES:]
+    return packet[:8] + _CHECKSUM.pack(checksum.crc32c(bare)) + packet[_HEAD_BYTES:]
 
 
 def good() -> list[bytes]:

@@ -14,14 +14,16 @@ from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcrtpparameters import (
     RTCRtpCodecParameters,
     RTCRtpHeaderExtensionParameters,
+    RTCRtpParameters,
     RTCRtpReceiveParameters,
 )
-from aiortc.rtp import RtcpReceiverInfo, RtcpRrPacket, is_rtcp
+from aiortc.rtp import HeaderExtensionsMap, RtcpReceiverInfo, RtcpRrPacket, is_rtcp
 
 from signaling_service.media.bitrate import BitrateProfile
 from signaling_service.media.receive_estimate import ReceiveEstimate
 from signaling_service.media.reception import Reception
 from signaling_service.media.send_rate import SendRate
+from signaling_service.media.transport_feedback import URI
 from signaling_service.rtc import aiortc_patches
 from signaling_service.rtc.receiving import receive_through
 from signaling_service.rtc.sending import send_at
@@ -36,6 +38,7 @@ _CODECS = [
 EXTENSIONS = [
     RTCRtpHeaderExtensionParameters(id=1, uri="urn:ietf:params:rtp-hdrext:sdes:mid"),
     RTCRtpHeaderExtensionParameters(id=2, uri="http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"),
+    RTCRtpHeaderExtensionParameters(id=4, uri=URI),
 ]
 
 
@@ -52,6 +55,14 @@ def unpacked(data: bytes) -> list[bytes]:
         packets.append(data[_LENGTH.size : end])
         data = data[end:]
     return packets
+
+
+@functools.cache
+def extension_ids() -> Any:
+    """Return aiortc's table of EXTENSIONS."""
+    ids = HeaderExtensionsMap()
+    ids.configure(RTCRtpParameters(headerExtensions=EXTENSIONS))
+    return ids
 
 
 def hear(data: bytes) -> None:

@@ -35,7 +35,7 @@ from shared.wire.data import Box, Data, pack_data
 from signaling_service.media.transport_feedback import FORMAT, pack
 from signaling_service.sockets.framing import framed
 from tests.fuzz import channels, sockets
-from tests.fuzz.media import SENDER_SSRC, packed
+from tests.fuzz.media import SENDER_SSRC, extension_ids, packed
 from tests.signaling_service.access.minting import minted, public_jwk
 from tests.signaling_service.making import SESSION, result, status
 
@@ -108,6 +108,7 @@ def seeds(target: str) -> list[bytes]:
         ],
         "vp8_payload": lambda: _payloads(Vp8Encoder()),
         "h264_payload": lambda: _payloads(H264Encoder()),
+        "rtp_head": _media,
         "rtp_and_rtcp": _packets,
         "sctp": channels.good,
         "datagram": lambda: [_check(), b"\x80\x60" + bytes(12)],
@@ -186,14 +187,19 @@ def _packets() -> list[bytes]:
         ),
         bytes(RtcpByePacket(sources=[1])),
     ]
+    return [packed(rtcp), packed(_media()), *map(packed, ([one] for one in rtcp))]
+
+
+def _media() -> list[bytes]:
     media = []
     for payload_type, payloads in ((96, seeds("vp8_payload")), (98, seeds("h264_payload"))):
         for number, payload in enumerate(payloads[:4]):
             packet = RtpPacket(payload_type=payload_type, sequence_number=number, timestamp=3000, ssrc=1)
             packet.payload, packet.marker = payload[:80], int(number == 3)
             packet.extensions.abs_send_time, packet.extensions.mid = number, "0"
-            media.append(packet.serialize(_extensions()))
-    return [packed(rtcp), packed(media), *map(packed, ([one] for one in rtcp))]
+            packet.extensions.transport_sequence_number = number
+            media.append(packet.serialize(extension_ids()))
+    return media
 
 
 def _picture(kind: str) -> bytes:
@@ -214,14 +220,3 @@ def _check() -> bytes:
 def _streams() -> list[bytes]:
     said = framed(_check()) + framed(b"\x80media") + framed(b"")
     return [bytes([size]) + said for size in (0, 6, 255)]
-
-
-def _extensions() -> Any:
-    from aiortc.rtcrtpparameters import RTCRtpParameters
-    from aiortc.rtp import HeaderExtensionsMap
-
-    from tests.fuzz.media import EXTENSIONS
-
-    ids = HeaderExtensionsMap()
-    ids.configure(RTCRtpParameters(headerExtensions=EXTENSIONS))
-    return ids

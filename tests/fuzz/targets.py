@@ -12,6 +12,7 @@ from typing import Any
 
 from aiortc.codecs.h264 import h264_depayload
 from aiortc.codecs.vpx import vp8_depayload
+from aiortc.rtp import RtpPacket
 from aiortc.sdp import SessionDescription
 
 from shared import wire
@@ -21,6 +22,7 @@ from signaling_service.errors import MalformedRequest, UnusableCandidates, Unusa
 from signaling_service.media.path_estimate import PathEstimate
 from signaling_service.media.payloads import marks
 from signaling_service.media.picture_size import UnreadableSize, sizes_of
+from signaling_service.media.rtp_head import Form, head_of
 from signaling_service.rtc.ice_restart import credentials_in, name_in
 from signaling_service.rtc.transport_wide import TransportWide
 from signaling_service.sdp.candidates import PageCandidates
@@ -30,7 +32,7 @@ from signaling_service.session.control import _parse as parse_control
 from signaling_service.session.requests import Change, Offer, change_from_query, parsed
 from tests.fuzz.callers import claims, headers, jwks, token
 from tests.fuzz.channels import sctp
-from tests.fuzz.media import hear
+from tests.fuzz.media import extension_ids, hear
 from tests.fuzz.pictures import own_picture, parameters
 from tests.fuzz.sockets import datagram, tcp_stream
 from tests.fuzz.workers import endpoint, wire_status
@@ -123,6 +125,19 @@ def h264_payload(data: bytes) -> None:
     _payload("H264", data)
 
 
+def rtp_head(data: bytes) -> None:
+    """The header of a camera's packet, which reads as aiortc's parser reads it."""
+    head = head_of(data, Form(ssrc=1, payload_type=96, send_time_id=2, transport_number_id=4))
+    if head is None:
+        return
+    with contextlib.suppress(ValueError):
+        packet = RtpPacket.parse(data, extension_ids())
+        said = packet.sequence_number, packet.timestamp, bool(packet.marker), packet.payload
+        assert said == (head.sequence_number, head.timestamp, head.marker, data[head.payload_at :])
+        assert packet.extensions.abs_send_time == head.send_time
+        assert packet.extensions.transport_sequence_number == head.transport_number
+
+
 def feedback(data: bytes) -> None:
     """Compound RTCP with transport-wide feedback, of packets that were sent."""
     estimate = PathEstimate(1e6, 3e5)
@@ -146,6 +161,7 @@ TARGETS: dict[str, Target] = {
     "vp8_payload": vp8_payload,
     "h264_payload": h264_payload,
     "feedback": feedback,
+    "rtp_head": rtp_head,
     "rtp_and_rtcp": hear,
     "sctp": sctp,
     "datagram": datagram,

@@ -146,6 +146,6 @@ async def test_a_token_may_be_for_pages_of_some_origins() -> None:
 
 
 @pytest.mark.parametrize("claims", [{"exp": float("inf")}, {"max_session_s": float("inf")}])
-async def test_a_token_has_an_end(claims: dict[str, float]) -> None:
+async def test_a_token_has_an_end(claims: dict[str, Any]) -> None:
     with pytest.raises(TokenWrong, match="finite"):
         await tokens().claims(minted(**claims), None, may_be_over=True)

@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -17,6 +18,7 @@ from signaling_service.processes import kept_process
 from signaling_service.processes.kept_process import KeptProcess, own_endpoint
 from signaling_service.processes.nursery import Child, Nursery
 from tests.signaling_service import virtual_time
+from tests.signaling_service.calling import until
 
 
 class Ended(Nursery):
@@ -138,10 +140,13 @@ async def test_a_fork_server_that_is_slow_to_import_is_waited_for_and_not_begun_
         nursery.close()
         nursery.prepare()
         assert nursery._server is not None
-        nursery._server.kill()
         own, its = socket.socketpair()
+        starting = asyncio.create_task(nursery.start(its))
+        # It has been found alive, and its first word is waited for.
+        await until(lambda: nursery._importing is not None)
+        nursery._server.kill()
         with pytest.raises(OSError, match="fork server has ended"):
-            await nursery.start(its)
+            await starting
         assert nursery._server is None
     finally:
         own.close()
@@ -161,3 +166,26 @@ async def test_a_fork_server_that_is_slow_to_import_is_waited_for_and_not_begun_
 )
 def test_each_process_has_results_sent_to_a_place_of_its_own(front: str, own: str) -> None:
     assert str(own_endpoint(front, 2)) == own
+
+
+@pytest.mark.parametrize("stood_s", [0.0, 60.0])
+async def test_silence_counts_but_for_the_fronts_own_standstill(
+    monkeypatch: pytest.MonkeyPatch, stood_s: float
+) -> None:
+    """Nothing is heard of the process; before the first look the front itself stands still."""
+    now_s, waits, killed = 1000.0, 0, list[float]()
+    kept = KeptProcess(0, 1.0, Settings(), Nursery(), lambda _: None, lambda what, name: None)
+    reading: Any = asyncio.get_running_loop().create_future()
+
+    async def wait(_: Any, timeout: float) -> None:
+        nonlocal now_s, waits
+        now_s += timeout + (0.0 if waits else stood_s)
+        waits += 1
+
+    monkeypatch.setattr(kept_process, "time", SimpleNamespace(monotonic=lambda: now_s))
+    monkeypatch.setattr(asyncio, "wait", wait)
+    kept._heard_s = now_s
+    process: Any = SimpleNamespace(kill=lambda: killed.append(now_s))
+    await kept._watch(process, reading)
+    assert killed == [now_s]
+    assert waits == kept_process.HANG_LIMIT_S / kept_process.WATCH_EVERY_S + 1

@@ -100,7 +100,7 @@ async def test_a_parameter_that_is_shorter_than_its_head_ends_the_list(called: C
     packet = HeartbeatChunk()
     # Its body is written as it is.
     bad = Chunk(body=told)
-    bad.type = packet.type  # type: ignore[attr-defined]
+    bad.type = packet.type
     tag = theirs._remote_verification_tag
     await theirs.transport._send_data(serialize_packet(5000, 5000, tag, bad))
     await called.is_alive()

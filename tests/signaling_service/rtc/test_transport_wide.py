@@ -48,6 +48,14 @@ def test_reports_are_taken_out_of_a_compound_and_the_rest_is_as_it_was() -> None
     assert RtcpPacket.parse(control.take_rtcp(bye)) == RtcpPacket.parse(bye)
 
 
+def test_few_reports_of_a_datagram_are_read() -> None:
+    control, heard = a_control()
+    other = bytes(RtcpByePacket(sources=[7]))
+    many = b"".join(report_of((number, 1.0)) for number in range(50))
+    assert control.take_rtcp(many + other) == other
+    assert [[number for number, _ in arrivals] for arrivals in heard] == [[0], [1], [2], [3]]
+
+
 def test_a_report_cut_anywhere_harms_nothing() -> None:
     control, heard = a_control()
     whole = report_of((65535, 1.0), (65537, 1.2))

@@ -27,6 +27,7 @@ from signaling_service.rtc.aiortc_patches import ice_connections
 from signaling_service.service import Service
 from signaling_service.session import control
 from signaling_service.session import session as session_module
+from signaling_service.session.control import MAX_MESSAGE_CHARS
 from tests.signaling_service.calling import Camera, Running, page, running, until
 from tests.signaling_service.making import WireWorker, served
 from tests.signaling_service.streams.live import FRAGMENT
@@ -295,6 +296,20 @@ async def test_no_message_ends_the_call_that_sends_it(calling: Calling, kind: in
         caller.say("ping after")
         await until(lambda: "pong after" in caller.messages)
         await caller.shows(3)
+
+
+async def test_a_ping_that_is_too_long_is_an_error_and_not_sent_back(calling: Calling) -> None:
+    async with page() as caller:
+        await caller.call(calling.service.http)
+        other = caller.connection.createDataChannel("other")
+        heard: list[str] = []
+        other.on("message", heard.append)
+        await until(lambda: other.readyState == "open")
+        other.send("ping" + "x" * MAX_MESSAGE_CHARS)
+        assert (await caller.has_heard("error"))["error"]["code"] == "malformed"
+        other.send("ping after")
+        await until(lambda: bool(heard))
+        assert heard == ["pong after"]
 
 
 async def test_an_answer_that_quotes_a_long_name_is_short_enough_to_be_said(calling: Calling) -> None:

@@ -129,7 +129,8 @@ async def test_what_no_page_sends_ends_no_call_from_the_pages_own_address_either
     pair = theirs._nominated[1]
     for _ in range(20):
         # The socket itself: asyncio sends nothing empty.
-        pair.protocol.transport._sock.sendto(STRANGE[name], pair.remote_addr)
+        transport: Any = pair.protocol.transport
+        transport._sock.sendto(STRANGE[name], pair.remote_addr)
     await called.is_alive()
     assert called.ours.connectionState == "connected"
     assert called.faults == []
