@@ -49,7 +49,8 @@ async def test_a_page_may_name_a_camera_as_before_the_standard(stage: Stage) -> 
         """async () => {
           await attempt({ video: true });
           const devices = await navigator.mediaDevices.enumerateDevices();
-          const cameras = devices.filter(({ kind }) => kind === "videoinput").slice(0, 4);
+          // The last one and its filtered one: a call that names no camera gets another.
+          const cameras = devices.filter(({ kind }) => kind === "videoinput").slice(-2);
           const told = [];
           for (const { deviceId, label } of cameras) {
             for (const video of [
@@ -69,7 +70,7 @@ async def test_a_page_may_name_a_camera_as_before_the_standard(stage: Stage) -> 
           return told;
         }"""
     )
-    assert len(told) == 12
+    assert len(told) == 6
     for index, (error, label, opened, is_it, reads_back) in enumerate(told):
         assert error == ""
         # Chromium itself does not look at a wish that names a device.
