@@ -67,7 +67,7 @@ class Server(Protocol):
     """The fork server's process, by what `subprocess.Popen` and a fork have in common."""
 
     def poll(self) -> int | None: ...
-    def kill(self) -> None: ...
+    def send_signal(self, number: int) -> None: ...
     def wait(self) -> int: ...
 
 
@@ -82,11 +82,11 @@ class ForkedServer:
         """Return how it has ended, or None; below zero, the signal that ended it."""
         return self._ended(os.WNOHANG)
 
-    def kill(self) -> None:
-        """End it at once, where it has not ended."""
+    def send_signal(self, number: int) -> None:
+        """Send a signal, where it has not ended."""
         # Until it is waited for, its id is nobody else's.
         if self._code is None:
-            os.kill(self.pid, signal.SIGKILL)
+            os.kill(self.pid, number)
 
     def wait(self) -> int:
         """Return when it has ended, how."""
@@ -166,7 +166,7 @@ class Nursery:
             self._requests.close()
             self._requests = None
         if self._server is not None:
-            self._server.kill()
+            self._server.send_signal(signal.SIGKILL)
             self._server.wait()
             self._server = None
 

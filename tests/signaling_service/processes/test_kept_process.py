@@ -144,7 +144,7 @@ async def test_a_fork_server_that_is_slow_to_import_is_waited_for_and_not_begun_
         starting = asyncio.create_task(nursery.start(its))
         # It has been found alive, and its first word is waited for.
         await until(lambda: nursery._importing is not None)
-        nursery._server.kill()
+        nursery._server.send_signal(signal.SIGKILL)
         with pytest.raises(OSError, match="fork server has ended"):
             await starting
         assert nursery._server is None
