@@ -2,11 +2,20 @@ from __future__ import annotations
 
 import struct
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
-from aiortc.rtp import RTCP_RTPFB, RtcpByePacket, RtcpPacket, pack_rtcp_packet
+from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters, RTCRtpParameters
+from aiortc.rtp import (
+    RTCP_RTPFB,
+    HeaderExtensions,
+    RtcpByePacket,
+    RtcpPacket,
+    pack_rtcp_packet,
+    unpack_header_extensions,
+)
 
 from signaling_service.media.arrivals_log import ArrivalsLog
 from signaling_service.media.bitrate import BitrateProfile
@@ -23,7 +32,7 @@ from signaling_service.rtc.packets import Arriving, Leaving
 from signaling_service.rtc.receiving import receive_through
 from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.rtc.sending import send_at
-from signaling_service.rtc.transport_wide import TransportWide, decline, is_agreed
+from signaling_service.rtc.transport_wide import PLAYOUT_DELAY_URI, TransportWide, decline, is_agreed
 from signaling_service.sockets.own_port import OwnPorts
 from tests.signaling_service.calling import until
 
@@ -74,6 +83,22 @@ def test_a_picture_of_usual_size_does_not_wait_and_a_large_one_does() -> None:
     assert 0.01 < control.wait_s() < 0.2
     control.is_repeating = True
     assert control.wait_s() == 0
+
+
+def written(*uris: str) -> list[tuple[int, bytes]]:
+    """Return the extensions of the first packet, of a sender whose page has agreed to these, from id 3 on."""
+    control, _ = a_control()
+    sender: Any = SimpleNamespace()
+    control.number(sender)
+    numbering = sender._RTCRtpSender__rtp_header_extensions_map
+    agreed = [RTCRtpHeaderExtensionParameters(id=3 + place, uri=uri) for place, uri in enumerate(uris)]
+    numbering.configure(RTCRtpParameters(headerExtensions=agreed))
+    return unpack_header_extensions(*numbering.set(HeaderExtensions()))
+
+
+def test_pictures_are_to_be_shown_at_once_where_the_page_can_be_told() -> None:
+    assert written(URI, PLAYOUT_DELAY_URI) == [(3, b"\0\0"), (4, b"\0\0\0")]
+    assert written(URI) == [(3, b"\0\0")]
 
 
 class Pair:
@@ -128,6 +153,7 @@ async def pair() -> AsyncIterator[Pair]:
 
 async def test_the_answer_has_it_and_each_packet_is_reported_once_a_repeat_too(pair: Pair) -> None:
     assert URI in pair.answer
+    assert PLAYOUT_DELAY_URI in pair.answer
     assert "transport-cc" in pair.answer
     await until(lambda: len(pair.told) >= 10)
     sender: Any = pair.ours.getSenders()[0]
@@ -165,6 +191,7 @@ async def test_what_is_declined_is_not_in_the_answer() -> None:
         decline(ours.getTransceivers()[0])
         answer = (await ours.createAnswer()).sdp
         assert URI not in answer
+        assert PLAYOUT_DELAY_URI not in answer
         assert "transport-cc" not in answer
         assert "goog-remb" in answer
     finally:
