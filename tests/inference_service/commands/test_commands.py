@@ -251,7 +251,12 @@ def test_bench_counts_what_fails(capsys, plugged):
 
 def test_bench_warms_up_no_longer_than_it_measures(monkeypatch):
     measure, asked = Bench.measure, []
-    monkeypatch.setattr(Bench, "measure", lambda self, load: asked.append(load) or measure(self, load))
+
+    def measured(self, load):
+        asked.append(load)
+        return measure(self, load)
+
+    monkeypatch.setattr(Bench, "measure", measured)
     assert call("bench", "passthrough", "--size", "64x48", "--seconds", 0.1, "--device", "cpu") == 0
     assert [(load.warm_up_s, load.seconds) for load in asked] == [(0.1, 0.1)]
 

@@ -408,9 +408,10 @@ def test_what_a_filter_lacks_later_is_told_within_some_seconds(opened, monkeypat
     kinds: list[str] = []
     registry = opened(plugged(Recorder), ["recorder"], on_fallback=kinds.append)
     (made,) = loaded(registry, "recorder")
-    for kind in ("runtime", "memory"):
-        made.fallbacks.append(base.Fallback(kind, f"lacks {kind}"))
-        until(lambda kind=kind: kinds[-1:] == [kind])
+    made.fallbacks.append(base.Fallback("runtime", "lacks runtime"))
+    until(lambda: kinds == ["runtime"])
+    made.fallbacks.append(base.Fallback("memory", "lacks memory"))
+    until(lambda: kinds == ["runtime", "memory"])
     until(lambda: registry.statuses()[0].reason == "lacks runtime; lacks memory")
     (status,) = registry.statuses()
     assert (status.state, status.reason_code) == (FilterState.LOADED, "reduced")

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from signaling_service.media.came_through import CLOCK_S, FIRST_S, CameThrough
+from signaling_service.media.came_through import FIRST_S, CameThrough
+from signaling_service.media.transport_feedback import CLOCK_S
 
 WIDTH = 1_000_000
 LATER_S = 2 * FIRST_S

@@ -192,7 +192,7 @@ class WithCamera(Watched):
             await ask()
 
         self.dtls._handle_rtp_data = noting
-        receiving.take = losing  # type: ignore[method-assign]
+        receiving.take = losing  # type: ignore[method-assign, assignment]
         receiving.ask_for_key_frame = asking  # type: ignore[method-assign]
         return receiving
 
@@ -215,7 +215,8 @@ async def test_a_cameras_packets_are_taken_past_aiortcs_parser_but_for_the_first
 ) -> None:
     await with_camera.frames(20)
     assert len(with_camera.numbers) == 1
-    (source,) = with_camera.ours.getReceivers()[0]._RTCRtpReceiver__remote_streams.values()
+    receiver: Any = with_camera.ours.getReceivers()[0]
+    (source,) = receiver._RTCRtpReceiver__remote_streams.values()
     assert source.packets_received >= 20
     assert source.packets_lost == 0
 
@@ -242,7 +243,7 @@ async def test_a_packet_that_cannot_be_taken_costs_itself(
         arriving._camera = camera
         raise KeyError("secret")
 
-    camera, arriving._camera = arriving._camera, SimpleNamespace(take=broken)  # type: ignore[assignment]
+    camera, arriving._camera = arriving._camera, SimpleNamespace(take=broken)
     await with_camera.frames(20)
     assert "KeyError" in caplog.text
     assert "secret" not in caplog.text
