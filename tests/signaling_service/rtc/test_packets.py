@@ -180,12 +180,12 @@ class WithCamera(Watched):
             self.numbers.append(int.from_bytes(packet[2:4], "big"))
             await handle(packet, arrival_time_ms)
 
-        def losing(packet: bytes, now_s: float) -> bool:
+        def losing(data: bytes, now_s: float) -> bool:
             if self.loses:
-                self.lost.append(packet)
+                self.lost.append(data)
                 self.loses = False
                 return True
-            return take(packet, now_s)
+            return take(data, now_s)
 
         async def asking() -> None:
             self.key_frames_asked_for += 1
@@ -215,7 +215,8 @@ async def test_a_cameras_packets_are_taken_past_aiortcs_parser_but_for_the_first
 ) -> None:
     await with_camera.frames(20)
     assert len(with_camera.numbers) == 1
-    (source,) = with_camera.ours.getReceivers()[0]._RTCRtpReceiver__remote_streams.values()
+    receiver: Any = with_camera.ours.getReceivers()[0]
+    (source,) = receiver._RTCRtpReceiver__remote_streams.values()
     assert source.packets_received >= 20
     assert source.packets_lost == 0
 
@@ -242,7 +243,7 @@ async def test_a_packet_that_cannot_be_taken_costs_itself(
         arriving._camera = camera
         raise KeyError("secret")
 
-    camera, arriving._camera = arriving._camera, SimpleNamespace(take=broken)  # type: ignore[assignment]
+    camera, arriving._camera = arriving._camera, SimpleNamespace(take=broken)
     await with_camera.frames(20)
     assert "KeyError" in caplog.text
     assert "secret" not in caplog.text
@@ -254,3 +255,19 @@ async def test_nothing_is_taken_once_the_receiver_has_stopped(with_camera: WithC
     await with_camera.ours.getReceivers()[0].stop()
     had = len(with_camera.numbers)
     await until(lambda: len(with_camera.numbers) > had + 3)
+
+
+async def test_what_an_answer_costs_is_of_the_pages_share(
+    with_camera: WithCamera, caplog: pytest.LogCaptureFixture
+) -> None:
+    await with_camera.frames(5)
+    arriving, spent_s = with_camera.arriving, [0.0]
+    arriving._time = HandlingTime(cpu_clock=lambda: spent_s[0])
+    reply = arriving._camera.reply
+
+    async def costly() -> None:
+        spent_s[0] += 2 * BURST_S
+        await reply()
+
+    arriving._camera.reply = costly
+    await until(lambda: "takes too long to handle" in caplog.text)
