@@ -35,7 +35,7 @@ NEXT_TICKS = 3000
 class Packet:
     """One RTP packet without its header; `data` is empty where it is mere padding.
 
-    Nobody changes one. To freeze it would make each four times as dear, ten a frame.
+    Nobody changes one. A frozen one takes 1.4 us to make, this one 0.2, and a frame is ten and more.
     """
 
     number: int

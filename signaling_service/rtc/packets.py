@@ -135,7 +135,12 @@ class Arriving:
                 raise ConnectionError("Connection lost while receiving data")
             await self._take_in_time(item[0])
         if self._has_taken:
-            await self._reply()
+            # It is given in any case, and its cost counts like that of the packets.
+            self._time.begin()
+            try:
+                await self._reply()
+            finally:
+                self._time.end()
 
     async def take_rtcp(self, packet: bytes) -> None:
         """Handle one decrypted compound packet."""

@@ -180,12 +180,12 @@ class WithCamera(Watched):
             self.numbers.append(int.from_bytes(packet[2:4], "big"))
             await handle(packet, arrival_time_ms)
 
-        def losing(packet: bytes, now_s: float) -> bool:
+        def losing(data: bytes, now_s: float) -> bool:
             if self.loses:
-                self.lost.append(packet)
+                self.lost.append(data)
                 self.loses = False
                 return True
-            return take(packet, now_s)
+            return take(data, now_s)
 
         async def asking() -> None:
             self.key_frames_asked_for += 1
@@ -255,3 +255,19 @@ async def test_nothing_is_taken_once_the_receiver_has_stopped(with_camera: WithC
     await with_camera.ours.getReceivers()[0].stop()
     had = len(with_camera.numbers)
     await until(lambda: len(with_camera.numbers) > had + 3)
+
+
+async def test_what_an_answer_costs_is_of_the_pages_share(
+    with_camera: WithCamera, caplog: pytest.LogCaptureFixture
+) -> None:
+    await with_camera.frames(5)
+    arriving, spent_s = with_camera.arriving, [0.0]
+    arriving._time = HandlingTime(cpu_clock=lambda: spent_s[0])
+    reply = arriving._camera.reply
+
+    async def costly() -> None:
+        spent_s[0] += 2 * BURST_S
+        await reply()
+
+    arriving._camera.reply = costly
+    await until(lambda: "takes too long to handle" in caplog.text)
