@@ -11,7 +11,7 @@ import torch
 from inference_service.device import context
 from inference_service.filters.base import Fallback, Filter
 from inference_service.filters.vision.networks.packages import require
-from inference_service.filters.vision.networks.people.files import gathered
+from inference_service.filters.vision.networks.people.recordable import gathered
 from inference_service.filters.vision.networks.people.recorded import OwnNetworks
 from inference_service.weights.folder import OnProgress, WeightsFolder
 
@@ -36,7 +36,7 @@ def load(
     # Before the weights: nobody waits for a download that is of no use.
     require(made.name, *needed, how=needed)
     made.weights_folder = WeightsFolder(weights_dir, on_progress)
-    with gathered() as networks:
+    with gathered() as recordables:
         made.load(device)
 
     def lack(fallback: Fallback) -> None:
@@ -44,12 +44,12 @@ def load(
         if fallback not in made.fallbacks:
             made.fallbacks.append(fallback)
 
-    for one in networks:
+    for one in recordables:
         if one.fallback is not None:
             lack(one.fallback)
         one.on_fallback = lack
     if isinstance(made, OwnNetworks):
-        made.networks = networks
+        made.recordables = recordables
     if device.type == "cuda":
         context.forbid_shortcuts()
         # Batches run on another stream, which does not wait for this one. Not the whole device, since the

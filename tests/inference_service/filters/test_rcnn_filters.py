@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from harness import counting
+from harness.recomputed import Recorder
 from inference_service.errors import WeightsError
 from inference_service.filters.base import Filter, Filtered, Item, Later
 from inference_service.filters.detection import Detection, Wishes
@@ -24,7 +25,6 @@ from inference_service.filters.vision.networks.rcnn import (
     Things,
 )
 from inference_service.filters.vision.networks.replays import Replays
-from tests.inference_service.filters.vision.networks.recomputed import Recorder
 from tests.inference_service.filters.vision.random_rcnn import scenes, write
 
 pytestmark = pytest.mark.models

@@ -135,39 +135,50 @@ def nearest(covers: Tensor, scale: Tensor, size: tuple[int, int]) -> tuple[Place
     """Return where each pixel lies on the cover nearest to it, and how much of it is covered, (N, H, W)."""
     height, width = size
     n = len(covers)
-    device = covers.device
-    across = torch.arange(width, device=device) + 0.5
-    down = (torch.arange(height, device=device) + 0.5)[:, None]
-    best = torch.full((n, height, width), torch.inf, device=device)
-    shown = [torch.zeros(n, height, width, device=device) for _ in Places._fields]
-    columns = _columns(covers)
-    for cover in columns:
-        x, y, own, axis_x, axis_y, turn, nod, mouth, is_there = (
-            cover[:, column, None, None]
-            for column in (X, Y, RADIUS, AXIS_X, AXIS_Y, TURN, NOD, MOUTH, IS_THERE)
+    across = torch.arange(width, device=covers.device) + 0.5
+    down = torch.arange(height, device=covers.device) + 0.5
+    rows = _rows(covers)
+    count = rows.shape[1]
+    x, y, own, axis_x, axis_y, turn, nod, mouth, there = (
+        rows[..., column] for column in (X, Y, RADIUS, AXIS_X, AXIS_Y, TURN, NOD, MOUTH, IS_THERE)
+    )
+    own = (own * scale[:, None]).clamp(min=1)
+    # u = a across + b down + c, v = a down - b across + d. A pixel's sum is of its column and its row alone.
+    a, b = axis_x / own, axis_y / own
+    c, d = -(x * a + y * b), x * b - y * a
+    far = torch.where(there > 0, 0.0, torch.inf)
+    u_across = (a[..., None] * across + (c + far)[..., None])[:, :, None] / COVER[0]
+    u_down = (b[..., None] * down)[..., None] / COVER[0]
+    v_across = (d[..., None] - b[..., None] * across)[:, :, None] / COVER[1]
+    v_down = (a[..., None] * down)[..., None] / COVER[1]
+    best = torch.full((n, height, width), torch.inf, device=covers.device)
+    which = torch.zeros(n, height, width, dtype=torch.int64, device=covers.device)
+    for number in range(count):
+        away = torch.hypot(u_across[:, number] + u_down[:, number], v_across[:, number] + v_down[:, number])
+        if count > 1:
+            which = which.masked_fill(away < best, number)
+        # Not a number: such a cover is nowhere.
+        best = torch.fmin(best, away)
+    facts = torch.stack((a, b, c, d, own * (there > 0), turn, nod, mouth), 1).nan_to_num(0, 0, 0)
+    if count > 1:
+        facts = facts.gather(2, which.view(n, 1, -1).expand(-1, facts.shape[1], -1)).view(
+            n, -1, height, width
         )
-        own = (own * scale[:, None, None]).clamp(min=1)
-        to_x, to_y = (across - x) / own, (down - y) / own
-        own_u, own_v = to_x * axis_x + to_y * axis_y, to_y * axis_x - to_x * axis_y
-        away = torch.hypot(own_u / COVER[0], own_v / COVER[1])
-        is_nearer = (away < best) & (is_there > 0)
-        best = torch.where(is_nearer, away, best)
-        mine = (own_u, own_v, own, turn, nod, mouth)
-        if covers.is_cpu and n == len(columns) == 1:
-            # There is no other one that could be nearer.
-            best, shown = away, [value.expand_as(away) for value in mine]
-            break
-        shown = [torch.where(is_nearer, new, old) for new, old in zip(mine, shown, strict=True)]
-    places = Places(*shown)
+    else:
+        facts = facts[..., None].expand(-1, -1, height, width)
+    a, b, c, d, *mine = facts.unbind(1)
+    places = Places(a * across + b * down[:, None] + c, a * down[:, None] - b * across + d, *mine)
     share = ((1 - best) * min(COVER) * places.radius + 0.5).nan_to_num(0).clamp(0, 1)
     return places, share * (places.radius > 0)
 
 
-def _columns(covers: Tensor) -> Sequence[Tensor]:
-    """Return (N, COLUMNS) of each cover; on a CPU, where asking costs nothing, of those that there are."""
+def _rows(covers: Tensor) -> Tensor:
+    """Return (N, M, COLUMNS); on a CPU, where asking costs nothing, of covers that there are, or of one."""
     if covers.device.type == "cpu":
-        covers = covers[:, (covers[..., IS_THERE] > 0).any(dim=0)]
-    return covers.unbind(1)
+        is_there = (covers[..., IS_THERE] > 0).any(dim=0)
+        is_there[0] |= not is_there.any()
+        covers = covers[:, is_there]
+    return covers
 
 
 def _hidden(pictures: Tensor, places: Places, wishes: Wishes) -> Tensor:

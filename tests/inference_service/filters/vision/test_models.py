@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from harness.recomputed import Recorder
 from inference_service.errors import NotFinite, WeightsError
 from inference_service.filters.base import Item
 from inference_service.filters.segmentation import Segmentation
@@ -23,7 +24,6 @@ from inference_service.filters.vision.networks.segmenter import (
     input_size,
     reduced,
 )
-from tests.inference_service.filters.vision.networks.recomputed import Recorder
 
 pytestmark = pytest.mark.models
 

@@ -8,9 +8,9 @@ from torch import Tensor
 from inference_service.filters.vision.networks.people import files
 from inference_service.filters.vision.networks.people.detections import (
     Detections,
+    Merging,
     anchors,
     decode,
-    merge,
     probabilities,
 )
 from inference_service.filters.vision.networks.people.fit import Fit
@@ -31,7 +31,7 @@ class BodyFinder:
         Raises WeightsError if the weights are not those of this version.
         """
         self._network = files.load("body_box", device, dtype)
-        self._limit = limit
+        self._merge = Merging(device, 4, limit, OVERLAP)
         self._centres = anchors(self._network.input[1], STRIDES, PER_LAYER).to(device)
 
     @torch.inference_mode()
@@ -50,4 +50,4 @@ class BodyFinder:
         corners, marks = decode(raw, self._centres)
         boxes = fit.boxes_to_picture(corners)
         scores = probabilities(logits[..., 0], threshold)
-        return merge(scores, boxes, fit.to_picture(marks), self._limit, OVERLAP)
+        return self._merge(scores, boxes, fit.to_picture(marks))

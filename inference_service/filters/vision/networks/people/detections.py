@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
+
+from inference_service.filters.vision.networks.people.recordable import Steps
 
 CANDIDATES = 96
 """The best answers that are looked at; on photographs a face or body has up to 28 above the threshold."""
@@ -65,17 +68,32 @@ def decode(raw: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat((middle - half, middle + half), -1), points
 
 
-def merge(scores: Tensor, boxes: Tensor, points: Tensor, limit: int, overlap: float) -> Detections:
-    """Return the answers that are left when those that overlap are merged into their weighted mean.
+class Merging:
+    """Answers that overlap, merged into their weighted mean: one for each body or face."""
 
-    `scores` (N, A), `boxes` (N, A, 4), `points` (N, A, K, 2); a score of 0 takes no part. Again and again
-    the best one is taken; itself and all others left whose intersection over union with it is above
-    `overlap` become one, weighted by score, with the best one's score: `NonMaxSuppressionCalculator` with
-    `WEIGHTED`.
-    """
-    scores, best = scores.topk(min(CANDIDATES, scores.shape[1]), dim=1)
-    values = torch.cat((boxes, points.flatten(2)), -1)
-    values = values.gather(1, best[..., None].expand(-1, -1, values.shape[-1]))
+    def __init__(self, device: torch.device, points: int, limit: int, overlap: float) -> None:
+        """`points` of each answer; `limit` answers are returned, and those over `overlap` are merged."""
+        width = 4 + 2 * points
+        rounds = partial(_merged, limit=limit, overlap=overlap)
+        self._rounds = Steps(device, rounds, (CANDIDATES,), (CANDIDATES, width))
+
+    def __call__(self, scores: Tensor, boxes: Tensor, points: Tensor) -> Detections:
+        """Return the answers that are left.
+
+        `scores` (N, A), `boxes` (N, A, 4), `points` (N, A, K, 2); a score of 0 takes no part. Again and again
+        the best one is taken; itself and all others left whose intersection over union with it is above
+        `overlap` become one, weighted by score, with the best one's score: `NonMaxSuppressionCalculator` with
+        `WEIGHTED`.
+        """
+        scores, best = scores.topk(min(CANDIDATES, scores.shape[1]), dim=1)
+        values = torch.cat((boxes, points.flatten(2)), -1)
+        values = values.gather(1, best[..., None].expand(-1, -1, values.shape[-1]))
+        (found,) = self._rounds(scores, values)
+        return Detections(found[..., 0], found[..., 1:5], found[..., 5:].reshape(*found.shape[:2], -1, 2))
+
+
+def _merged(scores: Tensor, values: Tensor, *, limit: int, overlap: float) -> tuple[Tensor]:
+    """Return (N, limit, 1 + V), score first, of `scores` (N, A) best first, and `values` (N, A, V)."""
     overlaps = _is_overlapping(values[..., :4], overlap)
     # Sorted already, so the best one left is the first one left.
     left = scores > 0
@@ -91,8 +109,7 @@ def merge(scores: Tensor, boxes: Tensor, points: Tensor, limit: int, overlap: fl
         found[:, number, 1:] = mean
         # A box without area overlaps nothing, not even itself.
         left = (left & ~group).scatter(1, first, False)
-    corners = found[..., 1:5]
-    return Detections(found[..., 0], corners, found[..., 5:].reshape(*found.shape[:2], -1, 2))
+    return (found,)
 
 
 def _is_overlapping(boxes: Tensor, overlap: float) -> Tensor:

@@ -12,9 +12,9 @@ from torch import Tensor
 from inference_service.filters.vision.networks.people import files
 from inference_service.filters.vision.networks.people.detections import (
     Detections,
+    Merging,
     anchors,
     decode,
-    merge,
     probabilities,
 )
 from inference_service.filters.vision.networks.people.fit import Fit
@@ -56,7 +56,7 @@ class FaceFinder:
 
         Raises WeightsError if the weights are not those of this version.
         """
-        self._limit = limit
+        self._merge = Merging(device, 6, limit, OVERLAP)
         self._parts = []
         for name in ranges:
             network = files.load(f"face_{name}", device, dtype)
@@ -83,4 +83,4 @@ class FaceFinder:
             scores.append(probabilities(logits[..., 0], limit))
             boxes.append(fit.boxes_to_picture(corners))
             points.append(fit.to_picture(marks))
-        return merge(torch.cat(scores, 1), torch.cat(boxes, 1), torch.cat(points, 1), self._limit, OVERLAP)
+        return self._merge(torch.cat(scores, 1), torch.cat(boxes, 1), torch.cat(points, 1))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from inference_service.filters.vision.networks.people.network import Network, checked, load_network
+from inference_service.filters.vision.networks.people.recordable import note
 
 FOLDER = Path(__file__).parent / "weights"
 SHA256 = {
@@ -22,8 +21,6 @@ SHA256 = {
     "body_points": "8940f8a1a2c2be3ed1411dce24fca29ac30d1d786b47f923210c3c42c13a7a6e",
     "face_model": "5920b02d7023150384e610bdb4f5a666b4c9ded08bcbce2734ffbe3b83e533b5",
 }
-
-_GATHERED: ContextVar[list[Network] | None] = ContextVar("networks that are being loaded", default=None)
 
 
 def load(
@@ -40,20 +37,8 @@ def load(
     """
     path = FOLDER / f"{name}.safetensors"
     network = load_network(path, SHA256[name], device, dtype, outputs, by_torch=by_torch)
-    if (found := _GATHERED.get()) is not None:
-        found.append(network)
+    note(network)
     return network
-
-
-@contextmanager
-def gathered() -> Iterator[list[Network]]:
-    """Give the list of the networks that the body loads."""
-    found: list[Network] = []
-    token = _GATHERED.set(found)
-    try:
-        yield found
-    finally:
-        _GATHERED.reset(token)
 
 
 def content(name: str) -> bytes:

@@ -8,7 +8,7 @@ import torch
 
 from inference_service.filters.base import Filter, Piece
 from inference_service.filters.vision.networks.graphs import LEAST_FALLBACK, Recorder, Unrecorded, can_record
-from inference_service.filters.vision.networks.people.network import Network
+from inference_service.filters.vision.networks.people.recordable import Recordable
 
 MOST_ROWS = 64
 """Of one call: pictures, or places in them, of which a picture has several."""
@@ -20,22 +20,22 @@ def can_record_on(device: torch.device) -> bool:
 
 
 class OwnNetworks(Filter):
-    """Base of such filters. A worker puts the networks that `load` has made into `networks`."""
+    """Base of such filters. A worker puts what `load` has made and may be recorded into `recordables`."""
 
-    networks: Sequence[Network] = ()
+    recordables: Sequence[Recordable] = ()
 
     def recordings(self) -> Iterator[Piece]:
-        """Record each network by its number of rows: their inputs have one size, whatever the camera's is."""
-        networks = [one for one in self.networks if can_record_on(one.device)]
-        if not networks or not getattr(self.settings, "cuda_graphs", True):
+        """Record each by its number of rows: their inputs have one size, whatever the camera's is."""
+        parts = [one for one in self.recordables if can_record_on(one.device)]
+        if not parts or not getattr(self.settings, "cuda_graphs", True):
             return
         if not can_record():
             self.fallbacks.append(LEAST_FALLBACK)
             return
         # One pool, since all of them run one after the other.
-        recorder, unrecorded = Recorder(networks[0].device), Unrecorded(networks[0].device)
+        recorder, unrecorded = Recorder(parts[0].device), Unrecorded(parts[0].device)
         try:
-            for number, one in enumerate(networks, 1):
-                yield from one.pieces(MOST_ROWS, recorder, unrecorded, f"network {number}")
+            for number, one in enumerate(parts, 1):
+                yield from one.pieces(MOST_ROWS, recorder, unrecorded, f"part {number}")
         finally:
             self.fallbacks += unrecorded.fallbacks()

@@ -15,6 +15,7 @@ from inference_service.filters.installed import installed
 from inference_service.filters.vision.networks import fusing
 from inference_service.filters.vision.networks.fusing import ConvRelu
 from inference_service.filters.vision.networks.people import recorded
+from inference_service.filters.vision.networks.people.network import Network
 
 pytestmark = pytest.mark.gpu
 
@@ -47,10 +48,11 @@ def test_networks_say_the_same_recorded_while_they_are_being_asked(
 ) -> None:
     monkeypatch.setattr(recorded, "MOST_ROWS", 8)
     made: Any = loading.load(installed()[name].load(), CUDA, {}, tmp_path)
-    rows = [torch.rand(5, *network.input, device=CUDA) for network in made.networks]
+    networks = [one for one in made.recordables if isinstance(one, Network)]
+    rows = [torch.rand(5, *network.input, device=CUDA) for network in networks]
 
     def asked() -> list[torch.Tensor]:
-        return [one.float() for network, row in zip(made.networks, rows, strict=True) for one in network(row)]
+        return [one.float() for network, row in zip(networks, rows, strict=True) for one in network(row)]
 
     expected = asked()
     stream, wrong, stop = torch.cuda.Stream(CUDA), list[int](), threading.Event()

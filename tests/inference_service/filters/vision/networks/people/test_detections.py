@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from inference_service.filters.vision.networks.people.detections import anchors, decode, merge, probabilities
+from inference_service.filters.vision.networks.people.detections import (
+    Merging,
+    anchors,
+    decode,
+    probabilities,
+)
+
+CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize(
@@ -41,7 +48,7 @@ def square(x: float, y: float, side: float = 10) -> list[float]:
 def merged(scores: list[float], boxes: list[list[float]], limit: int = 3) -> tuple[Tensor, Tensor, Tensor]:
     corners = torch.tensor([boxes], dtype=torch.float32)
     points = corners.unflatten(-1, (2, 2))[:, :, :1]
-    found = merge(torch.tensor([scores]), corners, points, limit, 0.3)
+    found = Merging(CPU, points.shape[2], limit, 0.3)(torch.tensor([scores]), corners, points)
     return found.scores[0], found.boxes[0], found.points[0]
 
 
@@ -101,10 +108,11 @@ def test_pictures_of_a_batch_do_not_mix() -> None:
     scores = torch.rand(5, 60)
     scores[3] = 0
     points = boxes.unflatten(-1, (2, 2))
-    together = merge(scores, boxes, points, 8, 0.3)
+    merge = Merging(CPU, points.shape[2], 8, 0.3)
+    together = merge(scores, boxes, points)
     for number in range(5):
         one = slice(number, number + 1)
-        alone = merge(scores[one], boxes[one], points[one], 8, 0.3)
+        alone = merge(scores[one], boxes[one], points[one])
         torch.testing.assert_close(together.scores[one], alone.scores)
         torch.testing.assert_close(together.boxes[one], alone.boxes)
         torch.testing.assert_close(together.points[one], alone.points)

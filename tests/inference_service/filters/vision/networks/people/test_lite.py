@@ -145,8 +145,9 @@ def test_a_filter_says_once_that_litert_has_failed_in_mid_call(
     assert not made.fallbacks
     monkeypatch.setattr(lite.LiteNetwork, "__call__", broken)
     assert isinstance(made, Face)
-    for network in made.networks:
-        network(torch.rand(1, *network.input))
+    for network in made.recordables:
+        if isinstance(network, Network):
+            network(torch.rand(1, *network.input))
     assert made.fallbacks == [lite.FAILED]
 
 

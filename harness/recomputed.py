@@ -28,14 +28,22 @@ class Recomputed:
         return self.result
 
 
-class Recorder:
-    """Has no room for three rows."""
+class Roomy:
+    """Records whatever it is given."""
 
     def __init__(self, device: torch.device) -> None:
         self.counts: list[int] = []
 
     def record(self, function: Callable[..., Any], inputs: tuple[Tensor, ...]) -> Any:
         self.counts.append(len(inputs[0]))
-        if self.counts[-1] == 3:
-            raise torch.cuda.OutOfMemoryError
         return Recomputed(function, inputs)
+
+
+class Recorder(Roomy):
+    """Has no room for three rows."""
+
+    def record(self, function: Callable[..., Any], inputs: tuple[Tensor, ...]) -> Any:
+        if len(inputs[0]) == 3:
+            self.counts.append(3)
+            raise torch.cuda.OutOfMemoryError
+        return super().record(function, inputs)

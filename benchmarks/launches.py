@@ -1,0 +1,48 @@
+"""What each filter starts on a GPU for a batch, and what it moves: counted on a GPU that is not there.
+
+    python -m benchmarks.launches [FILTER ...] [--size 640x480] [--cameras 2] [--precision float32]
+
+The second frame of cameras that show a photograph with one person. Launches hardly depend on the number of
+cameras, but bytes do on the precision.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import cv2
+import numpy as np
+
+from harness.launches import launches
+from harness.photograph import read_astronaut
+from inference_service.filters.installed import BUILT_IN, installed
+
+WITH_DOWNLOADS = ("densepose", "segmentation", "detection", "img2img")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("filters", nargs="*", metavar="FILTER", default=None)
+    parser.add_argument("--size", default="640x480")
+    parser.add_argument("--cameras", type=int, default=2)
+    parser.add_argument("--precision", default="float32", help="float16 is a GPU's own, and slow here")
+    given = parser.parse_args()
+    width, height = map(int, given.size.split("x"))
+    planes = cv2.cvtColor(read_astronaut((width, height)), cv2.COLOR_RGB2YUV_I420).astype(np.uint8)
+    print("| filter | launches a batch | recorded | MB a frame | recorded | waits |")
+    print("|---|---|---|---|---|---|")
+    for name in given.filters or [name for name in BUILT_IN if name not in WITH_DOWNLOADS]:
+        has_precision = "precision" in installed()[name].load().Settings.model_fields
+        found = launches(name, planes, given.cameras, {"precision": given.precision} if has_precision else {})
+        cells = [
+            *(f"{work.operators.total():,}" for work in (found.eager, found.recorded)),
+            *(f"{work.moved_bytes / given.cameras / 1e6:,.0f}" for work in (found.eager, found.recorded)),
+            f"{found.eager.waits.total()}",
+        ]
+        print(f"| `{name}` | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

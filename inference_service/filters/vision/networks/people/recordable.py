@@ -1,0 +1,79 @@
+"""What a filter may record on a GPU: networks, and functions of many small steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from inference_service.filters.base import Fallback, Piece
+from inference_service.filters.vision.networks.graphs import Recorder, Unrecorded
+from inference_service.filters.vision.networks.replays import Replays
+
+
+class Recordable(Protocol):
+    """Called with batches, rows first; recorded by their number."""
+
+    device: torch.device
+    fallback: Fallback | None
+    """What it does without since it was loaded."""
+    on_fallback: Callable[[Fallback], object]
+    """Called, in the thread of a call, with what it does without from then on."""
+
+    def pieces(self, most: int, recorder: Recorder, unrecorded: Unrecorded, name: str) -> Iterator[Piece]:
+        """Give the pieces that record calls of up to `most` rows."""
+
+
+_GATHERED: ContextVar[list[Recordable] | None] = ContextVar("what is being loaded", default=None)
+
+
+@contextmanager
+def gathered() -> Iterator[list[Recordable]]:
+    """Give the list of what the body makes and may be recorded."""
+    found: list[Recordable] = []
+    token = _GATHERED.set(found)
+    try:
+        yield found
+    finally:
+        _GATHERED.reset(token)
+
+
+def note(made: Recordable) -> None:
+    """Add it to the list of whoever gathers."""
+    if (found := _GATHERED.get()) is not None:
+        found.append(made)
+
+
+class Steps:
+    """A function of float32 tensors, rows first: on a GPU one launch instead of many, once it is recorded.
+
+    Nothing in it may wait for the device, and no row's result may depend on another's.
+    """
+
+    def __init__(
+        self,
+        device: torch.device,
+        function: Callable[..., tuple[Tensor, ...]],
+        *shapes: tuple[int, ...],
+    ) -> None:
+        """`shapes` are those of one row of each input; with others the function is called as it is."""
+        self.device = device
+        self.fallback: Fallback | None = None
+        self.on_fallback: Callable[[Fallback], object] = lambda fallback: None
+        self._function = function
+        self._shapes = shapes
+        self._replays = Replays()
+        note(self)
+
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return the function's results, in memory of their own."""
+        return self._replays.run(tuple(tuple(one.shape[1:]) for one in inputs), self._function, *inputs)
+
+    def pieces(self, most: int, recorder: Recorder, unrecorded: Unrecorded, name: str) -> Iterator[Piece]:
+        """Give the pieces that record calls of up to `most` rows."""
+        rows = tuple(torch.zeros(most, *shape, device=self.device) for shape in self._shapes)
+        yield from self._replays.pieces(self._shapes, self._function, rows, recorder, unrecorded, name)
