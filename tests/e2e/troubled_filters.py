@@ -42,9 +42,26 @@ class Fetching(base.Filter):
 
     def apply(self, batch, items):
         return batch
+
+
+class Fetching2(Fetching):
+    name = "fetching2"
+    title = "Fetching 2"
+
+
+class Fetching3(Fetching):
+    name = "fetching3"
+    title = "Fetching 3"
 """
 _METADATA = "Metadata-Version: 2.1\nName: troubled-filters\nVersion: 1.0\n"
-_CLASSES = {"lacking": "Lacking", "hidden": "Hidden", "fetching": "Fetching"}
+_CLASSES = {
+    "lacking": "Lacking",
+    "hidden": "Hidden",
+    # One for each test that sees the download fail: a second try comes 15 s later.
+    "fetching": "Fetching",
+    "fetching2": "Fetching2",
+    "fetching3": "Fetching3",
+}
 
 
 def install(folder: Path) -> str:

@@ -10,8 +10,8 @@ import pytest
 from benchmarks.soak import broken, run
 from harness.soak import growth
 
-WARM_UP_S = 4.0
-SECONDS = 6.0
+WARM_UP_S = 2.0
+SECONDS = 4.0
 
 
 async def test_calls_on_a_bad_network_give_back_threads_tasks_and_descriptors(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -378,7 +379,7 @@ async def test_popup_changes_the_filter_of_a_running_call_and_shows_its_latency(
         popup = await ready.popup(page)
         await eventually(lambda: _matches(popup, "#latency", r"\d+ ms"), 20, "a latency")
         await popup.evaluate(_NOTE_WORDS)
-        await page.evaluate("() => { for (const end = Date.now() + 2500; Date.now() < end; ); }")
+        await _stand_still(ready, page, 2.5)
         await popup.select_option("#filter", "passthrough")
         await sees(page, is_inverted=False)
         heard = await popup.evaluate("heard")
@@ -387,6 +388,20 @@ async def test_popup_changes_the_filter_of_a_running_call_and_shows_its_latency(
         await sees(page, is_inverted=True)
         assert await page.evaluate("stream.getVideoTracks()[0].readyState") == "live"
         await popup.close()
+
+
+async def _stand_still(browser: Extended, page: Page, duration_s: float) -> None:
+    """Have a page do nothing for so long, as one that computes: paused, it takes no CPU."""
+    session = await browser.context.new_cdp_session(page)
+    await session.send("Debugger.enable")
+    paused = asyncio.Event()
+    session.once("Debugger.paused", lambda _: paused.set())
+    standing = asyncio.create_task(page.evaluate("() => { debugger; }"))
+    await paused.wait()
+    await asyncio.sleep(duration_s)  # The pause itself.
+    await session.send("Debugger.resume")
+    await standing
+    await session.detach()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -496,7 +511,7 @@ async def test_options_page_offers_the_usual_address(browser: Extended) -> None:
 async def test_popup_turns_the_filter_off_for_a_site_and_on_again(ready: Extended) -> None:
     async with _page(ready, MEET) as page:
         popup = await ready.popup(page)
-        assert await popup.is_checked("#is-on")
+        await eventually(lambda: popup.is_checked("#is-on"), 10, "that it is on")
         await popup.focus("#is-on")
         await popup.keyboard.press("Space")
         await eventually(lambda: _says(popup, "#message", "Off"), 10, "that it is off")

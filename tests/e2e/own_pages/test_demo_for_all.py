@@ -16,7 +16,8 @@ from tests.e2e.demo_page import Demo, demo
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+PHONE_HEIGHT = 740
+PHONE = {"viewport": {"width": 360, "height": PHONE_HEIGHT}, "has_touch": True, "is_mobile": True}
 LEAST_CONTRAST = 4.5
 """WCAG 2.2, success criterion 1.4.3."""
 WIDGETS = {
@@ -171,9 +172,18 @@ async def _is_light(page: Demo, is_light: bool) -> bool:
     return (await _lightness(page) > 128) == is_light
 
 
-async def test_a_phone_shows_everything_without_scrolling_sideways(calm: Services, browser: Browser) -> None:
+async def test_a_phone_shows_everything_without_scrolling_sideways_and_keeps_the_picture_in_sight(
+    calm: Services, browser: Browser
+) -> None:
     async with demo(browser, calm.url, **PHONE) as page:
         await page.start("invert")
+        await page.page.locator("label.card").last.scroll_into_view_if_needed()
+        scrolled, top, bottom = await page.page.evaluate(
+            "(({ top, bottom }) => [scrollY, top, bottom])(split.getBoundingClientRect())"
+        )
+        assert scrolled > 100
+        assert top >= 0
+        assert 100 < bottom < PHONE_HEIGHT / 2
         await page.page.locator("#snapshot").tap()
         await page.so(page.page.locator("#takes li").count, "the snapshot is there")
         await page.doctor()

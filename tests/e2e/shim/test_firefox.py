@@ -152,7 +152,7 @@ async def test_firefox_shows_the_filtered_camera_and_its_track_survives_a_restar
     await page.goto(url)
     assert await page.evaluate("'p2pcamera' in window")
     await page.evaluate("begin()")
-    await _frames(page, 30, 30)
+    await _frames(page, 10, 30)
     await shows_the_inverse(page, 10)
 
     told = await page.evaluate(
@@ -174,7 +174,7 @@ async def test_firefox_shows_the_filtered_camera_and_its_track_survives_a_restar
         return bool(await page.evaluate("session.state") == "live")
 
     await eventually(is_back, 30, "the session is live again")
-    await _frames(page, 30, 30)
+    await _frames(page, 10, 30)
     assert await page.evaluate("stream.getVideoTracks()[0].readyState") == "live"
 
     assert await page.evaluate("stream.getAudioTracks()[0].readyState") == "live"
