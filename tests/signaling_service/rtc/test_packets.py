@@ -192,7 +192,7 @@ class WithCamera(Watched):
             await ask()
 
         self.dtls._handle_rtp_data = noting
-        receiving.take = losing  # type: ignore[method-assign, assignment]
+        receiving.take = losing  # type: ignore[method-assign]
         receiving.ask_for_key_frame = asking  # type: ignore[method-assign]
         return receiving
 
