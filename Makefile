@@ -60,6 +60,7 @@ models: $(VENV)/.models
 # Replaced by the services' launcher, so that Ctrl-C and signals reach it and nothing else. An environment that has more
 # than the services need is left as it is: the torch that goes with torchvision is another one.
 run: $(firstword $(wildcard $(VENV)/.test $(VENV)/.models) $(VENV)/.run)
+	@$(if $(CPU),$(python) deploy/torch_build.py --cpu --installed)
 	@exec $(python) -m deploy.launch
 
 # One run: while the tests with a browser wait, others compute (tests/order.py). A test that fails is tried once more,

@@ -1,10 +1,11 @@
 """Which build of torch an installation takes: flags for pip on standard output, advice on standard error.
 
     python deploy/torch_build.py [--models] [--cpu] CONSTRAINTS
+    python deploy/torch_build.py --cpu --installed
 
 Writes the versions to the file CONSTRAINTS. With `--models` these are of a pair with torchvision. The default
 build for Linux has CUDA, some GB of it. `--cpu` takes PyTorch's own build for CPUs. An environment that has
-that already keeps it.
+that already keeps it. `--installed` installs nothing: it says where another build than `--cpu`'s stays.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ from pathlib import Path
 
 INDEX = "https://download.pytorch.org/whl/cpu"
 PROBE_S = 10.0
+STAYS = (
+    "torch: the build with CUDA is installed, and stays.",
+    "For the small one: make clean, then the same command.",
+)
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -32,9 +37,16 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--models", action="store_true")
     parser.add_argument("--cpu", action="store_true")
-    parser.add_argument("constraints", type=Path)
+    parser.add_argument("--installed", action="store_true")
+    parser.add_argument("constraints", type=Path, nargs="?")
     given = parser.parse_args(argv)
     installed = installed_version_file()
+    if given.installed:
+        if given.cpu and installed is not None and not is_cpu_build(installed):
+            print(*STAYS, sep="\n", file=sys.stderr)
+        return 0
+    if given.constraints is None:
+        parser.error("no file for the constraints")
     is_kept = is_cpu_build(installed)
     wants_cpu = sys.platform == "linux" and (given.cpu or is_kept)
     has_index = wants_cpu and is_reachable(INDEX)
@@ -60,8 +72,7 @@ def advice(
     """Give what to say before gigabytes are installed; `is_there`: with CUDA, in the wanted version."""
     if is_there:
         if wants_cpu:
-            yield "torch: the build with CUDA is installed, and stays."
-            yield "For the small one: make clean, then the same command."
+            yield from STAYS
     elif wants_cpu and has_index:
         yield "torch: PyTorch's build for CPUs, without CUDA" + (", as installed" if is_kept else "")
     elif wants_cpu:

@@ -121,6 +121,28 @@ def test_a_large_build_of_the_wanted_version_stays_and_that_is_said(
         assert bool(says) == bool(said)
 
 
+@pytest.mark.parametrize(("text", "is_told"), [(CPU_FILE, False), (CUDA_FILE, True)])
+def test_a_run_with_cpu_says_that_another_build_stays(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+    is_told: bool,
+) -> None:
+    file = tmp_path / "version.py"
+    file.write_text(text)
+    monkeypatch.setattr(torch_build, "installed_version_file", lambda: file)
+    assert torch_build.main(["--cpu", "--installed"]) == 0
+    told = capsys.readouterr()
+    assert ("the build with CUDA is installed, and stays" in told.err) is is_told
+    assert told.out == ""
+
+
+def test_an_installation_needs_a_file_for_its_constraints() -> None:
+    with pytest.raises(SystemExit):
+        torch_build.main(["--cpu"])
+
+
 @pytest.mark.usefixtures("no_index")
 def test_an_index_that_cannot_be_reached_is_said_and_the_default_used(
     constraints: Path, capsys: pytest.CaptureFixture[str]
