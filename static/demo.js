@@ -16,6 +16,7 @@ import { keepToken, takeToken } from "./demo/kept_token.js";
 import { readLink } from "./demo/link.js";
 import { LivePanel } from "./demo/live_panel.js";
 import { MeasuredPanel } from "./demo/measured_panel.js";
+import { Message } from "./demo/message.js";
 import { Sharing } from "./demo/sharing.js";
 import { Stage } from "./demo/stage.js";
 import { followTheme } from "./demo/theme.js";
@@ -45,6 +46,7 @@ class Demo {
   #stage;
   #measured;
   #sharing;
+  #message;
   #live;
   #call;
   #shim;
@@ -64,6 +66,7 @@ class Demo {
     this.#view = view;
     this.#shim = shim;
     this.#language = language;
+    this.#message = new Message(view.message, view.messageOnPicture, language);
     this.#list = new FilterList(shim.server);
     this.#gallery = new Gallery(
       view.filters,
@@ -314,9 +317,7 @@ class Demo {
 
   /** @param {Mood} mood @param {Phrase} said */
   #say(mood, said) {
-    const { message } = this.#view;
-    this.#language.write(message, said);
-    message.dataset.kind = mood;
+    this.#message.say(mood, said);
   }
 
   /** Shows a message for a moment, beside the main one. @param {Phrase} said */

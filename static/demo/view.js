@@ -19,6 +19,7 @@ export function pageElements() {
     recordingTime: element("recording-time", HTMLElement),
     start: element("start", HTMLButtonElement),
     message: element("message", HTMLElement),
+    messageOnPicture: element("message-on-picture", HTMLElement),
     whispered: element("whispered", HTMLElement),
     snapshot: element("snapshot", HTMLButtonElement),
     record: element("record", HTMLButtonElement),

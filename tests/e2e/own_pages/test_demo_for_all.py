@@ -184,7 +184,17 @@ async def test_a_phone_shows_everything_without_scrolling_sideways_and_keeps_the
         assert scrolled > 100
         assert top >= 0
         assert 100 < bottom < PHONE_HEIGHT / 2
+        # What the page says is out of sight, so what goes wrong is said on the picture.
+        on_picture, below = page.page.locator("#message-on-picture"), page.page.locator("#message")
+        is_apart = "!document.getElementById('message-on-picture').hidden"
+        await page.so(lambda: page.page.evaluate(is_apart), "the message is on the picture")
+        assert await on_picture.text_content() == await below.text_content()
+        assert await on_picture.get_attribute("data-kind") == await below.get_attribute("data-kind") == "good"
+        assert not await on_picture.is_visible()
+        await on_picture.evaluate("(message) => { message.dataset.kind = 'bad'; }")
+        assert await on_picture.is_visible()
         await page.page.locator("#snapshot").tap()
+        await page.so(on_picture.is_hidden, "the message is in sight")
         await page.so(page.page.locator("#takes li").count, "the snapshot is there")
         await page.doctor()
         for language in ("ja", "en"):
