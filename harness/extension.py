@@ -94,11 +94,14 @@ class Extended:
         return kept
 
     async def store(self, settings: Mapping[str, Any]) -> None:
-        """Replace all that the extension keeps, as its options page would write it."""
-        await self._own.evaluate(
-            "async (all) => { await chrome.storage.local.clear(); await chrome.storage.local.set(all); }",
-            dict(settings),
-        )
+        """Replace all that the extension keeps, in one step for what is in `settings`."""
+        # Not emptied first: a page that reads in between would find no server.
+        replace = """async (all) => {
+          const before = Object.keys(await chrome.storage.local.get());
+          await chrome.storage.local.set(all);
+          await chrome.storage.local.remove(before.filter((name) => !(name in all)));
+        }"""
+        await self._own.evaluate(replace, dict(settings))
 
     async def stop_worker(self) -> None:
         """End the service worker, as Chrome does when it has had no work for half a minute."""

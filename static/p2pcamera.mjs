@@ -4881,6 +4881,8 @@ var Page = class extends EventTarget {
   #raw = /* @__PURE__ */ new Set();
   #streams;
   #listensForData = false;
+  /** What `setFilter` was last given, refused or not. @type {object | null} */
+  #newest = null;
   #publishing;
   #quality = new QualityNews((session, quality) => {
     this.dispatchEvent(new CustomEvent("quality", { detail: { session, quality } }));
@@ -4958,6 +4960,7 @@ var Page = class extends EventTarget {
   /** @param {string | string[]} name @param {object} [params] @throws {Fault} */
   async setFilter(name, params = {}) {
     const { filter, params: paramsBefore } = this;
+    this.#newest = params;
     // Before the answers, so that a camera asked for meanwhile never shows the filter that is given up.
     this.filter = name;
     this.params = params;
@@ -4972,15 +4975,14 @@ var Page = class extends EventTarget {
   /**
    * Keeps a choice of the extension's user that was refused: where it would have hidden the camera, nothing is
    * shown until another choice is accepted, and later calls ask for this one.
-   * @param {string | string[]} filter @param {object} params
+   * @param {string | string[]} filter @param {object} params the same objects as `setFilter` was given
    * @returns {Promise<boolean>} whether the picture is covered
    */
   async coverFor(filter, params) {
-    const { params: paramsNow } = this;
     const told = await newSignaling({ ...this.#settings }).privateFilters();
     const isPrivate = privateFilters.includes(filter) || asList(filter).some((name) => told.includes(name));
     // The user may have chosen something else meanwhile.
-    if (!isPrivate || this.params !== paramsNow) return false;
+    if (!isPrivate || this.#newest !== params) return false;
     this.filter = filter;
     this.params = params;
     for (const session of this.#sessions) session.hold();

@@ -76,7 +76,13 @@
     /** @type {PlainFault | null} the last one, until a connection or a choice succeeds */
     #fault = null;
     #faultAt_ms = 0;
-    /** The last choice, where it was refused. @type {{filter: any, fault: PlainFault} | null} */
+    /** The server's last refusal of a choice. @type {{filter: any, fault: PlainFault} | null} */
+    #refusal = null;
+    /**
+     * The same for the popup, once it is known whether the picture is covered for it: the popup takes back a
+     * choice that was refused and hides nobody.
+     * @type {{filter: any, fault: PlainFault} | null}
+     */
     #refused = null;
     /** A private choice that could not be kept, so that the picture is covered. @type {any} */
     #covered = null;
@@ -104,8 +110,9 @@
         this.#signaling
           .privateFilters()
           .then((/** @type {any} */ value) => this.post({ type: "answer", key, value }));
-      } else if (type === "covered") {
-        this.#covered = message.filter;
+      } else if (type === "chosen") {
+        this.#refused = message.isRefused ? this.#refusal : null;
+        this.#covered = message.covered;
       } else if (!Number.isSafeInteger(number)) {
         return;
       } else if (type === "open") {
@@ -200,13 +207,14 @@
 
     /** @param {any} link @param {any} filter @param {any} params @returns {Promise<object>} what applies */
     async #choose(link, filter, params) {
+      this.#refused = null;
       try {
         const applied = await link.changeFilter(filter, params);
-        this.#fault = this.#refused = null;
+        this.#fault = null;
         return applied;
       } catch (fault) {
-        this.#refused = { filter, fault: plain(/** @type {any} */ (fault)) };
-        this.#note(this.#refused.fault);
+        this.#refusal = { filter, fault: plain(/** @type {any} */ (fault)) };
+        this.#note(this.#refusal.fault);
         throw fault;
       }
     }

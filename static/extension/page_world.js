@@ -12,7 +12,8 @@
  *                        {type: "close", link: 3}
  *                        {type: "filter" | "outage" | "ping" | "check", key, link: 3, ...}
  *                        {type: "private", key}
- *                        {type: "covered", filter}    a private choice that could not be kept; null: none
+ *                        {type: "chosen", isRefused, covered}    what became of the newest choice; `covered` is
+ *                                                     a private filter that was refused, else null
  *     own -> page:       {type: "settings", isOn, filter, params, outage}
  *                        event `track-3` on the port, with the filtered track
  *                        {type: "opened", link: 3, applied}, {type: "failed", link: 3, fault}
@@ -275,6 +276,9 @@
   let page = null;
   let isOn = true;
   let linkCount = 0;
+  let choiceCount = 0;
+  /** What the user chose last, as text. */
+  let chosen = "";
   /** @type {Record<number, RemoteLink>} */
   const links = Object.create(null);
   let settle = () => {};
@@ -318,19 +322,28 @@
       apply(dispatchEvent, navigator.mediaDevices, [new Event("devicechange")]);
     }
     if (page.outage !== outage) page.outage = outage;
-    const isOther = stringify([filter, params]) !== stringify([settings.filter, settings.params]);
-    if (isOther && filter !== null) choose(filter, params);
+    // Not beside what applies: a choice that was refused, or is still being answered, would be made again.
+    const told = stringify([filter, params]);
+    if (told !== chosen && filter !== null) choose(filter, params);
+    chosen = told;
     settle();
   }
 
   /** @param {string} filter @param {object} params */
   async function choose(filter, params) {
+    choiceCount += 1;
+    const choice = choiceCount;
+    let isRefused = false;
+    let isCovered = false;
     try {
       await page.setFilter(filter, params);
-      other.post({ type: "covered", filter: null });
     } catch {
+      isRefused = true;
       // The user may look at no page of ours now, and believes to be hidden.
-      if (await page.coverFor(filter, params)) other.post({ type: "covered", filter });
+      isCovered = await page.coverFor(filter, params);
+    }
+    if (choice === choiceCount) {
+      other.post({ type: "chosen", isRefused, covered: isCovered ? filter : null });
     }
   }
 

@@ -172,9 +172,9 @@ async function followCall({ stats, refused, covered }) {
   if (refused) {
     showRefused(`${sayFaultOf(refused.fault)} ${say("stillOn", titleOf({ name: on, title: "" }))}`);
   }
-  // Other calls must not get what this one could not have.
   chosen = page.filter.value = on;
-  if (refused) await saveSettings({ filter: on });
+  // Other calls must not get what this one could not have. They get what was chosen since.
+  if (refused && (await readSettings()).filter === refused.filter) await saveSettings({ filter: on });
 }
 
 /** @param {Fault} fault @returns {string} */

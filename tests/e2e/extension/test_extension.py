@@ -478,6 +478,43 @@ async def test_private_choice_that_the_server_refuses_covers_an_open_call(with_t
         await popup.close()
 
 
+_HOLD_FILTERS = """(() => {
+  const { sendMessage } = chrome.runtime;
+  globalThis.isAsked = false;
+  const released = new Promise((resolve) => { globalThis.release = resolve; });
+  chrome.runtime.sendMessage = async (message) => {
+    if (message.path === "filters") {
+      globalThis.isAsked = true;
+      await released;
+    }
+    return sendMessage.call(chrome.runtime, message);
+  };
+})()"""
+
+
+async def test_popup_takes_no_private_choice_back_before_it_is_known_to_hide(with_trouble: Extended) -> None:
+    async with _page(with_trouble, MEET) as page:
+        assert await page.evaluate("attempt()") == ""
+        await sees(page, is_inverted=True)
+        ours = await own_world(with_trouble, page)
+        await ours.run(_HOLD_FILTERS)
+        await with_trouble.store({**await with_trouble.stored(), "filter": "hidden"})
+        await eventually(
+            lambda: ours.run("isAsked"), 20, "the refused call asks whether the filter is private"
+        )
+        popup = await with_trouble.popup(page)
+
+        async def follows() -> bool:
+            return await popup.input_value("#filter") == "invert"
+
+        await eventually(follows, 20, "the popup shows what the call has")
+        await ours.run("release()")
+        await eventually(lambda: _says(popup, "#message", "is covered until you"), 20, "that it is covered")
+        assert await page.evaluate("look()") is None
+        assert (await with_trouble.stored())["filter"] == "hidden"
+        await popup.close()
+
+
 async def test_options_page_has_controls_for_pictures_colours_and_lists(
     with_trouble: Extended, tmp_path: Path
 ) -> None:
