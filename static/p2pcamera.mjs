@@ -2142,101 +2142,6 @@ function isLive({ readyState }) {
   return readyState === "live";
 }
 
-// shim/camera/page_tracks.js
-/**
- * The page's tracks of one camera, and which of the camera's tracks behind them is sent.
- */
-var PageTracks = class {
-  #camera;
-  #on;
-  /** @type {Picture | null} */
-  #picture = null;
-  /** Until each is stopped. @type {Set<TrackFace>} */
-  #faces = /* @__PURE__ */ new Set();
-  /**
-   * @param {MediaStreamTrack} camera that is sent at first
-   * @param {{changed: () => void, allStopped: () => void}} on `changed`: another camera's track is sent, or one changed
-   */
-  constructor(camera, on) {
-    this.#camera = camera;
-    this.#on = on;
-  }
-  /** The camera's track that is sent. */
-  get camera() {
-    return this.#camera;
-  }
-  get isEmpty() {
-    return this.#faces.size === 0;
-  }
-  /** @param {Picture} picture that the tracks show */
-  begin(picture) {
-    this.#picture = picture;
-  }
-  /**
-   * @param {MediaStreamTrack} camera
-   * @param {Place} place
-   * @returns {TrackFace}
-   * @throws {Fault} after `end`
-   */
-  giveOut(camera, place) {
-    if (this.#picture === null) throw new Fault("closed", "the session has ended");
-    const track = this.#picture.newTrack(place.window, () => this.#shapeFor(camera));
-    const face = new TrackFace(track, camera, place, {
-      changed: () => this.#chooseCamera(),
-      stopped: () => this.#takeBack(face),
-      clone: () => this.giveOut(cloneTrack.call(camera), place)
-    });
-    this.#faces.add(face);
-    this.#chooseCamera();
-    return face;
-  }
-  /** @param {Place} place that goes away with its tracks */
-  leave(place) {
-    for (const face of this.#faces) if (face.place === place) face.stop();
-  }
-  /** Ends all tracks, as if the camera were unplugged. */
-  end() {
-    this.#picture = null;
-    for (const face of this.#faces) face.end();
-  }
-  /** @param {MediaStreamTrack} camera @returns {Shape} */
-  #shapeFor(camera) {
-    const { width, height, frameRate = 0 } = getTrackSettings.call(camera);
-    const { frameRate: sentRate = 0 } = getTrackSettings.call(this.#camera);
-    const isSlower = camera !== this.#camera && frameRate < sentRate;
-    return { width, height, frameRate: isSlower ? frameRate : null };
-  }
-  /** @param {TrackFace} face */
-  #takeBack(face) {
-    const picture = this.#picture;
-    if (!this.#faces.delete(face) || picture === null) return;
-    picture.endTrack(face.track);
-    if (this.#faces.size === 0) return this.#on.allStopped();
-    this.#chooseCamera();
-    // The camera was opened as large as its largest track, and need not stay so.
-    if (this.#faces.size === 1) for (const last of this.#faces) last.reapply();
-  }
-  /** Of several tracks of the camera, the one with the largest picture is sent. */
-  #chooseCamera() {
-    const cameras = [...this.#faces].map((face) => face.camera);
-    const most = Math.max(...cameras.map(pixelsOf));
-    if (!cameras.includes(this.#camera) || pixelsOf(this.#camera) < most) {
-      const largest = cameras.find((camera) => pixelsOf(camera) === most);
-      if (!largest) return;
-      this.#camera = largest;
-      if (this.#picture?.showsRaw) {
-        this.#picture.hideRaw();
-        this.#picture.showRaw(largest);
-      }
-    }
-    this.#on.changed();
-  }
-};
-/** @param {MediaStreamTrack} camera @returns {number} */
-function pixelsOf(camera) {
-  return pixels(getTrackSettings.call(camera), !camera.muted && camera.readyState !== "ended");
-}
-
 // shim/connection/reconnect_policy.js
 /**
  * When the next attempt to connect is made, and when none is of use.
@@ -2818,6 +2723,541 @@ var KeptConnection = class {
   }
 };
 
+// shim/picture/picture_data.js
+/**
+ * What filters tell of pictures, told to the page together with each picture.
+ *
+ * A message comes by a data channel, its picture by RTP: either may be the first. What belongs to a picture
+ * that has been passed over is dropped.
+ */
+/** Messages that wait for their pictures: a second of a camera. */
+var MAX_WAITING = 30;
+var PictureData = class {
+  #tell;
+  /** By RTP timestamp, oldest first. @type {Map<number, object>} */
+  #waiting = /* @__PURE__ */ new Map();
+  /** Of the picture shown last; undefined where frames carry none. @type {number | undefined} */
+  #shown;
+  /** @param {(data: object) => void} tell */
+  constructor(tell) {
+    this.#tell = tell;
+  }
+  /** @param {unknown} text a message of the channel `data` */
+  receive(text) {
+    /** @type {any} */
+    const message = typeof text === "string" ? parsedJson(text) : null;
+    if (message?.type !== "data") return;
+    const { rtp_timestamp: rtpTimestamp, width, height, filters } = message;
+    const data = { rtpTimestamp, width, height, filters };
+    if (this.#shown === void 0 || rtpTimestamp === this.#shown) return this.#tell(data);
+    this.#waiting.set(rtpTimestamp, data);
+    if (this.#waiting.size > MAX_WAITING) this.#waiting.delete([...this.#waiting.keys()][0]);
+  }
+  /** @param {number | undefined} rtpTimestamp of the picture that is shown now */
+  note(rtpTimestamp) {
+    this.#shown = rtpTimestamp;
+    if (rtpTimestamp === void 0) return;
+    const data = this.#waiting.get(rtpTimestamp);
+    for (const timestamp of this.#waiting.keys()) {
+      // Behind by less than half of all timestamps.
+      if ((rtpTimestamp - timestamp | 0) >= 0) this.#waiting.delete(timestamp);
+    }
+    if (data) this.#tell(data);
+  }
+};
+
+// shim/publishing/publication.js
+/**
+ * What one session publishes: what the page wants, what the server has granted, who watches.
+ */
+/**
+ * @import { P2PCameraPublication } from "../api.js"
+ * @import { PublishWish, Settings } from "../settings/settings.js"
+ * @import { Microphones } from "./microphones.js"
+ *
+ * What an offer says of it. `takesOver`: whether in the place of another publisher.
+ * @typedef {{name: string | true, publisher: string, takesOver: boolean}} AskedToPublish
+ */
+/** Refusals that keep the picture from others, and not from the page. */
+var OF_PUBLISHING = /* @__PURE__ */ new Set(["stream_forbidden", "stream_taken", "taken_over"]);
+var PUBLISHER_BYTES = 16;
+var Publication = class {
+  #settings;
+  #microphones;
+  #changed;
+  /** @type {PublishWish | null} */
+  #wish = null;
+  /** @type {P2PCameraPublication | null} */
+  #told = null;
+  /** Why nothing is published any more. @type {Fault | null} */
+  fault = null;
+  /** By this the server knows the publisher again after an outage. */
+  #publisher = "";
+  /** Whether the connection has a section for sound. */
+  #isHeard = false;
+  /**
+   * @param {Settings} settings of the session
+   * @param {Microphones} microphones of the page
+   * @param {(publication: P2PCameraPublication | null, fault: Fault | null) => void} changed
+   */
+  constructor(settings, microphones, changed) {
+    this.#settings = settings;
+    this.#microphones = microphones;
+    this.#changed = changed;
+  }
+  /** What the page is told; null while nothing is published. */
+  get told() {
+    return this.#told;
+  }
+  get isWanted() {
+    return this.#wish !== null;
+  }
+  /** @returns {AskedToPublish | null} for an offer or a change */
+  get asked() {
+    if (this.#wish === null) return null;
+    // Somebody else may publish under the name after an outage, and then goes on.
+    return { name: this.#wish.name, publisher: this.#publisher, takesOver: this.#told === null };
+  }
+  /** What is to be sent besides the picture: the page mutes it as it mutes its microphone. */
+  get sound() {
+    return this.#wish?.sound ? this.#microphones.current : null;
+  }
+  /** @param {PublishWish} wish another name than the one before begins anew */
+  want({ name, sound }) {
+    const before = this.#wish;
+    const isSame = before !== null && (name === true || name === before.name);
+    this.#wish = { name: isSame ? before.name : name, sound };
+    this.fault = null;
+    if (isSame) return;
+    this.#told = null;
+    const bytes = crypto.getRandomValues(new Uint8Array(PUBLISHER_BYTES));
+    this.#publisher = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+  /** Notes that the server publishes. @param {string} name @param {boolean} isHeard whether the sound is sent too */
+  grant(name, isHeard) {
+    const wish = this.#wish;
+    if (wish === null || wish.name !== true && wish.name !== name) return;
+    this.#wish = { ...wish, name };
+    this.#isHeard = isHeard;
+    this.#tell(name, this.#told?.viewers ?? 0);
+  }
+  /** Publishes no longer. @param {Fault | null} fault null: the page wants it so */
+  drop(fault) {
+    if (this.#wish === null) return;
+    this.#wish = this.#told = null;
+    this.fault = fault;
+    this.#changed(null, fault);
+  }
+  /** @param {unknown} fault of an offer @returns {boolean} whether it is of publishing alone, which is given up then */
+  isRefusedBy(fault) {
+    if (this.#wish === null || !(fault instanceof Fault) || !OF_PUBLISHING.has(fault.code)) return false;
+    this.drop(fault);
+    return true;
+  }
+  /** @param {{publish?: string, viewers?: number}} stats of the server */
+  noteStats({ publish: name, viewers = 0 }) {
+    if (name !== void 0 && name === this.#told?.name) this.#tell(name, viewers);
+  }
+  /** @param {string} name @param {number} viewers */
+  #tell(name, viewers) {
+    const sound = this.#isHeard && this.sound !== null;
+    const told = this.#told;
+    if (told?.name === name && told.viewers === viewers && told.sound === sound) return;
+    const watchUrl = new URL(`watch/${name}`, this.#settings.server).href;
+    this.#told = Object.freeze({ name, watchUrl, viewers, sound });
+    this.#changed(this.#told, null);
+  }
+};
+
+// shim/publishing/publish_switch.js
+/**
+ * Begins to publish and ends it, whatever state the session's connection is in.
+ */
+var PublishSwitch = class {
+  #publication;
+  #connection;
+  #opened;
+  /** What the connection sends now. @type {MediaStreamTrack | null} */
+  #sent = null;
+  /** Grows with each wish: the last one holds. */
+  #wishes = 0;
+  /**
+   * @param {Publication} publication
+   * @param {KeptConnection} connection
+   * @param {() => Promise<void>} opened returns when there is a first connection; throws where the session has ended
+   */
+  constructor(publication, connection, opened) {
+    this.#publication = publication;
+    this.#connection = connection;
+    this.#opened = opened;
+  }
+  /**
+   * Returns when others can watch.
+   * @param {PublishWish} wish @returns {Promise<P2PCameraPublication>} @throws {Fault}
+   */
+  async to(wish) {
+    const publication = this.#publication;
+    const number = ++this.#wishes;
+    publication.want(wish);
+    await this.#connected();
+    if (number === this.#wishes && publication.isWanted && publication.told === null) await this.#change();
+    if (number === this.#wishes) await this.#sendSound();
+    if (number !== this.#wishes || publication.told === null) {
+      throw publication.fault ?? new Fault("closed", "the page has asked for something else since");
+    }
+    return publication.told;
+  }
+  /** Sends the microphone that the page has now, where it publishes one. */
+  followMicrophone() {
+    this.#sendSound().catch((error) => console.warn(`p2pcamera: ${error.message}`));
+  }
+  /** Sends the sound that is wanted now. Only an offer can bring it, so the first one takes a new connection. */
+  async #sendSound() {
+    const publication = this.#publication;
+    const { link, state } = this.#connection;
+    if (publication.told === null || state !== "live" || !link?.sendSound) return;
+    const { sound, told } = publication;
+    if (sound === this.#sent) return;
+    this.#sent = sound;
+    if (link.sendSound(sound)) return publication.grant(told.name, sound !== null);
+    if (this.#connection.renew()) await this.#connected();
+  }
+  /** Publishes no longer. Where the server cannot be told, the next connection does not ask for it. */
+  async end() {
+    this.#wishes += 1;
+    this.#publication.drop(null);
+    const { link } = this.#connection;
+    this.#quiet();
+    await this.#stop(link);
+  }
+  /** Takes note of what a new connection publishes. @param {Connection} link */
+  noteOpened(link) {
+    this.#sent = link.sound ?? null;
+    if (!link.published) return;
+    if (this.#publication.isWanted) this.#publication.grant(link.published, link.sendsSound === true);
+    else this.end();
+  }
+  /** Another one publishes under the name. @param {Fault} fault */
+  noteTakenOver(fault) {
+    this.#quiet();
+    this.#publication.drop(fault);
+  }
+  /** @param {Connection | null} link */
+  async #stop(link) {
+    if (link?.id) await link.publish?.(null).catch(() => {
+    });
+  }
+  #quiet() {
+    this.#connection.link?.sendSound?.(null);
+    this.#sent = null;
+  }
+  /** @throws {Fault} */
+  async #connected() {
+    await this.#opened();
+    if (this.#connection.state === "reconnecting") await this.#connection.outageEnded();
+  }
+  /** @throws {Fault} */
+  async #change() {
+    const publication = this.#publication;
+    const { link } = this.#connection;
+    const { asked } = publication;
+    const number = this.#wishes;
+    if (!link?.publish || !asked) throw new Fault("bad_settings", "this page cannot publish");
+    try {
+      publication.grant(await link.publish(asked), false);
+      // Two calls may have changed places on their way.
+      if (!publication.isWanted) await this.#stop(link);
+    } catch (error) {
+      const fault = (
+        /** @type {Fault} */
+        error
+      );
+      const isElsewhere = fault.code === "stream_elsewhere" && this.#connection.renew();
+      // A name of another of the server's processes takes a new offer, and so does a connection that was lost.
+      if (isElsewhere || fault.code === "connection_lost") return this.#connected();
+      if (number === this.#wishes) {
+        publication.drop(fault);
+        // An answer that is late may yet be a yes, and of two names the one before still holds.
+        await this.#stop(link);
+      }
+      throw fault;
+    }
+  }
+};
+
+// shim/session/choices.js
+/**
+ * Which filter a session wants, which one the server applies, and what follows for the outage policy.
+ */
+var Choices = class {
+  #settings;
+  #privateFilters;
+  /** What the server accepted last. @type {Choice | null} */
+  #accepted = null;
+  /** What it accepted before that. @type {Choice | null} */
+  #acceptedBefore = null;
+  /** @type {readonly string[]} */
+  #filters = [];
+  /** Whether the filters that apply are private, as the server says. */
+  #isPrivate = false;
+  /**
+   * @param {Settings} settings of the session; they hold what is wanted
+   * @param {PrivateFilters} privateFilters
+   */
+  constructor(settings, privateFilters2) {
+    this.#settings = settings;
+    this.#privateFilters = privateFilters2;
+  }
+  get filters() {
+    return this.#filters;
+  }
+  get isPrivate() {
+    return this.#isPrivate;
+  }
+  /** What holds: with a private filter, wanted or still applied, the policy is `closed`. */
+  get outage() {
+    const isPrivate = this.#isPrivate || this.#privateFilters.includes(this.#settings.filter);
+    return isPrivate ? "closed" : this.#settings.outage;
+  }
+  /** @param {object} params of a choice @returns {boolean} whether no newer choice has taken its place */
+  isNewest(params) {
+    return this.#settings.params === params;
+  }
+  /** @param {Pick<Connection, 'asked'>} link @returns {boolean} whether it was opened for what is wanted now */
+  isWanted({ asked }) {
+    return asked?.filter === this.#settings.filter && asked.params === this.#settings.params;
+  }
+  /**
+   * @param {string | string[]} filter @param {object} params
+   * @returns {() => void} what returns to the choice before, where the server refuses this one
+   */
+  want(filter, params) {
+    const before = { filter: this.#settings.filter, params: this.#settings.params };
+    Object.assign(this.#settings, { filter, params });
+    return () => {
+      if (this.isNewest(params)) Object.assign(this.#settings, this.#accepted ?? before);
+    };
+  }
+  /**
+   * Gives up a choice that was made in an outage and is refused.
+   * @returns {boolean} false where there is none
+   */
+  takeBack() {
+    if (this.#accepted === null || this.isNewest(this.#accepted.params)) return false;
+    Object.assign(this.#settings, this.#accepted);
+    return true;
+  }
+  /**
+   * Notes what a new connection was opened for.
+   * @param {Pick<Connection, 'asked' | 'filters' | 'isPrivate'>} link
+   */
+  noteOpened({ asked, filters, isPrivate }) {
+    this.#filters = filters;
+    this.#accepted = asked;
+    this.#notePrivate(asked?.filter ?? null, isPrivate);
+  }
+  /** Notes a change that the server has accepted. @param {Choice} choice @param {Applied} applied */
+  noteChanged(choice, { filters, isPrivate }) {
+    this.#filters = Object.freeze([...filters]);
+    this.#acceptedBefore = this.#accepted;
+    this.#accepted = choice;
+    this.#notePrivate(choice.filter, isPrivate);
+  }
+  /**
+   * Notes what the server uses after a worker has refused parameters.
+   * @param {{filter: string | string[], params?: object, private?: boolean}} message of the server
+   * @returns {Choice}
+   */
+  noteGoneBack({ filter, params, private: isPrivate }) {
+    const names = asList(filter);
+    // Parameters that are too long for a message are those of before.
+    const known = params ?? this.#acceptedBefore?.params ?? {};
+    const choice = { filter: names.length > 1 ? names : names[0], params: known };
+    const isUnderWay = this.#accepted?.params !== this.#settings.params;
+    if (!isUnderWay) Object.assign(this.#settings, choice);
+    this.#accepted = choice;
+    this.#filters = Object.freeze(names);
+    this.#notePrivate(choice.filter, isPrivate === true);
+    return choice;
+  }
+  /** Notes what the server says of the filters that apply. @param {boolean} isPrivate */
+  notePrivate(isPrivate) {
+    this.#isPrivate = isPrivate;
+  }
+  /**
+   * @param {string | string[] | null} filter that applies now
+   * @param {boolean} isPrivate as the server says
+   */
+  #notePrivate(filter, isPrivate) {
+    if (isPrivate) this.#privateFilters.add(filter);
+    this.#isPrivate = isPrivate;
+  }
+};
+
+// shim/session/filter_switch.js
+/**
+ * Changes the filter of a session, whatever state its connection is in.
+ */
+var FilterSwitch = class {
+  #choices;
+  #connection;
+  #guard;
+  #requireOpen;
+  /**
+   * @param {Choices} choices
+   * @param {KeptConnection} connection
+   * @param {RawGuard} guard
+   * @param {() => void} requireOpen throws where the session has ended
+   */
+  constructor(choices, connection, guard, requireOpen) {
+    this.#choices = choices;
+    this.#connection = connection;
+    this.#guard = guard;
+    this.#requireOpen = requireOpen;
+  }
+  /**
+   * Returns when the server has accepted this choice, or a newer one has taken its place.
+   * @param {string | string[]} name @param {object} params @throws {Fault}
+   */
+  async to(name, params) {
+    this.#requireOpen();
+    // At once, so that an offer that is made meanwhile asks for it.
+    const goBack = this.#choices.want(name, params);
+    this.#guard.obey();
+    if (this.#connection.state === "connecting" && !this.#connection.link?.control) return;
+    try {
+      await this.#choose(name, params);
+    } catch (fault) {
+      goBack();
+      throw fault;
+    }
+  }
+  /** @param {string | string[]} name @param {object} params @throws {Fault} */
+  async #choose(name, params) {
+    while (this.#choices.isNewest(params)) {
+      this.#requireOpen();
+      if (this.#connection.state === "reconnecting") {
+        this.#guard.coverFor(name);
+        await this.#connection.outageEnded();
+        if (this.#connection.link?.asked?.params === params) return;
+      }
+      try {
+        const link = (
+          /** @type {Connection} */
+          this.#connection.link
+        );
+        const wasPrivate = this.#choices.isPrivate;
+        const applied2 = await link.changeFilter(name, params);
+        this.#choices.noteChanged({ filter: name, params }, applied2);
+        this.#guard.release();
+        this.#guard.obey();
+        if (applied2.isPrivate && !wasPrivate) await this.#guard.showFrom(applied2.first);
+        return;
+      } catch (error) {
+        if (
+          /** @type {Fault} */
+          error.code !== "connection_lost"
+        ) throw error;
+      }
+    }
+  }
+};
+
+// shim/camera/page_tracks.js
+/**
+ * The page's tracks of one camera, and which of the camera's tracks behind them is sent.
+ */
+var PageTracks = class {
+  #camera;
+  #on;
+  /** @type {Picture | null} */
+  #picture = null;
+  /** Until each is stopped. @type {Set<TrackFace>} */
+  #faces = /* @__PURE__ */ new Set();
+  /**
+   * @param {MediaStreamTrack} camera that is sent at first
+   * @param {{changed: () => void, allStopped: () => void}} on `changed`: another camera's track is sent, or one changed
+   */
+  constructor(camera, on) {
+    this.#camera = camera;
+    this.#on = on;
+  }
+  /** The camera's track that is sent. */
+  get camera() {
+    return this.#camera;
+  }
+  get isEmpty() {
+    return this.#faces.size === 0;
+  }
+  /** @param {Picture} picture that the tracks show */
+  begin(picture) {
+    this.#picture = picture;
+  }
+  /**
+   * @param {MediaStreamTrack} camera
+   * @param {Place} place
+   * @returns {TrackFace}
+   * @throws {Fault} after `end`
+   */
+  giveOut(camera, place) {
+    if (this.#picture === null) throw new Fault("closed", "the session has ended");
+    const track = this.#picture.newTrack(place.window, () => this.#shapeFor(camera));
+    const face = new TrackFace(track, camera, place, {
+      changed: () => this.#chooseCamera(),
+      stopped: () => this.#takeBack(face),
+      clone: () => this.giveOut(cloneTrack.call(camera), place)
+    });
+    this.#faces.add(face);
+    this.#chooseCamera();
+    return face;
+  }
+  /** @param {Place} place that goes away with its tracks */
+  leave(place) {
+    for (const face of this.#faces) if (face.place === place) face.stop();
+  }
+  /** Ends all tracks, as if the camera were unplugged. */
+  end() {
+    this.#picture = null;
+    for (const face of this.#faces) face.end();
+  }
+  /** @param {MediaStreamTrack} camera @returns {Shape} */
+  #shapeFor(camera) {
+    const { width, height, frameRate = 0 } = getTrackSettings.call(camera);
+    const { frameRate: sentRate = 0 } = getTrackSettings.call(this.#camera);
+    const isSlower = camera !== this.#camera && frameRate < sentRate;
+    return { width, height, frameRate: isSlower ? frameRate : null };
+  }
+  /** @param {TrackFace} face */
+  #takeBack(face) {
+    const picture = this.#picture;
+    if (!this.#faces.delete(face) || picture === null) return;
+    picture.endTrack(face.track);
+    if (this.#faces.size === 0) return this.#on.allStopped();
+    this.#chooseCamera();
+    // The camera was opened as large as its largest track, and need not stay so.
+    if (this.#faces.size === 1) for (const last of this.#faces) last.reapply();
+  }
+  /** Of several tracks of the camera, the one with the largest picture is sent. */
+  #chooseCamera() {
+    const cameras = [...this.#faces].map((face) => face.camera);
+    const most = Math.max(...cameras.map(pixelsOf));
+    if (!cameras.includes(this.#camera) || pixelsOf(this.#camera) < most) {
+      const largest = cameras.find((camera) => pixelsOf(camera) === most);
+      if (!largest) return;
+      this.#camera = largest;
+      if (this.#picture?.showsRaw) {
+        this.#picture.hideRaw();
+        this.#picture.showRaw(largest);
+      }
+    }
+    this.#on.changed();
+  }
+};
+/** @param {MediaStreamTrack} camera @returns {number} */
+function pixelsOf(camera) {
+  return pixels(getTrackSettings.call(camera), !camera.muted && camera.readyState !== "ended");
+}
+
 // shim/picture/shaper.js
 /**
  * Makes the frames that come the frames of one track: in its size, and no more of them than it takes.
@@ -3317,443 +3757,65 @@ function isBefore(timestamp, other) {
   return (timestamp - other | 0) < 0;
 }
 
-// shim/picture/picture_data.js
+// shim/session/page_view.js
 /**
- * What filters tell of pictures, told to the page together with each picture.
- *
- * A message comes by a data channel, its picture by RTP: either may be the first. What belongs to a picture
- * that has been passed over is dropped.
+ * What the page sees of a session: one picture, and the tracks that show it.
  */
-/** Messages that wait for their pictures: a second of a camera. */
-var MAX_WAITING = 30;
-var PictureData = class {
-  #tell;
-  /** By RTP timestamp, oldest first. @type {Map<number, object>} */
-  #waiting = /* @__PURE__ */ new Map();
-  /** Of the picture shown last; undefined where frames carry none. @type {number | undefined} */
-  #shown;
-  /** @param {(data: object) => void} tell */
-  constructor(tell) {
-    this.#tell = tell;
-  }
-  /** @param {unknown} text a message of the channel `data` */
-  receive(text) {
-    /** @type {any} */
-    const message = typeof text === "string" ? parsedJson(text) : null;
-    if (message?.type !== "data") return;
-    const { rtp_timestamp: rtpTimestamp, width, height, filters } = message;
-    const data = { rtpTimestamp, width, height, filters };
-    if (this.#shown === void 0 || rtpTimestamp === this.#shown) return this.#tell(data);
-    this.#waiting.set(rtpTimestamp, data);
-    if (this.#waiting.size > MAX_WAITING) this.#waiting.delete([...this.#waiting.keys()][0]);
-  }
-  /** @param {number | undefined} rtpTimestamp of the picture that is shown now */
-  note(rtpTimestamp) {
-    this.#shown = rtpTimestamp;
-    if (rtpTimestamp === void 0) return;
-    const data = this.#waiting.get(rtpTimestamp);
-    for (const timestamp of this.#waiting.keys()) {
-      // Behind by less than half of all timestamps.
-      if ((rtpTimestamp - timestamp | 0) >= 0) this.#waiting.delete(timestamp);
-    }
-    if (data) this.#tell(data);
-  }
-};
-
-// shim/publishing/publication.js
-/**
- * What one session publishes: what the page wants, what the server has granted, who watches.
- */
-/**
- * @import { P2PCameraPublication } from "../api.js"
- * @import { PublishWish, Settings } from "../settings/settings.js"
- * @import { Microphones } from "./microphones.js"
- *
- * What an offer says of it. `takesOver`: whether in the place of another publisher.
- * @typedef {{name: string | true, publisher: string, takesOver: boolean}} AskedToPublish
- */
-/** Refusals that keep the picture from others, and not from the page. */
-var OF_PUBLISHING = /* @__PURE__ */ new Set(["stream_forbidden", "stream_taken", "taken_over"]);
-var PUBLISHER_BYTES = 16;
-var Publication = class {
-  #settings;
-  #microphones;
-  #changed;
-  /** @type {PublishWish | null} */
-  #wish = null;
-  /** @type {P2PCameraPublication | null} */
-  #told = null;
-  /** Why nothing is published any more. @type {Fault | null} */
-  fault = null;
-  /** By this the server knows the publisher again after an outage. */
-  #publisher = "";
-  /** Whether the connection has a section for sound. */
-  #isHeard = false;
-  /**
-   * @param {Settings} settings of the session
-   * @param {Microphones} microphones of the page
-   * @param {(publication: P2PCameraPublication | null, fault: Fault | null) => void} changed
-   */
-  constructor(settings, microphones, changed) {
-    this.#settings = settings;
-    this.#microphones = microphones;
-    this.#changed = changed;
-  }
-  /** What the page is told; null while nothing is published. */
-  get told() {
-    return this.#told;
-  }
-  get isWanted() {
-    return this.#wish !== null;
-  }
-  /** @returns {AskedToPublish | null} for an offer or a change */
-  get asked() {
-    if (this.#wish === null) return null;
-    // Somebody else may publish under the name after an outage, and then goes on.
-    return { name: this.#wish.name, publisher: this.#publisher, takesOver: this.#told === null };
-  }
-  /** What is to be sent besides the picture: the page mutes it as it mutes its microphone. */
-  get sound() {
-    return this.#wish?.sound ? this.#microphones.current : null;
-  }
-  /** @param {PublishWish} wish another name than the one before begins anew */
-  want({ name, sound }) {
-    const before = this.#wish;
-    const isSame = before !== null && (name === true || name === before.name);
-    this.#wish = { name: isSame ? before.name : name, sound };
-    this.fault = null;
-    if (isSame) return;
-    this.#told = null;
-    const bytes = crypto.getRandomValues(new Uint8Array(PUBLISHER_BYTES));
-    this.#publisher = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  }
-  /** Notes that the server publishes. @param {string} name @param {boolean} isHeard whether the sound is sent too */
-  grant(name, isHeard) {
-    const wish = this.#wish;
-    if (wish === null || wish.name !== true && wish.name !== name) return;
-    this.#wish = { ...wish, name };
-    this.#isHeard = isHeard;
-    this.#tell(name, this.#told?.viewers ?? 0);
-  }
-  /** Publishes no longer. @param {Fault | null} fault null: the page wants it so */
-  drop(fault) {
-    if (this.#wish === null) return;
-    this.#wish = this.#told = null;
-    this.fault = fault;
-    this.#changed(null, fault);
-  }
-  /** @param {unknown} fault of an offer @returns {boolean} whether it is of publishing alone, which is given up then */
-  isRefusedBy(fault) {
-    if (this.#wish === null || !(fault instanceof Fault) || !OF_PUBLISHING.has(fault.code)) return false;
-    this.drop(fault);
-    return true;
-  }
-  /** @param {{publish?: string, viewers?: number}} stats of the server */
-  noteStats({ publish: name, viewers = 0 }) {
-    if (name !== void 0 && name === this.#told?.name) this.#tell(name, viewers);
-  }
-  /** @param {string} name @param {number} viewers */
-  #tell(name, viewers) {
-    const sound = this.#isHeard && this.sound !== null;
-    const told = this.#told;
-    if (told?.name === name && told.viewers === viewers && told.sound === sound) return;
-    const watchUrl = new URL(`watch/${name}`, this.#settings.server).href;
-    this.#told = Object.freeze({ name, watchUrl, viewers, sound });
-    this.#changed(this.#told, null);
-  }
-};
-
-// shim/publishing/publish_switch.js
-/**
- * Begins to publish and ends it, whatever state the session's connection is in.
- */
-var PublishSwitch = class {
-  #publication;
-  #connection;
-  #opened;
-  /** What the connection sends now. @type {MediaStreamTrack | null} */
-  #sent = null;
-  /** Grows with each wish: the last one holds. */
-  #wishes = 0;
-  /**
-   * @param {Publication} publication
-   * @param {KeptConnection} connection
-   * @param {() => Promise<void>} opened returns when there is a first connection; throws where the session has ended
-   */
-  constructor(publication, connection, opened) {
-    this.#publication = publication;
-    this.#connection = connection;
-    this.#opened = opened;
-  }
-  /**
-   * Returns when others can watch.
-   * @param {PublishWish} wish @returns {Promise<P2PCameraPublication>} @throws {Fault}
-   */
-  async to(wish) {
-    const publication = this.#publication;
-    const number = ++this.#wishes;
-    publication.want(wish);
-    await this.#connected();
-    if (number === this.#wishes && publication.isWanted && publication.told === null) await this.#change();
-    if (number === this.#wishes) await this.#sendSound();
-    if (number !== this.#wishes || publication.told === null) {
-      throw publication.fault ?? new Fault("closed", "the page has asked for something else since");
-    }
-    return publication.told;
-  }
-  /** Sends the microphone that the page has now, where it publishes one. */
-  followMicrophone() {
-    this.#sendSound().catch((error) => console.warn(`p2pcamera: ${error.message}`));
-  }
-  /** Sends the sound that is wanted now. Only an offer can bring it, so the first one takes a new connection. */
-  async #sendSound() {
-    const publication = this.#publication;
-    const { link, state } = this.#connection;
-    if (publication.told === null || state !== "live" || !link?.sendSound) return;
-    const { sound, told } = publication;
-    if (sound === this.#sent) return;
-    this.#sent = sound;
-    if (link.sendSound(sound)) return publication.grant(told.name, sound !== null);
-    if (this.#connection.renew()) await this.#connected();
-  }
-  /** Publishes no longer. Where the server cannot be told, the next connection does not ask for it. */
-  async end() {
-    this.#wishes += 1;
-    this.#publication.drop(null);
-    const { link } = this.#connection;
-    this.#quiet();
-    await this.#stop(link);
-  }
-  /** Takes note of what a new connection publishes. @param {Connection} link */
-  noteOpened(link) {
-    this.#sent = link.sound ?? null;
-    if (!link.published) return;
-    if (this.#publication.isWanted) this.#publication.grant(link.published, link.sendsSound === true);
-    else this.end();
-  }
-  /** Another one publishes under the name. @param {Fault} fault */
-  noteTakenOver(fault) {
-    this.#quiet();
-    this.#publication.drop(fault);
-  }
-  /** @param {Connection | null} link */
-  async #stop(link) {
-    if (link?.id) await link.publish?.(null).catch(() => {
-    });
-  }
-  #quiet() {
-    this.#connection.link?.sendSound?.(null);
-    this.#sent = null;
-  }
-  /** @throws {Fault} */
-  async #connected() {
-    await this.#opened();
-    if (this.#connection.state === "reconnecting") await this.#connection.outageEnded();
-  }
-  /** @throws {Fault} */
-  async #change() {
-    const publication = this.#publication;
-    const { link } = this.#connection;
-    const { asked } = publication;
-    const number = this.#wishes;
-    if (!link?.publish || !asked) throw new Fault("bad_settings", "this page cannot publish");
-    try {
-      publication.grant(await link.publish(asked), false);
-      // Two calls may have changed places on their way.
-      if (!publication.isWanted) await this.#stop(link);
-    } catch (error) {
-      const fault = (
-        /** @type {Fault} */
-        error
-      );
-      const isElsewhere = fault.code === "stream_elsewhere" && this.#connection.renew();
-      // A name of another of the server's processes takes a new offer, and so does a connection that was lost.
-      if (isElsewhere || fault.code === "connection_lost") return this.#connected();
-      if (number === this.#wishes) {
-        publication.drop(fault);
-        // An answer that is late may yet be a yes, and of two names the one before still holds.
-        await this.#stop(link);
-      }
-      throw fault;
-    }
-  }
-};
-
-// shim/session/choices.js
-/**
- * Which filter a session wants, which one the server applies, and what follows for the outage policy.
- */
-var Choices = class {
-  #settings;
-  #privateFilters;
-  /** What the server accepted last. @type {Choice | null} */
-  #accepted = null;
-  /** What it accepted before that. @type {Choice | null} */
-  #acceptedBefore = null;
-  /** @type {readonly string[]} */
-  #filters = [];
-  /** Whether the filters that apply are private, as the server says. */
-  #isPrivate = false;
-  /**
-   * @param {Settings} settings of the session; they hold what is wanted
-   * @param {PrivateFilters} privateFilters
-   */
-  constructor(settings, privateFilters2) {
-    this.#settings = settings;
-    this.#privateFilters = privateFilters2;
-  }
-  get filters() {
-    return this.#filters;
-  }
-  get isPrivate() {
-    return this.#isPrivate;
-  }
-  /** What holds: with a private filter, wanted or still applied, the policy is `closed`. */
-  get outage() {
-    const isPrivate = this.#isPrivate || this.#privateFilters.includes(this.#settings.filter);
-    return isPrivate ? "closed" : this.#settings.outage;
-  }
-  /** @param {object} params of a choice @returns {boolean} whether no newer choice has taken its place */
-  isNewest(params) {
-    return this.#settings.params === params;
-  }
-  /** @param {Pick<Connection, 'asked'>} link @returns {boolean} whether it was opened for what is wanted now */
-  isWanted({ asked }) {
-    return asked?.filter === this.#settings.filter && asked.params === this.#settings.params;
-  }
-  /**
-   * @param {string | string[]} filter @param {object} params
-   * @returns {() => void} what returns to the choice before, where the server refuses this one
-   */
-  want(filter, params) {
-    const before = { filter: this.#settings.filter, params: this.#settings.params };
-    Object.assign(this.#settings, { filter, params });
-    return () => {
-      if (this.isNewest(params)) Object.assign(this.#settings, this.#accepted ?? before);
-    };
-  }
-  /**
-   * Gives up a choice that was made in an outage and is refused.
-   * @returns {boolean} false where there is none
-   */
-  takeBack() {
-    if (this.#accepted === null || this.isNewest(this.#accepted.params)) return false;
-    Object.assign(this.#settings, this.#accepted);
-    return true;
-  }
-  /**
-   * Notes what a new connection was opened for.
-   * @param {Pick<Connection, 'asked' | 'filters' | 'isPrivate'>} link
-   */
-  noteOpened({ asked, filters, isPrivate }) {
-    this.#filters = filters;
-    this.#accepted = asked;
-    this.#notePrivate(asked?.filter ?? null, isPrivate);
-  }
-  /** Notes a change that the server has accepted. @param {Choice} choice @param {Applied} applied */
-  noteChanged(choice, { filters, isPrivate }) {
-    this.#filters = Object.freeze([...filters]);
-    this.#acceptedBefore = this.#accepted;
-    this.#accepted = choice;
-    this.#notePrivate(choice.filter, isPrivate);
-  }
-  /**
-   * Notes what the server uses after a worker has refused parameters.
-   * @param {{filter: string | string[], params?: object, private?: boolean}} message of the server
-   * @returns {Choice}
-   */
-  noteGoneBack({ filter, params, private: isPrivate }) {
-    const names = asList(filter);
-    // Parameters that are too long for a message are those of before.
-    const known = params ?? this.#acceptedBefore?.params ?? {};
-    const choice = { filter: names.length > 1 ? names : names[0], params: known };
-    const isUnderWay = this.#accepted?.params !== this.#settings.params;
-    if (!isUnderWay) Object.assign(this.#settings, choice);
-    this.#accepted = choice;
-    this.#filters = Object.freeze(names);
-    this.#notePrivate(choice.filter, isPrivate === true);
-    return choice;
-  }
-  /** Notes what the server says of the filters that apply. @param {boolean} isPrivate */
-  notePrivate(isPrivate) {
-    this.#isPrivate = isPrivate;
-  }
-  /**
-   * @param {string | string[] | null} filter that applies now
-   * @param {boolean} isPrivate as the server says
-   */
-  #notePrivate(filter, isPrivate) {
-    if (isPrivate) this.#privateFilters.add(filter);
-    this.#isPrivate = isPrivate;
-  }
-};
-
-// shim/session/filter_switch.js
-/**
- * Changes the filter of a session, whatever state its connection is in.
- */
-var FilterSwitch = class {
-  #choices;
-  #connection;
+var PageView = class {
   #guard;
-  #requireOpen;
+  #tracks;
+  /** @type {Picture | null} */
+  #picture = null;
   /**
-   * @param {Choices} choices
-   * @param {KeptConnection} connection
-   * @param {RawGuard} guard
-   * @param {() => void} requireOpen throws where the session has ended
+   * @param {MediaStreamTrack} camera that is sent at first
+   * @param {RawGuard} guard of the picture
+   * @param {{changed: () => void, allStopped: () => void}} on as of `PageTracks`
    */
-  constructor(choices, connection, guard, requireOpen) {
-    this.#choices = choices;
-    this.#connection = connection;
+  constructor(camera, guard, on) {
     this.#guard = guard;
-    this.#requireOpen = requireOpen;
+    this.#tracks = new PageTracks(camera, on);
   }
-  /**
-   * Returns when the server has accepted this choice, or a newer one has taken its place.
-   * @param {string | string[]} name @param {object} params @throws {Fault}
-   */
-  async to(name, params) {
-    this.#requireOpen();
-    // At once, so that an offer that is made meanwhile asks for it.
-    const goBack = this.#choices.want(name, params);
-    this.#guard.obey();
-    if (this.#connection.state === "connecting" && !this.#connection.link?.control) return;
-    try {
-      await this.#choose(name, params);
-    } catch (fault) {
-      goBack();
-      throw fault;
-    }
+  /** The camera's track that is sent. */
+  get camera() {
+    return this.#tracks.camera;
   }
-  /** @param {string | string[]} name @param {object} params @throws {Fault} */
-  async #choose(name, params) {
-    while (this.#choices.isNewest(params)) {
-      this.#requireOpen();
-      if (this.#connection.state === "reconnecting") {
-        this.#guard.coverFor(name);
-        await this.#connection.outageEnded();
-        if (this.#connection.link?.asked?.params === params) return;
-      }
-      try {
-        const link = (
-          /** @type {Connection} */
-          this.#connection.link
-        );
-        const wasPrivate = this.#choices.isPrivate;
-        const applied2 = await link.changeFilter(name, params);
-        this.#choices.noteChanged({ filter: name, params }, applied2);
-        this.#guard.release();
-        this.#guard.obey();
-        if (applied2.isPrivate && !wasPrivate) await this.#guard.showFrom(applied2.first);
-        return;
-      } catch (error) {
-        if (
-          /** @type {Fault} */
-          error.code !== "connection_lost"
-        ) throw error;
-      }
-    }
+  /** Whether there is a picture. */
+  get isOpen() {
+    return this.#picture !== null;
+  }
+  /** Whether no track shows it. */
+  get isEmpty() {
+    return this.#tracks.isEmpty;
+  }
+  /** @param {(rtpTimestamp: number | undefined) => void} noteFrame is told of each filtered frame */
+  begin(noteFrame) {
+    this.#picture = new Picture(noteFrame);
+    this.#guard.guard(this.#picture);
+    this.#tracks.begin(this.#picture);
+    return this.#picture;
+  }
+  /** @param {MediaStreamTrack} camera @param {Place} place @throws {import("../base/fault.js").Fault} after `end` */
+  giveOut(camera, place) {
+    return this.#tracks.giveOut(camera, place).track;
+  }
+  /** Shows the camera as it is. */
+  showRaw() {
+    this.#picture?.showRaw(this.camera);
+  }
+  /** @param {Place} place that goes away with its tracks */
+  leave(place) {
+    this.#tracks.leave(place);
+  }
+  /** @param {boolean} keepsCamera whether the camera stays open, for the page */
+  end(keepsCamera) {
+    if (keepsCamera) this.camera.contentHint = "";
+    else stopTrack.call(this.camera);
+    const picture = this.#picture;
+    this.#picture = null;
+    this.#guard.guard(null);
+    this.#tracks.end();
+    // Last, since a track that is stopped already is not told again.
+    picture?.close();
   }
 };
 
@@ -3912,15 +3974,13 @@ var CameraSession = class {
   #publication;
   #publishing;
   #messages;
-  #tracks;
+  #view;
   #data;
   #listensForData = false;
   /** @type {Promise<void> | null} */
   #opening = null;
   /** How it ended. @type {{state: 'raw' | 'failed' | 'ended', fault: Fault | null} | null} */
   #end = null;
-  /** @type {Picture | null} */
-  #picture = null;
   /** @type {number | null} */
   latency_ms = null;
   /** @type {number | null} */
@@ -3974,7 +4034,7 @@ var CameraSession = class {
       this.#publishing,
       notify
     );
-    this.#tracks = new PageTracks(camera, {
+    this.#view = new PageView(camera, this.#guard, {
       changed: () => this.#connection.send(),
       allStopped: () => this.close()
     });
@@ -4003,7 +4063,7 @@ var CameraSession = class {
     return this.#publication.told;
   }
   get camera() {
-    return this.#tracks.camera;
+    return this.#view.camera;
   }
   /** @param {MediaStreamTrack} camera @param {Settings} settings with which it was asked for */
   serves(camera, settings) {
@@ -4019,8 +4079,8 @@ var CameraSession = class {
   async open(camera, place, findIceServers) {
     this.#opening ??= this.#openFirst(findIceServers());
     if (this.state === "connecting") await this.#opening;
-    if (this.#picture === null) throw this.#endFault();
-    return this.#tracks.giveOut(camera, place).track;
+    if (!this.#view.isOpen) throw this.#endFault();
+    return this.#view.giveOut(camera, place);
   }
   /** @param {string | string[]} name @param {object} [params] @throws {Fault} */
   async setFilter(name, params = {}) {
@@ -4078,7 +4138,7 @@ var CameraSession = class {
   }
   /** @param {Place} place that goes away with its tracks */
   leave(place) {
-    this.#tracks.leave(place);
+    this.#view.leave(place);
   }
   close() {
     this.#finish("ended", null);
@@ -4092,15 +4152,13 @@ var CameraSession = class {
   /** @param {Promise<RTCIceServer[]>} iceServers @throws {Fault} */
   async #openFirst(iceServers) {
     this.camera.addEventListener("ended", () => {
-      if (this.#tracks.isEmpty) this.close();
+      if (this.#view.isEmpty) this.close();
     });
     this.#notify("statechange", {});
     this.#guard.begin();
     try {
-      this.#picture = new Picture((rtpTimestamp) => this.#data.note(rtpTimestamp));
-      this.#guard.guard(this.#picture);
-      this.#tracks.begin(this.#picture);
-      await this.#connection.open(this.#picture, iceServers);
+      const picture = this.#view.begin((rtpTimestamp) => this.#data.note(rtpTimestamp));
+      await this.#connection.open(picture, iceServers);
     } catch (error) {
       const fault = faultFrom(error, "no_media_path");
       await this.#guard.areFiltersKnown;
@@ -4111,27 +4169,18 @@ var CameraSession = class {
   /** @param {Fault} fault that does not pass */
   #refused(fault) {
     const { outage } = this.#choices;
-    if (outage === "open") this.#picture?.showRaw(this.camera);
+    if (outage === "open") this.#view.showRaw();
     this.#finish(outage === "open" ? "raw" : "failed", fault);
   }
   /** @param {'raw' | 'failed' | 'ended'} state @param {Fault | null} fault */
   #finish(state, fault) {
     // The raw camera in a track of the page's is ours to close, too.
-    const isLate = this.state === "raw" && this.#picture !== null;
+    const isLate = this.state === "raw" && this.#view.isOpen;
     if (!this.isOpen && !isLate) return;
-    const keepsPicture = state === "raw" && !this.#tracks.isEmpty;
+    const keepsPicture = state === "raw" && !this.#view.isEmpty;
     this.#end = { state, fault: isLate ? this.fault : fault };
     this.#connection.close(fault ?? new Fault("closed", "the session was closed"));
-    if (!keepsPicture) {
-      if (state === "raw") this.camera.contentHint = "";
-      else stopTrack.call(this.camera);
-      const picture = this.#picture;
-      this.#picture = null;
-      this.#guard.guard(null);
-      this.#tracks.end();
-      // Last, since a track that is stopped already is not told again.
-      picture?.close();
-    }
+    if (!keepsPicture) this.#view.end(state === "raw");
     this.#notify("statechange", {});
     this.#publication.drop(null);
   }

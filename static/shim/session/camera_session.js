@@ -7,16 +7,15 @@
 
 import { jsonText } from "../../shared/json.js";
 import { Fault, faultFrom } from "../base/fault.js";
-import { getTrackSettings, stopTrack } from "../base/natives.js";
-import { PageTracks } from "../camera/page_tracks.js";
+import { getTrackSettings } from "../base/natives.js";
 import { KeptConnection } from "../connection/kept_connection.js";
 import { newSignaling } from "../connection/signaling.js";
-import { Picture } from "../picture/picture.js";
 import { PictureData } from "../picture/picture_data.js";
 import { Publication } from "../publishing/publication.js";
 import { PublishSwitch } from "../publishing/publish_switch.js";
 import { Choices } from "./choices.js";
 import { FilterSwitch } from "./filter_switch.js";
+import { PageView } from "./page_view.js";
 import { privateFilters } from "./private_filters.js";
 import { RawGuard } from "./raw_guard.js";
 import { ServerMessages } from "./server_messages.js";
@@ -40,15 +39,13 @@ export class CameraSession {
   #publication;
   #publishing;
   #messages;
-  #tracks;
+  #view;
   #data;
   #listensForData = false;
   /** @type {Promise<void> | null} */
   #opening = null;
   /** How it ended. @type {{state: 'raw' | 'failed' | 'ended', fault: Fault | null} | null} */
   #end = null;
-  /** @type {Picture | null} */
-  #picture = null;
   /** @type {number | null} */
   latency_ms = null;
   /** @type {number | null} */
@@ -100,7 +97,7 @@ export class CameraSession {
       this.#publishing,
       notify,
     );
-    this.#tracks = new PageTracks(camera, {
+    this.#view = new PageView(camera, this.#guard, {
       changed: () => this.#connection.send(),
       allStopped: () => this.close(),
     });
@@ -130,7 +127,7 @@ export class CameraSession {
     return this.#publication.told;
   }
   get camera() {
-    return this.#tracks.camera;
+    return this.#view.camera;
   }
 
   /** @param {MediaStreamTrack} camera @param {Settings} settings with which it was asked for */
@@ -148,8 +145,8 @@ export class CameraSession {
   async open(camera, place, findIceServers) {
     this.#opening ??= this.#openFirst(findIceServers());
     if (this.state === "connecting") await this.#opening;
-    if (this.#picture === null) throw this.#endFault();
-    return this.#tracks.giveOut(camera, place).track;
+    if (!this.#view.isOpen) throw this.#endFault();
+    return this.#view.giveOut(camera, place);
   }
 
   /** @param {string | string[]} name @param {object} [params] @throws {Fault} */
@@ -219,7 +216,7 @@ export class CameraSession {
 
   /** @param {Place} place that goes away with its tracks */
   leave(place) {
-    this.#tracks.leave(place);
+    this.#view.leave(place);
   }
 
   close() {
@@ -237,15 +234,13 @@ export class CameraSession {
   /** @param {Promise<RTCIceServer[]>} iceServers @throws {Fault} */
   async #openFirst(iceServers) {
     this.camera.addEventListener("ended", () => {
-      if (this.#tracks.isEmpty) this.close();
+      if (this.#view.isEmpty) this.close();
     });
     this.#notify("statechange", {});
     this.#guard.begin();
     try {
-      this.#picture = new Picture((rtpTimestamp) => this.#data.note(rtpTimestamp));
-      this.#guard.guard(this.#picture);
-      this.#tracks.begin(this.#picture);
-      await this.#connection.open(this.#picture, iceServers);
+      const picture = this.#view.begin((rtpTimestamp) => this.#data.note(rtpTimestamp));
+      await this.#connection.open(picture, iceServers);
     } catch (error) {
       const fault = faultFrom(error, "no_media_path");
       await this.#guard.areFiltersKnown;
@@ -257,28 +252,19 @@ export class CameraSession {
   /** @param {Fault} fault that does not pass */
   #refused(fault) {
     const { outage } = this.#choices;
-    if (outage === "open") this.#picture?.showRaw(this.camera);
+    if (outage === "open") this.#view.showRaw();
     this.#finish(outage === "open" ? "raw" : "failed", fault);
   }
 
   /** @param {'raw' | 'failed' | 'ended'} state @param {Fault | null} fault */
   #finish(state, fault) {
     // The raw camera in a track of the page's is ours to close, too.
-    const isLate = this.state === "raw" && this.#picture !== null;
+    const isLate = this.state === "raw" && this.#view.isOpen;
     if (!this.isOpen && !isLate) return;
-    const keepsPicture = state === "raw" && !this.#tracks.isEmpty;
+    const keepsPicture = state === "raw" && !this.#view.isEmpty;
     this.#end = { state, fault: isLate ? this.fault : fault };
     this.#connection.close(fault ?? new Fault("closed", "the session was closed"));
-    if (!keepsPicture) {
-      if (state === "raw") this.camera.contentHint = "";
-      else stopTrack.call(this.camera);
-      const picture = this.#picture;
-      this.#picture = null;
-      this.#guard.guard(null);
-      this.#tracks.end();
-      // Last, since a track that is stopped already is not told again.
-      picture?.close();
-    }
+    if (!keepsPicture) this.#view.end(state === "raw");
     this.#notify("statechange", {});
     this.#publication.drop(null);
   }
