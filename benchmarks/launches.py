@@ -16,8 +16,7 @@ import numpy as np
 from harness.launches import launches
 from harness.photograph import read_astronaut
 from inference_service.filters.installed import BUILT_IN, installed
-
-WITH_DOWNLOADS = ("densepose", "segmentation", "detection", "img2img")
+from inference_service.filters.loading import configured
 
 
 def main() -> None:
@@ -33,8 +32,10 @@ def main() -> None:
     planes = cv2.cvtColor(read_astronaut((width, height)), cv2.COLOR_RGB2YUV_I420).astype(np.uint8)
     print("| filter | launches a batch | recorded | MB a frame | recorded | waits |")
     print("|---|---|---|---|---|---|")
-    for name in given.filters or [name for name in BUILT_IN if name not in WITH_DOWNLOADS]:
-        has_precision = "precision" in installed()[name].load().Settings.model_fields
+    points = installed()
+    whole = [name for name in BUILT_IN if not configured(points[name].load(), {}).needed_packages()]
+    for name in given.filters or whole:
+        has_precision = "precision" in points[name].load().Settings.model_fields
         found = launches(name, planes, given.cameras, {"precision": given.precision} if has_precision else {})
         cells = [
             *(f"{work.operators.total():,}" for work in (found.eager, found.recorded)),

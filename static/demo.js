@@ -349,8 +349,7 @@ if (shim) {
   new Demo(shim, view, language).run();
 } else {
   followTheme(view.theme, () => {});
-  language.write(view.message, phrase("message.insecure"));
-  view.message.dataset.kind = "bad";
+  new Message(view.message, view.messageOnPicture, language).say("bad", phrase("message.insecure"));
   const list = new FilterList(new URL(".", document.baseURI).href);
   const patient = {
     shim,

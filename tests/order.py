@@ -21,15 +21,18 @@ COMPUTING = ("tests/inference_service/", "tests/test_example_filter.py")
 BROWSER_SHARE = 2 / 3
 """Of the workers, as long as there are files of all kinds."""
 LONG_BROWSER = (
-    *(
-        "calls/test_leaving",
-        "calls/test_outage",
-        "calls/test_private",
-        "calls/test_sessions",
-        "shim/test_firefox",
-    ),
-    *("networks/test_one_port", "networks/test_reachable", "networks/test_turn"),
-    *("running/test_dev", "running/test_draining", "running/test_stopping", "running/test_surviving"),
+    "calls/test_leaving",
+    "calls/test_outage",
+    "calls/test_private",
+    "calls/test_sessions",
+    "networks/test_one_port",
+    "networks/test_reachable",
+    "networks/test_turn",
+    "running/test_dev",
+    "running/test_draining",
+    "running/test_stopping",
+    "running/test_surviving",
+    "shim/test_firefox",
 )
 LONG = (
     *("tests/chaos/", "tests/examples/", "tests/soak/", "tests/deploy/test_ipc", "tests/test_filters_doc.py"),

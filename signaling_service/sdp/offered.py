@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from signaling_service.errors import UnusableOffer
 from signaling_service.sdp.h264_formats import H264Format
 from signaling_service.sdp.offered_formats import Formats
-from signaling_service.sdp.sections import DIRECTIONS, Section, sections_of
+from signaling_service.sdp.sections import DIRECTIONS, Section, is_number, sections_of
 from signaling_service.sdp.written_offer import written
 from signaling_service.setting_types import VideoCodec
 
@@ -197,7 +197,7 @@ def _problem(section: Section) -> str | None:
 
 def _is_right(section: Section, name: str) -> bool:
     value = section.first(name) or ""
-    return value.isascii() and value.isdecimal() and len(value) < 20 and int(value) <= _MOST_OF_DATA[name]
+    return is_number(value) and len(value) < 20 and int(value) <= _MOST_OF_DATA[name]
 
 
 def _maps(section: Section) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from signaling_service.sdp.h264_formats import H264Format, chosen
-from signaling_service.sdp.sections import Section
+from signaling_service.sdp.sections import Section, is_number
 from signaling_service.setting_types import VideoCodec
 
 PAYLOAD_TYPES = (*range(35, 64), *range(96, 128))
@@ -105,4 +105,4 @@ def _numbered(value: str) -> tuple[int, str]:
 
 def _number(text: str) -> int:
     """Return a payload type; -1 for what is none."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 3 else -1
+    return int(text) if is_number(text) and len(text) <= 3 else -1

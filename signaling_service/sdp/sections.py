@@ -64,3 +64,8 @@ def sections_of(sdp: str) -> tuple[Section, list[Section]]:
             name, _, value = line[2:].partition(":")
             section.attributes.append((name.strip(), value.strip()))
     return session, sections
+
+
+def is_number(text: str) -> bool:
+    """Tell whether these are ASCII digits and nothing else; Python takes those of other scripts, too."""
+    return text.isascii() and text.isdecimal()

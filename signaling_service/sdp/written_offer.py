@@ -8,7 +8,7 @@ from aiortc.sdp import candidate_from_sdp
 
 from signaling_service.errors import UnusableOffer
 from signaling_service.sdp.offered_formats import Formats
-from signaling_service.sdp.sections import Section
+from signaling_service.sdp.sections import Section, is_number
 
 _PROFILES = {
     "audio": "UDP/TLS/RTP/SAVPF",
@@ -53,7 +53,7 @@ def written(
 
 def _maps_port(value: str) -> bool:
     number, _, words = value.partition(" ")
-    return bool(words) and number.isascii() and number.isdecimal() and len(number) <= 5
+    return bool(words) and is_number(number) and len(number) <= 5
 
 
 def _candidate(value: str) -> str:
@@ -70,8 +70,8 @@ def _extensions(section: Section) -> list[str]:
     for value in section.values("extmap"):
         number, *words = value.split() or [""]
         number, _, direction = number.partition("/")
-        is_number = number.isascii() and number.isdecimal() and 0 < int(number[:4]) <= _MOST_EXTENSIONS_ID
-        if words and is_number and direction in ("", "sendrecv"):
+        is_id = is_number(number) and 0 < int(number[:4]) <= _MOST_EXTENSIONS_ID
+        if words and is_id and direction in ("", "sendrecv"):
             lines.append(f"a=extmap:{int(number)} {words[0]}")
     return lines
 
@@ -81,11 +81,11 @@ def _sources(section: Section) -> list[str]:
     lines = []
     for value in section.values("ssrc-group"):
         words = value.split()
-        if len(words) > 1 and all(word.isascii() and word.isdecimal() for word in words[1:]):
+        if len(words) > 1 and all(map(is_number, words[1:])):
             lines.append(f"a=ssrc-group:{' '.join(words)}")
     for value in section.values("ssrc"):
         number, _, text = value.partition(" ")
         name, separator, _ = text.partition(":")
-        if number.isascii() and number.isdecimal() and separator and name in _OF_SOURCES:
+        if is_number(number) and separator and name in _OF_SOURCES:
             lines.append(f"a=ssrc:{number} {text}")
     return lines
