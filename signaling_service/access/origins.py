@@ -14,7 +14,9 @@ from collections.abc import Sequence
 ANY = "*"
 EXTENSIONS = ("chrome-extension", "moz-extension", "safari-web-extension")
 _WEB = ("http", "https")
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[^\s/?#@:*\[\]]+)(:\d{1,5})?")
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s/?#@:*\[\]\\]+)(:\d{1,5})?")
+"""`HOST[:PORT]` (RFC 9110 section 7.2), without a user: of one, readers see different hosts."""
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://" + _HOST.pattern)
 
 
 class Origins:
@@ -28,8 +30,12 @@ class Origins:
 
     def takes_host(self, host: str, reached_at: str) -> bool:
         """Tell whether a `Host` header names this service, which a connection reached at an own address."""
+        if self.takes_all:
+            return True
+        if _HOST.fullmatch(host.strip().lower()) is None:
+            return False
         name = host_of(host)
-        return self.takes_all or is_loopback(name) or name == reached_at.lower() or name in self._hosts
+        return is_loopback(name) or name == reached_at.lower() or name in self._hosts
 
     def takes(self, origin: str | None, host: str, scheme: str) -> bool:
         """Tell whether calls of a page are taken; programs name no origin. `null` is never one of ours.
@@ -38,6 +44,8 @@ class Origins:
         """
         if origin is None or self.takes_all:
             return True
+        if _ORIGIN.fullmatch(origin.lower()) is None:
+            return False
         its_scheme, netloc = _split(origin)
         if its_scheme in EXTENSIONS or origin.lower() in self._named:
             return True

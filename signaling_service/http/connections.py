@@ -14,6 +14,8 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from signaling_service.errors import MalformedRequest
+from signaling_service.http.answers import error_response
 from signaling_service.http.listening import BACKLOG
 
 HEADERS_S = 10.0
@@ -83,6 +85,20 @@ class BoundedConnection(H11Protocol):
         if self._reading is not None:
             self._reading.cancel()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP as all errors are, and close; say nothing where another answer has begun."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            # Its request has a fault further on. What answers it would find the connection in another state.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            answer = error_response(MalformedRequest("expected a request of HTTP/1.1"))
+            headers = [*answer.raw_headers, (b"connection", b"close")]
+            head = h11.Response(status_code=answer.status_code, headers=headers, reason=b"Bad Request")
+            for event in (head, h11.Data(data=answer.body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing: anybody can ask for another protocol, and is answered by this one."""

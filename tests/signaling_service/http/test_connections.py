@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -91,6 +92,45 @@ async def test_half_a_request_is_not_held(monkeypatch: pytest.MonkeyPatch, half:
         writer.write(half)
         assert await ended(reader)
         writer.close()
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("reads", [True, False])
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (b"", b"\x16\x03\x01\x02\x00\r\n\r\n"),
+        (b"", b"GET / HTTP/1.1\r\n\r\n"),
+        (b"", CHUNKED + b"-1\r\n"),
+        (CHUNKED, b"-1\r\n"),
+        (CHUNKED, b"4\r\ndone\r\nz\r\n"),
+        (REQUEST + b"done", b"\x00\r\n\r\n"),
+        (b"", REQUEST + b"done\x00\r\n\r\n"),
+        (REQUEST, b"done and more\x00\r\n\r\n"),
+    ],
+)
+async def test_what_is_no_http_is_an_error_like_others_and_leaves_no_traceback(
+    caplog: pytest.LogCaptureFixture, first: bytes, then: bytes, reads: bool
+) -> None:
+    """Before a request, within it, behind it, and where its answer has begun or is over."""
+    async with serving(reads=reads) as (connect, _):
+        reader, writer = await connect()
+        writer.write(first)
+        if first.endswith(b"done") or (first and not reads):
+            assert await answered(reader)
+        writer.write(then)
+        said = await asyncio.wait_for(reader.read(), END_S)
+        head, _, body = said[said.rfind(b"HTTP/1.1 ") :].partition(b"\r\n\r\n")
+        if head.startswith(b"HTTP/1.1 400"):
+            assert b"nosniff" in head
+            assert json.loads(body)["error"]["code"] == "malformed"
+        else:
+            # Nothing more is said behind an answer that had begun before.
+            assert body.endswith(b"done") or not said
+        writer.close()
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 async def test_bytes_that_trickle_in_do_not_extend_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
