@@ -17,9 +17,11 @@ from signaling_service.errors.access import (
 )
 from signaling_service.errors.base import PassedOn, SignalingError
 from signaling_service.errors.capacity import (
+    AnswerLate,
     BodiesWait,
     MediaProcessLost,
     NoMediaProcess,
+    OfferGivenUp,
     ServiceFull,
     ShuttingDown,
     UdpPortsTaken,
@@ -45,6 +47,7 @@ from signaling_service.errors.streams import (
 )
 
 __all__ = [
+    "AnswerLate",
     "BodiesWait",
     "BodyTooLarge",
     "CannotRun",
@@ -55,6 +58,7 @@ __all__ = [
     "MediaProcessLost",
     "NoMediaProcess",
     "NoWorker",
+    "OfferGivenUp",
     "OriginRefused",
     "PassedOn",
     "PictureTooLarge",

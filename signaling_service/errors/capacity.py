@@ -45,6 +45,28 @@ class MediaProcessLost(NoMediaProcess):
     """The process was gone, or did not answer in time, while it did this."""
 
 
+class OfferGivenUp(SignalingError):
+    """It was still being answered when a newer offer got its turn."""
+
+    status = 503
+    code = "given_up"
+    retry_after_s = 2
+
+    def __init__(self) -> None:
+        super().__init__("too many offers wait to connect at a time: a newer one has the turn of this one")
+
+
+class AnswerLate(SignalingError):
+    """This service could not answer an offer in time; nothing is known against the offer."""
+
+    status = 503
+    code = "answer_late"
+    retry_after_s = 5
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"the offer could not be answered within {limit_s:.0f} s")
+
+
 class UdpPortsTaken(SignalingError):
     """No port of the range is left for this session's media."""
 

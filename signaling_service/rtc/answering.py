@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from aiortc import RTCIceCandidate, RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
 
 from signaling_service.errors import (
+    AnswerLate,
     PreconditionFailed,
     SignalingError,
     UdpPortsTaken,
@@ -94,7 +95,7 @@ class Answering(ABC):
         self._has_restarted = False
 
     async def answer(self, offer_sdp: str) -> str:
-        """Return the answer's SDP; raises UnusableOffer or UdpPortsTaken.
+        """Return the answer's SDP; raises UnusableOffer, UdpPortsTaken or AnswerLate.
 
         The caller closes the connection, also after an error.
         """
@@ -106,7 +107,7 @@ class Answering(ABC):
         except SignalingError:
             raise
         except TimeoutError as exc:
-            raise UnusableOffer("the offer could not be answered in time") from exc
+            raise AnswerLate(LIMIT_S) from exc
         except Exception as exc:  # aiortc's parser raises whatever the text happens to break.
             raise UnusableOffer(f"the SDP cannot be used ({type(exc).__name__})") from exc
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from aiortc import RTCPeerConnection
 
+from signaling_service.errors import OfferGivenUp, SignalingError
+
 CLOSE_LIMIT_S = 2.0
+
+Value = TypeVar("Value")
 
 
 class Closing:
@@ -22,6 +26,21 @@ class Closing:
     @property
     def has_begun(self) -> bool:
         return self._task is not None
+
+    async def first(self, opening: Awaitable[Value]) -> Value:
+        """Return what `opening` returns; raises OfferGivenUp where closing has begun meanwhile.
+
+        Whatever a connection says of an offer while it is being closed, the offer is not to blame.
+        """
+        try:
+            opened = await opening
+        except SignalingError as exc:
+            if self.has_begun:
+                raise OfferGivenUp from exc
+            raise
+        if self.has_begun:
+            raise OfferGivenUp
+        return opened
 
     def begin(self) -> None:
         """Begin to close, unless that has begun; returns at once."""

@@ -132,7 +132,7 @@ class Session:
         return self._closing.has_begun
 
     async def open(self, offer_sdp: str) -> str:
-        """Answer the offer and begin; raises what Negotiation.answer raises.
+        """Answer the offer and begin; raises what Negotiation.answer raises, or OfferGivenUp.
 
         The caller closes the session after an error.
         """
@@ -140,7 +140,7 @@ class Session:
         self._pc.on("datachannel", self._control.attach)
         self._pc.on("datachannel", self._data.attach)
         self._pc.on("connectionstatechange", self._on_connection_state)
-        answer_sdp = await self._negotiation.answer(offer_sdp)
+        answer_sdp = await self._closing.first(self._negotiation.answer(offer_sdp))
         self._around.listener.subscribe(self.id, self._traffic.on_result)
         self._around.workers.add_listener(self._traffic.follow_workers)
         self._traffic.follow_workers()

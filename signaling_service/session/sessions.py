@@ -15,6 +15,7 @@ from shared.wire import SESSION_BYTES
 from signaling_service.access.caller import Caller, both, preset
 from signaling_service.errors import (
     NoWorker,
+    OfferGivenUp,
     ServiceFull,
     ShuttingDown,
     SignalingError,
@@ -180,8 +181,10 @@ class LocalSessions:
         self._around.metrics.sessions.set(len(self._sessions))
         try:
             answer_sdp = await session.open(offer.sdp)
-        except BaseException:
+        except BaseException as exc:
             await session.close("offer refused")
+            if isinstance(exc, OfferGivenUp) and self._is_shutting_down:
+                raise ShuttingDown from exc
             raise
         logger.info("the session is opened: %s", ", ".join(filters))
         return describe(session, answer_sdp=answer_sdp)

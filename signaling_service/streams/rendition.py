@@ -60,6 +60,7 @@ class Rendition:
         self._bitrates = bitrates
         self._executor = executor
         self._viewers: set[FanOut] = set()
+        self._expected: set[FanOut] = set()
         self._next: _Shown | None = None
         self._last: _Shown | None = None
         self._last_s = 0.0
@@ -71,12 +72,18 @@ class Rendition:
 
     @property
     def is_watched(self) -> bool:
-        return bool(self._viewers)
+        return bool(self._viewers or self._expected)
+
+    def expect(self, viewer: FanOut) -> None:
+        """Stay for one whose offer is being answered, whoever leaves meanwhile; it joins, or leaves."""
+        self._expected.add(viewer)
 
     def join(self, viewer: FanOut) -> None:
+        self._expected.discard(viewer)
         self._viewers.add(viewer)
 
     def leave(self, viewer: FanOut) -> None:
+        self._expected.discard(viewer)
         self._viewers.discard(viewer)
 
     def show(self, frame: av.VideoFrame, pts: int, ntp: int) -> None:

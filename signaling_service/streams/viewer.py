@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 
 from aiortc import RTCPeerConnection, RTCRtpTransceiver
 
-from signaling_service.errors import UnusableOffer
+from signaling_service.errors import OfferGivenUp, UnusableOffer
 from signaling_service.rtc.answering import Answering, Terms
 from signaling_service.rtc.closing import Closing, close_connection
 from signaling_service.rtc.packets import Arriving, Leaving
@@ -58,6 +58,7 @@ class WatchNegotiation(Answering):
                 rendition = self._stream.rendition(one._codecs[0])
                 fan_out = FanOut(one.sender, leaving[transport], rendition.ask_for_key_frame, Thinning())
                 fan_out.take_over()
+                rendition.expect(fan_out)
                 self.picture = (rendition, fan_out)
             else:
                 self.sound = FanOut(one.sender, leaving[transport])
@@ -102,12 +103,16 @@ class Viewer:
         return self._closing.has_begun
 
     async def open(self, offer_sdp: str) -> str:
-        """Answer the offer and begin; raises what Answering.answer raises.
+        """Answer the offer and begin; raises what Answering.answer raises, or OfferGivenUp.
 
         The caller closes the viewer after an error.
         """
         self._pc.on("connectionstatechange", self._on_connection_state)
-        answer_sdp = await self._negotiation.answer(offer_sdp)
+        try:
+            answer_sdp = await self._closing.first(self._negotiation.answer(offer_sdp))
+        except OfferGivenUp:
+            self._let_go()  # It may have asked for its picture after it had begun to close.
+            raise
         if self._negotiation.picture is not None:
             rendition, fan_out = self._negotiation.picture
             rendition.join(fan_out)
@@ -155,11 +160,14 @@ class Viewer:
         if self._watching is not None:
             self._watching.cancel()
         self.stream.forget(self.leave)
+        self._let_go()
+        await close_connection(self._pc)
+        self._on_end(self)
+
+    def _let_go(self) -> None:
         if self._negotiation.picture is not None:
             rendition, fan_out = self._negotiation.picture
             rendition.leave(fan_out)
             self.stream.drop_unwatched()
         if self._negotiation.sound is not None:
             self.stream.stop_listening(self._negotiation.sound)
-        await close_connection(self._pc)
-        self._on_end(self)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av import VideoFrame
@@ -56,6 +57,28 @@ async def running(results: str, **settings: Any) -> AsyncIterator[Running]:
         httpx.AsyncClient(transport=transport, base_url="http://service") as http,
     ):
         yield Running(service, http)
+
+
+class HeldAnswers:
+    """Offers that the service has begun to answer, and answers no further until `go_on`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        self._go_on = asyncio.Event()
+        create_answer = RTCPeerConnection.createAnswer
+
+        async def held(connection: RTCPeerConnection) -> RTCSessionDescription:
+            self.count += 1
+            await self._go_on.wait()
+            return await create_answer(connection)
+
+        monkeypatch.setattr(RTCPeerConnection, "createAnswer", held)
+
+    async def have_begun(self, count: int) -> None:
+        await until(lambda: self.count == count)
+
+    def go_on(self) -> None:
+        self._go_on.set()
 
 
 async def until(is_so: Callable[[], bool], limit_s: float = LIMIT_S) -> None:

@@ -7,6 +7,7 @@ from itertools import product
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from signaling_service.config import Settings
@@ -16,7 +17,7 @@ from signaling_service.http.body_limit import MAX_BODY_BYTES, SMALL_BYTES
 from signaling_service.http.static_files import accepts_gzip
 from signaling_service.service import Service
 from signaling_service.session.requests import MAX_PARAMS_BYTES
-from tests.signaling_service.calling import Page, Running, page, running, until
+from tests.signaling_service.calling import HeldAnswers, Page, Running, page, running, until
 from tests.signaling_service.making import WireWorker, served
 
 
@@ -371,6 +372,45 @@ async def test_offers_that_never_connect_keep_nobody_out(results: str) -> None:
             await service.is_free()
 
 
+async def test_an_offer_that_is_given_up_while_it_is_answered_is_not_to_blame(
+    results: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(results, max_connecting_per_address=1) as service:
+        with WireWorker(results):
+            await service.has_worker()
+            body, had = {"type": "offer", "sdp": await _an_offer()}, _udp_sockets()
+            answers = HeldAnswers(monkeypatch)
+            asked = [asyncio.create_task(service.http.post("/offer", json=body)) for _ in range(4)]
+            await answers.have_begun(4)
+            answers.go_on()
+            heard = await asyncio.gather(*asked)
+            (taken,) = (one.json()["session"] for one in heard if one.status_code == 200)
+            for refused in (one for one in heard if one.status_code != 200):
+                # By 422 a page would never call again.
+                assert error_of(refused, 503)["code"] == "given_up"
+                assert refused.headers["retry-after"] == "2"
+            assert service.metric("offers_total", outcome="given_up") == 3
+            await service.http.delete(f"/sessions/{taken}")
+            await service.is_free()
+            await until(lambda: _udp_sockets() == had)
+
+
+async def test_an_offer_that_is_answered_while_the_service_ends_hears_that(
+    results: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(results) as service:
+        with WireWorker(results):
+            await service.has_worker()
+            body = {"type": "offer", "sdp": await _an_offer()}
+            answers = HeldAnswers(monkeypatch)
+            asked = asyncio.create_task(service.http.post("/offer", json=body))
+            await answers.have_begun(1)
+            await service.service.sessions.close_all()
+            answers.go_on()
+            assert error_of(await asked, 503)["code"] == "shutting_down"
+            await service.is_free()
+
+
 async def test_of_more_offers_than_places_the_last_to_connect_hears_that_it_is_full(results: str) -> None:
     async with running(results, max_sessions=1) as service:
         with WireWorker(results):
@@ -388,6 +428,10 @@ async def test_of_more_offers_than_places_the_last_to_connect_hears_that_it_is_f
                 assert heard["error"]["code"] == "full"
                 await until(lambda: service.metric("sessions") == 1)
                 await first.shows(3)
+
+
+def _udp_sockets() -> int:
+    return len(psutil.Process().net_connections(kind="udp"))
 
 
 async def _an_offer() -> str:

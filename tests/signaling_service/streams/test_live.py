@@ -22,7 +22,7 @@ from signaling_service.rtc.answering import Answering
 from signaling_service.sdp.candidates import MAX_CHECKED, MAX_CHECKED_IN_ALL
 from signaling_service.sockets.udp_socket import UdpSocket
 from tests.signaling_service.access.minting import SECRET, minted
-from tests.signaling_service.calling import Camera, Running, page, running, until
+from tests.signaling_service.calling import Camera, HeldAnswers, Running, page, running, until
 from tests.signaling_service.making import WireWorker, served
 from tests.signaling_service.rtc.test_sending_and_receiving import OneFrame
 from tests.signaling_service.session.test_session import level_of_generation
@@ -395,6 +395,49 @@ async def test_offers_to_watch_that_never_connect_keep_nobody_out(results: str) 
                     assert (await service.http.delete(late.location)).status_code == 200
                     had = len(viewer.frames)
                     await until(lambda: len(viewer.frames) >= had + 3)
+
+
+async def test_an_offer_to_watch_that_is_given_up_while_it_is_answered_is_not_to_blame(
+    results: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(results, max_connecting_per_address=1) as service:
+        with WireWorker(results, level_of_generation):
+            await service.has_worker()
+            async with publishing(service.http):
+                peer = Peer()
+                peer.connection.addTransceiver("video", direction="recvonly")
+                offer = await peer.offer()
+                answers = HeldAnswers(monkeypatch)
+                asking = [service.http.post("/whep/show", content=offer, headers=SDP) for _ in range(3)]
+                asked = [asyncio.create_task(one) for one in asking]
+                await answers.have_begun(3)
+                answers.go_on()
+                heard = await asyncio.gather(*asked)
+                refused = [one.json()["error"]["code"] for one in heard if one.status_code == 503]
+                assert refused == ["given_up", "given_up"]
+                (taken,) = (one for one in heard if one.status_code == 201)
+                await service.http.delete(str(taken.url.join(taken.headers["location"])))
+                await until(lambda: service.metric("viewers") == 0)
+                (stream,) = service.service._streams._streams.values()
+                assert not stream._renditions
+                await peer.close()
+
+
+async def test_who_leaves_takes_no_picture_from_one_whose_offer_is_being_answered(
+    results: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(results) as service:
+        with WireWorker(results, level_of_generation):
+            await service.has_worker()
+            async with publishing(service.http), AsyncExitStack() as stack:
+                async with watching(service.http, kinds="video"):
+                    answers = HeldAnswers(monkeypatch)
+                    viewer = stack.enter_async_context(watching(service.http, kinds="video"))
+                    late = asyncio.create_task(viewer)
+                    await answers.have_begun(1)
+                await until(lambda: service.metric("viewers") == 1)
+                answers.go_on()
+                await until(lambda: late.done() and len(late.result().frames) > 0)
 
 
 async def test_to_others_a_publisher_and_a_viewer_are_sessions_that_never_were(results: str) -> None:
