@@ -251,6 +251,12 @@ def _limited(original: Any) -> Callable[..., Any]:
         if getattr(self, "has_loopback", False) and LOOPBACK not in addresses:
             addresses = [*addresses, LOOPBACK]
         made: list[Candidate] = await original(self, component, addresses, timeout=GATHER_LIMIT_S)
+        if self._closing:
+            # What was made since would be closed by nobody.
+            for protocol in self._protocols:
+                protocol.transport.close()
+            self._protocols.clear()
+            return made
         tcp: TcpPort | None = getattr(self, "tcp_port", None)
         return made if tcp is None else [*made, *tcp.candidates(self, component, addresses)]
 
