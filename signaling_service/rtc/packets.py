@@ -17,16 +17,19 @@ from aiortc import RTCDtlsTransport, clock
 from aiortc.rtcdtlstransport import State
 from aiortc.rtp import is_rtcp
 
-from signaling_service.rtc.flooding import HandlingTime
 from signaling_service.rtc.receiving import Receiving
 from signaling_service.rtc.transport_wide import TransportWide
 from signaling_service.rtc.unreadable import note_dropped
 from signaling_service.sockets.call_transport import CallTransport
+from signaling_service.sockets.handling_time import time_of
 from signaling_service.sockets.udp_socket import Address
 
 logger = logging.getLogger(__name__)
 
+HANDSHAKE_DATAGRAMS = 256
+"""Of a page until there are keys; a handshake has about 10, and as many with each repeat of a flight."""
 _COMPONENT = 1
+_DTLS = range(20, 64)
 _RTP = range(128, 192)
 
 
@@ -114,8 +117,9 @@ class Arriving:
         self._receive = self._ice._recv
         self._waiting: asyncio.Queue[tuple[bytes, int] | None] = self._ice._connection._queue
         self._for_dtls: bytes | None = None
-        self._time = HandlingTime()
+        self._budget = time_of(self._ice._connection)
         self._has_told = False
+        self._handshake_datagrams = 0
 
     def take_over(self) -> None:
         self._dtls._recv_next = self.take_next
@@ -129,18 +133,25 @@ class Arriving:
             await self._receive_next()
             return
         data: bytes = await self._receive()
-        await self._take_in_time(data)
-        while not self._waiting.empty():
-            if (item := self._waiting.get_nowait()) is None:
-                raise ConnectionError("Connection lost while receiving data")
-            await self._take_in_time(item[0])
-        if self._has_taken:
-            # It is given in any case, and its cost counts like that of the packets.
-            self._time.begin()
-            try:
+        has_time = self._budget.begin()
+        try:
+            while True:
+                if has_time:
+                    await self._take(data)
+                else:
+                    self._tell_dropped()
+                # Both are charged: what is dropped has been queued, and is one more turn of this.
+                has_time = self._budget.goes_on()
+                if self._waiting.empty():
+                    break
+                if (item := self._waiting.get_nowait()) is None:
+                    raise ConnectionError("Connection lost while receiving data")
+                data = item[0]
+            if self._has_taken:
+                # It is given in any case, and its cost counts like that of the packets.
                 await self._reply()
-            finally:
-                self._time.end()
+        finally:
+            self._budget.end()
 
     async def take_rtcp(self, packet: bytes) -> None:
         """Handle one decrypted compound packet."""
@@ -156,14 +167,9 @@ class Arriving:
         except (pylibsrtp.Error, ValueError):
             return False
 
-    async def _take_in_time(self, data: bytes) -> None:
-        """Drop it where the page has taken its share of this thread: other calls are waiting."""
-        if self._time.begin():
-            try:
-                await self._take(data)
-            finally:
-                self._time.end()
-        elif not self._has_told:
+    def _tell_dropped(self) -> None:
+        """The page has taken its share of this thread, and other calls are waiting."""
+        if not self._has_told:
             self._has_told = True
             logger.warning("what the page sends takes too long to handle: a part of it is dropped")
 
@@ -213,4 +219,15 @@ class Arriving:
 
     async def _next_for_dtls(self) -> bytes:
         data, self._for_dtls = self._for_dtls, None
-        return await self._receive() if data is None else data
+        while data is None:
+            data = await self._receive()
+            if self._dtls._rx_srtp is None and not self._is_of_handshake(data):
+                data = None
+        return data
+
+    def _is_of_handshake(self, data: bytes) -> bool:
+        """Count what comes before there are keys. Media is of no use yet, and OpenSSL takes its time."""
+        if data[0] not in _DTLS:
+            return False
+        self._handshake_datagrams += 1
+        return self._handshake_datagrams <= HANDSHAKE_DATAGRAMS

@@ -12,7 +12,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+
+from signaling_service.cores import waited_s
 
 WINDOW_S = 3.0
 LOOK_EVERY_S = 0.1
@@ -117,15 +118,6 @@ class Load:
             return 0.0
         first, last = self._looked[0], self._looked[-1]
         return (clock(last) - clock(first)) / (last.at_s - first.at_s)
-
-
-def waited_s() -> float:
-    """Return for how long this thread could run and had no core, 0 where the system does not tell."""
-    try:
-        # Time on a core and time in the run queue, in ns (Linux, Documentation/scheduler/sched-stats.rst).
-        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
-    except (OSError, ValueError, IndexError):
-        return 0.0
 
 
 def _fitting(capacity: float, busy: float, cost_at_first: float, sessions: int, measured: int) -> int:

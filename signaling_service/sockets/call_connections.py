@@ -5,6 +5,7 @@ from __future__ import annotations
 import aioice.ice
 
 from signaling_service.sockets.call_transport import CallTransport
+from signaling_service.sockets.handling_time import time_of
 from signaling_service.sockets.tcp_connection import TcpConnection
 from signaling_service.sockets.udp_socket import Address
 
@@ -33,7 +34,7 @@ class CallConnections:
             del self._open[connection.address]
             return False
         connection.is_proved = True
-        connection.open(self._take, self._ended)
+        connection.open(self._take, self._ended, time_of(self._protocol.receiver))
         while len(self._open) > CONNECTIONS_OF_A_CALL:
             self._open[min(self._open, key=lambda address: self._known.get(address, 0.0))].close()
         return True

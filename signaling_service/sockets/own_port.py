@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import aioice.ice
 
 from signaling_service.sockets.call_transport import CallTransport
+from signaling_service.sockets.handling_time import time_of
 from signaling_service.sockets.udp_socket import Address, UdpSocket
 
 MakeProtocol = Callable[[], aioice.ice.StunProtocol]
@@ -36,7 +37,7 @@ class OwnPorts:
             raise
         transport = CallTransport(one, _Alone(one), protocol)
         transport.begin()
-        one.open(protocol.datagram_received)
+        one.open(protocol.datagram_received, time_of(protocol.receiver))
         return transport
 
     def _bound(self, host: str) -> UdpSocket:

@@ -8,6 +8,10 @@ Whose a datagram is:
 
 What is nobody's is dropped before anything else looks at it. A page whose NAT gives it another address
 proves that one by its next check, and its call goes on.
+
+A page that sends more than checks has a socket of its own at the port, connected to the page's address. So it
+has the system's buffer to itself, and its own budget of this thread's time. What strangers and other pages
+send fills neither.
 """
 
 from __future__ import annotations
@@ -21,12 +25,16 @@ import aioice.ice
 from signaling_service.sockets import arrivals
 from signaling_service.sockets.call_transport import CallTransport
 from signaling_service.sockets.fixed_port import FixedPort
+from signaling_service.sockets.handling_time import HandlingTime, time_of
 from signaling_service.sockets.stun_target import called_name, transaction_of
 from signaling_service.sockets.udp_socket import Address, UdpSocket, Unqueued
 
 HELD_S = 2.0
 """An address stays a call's for so long after the last word from it, whoever else proves it: a sender's
 address can be forged, and a NAT gives a port to somebody else only after minutes."""
+
+SOCKETS_OF_A_CALL = 8
+"""A page sends from each of its own addresses. The one that had its first gives way."""
 
 _RTP_VERSION, _LEAST_MEDIA_BYTES = 2, 12
 
@@ -67,8 +75,8 @@ class SharedSocket:
         """By the addresses that pages have proved; arrivals.py bounds them for each call."""
         self._asked: dict[bytes, CallTransport] = {}
         """By the transactions that are open."""
-        self._kept: dict[Address, UdpSocket] = {}
-        """Sockets for one page each, when the port is given up."""
+        self._kept: dict[Address, tuple[UdpSocket, CallTransport]] = {}
+        """Sockets for one page each, by its address, and whose they are."""
 
     def join(self, protocol: aioice.ice.StunProtocol) -> CallTransport:
         """Return the transport of one more call; raises OSError where its name is another's."""
@@ -76,7 +84,7 @@ class SharedSocket:
         if name in self._calls:
             raise OSError("the user name of another call")
         if not self._own.is_open:
-            self._own.open(self._take)
+            self._own.open(self._take, HandlingTime())
         transport = self._calls[name] = CallTransport(self._own, self, protocol)
         protocol.transactions = _Transactions(self._asked, transport)
         transport.begin()
@@ -84,19 +92,20 @@ class SharedSocket:
 
     def make_way(self) -> None:
         """Keep what known pages send; all else that comes to the port is a successor's."""
-        if not self._own.is_open:
-            self._own.close()
-            return
-        self._kept = self._own.kept_for(self._pages)
+        if self._own.is_open:
+            for address, transport in self._pages.items():
+                self._keep(address, transport)
+            self._own.read_rest()
+        self._own.close()
+        self._share_port(True)
         way = _Kept(self._own.address, self._kept)
         for transport in self._calls.values():
             transport.leave_by(way)
 
     def close(self) -> None:
         self._own.close()
-        for one in self._kept.values():
-            one.close()
-        self._kept.clear()
+        for address in list(self._kept):
+            self._keep_no_more(address)
 
     # What the calls' transports say (call_transport.Owner)
 
@@ -107,12 +116,14 @@ class SharedSocket:
             if time.monotonic() - known.get(address, 0.0) < HELD_S:
                 return False
             known.pop(address, None)
+            self._keep_no_more(address)
         self._pages[address] = transport
         return True
 
     def gives_up(self, transport: CallTransport, address: Address) -> None:
         if self._pages.get(address) is transport:
             del self._pages[address]
+            self._keep_no_more(address)
 
     def renames(self, transport: CallTransport, former: bytes, name: bytes) -> None:
         self._calls[name] = self._calls.pop(former)
@@ -122,6 +133,8 @@ class SharedSocket:
         for held in (self._pages, self._asked):
             for key in [key for key, holder in held.items() if holder is transport]:
                 del held[key]  # type: ignore[arg-type]
+        for address in [address for address, (_, holder) in self._kept.items() if holder is transport]:
+            self._keep_no_more(address)
 
     def _take(self, data: bytes, address: Address) -> None:
         if not data:
@@ -129,6 +142,8 @@ class SharedSocket:
         if data[0] > 3:  # No STUN (RFC 7983).
             if (call := self._pages.get(address)) is None:
                 self._seek(data, address)
+            elif address not in self._kept and self._own.is_open:
+                self._keep(address, call)
         elif (name := called_name(data)) is not None:
             call = self._calls.get(name)
         elif (transaction := transaction_of(data)) is not None:
@@ -137,6 +152,34 @@ class SharedSocket:
             return
         if call is not None:
             call.protocol.datagram_received(data, address)
+
+    def _keep(self, address: Address, transport: CallTransport) -> None:
+        """Give a page a socket of its own, where the system has one."""
+        if address in self._kept:
+            return
+        # Only meanwhile: another program of the same user could bind to the port, too.
+        self._share_port(True)
+        try:
+            one = UdpSocket(*self._own.address, address)
+        except OSError:
+            return
+        finally:
+            self._share_port(False)
+        one.open(self._take, time_of(transport.protocol.receiver))
+        self._kept[address] = one, transport
+        its = [at for at, (_, holder) in self._kept.items() if holder is transport]
+        for first in its[:-SOCKETS_OF_A_CALL]:
+            self._keep_no_more(first)
+
+    def _share_port(self, is_shared: bool) -> None:
+        # The system asks any one of them, mostly the newest.
+        for one in (self._own, *(kept for kept, _ in self._kept.values())):
+            if one.is_open:
+                one.share_port(is_shared)
+
+    def _keep_no_more(self, address: Address) -> None:
+        if (kept := self._kept.pop(address, None)) is not None:
+            kept[0].close()
 
     def _seek(self, data: bytes, address: Address) -> None:
         """Find the call of a page whose media comes from another address than before (arrivals.py)."""
@@ -147,13 +190,13 @@ class SharedSocket:
 class _Kept(Unqueued):
     """The way of calls whose port is given up: to the pages that were known then (call_transport.Way)."""
 
-    def __init__(self, address: Address, kept: Mapping[Address, UdpSocket]) -> None:
+    def __init__(self, address: Address, kept: Mapping[Address, tuple[UdpSocket, CallTransport]]) -> None:
         self.address = address
         self._kept = kept
 
     def send(self, data: bytes, address: Address) -> None:
-        if (one := self._kept.get(address)) is not None:
-            one.send(data, address)
+        if (kept := self._kept.get(address)) is not None:
+            kept[0].send(data, address)
 
 
 class _Transactions(dict[bytes, Any]):

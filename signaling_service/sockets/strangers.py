@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 
 from signaling_service.access.networks import network_of
+from signaling_service.sockets.handling_time import HandlingTime
 from signaling_service.sockets.tcp_connection import TcpConnection
 
 PROVE_S = 5.0
@@ -19,6 +20,8 @@ class Strangers:
     """Shared by all listening sockets of a process; event loop only."""
 
     def __init__(self) -> None:
+        self.budget = HandlingTime()
+        """For accepting them all, and for what they send."""
         self._timers: dict[TcpConnection, asyncio.TimerHandle] = {}
         """The oldest first."""
         self._of_address: Counter[str] = Counter()

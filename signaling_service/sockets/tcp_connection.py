@@ -15,6 +15,7 @@ from collections.abc import Callable
 from aiortc.rtp import is_rtcp
 
 from signaling_service.sockets.framing import DatagramTooLong, Deframer, framed
+from signaling_service.sockets.handling_time import HandlingTime, PausingReader
 from signaling_service.sockets.udp_socket import Address
 
 FIRST_BYTES = 1024
@@ -22,6 +23,8 @@ FIRST_BYTES = 1024
 READ_BYTES = 16 * 1024
 READS_A_TURN = 2
 """Before the event loop does something else: 10,000 of the shortest datagrams take 4 ms."""
+LOOK_EVERY = 8
+"""Datagrams between two looks at the budget."""
 UNSENT_BYTES = 8 * 1024
 """Beyond what is on its way the kernel holds so much (TCP_NOTSENT_LOWAT): 65 ms at 1 Mbit/s."""
 MEDIA_BYTES = 512 * 1024
@@ -46,6 +49,7 @@ class TcpConnection:
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         accepted.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, UNSENT_BYTES)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._reader: PausingReader | None = None
         self._take: Callable[[TcpConnection, bytes], None] = lambda _, __: None
         self._on_end: Callable[[TcpConnection], None] = lambda _: None
         self._deframer = Deframer()
@@ -63,12 +67,21 @@ class TcpConnection:
         self._has_dropped = False
 
     def open(
-        self, take: Callable[[TcpConnection, bytes], None], on_end: Callable[[TcpConnection], None]
+        self,
+        take: Callable[[TcpConnection, bytes], None],
+        on_end: Callable[[TcpConnection], None],
+        budget: HandlingTime,
     ) -> None:
-        """Give each datagram to `take`, from now on; `on_end` is told once that the connection is over."""
+        """Give each datagram to `take`, from now on, as far as the budget goes.
+
+        `on_end` is told once that the connection is over.
+        """
         self._take, self._on_end = take, on_end
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._socket, self._read)
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = PausingReader(self._socket, self._read, budget)
+        self._reader.open()
 
     def send(self, datagram: bytes) -> None:
         """Send at the end of this turn of the event loop, with what else is sent in it."""
@@ -176,7 +189,7 @@ class TcpConnection:
             rest += len(data)
             self._begun = data[len(data) - rest :] if rest > 0 else b""
 
-    def _read(self) -> None:
+    def _read(self, budget: HandlingTime) -> None:
         for _ in range(READS_A_TURN):
             size = READ_BYTES if self.is_proved else FIRST_BYTES - self._read_bytes
             try:
@@ -189,19 +202,33 @@ class TcpConnection:
                 self._end()
                 return
             self._read_bytes += len(data)
-            try:
-                for datagram in self._deframer.feed(data):
-                    self._take(self, datagram)
-                    if self._loop is None:
-                        return  # Closed by what it has read.
-            except DatagramTooLong:
-                self._end()
+            if not self._has_time_for(data, budget):
                 return
+
+    def _has_time_for(self, data: bytes, budget: HandlingTime) -> bool:
+        """Hand on the datagrams in what was read; False where that was the last for now.
+
+        What the budget has no time for is dropped, as on the way.
+        """
+        has_time = True
+        try:
+            for number, datagram in enumerate(self._deframer.feed(data), 1):
+                if has_time:
+                    self._take(self, datagram)
+                if self._loop is None:
+                    return False  # Closed by what it has read.
+                if number % LOOK_EVERY == 0:
+                    has_time = budget.goes_on()
+        except DatagramTooLong:
+            self._end()
+            return False
+        return has_time
 
     def _end(self) -> None:
         if self._loop is None:
             return
-        self._loop.remove_reader(self._socket)
+        if self._reader is not None:
+            self._reader.close()
         self._loop.remove_writer(self._socket)
         self._loop = None
         self._socket.close()

@@ -17,6 +17,7 @@ from aioice.candidate import Candidate, candidate_foundation
 from signaling_service.sockets.call_connections import CallConnections
 from signaling_service.sockets.call_transport import CallTransport
 from signaling_service.sockets.fixed_port import FixedPort
+from signaling_service.sockets.handling_time import HandlingTime, PausingReader
 from signaling_service.sockets.strangers import Strangers
 from signaling_service.sockets.stun_target import called_name
 from signaling_service.sockets.tcp_connection import TcpConnection
@@ -103,7 +104,7 @@ class Listener:
         self._strangers = strangers
         self._calls: dict[bytes, CallConnections] = {}
         """By the user name that this service has chosen for the call."""
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._reader: PausingReader | None = None
         self._resting: asyncio.TimerHandle | None = None
         self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
         try:
@@ -118,12 +119,12 @@ class Listener:
 
     def start(self) -> None:
         """Accept connections, from now on."""
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._socket, self._accept)
+        self._reader = PausingReader(self._socket, self._accept, self._strangers.budget)
+        self._reader.open()
 
     @property
     def is_open(self) -> bool:
-        return self._loop is not None
+        return self._reader is not None
 
     def join(self, protocol: aioice.ice.StunProtocol) -> CallTransport:
         """Return the transport of one more call; raises OSError where its name is another's."""
@@ -138,12 +139,12 @@ class Listener:
     def close(self) -> None:
         if self._resting is not None:
             self._resting.cancel()
-        if self._loop is not None:
-            self._loop.remove_reader(self._socket)
-            self._loop = None
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
         self._socket.close()
 
-    def _accept(self) -> None:
+    def _accept(self, budget: HandlingTime) -> None:
         for _ in range(BACKLOG):
             try:
                 accepted, address = self._socket.accept()
@@ -160,14 +161,16 @@ class Listener:
                 accepted.close()
                 continue
             if self._strangers.admit(connection):
-                connection.open(self._meet, self._strangers.forget)
+                connection.open(self._meet, self._strangers.forget, budget)
             else:
                 connection.close()
+            if not budget.goes_on():
+                return
 
     def _rest(self) -> None:
-        assert self._loop is not None
-        self._loop.remove_reader(self._socket)
-        self._resting = self._loop.call_later(REST_S, self.start)
+        assert self._reader is not None
+        self._reader.close()
+        self._resting = asyncio.get_running_loop().call_later(REST_S, self.start)
 
     def _meet(self, connection: TcpConnection, datagram: bytes) -> None:
         """Take the first datagram of a connection."""

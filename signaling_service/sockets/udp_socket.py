@@ -11,12 +11,15 @@ import asyncio
 import errno
 import socket
 import struct
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from itertools import islice
+
+from signaling_service.sockets.handling_time import HandlingTime, PausingReader
 
 READS_A_TURN = 128
 """Datagrams that are read before the event loop does something else."""
+LOOK_EVERY = 8
+"""Datagrams between two looks at the budget. The dearest are checks, of which these take 2 ms."""
 READ_BYTES = 2048
 """More than a path carries; of a longer datagram the rest is lost, and with it its integrity."""
 SENDS_A_TURN = 64
@@ -57,7 +60,8 @@ class UdpSocket(Unqueued):
     def __init__(self, host: str, port: int, page: Address | None = None) -> None:
         """Bind to an address of this host; port 0 is any. Raises OSError.
 
-        With a page only what comes from there is this socket's (`make_way`).
+        With a page only what comes from there is this socket's. The system gives a datagram to the socket
+        that is connected to its sender, before any other.
         """
         self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         try:
@@ -65,27 +69,28 @@ class UdpSocket(Unqueued):
             for option, size_bytes in BUFFERS_BYTES.items():
                 self._socket.setsockopt(socket.SOL_SOCKET, option, size_bytes)
             if port:
-                # One that its holder has given up can be taken by the same user. Any other is refused.
+                # One that its holder shares can be taken by the same user. Any other is refused.
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             self._socket.bind((host, port))
-            if page is None:
-                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
-            else:
+            self.share_port(False)
+            if page is not None:
                 self._socket.connect(page)
         except OSError:
             self._socket.close()
             raise
         self.address: Address = self._socket.getsockname()[:2]
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._take: Take | None = None
+        self._reader: PausingReader | None = None
+        self._take: Take = lambda _, __: None
         self._waiting: list[tuple[bytes, Address]] = []
         self._can_segment = _knows_segments(self._socket)
 
-    def open(self, take: Take) -> None:
-        """Give what comes to `take`, from now on."""
+    def open(self, take: Take, budget: HandlingTime) -> None:
+        """Give what comes to `take`, from now on, as far as the budget goes."""
         self._take = take
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._socket, self._read)
+        self._reader = PausingReader(self._socket, self._read, budget)
+        self._reader.open()
 
     @property
     def is_open(self) -> bool:
@@ -101,36 +106,25 @@ class UdpSocket(Unqueued):
         if len(self._waiting) >= SENDS_A_TURN:
             self._flush()
 
-    def kept_for(self, pages: Iterable[Address]) -> dict[Address, UdpSocket]:
-        """Close this socket, so that another process can take its port; return one for each of these pages.
+    def share_port(self, is_shared: bool) -> None:
+        """Let other sockets of this user bind to the port from now on, or none; at first none can."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(is_shared))
 
-        The system gives a datagram to the socket that is connected to its sender, before any other.
-        """
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        kept: dict[Address, UdpSocket] = {}
-        for page in pages:
-            with suppress(OSError):
-                kept[page] = UdpSocket(*self.address, page)
-        if self._take is not None:
-            for one in kept.values():
-                one.open(self._take)
-            # What came before they were there.
-            self._read()
-        self.close()
-        return kept
+    def read_rest(self) -> None:
+        """Hand on what has come before others had the port, once; `close` follows."""
+        self._read(HandlingTime())
 
     def close(self) -> None:
         """Send what waits, and free the port; safe to call twice."""
         self._flush()
-        if self._loop is not None:
-            self._loop.remove_reader(self._socket)
-            self._loop = None
+        if self._reader is not None:
+            self._reader.close()
+        self._loop = None
         self._socket.close()
 
-    def _read(self) -> None:
+    def _read(self, budget: HandlingTime) -> None:
         receive, take = self._socket.recvfrom, self._take
-        assert take is not None
-        for _ in range(READS_A_TURN):
+        for number in range(1, READS_A_TURN + 1):
             try:
                 data, address = receive(READ_BYTES)
             except BlockingIOError:
@@ -140,6 +134,8 @@ class UdpSocket(Unqueued):
             take(data, address[:2])
             if self._loop is None:
                 return  # Closed by what it has read.
+            if number % LOOK_EVERY == 0 and not budget.goes_on():
+                return
 
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []

@@ -15,6 +15,7 @@ from harness.deadline import eventually
 from harness.namespaces import HERE
 from harness.pages import write_pages
 from harness.services import Services
+from signaling_service.sockets.handling_time import HandlingTime
 from signaling_service.sockets.udp_socket import Address, UdpSocket
 from tests.e2e.shim.test_browser import assert_advancing
 
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 PORT = 20_100
 SERVICE, PUBLIC = "10.77.0.1", "10.77.0.2"
 FRAMES_S = 40.0
+UNLIMITED = HandlingTime(cpu_clock=lambda: 0.0)
 
 
 class Nat:
@@ -34,7 +36,7 @@ class Nat:
         self.forgotten = 0
 
     def open(self) -> None:
-        self._public.open(self._outwards)
+        self._public.open(self._outwards, UNLIMITED)
 
     def forget(self) -> None:
         """Give every page another port from its next datagram on; nothing reaches one by the former port."""
@@ -49,7 +51,7 @@ class Nat:
     def _outwards(self, data: bytes, page: Address) -> None:
         if (way := self._ways.get(page)) is None:
             way = self._ways[page] = UdpSocket(PUBLIC, 0)
-            way.open(lambda answer, _: self._public.send(answer, page))
+            way.open(lambda answer, _: self._public.send(answer, page), UNLIMITED)
         way.send(data, (SERVICE, PORT))
 
 
@@ -82,8 +84,11 @@ async def test_pages_share_a_port_and_their_pictures_go_on_when_a_nat_forgets_th
             rows = await frames(page, 20, FRAMES_S)
             assert_advancing(rows)
             assert all(row.is_inverted for row in rows if row.counter is not None)
-        # One for the address, one for loopback.
-        assert len(psutil.Process(process.pid).net_connections(kind="udp")) == 2
+        # One for the address and one for loopback, and one for what each page sends.
+        sockets = psutil.Process(process.pid).net_connections(kind="udp")
+        assert {one.laddr.port for one in sockets} == {PORT}
+        assert [bool(one.raddr) for one in sockets].count(False) == 2
+        assert [bool(one.raddr) for one in sockets].count(True) >= len(pages)
 
         ended_before = await services.metric("p2pcamera_sessions_ended_total")
         nat.forget()

@@ -6,16 +6,24 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiortc import RTCConfiguration, RTCPeerConnection, VideoStreamTrack
+from aiortc import (
+    RTCConfiguration,
+    RTCDtlsTransport,
+    RTCIceGatherer,
+    RTCIceTransport,
+    RTCPeerConnection,
+    VideoStreamTrack,
+)
+from aiortc.rtcdtlstransport import RTCCertificate
 from aiortc.rtp import is_rtcp
 
 from signaling_service.media.bitrate import BitrateProfile
 from signaling_service.media.receive_ceiling import ReceiveCeiling
 from signaling_service.media.reception import Reception
 from signaling_service.rtc import aiortc_patches
-from signaling_service.rtc.flooding import BURST_S, HandlingTime
-from signaling_service.rtc.packets import Arriving, Leaving
+from signaling_service.rtc.packets import HANDSHAKE_DATAGRAMS, Arriving, Leaving
 from signaling_service.rtc.receiving import Receiving, receive_through
+from signaling_service.sockets.handling_time import BURST_S, HandlingTime
 from signaling_service.sockets.own_port import OwnPorts
 from tests.signaling_service.calling import until
 
@@ -128,7 +136,7 @@ async def test_what_a_page_sends_beyond_its_share_of_the_thread_is_dropped(
         taken += 1
 
     budget = HandlingTime(cpu_clock=lambda: worked_s)
-    monkeypatch.setattr(watched.arriving, "_time", budget)
+    monkeypatch.setattr(watched.arriving, "_budget", budget)
     monkeypatch.setattr(watched.arriving, "_decrypted", lambda data: data)
     watched.dtls._handle_rtp_data = take
     for _ in range(500):
@@ -138,6 +146,33 @@ async def test_what_a_page_sends_beyond_its_share_of_the_thread_is_dropped(
     monkeypatch.undo()
     watched.channel.send("still here")
     await until(lambda: watched.heard == ["still here"])
+
+
+async def test_a_page_without_keys_is_given_no_more_than_a_handshake() -> None:
+    """Of what comes before there are keys OpenSSL sees a bounded number of datagrams, and no media."""
+    transport: Any = RTCDtlsTransport(
+        RTCIceTransport(RTCIceGatherer(iceServers=[])), [RTCCertificate.generateCertificate()]
+    )
+    connection: Any = transport.transport._connection
+    connection._nominated[1] = "a pair"
+    arriving = Arriving(transport)
+    for _ in range(3 * HANDSHAKE_DATAGRAMS):
+        connection.data_received(b"\x80media", 1)
+        connection.data_received(b"\x16hello", 1)
+    given = list[bytes]()
+
+    async def ask() -> None:
+        while True:
+            given.append(await arriving._next_for_dtls())
+
+    asking = asyncio.create_task(ask())
+    await until(connection._queue.empty)
+    assert given == [b"\x16hello"] * HANDSHAKE_DATAGRAMS
+    # With keys all goes on as it comes: what is media's is not asked for here.
+    transport._rx_srtp = object()
+    connection.data_received(b"\x16later", 1)
+    await until(lambda: given[-1] == b"\x16later")
+    asking.cancel()
 
 
 async def test_a_session_that_is_closed_says_so_to_whoever_sends(watched: Watched) -> None:
@@ -262,7 +297,7 @@ async def test_what_an_answer_costs_is_of_the_pages_share(
 ) -> None:
     await with_camera.frames(5)
     arriving, spent_s = with_camera.arriving, [0.0]
-    arriving._time = HandlingTime(cpu_clock=lambda: spent_s[0])
+    arriving._budget = HandlingTime(cpu_clock=lambda: spent_s[0])
     reply = arriving._camera.reply
 
     async def costly() -> None:

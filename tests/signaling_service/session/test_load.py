@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from signaling_service.session.load import LATE_S, Load, Looked, waited_s
+from signaling_service.cores import waited_s
+from signaling_service.session.load import LATE_S, Load, Looked
 
 
 def loaded(

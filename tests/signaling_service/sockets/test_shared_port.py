@@ -19,8 +19,9 @@ from signaling_service.rtc.ice_restart import begin_checks, restart
 from signaling_service.rtc.packets import Arriving
 from signaling_service.sockets import arrivals, shared_port
 from signaling_service.sockets.fixed_port import MediaPortNotTaken
+from signaling_service.sockets.handling_time import HandlingTime
 from signaling_service.sockets.own_port import OwnPorts
-from signaling_service.sockets.shared_port import SharedPort
+from signaling_service.sockets.shared_port import SOCKETS_OF_A_CALL, SharedPort
 from signaling_service.sockets.udp_socket import Address, UdpSocket
 from tests.signaling_service.calling import until
 from tests.signaling_service.sockets.test_arrivals import STRANGE, stranger
@@ -81,7 +82,7 @@ class OneCall:
         transport = self.pair.protocol.transport
         transport._way.close()
         fresh = UdpSocket(HOST, 0)
-        fresh.open(self.pair.protocol.datagram_received)
+        fresh.open(self.pair.protocol.datagram_received, HandlingTime())
         transport._way = transport._owner._own = fresh
         return fresh.address
 
@@ -336,9 +337,94 @@ async def test_ipv6_has_the_same_port(free_udp_ports: Callable[[int], range]) ->
     ports.close()
 
 
+def kept(ports: SharedPort) -> dict[Address, UdpSocket]:
+    """Return the sockets that pages have to themselves."""
+    return {address: one for address, (one, _) in at(ports)._kept.items()}
+
+
+async def test_a_page_that_sends_media_has_a_socket_to_itself(ports: SharedPort) -> None:
+    async with called(ports, 2) as calls:
+        pages = [call.connection._nominated[1].remote_addr for call in calls]
+        assert sorted(kept(ports)) == sorted(pages)
+        read: list[Address] = []
+        at(ports)._own._take = lambda data, address: read.append(address)
+        await asyncio.gather(*(call.is_alive() for call in calls for _ in range(5)))
+        assert read == [], "what they send does not come by the common socket"
+        await calls[0].close()
+        assert list(kept(ports)) == pages[1:]
+        await calls[1].is_alive()
+    assert kept(ports) == {}
+
+
+async def test_strangers_that_fill_the_common_socket_keep_nothing_from_a_page(
+    ports: SharedPort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its budget is used up, and the system's buffer is full: a datagram of anybody would be dropped."""
+    async with called(ports) as (call,):
+        own = at(ports)._own
+        monkeypatch.setattr(own._reader, "_budget", HandlingTime(cpu_clock=iter(range(10**9)).__next__))
+        own._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        with stranger() as sender:
+
+            def rests() -> bool:
+                for _ in range(1000):
+                    sender.sendto(STRANGE["RTP"], (HOST, ports._sockets._port))
+                return own._reader._pause is not None
+
+            await until(rests)
+            for _ in range(5):
+                await call.is_alive()
+            assert own._reader._pause is not None
+
+
+async def test_sockets_of_one_page_are_bounded_and_the_first_gives_way(ports: SharedPort) -> None:
+    async with called(ports) as (call,):
+        (protocol,) = call.connection._protocols
+        addresses = [("127.0.0.3", port) for port in range(1, 2 * SOCKETS_OF_A_CALL)]
+        for address in addresses:
+            at(ports).claims(protocol.transport, address)
+            at(ports)._take(b"\x80media", address)
+        assert list(kept(ports)) == addresses[-SOCKETS_OF_A_CALL:]
+        at(ports).gives_up(protocol.transport, addresses[-1])
+        assert list(kept(ports)) == addresses[-SOCKETS_OF_A_CALL:-1]
+        # What comes from the one that gave way is still the page's.
+        await call.is_alive()
+
+
+async def test_a_system_without_sockets_leaves_the_page_the_common_one(
+    ports: SharedPort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> UdpSocket:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(shared_port, "UdpSocket", refuse)
+    async with called(ports) as (call,):
+        assert kept(ports) == {}
+        await call.is_alive()
+
+
+async def test_an_address_that_becomes_another_calls_has_its_socket_read_by_that_ones_time(
+    ports: SharedPort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_port, "HELD_S", 0.0)
+    async with called(ports, 2) as (call, other):
+        address = call.connection._nominated[1].remote_addr
+        (theirs,) = other.connection._protocols
+        before = kept(ports)[address]
+        assert at(ports).claims(theirs.transport, address)
+        assert address not in kept(ports)
+        assert not before.is_open
+        at(ports)._take(b"\x80media", address)
+        assert at(ports)._kept[address][1] is theirs.transport
+        (ours,) = call.connection._protocols
+        assert at(ports).claims(ours.transport, address)
+        await call.is_alive()
+
+
 async def test_a_port_that_is_given_up_is_a_successors_and_its_calls_go_on(ports: SharedPort) -> None:
     async with called(ports) as (call,):
         successor = SharedPort(ports._sockets._port)
+        assert kept(ports), "neither the common socket nor a page's may be shared"
         with pytest.raises(MediaPortNotTaken):
             successor.open([HOST])
         ports.make_way()

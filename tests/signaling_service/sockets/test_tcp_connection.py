@@ -10,6 +10,7 @@ import pytest
 
 from signaling_service.sockets import tcp_connection
 from signaling_service.sockets.framing import Deframer, framed
+from signaling_service.sockets.handling_time import BURST_S, SHARE, HandlingTime
 from signaling_service.sockets.tcp_connection import MEDIA_BYTES, OTHER_BYTES, TcpConnection
 from tests.signaling_service.calling import until
 
@@ -62,7 +63,7 @@ async def ends() -> AsyncIterator[Ends]:
         one.setblocking(False)
     made = Ends(TcpConnection(near, address), far)
     made.connection.is_proved = True
-    made.connection.open(lambda _, data: made.heard.append(data), made.ended.append)
+    made.connection.open(lambda _, data: made.heard.append(data), made.ended.append, HandlingTime())
     yield made
     made.connection.close()
     far.close()
@@ -206,8 +207,35 @@ async def test_the_shortest_datagrams_do_not_keep_the_event_loop(ends: Ends) -> 
         with suppress(BlockingIOError):
             sent = sent[ends.far.send(sent) :]
         had = len(ends.heard)
-        ends.connection._read()
+        ends.connection._read(HandlingTime(cpu_clock=lambda: 0.0))
         most = max(most, len(ends.heard) - had)
         await asyncio.sleep(0)
     await until(lambda: len(ends.heard) == 40_000)
     assert 0 < most <= 11_000
+
+
+async def test_what_a_page_has_no_time_for_is_dropped_and_no_more_is_read(ends: Ends) -> None:
+    """With a clock of CPU time by which a datagram takes a tenth of what a page may save."""
+    worked_s, now_s = 0.0, 100.0
+    budget = HandlingTime(lambda: now_s, lambda: worked_s, lambda: 0.0)
+
+    def take(connection: TcpConnection, data: bytes) -> None:
+        nonlocal worked_s
+        worked_s += BURST_S / 10
+        ends.heard.append(data)
+
+    ends.connection.open(take, ends.ended.append, budget)
+    ends.far.send(b"".join(framed(bytes([number])) for number in range(50)))
+    await until(lambda: bool(ends.heard))
+    turns = 0
+    while turns < 100:
+        await asyncio.sleep(0)
+        turns += 1
+    heard = list(ends.heard)
+    assert 10 <= len(heard) <= 10 + tcp_connection.LOOK_EVERY
+    # It comes when there is time again, and the stream is still understood.
+    now_s += BURST_S / SHARE
+    ends.far.send(framed(b"later"))
+    await until(lambda: ends.heard != heard)
+    assert ends.heard[len(heard)] == b"later"
+    assert not ends.ended

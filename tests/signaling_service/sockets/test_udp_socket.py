@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from signaling_service.sockets import udp_socket
-from signaling_service.sockets.udp_socket import Address, UdpSocket
+from signaling_service.sockets.handling_time import BURST_S, SHARE, HandlingTime
+from signaling_service.sockets.udp_socket import LOOK_EVERY, Address, UdpSocket
 from tests.signaling_service.calling import until
 
 HOSTS = ["127.0.0.1", "::1"]
@@ -20,7 +21,7 @@ class Kept:
     def __init__(self, host: str = "127.0.0.1") -> None:
         self.socket = UdpSocket(host, 0)
         self.came: list[tuple[bytes, Address]] = []
-        self.socket.open(lambda data, address: self.came.append((data, address)))
+        self.socket.open(lambda data, address: self.came.append((data, address)), HandlingTime())
 
     @property
     def datas(self) -> list[bytes]:
@@ -110,11 +111,37 @@ async def test_all_that_waits_is_read_in_one_turn_up_to_a_bound(
         if len(came) < 12:
             loop.call_soon(look)
 
-    one.open(lambda data, address: came.append(data[0]))
+    one.open(lambda data, address: came.append(data[0]), HandlingTime())
     look()
     await until(lambda: turns[-1] == 12)
     assert came == list(range(12))
     assert sorted(set(turns)) == [0, 5, 10, 12]
+    one.close()
+
+
+async def test_nothing_is_read_once_the_pages_time_is_used_up(other: socket.socket) -> None:
+    """With a clock of CPU time by which a datagram takes a tenth of what a page may save."""
+    worked_s, now_s = 0.0, 100.0
+    one, came = UdpSocket("127.0.0.1", 0), list[bytes]()
+    budget = HandlingTime(lambda: now_s, lambda: worked_s, lambda: 0.0)
+
+    def take(data: bytes, address: Address) -> None:
+        nonlocal worked_s
+        worked_s += BURST_S / 10
+        came.append(data)
+
+    for number in range(100):
+        other.sendto(bytes([number]), one.address)
+    one.open(take, budget)
+    turns = 0
+    while turns < 100:
+        await asyncio.sleep(0)
+        turns += 1
+    # It was looked at after each few, and had been read once more than that.
+    assert 10 <= len(came) <= 10 + LOOK_EVERY
+    had, now_s = len(came), now_s + BURST_S / SHARE
+    await until(lambda: len(came) > had)
+    assert len(came) <= had + LOOK_EVERY
     one.close()
 
 

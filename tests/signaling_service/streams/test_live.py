@@ -20,6 +20,7 @@ from harness.deadline import eventually
 from shared.wire.data import Data, pack_data
 from signaling_service.rtc.answering import Answering
 from signaling_service.sdp.candidates import MAX_CHECKED, MAX_CHECKED_IN_ALL
+from signaling_service.sockets.handling_time import HandlingTime
 from signaling_service.sockets.udp_socket import UdpSocket
 from tests.signaling_service.access.minting import SECRET, minted
 from tests.signaling_service.calling import Camera, HeldAnswers, Running, page, running, until
@@ -173,7 +174,7 @@ def rebind(peer: Peer) -> None:
     transport = pair.protocol.transport
     transport._way.close()
     fresh = UdpSocket("127.0.0.1", 0)
-    fresh.open(pair.protocol.datagram_received)
+    fresh.open(pair.protocol.datagram_received, HandlingTime())
     transport._way = transport._owner._own = fresh
 
 
