@@ -59,16 +59,11 @@ class Leaving:
 
     def send_now(self, packet: bytes) -> None:
         """Send one serialized packet; raises ConnectionError where there is no way."""
-        dtls = self._dtls
-        pair = self._connection._nominated.get(_COMPONENT)
-        if dtls._state is not State.CONNECTED or pair is None:
-            raise ConnectionError("Cannot send encrypted RTP, not connected")
-        srtp = dtls._tx_srtp
-        data = srtp.protect_rtcp(packet) if is_rtcp(packet) else srtp.protect(packet)
-        # Not `send_data`, which only awaits this: a frame's packets wait in the socket for the turn's end.
-        pair.protocol.transport.sendto(data, pair.remote_addr)
-        dtls._RTCDtlsTransport__tx_bytes += len(data)
-        dtls._RTCDtlsTransport__tx_packets += 1
+        self._send(packet, is_control=is_rtcp(packet))
+
+    def send_media(self, packet: bytes) -> None:
+        """Send one serialized packet of RTP; raises ConnectionError where there is no way."""
+        self._send(packet, is_control=False)
 
     async def room(self) -> bool:
         """Wait until the next picture may leave; True where an earlier one was dropped on this host."""
@@ -90,6 +85,18 @@ class Leaving:
             return False
         transport, address = way
         return transport.drop_pictures(address)
+
+    def _send(self, packet: bytes, *, is_control: bool) -> None:
+        dtls = self._dtls
+        pair = self._connection._nominated.get(_COMPONENT)
+        if dtls._state is not State.CONNECTED or pair is None:
+            raise ConnectionError("Cannot send encrypted RTP, not connected")
+        srtp = dtls._tx_srtp
+        data = srtp.protect_rtcp(packet) if is_control else srtp.protect(packet)
+        # Not `send_data`, which only awaits this: a frame's packets wait in the socket for the turn's end.
+        pair.protocol.transport.sendto(data, pair.remote_addr)
+        dtls._RTCDtlsTransport__tx_bytes += len(data)
+        dtls._RTCDtlsTransport__tx_packets += 1
 
     def _way(self) -> tuple[CallTransport, Address] | None:
         pair = self._connection._nominated.get(_COMPONENT)

@@ -29,6 +29,7 @@ from signaling_service.media.repeats import Repeats
 from signaling_service.media.send_rate import SendRate
 from signaling_service.media.transport_feedback import Arrivals
 from signaling_service.rtc.packets import Leaving
+from signaling_service.rtc.picture_packets import PicturePackets, SentPacket
 from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.rtc.transport_wide import TransportWide
 
@@ -92,6 +93,8 @@ class Sending:
         self._sender._handle_rtcp_packet = self._handle_rtcp_packet
         self._sender._next_encoded_frame = self._encode_next
         self._sender._retransmit = self._repeat
+        if self._leaving is not None:
+            PicturePackets(self._sender, self._leaving, self._control).take_over()
         self._track.before_encoding = self._before_encoding
         self._track.begin_anew = self._begin_anew
         self._track.forget_older = self._forget_older
@@ -131,6 +134,9 @@ class Sending:
             return
         if not self._repeats.allows(len(packet.payload), self._rate.target, time.monotonic()):
             return
+        if isinstance(packet, SentPacket):
+            packet = packet.whole(self._sender._RTCRtpSender__mid)
+            self._sender._RTCRtpSender__rtp_history[sequence_number % RTP_HISTORY_SIZE] = packet
         if self._control is None:
             await self._retransmit(sequence_number)
             return

@@ -74,23 +74,35 @@ class TransportWide:
         self.is_repeating = False
         """A repeat does not wait: it is late already, and repeats are bounded (media/repeats.py)."""
         self._pacer = Pacer()
+        self._numbering: _Numbering | None = None
         self._next = 0
         self._given: int | None = None
         """The number of the packet that was made last, until it is sent."""
 
     def number(self, sender: RTCRtpSender) -> None:
         """Let all packets of a sender that has not started have a number."""
-        sender._RTCRtpSender__rtp_header_extensions_map = _Numbering(self)  # type: ignore[attr-defined]
+        self._numbering = _Numbering(self)
+        sender._RTCRtpSender__rtp_header_extensions_map = self._numbering  # type: ignore[attr-defined]
 
     def give(self) -> int:
-        """Return the number of a packet that is sent at once."""
-        self._given, self._next = self._next, (self._next + 1) & 0xFFFF
+        """Return the number of a packet that aiortc writes, and sends at once."""
+        self._given = self.take_next()
         return self._given
+
+    def take_next(self) -> int:
+        """Return the number of a packet that is sent now."""
+        number, self._next = self._next, (self._next + 1) & 0xFFFF
+        return number
 
     def take_given(self) -> int | None:
         """Return the number that was given to the packet that is sent now; None for one of RTCP."""
         given, self._given = self._given, None
         return given
+
+    def said_in_all(self) -> list[tuple[int, bytes]]:
+        """Return the extensions, identifier and value, that all packets have alike."""
+        id_ = None if self._numbering is None else self._numbering.playout_delay_id
+        return [] if id_ is None else [(id_, _AT_ONCE)]
 
     def wait_s(self) -> float:
         """Return for how long the packet that is sent now should wait."""
@@ -136,19 +148,19 @@ class _Numbering(HeaderExtensionsMap):
     def __init__(self, control: TransportWide) -> None:
         super().__init__()
         self._control = control
-        self._playout_delay_id: int | None = None
+        self.playout_delay_id: int | None = None
 
     def configure(self, parameters: RTCRtpParameters) -> None:
         super().configure(parameters)
         for extension in parameters.headerExtensions:
             if extension.uri == PLAYOUT_DELAY_URI:
-                self._playout_delay_id = extension.id
+                self.playout_delay_id = extension.id
 
     def set(self, values: HeaderExtensions) -> tuple[int, bytes]:
         values.transport_sequence_number = self._control.give()
         written = super().set(values)
-        if self._playout_delay_id is None:
+        if self.playout_delay_id is None:
             return written
         return pack_header_extensions(
-            [*unpack_header_extensions(*written), (self._playout_delay_id, _AT_ONCE)]
+            [*unpack_header_extensions(*written), (self.playout_delay_id, _AT_ONCE)]
         )

@@ -13,6 +13,7 @@ from aiortc.rtp import (
     HeaderExtensions,
     RtcpByePacket,
     RtcpPacket,
+    RtpPacket,
     pack_rtcp_packet,
     unpack_header_extensions,
 )
@@ -101,6 +102,11 @@ def test_pictures_are_to_be_shown_at_once_where_the_page_can_be_told() -> None:
     assert written(URI) == [(3, b"\0\0")]
 
 
+def extensions_of(packet: bytes) -> list[tuple[int, bytes]]:
+    profile, words = struct.unpack_from("!HH", packet, 12)
+    return unpack_header_extensions(profile, packet[16 : 16 + 4 * words])
+
+
 class Pair:
     """`ours` sends with all of our parts; `theirs` reports as a browser does."""
 
@@ -111,6 +117,8 @@ class Pair:
         self.control, self.heard = a_control()
         self.track = VideoStreamTrack()
         self.answer = ""
+        self.sent: list[bytes] = []
+        """Packets of RTP, before they were encrypted."""
 
     async def connect(self) -> None:
         self.theirs.addTransceiver("video", "recvonly")
@@ -122,7 +130,9 @@ class Pair:
         (video,) = self.ours.getTransceivers()
         assert is_agreed(video)
         returned = ReturnedTrack(Metrics(), Card(), Outage.CLOSED)
-        send_at(video.sender, SendRate(BitrateProfile().cautious()), returned, control=self.control)
+        leaving = Leaving(video.sender.transport, self.control)
+        rate = SendRate(BitrateProfile().cautious())
+        send_at(video.sender, rate, returned, leaving=leaving, control=self.control)
         take = self.control.on_report
 
         def noting(arrivals: Arrivals, now_s: float) -> None:
@@ -130,7 +140,15 @@ class Pair:
             take(arrivals, now_s)
 
         self.control.on_report = noting
-        Leaving(video.sender.transport, self.control).take_over()
+        send = leaving._send
+
+        def noting_packets(packet: bytes, *, is_control: bool) -> None:
+            if not is_control:
+                self.sent.append(packet)
+            send(packet, is_control=is_control)
+
+        leaving._send = noting_packets  # type: ignore[method-assign]
+        leaving.take_over()
         Arriving(video.receiver.transport, self.control).take_over()
         await self.ours.setLocalDescription(await self.ours.createAnswer())
         self.answer = self.ours.localDescription.sdp
@@ -158,8 +176,20 @@ async def test_the_answer_has_it_and_each_packet_is_reported_once_a_repeat_too(p
     await until(lambda: len(pair.told) >= 10)
     sender: Any = pair.ours.getSenders()[0]
     history = sender._RTCRtpSender__rtp_history
-    await sender._retransmit(max(history))
-    await sender._retransmit(max(history))
+    place, count = max(history), len(pair.sent)
+    kept = history[place]
+    await sender._retransmit(kept.sequence_number)
+    await sender._retransmit(kept.sequence_number)
+    known = sender._RTCRtpSender__rtp_header_extensions_map
+    first_sent, *again = [RtpPacket.parse(data, known) for data in (pair.sent[0], *pair.sent[count:])]
+    repeats = [one for one in again if one.ssrc == sender._rtx_ssrc]
+    # In front of what is sent again stands its number (RFC 4588 section 4).
+    assert [one.payload for one in repeats] == 2 * [kept.sequence_number.to_bytes(2, "big") + kept.payload]
+    for one in (first_sent, *repeats):
+        assert one.extensions.mid == "0"
+        assert one.extensions.abs_send_time
+        playout_delay_id = known.playout_delay_id
+        assert (playout_delay_id, bytes(3)) in extensions_of(pair.sent[count if one in repeats else 0])
     before = len(pair.told)
     await until(lambda: len(pair.told) >= before + 10)
     first = pair.told[0]  # What is sent before the page has its keys comes to nobody.
