@@ -72,7 +72,6 @@ class Run:
         self._rate, self._repeats, self._scale = SendRate(profile), Repeats(), PictureScale()
         self._pacer, self._pace = Pacer(), FramePace()
         self._encoder: Any = CODECS[codec]()
-        self._is_stepped = codec == "vp8"
         self._codec: Any = None
         self._waiting: tuple[int, float] | None = None
         self._is_sending = self._shall_be_key = False
@@ -212,7 +211,7 @@ class Run:
     def _hear(self, arrivals: list[tuple[int, float | None]]) -> None:
         self._estimate.note_report(arrivals, self.now_s, HEADROOM * self._rate.most)
         bits_per_s = self._estimate.bits_per_s - self._repeats.bits_per_s(self.now_s)
-        self._rate.note_estimate(bits_per_s, self.now_s, is_stepped=self._is_stepped)
+        self._rate.note_estimate(bits_per_s)
         is_whole = self._encoder.size == (640, 480) and self._rate.target >= FULL * self._rate.most
         if self.now_s >= NARROW_S and self.full_after_s is None and is_whole:
             self.full_after_s = self.now_s - NARROW_S

@@ -10,9 +10,8 @@ that. Of another two reports bound it, as in draft-ietf-rmcat-gcc-02:
     loss    of packets, in receiver reports: over 10 % it takes half the loss off the rate, under 2 % it adds
             5 % (section 6).
 
-The encoder's target follows in steps, since each step costs a VP8 stream a new encoder and a key frame. It
-follows a real fall at once, a small one when it lasts, and a rise when it is worth it. Times are seconds of a
-rising clock.
+The target follows these two in steps, since they waver: a real fall at once, a small one when it lasts, and a
+rise when it is worth it. Times are seconds of a rising clock.
 """
 
 from __future__ import annotations
@@ -71,17 +70,10 @@ class SendRate:
         """Bits per second that the picture is worth."""
         return self._most
 
-    def note_estimate(self, bits_per_s: float, now_s: float, *, is_stepped: bool) -> None:
-        """Note what transport-wide feedback allows (path_estimate.py).
-
-        `is_stepped`: a change of the target costs a key frame.
-        """
-        self._by_feedback = bits_per_s
-        if is_stepped:
-            self._follow(now_s)
-        else:
-            self._has_reports = True
-            self._target = round(self._allowed())
+    def note_estimate(self, bits_per_s: float) -> None:
+        """Note what transport-wide feedback allows (path_estimate.py): the target is that at once."""
+        self._by_feedback, self._has_reports = bits_per_s, True
+        self._target = round(self._allowed())
 
     def note_size(self, width: int, height: int) -> None:
         """Note the size of the picture that is encoded next: another one needs a new encoder anyway."""

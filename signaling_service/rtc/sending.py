@@ -23,7 +23,6 @@ from aiortc.rtp import (
     unpack_remb_fci,
 )
 
-from signaling_service.media.encoders.vp8 import Vp8Encoder
 from signaling_service.media.picture_scale import FULL_FPS, PictureScale
 from signaling_service.media.repeats import Repeats
 from signaling_service.media.send_rate import SendRate
@@ -172,12 +171,7 @@ class Sending:
 
     def _follow_estimate(self, now_s: float) -> None:
         assert self._control is not None
-        encoder = self._sender._RTCRtpSender__encoder
-        self._rate.note_estimate(
-            self._control.estimate.bits_per_s - self._repeats.bits_per_s(now_s),
-            now_s,
-            is_stepped=isinstance(encoder, Vp8Encoder),
-        )
+        self._rate.note_estimate(self._control.estimate.bits_per_s - self._repeats.bits_per_s(now_s))
         self._set_target()
 
     # What the track calls

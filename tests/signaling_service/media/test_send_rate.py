@@ -189,25 +189,13 @@ def test_transport_wide_feedback_counts_alone_and_is_followed_at_once() -> None:
     rate = SendRate(BitrateProfile().cautious())
     rate.note_size(640, 480)
     assert rate.target == 1_000_000
-    for now_s, allowed in ((1.0, 1_050_000), (1.1, 2_000_000), (1.2, 700_000), (1.3, 100_000)):
-        rate.note_estimate(allowed, now_s, is_stepped=False)
+    for allowed in (1_050_000, 2_000_000, 700_000, 100_000):
+        rate.note_estimate(allowed)
         assert rate.target == min(max(allowed, LEAST_BITS_PER_S), FULL)
-    rate.note_estimate(800_000, 2.0, is_stepped=False)
+    rate.note_estimate(800_000)
     rate.note_sent(0, 1.0)
     rate.note_sent(100_000, 2.0)
     rate.note_remb(50_000, 3.0)
     rate.note_loss(0, 1000, 4.0)
     rate.note_loss(500, 2000, 6.0)
     assert rate.target == 800_000
-
-
-def test_an_encoder_that_begins_anew_at_each_change_is_spared_small_ones() -> None:
-    rate = SendRate(BitrateProfile().cautious())
-    rate.note_size(640, 480)
-    targets = set()
-    for tick in range(100):
-        rate.note_estimate(1_000_000 * (1.05 if tick % 2 else 0.95), tick / 10, is_stepped=True)
-        targets.add(rate.target)
-    assert len(targets) == 1
-    rate.note_estimate(600_000, 11.0, is_stepped=True)
-    assert rate.target == 600_000
