@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from shared.errors import P2PCameraError
+
+
+class Cause(StrEnum):
+    """A fixed word for what a filter's trouble comes from; docs/reference.md explains each."""
+
+    CONNECTION = "connection"
+    REFUSED = "refused"
+    OFFLINE = "offline"
+    NO_SUM = "no_sum"
+    WRONG_SIZE = "wrong_size"
+    WRONG_FILE = "wrong_file"
+    DISK_FULL = "disk_full"
+    NOT_KEPT = "not_kept"
+    DAMAGED = "damaged"
+    UNFIT = "unfit"
+    INCOMPLETE = "incomplete"
+    UNIMPORTABLE = "unimportable"
+    MISFIT = "misfit"
 
 
 class InferenceError(P2PCameraError):
@@ -24,10 +44,12 @@ class FilterNotUsable(InferenceError):
 class WeightsError(InferenceError):
     """Weights cannot be had or do not fit; the text tells the operator what to do."""
 
-    def __init__(self, text: str, *, public: str = "") -> None:
-        """`public` is what a page may be told of it: without a path."""
+    def __init__(self, text: str, *, public: str = "", cause: Cause = Cause.UNFIT, subject: str = "") -> None:
+        """`public` is what a page may be told of it, `subject` the file or host that it is about: no path."""
         super().__init__(text)
         self.public = public
+        self.cause = cause
+        self.subject = subject
 
 
 class DownloadError(WeightsError):
@@ -41,12 +63,15 @@ class NotFinite(InferenceError):
 class MissingPackage(InferenceError):
     """A filter needs a package that is not installed here; the text tells the operator how to get it."""
 
-    def __init__(self, text: str, package: str, remedy: str, why: str = "") -> None:
-        """`remedy`: how to install `package`; `why`: what is wrong with one that is installed."""
+    def __init__(
+        self, text: str, package: str, remedy: str, why: str = "", cause: Cause | None = None
+    ) -> None:
+        """`remedy`: how to install `package`; `why` and `cause`: what is wrong with one that is installed."""
         super().__init__(text)
         self.package = package
         self.remedy = remedy
         self.why = why
+        self.cause = cause
 
 
 class SessionError(InferenceError):

@@ -23,6 +23,7 @@ import { followTheme } from "./demo/theme.js";
 import { pageElements } from "./demo/view.js";
 
 /** @import { P2PCamera, P2PCameraSession, P2PCameraStats } from "./p2pcamera.js" */
+import { isOfTheToken } from "./shared/fault_words.js";
 import { phrase } from "./shared/language.js";
 import { hasFailed, runsWell, troubleOf } from "./shared/trouble.js";
 
@@ -214,7 +215,7 @@ class Demo {
 
   /** Says that the user cannot have a filter, and why; what was chosen stays. @param {FilterOffer} offer */
   #sayWhyNot(offer) {
-    const trouble = troubleOf(offer) ?? { code: "failed", text: "", detail: "", remedy: "" };
+    const trouble = troubleOf(offer) ?? { code: "failed", text: "", cause: "", detail: "", remedy: "" };
     this.#say("bad", cannotRun({ ...trouble, filter: offer.name }, this.#gallery.titleOf(offer)));
   }
 
@@ -242,7 +243,7 @@ class Demo {
   /** @param {Event} event */
   #refused(event) {
     const { fault } = detailOf(event);
-    this.#view.tokenForm.hidden = fault.status !== 401 && fault.status !== 403;
+    this.#view.tokenForm.hidden = !isOfTheToken(fault);
     const said = fault.field ? this.#chain.refuse(fault.field, fault.message) : null;
     if (said) return event.preventDefault();
     // The picture still shows the old choice, so the page shows it as chosen, too.

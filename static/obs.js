@@ -18,6 +18,7 @@
 import { cannotRun, failureOf } from "./demo/failures.js";
 import { PageLanguage } from "./demo/language.js";
 import { PictureNews } from "./demo/picture_news.js";
+import { faultWords } from "./shared/fault_words.js";
 import { phrase } from "./shared/language.js";
 
 /** @import { P2PCamera, P2PCameraFault } from "./p2pcamera.js" */
@@ -71,7 +72,7 @@ class Status {
       this.show(
         fault.trouble
           ? cannotRun(fault.trouble)
-          : phrase("message.filter-failed", { filter, reason: fault.message }),
+          : phrase("message.filter-failed", { filter, reason: faultWords(fault) }),
       );
     });
   }

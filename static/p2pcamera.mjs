@@ -1620,8 +1620,10 @@ var ConnectionCheck = class {
   }
 };
 /** @param {any} offer of `GET /filters` @returns {P2PCameraTrouble | null} what is in its way */
-function troubleOf({ name, reason_code: code, reason, reason_detail: detail, remedy }) {
-  return code ? { filter: name, code, text: reason ?? "", detail: detail ?? "", remedy: remedy ?? "" } : null;
+function troubleOf(offer) {
+  const { name: filter, reason_code: code, reason_cause: cause = "" } = offer;
+  const { reason: text = "", reason_detail: detail = "", remedy = "" } = offer;
+  return code ? { filter, code, text, cause, detail, remedy } : null;
 }
 /** @param {URL} address @param {RequestInit} [init] */
 function answerOf(address, init = {}) {

@@ -118,7 +118,11 @@ async def take(browser: Extended, folder: Path) -> str:
     await options.set_viewport_size(SCREEN)  # type: ignore[arg-type]
     await options.evaluate("zoom => { document.body.style.zoom = zoom; }", ENLARGED)
     await options.wait_for_selector("#parameters :is(input, select)", timeout=LIVE_S * 1e3)
-    shown_at = {"2-filters.png": ("#parameters", "center"), "3-server.png": ("#server-form", "center")}
+    # Those that run on any computer come first.
+    shown_at = {
+        "2-filters.png": ("section[aria-labelledby=filter-title]", "start"),
+        "3-server.png": ("#server-form", "center"),
+    }
     for name, (place, block) in shown_at.items():
         await options.locator(place).evaluate("(place, block) => place.scrollIntoView({ block })", block)
         _opened(await options.screenshot()).save(folder / name, optimize=True)

@@ -89,13 +89,17 @@ Piece = Callable[[], object]
 """A part of what a filter prepares while it already serves; see `Filter.recordings`."""
 
 
+KINDS = ("graphs", "precision", "compile", "fusing", "memory", "runtime")
+"""Of fallbacks."""
+
+
 class Fallback(NamedTuple):
     """What a filter does without, since something has failed."""
 
     kind: str
-    """For the metrics: `graphs`, `precision`, `compile`, `fusing`, `memory`, `runtime`."""
+    """One of KINDS, for metrics and pages."""
     text: str
-    """For the log and for pages: after the filter's name, without a path."""
+    """For the log and for operators: after the filter's name, without a path."""
 
 
 class Filter(ABC):

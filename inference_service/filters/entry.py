@@ -76,11 +76,12 @@ class Entry:
 def with_trouble(status: FilterStatus, trouble: Trouble | None) -> FilterStatus:
     """Return a status that tells of this obstacle, or of none."""
     if trouble is None:
-        return replace(status, reason="", reason_code="", reason_detail="", remedy="")
+        return replace(status, reason="", reason_code="", reason_cause="", reason_detail="", remedy="")
     return replace(
         status,
         reason=_sent(trouble.text),
         reason_code=trouble.code.value,
+        reason_cause=trouble.cause,
         reason_detail=_sent(trouble.detail),
         remedy=_sent(trouble.remedy),
     )

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from inference_service.device.laps import lap
 from inference_service.filters import base
-from inference_service.filters.base import Answer, Data, Filtered, Item, Later, Points
+from inference_service.filters.base import Answer, Data, Filtered, Item, Label, Later, Points
 from inference_service.filters.vision.draw.people import Look, PeoplePainter
 from inference_service.filters.vision.draw.skeletons import SKELETONS
 from inference_service.filters.vision.networks.packages import TORCHVISION
@@ -175,14 +175,17 @@ def rows_of(people: _People, size: tuple[int, int]) -> Tensor:
 
 
 def told(rows: np.ndarray) -> Data:
-    """Return the points of everybody in one picture's rows."""
-    return Data(
-        points=[
-            Points([(float(x), float(y), float(score)) for x, y, score in row[:-1]], "person")
-            for row in rows
-            if row[-1, 0] > 0
-        ]
-    )
+    """Return the points of everybody in one picture's rows.
+
+    The label `no_person` says that there is nobody, `most_people` that there may be more than are drawn.
+    """
+    people = [
+        Points([(float(x), float(y), float(score)) for x, y, score in row[:-1]], "person")
+        for row in rows
+        if row[-1, 0] > 0
+    ]
+    codes = ["most_people"] if len(people) == len(rows) else [] if people else ["no_person"]
+    return Data(points=people, labels=[Label(code) for code in codes])
 
 
 class _People(NamedTuple):

@@ -55,8 +55,10 @@ class Trouble:
     code: Code
     text: str
     """A sentence's end: what is said after the filter's name."""
+    cause: str = ""
+    """A fixed word for what it comes from (`errors.Cause`); of `reduced` kinds of fallbacks, with commas."""
     detail: str = ""
-    """The part of the text that differs from case to case, for pages in other languages."""
+    """A name that belongs to the cause; without one, the part of the text that differs from case to case."""
     remedy: str = ""
     """What the operator can do: a command, where there is one."""
 
@@ -70,8 +72,8 @@ def before_loading(made: Filter, device: torch.device, weights_dir: Path) -> Tro
         return Trouble(
             Code.NEEDS_PACKAGE,
             f"needs the {packages} {names}",
-            names,
-            " && ".join(dict.fromkeys(_install(needed[name]) for name in missing)),
+            detail=names,
+            remedy=" && ".join(dict.fromkeys(_install(needed[name]) for name in missing)),
         )
     if slow := on_device(made, device):
         return slow
@@ -80,8 +82,8 @@ def before_loading(made: Filter, device: torch.device, weights_dir: Path) -> Tro
         return Trouble(
             Code.NEEDS_WEIGHTS,
             f"downloads {', '.join(files)} at its first use",
-            ", ".join(files),
-            _download(made.name, weights_dir),
+            detail=", ".join(files),
+            remedy=_download(made.name, weights_dir),
         )
     return None
 
@@ -101,7 +103,8 @@ def once_loaded(made: Filter, device: torch.device) -> Trouble | None:
     if not made.fallbacks:
         return None
     text = "; ".join(one.text for one in made.fallbacks)
-    return Trouble(Code.REDUCED, text, text, "see the worker's log")
+    kinds = ",".join(dict.fromkeys(one.kind for one in made.fallbacks))
+    return Trouble(Code.REDUCED, text, kinds, text, "see the worker's log")
 
 
 def installed_since(made: Filter) -> Trouble | None:
@@ -114,8 +117,8 @@ def installed_since(made: Filter) -> Trouble | None:
     return Trouble(
         Code.NEEDS_RESTART,
         f"needs a restart of the worker, since its packages have been installed ({names})",
-        names,
-        "restart the worker",
+        detail=names,
+        remedy="restart the worker",
     )
 
 
@@ -133,21 +136,22 @@ def after_failure(
     if isinstance(exc, MissingPackage):
         remedy = _install(exc.remedy)
         if not exc.why:
-            return Trouble(Code.NEEDS_PACKAGE, f"needs the package {exc.package}", exc.package, remedy)
-        detail = f"{exc.package} ({exc.why})"
-        return Trouble(Code.BAD_PACKAGE, f"cannot use the package {detail}", detail, remedy)
+            text = f"needs the package {exc.package}"
+            return Trouble(Code.NEEDS_PACKAGE, text, detail=exc.package, remedy=remedy)
+        text = f"cannot use the package {exc.package} ({exc.why})"
+        return Trouble(Code.BAD_PACKAGE, text, exc.cause or "", exc.package, remedy)
     if isinstance(exc, DownloadError):
         return Trouble(
             Code.DOWNLOAD_FAILED,
             f"has not got its weights: {exc.public}",
-            exc.public,
+            exc.cause,
+            exc.subject,
             _download(name, weights_dir),
         )
     if isinstance(exc, WeightsError):
         told = exc.public or "they do not fit"
-        return Trouble(
-            Code.BAD_WEIGHTS, f"cannot use its weights: {told}", told, _download(name, weights_dir)
-        )
+        text = f"cannot use its weights: {told}"
+        return Trouble(Code.BAD_WEIGHTS, text, exc.cause, exc.subject, _download(name, weights_dir))
     if is_shortage(exc):
         return Trouble(
             Code.OUT_OF_MEMORY, "did not fit into memory", remedy="free memory, or use a larger GPU"
@@ -155,11 +159,12 @@ def after_failure(
     if isinstance(exc, FilterFailed | FilterNotUsable):
         # In the worker's words or in those that its author meant for pages: no path is in them.
         told = exc.reason if isinstance(exc, FilterFailed) else str(exc)
-        return Trouble(Code.FAILED, f"{what}: {told}", told, "see the worker's log")
+        return Trouble(Code.FAILED, f"{what}: {told}", detail=told, remedy="see the worker's log")
     if explain is not None:
-        return Trouble(Code.FAILED, f"{what}: {explain(exc)}", explain(exc), "see the worker's log")
+        told = explain(exc)
+        return Trouble(Code.FAILED, f"{what}: {told}", detail=told, remedy="see the worker's log")
     kind = type(exc).__name__
-    return Trouble(Code.FAILED, f"{what} ({kind})", kind, "see the worker's log")
+    return Trouble(Code.FAILED, f"{what} ({kind})", detail=kind, remedy="see the worker's log")
 
 
 def weights_size_bytes(made: Filter) -> int:

@@ -18,7 +18,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from inference_service.errors import InferenceError
+from inference_service.errors import Cause, InferenceError
 
 MAX_BYTES = 4 << 30
 """The most that is downloaded of a file whose size nobody stated."""
@@ -33,9 +33,11 @@ OnBytes = Callable[[int, int | None], None]
 class FetchError(InferenceError):
     """A server did not give what was asked for."""
 
-    def __init__(self, text: str, *, is_part_useless: bool = False) -> None:
-        """`is_part_useless`: what has come is not of the file."""
+    def __init__(self, text: str, cause: Cause, *, said: str = "", is_part_useless: bool = False) -> None:
+        """`said`: what the server has answered; `is_part_useless`: what has come is not of the file."""
         super().__init__(text)
+        self.cause = cause
+        self.said = said
         self.is_part_useless = is_part_useless
 
 
@@ -68,18 +70,22 @@ def server_errors() -> Iterator[None]:
     try:
         yield
     except HfHubHTTPError as exc:
-        status, reason = exc.response.status_code, exc.response.reason_phrase
+        said = f"{exc.response.status_code} {exc.response.reason_phrase}".strip()
         # 416: the server's file ends before the part does.
-        raise FetchError(f"the server answers {status} {reason}", is_part_useless=status == 416) from exc
+        is_part_useless = exc.response.status_code == 416
+        text = f"the server answers {said}"
+        raise FetchError(text, Cause.REFUSED, said=said, is_part_useless=is_part_useless) from exc
     except OfflineModeIsEnabled as exc:
-        raise FetchError("HF_HUB_OFFLINE forbids downloads") from exc
+        raise FetchError("HF_HUB_OFFLINE forbids downloads", Cause.OFFLINE) from exc
     except (HTTPError, InvalidURL) as exc:
-        raise FetchError(f"the connection failed ({str(exc) or type(exc).__name__})") from exc
+        text = f"the connection failed ({str(exc) or type(exc).__name__})"
+        raise FetchError(text, Cause.CONNECTION) from exc
     except OSError as exc:
         if exc.errno is not None:
             raise
         # So the library calls a body that is shorter than expected.
-        raise FetchError(f"the connection broke ({str(exc).partition(chr(10))[0]})") from exc
+        text = f"the connection broke ({str(exc).partition(chr(10))[0]})"
+        raise FetchError(text, Cause.CONNECTION) from exc
 
 
 class _Bar(tqdm):  # type: ignore[type-arg]  # generic in its stubs alone
@@ -103,12 +109,12 @@ class _Bar(tqdm):  # type: ignore[type-arg]  # generic in its stubs alone
         self._reported_s = float("-inf")
         if total is not None:
             if size_bytes not in (None, total):
-                raise FetchError(f"the server has a file of {total:,} bytes, expected are {size_bytes:,}")
+                text = f"the server has a file of {total:,} bytes, expected are {size_bytes:,}"
+                raise FetchError(text, Cause.WRONG_SIZE)
             free = shutil.disk_usage(part.parent).free
             if total - initial > free:
-                raise FetchError(
-                    f"the disk is too full: {total - initial:,} bytes are to come, {free:,} are free"
-                )
+                text = f"the disk is too full: {total - initial:,} bytes are to come, {free:,} are free"
+                raise FetchError(text, Cause.DISK_FULL)
             self._check(total)
         self.update(0)
 
@@ -123,4 +129,5 @@ class _Bar(tqdm):  # type: ignore[type-arg]  # generic in its stubs alone
 
     def _check(self, size: int) -> None:
         if size > self._limit:
-            raise FetchError(f"the file is too large: over {self._limit:,} bytes", is_part_useless=True)
+            text = f"the file is too large: over {self._limit:,} bytes"
+            raise FetchError(text, Cause.WRONG_SIZE, is_part_useless=True)

@@ -19,9 +19,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypedDict
 from urllib.parse import urlsplit
 
-from inference_service.errors import DownloadError, WeightsError
+from inference_service.errors import Cause, DownloadError, WeightsError
 from inference_service.weights import hub, sums
 from inference_service.weights.fetch import FetchError, download
 
@@ -59,6 +60,12 @@ class WeightsFile:
             sums.split(self.sum_prefix)
         elif hub.commit_in(self.url) is None:
             raise ValueError(f"weights: {self.url!r} names no commit, so what it says may change")
+
+
+class _Public(TypedDict):
+    public: str
+    cause: Cause
+    subject: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,7 @@ class WeightsFolder:
                     f"{urlsplit(file.url).hostname} could not be asked for the sum of {file.name}: {exc}. "
                     f"Try again, or bring {file.name} and {note.name} to {self.path} from a host where "
                     f"`python -m inference_service download` has fetched them, {_by_hand(target)}",
-                    public=_public(file, exc),
+                    **_public(file, exc),
                 ) from exc
             hub.keep(note, file.url, stated)
         return replace(file, sum_prefix=stated.sum, size_bytes=stated.size_bytes)
@@ -125,6 +132,8 @@ class WeightsFolder:
                 f"{file.name} cannot be kept in {self.path} ({exc.strerror}); see that this user may write "
                 "there and that there is room, or choose another folder (--weights-dir)",
                 public=f"the worker cannot keep {file.name} ({exc.strerror})",
+                cause=Cause.NOT_KEPT,
+                subject=file.name,
             ) from exc
         return self._present(file, target)
 
@@ -136,6 +145,8 @@ class WeightsFolder:
             raise WeightsError(
                 f"{exc}. Delete it, and it is downloaded anew, {_by_hand(target)}",
                 public=f"{file.name} is damaged, or another file",
+                cause=Cause.DAMAGED,
+                subject=file.name,
             ) from exc
         return target
 
@@ -153,7 +164,7 @@ class WeightsFolder:
             again = "The next try goes on from what has come" if part.exists() else "Try again"
             raise DownloadError(
                 f"{file.name} could not be downloaded from {file.url}: {exc}. {again}, {_by_hand(target)}",
-                public=_public(file, exc),
+                **_public(file, exc),
             ) from exc
         self._report(f"checking {file.name}", 1.0)
         try:
@@ -164,6 +175,8 @@ class WeightsFolder:
                 f"{file.url} gave another file than {file.name}, which has been deleted again: {exc}. "
                 f"Try again, {_by_hand(target)}",
                 public=f"{urlsplit(file.url).hostname} gave another file than {file.name}",
+                cause=Cause.WRONG_FILE,
+                subject=_subject(file),
             ) from exc
         part.replace(target)
 
@@ -208,8 +221,14 @@ def _part(target: Path) -> Path:
     return target.with_name(f"{target.name}.part")
 
 
-def _public(file: WeightsFile, exc: FetchError) -> str:
-    return f"{urlsplit(file.url).hostname}, {file.name}: {exc}"
+def _public(file: WeightsFile, exc: FetchError) -> _Public:
+    subject = _subject(file)
+    told = f"{subject}, {exc.said}" if exc.said else subject
+    return {"public": f"{subject}: {exc}", "cause": exc.cause, "subject": told}
+
+
+def _subject(file: WeightsFile) -> str:
+    return f"{urlsplit(file.url).hostname}, {file.name}"
 
 
 def _by_hand(target: Path) -> str:

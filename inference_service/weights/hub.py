@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from inference_service.errors import Cause
 from inference_service.weights.fetch import HEADERS, FetchError, server_errors
 
 _COMMIT = re.compile(r"/resolve/([0-9a-f]{40})/")
@@ -41,10 +42,11 @@ def ask(url: str) -> Stated:
         # Without the user's token: what is public is fetched by nobody in particular.
         said = get_hf_file_metadata(url, token=False, headers=HEADERS, retry_on_errors=True)
     if said.commit_hash != commit_in(url):
-        raise FetchError(f"the server speaks of commit {said.commit_hash} instead of {commit_in(url)}")
+        text = f"the server speaks of commit {said.commit_hash} instead of {commit_in(url)}"
+        raise FetchError(text, Cause.NO_SUM)
     etag = said.etag or ""
     if said.size is None or not _ETAG.fullmatch(etag):
-        raise FetchError("the server does not say which sum and size the file has")
+        raise FetchError("the server does not say which sum and size the file has", Cause.NO_SUM)
     return Stated(f"{'sha256' if len(etag) == 64 else 'git'}:{etag}", said.size)
 
 

@@ -53,8 +53,10 @@ class FilterStatus:
     """Why it does not run here, or not well, or not at once; empty where nothing is in its way."""
     reason_code: str = ""
     """A fixed word for it."""
+    reason_cause: str = ""
+    """A fixed word for what the reason comes from; of several, with commas."""
     reason_detail: str = ""
-    """The part of `reason` that differs from case to case: a package, what a server answered."""
+    """The part of `reason` that differs from case to case: a package, a file, what a server answered."""
     remedy: str = ""
     """What the operator can do."""
     size_bytes: int = 0
@@ -117,7 +119,8 @@ def _filters(value: Any) -> tuple[FilterStatus, ...]:
 _LATER = frozenset(
     {
         *("is_private", "memory_bytes"),
-        *("reason", "reason_code", "reason_detail", "remedy", "size_bytes", "has_weights"),
+        *("reason", "reason_code", "reason_cause", "reason_detail", "remedy"),
+        *("size_bytes", "has_weights"),
     }
 )
 _FILTER_CHECKS: dict[str, Check] = {
@@ -131,6 +134,7 @@ _FILTER_CHECKS: dict[str, Check] = {
     "memory_bytes": integer(0, U63),
     "reason": text(MAX_TEXT),
     "reason_code": text(64),
+    "reason_cause": text(256),
     "reason_detail": text(MAX_TEXT),
     "remedy": text(MAX_TEXT),
     "size_bytes": integer(0, U63),

@@ -143,6 +143,7 @@ def _filter(served: ServedFilter) -> dict[str, Any]:
         "state": status.state.value,
         "reason": status.reason,
         "reason_code": status.reason_code,
+        "reason_cause": status.reason_cause,
         "reason_detail": status.reason_detail,
         "remedy": status.remedy,
         "size_bytes": status.size_bytes,

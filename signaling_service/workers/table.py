@@ -192,6 +192,7 @@ def trouble_of(failed: FilterStatus) -> dict[str, str]:
         "filter": failed.name,
         "code": failed.reason_code or "failed",
         "text": failed.reason or "has failed",
+        "cause": failed.reason_cause,
         "detail": failed.reason_detail,
         "remedy": failed.remedy,
     }

@@ -5,6 +5,7 @@
  */
 
 import { failureOf } from "./failures.js";
+import { faultWords } from "../shared/fault_words.js";
 import { phrase } from "../shared/language.js";
 import { LiveChange } from "./live_change.js";
 import { PictureNews } from "./picture_news.js";
@@ -232,7 +233,7 @@ export class Call extends EventTarget {
     if (fault.trouble) return this.#say("bad", failureOf(fault, fault));
     this.#say(
       "wait",
-      phrase("message.filter-failed", { filter: this.#wanted().title, reason: fault.message }),
+      phrase("message.filter-failed", { filter: this.#wanted().title, reason: faultWords(fault) }),
     );
   }
 

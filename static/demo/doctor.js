@@ -3,6 +3,7 @@
  */
 
 import { cameraFailure, cannotRun, pictureTrouble } from "./failures.js";
+import { faultWords } from "../shared/fault_words.js";
 import { phrase } from "../shared/language.js";
 import { troubleWords } from "../shared/trouble.js";
 
@@ -149,7 +150,8 @@ export class Doctor {
       const filter = detail.filters.join() === names.join() ? title : detail.filters.join(", ");
       return ok("doctor.picture.ok", { filter, worker: detail.worker });
     }
-    const why = detail.trouble ? cannotRun(detail.trouble) : code === "timeout" ? "" : message;
+    const failed = code === "timeout" ? "" : faultWords({ code, message });
+    const why = detail.trouble ? cannotRun(detail.trouble) : failed;
     // Of a filter that is loaded meanwhile no picture can return.
     const silence = this.#isLoaded
       ? pictureTrouble({ state: detail.picture, trouble: detail.trouble })
@@ -164,18 +166,18 @@ const FAILURES = {
   server({ code, message, detail: { server, status } }) {
     if (status) return fail("doctor.server.status", { server, status });
     if (code === "origin_refused") return fail("doctor.server.cors", { server });
-    return code === "unreachable" ? fail("doctor.server.fail", { server }) : refused(message);
+    return code === "unreachable" ? fail("doctor.server.fail", { server }) : refused(code, message);
   },
-  token({ detail, message }) {
+  token({ code, detail, message }) {
     const { status } = detail;
     if (status === 401) return fail("doctor.token.needed");
     if (status === 403) return fail("doctor.token.refused");
-    return status ? fail("doctor.worker.status", { status }) : refused(message);
+    return status ? fail("doctor.worker.status", { status }) : refused(code, message);
   },
   camera: ({ code: name, message }) => ({ outcome: "fail", said: cameraFailure({ name, message }) }),
   path({ code, message, detail }) {
     if (detail.trouble) return fail("doctor.path.refused", { reason: cannotRun(detail.trouble) });
-    if (detail.status) return fail("doctor.path.refused", { reason: message });
+    if (detail.status) return fail("doctor.path.refused", { reason: faultWords({ code, message }) });
     return fail(code === "unreachable" ? "failure.unreachable" : "doctor.path.fail");
   },
 };
@@ -191,16 +193,16 @@ function turn({ outcome, code, message, detail }) {
     return tried.length === 0 ? note("doctor.turn.none") : note("doctor.turn.some", { good, bad: badUrls });
   }
   if (code === "relay_blocked") return fail("doctor.turn.no_way", { server: good });
-  if (code !== "no_relay") return refused(message);
+  if (code !== "no_relay") return refused(code, message);
   // What a relay has said tells more than the silence of another.
   const told = bad.find((/** @type {any} */ one) => one.outcome !== "unreachable");
   const { url: server = badUrls, reason = "" } = told ?? {};
   return fail(`doctor.turn.${told?.outcome ?? "unreachable"}`, { server, reason });
 }
 
-/** @param {string} reason @returns {Finding} */
-function refused(reason) {
-  return fail("failure.refused", { reason });
+/** @param {string} code @param {string} message of a step @returns {Finding} */
+function refused(code, message) {
+  return fail("failure.refused", { reason: faultWords({ code, message }) });
 }
 
 /**

@@ -2,6 +2,7 @@
  * Why there is no picture, in words for the user.
  */
 
+import { faultWords, isOfTheToken } from "../shared/fault_words.js";
 import { phrase } from "../shared/language.js";
 import { troubleWords } from "../shared/trouble.js";
 
@@ -31,9 +32,9 @@ const OF_THE_PICTURE = new Map([
  */
 export function failureOf(error, fault) {
   if (!fault) return cameraFailure(error);
-  const reason = fault.message;
+  const reason = faultWords(fault);
   if (fault.trouble) return cannotRun(fault.trouble);
-  if (fault.status === 401 || fault.status === 403) return tokenFailure(fault.status);
+  if (isOfTheToken(fault)) return tokenFailure(fault.status);
   if (fault.status === 503) return phrase("failure.full", { reason });
   if (fault.code === "unreachable") return phrase("failure.unreachable");
   if (fault.code === "no_media_path" || fault.code === "timeout") return phrase("failure.path");

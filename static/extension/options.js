@@ -3,13 +3,13 @@
  *
  * Every change but that of the server is saved at once, and open calls follow it.
  */
-import { descriptionOf, language, titleOf, whyNot } from "./filter_words.js";
+import { descriptionOf, language, sayFault, titleOf, whyNot } from "./filter_words.js";
 import { servedFilters } from "./server.js";
 import { readSettings, saveSettings, saveToken, serverFromText, USUAL_SERVER } from "./settings.js";
 import { givenSites, patternOf, siteOf } from "./sites.js";
 import { Parameters } from "./shared/parameters.js";
 import { hasFailed, runsWell } from "./shared/trouble.js";
-import { fillWords, say, sayFault } from "./words.js";
+import { fillWords, say } from "./words.js";
 
 /** @typedef {import("./server.js").ServedFilter} ServedFilter */
 

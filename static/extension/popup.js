@@ -2,13 +2,13 @@
  * The toolbar's popup: the switch for the tab's site, the filter, and the latency of its picture.
  */
 import { PICTURE_WORDS, wordOf } from "./call_state.js";
-import { sayTrouble, titleOf, whyNot } from "./filter_words.js";
+import { sayFault, sayTrouble, titleOf, whyNot } from "./filter_words.js";
 import { servedFilters } from "./server.js";
 import { readSettings, saveSettings } from "./settings.js";
 import { LatencyCounter, sum_ms } from "./shared/latency.js";
 import { hasFailed, runsWell } from "./shared/trouble.js";
 import { givenSites, isAllowed, isOnAt, patternOf, siteOf } from "./sites.js";
-import { fillWords, say, sayFault } from "./words.js";
+import { fillWords, say } from "./words.js";
 
 /** @import { P2PCameraStats, P2PCameraTrouble } from "../p2pcamera.js" */
 

@@ -25,16 +25,3 @@ export function fillWords() {
     );
   }
 }
-
-/**
- * @param {{code: string, message: string, status?: number}} fault of the server, or of the way to it
- * @returns {string} what happened, and what to do
- */
-export function sayFault({ code, message, status = 0 }) {
-  if (status === 401 || status === 403) return say(status === 401 ? "tokenNeeded" : "tokenRefused");
-  if (code === "unreachable") return say("unreachable");
-  if (code === "no_media_path" || code === "timeout") return say("noMediaPath");
-  if (code === "bad_answer") return say("notAServer");
-  if (code === "no_worker") return say("noWorker");
-  return say("refused", message);
-}

@@ -6,9 +6,10 @@ import { phrase } from "./language.js";
 
 /**
  * What `GET /filters` says of a filter beside its name.
- * @typedef {{state?: string, reason?: string, reason_code?: string, reason_detail?: string, remedy?: string,
- *   size_bytes?: number, has_weights?: boolean}} Told
- * @typedef {{code: string, text: string, detail: string, remedy: string}} Trouble as faults and statistics have it
+ * @typedef {{state?: string, reason?: string, reason_code?: string, reason_cause?: string, reason_detail?: string,
+ *   remedy?: string, size_bytes?: number, has_weights?: boolean}} Told
+ * @typedef {{code: string, text: string, cause: string, detail: string, remedy: string}} Trouble as faults and
+ *   statistics have it
  */
 
 /** @param {Told} told @returns {boolean} whether no worker can run it, as things are */
@@ -22,15 +23,33 @@ export function runsWell({ state, reason_code }) {
 }
 
 /** @param {Told} told @returns {Trouble | null} what is in its way, if anything is */
-export function troubleOf({ reason = "", reason_code = "", reason_detail = "", remedy = "" }) {
-  return reason_code ? { code: reason_code, text: reason, detail: reason_detail, remedy } : null;
+export function troubleOf({
+  reason: text = "",
+  reason_code: code = "",
+  reason_cause: cause = "",
+  reason_detail: detail = "",
+  remedy = "",
+}) {
+  return code ? { code, text, cause, detail, remedy } : null;
 }
 
 /** @param {Trouble} trouble @param {number} [size_bytes] of what is downloaded */
-export function troubleWords({ code, text, detail, remedy }, size_bytes = 0) {
+export function troubleWords({ code, text, cause = "", detail, remedy }, size_bytes = 0) {
   // The words for a download without a size differ.
   const key = code === "needs_weights" && size_bytes > 0 ? "needs_weights.size" : code;
-  return phrase(`trouble.${key}`, { detail, remedy, size: sizeWords(size_bytes) }, text);
+  const values = { detail: causeWords(cause, detail), remedy, size: sizeWords(size_bytes) };
+  return phrase(`trouble.${key}`, values, text);
+}
+
+/**
+ * @param {string} causes fixed words, with commas; none: the detail says all, as the text of an exception
+ * @param {string} detail
+ * @returns {import('./language.js').Text}
+ */
+function causeWords(causes, detail) {
+  if (!causes) return detail;
+  const all = causes.split(",").map((cause) => phrase(`cause.${cause}`, { detail }, detail));
+  return all.reduceRight((next, first) => phrase("cause.and", { first, next }));
 }
 
 /** @param {number} size_bytes @returns {string} */

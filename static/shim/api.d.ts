@@ -15,12 +15,15 @@ export type P2PCameraMirror = "off" | "self";
 /** One filter, or several that are applied in order. */
 export type P2PCameraFilter = string | string[];
 
-/** Why a filter cannot run. `text` is said after the filter's name; `detail` is what differs in it from case to case. */
+/** Why a filter cannot run. `text` is said after the filter's name. */
 export interface P2PCameraTrouble {
   readonly filter: string;
   /** A fixed word, as `GET /filters` has it. */
   readonly code: string;
   readonly text: string;
+  /** A fixed word for what it comes from; of several, with commas. Empty where none is known. */
+  readonly cause: string;
+  /** What differs from case to case: a package, a file. */
   readonly detail: string;
   /** What the operator can do. */
   readonly remedy: string;

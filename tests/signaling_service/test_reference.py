@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from fastapi.routing import iter_route_contexts
 
-from inference_service.errors import SessionError
+from inference_service.errors import Cause, SessionError
+from inference_service.filters.base import KINDS
 from inference_service.filters.trouble import Code
 from shared.wire import FilterState
 from signaling_service.errors import PassedOn, SignalingError
@@ -23,6 +24,22 @@ ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "reference.md").read_text()
 SHIM = "".join(path.read_text() for path in sorted((ROOT / "static" / "shim").rglob("*.js")))
 TYPES = (ROOT / "static" / "p2pcamera.d.ts").read_text()
+OF_OTHER_CLIENTS = {
+    *("not_found", "method_not_allowed", "unsupported_media_type"),
+    *("precondition_required", "precondition_failed"),
+}
+SAID_OTHERWISE = {
+    *("unauthorized", "token_expired", "token_spent", "forbidden", "cannot_run", "error"),
+    *(
+        "stream_forbidden",
+        "stream_taken",
+        "taken_over",
+        "stream_elsewhere",
+        "unknown_stream",
+        "too_many_viewers",
+    ),
+}
+"""What is said of tokens, of a filter's trouble, and by the panel and the page of a stream."""
 
 
 def section(title: str) -> str:
@@ -115,8 +132,17 @@ def test_the_worker_s_codes_are_those_that_it_gives() -> None:
     assert names(section("From the server"), 1) == given
 
 
+def test_pages_have_words_for_every_code_that_they_can_meet() -> None:
+    words = (ROOT / "static" / "shared" / "text" / "ja.js").read_text()
+    worded = set(re.findall(r'^  "fault\.(\w+)":', words, re.M))
+    codes = names(section("Fault codes"), 1) | names(section("Errors")) | names(section("From the server"), 1)
+    assert worded <= codes
+    assert codes - worded == {*OF_OTHER_CLIENTS, *SAID_OTHERWISE}
+
+
 def test_the_reasons_are_those_that_a_worker_gives() -> None:
     assert names(section("`GET /filters`")) == {code.value for code in Code}
+    assert names(section("`GET /filters`"), 1) == {*Cause, *KINDS}
 
 
 def calls() -> dict[str, str]:

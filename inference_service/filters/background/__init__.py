@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
+import numpy as np
 import torch
 from pydantic import AfterValidator, Field
 from torch import Tensor
@@ -19,7 +20,7 @@ from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.background import compose
 from inference_service.filters.background.own_picture import MAX_CHARS, OwnPictures, decoded
-from inference_service.filters.base import Item
+from inference_service.filters.base import Answer, Data, Filtered, Item, Label, Later
 from inference_service.filters.vision import levels
 from inference_service.filters.vision.enlarge import enlarged
 from inference_service.filters.vision.networks.people.person_mask import Kind, PersonMask
@@ -30,6 +31,8 @@ from inference_service.filters.vision.poison import poisoned
 from shared.heap import keep_large_blocks
 
 GREEN = "#00ff00"
+LEAST_SHARE = 0.002
+"""Of a picture that is surely a person; where it is less nobody is said to be there."""
 SMALL_LINES = 240
 """Lines of the picture in which edges are found, about; it is a whole number of times as small."""
 LEAST_BLUR, MOST_BLUR = 0.008, 0.07
@@ -137,17 +140,20 @@ class Background(OwnNetworks):
         self._network = PersonMask(self.settings.network, device, dtype)
 
     @torch.inference_mode()
-    def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor:
+    def apply(self, batch: Tensor, items: Sequence[Item]) -> Answer:
         """Return (N, 3, H, W) uint8 RGB frames before other backgrounds.
 
         Where the network's output for a picture is not finite, all of that picture is NaN, and the result is
-        floating point.
+        floating point. Where a session wants data, it is told by a label that nobody is seen.
         """
         if self._network is None:
             raise RuntimeError("background is not loaded")
         with lap("network"):
             person = self._network(levels.stretched(batch, self._network.size))
-        return self.drawn(batch, person, items)
+        drawn = self.drawn(batch, person, items)
+        if any(item.wants_data for item in items):
+            return Filtered(drawn, Later((person > 0.5).flatten(1).float().mean(1), told))
+        return drawn
 
     def drawn(self, batch: Tensor, person: Tensor, items: Sequence[Item]) -> Tensor:
         """Return what `apply` does where the network says `person`, (N, 1, h, w) in 0..1, of any size."""
@@ -208,6 +214,11 @@ class Background(OwnNetworks):
                 for channel, level in zip(room, _rgb(one), strict=True):
                     channel.fill_(level)
         return rooms
+
+
+def told(share: np.ndarray) -> Data:
+    """Return what is said of one picture, of which `share` (0-dimensional, 0 to 1) is surely a person."""
+    return Data(labels=[Label("no_person")] if share < LEAST_SHARE else [])
 
 
 class _Wish:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from inference_service.device.laps import lap
 from inference_service.filters import base
-from inference_service.filters.base import Item
+from inference_service.filters.base import Answer, Data, Filtered, Item, Label, Later
 from inference_service.filters.frame import aim
 from inference_service.filters.frame.aim import Aim, Wish
 from inference_service.filters.frame.crop import enlarged
@@ -85,8 +85,11 @@ class Frame(OwnNetworks):
         self._rows = Rows(row, device)
 
     @torch.inference_mode()
-    def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor:
-        """Return (N, 3, H, W) uint8 RGB parts of uint8 RGB frames, enlarged; see `Filter.apply`."""
+    def apply(self, batch: Tensor, items: Sequence[Item]) -> Answer:
+        """Return (N, 3, H, W) uint8 RGB parts of uint8 RGB frames, enlarged; see `Filter.apply`.
+
+        Where a session wants data, it is told by a label that nobody was seen at the last glance.
+        """
         if self._glances is None:
             raise RuntimeError("frame is not loaded")
         height, width = batch.shape[2:]
@@ -99,7 +102,14 @@ class Frame(OwnNetworks):
             x, y, side = aim.shown(aims.motion.at, width / height)
             made = enlarged(batch, torch.stack((x, y), -1) * height, 1 / side)
         _remember(aims, items)
+        if any(item.wants_data for item in items):
+            return Filtered(made, Later(faces.is_real.any(1), told))
         return made
+
+
+def told(is_anybody: np.ndarray) -> Data:
+    """Return what is said of one picture; `is_anybody` is 0-dimensional."""
+    return Data(labels=[] if is_anybody else [Label("no_person")])
 
 
 def row(params: Frame.Params) -> np.ndarray:

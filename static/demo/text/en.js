@@ -113,6 +113,10 @@ export default Object.freeze({
   "remark.face.no_face": "No face is found. Where a person is seen, their upper part is covered.",
   "remark.animal.no_face": "No face is found, so nothing is drawn.",
   "remark.animal.most_faces": "Four faces are changed; any others stay as they are.",
+  "remark.background.no_person": "Nobody is found, so all of the picture is background.",
+  "remark.frame.no_person": "Nobody is found, so the whole picture is shown.",
+  "remark.pose.no_person": "Nobody is found, so nothing is drawn.",
+  "remark.pose.most_people": "No more people can be followed. Any others have no skeleton.",
   "remark.makeup.no_face": "No face is found, so nothing is changed.",
   "remark.makeup.most_faces": "Four faces are made up; any others stay as they are.",
 

@@ -112,6 +112,10 @@ export default Object.freeze({
   "remark.face.no_face": "顔が見つかりません。人が見える所では、その上半身を隠しています。",
   "remark.animal.no_face": "顔が見つからないため、何も描いていません。",
   "remark.animal.most_faces": "4 人の顔を変えています。ほかの顔はそのままです。",
+  "remark.background.no_person": "人が見つからないため、映像全体を背景にしています。",
+  "remark.frame.no_person": "人が見つからないため、映像全体を映しています。",
+  "remark.pose.no_person": "人が見つからないため、何も描いていません。",
+  "remark.pose.most_people": "追える人数に達しています。ほかの人の骨格は描いていません。",
   "remark.makeup.no_face": "顔が見つからないため、何も変えていません。",
   "remark.makeup.most_faces": "4 人の顔に化粧をしています。ほかの顔はそのままです。",
 

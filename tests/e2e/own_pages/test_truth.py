@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -105,6 +106,11 @@ async def test_a_failed_download_is_told_with_its_reason_and_never_called_live(p
     assert [said for said in heard if "by itself" in said] == []
     card = page.page.locator("label:has(input[value=fetching])")
     await expect(card).to_contain_text("could not be downloaded")
+    await page.page.locator("#language").select_option("ja")
+    for place in (card, message):
+        await expect(place).to_contain_text("127.0.0.1, model.pth: 接続に失敗しました")
+        await expect(place).not_to_contain_text(re.compile("connection|server", re.IGNORECASE))
+    await page.page.locator("#language").select_option("en")
 
 
 async def test_a_private_choice_that_cannot_be_kept_is_refused_and_the_old_one_stays(page: Demo) -> None:

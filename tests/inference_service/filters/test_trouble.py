@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from inference_service.errors import DownloadError, FilterFailed, MissingPackage, WeightsError
+from inference_service.errors import Cause, DownloadError, FilterFailed, MissingPackage, WeightsError
 from inference_service.filters import loader, trouble
 from inference_service.filters.entry import Progress
 from inference_service.filters.installed import BUILT_IN, installed
@@ -137,6 +137,7 @@ def test_a_failed_download_says_why_and_is_tried_again_when_it_is_wanted_later(o
     registry.chain(["downloads"])
     said = comes_to(registry, "downloads", FilterState.FAILED, "download_failed")
     assert "127.0.0.1, model.pth: the connection failed" in said.reason
+    assert (said.reason_cause, said.reason_detail) == ("connection", "127.0.0.1, model.pth")
     # Nobody wants it now, so nothing is tried, and nobody is kept from wanting it.
     again = comes_to(registry, "downloads", FilterState.LOADABLE, "download_failed")
     assert again.reason == said.reason
@@ -165,18 +166,32 @@ def test_a_filter_that_found_no_memory_is_tried_again(opened, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("exc", "code", "text"),
+    ("exc", "code", "text", "cause", "detail"),
     [
-        (DownloadError("/secret/path", public="example.org: 404"), Code.DOWNLOAD_FAILED, "example.org: 404"),
-        (WeightsError("/secret/path"), Code.BAD_WEIGHTS, "they do not fit"),
-        (MissingPackage("/secret", "torchvision", HOW, "it is old"), Code.BAD_PACKAGE, "torchvision (it is"),
-        (torch.cuda.OutOfMemoryError("/secret"), Code.OUT_OF_MEMORY, "did not fit"),
-        (OSError("/secret/path"), Code.FAILED, "could not be loaded (OSError)"),
+        (
+            DownloadError(
+                "/secret/path", public="example.org: 404", cause=Cause.REFUSED, subject="example.org, 404"
+            ),
+            Code.DOWNLOAD_FAILED,
+            "example.org: 404",
+            "refused",
+            "example.org, 404",
+        ),
+        (WeightsError("/secret/path"), Code.BAD_WEIGHTS, "they do not fit", "unfit", ""),
+        (
+            MissingPackage("/secret", "torchvision", HOW, "it is old", Cause.MISFIT),
+            Code.BAD_PACKAGE,
+            "torchvision (it is",
+            "misfit",
+            "torchvision",
+        ),
+        (torch.cuda.OutOfMemoryError("/secret"), Code.OUT_OF_MEMORY, "did not fit", "", ""),
+        (OSError("/secret/path"), Code.FAILED, "could not be loaded (OSError)", "", "OSError"),
     ],
 )
-def test_a_failure_is_told_without_what_its_text_may_hold(exc, code, text):
+def test_a_failure_is_told_without_what_its_text_may_hold(exc, code, text, cause, detail):
     told = trouble.after_failure("one", "could not be loaded", exc, Path("/secret"))
-    assert told.code is code
+    assert (told.code, told.cause, told.detail) == (code, cause, detail)
     assert text in told.text
     assert "secret" not in told.text + told.detail + told.remedy
 

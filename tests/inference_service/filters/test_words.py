@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from inference_service.errors import Cause
+from inference_service.filters import base
+from inference_service.filters.base import KINDS
 from inference_service.filters.installed import BUILT_IN, installed
 from inference_service.filters.trouble import Code
 
@@ -55,8 +58,20 @@ def test_both_languages_say_the_same_things():
         assert set(re.findall(r"\{\w+\}", words)) == set(re.findall(r"\{\w+\}", JAPANESE[key])), key
 
 
-def test_every_reason_has_its_words():
+def test_every_reason_and_what_it_comes_from_has_its_words():
     assert [code for code in Code if f"trouble.{code}" not in ENGLISH] == []
+    assert [cause for cause in (*Cause, *KINDS) if f"cause.{cause}" not in JAPANESE] == []
+
+
+def test_fallbacks_are_of_the_kinds_that_have_words():
+    package = Path(base.__file__).parents[1]
+    named = [
+        kind
+        for path in package.rglob("*.py")
+        for kind in re.findall(r'\bFallback\(\s*"(\w+)"', path.read_text())
+    ]
+    assert len(named) > 5
+    assert set(named) <= set(KINDS)
 
 
 def test_mouse_is_named_in_japanese_as_the_animal_and_as_the_device() -> None:

@@ -96,6 +96,7 @@ def test_wrong_file_is_reported_and_left_alone(
         folder.get(weights(served, size_bytes))
     assert str(path) in str(caught.value)
     assert "Delete it, and it is downloaded anew" in str(caught.value)
+    assert (caught.value.cause, caught.value.subject) == ("damaged", NAME)
     assert path.read_bytes() == content
     assert not served.asked
 
@@ -106,6 +107,7 @@ def test_wrong_content_never_gets_the_name(served: Served, folder: WeightsFolder
         folder.get(weights(served))
     assert served.url in str(caught.value)
     assert str(folder.path / NAME) in str(caught.value)
+    assert (caught.value.cause, caught.value.subject) == ("wrong_file", f"127.0.0.1, {NAME}")
     assert visible(folder) == []
 
 
@@ -140,6 +142,7 @@ def test_missing_address_names_it_and_the_way_round(served: Served, folder: Weig
         folder.get(weights(served))
     for said in (served.url, "404", str(folder.path / NAME), "`weights` setting"):
         assert said in str(caught.value)
+    assert (caught.value.cause, caught.value.subject) == ("refused", f"127.0.0.1, {NAME}, 404 Not Found")
 
 
 def test_no_network_names_the_address_and_the_way_round(folder: WeightsFolder) -> None:
@@ -148,6 +151,7 @@ def test_no_network_names_the_address_and_the_way_round(folder: WeightsFolder) -
         folder.get(file)
     for said in (file.url, str(folder.path / NAME), "`weights` setting"):
         assert said in str(caught.value)
+    assert (caught.value.cause, caught.value.subject) == ("connection", f"127.0.0.1, {NAME}")
 
 
 def test_folder_that_cannot_be_made_is_named(served: Served, tmp_path: Path) -> None:
@@ -171,11 +175,12 @@ def test_write_that_fails_is_an_error_of_the_folder(served: Served, folder: Weig
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
     try:
-        with pytest.raises(WeightsError, match=r"cannot be kept in .* \(File too large\)"):
+        with pytest.raises(WeightsError, match=r"cannot be kept in .* \(File too large\)") as caught:
             folder.get(weights(served))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, before)
+    assert (caught.value.cause, caught.value.subject) == ("not_kept", NAME)
     assert not (folder.path / NAME).exists()
     assert folder.get(weights(served)).read_bytes() == CONTENT
 

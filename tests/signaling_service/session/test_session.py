@@ -102,15 +102,17 @@ async def test_the_camera_comes_back_filtered(calling: Calling) -> None:
 
 FAILED = {
     "state": FilterState.FAILED,
-    "reason": "needs the package torchvision",
-    "reason_code": "needs_package",
+    "reason": "cannot use the package torchvision",
+    "reason_code": "bad_package",
+    "reason_cause": "misfit",
     "reason_detail": "torchvision",
     "remedy": "make models",
 }
 TROUBLE = {
     "filter": "face",
-    "code": "needs_package",
-    "text": "needs the package torchvision",
+    "code": "bad_package",
+    "text": "cannot use the package torchvision",
+    "cause": "misfit",
     "detail": "torchvision",
     "remedy": "make models",
 }
@@ -137,8 +139,8 @@ async def test_a_filter_that_cannot_run_is_refused_with_the_reason_and_the_old_o
         ]
         said = {name: face[name] for name in ("reason", "reason_code", "remedy", "size_bytes", "has_weights")}
         assert said == {
-            "reason": "needs the package torchvision",
-            "reason_code": "needs_package",
+            "reason": "cannot use the package torchvision",
+            "reason_code": "bad_package",
             "remedy": "make models",
             "size_bytes": 0,
             "has_weights": True,

@@ -164,19 +164,23 @@ def test_a_filter_that_failed_everywhere_is_refused_with_its_reason_and_remedy(w
     failed = served(
         "pose",
         state=FilterState.FAILED,
-        reason="needs the package torchvision",
-        reason_code="needs_package",
+        reason="cannot use the package torchvision",
+        reason_code="bad_package",
+        reason_cause="misfit",
         reason_detail="torchvision",
         remedy="make models",
     )
     workers.update(status("w1", (served("ink"), failed)), 100.0)
     for filters in (["pose"], ["ink", "pose"]):
-        with pytest.raises(CannotRun, match=r"pose needs the package torchvision \(make models\)") as caught:
+        with pytest.raises(
+            CannotRun, match=r"pose cannot use the package torchvision \(make models\)"
+        ) as caught:
             workers.check_choice(filters, {})
         assert caught.value.as_json()["trouble"] == {
             "filter": "pose",
-            "code": "needs_package",
-            "text": "needs the package torchvision",
+            "code": "bad_package",
+            "text": "cannot use the package torchvision",
+            "cause": "misfit",
             "detail": "torchvision",
             "remedy": "make models",
         }

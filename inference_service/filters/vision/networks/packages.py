@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 
-from inference_service.errors import MissingPackage
+from inference_service.errors import Cause, MissingPackage
 
 INSTALL = "pip install 'p2pcamera[models]' (in a clone of the project: make models)"
 TORCHVISION: Mapping[str, str] = {"torchvision": INSTALL}
@@ -34,6 +34,7 @@ def require(filter_name: str, *packages: str, how: Mapping[str, str] | None = No
                 package,
                 install,
                 why,
+                Cause.INCOMPLETE if exc.name else Cause.UNIMPORTABLE,
             ) from exc
         except RuntimeError as exc:
             # What torchvision raises beside a torch that it was not built for.
@@ -43,4 +44,5 @@ def require(filter_name: str, *packages: str, how: Mapping[str, str] | None = No
                 package,
                 install,
                 "it does not fit the installed torch",
+                Cause.MISFIT,
             ) from exc
