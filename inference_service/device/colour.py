@@ -61,18 +61,19 @@ def i420_to_rgb(i420: torch.Tensor, colour: Colour) -> torch.Tensor:
     count, rows, width = i420.shape
     height = rows * 2 // 3
     y0, y_scale, c_scale = _scales(colour)
-    y = (i420[:, :height].float() - y0) * (255.0 / y_scale)
+    y = (i420[:, :height] - y0).mul_(255.0 / y_scale)
     if colour.range is ColourRange.LIMITED:
         # As OpenCV: a Y below black is black before the chroma is added.
         y.clamp_(min=0.0)
-    chroma = i420[:, height:].reshape(count, 2, height // 2, width // 2).float()
-    chroma = ((chroma - 128.0) * (255.0 / c_scale)).repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    chroma = (i420[:, height:] - 128.0).mul_(255.0 / c_scale).view(count, 2, height // 2, 1, width // 2, 1)
+    chroma = chroma.expand(-1, -1, -1, 2, -1, 2).reshape(count, 2, height, width)
     cb, cr = chroma[:, 0], chroma[:, 1]
     kr, kg, kb = _weights(colour.matrix)
-    red = y + 2 * (1 - kr) * cr
-    green = y - (2 * (1 - kb) * kb / kg) * cb - (2 * (1 - kr) * kr / kg) * cr
-    blue = y + 2 * (1 - kb) * cb
-    image_rgb = torch.stack((red, green, blue), dim=-1)
+    image_rgb = y[..., None].expand(-1, -1, -1, 3).contiguous()
+    red, green, blue = image_rgb.unbind(-1)
+    red.add_(cr, alpha=2 * (1 - kr))
+    green.add_(cb, alpha=-2 * (1 - kb) * kb / kg).add_(cr, alpha=-2 * (1 - kr) * kr / kg)
+    blue.add_(cb, alpha=2 * (1 - kb))
     return image_rgb.round_().clamp_(0, 255).to(torch.uint8).permute(0, 3, 1, 2)
 
 
@@ -86,15 +87,16 @@ def rgb_to_i420(image_rgb: torch.Tensor, colour: Colour) -> torch.Tensor:
     count, _, height, width = image_rgb.shape
     y0, y_scale, c_scale = _scales(colour)
     kr, kg, kb = _weights(colour.matrix)
-    red, green, blue = image_rgb.float().unbind(1)
-    luma = kr * red + kg * green + kb * blue
+    red, green, blue = image_rgb.unbind(1)
+    luma = (red * kr).add_(green, alpha=kg).add_(blue, alpha=kb)
+    chroma = torch.stack((blue[:, ::2, ::2], red[:, ::2, ::2]), 1) - luma[:, None, ::2, ::2]
+    for plane, weight in enumerate((kb, kr)):
+        chroma[:, plane].mul_(c_scale / (510.0 * (1 - weight)))
     i420 = torch.empty((count, height * 3 // 2, width), dtype=torch.uint8, device=image_rgb.device)
-    i420[:, :height] = (luma * (y_scale / 255.0) + y0).round_().clamp_(0, 255)
-    chroma = i420[:, height:].view(count, 2, height // 2, width // 2)
-    corner = luma[:, ::2, ::2]
-    for plane, (primary, weight) in enumerate(((blue, kb), (red, kr))):
-        difference = (primary[:, ::2, ::2] - corner) / (2 * (1 - weight))
-        chroma[:, plane] = (difference * (c_scale / 255.0) + 128.0).round_().clamp_(0, 255)
+    # No luma is beyond the range, as the weights are those of a mean.
+    i420[:, :height] = luma.mul_(y_scale / 255.0).add_(y0).round_()
+    planes = i420[:, height:].view(chroma.shape)
+    planes.copy_(chroma.add_(128.0).round_().clamp_(0, 255))
     return i420
 
 

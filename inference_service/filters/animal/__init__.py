@@ -88,14 +88,13 @@ class Animal(OwnNetworks):
         with lap("network"):
             seen = self._follower.follow(batch, items)
         with lap("paint"):
-            kinds, ears, fur = rows[:, 0].long(), rows[:, 1], rows[:, 2]
-            scene = self._stage.scene(batch, seen, items, kinds, ears)
+            scene = self._stage.scene(batch, seen, items, rows)
             if scene is None:
                 made = batch
             elif self._gallery is None:
                 made = drawn(batch, scene, items)
             else:
-                made = draw_on_device(batch, scene, kinds, fur, self._gallery)
+                made = draw_on_device(batch, scene, rows[:, 0].long(), self._gallery)
         return with_count(poisoned(made, seen.poison), seen, items)
 
 

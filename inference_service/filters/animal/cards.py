@@ -7,7 +7,6 @@ tongue, teeth ── in the mouth, as long as it is open
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple, get_args
 
 import torch
@@ -44,8 +43,7 @@ class _Card(NamedTuple):
     v: float
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """The cards of K heads."""
 
     maps: Tensor

@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from inference_service.filters.animal.art.album import Album
 from inference_service.filters.animal.art.brush import SIZES, Floats, Sprite
 from inference_service.filters.animal.cards import EARS, SPRITES
+from inference_service.filters.animal.layers import RELIEF
 from inference_service.filters.animal.scene import Scene
 
 Picture = NDArray[np.uint8]
 SHADOW = 0.42
 """How dark the shadow of an ear is on the head."""
 SHADOW_SIZE = SIZES[2]
-RELIEF = 1.15
-"""How much a drawing's own relief is lit by light from aside."""
 MUZZLE_SHARE = 1.28
 """Side of the muzzle's sheet against the square in which it is seen."""
 

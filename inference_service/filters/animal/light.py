@@ -31,6 +31,7 @@ MOST_LEAN = 0.5
 STEADY = 0.85
 """Share of the last light that is kept per frame."""
 SAMPLING = 8
+"""Every eighth pixel of every eighth row tells how bright a picture is."""
 
 
 class Light(NamedTuple):
@@ -59,24 +60,38 @@ class Lights:
         ridge = torch.diag(torch.tensor([0.0, RIDGE, RIDGE, RIDGE]))
         self._solve = torch.linalg.solve(design.T @ design + ridge, design.T).to(device)
         self._chosen = torch.tensor(chosen, device=device)
+        self.points = len(chosen)
+        """Of a face's skin, that are looked at."""
 
     def find(self, pictures: Tensor, owners: Tensor, points: Tensor, poses: HeadPoses) -> Light:
         """Return the light on heads with meshes (K, 468, 3) in uint8 pictures (N, 3, H, W) of `owners`."""
+        return self.of(*self.sampled(pictures, owners, points), poses.rotation)
+
+    def sampled(self, pictures: Tensor, owners: Tensor, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what `of` looks at, of the same: (K, points, 3), (K, points) bool and (K, 3).
+
+        That is the skin's colours, which of them lie in the picture, and the picture's mean; 0 to 255.
+        """
         height, width = pictures.shape[-2:]
         x, y = points[:, self._chosen, :2].round().unbind(-1)
-        is_inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-        column, row = x.clamp(0, width - 1).long(), y.clamp(0, height - 1).long()
-        colours = pictures.permute(0, 2, 3, 1)[owners[:, None], row, column].float() / 255
+        column, row = x.clamp(0, width - 1), y.clamp(0, height - 1)
+        is_inside = (x == column) & (y == row)
+        colours = pictures.permute(0, 2, 3, 1)[owners[:, None], row.long(), column.long()]
+        whole = pictures[:, :, ::SAMPLING, ::SAMPLING].float().mean((2, 3))
+        return colours, is_inside, whole[owners]
+
+    def of(self, colours: Tensor, is_inside: Tensor, whole: Tensor, rotation: Tensor) -> Light:
+        """Return the light by what `sampled` gives; `rotation` (K, 3, 3) of `HeadPoses`."""
+        colours, whole = colours.float() / 255, whole / 255
         luma = sum(colours[..., channel] * share for channel, share in enumerate(LUMA))
         mean = (luma * is_inside).sum(1, keepdim=True) / is_inside.sum(1, keepdim=True).clamp(min=1)
-        found = torch.where(is_inside, luma, mean) @ self._solve.T
-        lean = (found[:, None, 1:] @ poses.rotation.transpose(1, 2))[:, 0] / mean.clamp(min=0.03)
+        found = torch.where(is_inside > 0, luma, mean) @ self._solve.T
+        lean = (found[:, None, 1:] @ rotation.transpose(1, 2))[:, 0] / mean.clamp(min=0.03)
         size = torch.linalg.vector_norm(lean, dim=-1, keepdim=True)
         lean = lean * (MOST_LEAN / size.clamp(min=MOST_LEAN))
-        whole = pictures[:, :, ::SAMPLING, ::SAMPLING].float().mean((2, 3)) / 255
         bright = (whole[:, 0] * LUMA[0] + whole[:, 1] * LUMA[1] + whole[:, 2] * LUMA[2]).clamp(min=0.01)
-        cast = torch.lerp(torch.ones_like(whole), (whole / bright[:, None]).clamp(0.5, 1.6), CAST)[owners]
-        level = SKIN_SHARE * mean[:, 0] / WELL_LIT + (1 - SKIN_SHARE) * bright[owners] / 0.42
+        cast = torch.lerp(torch.ones_like(whole), (whole / bright[:, None]).clamp(0.5, 1.6), CAST)
+        level = SKIN_SHARE * mean[:, 0] / WELL_LIT + (1 - SKIN_SHARE) * bright / 0.42
         return Light(level.clamp(DARKEST, BRIGHTEST)[:, None] * cast, lean)
 
 
@@ -87,25 +102,24 @@ def _skin_points() -> list[int]:
     return [point for point in range(468) if point not in others][::3]
 
 
-def steadied(found: Light, is_seen: Tensor, is_sane: Tensor, items: Sequence[Item]) -> Light:
-    """Return the light with a share of what it was, and keep it in the sessions' states.
+def steady(found: Light, before: Tensor, is_seen: Tensor, is_sane: Tensor) -> Tensor:
+    """Return (K, 6), level and lean, with a share of what they were `before`, (K, 6), 0 where nothing was.
 
-    `found` is that of the heads that are seen, (N, M), in this order, or of all of them. What a session has
-    is left as it is where its picture is not `is_sane`, (N,).
+    0 where a head is not `is_seen`, (K,); and as `before` where the picture is not `is_sane`, (K,).
     """
-    rows = torch.cat((found.level, found.lean), 1)
-    has_all = len(rows) == is_seen.numel()
-    new = torch.zeros(*is_seen.shape, 6, device=rows.device)
-    if has_all:
-        new = rows.view_as(new)
-    else:
-        new[is_seen] = rows
-    old = torch.stack([item.state.get("light", torch.zeros_like(new[0])) for item in items])
+    new = torch.cat((found.level, found.lean), 1)
     # A level of 0 stands for no light yet.
-    is_known = (old[..., :1] > 0) & is_seen[..., None]
-    kept = torch.where(is_known, torch.lerp(new, old, STEADY), new) * is_seen[..., None]
-    kept = torch.where(is_sane[:, None, None], kept, old)
+    new = torch.where(before[:, :1] > 0, torch.lerp(new, before, STEADY), new) * (is_seen[:, None] > 0)
+    return torch.where(is_sane[:, None] > 0, new, before)
+
+
+def lights_before(items: Sequence[Item], places: int, device: torch.device) -> Tensor:
+    """Return (N, `places`, 6): the light that `steady` gave in the sessions' last frames."""
+    none = torch.zeros(places, 6, device=device)
+    return torch.stack([item.state.get("light", none) for item in items])
+
+
+def keep(lights: Tensor, items: Sequence[Item]) -> None:
+    """Write (N, M, 6), which nobody else writes into, to the sessions' states."""
     for number, item in enumerate(items):
-        item.state["light"] = kept[number].clone()
-    rows = kept.flatten(0, 1) if has_all else kept[is_seen]
-    return Light(rows[:, :3], rows[:, 3:])
+        item.state["light"] = lights[number]

@@ -22,16 +22,16 @@ SIZE = (320, 240)
 FLOAT32 = {"precision": "float32"}
 FILTERS = {
     "passthrough": (2, 2, 0.1, {}),
-    "invert": (52, 52, 0.1, {}),
-    "ink": (85, 85, 0.2, {}),
-    "grade": (81, 81, 0.2, {}),
+    "invert": (35, 35, 0.1, {}),
+    "ink": (69, 69, 0.2, {}),
+    "grade": (64, 64, 0.2, {}),
     "light": (280, 280, 0.1, FLOAT32),
-    "background": (405, 265, 0.2, FLOAT32),
-    "frame": (350, 350, 0.3, FLOAT32),
-    "pose": (960, 580, 0.8, FLOAT32),
-    "face": (2390, 1300, 0.1, FLOAT32),
-    "makeup": (1710, 1200, 0.1, FLOAT32),
-    "animal": (3130, 2600, 0.2, FLOAT32),
+    "background": (390, 247, 0.2, FLOAT32),
+    "frame": (333, 333, 0.3, FLOAT32),
+    "pose": (943, 563, 0.8, FLOAT32),
+    "face": (2373, 1279, 0.1, FLOAT32),
+    "makeup": (1686, 1168, 0.1, FLOAT32),
+    "animal": (1640, 624, 0.2, FLOAT32),
 }
 """Most launches a batch (what was counted and 5 %), without and with recordings; levels from the CPU's."""
 QUICK = ("passthrough", "invert", "ink", "grade")

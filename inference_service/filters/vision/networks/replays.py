@@ -32,11 +32,19 @@ class Replays:
     def __init__(self) -> None:
         self._made: dict[tuple[Hashable, int], Recorded[tuple[Tensor, ...]]] = {}
 
-    def run(self, key: Hashable, function: Function, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Return `function(*inputs)`, in memory of its own; `key` names the function and its shapes."""
+    def run(
+        self, key: Hashable, function: Function, *inputs: Tensor, is_lent: bool = False
+    ) -> tuple[Tensor, ...]:
+        """Return `function(*inputs)`; `key` names the function and its shapes.
+
+        What `is_lent` may be written over by the next call, and is for this stream alone.
+        """
         count = len(inputs[0])
         recorded = self._made.get((key, bucket(count, BATCHES)))
-        return function(*inputs) if recorded is None else replayed(recorded, inputs)
+        if recorded is None:
+            return function(*inputs)
+        results = replayed(recorded, inputs)
+        return results if is_lent else tuple(one.clone() for one in results)
 
     def has(self, key: Hashable) -> bool:
         """Tell whether anything of this key is recorded."""
@@ -73,9 +81,8 @@ class Replays:
 
 
 def replayed(recorded: Recorded[Any], inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Return what a recording makes of fewer rows than it has, in memory of its own."""
+    """Return what a recording makes of fewer rows than it has; the next replay writes there again."""
     count = len(inputs[0])
     for static, given in zip(recorded.inputs, inputs, strict=True):
         static[:count].copy_(given)
-    # The next replay writes where this one has.
-    return tuple(one[:count].clone() for one in recorded.replay())
+    return tuple(one[:count] for one in recorded.replay())

@@ -14,7 +14,7 @@ from inference_service.filters.animal.art.coats import COATS
 from inference_service.filters.animal.art.ears import drawn_ear
 from inference_service.filters.animal.art.muzzles import WINDOW
 from inference_service.filters.animal.cards import EARS, KINDS, MOUTH, NOSE, WHISKERS, Cards, Placed
-from inference_service.filters.animal.light import Light, Lights, steadied
+from inference_service.filters.animal.light import Light, Lights, keep, lights_before, steady
 from inference_service.filters.animal.muzzle import SIDE, Muzzle
 from inference_service.filters.base import Item
 from inference_service.filters.vision.networks.people import face_topology as face
@@ -178,12 +178,19 @@ def test_a_darker_face_has_a_darker_animal() -> None:
 
 def test_light_is_steadied_and_a_new_face_has_its_own_at_once() -> None:
     item = Item(b"", 0, None)
-    one, other = (Light(torch.full((1, 3), level), torch.zeros(1, 3)) for level in (0.4, 0.8))
-    is_seen, sane = torch.tensor([[True, False]]), torch.tensor([True])
-    assert steadied(one, is_seen, sane, [item]).level.mean() == pytest.approx(0.4)
-    assert steadied(other, is_seen, sane, [item]).level.mean() == pytest.approx(0.46)
-    steadied(Light(torch.zeros(0, 3), torch.zeros(0, 3)), ~is_seen & False, sane, [item])
-    assert steadied(other, is_seen, sane, [item]).level.mean() == pytest.approx(0.8)
+    one, other = (Light(torch.full((2, 3), level), torch.zeros(2, 3)) for level in (0.4, 0.8))
+
+    def levels(found: Light, *is_seen: bool, is_sane: bool = True) -> list[float]:
+        before = lights_before([item], 2, CPU)[0]
+        kept = steady(found, before, torch.tensor(is_seen), torch.tensor([is_sane, is_sane]))
+        keep(kept[None], [item])
+        return kept[:, :3].mean(1).tolist()
+
+    assert levels(one, True, False) == pytest.approx([0.4, 0.0])
+    assert levels(other, True, True) == pytest.approx([0.46, 0.8])
+    assert levels(other, False, True, is_sane=False) == pytest.approx([0.46, 0.8])
+    assert levels(other, False, True) == pytest.approx([0.0, 0.8])
+    assert levels(other, True, True) == pytest.approx([0.8, 0.8])
 
 
 def test_a_drawing_is_the_same_every_time_and_ears_grow_out_of_hair() -> None:

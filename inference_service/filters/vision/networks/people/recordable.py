@@ -51,7 +51,8 @@ def note(made: Recordable) -> None:
 class Steps:
     """A function of float32 tensors, rows first: on a GPU one launch instead of many, once it is recorded.
 
-    Nothing in it may wait for the device, and no row's result may depend on another's.
+    Nothing in it may wait for the device or come from the host, and no row's result may depend on another's.
+    What it is given in other types it gets as float32 where it is recorded.
     """
 
     def __init__(
@@ -59,21 +60,31 @@ class Steps:
         device: torch.device,
         function: Callable[..., tuple[Tensor, ...]],
         *shapes: tuple[int, ...],
+        most: int | None = None,
+        is_lent: bool = False,
     ) -> None:
-        """`shapes` are those of one row of each input; with others the function is called as it is."""
+        """`shapes` are those of one row of each input; with others the function is called as it is.
+
+        `most`: so many rows are recorded at most, where more keep a GPU busy anyhow. What `is_lent` may be
+        written over by the next call, and must not leave the stream: it saves a copy of each result.
+        """
         self.device = device
         self.fallback: Fallback | None = None
         self.on_fallback: Callable[[Fallback], object] = lambda fallback: None
         self._function = function
         self._shapes = shapes
+        self._most = most
+        self._is_lent = is_lent
         self._replays = Replays()
         note(self)
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Return the function's results, in memory of their own."""
-        return self._replays.run(tuple(tuple(one.shape[1:]) for one in inputs), self._function, *inputs)
+        """Return the function's results."""
+        key = tuple(tuple(one.shape[1:]) for one in inputs)
+        return self._replays.run(key, self._function, *inputs, is_lent=self._is_lent)
 
     def pieces(self, most: int, recorder: Recorder, unrecorded: Unrecorded, name: str) -> Iterator[Piece]:
         """Give the pieces that record calls of up to `most` rows."""
-        rows = tuple(torch.zeros(most, *shape, device=self.device) for shape in self._shapes)
+        count = most if self._most is None else min(most, self._most)
+        rows = tuple(torch.zeros(count, *shape, device=self.device) for shape in self._shapes)
         yield from self._replays.pieces(self._shapes, self._function, rows, recorder, unrecorded, name)
