@@ -53,7 +53,7 @@ class Share:
     cores: float
     """How many of them it may use up."""
     on_session: Callable[[str, str], None] = lambda what, name: None
-    """Told of each session that is `connected` or has `ended`."""
+    """Told of each session, and of each viewer, that is `connected` or has `ended`."""
     is_alone: bool = False
     place: int = 0
     """Which of them it is; its UDP port and its TCP port are so many behind the first one's."""

@@ -25,6 +25,9 @@ MAX_TOKEN_CHARS = 8 * 1024
 LEEWAY_S = 10
 """The clocks of two hosts differ."""
 
+MOST = 2**53 - 1
+"""Of whole numbers: the largest of a mint in JavaScript, and one that processes can tell each other."""
+
 Names = Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=100)]
 
 
@@ -37,10 +40,10 @@ class Claims(BaseModel):
     exp: float = Field(allow_inf_nan=False)
     filters: Names | None = None
     origins: Names | None = None
-    max_sessions: int | None = Field(None, ge=1)
+    max_sessions: int | None = Field(None, ge=1, le=MOST)
     max_session_s: float | None = Field(None, gt=0, allow_inf_nan=False)
-    max_width: int | None = Field(None, ge=1)
-    max_height: int | None = Field(None, ge=1)
+    max_width: int | None = Field(None, ge=1, le=MOST)
+    max_height: int | None = Field(None, ge=1, le=MOST)
     publish: Names = []
     watch: Names = []
 

@@ -46,6 +46,7 @@ class DealtSessions:
         self._is_shutting_down = False
         self._one_has_ended = asyncio.Event()
         self._places = Places(settings.max_connecting_per_address)
+        self._viewers = Places(settings.max_connecting_per_address)
         self._costly = CostlyOffers()
 
     def check_room(self) -> None:
@@ -96,7 +97,16 @@ class DealtSessions:
         session_id = _new_id(process)
         value = {"session": session_id, "caller": caller.as_map(), "name": name, "sdp": offer_sdp}
         with self._costly.dealing(offer_sdp):
-            return Watched(session_id, await process.call("watch", value, OPEN_LIMIT_S))
+            # Here too, since the streams that a subject watches may be in several processes.
+            for over in self._viewers.take(session_id, caller):
+                self._give_up(over, is_full=False)
+            process.viewers.add(session_id)
+            try:
+                return Watched(session_id, await process.call("watch", value, OPEN_LIMIT_S))
+            except BaseException:
+                process.viewers.discard(session_id)
+                self._viewers.leave(session_id)
+                raise
 
     async def change(self, session_id: str, change: Change, caller: Caller) -> Described:
         value = {"change": change.model_dump(mode="json", exclude_none=True), "caller": caller.as_map()}
@@ -113,10 +123,14 @@ class DealtSessions:
         await self._call(session_id, "close", {}, subject)
 
     def on_session(self, what: str, name: str) -> None:
-        """Take note that a media process has connected a session, or has ended it."""
+        """Take note that a media process has connected a session or a viewer, or has ended it."""
         if what == "ended":
             self._places.leave(name)
+            self._viewers.leave(name)
             self._one_has_ended.set()
+            return
+        if self._viewers.owner(name) is not None:
+            self._viewers.note_connected(name)
             return
         self._places.note_connected(name)
         limit = self._settings.max_sessions

@@ -49,9 +49,10 @@ class KeptProcess:
         on_ready: Callable[[KeptProcess], None],
         on_session: Callable[[str, str], None],
     ) -> None:
-        """`on_session` is told of each session that is `connected` or has `ended`."""
+        """`on_session` is told of each session, and of each viewer, that is `connected` or has `ended`."""
         self.place = place
         self.sessions: set[str] = set()
+        self.viewers: set[str] = set()
         self.room = 0
         self.busy_cores = 0.0
         self.is_ready = False
@@ -139,9 +140,10 @@ class KeptProcess:
         finally:
             self.is_ready = False
             self._pipe = None
-            for session_id in self.sessions:
+            for session_id in (*self.sessions, *self.viewers):
                 self._on_session("ended", session_id)
             self.sessions.clear()
+            self.viewers.clear()
             # It ends by itself once its end of the pipe is closed, with its pages told.
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
@@ -191,6 +193,7 @@ class KeptProcess:
             return
         if name == "ended":
             self.sessions.discard(value)
+            self.viewers.discard(value)
         self._on_session(name, value)
 
 

@@ -99,7 +99,8 @@ class Pipe:
 
     def _take(self, kind: str, number: int, name: str, value: Any) -> None:
         if kind == "notice":
-            self._on_notice(name, value)
+            # Behind what a call before it does first: an offer may be given up right after it was dealt.
+            asyncio.get_running_loop().call_soon(self._on_notice, name, value)
         elif kind == "call":
             task = asyncio.get_running_loop().create_task(self._answer(number, name, value))
             self._serving.add(task)

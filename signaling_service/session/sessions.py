@@ -56,7 +56,7 @@ class LocalSessions:
         load: Load,
         on_session: Callable[[str, str], None] = lambda what, name: None,
     ) -> None:
-        """`on_session` is told of each session that is `connected` or has `ended`."""
+        """`on_session` is told of each session, and of each viewer, that is `connected` or has `ended`."""
         self._around = around
         self._limits = limits
         self._load = load
@@ -65,7 +65,7 @@ class LocalSessions:
         self._places = Places(limits.max_connecting_per_address)
         self._ended: deque[tuple[str, str]] = deque(maxlen=REMEMBERED)
         """Names, and whose they were."""
-        self._viewers = Viewers(around, limits.max_connecting_per_address)
+        self._viewers = Viewers(around, limits.max_connecting_per_address, on_session)
         self._is_shutting_down = False
         self._one_has_ended = asyncio.Event()
 
@@ -116,9 +116,11 @@ class LocalSessions:
     def give_up(self, session_id: str, error: SignalingError | None) -> None:
         """End a session whose place is another's now; with an error it is told why."""
         session = self._sessions.get(session_id)
-        if session is not None and error is not None:
+        if session is None:
+            self._viewers.give_up(session_id)
+        elif error is not None:
             session.refuse(error)
-        elif session is not None:
+        else:
             session.end("newer offer")
 
     def drain(self, until_s: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiortc import RTCPeerConnection
@@ -29,8 +30,15 @@ class Watched:
 class Viewers:
     """Event loop only."""
 
-    def __init__(self, around: Surroundings, max_connecting_per_address: int) -> None:
+    def __init__(
+        self,
+        around: Surroundings,
+        max_connecting_per_address: int,
+        on_viewer: Callable[[str, str], None] = lambda what, name: None,
+    ) -> None:
+        """`on_viewer` is told of each that is `connected` or has `ended`."""
         self._around = around
+        self._on_viewer = on_viewer
         self._viewers: dict[str, Viewer] = {}
         self._places = Places(max_connecting_per_address)
         self._ended: deque[tuple[str, str]] = deque(maxlen=REMEMBERED)
@@ -61,6 +69,11 @@ class Viewers:
             raise
         return Watched(key, answer_sdp)
 
+    def give_up(self, name: str) -> None:
+        """End one whose place is another's now, where it is here."""
+        if (viewer := self._viewers.get(name)) is not None:
+            viewer.leave()
+
     def find(self, session_id: str, subject: str) -> Viewer | None:
         """Return a viewer; raises UnknownSession where it is another subject's."""
         viewer = self._viewers.get(session_id)
@@ -82,6 +95,7 @@ class Viewers:
         except TooManyViewers:
             return False
         self._places.note_connected(viewer.name)
+        self._on_viewer("connected", viewer.name)
         return True
 
     def _forget(self, viewer: Viewer) -> None:
@@ -89,6 +103,7 @@ class Viewers:
         self._viewers.pop(viewer.name, None)
         self._places.leave(viewer.name)
         self._note_count()
+        self._on_viewer("ended", viewer.name)
 
     def _note_count(self) -> None:
         self._around.metrics.viewers.set(len(self._viewers))

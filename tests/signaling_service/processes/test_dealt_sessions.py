@@ -26,6 +26,7 @@ class Losing:
     def __init__(self, place: int) -> None:
         self.place = place
         self.sessions: set[str] = set()
+        self.viewers: set[str] = set()
         self.asked = 0
 
     async def call(self, name: str, value: Any, limit_s: float = 0.0) -> Any:

@@ -24,9 +24,11 @@ from signaling_service.http.app import create_app
 from signaling_service.processes.front import Front
 from signaling_service.processes.nursery import Nursery
 from signaling_service.rtc import aiortc_patches
+from signaling_service.streams.streams import place_of
 from tests.signaling_service.access.minting import SECRET, minted
 from tests.signaling_service.calling import Page, page, until
 from tests.signaling_service.making import WireWorker
+from tests.signaling_service.streams.live import SDP, Peer, publishing, watching
 
 CALLER = Caller("192.0.2.1")
 PR_SET_CHILD_SUBREAPER = 36
@@ -178,6 +180,55 @@ async def test_a_token_holds_in_all_processes(results: str, nursery: Nursery) ->
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_sessions")
         assert (await http.delete(path, headers=bearing("ben"))).status_code == 404
         assert (await http.delete(path, headers=bearing("anna"))).status_code == 200
+
+
+async def test_of_offers_that_come_together_a_subject_has_as_many_connected_as_its_token_says(
+    results: str, nursery: Nursery
+) -> None:
+    bearer = {"authorization": f"Bearer {minted(max_sessions=1)}"}
+    async with (
+        front_of_two(results, nursery, token_key=SECRET) as (front, http),
+        AsyncExitStack() as stack,
+    ):
+        pages = [await stack.enter_async_context(page()) for _ in range(6)]
+        offers = [{"type": "offer", "sdp": await caller.offer()} for caller in pages]
+        answers = await asyncio.gather(*(http.post("/offer", json=offer, headers=bearer) for offer in offers))
+        # A newer one takes the turn of an older, which may come back.
+        assert all(answer.headers["retry-after"] for answer in answers if not answer.is_success)
+        for caller, answer in zip(pages, answers, strict=True):
+            if answer.is_success:
+                await caller.begin(answer.json())
+        await until(lambda: front.sessions._places.connected >= 1)
+        await until(lambda: sum(dealt(front)) == 1)
+        assert front.sessions._places.connected == 1
+
+
+async def test_what_a_subject_watches_in_all_processes_counts_together(
+    results: str, nursery: Nursery
+) -> None:
+    names = {place_of(name, 2): name for name in ("one", "two", "three", "four")}
+    sender = {"Authorization": f"Bearer {minted(publish=['*'])}"}
+    viewer = {"Authorization": f"Bearer {minted(sub='ben', watch=['*'], max_sessions=1)}"}
+    assert len(names) == 2
+    async with front_of_two(results, nursery, token_key=SECRET) as (front, http), AsyncExitStack() as stack:
+        for name in names.values():
+            await stack.enter_async_context(publishing(http, f"/whip?stream={name}", headers=sender))
+        here, there = (f"/whep/{name}" for name in names.values())
+        async with watching(http, here, kinds="video", headers=viewer) as first:
+            peer = Peer()
+            peer.connection.addTransceiver("video", direction="recvonly")
+            offer = await peer.offer()
+            refused = await http.post(there, content=offer, headers=SDP | viewer)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_sessions")
+            await peer.close()
+            assert (await http.delete(first.location, headers=viewer)).status_code == 200
+        async with watching(http, there, kinds="video", headers=viewer):
+            # One that is lost with its process counts no longer.
+            for process in front.processes:
+                if process.viewers:
+                    assert process.pid is not None
+                    os.kill(process.pid, signal.SIGKILL)
+            await until(lambda: not front.sessions._viewers.connected)
 
 
 async def test_offers_that_wait_have_one_budget_in_all_processes(results: str, nursery: Nursery) -> None:

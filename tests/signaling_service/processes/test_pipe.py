@@ -22,6 +22,8 @@ class End:
         self.running: asyncio.Task[None] | None = None
 
     async def serve(self, name: str, value: Any) -> Any:
+        if name == "tell":
+            self.told.append(("called", value))
         if name == "refuse":
             raise InvalidParams("strength", "expected a number")
         if name == "break":
@@ -119,6 +121,16 @@ async def test_notices_come_in_order_and_before_the_answer_behind_them() -> None
             one.pipe.tell("count", number)
         await one.pipe.call("echo", None, 5)
         assert other.told == [("count", number) for number in range(100)]
+
+
+async def test_a_notice_comes_behind_what_a_call_before_it_does_first() -> None:
+    """One that gives up a session finds it, though both come in one piece."""
+    async with two_ends() as (one, other):
+        calls = [asyncio.create_task(one.pipe.call("tell", number, 5)) for number in range(3)]
+        await asyncio.sleep(0)
+        one.pipe.tell("notice", None)
+        await asyncio.gather(*calls)
+        assert other.told == [*(("called", number) for number in range(3)), ("notice", None)]
 
 
 async def test_notices_that_nobody_reads_are_left_out() -> None:
