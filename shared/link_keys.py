@@ -57,6 +57,7 @@ def make(folder: Path) -> list[Path]:
 def load(folder: Path, side: Side) -> LinkKeys:
     """Read what one side needs; raises KeysError, which names the file."""
     other = SIDES[1 - SIDES.index(side)]
+    _check_folder(folder)
     secret = _read(folder / f"{side}.secret", is_secret=True)
     return LinkKeys(zmq.curve_public(secret), secret, _read(folder / f"{other}.public"))
 
@@ -66,9 +67,23 @@ def _write(path: Path, key: bytes, mode: int) -> None:
         file.write(key + b"\n")
 
 
+def _check_folder(folder: Path) -> None:
+    """Refuse one into which everybody may put a public key of his own, and so be a worker."""
+    try:
+        mode = folder.stat().st_mode
+    except OSError:
+        return  # The first file that is missing is named.
+    # Where it is sticky, as volumes of Kubernetes are, only a file's owner replaces it.
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        raise KeysError(f"{folder} can be changed by everybody: chmod o-w {folder}")
+
+
 def _read(path: Path, *, is_secret: bool = False) -> bytes:
     try:
-        if is_secret and path.stat().st_mode & stat.S_IRWXO:
+        mode = path.stat().st_mode
+        if mode & stat.S_IWOTH and not is_secret:
+            raise KeysError(f"{path} can be changed by everybody: chmod o-w {path}")
+        if is_secret and mode & stat.S_IRWXO:
             raise KeysError(f"{path} can be read by everybody: chmod 600 {path}")
         key = path.read_bytes().strip()
     except OSError as exc:

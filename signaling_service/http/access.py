@@ -13,6 +13,7 @@ from signaling_service.access.origins import is_loopback, is_on_loopback
 from signaling_service.access.session_time import SessionTime, TimedToken
 from signaling_service.access.tokens import LEEWAY_S, Tokens
 from signaling_service.errors import TokenMissing, TokenWrong
+from signaling_service.http.proxies import hides_its_caller
 
 
 class Access:
@@ -62,7 +63,8 @@ class Access:
                 if grant.max_session_s is not None:
                     request.state.timed = TimedToken.of(token, claims.exp + LEEWAY_S, grant.max_session_s)
         address = request.client.host if request.client else "unknown"
-        if self._key is None and self._tokens is None and not is_loopback(address):
+        is_here = is_loopback(address) and not hides_its_caller(request)
+        if self._key is None and self._tokens is None and not is_here:
             # Whoever may use filters without a key shall not fill names, or watch those of others.
             grant = Grant(publish=frozenset(), watch=frozenset())
         return Caller(address, subject, grant, is_on_loopback(origin))

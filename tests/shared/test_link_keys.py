@@ -61,3 +61,24 @@ def test_a_secret_that_everybody_can_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "worker.secret").chmod(0o604)
     with pytest.raises(KeysError, match="chmod 600"):
         link_keys.load(tmp_path, "worker")
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "is_taken"),
+    [
+        ("service.public", 0o646, False),
+        ("service.public", 0o664, True),
+        (".", 0o777, False),
+        (".", 0o1777, True),
+    ],
+)
+def test_a_key_that_everybody_can_replace_is_refused(
+    tmp_path: Path, name: str, mode: int, is_taken: bool
+) -> None:
+    link_keys.make(tmp_path / "keys")
+    (tmp_path / "keys" / name).chmod(mode)
+    if is_taken:
+        link_keys.load(tmp_path / "keys", "worker")
+        return
+    with pytest.raises(KeysError, match="chmod o-w"):
+        link_keys.load(tmp_path / "keys", "worker")

@@ -147,6 +147,34 @@ async def test_only_proxies_that_are_named_say_whose_call_it_is(results: str) ->
                 await page.close()
 
 
+@pytest.mark.parametrize(
+    ("trusted", "headers", "is_here"),
+    [
+        ((), {}, True),
+        ((), {"x-forwarded-for": "203.0.113.7"}, False),
+        ((), {"x-real-ip": "127.0.0.1"}, False),
+        ((), {"forwarded": "for=127.0.0.1"}, False),
+        (("192.0.2.1",), {"x-forwarded-for": "127.0.0.1"}, False),
+        # A named proxy is believed, where it says whose call it is.
+        (("127.0.0.1",), {}, True),
+        (("127.0.0.1",), {"x-forwarded-for": "203.0.113.7"}, False),
+        (("127.0.0.1",), {"x-forwarded-for": "127.0.0.2"}, True),
+        (("127.0.0.1",), {"x-real-ip": "127.0.0.1"}, False),
+    ],
+)
+async def test_who_comes_through_a_proxy_on_this_host_publishes_nothing_without_a_key(
+    results: str, trusted: tuple[str, ...], headers: dict[str, str], is_here: bool
+) -> None:
+    async with running(results, trusted_proxies=trusted) as service:
+        with WireWorker(results):
+            await service.has_worker()
+        for path in ("/whip?stream=show", "/whep/show"):
+            sent = {"host": "127.0.0.1", "content-type": "application/sdp", **headers}
+            answer = await service.http.post(path, content="v=0", headers=sent)
+            assert (answer.json()["error"]["code"] == "stream_forbidden") is not is_here, answer.text
+            assert not answer.is_success
+
+
 PREFIXES = {
     "/cam": "/cam",
     "/cam/one/": "/cam/one",
