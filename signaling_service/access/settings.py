@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -93,11 +94,18 @@ class AccessSettings(BaseSettings):
             ipaddress.ip_network(network)
         return networks
 
+    @field_validator("api_key")
+    @classmethod
+    def _api_key(cls, value: str | None) -> str | None:
+        if value is not None:
+            _check_key(value)
+        return value
+
     @field_validator("api_key_file")
     @classmethod
     def _api_key_file(cls, value: Path | None) -> Path | None:
         if value is not None:
-            secret_in(value)
+            _check_key(secret_in(value))
         return value
 
     @field_validator("token_key")
@@ -175,3 +183,9 @@ class AccessSettings(BaseSettings):
         # The keys of a set sign for other services too.
         needs_audience = self.token_jwks is not None or "token_audience" in self.model_fields_set
         return Tokens(keys, self.token_issuer, self.token_audience, needs_audience=needs_audience)
+
+
+def _check_key(key: str) -> None:
+    """Refuse one that no caller can send: headers have ASCII alone, and no space at their ends."""
+    if re.fullmatch(r"[!-~]([ -~]*[!-~])?", key) is None:
+        raise ValueError("expected one line of ASCII without space at its ends: openssl rand -hex 24")

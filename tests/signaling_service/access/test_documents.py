@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -34,11 +34,18 @@ async def test_the_mint_in_python_works(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "token.key").write_text(f"{SECRET}\n")
     monkeypatch.chdir(tmp_path)
     # Flask's part is a decorator and a dict of its own.
-    text = example("python").replace("from flask import Flask, session\n", "")
+    text = example("python").replace("from flask import Flask, abort, session\n", "")
     text = re.sub(r"app.*\n|@app.*\n", "", text)
-    made: dict[str, Any] = {"session": {"user": "anna"}}
+
+    def abort(status: int) -> NoReturn:
+        raise RuntimeError(status)
+
+    made: dict[str, Any] = {"session": {"user": "anna"}, "abort": abort}
     exec(text, made)
     await check(made["camera_token"]()["token"])
+    made["session"].clear()
+    with pytest.raises(RuntimeError, match="401"):
+        made["camera_token"]()
 
 
 def test_the_mint_in_javascript_works(tmp_path: Path) -> None:

@@ -91,7 +91,10 @@ def test_the_first_filter_that_is_allowed_is_the_default() -> None:
         (["--trusted-proxies", "proxy"], "--trusted-proxies / SIGNALING_TRUSTED_PROXIES: 'proxy'"),
         (["--api-key-file", "/no/such"], "--api-key-file / SIGNALING_API_KEY_FILE: /no/such cannot be read"),
         (["--api-key-file", "/dev/null"], "/dev/null is empty"),
-        (["--api-key", "a", "--api-key-file", __file__], "expected alone"),
+        (["--api-key", "a", "--api-key-file", "/proc/sys/kernel/ostype"], "expected alone"),
+        (["--api-key", "schlüssel"], "--api-key / SIGNALING_API_KEY: expected one line of ASCII"),
+        (["--api-key", " spaced "], "--api-key / SIGNALING_API_KEY: expected one line of ASCII"),
+        (["--api-key-file", __file__], "--api-key-file / SIGNALING_API_KEY_FILE: expected one line"),
         (["--token-key", "short"], "--token-key / SIGNALING_TOKEN_KEY: a secret has at least 32 bytes"),
         (
             ["--token-jwks", "http://site.example/keys"],
