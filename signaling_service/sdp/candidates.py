@@ -19,14 +19,22 @@ MAX_CHECKED_IN_ALL = 64
 
 LOOPBACK = "127.0.0.1"
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
 _PUBLIC, _NEVER = "public", "never"
 _CANDIDATE = "a=candidate:"
 _END = "a=end-of-candidates"
 _PRIVATE = tuple(
-    map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
+    map(
+        ipaddress.ip_network,
+        ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "fec0::/10"),
+    )
 )
-"""RFC 1918, RFC 6598, RFC 4193."""
-_BROADCAST = ipaddress.IPv4Address("255.255.255.255")
+"""RFC 1918, RFC 6598, RFC 4193, RFC 3879."""
+_NO_HOSTS = tuple(map(ipaddress.ip_network, ("0.0.0.0/8", "240.0.0.0/4", "::/96", "64:ff9b:1::/48")))
+"""RFC 1122, broadcast with it; IPv4 addresses in forms that no page has (RFC 4291, RFC 8215)."""
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""A translator sends on to the IPv4 address in the last 32 bits (RFC 6052)."""
 _RELATED = re.compile(r"raddr \S+ rport \d+")
 _COMPONENT, _TRANSPORT, _ADDRESS, _PORT = 1, 2, 4, 5
 """Fields of a candidate (RFC 8839 section 5.1)."""
@@ -174,15 +182,23 @@ def _mapped(host: str, by_version: Mapping[int, str]) -> str:
 
 def _kind(text: str) -> str:
     """Of which part of the network an address is; raises ValueError for what is none."""
-    address = ipaddress.ip_address(text)
-    address = getattr(address, "ipv4_mapped", None) or address
-    if address.is_multicast or address.is_unspecified or address == _BROADCAST:
-        return _NEVER
+    address = _reached(ipaddress.ip_address(text))
     if address.is_loopback:
         return "loopback"
+    if address.is_multicast or any(address in network for network in _NO_HOSTS):
+        return _NEVER
     if address.is_link_local:
         return "link-local"
     return "private" if any(address in network for network in _PRIVATE) else _PUBLIC
+
+
+def _reached(address: Address) -> Address:
+    """Return the IPv4 address to which one of IPv6 leads, or the address itself."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
 
 
 def _is_candidate(line: str) -> bool:
