@@ -59,6 +59,13 @@ def test_what_is_no_socket_is_not_removed(context: Context, folder: Path) -> Non
     assert (folder / "precious").read_text() == "data"
 
 
+def test_a_link_in_the_place_of_the_lock_is_not_followed(context: Context, folder: Path) -> None:
+    (folder / "one.ipc.lock").symlink_to(folder / "elsewhere")
+    with pytest.raises(BindError, match="no lock"):
+        binding.bind(sockets.sub_results(context), f"ipc://{folder}/one.ipc")
+    assert not (folder / "elsewhere").exists()
+
+
 def test_a_folder_that_is_missing_is_reported_and_one_named_need_not_be_private(
     context: Context, folder: Path
 ) -> None:

@@ -10,6 +10,7 @@ from signaling_service.sdp.candidates import (
     MAX_CHECKED,
     MAX_CHECKED_IN_ALL,
     PageCandidates,
+    with_loopback_alone,
     with_public_addresses,
 )
 from signaling_service.sdp.sdp_limits import MAX_CANDIDATES
@@ -143,6 +144,15 @@ def test_one_port_number_for_udp_and_tcp_makes_two_candidates() -> None:
 def test_a_service_on_loopback_alone_stays_there() -> None:
     answer = ANSWER.replace("10.0.0.5", "127.0.0.1")
     assert "c=IN IP4 127.0.0.1" in with_public_addresses(answer, ["203.0.113.9"])
+
+
+def test_to_a_page_on_loopback_no_line_names_an_address_of_this_host() -> None:
+    answer = with_loopback_alone(ANSWER)
+    assert "10.0.0.5" not in answer
+    assert "c=IN IP4 127.0.0.1" in answer
+    # What a server has told stays, without what it is related to.
+    assert "203.0.113.9 50002 typ srflx raddr 0.0.0.0 rport 9" in answer
+    assert [line.split()[4] for line in answer.split("\r\n") if "typ host" in line] == ["127.0.0.1"]
 
 
 async def test_aiortc_reads_what_is_announced() -> None:

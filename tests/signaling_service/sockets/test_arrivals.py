@@ -121,6 +121,26 @@ async def test_no_datagram_of_a_stranger_ends_a_call_or_counts_as_heard(called: 
     assert called.faults == []
 
 
+@pytest.mark.parametrize("kind", [one for one in stun.Class if one is not stun.Class.REQUEST])
+async def test_a_stranger_s_answer_to_no_question_is_answered_by_nothing(
+    called: Called, kind: stun.Class
+) -> None:
+    unasked = stun.Message(stun.Method.BINDING, kind)
+    # Another method than checks have would be answered with an error.
+    other = stun.Message(stun.Method.ALLOCATE, kind)
+    asked = stun.Message(stun.Method.ALLOCATE, stun.Class.REQUEST)
+    with stranger() as sender:
+        sender.setblocking(False)
+        for message in (unasked, other, asked):
+            sender.sendto(bytes(message), ("127.0.0.1", called.port))
+        async with asyncio.timeout(5):
+            answer = await asyncio.get_running_loop().sock_recv(sender, 2048)
+        # The last one's: it comes behind what the others would have got.
+        assert stun.parse_message(answer).transaction_id == asked.transaction_id
+    await called.is_alive()
+    assert called.faults == []
+
+
 @pytest.mark.parametrize("name", NOT_MEDIA)
 async def test_what_no_page_sends_ends_no_call_from_the_pages_own_address_either(
     called: Called, name: str

@@ -320,6 +320,15 @@ async def test_a_port_that_is_taken_is_said_at_start(port: TcpPort) -> None:
         assert len(of_tcp(ours)[1]) == 1
 
 
+async def test_a_call_takes_no_name_of_another(port: TcpPort) -> None:
+    async with called(port) as ours:
+        # What a check names must be one call.
+        assert port.candidates(ours, 1, [HOST]) == []
+        page = Page(port, ours)
+        await page.join()
+        page.close()
+
+
 async def test_a_call_that_restarts_ice_is_found_by_its_other_name(port: TcpPort) -> None:
     async with called(port) as ours:
         first = Page(port, ours)

@@ -67,6 +67,20 @@ async def test_a_host_s_name_is_believed_of_who_speaks_from_its_addresses(names:
     assert names.asked == ["gpu-1.example", "nowhere.example"]
 
 
+def test_an_endpoint_without_a_port_is_no_place_for_frames() -> None:
+    said = status(worker="w", frames_endpoint="tcp://192.0.2.7:*")
+    assert Senders(RESULTS).why_refused(said, Peer("a", "192.0.2.7"), 0.0) == "frames_endpoint"
+
+
+def test_who_spoke_before_the_endpoint_was_given_up_speaks_for_no_worker_here() -> None:
+    rules = Senders(RESULTS)
+    assert rules.why_refused(at("192.0.2.7"), Peer("a", "192.0.2.7"), 0.0) is None
+    rules.begin_anew()
+    # The worker's connection to the other endpoint counts, not its old one.
+    assert rules.why_refused(at("192.0.2.7"), Peer("a", "192.0.2.7"), 0.1) == "foreign_worker"
+    assert rules.why_refused(at("192.0.2.7"), Peer("b", "192.0.2.7"), 0.1) is None
+
+
 async def test_a_name_is_looked_up_again_and_kept_while_nobody_answers(names: Names) -> None:
     names.addresses["gpu"] = ["192.0.2.7"]
     rules = Senders(RESULTS)
