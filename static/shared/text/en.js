@@ -67,6 +67,8 @@ export default Object.freeze({
   "fault.no_media_process": "its part that carries pictures is starting again",
   "fault.ports_taken": "all its UDP ports are taken",
   "fault.shutting_down": "it is shutting down",
+  "fault.given_up": "too many calls connect at a time",
+  "fault.answer_late": "it did not answer in time",
   "fault.no_worker": "no worker has this filter at present",
   "fault.unknown_filter": "no worker has this filter",
   "fault.token_keys_away": "it cannot fetch the keys of tokens",

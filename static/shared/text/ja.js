@@ -68,6 +68,8 @@ export default Object.freeze({
   "fault.no_media_process": "映像を運ぶ部分を起動し直しています",
   "fault.ports_taken": "UDP ポートに空きがありません",
   "fault.shutting_down": "終了するところです",
+  "fault.given_up": "接続中の呼び出しが多すぎます",
+  "fault.answer_late": "時間内に応答できませんでした",
   "fault.no_worker": "いまこのフィルターを提供するワーカーがいません",
   "fault.unknown_filter": "このフィルターを提供するワーカーがいません",
   "fault.token_keys_away": "トークンの鍵を取得できません",
