@@ -80,7 +80,8 @@ class Session:
         self._returned.on_taken = self._tracing.note_taken
         self._statistics = Statistics(self._returned, LatencyWindow(self._note_stage))
         allowed = both(around.allowed, caller.grant.filters)
-        self._lane = Lane(around.context, id_, around.listener.reply_to, around.keys)
+        loop = asyncio.get_running_loop()
+        self._lane = Lane(around.context, id_, around.listener.reply_to, around.keys, loop=loop)
         self.wish = Wish(choice, outage, around.workers, self._lane, self._returned, allowed=allowed)
         self._negotiation = Negotiation(
             self._pc,
@@ -113,7 +114,6 @@ class Session:
         self._camera: Camera | None = None
         self._is_refused = False
         self._tasks: set[asyncio.Task[None]] = set()
-        loop = asyncio.get_running_loop()
         self._settled: asyncio.Future[None] = loop.create_future()  # Connected, or ended before.
         self._end: asyncio.Future[str] = loop.create_future()
         self._closing = Closing(self._close)

@@ -12,12 +12,15 @@ deals itself:
   filter, and nobody waits for it.
 - A session with state stays with one worker. When that connection is gone, its PUSH refuses. The same frame
   then goes to another worker, which keeps the session.
+- When a connection ends, the frame that was on its way there goes to another worker at once, if it is still
+  the newest. An older one would come back too late.
 
 Event loop only.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -40,6 +43,15 @@ CLEARLY_LESS_BUSY = 0.3
 STAY_AT_LEAST_S = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """The newest frame, while no result of it or of a newer one has come."""
+
+    header: FrameHeader
+    choice: Choice
+    planes: Planes
+
+
 @dataclass(slots=True)
 class Lane:
     """Sends one session's frames; `close` ends it."""
@@ -52,12 +64,15 @@ class Lane:
     """Seconds; the clock of `CameraFrame.captured_ns`."""
     wants_data: Callable[[], bool] = lambda: False
     """Tells whether anybody listens for what filters tell of their pictures."""
+    loop: asyncio.AbstractEventLoop | None = None
+    """Tells at once when a connection ends; without it the next frame finds out."""
     _routes: dict[str, Route] = field(default_factory=dict)
     _keeps_state: bool = False
     _chosen: str | None = None
     _chosen_s: float = 0.0
     _sequence: int = 0
     _sent: SentFrames = field(default_factory=SentFrames)
+    _unanswered: Unanswered | None = None
 
     @property
     def workers(self) -> list[str]:
@@ -74,7 +89,7 @@ class Lane:
         self._keeps_state = keeps_state
         wanted = {worker.id: worker for worker in workers}
         for gone in [id_ for id_ in self._routes if id_ not in wanted]:
-            self._routes.pop(gone).socket.close(linger=0)
+            self._disconnect(self._routes.pop(gone))
         for worker in workers:
             route = self._routes.get(worker.id)
             if route is None:
@@ -92,15 +107,10 @@ class Lane:
         self._sequence += 1
         for route in self._routes.values():
             route.forget_lost(now_s)
-        taken_by: str | None = None
-        for route in self._order(now_s):
-            traced = replace(header, trace=trace) if trace and route.knows_traces else header
-            if self._send(route, traced, choice, frame.planes, now_s):
-                taken_by = route.worker
-                break
+        newest = Unanswered(header, choice, frame.planes)
+        taken_by = self._give(newest, now_s, trace)
+        self._unanswered = None if taken_by is None else newest
         if taken_by is not None:
-            if taken_by != self._chosen:
-                self._chosen, self._chosen_s = taken_by, now_s
             self._probe(taken_by, header, choice, frame.planes, now_s)
         return taken_by
 
@@ -108,6 +118,8 @@ class Lane:
         """Learn from a result of any kind how fast its worker is; tell whether it may be believed."""
         if not self._sent.has(header):
             return False
+        if self._unanswered is not None and header.sequence >= self._unanswered.header.sequence:
+            self._unanswered = None
         if route := self._routes.get(header.worker):
             route.note_result(header, self.clock())
             if header.kind is ResultKind.MISSING:
@@ -117,14 +129,15 @@ class Lane:
     def close(self) -> None:
         """Disconnect from all workers; safe to call twice."""
         for route in self._routes.values():
-            route.socket.close(linger=0)
+            self._disconnect(route)
         self._routes.clear()
+        self._unanswered = None
 
     def _connect(self, worker: Worker) -> Route:
         socket = sockets.push_frames(self.context, self.keys)
         socket.connect(worker.status.frames_endpoint)
         usual_s = worker.status.loop_usual_ms / 1000
-        return Route(
+        route = Route(
             worker.id,
             socket,
             worker.status.busy,
@@ -133,6 +146,22 @@ class Lane:
             knows_data=DATA_VERSION in worker.status.versions,
             knows_traces=TRACES_VERSION in worker.status.versions,
         )
+        if self.loop is not None:
+            self.loop.add_reader(int(socket.getsockopt(zmq.FD)), self._on_connection, route)
+        return route
+
+    def _disconnect(self, route: Route) -> None:
+        if self.loop is not None:
+            self.loop.remove_reader(int(route.socket.getsockopt(zmq.FD)))
+        route.socket.close(linger=0)
+
+    def _on_connection(self, route: Route) -> None:
+        """Take note that a connection has been made or has ended; libzmq says which only when asked."""
+        if int(route.socket.getsockopt(zmq.EVENTS)) & zmq.POLLOUT:
+            return
+        lost = route.forget_sent()
+        if self._unanswered is not None and self._unanswered.header.sequence in lost:
+            self._give(self._unanswered, self.clock())
 
     def _header(self, frame: CameraFrame, choice: Choice) -> FrameHeader:
         return FrameHeader(
@@ -191,6 +220,16 @@ class Lane:
             may_try = not (self._keeps_state and route.is_loaded)
             if may_try and route.worker != taken_by and now_s - route.used_s > PROBE_EVERY_S:
                 self._send(route, header, choice, planes, now_s)
+
+    def _give(self, one: Unanswered, now_s: float, trace: bytes = b"") -> str | None:
+        """Give a frame to the first worker that takes it."""
+        for route in self._order(now_s):
+            traced = replace(one.header, trace=trace) if trace and route.knows_traces else one.header
+            if self._send(route, traced, one.choice, one.planes, now_s):
+                if route.worker != self._chosen:
+                    self._chosen, self._chosen_s = route.worker, now_s
+                return route.worker
+        return None
 
     def _send(self, route: Route, header: FrameHeader, choice: Choice, planes: Planes, now_s: float) -> bool:
         if choice.is_inline or route.wants_params:

@@ -58,7 +58,9 @@ class Route:
             return now_s + self.wait_s + self.work_s
         if not self.is_measured:
             return now_s + WORK_LIMIT_S  # Send one frame first: its time is unknown as yet.
-        return max(self.running.done_s, now_s) + self.work_s
+        # An answer that is late may be as late again: a worker that hangs must not seem about to answer.
+        late_s = max(0.0, now_s - self.running.done_s)
+        return max(self.running.done_s, now_s + late_s) + self.work_s
 
     def note_sent(self, sequence: int, now_s: float) -> None:
         """Expect a result for this frame."""
@@ -80,6 +82,12 @@ class Route:
         if self.running is None and self.waiting is not None:
             self.running, self.waiting = self.waiting, None
             self.running.done_s = now_s + self.work_s
+
+    def forget_sent(self) -> set[int]:
+        """Expect no result any more: the connection is gone. Returns the frames that were on their way."""
+        sent = {one.sequence for one in (self.running, self.waiting) if one is not None}
+        self.running = self.waiting = None
+        return sent
 
     def forget_lost(self, now_s: float) -> None:
         """Count a frame without an answer in time as lost, and expect the worker to be slower."""

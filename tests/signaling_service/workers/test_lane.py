@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,6 +16,7 @@ from signaling_service.workers import sent
 from signaling_service.workers.choice import Choice
 from signaling_service.workers.lane import PROBE_EVERY_S, Lane
 from signaling_service.workers.worker import Worker
+from tests.signaling_service.calling import until
 from tests.signaling_service.making import SESSION, MadePlanes, answer, planes, served, status
 
 FRAME_S = 1 / 30
@@ -43,6 +46,7 @@ class VirtualWorker:
     wait_s: float = 0.0
     free_s: float = 0.0
     answers: ResultKind = ResultKind.FRAME
+    hangs: bool = False
     received: list[FrameHeader] = field(default_factory=list)
 
     # What a lane calls of a socket
@@ -63,6 +67,8 @@ class VirtualWorker:
     def step(self) -> Any:
         """Return the result that is ready at this moment, or None; then begin what waits."""
         done = None
+        if self.hangs:
+            return None
         if self.running is not None and self.time.now_s >= self.free_s:
             done = answer(
                 self.running,
@@ -162,6 +168,21 @@ def test_a_worker_that_vanishes_costs_no_frame(monkeypatch: pytest.MonkeyPatch) 
     world.workers[0].is_up = False
     world.workers[0].running = world.workers[0].waiting = None
     assert world.run(2.0) >= 29
+
+
+@pytest.mark.parametrize("hung", [0, 1, 2])
+@pytest.mark.parametrize("works_s", [[0.004, 0.005, 0.006], [0.09, 0.09, 0.09], [0.02, 0.02, 0.06]])
+def test_a_worker_that_hangs_costs_what_it_was_given_before_and_no_more(
+    works_s: list[float], hung: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long before the table of workers says that it hangs."""
+    world = World(monkeypatch, works_s)
+    world.run(4.0)
+    world.workers[hung].hangs = True
+    before = len(world.workers[hung].received)
+    world.run(0.9)
+    assert len(world.workers[hung].received) - before <= 2
+    assert world.run(1.0) >= (28 if sum(works_s) < 0.2 else 19)
 
 
 def test_frames_that_are_never_answered_do_not_block_a_worker(
@@ -328,6 +349,85 @@ def test_frames_reach_a_real_pull_and_stop_when_the_worker_is_let_go(
     lane.set_workers([], keeps_state=False)
     assert lane.workers == []
     assert lane.send(frame(), INK) is None
+
+
+class Connected:
+    """A lane with two workers, which are real PULLs: what they get, nobody answers."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], *, keeps_state: bool = False) -> None:
+        self.pulls = {name: sockets.pull_frames(context) for name in ("w0", "w1")}
+        loop = asyncio.get_running_loop()
+        self.lane = Lane(context, SESSION, "tcp://127.0.0.1:5556", loop=loop)
+        ports = {name: pull.bind_to_random_port("tcp://127.0.0.1") for name, pull in self.pulls.items()}
+        workers = [
+            seen(name, frames_endpoint=f"tcp://127.0.0.1:{port}", filters=(served("ink"),))
+            for name, port in ports.items()
+        ]
+        self.lane.set_workers(workers, filters=["ink"], keeps_state=keeps_state)
+
+    async def begin(self) -> None:
+        """Connect, and answer a first frame, of which a worker that was never used gets a copy."""
+        await until(lambda: all(route.socket.poll(0, zmq.POLLOUT) for route in self.lane._routes.values()))
+        taken_by = self.lane.send(frame(time.monotonic()), INK)
+        names = [taken_by] if self.lane._keeps_state else list(self.pulls)
+        for name in names:
+            assert name is not None
+            self.lane.note_result(answer(await self.received(name), name))
+
+    async def received(self, name: str) -> FrameHeader:
+        await until(lambda: bool(self.pulls[name].poll(0)))
+        return unpack_frame(self.pulls[name].recv())[0]
+
+
+@pytest.mark.parametrize("keeps_state", [False, True])
+async def test_the_newest_frame_of_a_worker_that_is_gone_goes_to_another_one_at_once(
+    context: zmq.Context[zmq.Socket[bytes]], keeps_state: bool
+) -> None:
+    calling = Connected(context, keeps_state=keeps_state)
+    await calling.begin()
+    taken_by = calling.lane.send(frame(time.monotonic()), INK)
+    assert taken_by is not None
+    lost = await calling.received(taken_by)
+    (other,) = set(calling.pulls) - {taken_by}
+    calling.pulls[taken_by].close()
+    again = await calling.received(other)
+    assert again == lost
+    assert calling.lane.note_result(answer(again, other))
+    # The one that is gone might have answered before.
+    assert calling.lane.note_result(answer(lost, taken_by))
+    calling.lane.close()
+
+
+async def test_a_frame_is_not_sent_again_that_has_its_answer_or_is_not_the_newest(
+    context: zmq.Context[zmq.Socket[bytes]],
+) -> None:
+    calling = Connected(context)
+    await calling.begin()
+    older = calling.lane.send(frame(time.monotonic()), INK)
+    assert older is not None
+    await calling.received(older)
+    newer = calling.lane.send(frame(time.monotonic()), INK)
+    assert newer is not None
+    assert newer != older
+    header = await calling.received(newer)
+    calling.pulls[older].close()
+    await until(lambda: calling.lane._routes[older].running is None)
+    assert not calling.pulls[newer].poll(100)
+    assert calling.lane.note_result(answer(header, newer))
+    calling.pulls[newer].close()
+    await until(lambda: calling.lane.send(frame(), INK) is None)
+    calling.lane.close()
+
+
+async def test_nobody_asks_for_a_connection_that_was_let_go(
+    context: zmq.Context[zmq.Socket[bytes]],
+) -> None:
+    calling = Connected(context)
+    await calling.begin()
+    calling.lane.set_workers([])
+    calling.lane.close()
+    loop = asyncio.get_running_loop()
+    assert {key.fd for key in loop._selector.get_map().values()} == {loop._ssock.fileno()}  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
