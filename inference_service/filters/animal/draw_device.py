@@ -21,6 +21,7 @@ from inference_service.filters.animal.draw import SHADOW, SHADOW_SIZE
 from inference_service.filters.animal.layers import LARGE, Layers
 from inference_service.filters.animal.muzzle import Maps
 from inference_service.filters.animal.scene import Scene
+from inference_service.filters.vision.at_once import parts
 
 NAMES = ("ear", "ear", "whiskers", "whiskers", "muzzle"), ("mouth", "nose")
 """What large and small layers show; the largest size of the small ones is the second."""
@@ -29,9 +30,7 @@ LINES = (600, 300, 0)
 NEAREST = 1e-3
 """Of what is behind the camera, or nearly: it lies far outside of a drawing then."""
 VALUES = 50
-"""Of each pixel and head, at the most at once."""
-MOST_VALUES = 1 << 27
-"""Half a GiB: two cameras of 640x480 at once."""
+"""Of each pixel of a head, at the most at once."""
 
 
 class Gallery:
@@ -66,20 +65,15 @@ def draw_on_device(pictures: Tensor, scene: Scene, kinds: Tensor, gallery: Galle
     places = len(scene.owners) // n
     kinds = kinds[:, None].expand(n, places).flatten()
     result = pictures.float()
-    fitting = max(1, MOST_VALUES // (VALUES * height * width))
-    # Of all faces of some pictures, or of some of one.
-    count = fitting // places * places or next(few for few in range(fitting, 0, -1) if places % few == 0)
-    for first in range(0, len(kinds), count):
-        heads = slice(first, first + count)
+    for heads, owners in parts(n, places, VALUES * height * width):
         colour, left = _heads(scene, heads, kinds[heads], (height, width), gallery)
-        owners = slice(first // places, -(-(first + count) // places))
         below = result[owners]
         per_place = zip(
             *(one.view(len(below), -1, *one.shape[1:]).unbind(1) for one in (colour, left)), strict=True
         )
         for own_colour, own_left in per_place:
             below = torch.addcmul(own_colour, below, own_left)
-        if count >= len(kinds):
+        if len(colour) == len(kinds):
             return below
         result[owners] = below
     return result

@@ -85,7 +85,7 @@ class Lights:
         colours, whole = colours.float() / 255, whole / 255
         luma = sum(colours[..., channel] * share for channel, share in enumerate(LUMA))
         mean = (luma * is_inside).sum(1, keepdim=True) / is_inside.sum(1, keepdim=True).clamp(min=1)
-        found = torch.where(is_inside > 0, luma, mean) @ self._solve.T
+        found = torch.where(is_inside, luma, mean) @ self._solve.T
         lean = (found[:, None, 1:] @ rotation.transpose(1, 2))[:, 0] / mean.clamp(min=0.03)
         size = torch.linalg.vector_norm(lean, dim=-1, keepdim=True)
         lean = lean * (MOST_LEAN / size.clamp(min=MOST_LEAN))

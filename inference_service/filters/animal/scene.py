@@ -15,7 +15,7 @@ from inference_service.filters.animal.light import Light, Lights, keep, lights_b
 from inference_service.filters.animal.muzzle import Maps, Muzzle
 from inference_service.filters.base import Item
 from inference_service.filters.vision.networks.people.face_mesh import POINTS
-from inference_service.filters.vision.networks.people.recordable import Steps
+from inference_service.filters.vision.networks.people.recordable import Steps, flags, floats
 from inference_service.filters.vision.people.following import Followed
 from inference_service.filters.vision.people.head_pose import PoseFitter
 
@@ -56,8 +56,8 @@ class Stage:
         self._fitter, self._cards = PoseFitter(device), Cards(device)
         self._lights, self._muzzle = Lights(device), Muzzle(device)
         skin = self._lights.points
-        shapes = ((POINTS, 3), (skin, 3), (skin,), (3,), (6,), (5,))
-        self._arrange = Steps(device, self._arranged, *shapes, most=MOST_ROWS, is_lent=True)
+        rows = (floats(POINTS, 3), floats(skin, 3), flags(skin), floats(3), floats(6), floats(5))
+        self._arrange = Steps(device, self._arranged, *rows, most=MOST_ROWS, is_lent=True)
 
     def scene(self, batch: Tensor, seen: Followed, items: Sequence[Item], wishes: Tensor) -> Scene | None:
         """Return the heads in (N, 3, H, W) uint8 pictures, and keep their `light` in the sessions' states.

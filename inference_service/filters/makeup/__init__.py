@@ -17,19 +17,16 @@ from torch import Tensor
 from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.base import Answer, Item
-from inference_service.filters.makeup.areas import REACH, SIDE, Finder
-from inference_service.filters.makeup.paint import Wish, changes
+from inference_service.filters.makeup.paint import AMOUNTS, COLOURS
+from inference_service.filters.makeup.painter import Painter
 from inference_service.filters.vision.networks.people.recorded import OwnNetworks
 from inference_service.filters.vision.networks.precision import dtype_of
-from inference_service.filters.vision.people import sheets
 from inference_service.filters.vision.people.counting import with_count
-from inference_service.filters.vision.people.following import Followed, Follower
+from inference_service.filters.vision.people.following import Follower
 from inference_service.filters.vision.poison import poisoned
 from inference_service.filters.vision.rows import Rows
 from inference_service.filters.vision.settings.own import OwnSettings
 
-AMOUNTS = ("smooth", "lips", "gloss", "cheeks", "lids", "line", "brows")
-COLOURS = ("lip_colour", "cheek_colour", "lid_colour", "line_colour", "brow_colour")
 _COLOUR = r"^#[0-9a-fA-F]{6}$"
 
 
@@ -89,13 +86,13 @@ class Makeup(OwnNetworks):
 
     def __init__(self) -> None:
         self._follower: Follower | None = None
-        self._finder: Finder | None = None
+        self._painter: Painter | None = None
         self._rows: Any = None
 
     def load(self, device: torch.device) -> None:
         """Load the networks. Raises WeightsError if their files are not those of this version."""
         self._rows = Rows(row, device)
-        self._finder = Finder(device)
+        self._painter = Painter(device)
         self._follower = Follower(device, dtype_of(self.settings.precision, device))
 
     @torch.inference_mode()
@@ -105,45 +102,14 @@ class Makeup(OwnNetworks):
         All of a picture is NaN where a network's answer for it is not finite. Where a session wants data, it
         is told how many faces there are.
         """
-        if self._follower is None or self._finder is None:
+        if self._follower is None or self._painter is None:
             raise RuntimeError("makeup is not loaded")
         rows = self._rows.stack([item.params for item in items])
         with lap("network"):
             seen = self._follower.follow(batch, items)
         with lap("paint"):
-            made = made_up(batch, seen, self._finder, rows)
+            made = self._painter.made_up(batch, seen, rows)
         return with_count(poisoned(made, seen.poison), seen, items)
-
-
-def made_up(batch: Tensor, seen: Followed, finder: Finder, rows: Tensor) -> Tensor:
-    """Return pictures whose faces, as they were `seen`, have what `rows` (N, P) of `row` say.
-
-    uint8 on a CPU, where `batch` may be overwritten and is returned where nobody is seen.
-    """
-    n, places = seen.presence.shape
-    owners = torch.arange(n, device=batch.device)[:, None].expand(n, places)
-    points, where, presence = seen.points, seen.regions, seen.presence
-    if batch.is_cpu:
-        is_seen = presence > 0
-        if not is_seen.any():
-            return batch
-        points, where, presence, owners = points[is_seen], where[is_seen], presence[is_seen], owners[is_seen]
-    else:
-        points, where = points.flatten(0, 1), where.flatten(0, 1)
-        presence, owners = presence.flatten(), owners.flatten()
-    where = torch.cat((where[:, :2], where[:, 2:3] * REACH, where[:, 3:]), 1)
-    cut = sheets.taken(batch, where, owners, SIDE)
-    own = finder.areas(sheets.to_sheets(points[..., :2], where, SIDE))
-    added = changes(cut, own, wish_of(rows[owners])) * presence[:, None, None, None]
-    return sheets.added(batch, added, where, owners)
-
-
-def wish_of(rows: Tensor) -> Wish:
-    """Return what K faces are to have; `rows` (K, P) as `row` makes them."""
-    split = len(AMOUNTS)
-    amounts = rows[:, :split, None, None].chunk(split, 1)
-    colours = rows[:, split:, None, None].chunk(len(COLOURS), 1)
-    return Wish(*amounts, *colours)
 
 
 def row(params: Makeup.Params) -> np.ndarray:

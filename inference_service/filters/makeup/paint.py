@@ -25,6 +25,12 @@ LOOSE = 0.35
 """Least share of skin around lips, lids and brows: make-up does not go on a cup or a mask before them."""
 
 
+AMOUNTS = ("smooth", "lips", "gloss", "cheeks", "lids", "line", "brows")
+COLOURS = ("lip_colour", "cheek_colour", "lid_colour", "line_colour", "brow_colour")
+WISHES = len(AMOUNTS) + 3 * len(COLOURS)
+"""Numbers of a `Wish`."""
+
+
 class Wish(NamedTuple):
     """Amounts, (K, 1, 1, 1) in 0..1, and colours, (K, 3, 1, 1) in 0..1, of K faces."""
 
@@ -40,6 +46,14 @@ class Wish(NamedTuple):
     lid_colour: Tensor
     line_colour: Tensor
     brow_colour: Tensor
+
+
+def wish_of(rows: Tensor) -> Wish:
+    """Return what K faces are to have; `rows` (K, WISHES): amounts, then colours."""
+    split = len(AMOUNTS)
+    amounts = rows[:, :split, None, None].chunk(split, 1)
+    colours = rows[:, split:, None, None].chunk(len(COLOURS), 1)
+    return Wish(*amounts, *colours)
 
 
 def changes(sheets: Tensor, areas: Areas, wish: Wish) -> Tensor:

@@ -23,25 +23,21 @@ from torch import Tensor
 
 from inference_service.filters.base import Item
 from inference_service.filters.vision.networks.people import face_mesh, regions, tracking
+from inference_service.filters.vision.networks.people.detections import Detections
 from inference_service.filters.vision.networks.people.face_finder import FaceFinder
 from inference_service.filters.vision.networks.people.face_mesh import FaceMesh
+from inference_service.filters.vision.networks.people.recordable import Steps, flags, floats
 from inference_service.filters.vision.people.looking import sampled, stretched
+from inference_service.filters.vision.people.settling import joined, kept, settled
 from inference_service.filters.vision.rows import upload
 
 MOST_FACES = 4
 LEAST_SCORE = 0.5
 SEARCH_FOR_FIRST, SEARCH_FOR_MORE = 3, 15
 """Frames from one search to the next while nobody is followed, and while there is a free place."""
-STEADY = 0.72
-"""Share of its last place that a point keeps per frame as far as it rests; a mesh jitters by some tenths of
-a pixel."""
-REST = 0.012
-"""The way of a point in one frame, against the face's square, at which it keeps 1/e of that share."""
 FAR = 0.08
 """How far a face may lie from where it was looked for, against its square (in radians, if it has turned),
 before a CPU looks again where it is: a mesh is exact in the middle of its square only."""
-COMING, GOING = 1 / 3, 1 / 4
-"""What a look gains and loses per frame when a face comes and goes."""
 
 
 class Followed(NamedTuple):
@@ -68,6 +64,12 @@ class Follower:
         self._is_cpu = device.type == "cpu"
         self._find = FaceFinder(device, limit=MOST_FACES, dtype=dtype)
         self._mesh = FaceMesh(device, dtype)
+        m, points = MOST_FACES, floats(MOST_FACES, face_mesh.POINTS, 3)
+        self._keep = Steps(device, kept, points, flags(m), floats(m))
+        self._join = Steps(device, joined, floats(m, 4), flags(m), floats(m, 4), floats(m, 6, 2), floats(m))
+        self._settle = Steps(
+            device, settled, points, points, floats(m), floats(m, 4), flags(m), flags(m), flags(m), floats(3)
+        )
 
     def follow(self, batch: Tensor, items: Sequence[Item]) -> Followed:
         """Return the faces of (N, 3, H, W) uint8 pictures, and write the sessions' states."""
@@ -79,35 +81,25 @@ class Follower:
         was_there = _kept(items, "is_followed", nobody[1])
         before, presence = _kept(items, "points", none), _kept(items, "presence", none[..., 0, 0])
         points, scores = self._meshes(pictures, places, was_there)
-        bad = _poison(points, scores)
-        places, stays = tracking.keep(regions.of_meshes(points), was_there, scores)
+        places, stays, bad = self._keep(points, was_there, scores)
         searched = self._due(items, was_there, stays)
         is_there, is_new = stays, torch.zeros_like(stays)
         if searched:
-            found, found_scores = self._search(pictures, searched)
-            bad = bad + found_scores.sum(1) * 0
-            places, is_there = tracking.join(places, stays, found, found_scores > 0)
-            is_new = is_there & ~stays
+            found = self._search(pictures, searched)
+            places, is_there, is_new, poison = self._join(
+                places, stays, found.boxes, found.points, found.scores
+            )
             new_points, new_scores = self._meshes(pictures, places, is_new)
-            bad = bad + _poison(new_points, new_scores)
             points = torch.where(is_new[..., None, None], new_points, points)
             scores = torch.where(is_new, new_scores, scores)
-            places, is_there = tracking.keep(regions.of_meshes(points), is_there, scores)
-        elapsed = self._elapsed(items)
-        points = steadied(points, before, is_there & stays, regions.of_meshes(before)[..., 2], elapsed)
-        is_first = upload(np.array(["seen" not in item.state for item in items]), self._device)
-        presence = _present(presence, is_there, is_new, elapsed, is_first)
-        points = torch.where(is_there[..., None, None], points, before)
-        shown = regions.of_meshes(points) * (presence > 0)[..., None]
-        is_sane = bad.isfinite()
-        self._remember(items, is_sane, searched, places, is_there, points, presence)
-        presence = torch.where(is_sane[:, None], presence, 0)
-        return Followed(
-            torch.where(is_sane[:, None, None, None], points, 0),
-            torch.where(is_sane[:, None, None], shown, 0),
-            presence,
-            bad,
+            places, is_there, again = self._keep(points, is_there, scores)
+            bad = bad + poison + again
+        facts = torch.cat((self._times(items), bad[:, None]), 1)
+        points, shown, presence, places, is_there = self._settle(
+            points, before, presence, places, is_there, stays, is_new, facts
         )
+        self._remember(items, bad, searched, places, is_there, points, presence)
+        return Followed(points, shown, presence, bad)
 
     def _meshes(self, pictures: Tensor, places: Tensor, is_wanted: Tensor) -> tuple[Tensor, Tensor]:
         """As `meshes_of`, but looks again at a face that is not where it was looked for."""
@@ -135,28 +127,30 @@ class Follower:
                 due.append(number)
         return due
 
-    def _search(self, pictures: Tensor, searched: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Return squares (N, MOST_FACES, 4) and scores (N, MOST_FACES), 0 in pictures not `searched`."""
+    def _search(self, pictures: Tensor, searched: Sequence[int]) -> Detections:
+        """Return the faces of all pictures, none in those not `searched`."""
         n = len(pictures)
         if len(searched) == n:
-            found = self._find(pictures, LEAST_SCORE)
-            return regions.of_found_faces(found.boxes, found.points), found.scores
-        squares, scores = torch.zeros(n, MOST_FACES, 4), torch.zeros(n, MOST_FACES)
-        if searched:
-            chosen = list(searched)
-            found = self._find(pictures[chosen], LEAST_SCORE)
-            squares[chosen] = regions.of_found_faces(found.boxes, found.points)
-            scores[chosen] = found.scores
-        return squares, scores
+            return self._find(pictures, LEAST_SCORE)
+        chosen = list(searched)
+        found = self._find(pictures[chosen], LEAST_SCORE)
+        made = []
+        for some in (found.scores, found.boxes, found.points):
+            all_of_them = some.new_zeros(n, *some.shape[1:])
+            all_of_them[chosen] = some
+            made.append(all_of_them)
+        return Detections(*made)
 
-    def _elapsed(self, items: Sequence[Item]) -> Tensor:
+    def _times(self, items: Sequence[Item]) -> Tensor:
+        """Return (N, 2): frames since the last one, and whether there was none."""
         frames = [max(1, item.sequence - item.state.get("seen", item.sequence)) for item in items]
-        return upload(np.array(frames, np.float32), self._device)
+        is_first = ["seen" not in item.state for item in items]
+        return upload(np.array((frames, is_first), np.float32).T.copy(), self._device)
 
     def _remember(
         self,
         items: Sequence[Item],
-        is_sane: Tensor,
+        bad: Tensor,
         searched: Sequence[int],
         places: Tensor,
         is_there: Tensor,
@@ -164,18 +158,16 @@ class Follower:
         presence: Tensor,
     ) -> None:
         # On a GPU asking would hold up the host; there what is not finite is left out of the kept tensors.
-        is_good = is_sane.tolist() if self._is_cpu else [True] * len(items)
-        is_there = is_there & is_sane[:, None]
+        is_good = bad.isfinite().tolist() if self._is_cpu else [True] * len(items)
         for number, item in enumerate(items):
             if not is_good[number]:
                 continue
             item.state["seen"] = item.sequence
             if number in searched:
                 item.state["searched"] = item.sequence
-            item.state["places"] = torch.where(is_there[number, :, None], places[number], 0)
-            item.state["is_followed"] = is_there[number].clone()
-            item.state["points"] = torch.where(is_sane[number], points[number], 0)
-            item.state["presence"] = torch.where(is_sane[number], presence[number], 0)
+            # Nobody writes into them, so sessions may share them.
+            item.state["places"], item.state["is_followed"] = places[number], is_there[number]
+            item.state["points"], item.state["presence"] = points[number], presence[number]
 
 
 def meshes_of(mesh: FaceMesh, pictures: Tensor, places: Tensor, is_wanted: Tensor) -> tuple[Tensor, Tensor]:
@@ -193,21 +185,6 @@ def meshes_of(mesh: FaceMesh, pictures: Tensor, places: Tensor, is_wanted: Tenso
     return points, scores
 
 
-def steadied(points: Tensor, before: Tensor, is_known: Tensor, side: Tensor, elapsed: Tensor) -> Tensor:
-    """Return `points` (N, M, 468, 3) with a share of where they were `before`, as far as they rest.
-
-    `is_known` (N, M): there is a before. `side` (N, M) of the face's square, in pixels; `elapsed` (N,) in
-    frames. Where the whole face moves nothing of the last frame is used, so a look never trails behind.
-    """
-    way = (points - before)[..., :2]
-    rest = REST * side.clamp(min=1)[..., None]
-    whole = torch.linalg.vector_norm(way.mean(2), dim=-1)[..., None]
-    moved = torch.maximum(torch.linalg.vector_norm(way, dim=-1), 2 * whole)
-    share = STEADY ** elapsed[:, None, None] * torch.exp(-(moved / rest).square().clamp(max=30))
-    share = share * is_known[..., None]
-    return torch.where(is_known[..., None, None], torch.lerp(points, before, share[..., None]), points)
-
-
 def _is_off(places: Tensor, better: Tensor) -> Tensor:
     """Return (N, M) bool: a region (N, M, 4) is far from the one that its own points give."""
     side = better[..., 2].clamp(min=1)
@@ -216,17 +193,6 @@ def _is_off(places: Tensor, better: Tensor) -> Tensor:
     grown = (places[..., 2] / side - 1).abs() / 2
     is_off: Tensor = torch.maximum(torch.maximum(away, turned), grown) > FAR
     return is_off
-
-
-def _present(presence: Tensor, is_there: Tensor, is_new: Tensor, elapsed: Tensor, is_first: Tensor) -> Tensor:
-    frames = elapsed[:, None]
-    gained = torch.where(is_new, COMING, presence + COMING * frames)
-    gained = torch.where(is_first[:, None], 1.0, gained)
-    return torch.where(is_there, gained, presence - GOING * frames).clamp(0, 1)
-
-
-def _poison(points: Tensor, scores: Tensor) -> Tensor:
-    return (scores.sum(1) + points.sum((1, 2, 3))) * 0
 
 
 def _kept(items: Sequence[Item], name: str, none: Tensor) -> Tensor:

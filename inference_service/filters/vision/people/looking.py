@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from inference_service.filters.vision.networks.people import regions
+from inference_service.filters.vision.networks.people.cutting import Cutter
 from inference_service.filters.vision.networks.people.face_finder import FaceFinder
 from inference_service.filters.vision.networks.people.person_mask import PersonMask
 
@@ -54,6 +55,7 @@ class Looker:
         self._find = FaceFinder(device, limit=MOST_FACES + 1, dtype=dtype)
         self._find_turned = FaceFinder(device, ("near",), limit=MOST_FACES, dtype=dtype)
         self._mask = PersonMask("general", device, dtype)
+        self._cut = Cutter(device, TURNED_SIDE)
 
     def faces(self, pictures: Tensor, least: Tensor) -> Found:
         """Return up to `MOST_FACES + 1` faces of each of (N, 3, H, W).
@@ -73,7 +75,7 @@ class Looker:
             where = pictures.new_zeros((n, 4), dtype=torch.float32)
             for column, value in enumerate((width / 2, height / 2, side, angle)):
                 where[:, column].fill_(value)
-            cuts = regions.cut(pictures, where, owners, TURNED_SIDE)
+            cuts = self._cut(pictures, where, owners)
             found = self._find_turned(cuts, least[:, None])
             own = regions.of_found_faces(found.boxes, found.points)
             middle = regions.to_picture(own[..., :2] / TURNED_SIDE, where)

@@ -14,19 +14,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
+from inference_service.filters.vision.at_once import parts
 from inference_service.filters.vision.networks.people import regions
 
+VALUES = 5
+"""Of each pixel of a face, at the most at once on a GPU."""
 SMALLEST = 1.0
 """Sides of regions in pixels below which there is nothing to see."""
 
 
 def taken(pictures: Tensor, where: Tensor, owners: Tensor, side: int) -> Tensor:
-    """Return (K, 3, side, side) float32 in [0, 1] of uint8 pictures (N, 3, H, W).
+    """Return (K, 3, side, side) float32 in [0, 1] of uint8 pictures (N, 3, H, W) on a CPU.
 
-    `where` (K, 4) are regions, `owners` (K,) int64 their pictures.
+    `where` (K, 4) are regions, `owners` (K,) int64 their pictures. Elsewhere a `Cutter` does it.
     """
-    if not pictures.is_cpu:
-        return regions.cut(pictures, where, owners, side).mul_(1 / 255)
     levels = pictures.permute(0, 2, 3, 1).contiguous().numpy()
     cut = np.empty((len(where), side, side, 3), np.uint8)
     for into, region, owner in zip(cut, where.tolist(), owners.tolist(), strict=True):
@@ -54,11 +55,8 @@ def to_sheets(points: Tensor, where: Tensor, side: int) -> Tensor:
 def added(pictures: Tensor, changes: Tensor, where: Tensor, owners: Tensor) -> Tensor:
     """Return pictures with `changes` (K, 3, side, side) of [0, 1] levels added where the sheets were taken.
 
-    uint8 on a CPU, where `pictures` may be overwritten, and float32 elsewhere. Changes must be 0 at the
-    sheets' borders. On a GPU K is N times the number of places, in the pictures' order.
+    uint8, for a CPU, where `pictures` may be overwritten. Changes must be 0 at the sheets' borders.
     """
-    if not pictures.is_cpu:
-        return added_on_device(pictures, changes, where)
     levels = pictures.permute(0, 2, 3, 1).contiguous().numpy()
     height, width = levels.shape[1:3]
     side = changes.shape[-1]
@@ -81,18 +79,27 @@ def added(pictures: Tensor, changes: Tensor, where: Tensor, owners: Tensor) -> T
 
 
 def added_on_device(pictures: Tensor, changes: Tensor, where: Tensor) -> Tensor:
-    """Return float32 of what `added` returns, where each of N pictures has the same number of sheets."""
+    """Return float32 of what `added` returns, where each of N pictures has the same number of sheets.
+
+    The sheets are in the pictures' order; a place without a face has a region of side 0.
+    """
     n, _, height, width = pictures.shape
     result = pictures.float()
-    across = torch.arange(width, device=pictures.device, dtype=torch.float32) + 0.5
-    down = (torch.arange(height, device=pictures.device, dtype=torch.float32) + 0.5)[:, None]
-    per_place = changes.view(n, -1, *changes.shape[1:]).unbind(1)
-    for change, region in zip(per_place, where.view(n, -1, 4).unbind(1), strict=True):
-        x, y, length, angle = region[:, :, None, None].unbind(1)
-        scale = 2 / length.clamp(min=SMALLEST)
-        u = ((across - x) * torch.cos(angle) + (down - y) * torch.sin(angle)) * scale
-        v = ((down - y) * torch.cos(angle) - (across - x) * torch.sin(angle)) * scale
+    x, y, length, angle = where[:, :, None].unbind(1)
+    scale = 2 / length.clamp(min=SMALLEST)
+    cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
+    across, down = (
+        torch.arange(side, device=pictures.device, dtype=torch.float32) + 0.5 for side in (width, height)
+    )
+    # u and v of a pixel are sums of its column's and its row's part.
+    to_x, to_y = across - x, down - y
+    of_column = torch.stack((to_x * cos, -to_x * sin), 1)[..., None, :]
+    of_row = torch.stack((to_y * sin, to_y * cos), 1)[..., None]
+    places = len(where) // n
+    for sheets, owners in parts(n, places, VALUES * height * width):
         # A place without a face has a square of no size: everything lies far outside of it.
-        grid = torch.stack((u, v), -1)
-        result = result + nnf.grid_sample(change, grid, "bilinear", "zeros", align_corners=False) * 255
+        grid = (of_column[sheets] + of_row[sheets]).permute(0, 2, 3, 1)
+        spread = nnf.grid_sample(changes[sheets], grid, "bilinear", "zeros", align_corners=False)
+        own = result[owners]
+        own.add_(spread.view(len(own), -1, *spread.shape[1:]).sum(1), alpha=255)
     return result

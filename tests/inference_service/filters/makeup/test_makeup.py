@@ -14,7 +14,8 @@ from torch.nn import functional as nnf
 
 from harness.network_inputs import photograph
 from inference_service.filters.base import Item
-from inference_service.filters.makeup import AMOUNTS, Makeup
+from inference_service.filters.makeup import Makeup
+from inference_service.filters.makeup.paint import AMOUNTS
 from inference_service.filters.vision.networks.people import face_topology as topology
 
 BARE = dict.fromkeys(AMOUNTS, 0.0)

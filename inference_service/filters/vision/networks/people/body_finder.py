@@ -6,13 +6,7 @@ import torch
 from torch import Tensor
 
 from inference_service.filters.vision.networks.people import files
-from inference_service.filters.vision.networks.people.detections import (
-    Detections,
-    Merging,
-    anchors,
-    decode,
-    probabilities,
-)
+from inference_service.filters.vision.networks.people.detections import Answers, Detections, anchors
 from inference_service.filters.vision.networks.people.fit import Fit
 
 STRIDES = (8, 16, 32, 32, 32)
@@ -31,8 +25,8 @@ class BodyFinder:
         Raises WeightsError if the weights are not those of this version.
         """
         self._network = files.load("body_box", device, dtype)
-        self._merge = Merging(device, 4, limit, OVERLAP)
-        self._centres = anchors(self._network.input[1], STRIDES, PER_LAYER).to(device)
+        centres = anchors(self._network.input[1], STRIDES, PER_LAYER)
+        self._answers = Answers(device, [centres], 4, limit, OVERLAP)
 
     @torch.inference_mode()
     def __call__(self, pictures: Tensor, threshold: float | Tensor = THRESHOLD) -> Detections:
@@ -46,8 +40,6 @@ class BodyFinder:
         """
         size = self._network.input[1], self._network.input[2]
         fit = Fit.letterboxed((pictures.shape[2], pictures.shape[3]), size)
-        raw, logits = self._network(fit.apply(pictures, -1, 1))
-        corners, marks = decode(raw, self._centres)
-        boxes = fit.boxes_to_picture(corners)
-        scores = probabilities(logits[..., 0], threshold)
-        return self._merge(scores, boxes, fit.to_picture(marks))
+        raw, logits = self._network(fit.apply(pictures, -1, 1), is_lent=True)
+        limits = threshold if isinstance(threshold, Tensor) else [threshold]
+        return self._answers([fit], limits, raw, logits[..., 0])

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from inference_service.filters.vision.networks.people import files, regions
+from inference_service.filters.vision.networks.people.cutting import Cutter
 
 POINTS = 39
 """33 of the body, two that tell where to look next, four that are of no use alone."""
@@ -40,6 +41,7 @@ class BodyPoints:
     def __init__(self, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
         """Load the weights. Raises WeightsError if they are not those of this version."""
         self._network = files.load("body_points", device, dtype)
+        self._cut = Cutter(device, self._network.input[1])
 
     @torch.inference_mode()
     def __call__(self, pictures: Tensor, where: Tensor, owners: Tensor) -> Bodies:
@@ -49,7 +51,7 @@ class BodyPoints:
         `pictures` are (N, 3, H, W) RGB in [0, 255], uint8 or floating; they stay as they are.
         """
         size = self._network.input[1]
-        cuts = regions.cut(pictures, where, owners, size).mul_(1 / 255)
+        cuts = self._cut(pictures, where, owners).mul_(1 / 255)
         raw, score, heatmap = self._network(cuts)
         values = raw.float().reshape(-1, POINTS, 5)
         flat = refined(values[..., :2] / size, heatmap.float())

@@ -7,15 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from inference_service.filters.vision.networks.people.recordable import Steps
+from inference_service.filters.vision.networks.people.fit import Fit
+from inference_service.filters.vision.networks.people.recordable import Steps, floats
+from inference_service.filters.vision.rows import upload
 
 CANDIDATES = 96
 """The best answers that are looked at; on photographs a face or body has up to 28 above the threshold."""
+MOST_PICTURES = 16
+"""That are recorded together: the answers of both face finders take 0.2 MB each."""
+MOST_SIZES = 32
 MAX_LOGIT = 100.0
 """MediaPipe's `score_clipping_thresh`."""
 
@@ -68,32 +74,64 @@ def decode(raw: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat((middle - half, middle + half), -1), points
 
 
-class Merging:
-    """Answers that overlap, merged into their weighted mean: one for each body or face."""
+class Answers:
+    """What detectors of one kind say of pictures, put together: one answer for each body or face."""
 
-    def __init__(self, device: torch.device, points: int, limit: int, overlap: float) -> None:
-        """`points` of each answer; `limit` answers are returned, and those over `overlap` are merged."""
-        width = 4 + 2 * points
-        rounds = partial(_merged, limit=limit, overlap=overlap)
-        self._rounds = Steps(device, rounds, (CANDIDATES,), (CANDIDATES, width))
+    def __init__(
+        self, device: torch.device, centres: Sequence[Tensor], points: int, limit: int, overlap: float
+    ) -> None:
+        """`centres` (A, 2) are each detector's `anchors`; see `merged` for the rest."""
+        self._device = device
+        self._centres = [one.to(device) for one in centres]
+        self._limit, self._overlap = limit, overlap
+        answers = [row for one in centres for row in (floats(len(one), 4 + 2 * points), floats(len(one)))]
+        self._steps = Steps(device, self._read, floats(len(centres), 5), *answers, most=MOST_PICTURES)
+        self._facts = lru_cache(MOST_SIZES)(self._facts_of)
 
-    def __call__(self, scores: Tensor, boxes: Tensor, points: Tensor) -> Detections:
-        """Return the answers that are left.
+    def __call__(
+        self, fits: Sequence[Fit], thresholds: Sequence[float] | Tensor, *answers: Tensor
+    ) -> Detections:
+        """Return the answers of N pictures that are left, by `merged`.
 
-        `scores` (N, A), `boxes` (N, A, 4), `points` (N, A, K, 2); a score of 0 takes no part. Again and again
-        the best one is taken; itself and all others left whose intersection over union with it is above
-        `overlap` become one, weighted by score, with the best one's score: `NonMaxSuppressionCalculator` with
-        `WEIGHTED`.
+        Of each detector: how the picture lies in its input, the lowest score, as numbers or (N, 1), and what
+        `decode` takes, (N, A, 4 + 2 K) and logits (N, A).
         """
-        scores, best = scores.topk(min(CANDIDATES, scores.shape[1]), dim=1)
-        values = torch.cat((boxes, points.flatten(2)), -1)
-        values = values.gather(1, best[..., None].expand(-1, -1, values.shape[-1]))
-        (found,) = self._rounds(scores, values)
-        return Detections(found[..., 0], found[..., 1:5], found[..., 5:].reshape(*found.shape[:2], -1, 2))
+        n = len(answers[0])
+        if isinstance(thresholds, Tensor):
+            facts = self._facts(tuple(fits), None).expand(n, -1, -1)
+            facts = torch.cat((facts, thresholds[:, None].expand(n, len(fits), 1)), -1)
+        else:
+            facts = self._facts(tuple(fits), tuple(thresholds)).expand(n, -1, -1)
+        (found,) = self._steps(facts, *answers)
+        return Detections(found[..., 0], found[..., 1:5], found[..., 5:].reshape(n, self._limit, -1, 2))
+
+    def _facts_of(self, fits: Sequence[Fit], thresholds: Sequence[float] | None) -> Tensor:
+        rows = [fit.offset + fit.scale for fit in fits]
+        if thresholds is not None:
+            rows = [(*row, least) for row, least in zip(rows, thresholds, strict=True)]
+        return upload(np.array([rows], np.float32), self._device)
+
+    def _read(self, facts: Tensor, *answers: Tensor) -> tuple[Tensor]:
+        scores, values = [], []
+        for number, centres in enumerate(self._centres):
+            raw, logits = answers[2 * number : 2 * number + 2]
+            boxes, points = decode(raw, centres)
+            offset, scale, least = facts[:, None, None, number].split((2, 2, 1), -1)
+            scores.append(probabilities(logits, least[:, :, 0, 0]))
+            corners = torch.cat((boxes.unflatten(-1, (2, 2)), points), -2)
+            values.append(((corners - offset) * scale).flatten(2))
+        return (merged(torch.cat(scores, 1), torch.cat(values, 1), self._limit, self._overlap),)
 
 
-def _merged(scores: Tensor, values: Tensor, *, limit: int, overlap: float) -> tuple[Tensor]:
-    """Return (N, limit, 1 + V), score first, of `scores` (N, A) best first, and `values` (N, A, V)."""
+def merged(scores: Tensor, values: Tensor, limit: int, overlap: float) -> Tensor:
+    """Return (N, limit, 1 + V), score first, of `scores` (N, A) and `values` (N, A, V), box first.
+
+    A score of 0 takes no part. Again and again the best one is taken; itself and all others left whose
+    intersection over union with it is above `overlap` become one, weighted by score, with the best one's
+    score: `NonMaxSuppressionCalculator` with `WEIGHTED`.
+    """
+    scores, best = scores.topk(min(CANDIDATES, scores.shape[1]), dim=1)
+    values = values.gather(1, best[..., None].expand(-1, -1, values.shape[-1]))
     overlaps = _is_overlapping(values[..., :4], overlap)
     # Sorted already, so the best one left is the first one left.
     left = scores > 0
@@ -109,7 +147,7 @@ def _merged(scores: Tensor, values: Tensor, *, limit: int, overlap: float) -> tu
         found[:, number, 1:] = mean
         # A box without area overlaps nothing, not even itself.
         left = (left & ~group).scatter(1, first, False)
-    return (found,)
+    return found
 
 
 def _is_overlapping(boxes: Tensor, overlap: float) -> Tensor:

@@ -10,13 +10,7 @@ import torch
 from torch import Tensor
 
 from inference_service.filters.vision.networks.people import files
-from inference_service.filters.vision.networks.people.detections import (
-    Detections,
-    Merging,
-    anchors,
-    decode,
-    probabilities,
-)
+from inference_service.filters.vision.networks.people.detections import Answers, Detections, anchors
 from inference_service.filters.vision.networks.people.fit import Fit
 
 Range = Literal["near", "far"]
@@ -56,13 +50,12 @@ class FaceFinder:
 
         Raises WeightsError if the weights are not those of this version.
         """
-        self._merge = Merging(device, 6, limit, OVERLAP)
-        self._parts = []
-        for name in ranges:
-            network = files.load(f"face_{name}", device, dtype)
-            detector = _DETECTORS[name]
-            centres = anchors(network.input[1], detector.strides, detector.per_layer).to(device)
-            self._parts.append((network, detector, centres))
+        self._parts = [(files.load(f"face_{name}", device, dtype), _DETECTORS[name]) for name in ranges]
+        centres = [
+            anchors(network.input[1], detector.strides, detector.per_layer)
+            for network, detector in self._parts
+        ]
+        self._answers = Answers(device, centres, 6, limit, OVERLAP)
 
     @torch.inference_mode()
     def __call__(self, pictures: Tensor, threshold: float | Tensor | None = None) -> Detections:
@@ -73,14 +66,15 @@ class FaceFinder:
         of the nose, middle of the mouth, right ear, left ear. Its box reaches from the brows to the chin, and
         leaves out the hair.
         """
-        scores, boxes, points = [], [], []
-        for network, detector, centres in self._parts:
-            size = network.input[1], network.input[2]
-            fit = Fit.letterboxed((pictures.shape[2], pictures.shape[3]), size)
-            raw, logits = network(fit.apply(pictures, -1, 1))
-            limit = detector.threshold if threshold is None else threshold
-            corners, marks = decode(raw, centres)
-            scores.append(probabilities(logits[..., 0], limit))
-            boxes.append(fit.boxes_to_picture(corners))
-            points.append(fit.to_picture(marks))
-        return self._merge(torch.cat(scores, 1), torch.cat(boxes, 1), torch.cat(points, 1))
+        fits, answers = [], []
+        for network, _ in self._parts:
+            fit = Fit.letterboxed(
+                (pictures.shape[2], pictures.shape[3]), (network.input[1], network.input[2])
+            )
+            raw, logits = network(fit.apply(pictures, -1, 1), is_lent=True)
+            fits.append(fit)
+            answers += [raw, logits[..., 0]]
+        if isinstance(threshold, Tensor):
+            return self._answers(fits, threshold, *answers)
+        limits = [detector.threshold if threshold is None else threshold for _, detector in self._parts]
+        return self._answers(fits, limits, *answers)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from inference_service.filters.vision.networks.people import files, regions
+from inference_service.filters.vision.networks.people.cutting import Cutter
+from inference_service.filters.vision.networks.people.recordable import Steps, floats
 
 POINTS = 468
 
@@ -29,6 +32,9 @@ class FaceMesh:
     def __init__(self, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
         """Load the weights. Raises WeightsError if they are not those of this version."""
         self._network = files.load("face_mesh", device, dtype)
+        size = self._network.input[1]
+        self._cut = Cutter(device, size)
+        self._read = Steps(device, partial(_read, size=size), floats(POINTS * 3), floats(1), floats(4))
 
     @torch.inference_mode()
     def __call__(self, pictures: Tensor, where: Tensor, owners: Tensor) -> Meshes:
@@ -37,8 +43,11 @@ class FaceMesh:
 
         `pictures` are (N, 3, H, W) RGB in [0, 255], uint8 or floating; they stay as they are.
         """
-        size = self._network.input[1]
-        cuts = regions.cut(pictures, where, owners, size).mul_(1 / 255)
-        raw, logits = self._network(cuts)
-        points = raw.float().reshape(-1, POINTS, 3) / size
-        return Meshes(regions.to_picture(points, where.float()), logits.float().flatten().sigmoid())
+        cuts = self._cut(pictures, where, owners).mul_(1 / 255)
+        raw, logits = self._network(cuts, is_lent=True)
+        return Meshes(*self._read(raw.flatten(1), logits.flatten(1), where.float()))
+
+
+def _read(raw: Tensor, logits: Tensor, where: Tensor, *, size: int) -> tuple[Tensor, Tensor]:
+    points = raw.float().unflatten(1, (POINTS, 3)) / size
+    return regions.to_picture(points, where), logits.float().flatten().sigmoid()

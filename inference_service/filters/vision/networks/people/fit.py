@@ -54,12 +54,7 @@ class Fit:
         padding = (left, self.size[1] - width - left, top, self.size[0] - height - top)
         return nnf.pad(values, padding, value=low)
 
-    def to_picture(self, points: Tensor) -> Tensor:
-        """Return (..., 2) points of the input as points of the picture, float32."""
-        x = (points[..., 0] - self.offset[0]) * (self.picture[1] / self.inside[1])
-        y = (points[..., 1] - self.offset[1]) * (self.picture[0] / self.inside[0])
-        return torch.stack((x, y), -1)
-
-    def boxes_to_picture(self, boxes: Tensor) -> Tensor:
-        """Return (..., 4) boxes of the input (left, top, right, bottom) as boxes of the picture, float32."""
-        return torch.cat((self.to_picture(boxes[..., :2]), self.to_picture(boxes[..., 2:])), -1)
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Pixels of the picture across and down for one of the input: `(place - offset) * scale`."""
+        return self.picture[1] / self.inside[1], self.picture[0] / self.inside[0]

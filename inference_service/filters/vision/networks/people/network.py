@@ -86,8 +86,11 @@ class Network:
         return len(self._calls)
 
     @torch.inference_mode()
-    def __call__(self, batch: Tensor) -> tuple[Tensor, ...]:
-        """Return the outputs of (N, C, H, W), each with N first; the batch is left as it is."""
+    def __call__(self, batch: Tensor, *, is_lent: bool = False) -> tuple[Tensor, ...]:
+        """Return the outputs of (N, C, H, W), each with N first; the batch is left as it is.
+
+        What `is_lent` may be written over by the next call, and must not leave the stream.
+        """
         if self._lite is not None:
             try:
                 return self._lite(batch.to(self.dtype))
@@ -95,7 +98,7 @@ class Network:
                 logger.warning("LiteRT has failed, and torch goes on: %s: %s", type(exc).__name__, exc)
                 self._lite, self.fallback = None, FAILED
                 self.on_fallback(FAILED)
-        return self._replays.run("", self._run, batch)
+        return self._replays.run("", self._run, batch, is_lent=is_lent)
 
     def pieces(self, most: int, recorder: Recorder, unrecorded: Unrecorded, name: str) -> Iterator[Piece]:
         """Give the pieces that record calls of up to `most` rows."""

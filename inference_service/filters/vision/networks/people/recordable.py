@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -48,22 +48,38 @@ def note(made: Recordable) -> None:
         found.append(made)
 
 
+class Row(NamedTuple):
+    """One row of what a function is given."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype = torch.float32
+
+
+def floats(*shape: int) -> Row:
+    """Return a row of float32."""
+    return Row(shape)
+
+
+def flags(*shape: int) -> Row:
+    """Return a row of bool."""
+    return Row(shape, torch.bool)
+
+
 class Steps:
-    """A function of float32 tensors, rows first: on a GPU one launch instead of many, once it is recorded.
+    """A function of tensors, rows first: on a GPU one launch instead of many, once it is recorded.
 
     Nothing in it may wait for the device or come from the host, and no row's result may depend on another's.
-    What it is given in other types it gets as float32 where it is recorded.
     """
 
     def __init__(
         self,
         device: torch.device,
         function: Callable[..., tuple[Tensor, ...]],
-        *shapes: tuple[int, ...],
+        *rows: Row,
         most: int | None = None,
         is_lent: bool = False,
     ) -> None:
-        """`shapes` are those of one row of each input; with others the function is called as it is.
+        """`rows` are those of the inputs; with other shapes the function is called as it is.
 
         `most`: so many rows are recorded at most, where more keep a GPU busy anyhow. What `is_lent` may be
         written over by the next call, and must not leave the stream: it saves a copy of each result.
@@ -72,7 +88,7 @@ class Steps:
         self.fallback: Fallback | None = None
         self.on_fallback: Callable[[Fallback], object] = lambda fallback: None
         self._function = function
-        self._shapes = shapes
+        self._rows = rows
         self._most = most
         self._is_lent = is_lent
         self._replays = Replays()
@@ -86,5 +102,8 @@ class Steps:
     def pieces(self, most: int, recorder: Recorder, unrecorded: Unrecorded, name: str) -> Iterator[Piece]:
         """Give the pieces that record calls of up to `most` rows."""
         count = most if self._most is None else min(most, self._most)
-        rows = tuple(torch.zeros(count, *shape, device=self.device) for shape in self._shapes)
-        yield from self._replays.pieces(self._shapes, self._function, rows, recorder, unrecorded, name)
+        inputs = tuple(
+            torch.zeros(count, *row.shape, dtype=row.dtype, device=self.device) for row in self._rows
+        )
+        key = tuple(row.shape for row in self._rows)
+        yield from self._replays.pieces(key, self._function, inputs, recorder, unrecorded, name)

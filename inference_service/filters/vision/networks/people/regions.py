@@ -18,6 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from inference_service.filters.vision.rows import upload
+
 FACE_SCALE = 1.5
 BODY_SCALE = 1.25
 MESH_EYE_CORNERS = (33, 263)
@@ -96,19 +98,40 @@ def cut(pictures: Tensor, regions: Tensor, owners: Tensor, size: int) -> Tensor:
 def cut_on_device(pictures: Tensor, regions: Tensor, owners: Tensor, size: int) -> Tensor:
     """Return what `cut` does, without a question to the device."""
     n, _, height, width = pictures.shape
-    steps = (torch.arange(size, device=pictures.device, dtype=torch.float32) + 0.5) / size - 0.5
-    x, y, side, angle = regions.float()[:, :, None].unbind(1)
+    limits = upload(np.array([limits_of(n, height, width)], np.float32), pictures.device)
+    return sampled(pictures, places(regions.float(), owners * height, limits, size))
+
+
+def limits_of(n: int, height: int, width: int) -> tuple[float, float, float, float]:
+    """Return what `places` has to know of pictures (n, 3, height, width)."""
+    return width - 1, height - 1, 2 / max(width - 1, 1), 2 / max(n * height - 1, 1)
+
+
+def places(regions: Tensor, above: Tensor, limits: Tensor, size: int) -> Tensor:
+    """Return (K, size, size, 2): where `sampled` finds the regions (K, 4) float32.
+
+    `above` (K,): rows of the pictures before theirs, which are stacked; `limits` (K or 1, 4).
+    """
+    steps = (torch.arange(size, device=regions.device, dtype=torch.float32) + 0.5) / size - 0.5
+    x, y, side, angle = regions[:, :, None].unbind(1)
     across, down = steps * side * torch.cos(angle), steps * side * torch.sin(angle)
+    last_column, last_row, to_u, to_v = limits[:, :, None, None].unbind(1)
     # Pixel centres are at half pixels; `grid_sample` wants them at whole ones here.
-    columns = (x[..., None] + across[:, None] - down[:, :, None] - 0.5).clamp(0, width - 1)
-    rows = (y[..., None] + down[:, None] + across[:, :, None] - 0.5).clamp(0, height - 1)
+    columns = (x[..., None] + across[:, None] - down[:, :, None] - 0.5).clamp(min=0)
+    rows = (y[..., None] + down[:, None] + across[:, :, None] - 0.5).clamp(min=0)
+    # A row between two pictures is never met, as rows end at the last centre of each.
+    rows = torch.minimum(rows, last_row) + above[:, None, None]
+    return torch.stack((torch.minimum(columns, last_column) * to_u - 1, rows * to_v - 1), -1)
+
+
+def sampled(pictures: Tensor, places: Tensor) -> Tensor:
+    """Return (K, 3, size, size) float32 of pictures (N, 3, H, W), by `places`."""
+    n, _, height, width = pictures.shape
     # All pictures are one, above each other: one sampling for regions of any of them, and no copy of a
-    # picture. A row between two pictures is never met, as rows end at the last centre of each.
-    rows = rows + owners[:, None, None] * height
-    tall = n * height
-    grid = torch.stack((columns * (2 / max(width - 1, 1)) - 1, rows * (2 / max(tall - 1, 1)) - 1), -1)
-    stack = pictures.float().permute(0, 2, 3, 1).reshape(1, tall, width, -1).permute(0, 3, 1, 2)
-    grid = grid.reshape(1, -1, size, 2)
+    # picture.
+    stack = pictures.float().permute(0, 2, 3, 1).reshape(1, n * height, width, -1).permute(0, 3, 1, 2)
+    size = places.shape[1]
+    grid = places.reshape(1, -1, size, 2)
     cuts = torch.nn.functional.grid_sample(stack, grid, "bilinear", "border", align_corners=True)
     return cuts.reshape(cuts.shape[1], -1, size, size).transpose(0, 1)
 

@@ -14,7 +14,8 @@ from harness.network_inputs import photograph
 from inference_service.filters.base import Item
 from inference_service.filters.vision.networks.people.face_mesh import Meshes
 from inference_service.filters.vision.people import following
-from inference_service.filters.vision.people.following import MOST_FACES, Followed, Follower, steadied
+from inference_service.filters.vision.people.following import MOST_FACES, Followed, Follower
+from inference_service.filters.vision.people.settling import steadied
 
 
 @pytest.fixture(scope="module")
