@@ -13,6 +13,14 @@ def test_on_loopback_no_key_is_made() -> None:
         assert "SIGNALING_API_KEY" not in _environment(given)
 
 
+def test_a_second_start_needs_another_port_and_no_other_name() -> None:
+    one, other = (_environment({"P2PCAMERA_RUN_DIR": "/run/own", "PORT": port}) for port in ("8000", "8001"))
+    assert one["SIGNALING_RESULTS_BIND"] == one["INFERENCE_SIGNALING"] == "ipc:///run/own/results-8000.ipc"
+    assert (
+        other["SIGNALING_RESULTS_BIND"] == other["INFERENCE_SIGNALING"] == "ipc:///run/own/results-8001.ipc"
+    )
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5"])
 def test_beyond_loopback_each_start_makes_a_key(host: str) -> None:
     keys = {_environment({"HOST": host})["SIGNALING_API_KEY"] for _ in range(3)}
