@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from inference_service.device import threads
 from inference_service.device.captures import TURNS
 from inference_service.device.memory import is_shortage
 
@@ -12,6 +13,7 @@ CUDA_WORDS = ("cuda", "cudnn", "cublas", "cusolver", "nvrtc")
 
 def enter(device: torch.device) -> None:
     """Make a GPU the calling thread's own; each new thread has the first one, and would hold memory there."""
+    threads.enter()
     if device.type == "cuda":
         torch.cuda.set_device(device)
         forbid_shortcuts()

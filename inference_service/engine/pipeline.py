@@ -10,10 +10,12 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
 
+from inference_service.device import threads
 from inference_service.device.captures import TURNS
 from inference_service.device.colour import Colour
 from inference_service.device.crossing import CpuCrossings, Crossings, GpuCrossings
@@ -154,8 +156,9 @@ class Pipeline:
             least_ms = 0.0
             spoiled: torch.Tensor | None = None
             telling = Telling()
-            with turn, self._crossings.computing(), torch.inference_mode():
-                for place, one in enumerate(batch[0].chain):
+            chain = batch[0].chain
+            with turn, self._crossings.computing(), torch.inference_mode(), self._torch_threads(chain):
+                for place, one in enumerate(chain):
                     items = [self._item(ready, place, one, started_ns) for ready in batch]
                     newly = apply(one, pictures, items, crossing.stages, telling=telling)
                     if newly is not None:
@@ -181,6 +184,15 @@ class Pipeline:
             telling,
             self._on_spoiled,
         )
+
+    def _torch_threads(self, chain: Sequence[Filter]) -> AbstractContextManager[None]:
+        """Let torch compute with one thread where no filter of a chain gains from more, on a CPU.
+
+        Networks that LiteRT runs share the cores with what torch's threads do.
+        """
+        if self._device.type != "cpu" or any(one.gains_from_threads() for one in chain):
+            return contextlib.nullcontext()
+        return threads.alone()
 
     def _item(self, ready: Ready, place: int, one: Filter, now_ns: int) -> Item:
         header = ready.received.header

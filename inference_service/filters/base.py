@@ -157,6 +157,10 @@ class Filter(ABC):
         """Tell whether, with these settings, a CPU cannot keep up with one camera; pages say so."""
         return False
 
+    def gains_from_threads(self) -> bool:
+        """Tell whether several threads of torch make it faster on a CPU, once loaded; before each batch."""
+        return True
+
     def load(self, device: torch.device) -> None:  # noqa: B027 - many filters have nothing to load
         """Make the model ready on `device`; called once, in a thread of its own, before the first `apply`."""
 

@@ -34,6 +34,7 @@ from inference_service.filters.vision.people.hiding import Hidden
 from inference_service.filters.vision.poison import poisoned
 from inference_service.filters.vision.rows import Rows
 from inference_service.filters.vision.settings.own import OwnSettings
+from shared.heap import keep_large_blocks
 
 
 class Face(OwnNetworks):
@@ -97,6 +98,8 @@ class Face(OwnNetworks):
 
     def load(self, device: torch.device) -> None:
         """Load the networks. Raises WeightsError if their files are not those of this version."""
+        if device.type == "cpu":
+            keep_large_blocks()
         self._rows = Rows(row, device)
         self._faces = Faces(device, dtype_of(self.settings.precision, device))
 

@@ -20,6 +20,7 @@ from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.background import compose
 from inference_service.filters.background.own_picture import MAX_CHARS, OwnPictures, decoded
+from inference_service.filters.background.views import Views, views_of
 from inference_service.filters.base import Answer, Data, Filtered, Item, Label, Later
 from inference_service.filters.vision import levels
 from inference_service.filters.vision.enlarge import enlarged
@@ -33,8 +34,6 @@ from shared.heap import keep_large_blocks
 GREEN = "#00ff00"
 LEAST_SHARE = 0.002
 """Of a picture that is surely a person; where it is less nobody is said to be there."""
-SMALL_LINES = 240
-"""Lines of the picture in which edges are found, about; it is a whole number of times as small."""
 LEAST_BLUR, MOST_BLUR = 0.008, 0.07
 """Deviations of the blur, as shares of the picture's short side."""
 
@@ -149,22 +148,27 @@ class Background(OwnNetworks):
         if self._network is None:
             raise RuntimeError("background is not loaded")
         with lap("network"):
-            person = self._network(levels.stretched(batch, self._network.size))
-        drawn = self.drawn(batch, person, items)
+            persons = self._network.begin(levels.stretched(batch, self._network.size))
+        with lap("matte"):
+            views = views_of(batch)
+        with lap("network"):
+            person = persons()
+        drawn = self._drawn(batch, views, person, items)
         if any(item.wants_data for item in items):
             return Filtered(drawn, Later((person > 0.5).flatten(1).float().mean(1), told))
         return drawn
 
     def drawn(self, batch: Tensor, person: Tensor, items: Sequence[Item]) -> Tensor:
         """Return what `apply` does where the network says `person`, (N, 1, h, w) in 0..1, of any size."""
+        return self._drawn(batch, views_of(batch), person, items)
+
+    def _drawn(self, batch: Tensor, views: Views, person: Tensor, items: Sequence[Item]) -> Tensor:
         wish = _Wish(items, batch.device)
         with lap("matte"):
-            small = levels.shrunk(batch, small_size(levels.size_of(batch)))
-            tiny = levels.shrunk(small, _halved(levels.size_of(small)))
-            steady = _steadied(enlarged(person, levels.size_of(small)), tiny, items, wish.kept)
-            small_luma = levels.luma(small)
+            tiny, small_luma = views.tiny, views.small_luma
+            steady = _steadied(enlarged(person, levels.size_of(small_luma)), tiny, items, wish.kept)
             lines = matte.guided(small_luma, steady)
-            grey = _calmed(levels.grey(batch), items, wish.kept)
+            grey = _calmed(views.grey, items, wish.kept)
             alpha = compose.alpha_of(lines.at(grey.float()), wish.softness, wish.margin)
             small_alpha = compose.alpha_of(lines.at(small_luma), wish.softness, wish.margin)
             tiny_alpha = enlarged(small_alpha, levels.size_of(tiny))
@@ -243,18 +247,6 @@ class _Wish:
         per_picture = host.to(device, non_blocking=True).T[..., None, None, None]
         self.softness, self.margin, self.kept, self.light = per_picture[:4]
         self.blur = per_picture[4].flatten()
-
-
-def small_size(size: levels.Size) -> levels.Size:
-    """Return (height, width) of the picture in which edges are found."""
-    times = max(1, round(min(size) / SMALL_LINES))
-    height, width = (max(1, round(side / times)) for side in size)
-    return height, width
-
-
-def _halved(size: levels.Size) -> levels.Size:
-    height, width = (max(1, side // 2) for side in size)
-    return height, width
 
 
 def _stretched(tiny: Tensor, like: Tensor) -> Tensor:

@@ -25,11 +25,16 @@ def enlarged(maps: Tensor, size: tuple[int, int]) -> Tensor:
 
 def halved(maps: Tensor) -> Tensor:
     """Return (N, C, H / 2, W / 2), the means of 2 x 2 values each, of float32 maps with even sides."""
-    if maps.is_cuda:
-        return nnf.avg_pool2d(maps, 2)
+    return shrunk(maps, (maps.shape[-2] // 2, maps.shape[-1] // 2))
+
+
+def shrunk(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return float32 maps in a smaller `size`, (height, width), whose sides divide theirs: means."""
+    if not maps.is_cpu:
+        return nnf.avg_pool2d(maps, (maps.shape[-2] // size[0], maps.shape[-1] // size[1]))
     # A twentieth of torch's time on a CPU.
     planes = maps.contiguous().numpy().reshape(-1, *maps.shape[-2:])
-    small = np.empty((len(planes), maps.shape[-2] // 2, maps.shape[-1] // 2), np.float32)
+    small = np.empty((len(planes), *size), np.float32)
     for one, into in zip(planes, small, strict=True):
-        cv2.resize(one, (small.shape[2], small.shape[1]), dst=into, interpolation=cv2.INTER_AREA)
-    return torch.from_numpy(small).view(*maps.shape[:2], *small.shape[1:])
+        cv2.resize(one, size[::-1], dst=into, interpolation=cv2.INTER_AREA)
+    return torch.from_numpy(small).view(*maps.shape[:2], *size)

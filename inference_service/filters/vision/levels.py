@@ -94,7 +94,7 @@ def _planar(levels: NDArray[Any]) -> Tensor:
 
 
 def _resized(pictures: Tensor, size: Size, way: int) -> Tensor:
-    made = np.empty((len(pictures), *size, 3), np.uint8)
+    made = np.empty((len(pictures), *size, pictures.shape[1]), np.uint8)
     for one, into in zip(interleaved(pictures), made, strict=True):
         cv2.resize(one, size[::-1], dst=into, interpolation=way)
     return _planar(made)

@@ -507,3 +507,35 @@ def test_a_gpu_that_is_broken_ends_the_worker_at_the_first_failure(pipeline, hop
     run(pipeline, ready((Brittle(),), session=session(), params={"is_broken": True}))
     run(pipeline, ready((Brittle(),), session=session(), params={"is_broken": True}))
     assert hopeless == [True]
+
+
+@pytest.fixture
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("gains", "count"), [((False,), 1), ((True,), 3), ((False, False), 1), ((False, True), 3)]
+)
+@pytest.mark.parametrize("fault", [None, ValueError("no")])
+def test_torch_has_one_thread_where_no_filter_gains_from_more(pipeline, three_threads, gains, count, fault):
+    class Looks(Invert):
+        def __init__(self, gains):
+            self.gains = gains
+
+        def gains_from_threads(self):
+            return self.gains
+
+        def apply(self, batch, items):
+            seen.append(torch.get_num_threads())
+            if fault is not None:
+                raise fault
+            return batch
+
+    seen: list[int] = []
+    run(pipeline, ready([Looks(one) for one in gains]))
+    assert set(seen) == {count}
+    assert torch.get_num_threads() == 3

@@ -15,6 +15,7 @@ from inference_service.filters.vision.draw.pixelate import LEVELS, pixelated, sq
 from inference_service.filters.vision.people.covers import (
     AXIS_X,
     AXIS_Y,
+    HAS_MASK,
     IS_THERE,
     MOUTH,
     NOD,
@@ -120,11 +121,23 @@ def _with_covers(pictures: Tensor, covers: Tensor, wishes: Wishes) -> Tensor:
     masks = [
         style if mode == "mask" else None for style, mode in zip(wishes.styles, wishes.modes, strict=True)
     ]
-    for style in sorted({mask for mask in masks if mask is not None}):
+    styles = sorted({mask for mask in masks if mask is not None})
+    if styles:
+        places = _of_masks(covers, wishes.scale, places)
+    for style in styles:
         colours, cover = drawn(style, places, wishes.colour)
         has_it = [mask == style for mask in masks]
         result = _only(has_it, torch.lerp(result, colours, cover), result)
     return result
+
+
+def _of_masks(covers: Tensor, scale: Tensor, places: Places) -> Places:
+    """Return where each pixel lies on the nearest cover that has a mask; `places` are those of all covers."""
+    is_bare = (covers[..., IS_THERE] > 0) & (covers[..., HAS_MASK] == 0)
+    if covers.is_cpu and not is_bare.any():
+        return places
+    masked = torch.cat((covers[..., :IS_THERE], covers[..., IS_THERE:] * covers[..., HAS_MASK, None]), -1)
+    return nearest(masked, scale, (places.u.shape[1], places.u.shape[2]))[0]
 
 
 def _levels(values: Tensor) -> Tensor:

@@ -142,13 +142,18 @@ class Faces:
         """Return the faces of all pictures, none in those not `looked` at, and the persons of those."""
         n = len(items)
         if not self._is_cpu:
-            found = both(self._looker.faces(pictures, least), self._looker.turned_faces(pictures, least))
+            found = both(
+                self._looker.begin_faces(pictures, least)(), self._looker.turned_faces(pictures, least)
+            )
             return found, self._looker.persons(pictures)
         squares, scores = torch.zeros(n, MOST_FACES + 1, 4), torch.zeros(n, MOST_FACES + 1)
         if not looked:
             return Found(squares, scores), torch.zeros(0, 1, 1, 1)
         seen = pictures if len(looked) == n else pictures[looked]
-        found = self._looker.faces(seen, least[looked])
+        finding = self._looker.begin_faces(seen, least[looked])
+        # Meanwhile.
+        persons = self._looker.persons(seen)
+        found = finding()
         # Turned copies cost time: only where the last look has left a person without a face.
         turned = [place for place, number in enumerate(looked) if items[number].state.get("is_person", False)]
         if turned:
@@ -156,7 +161,7 @@ class Faces:
             joined = both(Found(found.regions[turned], found.scores[turned]), more)
             found.regions[turned], found.scores[turned] = joined
         squares[looked], scores[looked] = found
-        return Found(squares, scores), self._looker.persons(seen)
+        return Found(squares, scores), persons
 
     def _no_meshes(self, n: int) -> tuple[Tensor, Tensor]:
         return (
@@ -176,7 +181,7 @@ def _is_near(some: Heads, known: Heads, is_known: Tensor) -> Tensor:
 def _cells(pictures: Tensor) -> Tensor:
     """Return (N, 1, h, w) float32: the mean luminance of each cell, 0..1, of uint8 pictures on a CPU."""
     height, width = (-(-side // CELL) for side in levels.size_of(pictures))
-    return levels.luma(levels.shrunk(pictures, (height, width))) / 255
+    return levels.shrunk(levels.grey(pictures), (height, width)).float() / 255
 
 
 def _is_under(covers: Tensor, cells: Tensor, size: levels.Size) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 from inference_service.filters.base import Item
 from inference_service.filters.vision.people.covers import COLUMNS, HOLD_FRAMES, follow
 from inference_service.filters.vision.people.faces import HEADS, Sight
+from inference_service.filters.vision.people.looking import MOST_FACES
 from inference_service.filters.vision.people.unfound import GRID, explained, unfound
 from inference_service.filters.vision.rows import upload
 
@@ -53,7 +54,7 @@ def hide(sight: Sight, items: Sequence[Item], before: Tensor, size: tuple[int, i
     elapsed = [max(1, item.sequence - item.state.get("last", item.sequence)) for item in items]
     is_new = [item.sequence - item.state.get("first", item.sequence) < HOLD_FRAMES for item in items]
     times = upload(np.array((elapsed, is_new), np.float32), device)
-    kept = follow(sight.heads, sight.is_real, before, times[0])
+    kept = follow(sight.heads, sight.is_real, before, times[0], MOST_FACES)
     has_found = torch.stack([item.state.get("has_found", never) for item in items]) | sight.is_real.any(1)
     areas = torch.stack([item.state.get("areas", nothing) for item in items])
     areas = (areas - times[0, :, None, None, None] / HOLD_FRAMES).clamp(min=0)

@@ -7,6 +7,7 @@ can make out the networks can too.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -57,13 +58,19 @@ class Looker:
         self._mask = PersonMask("general", device, dtype)
         self._cut = Cutter(device, TURNED_SIDE)
 
-    def faces(self, pictures: Tensor, least: Tensor) -> Found:
-        """Return up to `MOST_FACES + 1` faces of each of (N, 3, H, W).
+    def begin_faces(self, pictures: Tensor, least: Tensor) -> Callable[[], Found]:
+        """Begin to look for up to `MOST_FACES + 1` faces in each of (N, 3, H, W); what is returned waits for
+        them.
 
         `least` (N,) is their lowest score, but `CROWD` where that is less.
         """
-        found = self._find(pictures, least[:, None].clamp(max=CROWD))
-        return Found(regions.of_found_faces(found.boxes, found.points), found.scores)
+        finding = self._find.begin(pictures, least[:, None].clamp(max=CROWD))
+
+        def found() -> Found:
+            made = finding()
+            return Found(regions.of_found_faces(made.boxes, made.points), made.scores)
+
+        return found
 
     def turned_faces(self, pictures: Tensor, least: Tensor) -> Found:
         """Return the faces that are seen in turned copies of the pictures, best first; as `faces`."""

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as nnf
 
+from inference_service.filters.vision.enlarge import shrunk
 from inference_service.filters.vision.people.covers import AXIS_X, AXIS_Y, IS_THERE, RADIUS, X, Y
+from inference_service.filters.vision.people.matte import largest
 
 GRID = 64
 """Cells across and down, whatever the picture's shape."""
@@ -52,14 +54,14 @@ def unfound(persons: Tensor, covers: Tensor, size: tuple[int, int]) -> Unfound:
 
     `size` is (H, W) of the pictures, in whose pixels covers are.
     """
-    chance = nnf.adaptive_avg_pool2d(persons, GRID)
+    chance = shrunk(persons, (GRID, GRID))
     rest = chance * ~explained(covers, size)[:, None]
     piece = _opened((rest > PERSON).float())
     is_person = piece.flatten(1).any(1)
     cover = torch.zeros_like(piece)
     if piece.device.type != "cpu" or bool(is_person.any()):
-        cover = nnf.max_pool2d(_upper(piece), 2 * AROUND + 1, 1, AROUND)
-    near = nnf.max_pool2d((chance > PERSON).float(), 5, 1, 2)
+        cover = largest(_upper(piece), AROUND)
+    near = largest((chance > PERSON).float(), 2)
     doubtful = ((rest > DOUBTFUL) & (near == 0)).float()
     return Unfound(cover > 0, doubtful.mean((1, 2, 3)) > MOST_DOUBTFUL, is_person)
 
@@ -87,8 +89,7 @@ def explained(covers: Tensor, size: tuple[int, int]) -> Tensor:
 
 def _opened(cells: Tensor) -> Tensor:
     """Return (N, 1, h, w) of 0 and 1 without what is narrower than three cells."""
-    eroded = -nnf.max_pool2d(-nnf.pad(cells, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    return nnf.max_pool2d(eroded, 3, 1, 1) * cells
+    return largest(-largest(-cells, 1), 1) * cells
 
 
 def _upper(piece: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from inference_service.filters.background import Background, small_size
+from inference_service.filters.background import Background
 from inference_service.filters.background.compose import (
     alpha_of,
     blurred,
@@ -21,6 +21,7 @@ from inference_service.filters.background.compose import (
     gaussian,
     wrapped_light,
 )
+from inference_service.filters.background.views import small_size
 from inference_service.filters.base import Item
 
 SIZE = (96, 128)

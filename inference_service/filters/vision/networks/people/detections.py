@@ -60,17 +60,31 @@ def anchors(size: int, strides: Sequence[int], per_layer: int) -> Tensor:
     return torch.cat(parts)
 
 
-def decode(raw: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
-    """Return boxes (N, A, 4) and points (N, A, K, 2) in pixels of the input, float32.
+def best_of(scores: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Return the `CANDIDATES` best of scores (N, A), best first, and which anchors have them; (N, C) each.
 
-    `raw` (N, A, 4 + 2 K) are centre, size and points in pixels, relative to the anchors' `centres` (A, 2):
-    what `TensorsToDetectionsCalculator` does with `reverse_output_order`, a scale of the input's size and
-    anchors of 1.
+    On a GPU all scores and None: there more steps take longer than more anchors.
     """
+    if not scores.is_cpu:
+        return scores, None
+    best, which = scores.topk(min(CANDIDATES, scores.shape[1]), dim=1)
+    return best, which
+
+
+def decode(raw: Tensor, centres: Tensor, which: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return boxes (N, C, 4) and points (N, C, K, 2) in pixels of the input, float32.
+
+    They are those of the anchors `which` (N, C), or of all of them. `raw` (N, A, 4 + 2 K) are centre, size
+    and points in pixels, relative to the anchors' `centres` (A, 2): what `TensorsToDetectionsCalculator`
+    does with `reverse_output_order`, a scale of the input's size and anchors of 1.
+    """
+    if which is not None:
+        raw = raw.gather(1, which[..., None].expand(-1, -1, raw.shape[-1]))
+        centres = centres[which]
     raw = raw.float()
     middle = raw[..., :2] + centres
     half = raw[..., 2:4] / 2
-    points = raw[..., 4:].reshape(*raw.shape[:-1], -1, 2) + centres[:, None]
+    points = raw[..., 4:].reshape(*raw.shape[:-1], -1, 2) + centres[..., None, :]
     return torch.cat((middle - half, middle + half), -1), points
 
 
@@ -115,9 +129,11 @@ class Answers:
         scores, values = [], []
         for number, centres in enumerate(self._centres):
             raw, logits = answers[2 * number : 2 * number + 2]
-            boxes, points = decode(raw, centres)
             offset, scale, least = facts[:, None, None, number].split((2, 2, 1), -1)
-            scores.append(probabilities(logits, least[:, :, 0, 0]))
+            # No more of them can be among the best of all detectors.
+            chances, which = best_of(probabilities(logits, least[:, :, 0, 0]))
+            scores.append(chances)
+            boxes, points = decode(raw, centres, which)
             corners = torch.cat((boxes.unflatten(-1, (2, 2)), points), -2)
             values.append(((corners - offset) * scale).flatten(2))
         return (merged(torch.cat(scores, 1), torch.cat(values, 1), self._limit, self._overlap),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from inference_service.filters.vision.networks.people import files
 from inference_service.filters.vision.networks.people.detections import Answers, Detections, anchors
 from inference_service.filters.vision.networks.people.fit import Fit
+from inference_service.filters.vision.networks.people.network import Pending
 
 Range = Literal["near", "far"]
 OVERLAP = 0.3
@@ -57,22 +58,37 @@ class FaceFinder:
         ]
         self._answers = Answers(device, centres, 6, limit, OVERLAP)
 
-    @torch.inference_mode()
     def __call__(self, pictures: Tensor, threshold: float | Tensor | None = None) -> Detections:
-        """Return faces of (N, 3, H, W) RGB pictures in [0, 255], uint8 or floating; they stay as they are.
+        """Return what `begin` begins to find."""
+        return self.begin(pictures, threshold)()
+
+    @torch.inference_mode()
+    def begin(self, pictures: Tensor, threshold: float | Tensor | None = None) -> Callable[[], Detections]:
+        """Begin to look, and return what waits for the faces; on a CPU that LiteRT computes meanwhile.
+
+        Faces are those of (N, 3, H, W) RGB pictures in [0, 255], uint8 or floating; they stay as they are.
 
         Faces whose score is below `threshold` are left out: a number, (N, 1) for one per picture, or None:
         0.5 near, 0.6 far, as MediaPipe has it. A face has six points: the person's right eye, left eye, tip
         of the nose, middle of the mouth, right ear, left ear. Its box reaches from the brows to the chin, and
         leaves out the hair.
         """
-        fits, answers = [], []
+        fits, begun = [], []
         for network, _ in self._parts:
             fit = Fit.letterboxed(
                 (pictures.shape[2], pictures.shape[3]), (network.input[1], network.input[2])
             )
-            raw, logits = network(fit.apply(pictures, -1, 1), is_lent=True)
+            begun.append(network.begin(fit.apply(pictures, -1, 1), is_lent=True))
             fits.append(fit)
+        return lambda: self._found(fits, begun, threshold)
+
+    @torch.inference_mode()
+    def _found(
+        self, fits: Sequence[Fit], begun: Sequence[Pending], threshold: float | Tensor | None
+    ) -> Detections:
+        answers = []
+        for outputs in begun:
+            raw, logits = outputs()
             answers += [raw, logits[..., 0]]
         if isinstance(threshold, Tensor):
             return self._answers(fits, threshold, *answers)

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
+from inference_service.filters.vision import levels
+
 
 @dataclass(frozen=True, slots=True)
 class Fit:
@@ -44,9 +46,10 @@ class Fit:
         the person masks are worse with one (docs/networks.md). In channels-last memory where the pictures
         are.
         """
-        if pictures.dtype == torch.uint8 and pictures.device.type != "cpu":
-            pictures = pictures.float()
-        small = nnf.interpolate(pictures, self.inside, mode="bilinear", align_corners=False)
+        if pictures.dtype == torch.uint8 and pictures.is_cpu:
+            small = levels.stretched(pictures, self.inside)
+        else:
+            small = nnf.interpolate(pictures.float(), self.inside, mode="bilinear", align_corners=False)
         values = small.float().mul((high - low) / 255).add_(low)
         if self.inside == self.size:
             return values

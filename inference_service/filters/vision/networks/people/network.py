@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 KINDS = ("weight", "bias", "slope")
 METADATA = "network"
 """The name under which a file's metadata hold, as JSON, its structure, its tensors' shapes and its origin."""
+Pending = Callable[[], tuple[Tensor, ...]]
+"""Waits for the outputs of a network that has begun, and returns them."""
 NONZERO = ".nonzero"
 """Of a tensor with many zeros the others are stored, and this: a bit per value, the first one highest."""
 
@@ -91,14 +93,41 @@ class Network:
 
         What `is_lent` may be written over by the next call, and must not leave the stream.
         """
-        if self._lite is not None:
+        if (lite := self._lite) is not None:
             try:
-                return self._lite(batch.to(self.dtype))
+                return lite(batch.to(self.dtype))
             except Exception as exc:
-                logger.warning("LiteRT has failed, and torch goes on: %s: %s", type(exc).__name__, exc)
-                self._lite, self.fallback = None, FAILED
-                self.on_fallback(FAILED)
+                self._fail(exc)
         return self._replays.run("", self._run, batch, is_lent=is_lent)
+
+    @torch.inference_mode()
+    def begin(self, batch: Tensor, *, is_lent: bool = False) -> Pending:
+        """Begin what a call does, and return what waits for its outputs.
+
+        On a CPU LiteRT computes meanwhile in other threads. Elsewhere this is as a call.
+        """
+        if (lite := self._lite) is not None:
+            try:
+                return self._waiting(lite.begin(batch.to(self.dtype)), batch)
+            except Exception as exc:
+                self._fail(exc)
+        made = self(batch, is_lent=is_lent)
+        return lambda: made
+
+    def _waiting(self, outputs: Pending, batch: Tensor) -> Pending:
+        def waited() -> tuple[Tensor, ...]:
+            try:
+                return outputs()
+            except Exception as exc:
+                self._fail(exc)
+            return self(batch)
+
+        return waited
+
+    def _fail(self, exc: Exception) -> None:
+        logger.warning("LiteRT has failed, and torch goes on: %s: %s", type(exc).__name__, exc)
+        self._lite, self.fallback = None, FAILED
+        self.on_fallback(FAILED)
 
     def pieces(self, most: int, recorder: Recorder, unrecorded: Unrecorded, name: str) -> Iterator[Piece]:
         """Give the pieces that record calls of up to `most` rows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -27,14 +28,20 @@ class PersonMask:
         self.size = self._network.input[1], self._network.input[2]
         """(height, width) of the masks."""
 
-    @torch.inference_mode()
     def __call__(self, pictures: Tensor) -> Tensor:
-        """Return the probability of a person, (N, 1, *size) float32 in [0, 1], of the whole picture each.
+        """Return what `begin` begins to find."""
+        return self.begin(pictures)()
+
+    @torch.inference_mode()
+    def begin(self, pictures: Tensor) -> Callable[[], Tensor]:
+        """Begin to look, and return what waits for the masks; on a CPU that LiteRT computes meanwhile.
+
+        Masks are the probability of a person, (N, 1, *size) float32 in [0, 1], of the whole picture each.
 
         `pictures` are (N, 3, H, W) RGB in [0, 255], uint8 or floating, on the network's device; they stay as
         they are. Pixel (0, 0) of a mask is the picture's upper left corner, whatever their sizes: enlarge it
         with `align_corners=False`.
         """
         fit = Fit.stretched((pictures.shape[2], pictures.shape[3]), self.size)
-        (mask,) = self._network(fit.apply(pictures, 0, 1))
-        return mask.float()
+        outputs = self._network.begin(fit.apply(pictures, 0, 1))
+        return lambda: outputs()[0].float()

@@ -8,6 +8,7 @@ import torch
 
 from inference_service.filters.base import Filter, Piece
 from inference_service.filters.vision.networks.graphs import LEAST_FALLBACK, Recorder, Unrecorded, can_record
+from inference_service.filters.vision.networks.people.network import Network
 from inference_service.filters.vision.networks.people.recordable import Recordable
 
 MOST_ROWS = 64
@@ -23,6 +24,11 @@ class OwnNetworks(Filter):
     """Base of such filters. A worker puts what `load` has made and may be recorded into `recordables`."""
 
     recordables: Sequence[Recordable] = ()
+
+    def gains_from_threads(self) -> bool:
+        """Tell whether torch runs a network: all else is steps so small that threads wait for each other."""
+        networks = [one for one in self.recordables if isinstance(one, Network)]
+        return not networks or any(one.runtime == "torch" for one in networks)
 
     def recordings(self) -> Iterator[Piece]:
         """Record each by its number of rows: their inputs have one size, whatever the camera's is."""

@@ -37,8 +37,8 @@ def test_anchors_are_cell_centres_row_by_row() -> None:
 
 
 def test_boxes_and_points_are_relative_to_the_anchor() -> None:
-    raw = torch.tensor([[[1.0, 2, 10, 20, -3, 4, 5, 6]]])
-    boxes, points = decode(raw, torch.tensor([[100.0, 50]]))
+    raw = torch.tensor([[[9.0] * 8, [1.0, 2, 10, 20, -3, 4, 5, 6]]])
+    boxes, points = decode(raw, torch.tensor([[7.0, 7], [100.0, 50]]), torch.tensor([[1]]))
     assert boxes.tolist() == [[[96, 42, 106, 62]]]
     assert points.tolist() == [[[[97, 54], [105, 56]]]]
 

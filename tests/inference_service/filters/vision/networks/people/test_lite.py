@@ -49,7 +49,7 @@ def both(structure: Structure, shapes: dict[str, tuple[int, ...]]) -> tuple[lite
     made = torch.Generator().manual_seed(2)
     tensors = {name: torch.randn(*shape, generator=made) for name, shape in shapes.items()}
     by_torch = Network(structure, tensors, CPU, torch.float32, by_torch=True)
-    return lite.LiteNetwork(structure, tensors, 1), by_torch
+    return lite.LiteNetwork(structure, tensors, 2), by_torch
 
 
 def assert_alike(some: lite.LiteNetwork, other: Network) -> None:
@@ -136,6 +136,23 @@ def test_torch_goes_on_where_litert_fails_in_mid_call(
     assert len(caplog.records) == 1
     assert network.runtime == "torch"
     assert network.fallback == lite.FAILED
+
+
+@pytest.mark.parametrize("where", [(lite._Lane, "run"), (lite.LiteNetwork, "begin")])
+def test_torch_goes_on_where_litert_fails_after_a_network_has_begun(
+    monkeypatch: pytest.MonkeyPatch, where: tuple[type, str]
+) -> None:
+    network = files.load("person_general", CPU)
+    picture = torch.rand(2, *network.input)
+    (before,) = network(picture)
+    monkeypatch.setattr(*where, broken)
+    told: list[object] = []
+    network.on_fallback = told.append
+    (after,) = network.begin(picture)()
+    torch.testing.assert_close(after, before, atol=1e-3, rtol=0)
+    (again,) = network.begin(picture)()
+    assert torch.equal(again, after)
+    assert (network.runtime, told) == ("torch", [lite.FAILED])
 
 
 def test_a_filter_says_once_that_litert_has_failed_in_mid_call(
