@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from playwright.async_api import Browser, Page, async_playwright
 
@@ -29,6 +29,13 @@ _DISABLED = (
     "PaintHolding",
     "Translate",
 )
+
+
+class Readable(Protocol):
+    """A page of any browser."""
+
+    async def evaluate(self, expression: str, given: Any = None, /) -> Any:
+        """Return what the expression is, or the function of that expression makes of `given`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +158,7 @@ async def opened(browser: Browser, url: str) -> AsyncIterator[Page]:
         await context.close()
 
 
-async def shown(page: Page, video: str = "filtered") -> list[Shown]:
+async def shown(page: Readable, video: str = "filtered") -> list[Shown]:
     """Return the frames that one video has presented since the page was opened or `forget` was called."""
     rows: list[dict[str, Any]] = await page.evaluate("name => window.meter.rows(name)", video)
     return [
@@ -169,7 +176,7 @@ async def shown(page: Page, video: str = "filtered") -> list[Shown]:
     ]
 
 
-async def shown_so_far(page: Page, video: str = "filtered") -> tuple[list[Shown], float]:
+async def shown_so_far(page: Readable, video: str = "filtered") -> tuple[list[Shown], float]:
     """Return the frames that one video has presented until this call, and the page's clock then, in ms.
 
     Reading 600 rows holds the page up for 0.3 s: whoever looks at the clock afterwards sees a gap of that.
@@ -190,7 +197,7 @@ async def forget(page: Page) -> float:
     return now
 
 
-async def frames(page: Page, count: int, within_s: float) -> list[Shown]:
+async def frames(page: Readable, count: int, within_s: float) -> list[Shown]:
     """Wait until the filtered video has presented `count` different counters; return all it presented."""
 
     # Counted in the page: each of its rows costs three processes something.

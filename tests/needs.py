@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.firefox import FIREFOX
 from harness.services import in_namespace
 
 MODELS = frozenset({"torchvision", "diffusers", "transformers"})
@@ -20,7 +20,6 @@ PACKAGES: Mapping[str, frozenset[str]] = {"models": MODELS, "detectron2": DETECT
 ALL_PACKAGES = MODELS | DETECTRON2
 
 CLONE = os.environ.get("DETECTRON2", "")
-FIREFOX = os.environ.get("FIREFOX") or shutil.which("firefox-esr") or shutil.which("firefox")
 
 
 def find_clone() -> None:

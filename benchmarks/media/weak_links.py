@@ -1,13 +1,12 @@
 """What a page in Chromium sees behind a slow router, beside aiortc's plain echo on the same links.
 
-    tests/in_namespace.sh python -m benchmarks.media.weak_links [--seconds 20] [--only 1-10]
+    tests/in_namespace.sh python -m benchmarks.media.weak_links [--only 1-10] [--browser firefox]
 
 Browser, router and server have a network namespace each. The router's two cables carry nothing but the call:
 a token bucket (tc) with 200 ms of buffer makes each way narrow, iptables drops datagrams at random, and a
-TUN device delays them.
-Each design is measured on each link in turn: from the first picture on for so many
-seconds, then with the limit gone. Prints a row of a table per link and design. Needs the Debian packages
-iptables and iproute2, and /dev/net/tun for the links that delay.
+TUN device delays them. Each design is measured on each link in turn: from the first picture on for so many
+seconds, then with the limit gone. Prints a row per link and design. Needs the Debian packages iptables and
+iproute2, and /dev/net/tun for the links that delay.
 """
 
 from __future__ import annotations
@@ -29,14 +28,13 @@ from pathlib import Path
 
 import httpx
 import numpy as np
-from playwright.async_api import Page
 
+from benchmarks.media.weak_browsers import BROWSERS, AnyPage, Started
 from benchmarks.media.weak_wires import LINKS, SERVER, Link, Wires
-from harness.browser import chromium, frames, new_pictures, opened, served, shown, shown_so_far
+from harness.browser import frames, new_pictures, served, shown, shown_so_far
 from harness.deadline import eventually
 from harness.namespaces import Network, network
 from harness.pages import write_pages
-from harness.picture import Picture, write_camera
 from harness.services import Process
 
 PORT = 7860
@@ -50,9 +48,9 @@ _TRAFFIC = """async () => {
   const sum = { up: 0, bytes: 0, packets: 0, lost: 0 };
   for (const connection of connections) {
     for (const report of (await connection.getStats()).values()) {
-      if (report.type === "outbound-rtp") sum.up += report.bytesSent + report.headerBytesSent;
+      if (report.type === "outbound-rtp") sum.up += report.bytesSent + (report.headerBytesSent ?? 0);
       if (report.type !== "inbound-rtp" || report.kind !== "video") continue;
-      sum.bytes += report.bytesReceived + report.headerBytesReceived;
+      sum.bytes += report.bytesReceived + (report.headerBytesReceived ?? 0);
       sum.packets += report.packetsReceived;
       sum.lost += report.packetsLost;
     }
@@ -95,13 +93,15 @@ class Measured:
     sizes: dict[str, int] = field(default_factory=dict)
 
 
-async def measure(link: Link, design: str, wires: Wires, url: str, camera: Path, seconds: float) -> Measured:
+async def measure(
+    link: Link, design: str, wires: Wires, url: str, browser: Started, seconds: float
+) -> Measured:
     """Call over the weak link, and record what the page shows from the first picture on."""
-    async with chromium(camera) as browser:
+    async with browser as open_page:
         with ExitStack() as limit:
             limit.enter_context(wires.weak(link))
             opened_s = time.monotonic()
-            async with opened(browser, url) as page:
+            async with open_page(url) as page:
                 await frames(page, 1, _START_S)
                 first_s, from_ms = time.monotonic() - opened_s, (await shown(page))[0].at_ms
                 await asyncio.sleep(SETTLED_S)
@@ -139,7 +139,7 @@ async def measure(link: Link, design: str, wires: Wires, url: str, camera: Path,
     )
 
 
-async def _full_after_s(page: Page) -> float | None:
+async def _full_after_s(page: AnyPage) -> float | None:
     """Return how long it takes until pictures of 640x480 come at their full rate; None: over 15 s."""
     began_s = time.monotonic()
     before, before_s = await page.evaluate(_TRAFFIC), began_s
@@ -222,6 +222,7 @@ async def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--only", default="", help="names of links, comma-separated")
     parser.add_argument("--design", default="", choices=["", *DESIGNS], help="one of the two")
+    parser.add_argument("--browser", default="chromium", choices=[*BROWSERS])
     parser.add_argument("--flags", default="", help="more flags for the signaling service")
     wanted = parser.parse_args()
     chosen = [link for link in LINKS if not wanted.only or link.name in wanted.only.split(",")]
@@ -230,14 +231,13 @@ async def main() -> None:
     with network() as router, network() as far, tempfile.TemporaryDirectory() as folder_name:
         folder = Path(folder_name)
         wires = Wires(router, far)
-        camera = folder / "camera.y4m"
-        write_camera(camera, Picture(noise=2.0))
         for link in chosen:
             for name, start in DESIGNS.items():
                 if wanted.design in ("", name):
                     with served(folder) as url:
                         async with start(far, folder, wanted.flags.split()) as path:
-                            found = await measure(link, name, wires, url + path, camera, wanted.seconds)
+                            browser = BROWSERS[wanted.browser](folder)
+                            found = await measure(link, name, wires, url + path, browser, wanted.seconds)
                     print(json.dumps(_rounded(asdict(found))))
                     sys.stdout.flush()
 

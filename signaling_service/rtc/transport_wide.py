@@ -25,10 +25,10 @@ from aiortc.rtp import (
 from signaling_service.media.pacing import Pacer
 from signaling_service.media.path_estimate import PathEstimate
 from signaling_service.media.transport_feedback import FORMAT, URI, Arrivals, unpack
+from signaling_service.sdp.written_offer import PLAYOUT_DELAY_URI
 
 _EXTENSION = RTCRtpHeaderExtensionParameters(id=4, uri=URI)
 """The number is for offers alone, which this service does not make; an answer has the offer's."""
-PLAYOUT_DELAY_URI = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
 _PLAYOUT_DELAY = RTCRtpHeaderExtensionParameters(id=5, uri=PLAYOUT_DELAY_URI)
 _AT_ONCE = bytes(3)
 """Least and greatest delay of playout, 12 bits each, in units of 10 ms."""

@@ -37,6 +37,8 @@ def as_offered(answer_sdp: str, offered: Offered) -> str:
     names = {f"a=mid:{mid}" for mid in offered.unnamed}
     lines = "\r\n".join(sections).split("\r\n")
     kept = [line for line in lines if line not in names and not line.startswith(_OTHER_DIGESTS)]
+    # RFC 8285 section 6: what the page receives alone is sent alone.
+    kept = [line.replace(" ", "/sendonly ", 1) if line in offered.received else line for line in kept]
     return "\r\n".join(kept) + "\r\n"
 
 

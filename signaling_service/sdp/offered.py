@@ -17,7 +17,7 @@ from signaling_service.errors import UnusableOffer
 from signaling_service.sdp.h264_formats import H264Format
 from signaling_service.sdp.offered_formats import Formats
 from signaling_service.sdp.sections import DIRECTIONS, Section, is_number, sections_of
-from signaling_service.sdp.written_offer import written
+from signaling_service.sdp.written_offer import extensions, written
 from signaling_service.setting_types import VideoCodec
 
 _TRANSPORT = ("ice-ufrag", "ice-pwd", "ice-options", "fingerprint", "setup")
@@ -74,6 +74,8 @@ class Offered:
     """The offer's BUNDLE group (RFC 8843); None: it has none."""
     unnamed: frozenset[str]
     """Media identifications (`a=mid`) that this service has given."""
+    received: frozenset[str]
+    """`a=extmap` lines of what the page receives and does not send, without that direction."""
 
 
 def read_offer(sdp: str, codecs: Sequence[VideoCodec], wants: Wants = SENDS) -> Offered:
@@ -111,7 +113,8 @@ def read_offer(sdp: str, codecs: Sequence[VideoCodec], wants: Wants = SENDS) -> 
         bundled = [mid for mid in bundled if mid in names]
     text = written(session, seen, [formats[index] for index in sorted(kept)], bundled)
     profiles = [section.profile for section in seen]
-    return Offered(text, formats[camera].h264, profiles, refused, bundled, unnamed)
+    received = frozenset(line for section in seen for line in extensions(section, ("recvonly",)))
+    return Offered(text, formats[camera].h264, profiles, refused, bundled, unnamed, received)
 
 
 def _name(sections: Sequence[Section]) -> frozenset[str]:

@@ -18,6 +18,9 @@ _PROFILES = {
 """So aiortc sees all others: what an offer calls its profile decides nothing (RFC 9429 section 5.1.2)."""
 _MOST_EXTENSIONS_ID = 255
 """RFC 8285 section 4.3."""
+PLAYOUT_DELAY_URI = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
+_ONLY_SENT = {PLAYOUT_DELAY_URI}
+"""What this service writes and never reads: a page need not offer to send it, and Firefox does not."""
 _OF_SOURCES = ("cname", "msid", "mslabel", "label")
 
 
@@ -46,7 +49,7 @@ def written(
             lines += [f"a={name}:{section.first(name)}" for name in ("sctp-port", "max-message-size")]
             lines += [f"a=sctpmap:{value}" for value in section.values("sctpmap") if _maps_port(value)]
         else:
-            lines += [f"a={section.direction}", "a=rtcp-mux", *_extensions(section), *_sources(section)]
+            lines += [f"a={section.direction}", "a=rtcp-mux", *extensions(section), *_sources(section)]
             lines += formats.lines
     return "\r\n".join(lines) + "\r\n"
 
@@ -64,14 +67,18 @@ def _candidate(value: str) -> str:
     return f"a=candidate:{value}"
 
 
-def _extensions(section: Section) -> list[str]:
-    """Return header extensions for both directions, without their own attributes (RFC 8285 section 5)."""
+def extensions(section: Section, directions: Sequence[str] = ("", "sendrecv", "recvonly")) -> list[str]:
+    """Return header extensions of these directions, without their own attributes (RFC 8285 section 5).
+
+    Of those that the page does not send only such are returned as nobody reads here.
+    """
     lines = []
     for value in section.values("extmap"):
         number, *words = value.split() or [""]
         number, _, direction = number.partition("/")
         is_id = is_number(number) and 0 < int(number[:4]) <= _MOST_EXTENSIONS_ID
-        if words and is_id and direction in ("", "sendrecv"):
+        is_taken = direction != "recvonly" or (words and words[0] in _ONLY_SENT)
+        if words and is_id and is_taken and direction in directions:
             lines.append(f"a=extmap:{int(number)} {words[0]}")
     return lines
 

@@ -12,10 +12,10 @@ from playwright.async_api import Browser, Page
 
 from harness.browser import frames, opened, served
 from harness.deadline import eventually
+from harness.firefox import default_route, running_firefox
 from harness.namespaces import HERE
 from harness.pages import write_pages
 from harness.services import Services
-from tests.e2e.firefox import default_route, running_firefox
 from tests.e2e.shim.test_browser import assert_advancing
 from tests.e2e.shim.test_firefox import PAGE, shows_the_inverse
 

@@ -14,8 +14,8 @@ from playwright.async_api import Page
 
 from harness.browser import served
 from harness.deadline import eventually
+from harness.firefox import Firefox, FirefoxPage, default_route, running_firefox
 from harness.services import Services
-from tests.e2e.firefox import Firefox, FirefoxPage, default_route, running_firefox
 from tests.e2e.manners import MANNERS, SAME, Subject, answers
 
 pytestmark = [pytest.mark.firefox, pytest.mark.asyncio(loop_scope="session")]

@@ -33,7 +33,8 @@ from signaling_service.rtc.packets import Arriving, Leaving
 from signaling_service.rtc.receiving import receive_through
 from signaling_service.rtc.returned_track import ReturnedTrack
 from signaling_service.rtc.sending import send_at
-from signaling_service.rtc.transport_wide import PLAYOUT_DELAY_URI, TransportWide, decline, is_agreed
+from signaling_service.rtc.transport_wide import TransportWide, decline, is_agreed
+from signaling_service.sdp.written_offer import PLAYOUT_DELAY_URI
 from signaling_service.sockets.own_port import OwnPorts
 from tests.signaling_service.calling import until
 

@@ -8,6 +8,7 @@ from aiortc.sdp import SessionDescription
 
 from signaling_service.errors import UnusableOffer
 from signaling_service.sdp.offered import Offered, read_offer
+from signaling_service.sdp.written_offer import PLAYOUT_DELAY_URI
 from signaling_service.setting_types import VIDEO_CODECS
 from tests.signaling_service.calling import Camera, Running, page, running, until
 from tests.signaling_service.making import WireWorker
@@ -200,6 +201,30 @@ async def test_an_answer_has_the_offers_sections_names_and_groups(service: Runni
         refused = re.findall(r"^m=\w+ 0 ", answer, re.M)
         assert len(refused) == len(read(sdp).refused), name
         assert f"a=rtpmap:{45 if 'below 64' in name else 96} " in answer, name
+
+
+def test_what_a_page_receives_alone_is_read_where_this_service_only_sends_it() -> None:
+    wanted = f"a=extmap:6/recvonly {PLAYOUT_DELAY_URI}\n"
+    others = "a=extmap:7/recvonly urn:ietf:params:rtp-hdrext:toffset\na=extmap:8/sendonly urn:x\n"
+    offered = read(offer(VIDEO + wanted + others, DATA))
+    assert re.findall("a=extmap:.*(?=\r)", offered.text) == [f"a=extmap:6 {PLAYOUT_DELAY_URI}"]
+    assert offered.received == {f"a=extmap:6 {PLAYOUT_DELAY_URI}"}
+    both = read(offer(VIDEO + wanted.replace("/recvonly", "")))
+    assert (f"a=extmap:6 {PLAYOUT_DELAY_URI}" in both.text, both.received) == (True, frozenset())
+
+
+@pytest.mark.parametrize(("direction", "answered"), [("", ""), ("/recvonly", "/sendonly")])
+async def test_a_page_that_only_receives_the_playout_delay_gets_it(
+    service: Running, direction: str, answered: str
+) -> None:
+    """Firefox offers it so (RFC 8285 section 6)."""
+    async with page() as caller:
+        sdp = await caller.offer()
+        sdp = re.sub(rf"a=extmap:\d+ {PLAYOUT_DELAY_URI}\r\n", "", sdp)
+        line = f"a=extmap:13{direction} {PLAYOUT_DELAY_URI}\r\n"
+        sdp = re.sub(r"(m=video.*?\r\n)(?=a=)", rf"\g<1>{line}", sdp, count=1, flags=re.S)
+        response = await service.http.post("/offer", json={"type": "offer", "sdp": sdp})
+        assert f"a=extmap:13{answered} {PLAYOUT_DELAY_URI}\r\n" in response.json()["sdp"]
 
 
 @pytest.mark.parametrize(

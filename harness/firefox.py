@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import os
 import re
+import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -19,8 +21,9 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 
 from harness.deadline import eventually
-from tests.needs import FIREFOX
 
+FIREFOX = os.environ.get("FIREFOX") or shutil.which("firefox-esr") or shutil.which("firefox")
+"""None: there is none here."""
 START_S = 90.0
 ANSWER_S = 60.0
 END_S = 20.0
@@ -62,6 +65,10 @@ class Firefox:
         result: dict[str, Any] = reply["result"]
         return result
 
+    async def run_first(self, function: str) -> None:
+        """Let every page call this function before its own scripts run."""
+        await self.tell("script.addPreloadScript", functionDeclaration=function)
+
     async def open(self) -> FirefoxPage:
         """Return a new page, in a tab of its own."""
         made = await self.tell("browsingContext.create", type="tab")
@@ -79,13 +86,17 @@ class FirefoxPage:
         await self._show()
         await self.firefox.tell("browsingContext.navigate", context=self.context, url=url, wait="complete")
 
-    async def evaluate(self, expression: str) -> Any:
-        """Return what the expression is, or what its promise brings, as JSON tells it."""
+    async def evaluate(self, expression: str, given: object = None) -> Any:
+        """Return what the expression is, or what its promise brings, as JSON tells it.
+
+        A function is called, with `given`, as Playwright's pages do.
+        """
         await self._show()
+        given_too = f"(made => typeof made === 'function' ? made({json.dumps(given)}) : made)"
         found = await self.firefox.tell(
             "script.evaluate",
             # What JSON has no word for is null.
-            expression=f"(async () => JSON.stringify((await ({expression})) ?? null))()",
+            expression=f"(async () => JSON.stringify((await {given_too}({expression})) ?? null))()",
             target={"context": self.context},
             awaitPromise=True,
             userActivation=True,
@@ -99,12 +110,13 @@ class FirefoxPage:
 
 
 @contextmanager
-def default_route() -> Iterator[None]:
+def default_route(device: str = "p2pcamera0") -> Iterator[None]:
     """Give this namespace a default route.
 
-    Without one Firefox finds no address of its own, and makes no connection.
+    Without one Firefox finds no address of its own, and makes no connection. A page that asks for none of
+    the host's cameras offers the address of that route alone.
     """
-    subprocess.run(["ip", "route", "replace", "default", "dev", "p2pcamera0"], check=True)
+    subprocess.run(["ip", "route", "replace", "default", "dev", device], check=True)
     try:
         yield
     finally:
