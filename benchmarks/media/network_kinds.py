@@ -24,8 +24,11 @@ class Case:
     """Rules of the page's own firewall."""
     lossy: float = 0.0
     """Share of all packets that the first router drops, each way."""
-    bits_per_s: int = 0
-    """Width of the way to the page; 200 ms of it wait at most."""
+    up_bits_per_s: int = 0
+    down_bits_per_s: int = 0
+    """Widths of the ways from the page and to it; 200 ms of each wait at most."""
+    is_own: bool = False
+    """The limits stand at the senders' own interfaces, where what waits fills their sockets."""
     delay_ms: float = 0.0
     """Each way."""
     nats: int = 0
@@ -49,9 +52,13 @@ CASES = (
     Case("loss-2-tcp", _NO_UDP, lossy=0.02),
     Case("loss-10", lossy=0.1),
     Case("loss-10-tcp", _NO_UDP, lossy=0.1),
-    Case("narrow-1M", bits_per_s=1_000_000),
-    Case("narrow-1M-tcp", _NO_UDP, bits_per_s=1_000_000),
-    Case("narrow-600k-tcp", _NO_UDP, bits_per_s=600_000),
+    Case("narrow-4-4", up_bits_per_s=4_000_000, down_bits_per_s=4_000_000),
+    Case("narrow-1-10", up_bits_per_s=1_000_000, down_bits_per_s=10_000_000),
+    Case("narrow-10-1", up_bits_per_s=10_000_000, down_bits_per_s=1_000_000),
+    Case("narrow-0.6-0.6", up_bits_per_s=600_000, down_bits_per_s=600_000),
+    Case("own-4-4", up_bits_per_s=4_000_000, down_bits_per_s=4_000_000, is_own=True),
+    Case("narrow-10-1-tcp", _NO_UDP, up_bits_per_s=10_000_000, down_bits_per_s=1_000_000),
+    Case("narrow-0.6-0.6-tcp", _NO_UDP, up_bits_per_s=600_000, down_bits_per_s=600_000),
 )
 
 
@@ -91,9 +98,12 @@ def between(case: Case, https_port: int) -> Iterator[tuple[Network, Network]]:
         if case.lossy:
             rule = f"-A FORWARD -m statistic --mode random --probability {case.lossy} -j DROP"
             outer.run("iptables", *rule.split())
-        if case.bits_per_s:
-            shape = f"dev o1 root tbf rate {case.bits_per_s}bit burst 5kb latency 200ms"
-            outer.run("tc", "qdisc", "add", *shape.split())
+        up, down = ((far, "f0"), (HERE, "s0")) if case.is_own else ((outer, "o0"), (outer, "o1"))
+        waits = "limit 100mb" if case.is_own else "latency 200ms"
+        for (at, name), bits_per_s in ((up, case.up_bits_per_s), (down, case.down_bits_per_s)):
+            if bits_per_s:
+                shape = f"dev {name} root tbf rate {bits_per_s}bit burst 5kb {waits}"
+                at.run("tc", "qdisc", "add", *shape.split())
         if case.delay_ms:
             way.enter_context(delayed(outer, ("o0", "o1"), case.delay_ms))
         redirect = f"PREROUTING -i s0 -p tcp --dport 443 -j REDIRECT --to-ports {https_port}".split()

@@ -96,7 +96,7 @@ async def measure(case: Case, folder: Path, camera: Path, seconds: float) -> lis
         rows, ended_ms = await shown_so_far(page)
         way = str(await page.evaluate(_WAY)) + (", a new call" if await page.evaluate(_CALL) != call else "")
     fresh = new_pictures(rows)
-    ages = [row.age_ms for row in fresh if row.age_ms and row.at_ms > fresh[0].at_ms + WARM_UP_MS]
+    ages = [row.age_ms for row in fresh if row.age_ms is not None and row.at_ms > fresh[0].at_ms + WARM_UP_MS]
     gaps = [b - a for a, b in pairwise([*(row.at_ms for row in fresh), ended_ms])]
     return [
         case.name,
@@ -106,7 +106,7 @@ async def measure(case: Case, folder: Path, camera: Path, seconds: float) -> lis
         f"{len(ages) / (seconds - WARM_UP_MS / 1e3):.0f}",
         f"{sum(gap > FREEZE_MS for gap in gaps)}",
         f"{max(gaps):,.0f}",
-        f"{fresh[-1].width}x{fresh[-1].height}",
+        ", ".join(dict.fromkeys(f"{row.width}x{row.height}" for row in fresh)),
         f"{os.getloadavg()[0]:.1f}",
     ]
 
@@ -120,7 +120,7 @@ async def main() -> None:
     parser.add_argument("--only", default=",".join(case.name for case in CASES))
     given = parser.parse_args()
     heads = ["network", "way", "first picture ms", "p50 ms", "p95 ms", "max ms", "pictures/s", "gaps > 0.5 s"]
-    heads += ["longest gap ms", "size", "load average"]
+    heads += ["longest gap ms", "sizes", "load average"]
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         write_camera(camera := Path(folder) / "camera.y4m", Picture(mark=1))
