@@ -4,7 +4,8 @@
 
 The calls inside run for a while alone, then as many callers again knock without pause, then all is quiet once
 more. Prints a line of JSON: p95 of the age of the inside calls' frames before, meanwhile and afterwards, how
-long a refusal took, memory, and whether a caller is taken when a place is free again.
+long a refusal took, memory, and whether a caller is taken when a place is free again. The callers share the
+machine with the service: with --measured they starve before it does (`callers_cores`).
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ class Found:
     """A run; ages in ms, from a camera's frame to its result at the peer, memory in MiB."""
 
     inside: int
+    callers_cores: float
+    """What those inside used themselves before the others came. They are one process: where this is over 0.8,
+    the age of frames says more of it than of the service."""
     age_before: Spread
     age_meanwhile: Spread
     age_afterwards: Spread
@@ -68,7 +72,9 @@ async def run(folder: Path, seconds: float, *, measured: bool, alone_s: float = 
         peers = await _fill(services, stack)
         sdp = await stack.enter_async_context(_offer())
 
+        used_s = time.process_time()
         before, memory_before = await _alone(peers, services, alone_s)
+        callers_cores = (time.process_time() - used_s) / alone_s
         since_s = time.monotonic()
         knocks = await elsewhere(services.url, sdp, len(peers), seconds)
         meanwhile, memory_meanwhile = _ages(peers, since_s), _mib(services)
@@ -79,6 +85,7 @@ async def run(folder: Path, seconds: float, *, measured: bool, alone_s: float = 
         is_taken = await _is_taken(services, sdp)
     return Found(
         len(peers),
+        callers_cores,
         before,
         meanwhile,
         afterwards,

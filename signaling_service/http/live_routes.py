@@ -44,7 +44,7 @@ def add_live_routes(
         outage: str | None = None,
     ) -> Response:
         """Publish a camera: its filtered picture may be watched under the name `stream`."""
-        sessions.check_room()
+        sessions.check_room(caller_of(request))
         sdp = await _offer(request)
         query = change_from_query(filter, params, outage).model_dump(exclude_none=True)
         wanted = {**query, "type": "offer", "sdp": sdp, "publish": stream or True}

@@ -39,7 +39,7 @@ def create_routes(
         request: Request, filter: str | None = None, params: str | None = None, outage: str | None = None
     ) -> dict[str, Any]:
         """Open a session: answer an SDP offer that sends and receives video."""
-        sessions.check_room()
+        sessions.check_room(caller_of(request))
         body = await json_body(request)
         query = change_from_query(filter, params, outage).model_dump(exclude_none=True)
         made = await sessions.open(parsed(Offer, {**query, **body}), caller_of(request))

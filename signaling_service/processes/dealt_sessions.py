@@ -49,8 +49,11 @@ class DealtSessions:
         self._viewers = Places(settings.max_connecting_per_address)
         self._costly = CostlyOffers()
 
-    def check_room(self) -> None:
-        """As SessionHost has it; of the media processes by what each has said last, twice a second."""
+    def check_room(self, caller: Caller) -> None:
+        """As SessionHost has it; of the media processes by what each has said last, twice a second.
+
+        What the caller has offered lately they count themselves.
+        """
         try:
             self._check_room()
         except SignalingError as exc:

@@ -15,8 +15,10 @@ from signaling_service.workers.table import ServedFilter
 class SessionHost(Protocol):
     """All sessions of a service; raises SignalingError only."""
 
-    def check_room(self) -> None:
-        """Raise ServiceFull or ShuttingDown where any offer would be refused now; costs next to nothing.
+    def check_room(self, caller: Caller) -> None:
+        """Raise ServiceFull or ShuttingDown where any offer of this caller would be refused now.
+
+        It costs next to nothing.
 
         Asked before an offer is read: whoever knocks at a full service takes nothing from those inside.
         """

@@ -79,9 +79,9 @@ class LocalSessions:
             self._around.metrics.reconnects.inc()
         return described
 
-    def check_room(self) -> None:
+    def check_room(self, caller: Caller) -> None:
         with self._counted():
-            self._check_room()
+            self._check_room(caller)
 
     async def change(self, session_id: str, change: Change, caller: Caller) -> Described:
         session = self._running(session_id, caller.subject)
@@ -153,7 +153,7 @@ class LocalSessions:
         allowed = both(self._around.allowed, caller.grant.filters)
         filters = tuple(offer.filter or (preset(self._limits.default_filter, allowed),))
         params = offer.params or {}
-        self._check_room()
+        self._check_room(caller)
         self._around.workers.check_choice(filters, params, allowed)
         streams, name = self._around.streams, ""
         if offer.publish:
@@ -191,11 +191,17 @@ class LocalSessions:
         logger.info("the session is opened: %s", ", ".join(filters))
         return describe(session, answer_sdp=answer_sdp)
 
-    def room(self) -> int:
-        """Return how many more sessions would be taken now; offers that wait have no place yet."""
+    def room(self, caller: Caller | None = None) -> int:
+        """Return how many more sessions would be taken now, of a caller that has offered others lately.
+
+        Offers that wait have no place yet. By measured load the caller's own count all the same: whoever
+        offers without end shall not take the cores from the sessions that are here.
+        """
+        connected = self._places.connected
         if self._limits.max_sessions is not None:
-            return max(0, self._limits.max_sessions - self._places.connected)
-        return self._load.room(self._places.connected)
+            return max(0, self._limits.max_sessions - connected)
+        settling = self._places.settling(caller) if caller is not None and connected else 0
+        return self._load.room(connected + settling)
 
     def connected(self) -> int:
         return self._places.connected
@@ -209,10 +215,10 @@ class LocalSessions:
             logger.info("an offer is refused: %s", exc.code)
             raise
 
-    def _check_room(self) -> None:
+    def _check_room(self, caller: Caller | None = None) -> None:
         if self._is_shutting_down:
             raise ShuttingDown
-        if self.room() < 1:
+        if self.room(caller) < 1:
             raise ServiceFull(self._limits.max_sessions)
 
     def _connected(self, session: Session) -> SignalingError | None:

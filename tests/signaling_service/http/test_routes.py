@@ -411,6 +411,34 @@ async def test_an_offer_that_is_answered_while_the_service_ends_hears_that(
             await service.is_free()
 
 
+async def test_by_measured_load_one_address_cannot_offer_without_end(results: str) -> None:
+    async with running(results, max_sessions=None) as service:
+        with WireWorker(results):
+            await service.has_worker()
+            load = service.service.load
+            load.room = lambda sessions: 4 - sessions  # type: ignore[method-assign]
+            body = {"type": "offer", "sdp": await _an_offer()}
+
+            async def offered() -> int:
+                """Offer, and end what is answered: nobody is behind it."""
+                answer = await service.http.post("/offer", json=body)
+                if answer.status_code == 200:
+                    await service.http.delete(f"/sessions/{answer.json()['session']}")
+                else:
+                    assert error_of(answer, 503)["code"] == "full"
+                return answer.status_code
+
+            # While nobody has a call there is nobody to be disturbed.
+            assert [await offered() for _ in range(6)] == [200] * 6
+            service.service.sessions._places._taken.clear()
+            async with page() as caller:
+                await caller.call(service.http)
+                assert [await offered() for _ in range(5)] == [200, 200, 200, 503, 503]
+                assert (await service.http.get("/readyz")).status_code == 200
+                service.service.sessions._places._taken.clear()  # As time does.
+                assert await offered() == 200
+
+
 async def test_of_more_offers_than_places_the_last_to_connect_hears_that_it_is_full(results: str) -> None:
     async with running(results, max_sessions=1) as service:
         with WireWorker(results):

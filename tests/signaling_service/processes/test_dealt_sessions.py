@@ -58,10 +58,10 @@ async def test_where_every_process_has_said_that_it_is_full_none_is_asked() -> N
     processes[2].is_ready = False
     sessions = dealing(processes)
     processes[0].room = 0
-    sessions.check_room()
+    sessions.check_room(CALLER)
     processes[1].room = 0
     with pytest.raises(ServiceFull):
-        sessions.check_room()
+        sessions.check_room(CALLER)
     with pytest.raises(ServiceFull):
         await sessions.open(Offer(sdp="v=0", type="offer"), CALLER)
     assert [process.asked for process in processes] == [0, 0, 0]

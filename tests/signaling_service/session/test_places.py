@@ -4,7 +4,7 @@ import pytest
 
 from signaling_service.access.caller import Caller, Grant
 from signaling_service.errors import TooManySessions
-from signaling_service.session.places import MAX_CONNECTING, Places
+from signaling_service.session.places import MAX_CONNECTING, MAX_SETTLING, SETTLING_S, Places
 
 ONE, OTHER = Caller("192.0.2.1"), Caller("192.0.2.2")
 
@@ -70,3 +70,24 @@ def test_only_who_was_overtaken_may_be_one_too_many() -> None:
     places.note_connected("a")
     assert places.was_overtaken("b")
     assert not places.was_overtaken("nobody")
+
+
+def test_what_a_network_has_offered_lately_counts_for_its_next_offer() -> None:
+    now_s = [100.0]
+    places = Places(2, clock=lambda: now_s[0])
+    for name in "abc":
+        places.take(name, ONE)
+    places.leave("a")  # Its answer took as much as the others.
+    assert (places.settling(ONE), places.settling(OTHER)) == (3, 0)
+    places.note_connected("b")  # It counts as connected from now on.
+    assert places.settling(ONE) == 2
+    now_s[0] += SETTLING_S + 0.1
+    assert places.settling(ONE) == 0
+
+
+def test_what_is_remembered_of_offers_is_bounded() -> None:
+    places = Places(2, clock=lambda: 100.0)
+    for number in range(2 * MAX_SETTLING):
+        places.take(str(number), ONE)
+        places.leave(str(number))
+    assert len(places._taken) == MAX_SETTLING
