@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import fcntl
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +66,26 @@ def test_a_link_in_the_place_of_the_lock_is_not_followed(context: Context, folde
     with pytest.raises(BindError, match="no lock"):
         binding.bind(sockets.sub_results(context), f"ipc://{folder}/one.ipc")
     assert not (folder / "elsewhere").exists()
+
+
+def test_a_lock_whose_file_was_removed_meanwhile_is_none(
+    context: Context, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that had it ends just now, and a third process is quicker."""
+    path, flock = folder / "one.ipc.lock", fcntl.flock
+    held: list[int] = []
+
+    def late(lock_fd: int, how: int) -> None:
+        if not held:
+            path.unlink()
+            held.append(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            flock(held[0], fcntl.LOCK_EX)
+        flock(lock_fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with pytest.raises(BindError, match="another process has it"):
+        binding.bind(sockets.sub_results(context), f"ipc://{folder}/one.ipc")
+    os.close(held[0])
 
 
 def test_a_folder_that_is_missing_is_reported_and_one_named_need_not_be_private(

@@ -161,6 +161,19 @@ async def test_known_keys_are_taken_without_a_wait_while_the_address_is_slow(
     assert keys._is_fetching
 
 
+def test_an_answer_that_is_too_long_is_no_set_of_keys(publisher: Publisher) -> None:
+    assert jwks._keys_at(publisher.url) is not None
+    publisher.body += b" " * jwks.MAX_BYTES
+    assert jwks._keys_at(publisher.url) is None
+
+
+def test_the_log_does_not_tell_the_address(caplog: pytest.LogCaptureFixture) -> None:
+    """It may carry a secret, and what cannot be read of it is told by the library."""
+    assert jwks._keys_at("http://127.0.0.1:1/keys?secret=a b") is None
+    assert "--token-jwks" in caplog.text
+    assert "secret" not in caplog.text
+
+
 def test_an_answer_that_comes_in_drops_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jwks, "FETCH_LIMIT_S", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as server:

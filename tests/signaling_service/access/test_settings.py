@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from signaling_service.config import Settings, read_settings
+from tests.signaling_service.access.minting import SECRET
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +76,17 @@ def test_tokens_guard_a_service_as_a_key_does() -> None:
         assert settings.is_guarded
         assert settings.tokens is not None
     assert read_settings(["--token-jwks", "http://127.0.0.1:8000/keys"]).has_tokens
+
+
+async def test_tokens_of_a_set_of_keys_name_this_service_since_the_keys_sign_for_others_too() -> None:
+    for flags, is_needed in (
+        (["--token-jwks", "https://site.example/keys"], True),
+        (["--token-key", SECRET], False),
+        (["--token-key", SECRET, "--token-audience", "cam"], True),
+    ):
+        tokens = read_settings(flags).tokens
+        assert tokens is not None
+        assert tokens._needs_audience is is_needed
 
 
 def test_the_first_filter_that_is_allowed_is_the_default() -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from signaling_service.access.token_keys import key_from_setting, keys_from_jwks
+from signaling_service.access.secret_files import MAX_SECRET_BYTES
+from signaling_service.access.token_keys import MAX_JWKS_KEYS, key_from_setting, keys_from_jwks
 from tests.signaling_service.access.minting import SECRET, private_pem, public_jwk, public_pem
 
 
@@ -20,6 +21,13 @@ def test_a_key_may_lie_in_a_file(tmp_path: Path) -> None:
         path = tmp_path / name
         path.write_text(f"{text}\n")
         assert key_from_setting(str(path)).algorithms == key_from_setting(text).algorithms
+
+
+def test_a_file_that_is_no_key_is_not_read_whole(tmp_path: Path) -> None:
+    file = tmp_path / "film"
+    file.write_text("x" * (MAX_SECRET_BYTES + 1))
+    with pytest.raises(ValueError, match=f"is over {MAX_SECRET_BYTES} bytes"):
+        key_from_setting(str(file))
 
 
 @pytest.mark.parametrize("name", ["s" * 300, f"{'s' * 300}/{'s' * 40}", "s" * 40 + "\0"])
@@ -66,6 +74,14 @@ def test_of_a_set_only_public_keys_for_signatures_are_taken() -> None:
     )
     assert set(keys) == {"a", "b"}
     assert keys["b"].algorithms == ("ES256",)
+    # One that is for a single algorithm of its kind is for that alone.
+    named = keys_from_jwks({"keys": [public_jwk("rsa", kid="c", alg="PS384")]})
+    assert named["c"].algorithms == ("PS384",)
+
+
+def test_a_set_may_have_so_many_keys() -> None:
+    keys = [public_jwk("ec", kid=str(number)) for number in range(MAX_JWKS_KEYS + 1)]
+    assert set(keys_from_jwks({"keys": keys})) == {str(number) for number in range(MAX_JWKS_KEYS)}
 
 
 @pytest.mark.parametrize(

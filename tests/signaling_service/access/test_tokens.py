@@ -105,6 +105,11 @@ async def test_what_is_no_token_is_refused(token: str) -> None:
         await tokens().claims(token, None)
 
 
+async def test_a_valid_token_that_is_too_long_is_refused_unread() -> None:
+    with pytest.raises(TokenWrong, match="too long"):
+        await tokens().claims(minted(more="x" * MAX_TOKEN_CHARS), MEET)
+
+
 async def test_another_key_and_a_changed_token_are_refused() -> None:
     token = minted()
     head, body, signature = token.split(".")

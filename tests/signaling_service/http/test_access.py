@@ -10,8 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import Request
 
 from shared.log_ids import Ids
+from signaling_service.access.token_keys import key_from_setting
+from signaling_service.access.tokens import LEEWAY_S, OneKey, Tokens
+from signaling_service.http.access import Access
 from tests.signaling_service.access.minting import SECRET, minted
 from tests.signaling_service.calling import Page, Running, page, running, until
 from tests.signaling_service.making import WireWorker, served
@@ -143,6 +147,19 @@ async def test_a_connection_that_is_made_anew_has_what_is_left_of_the_time(
     assert granted[:2] == [60, 60]
     assert granted[2] is not None
     assert 0 < granted[2] < 60
+
+
+async def test_the_time_of_a_token_is_remembered_as_long_as_the_token_is_taken() -> None:
+    ends_s = int(time.time()) + 60
+    tokens = Tokens(OneKey(key_from_setting(SECRET)), None, "p2pcamera", needs_audience=False)
+    access = Access(None, tokens)
+    bearer = b"Bearer " + minted(exp=ends_s, max_session_s=60).encode()
+    scope = {"type": "http", "headers": [(b"authorization", bearer)], "client": ("127.0.0.1", 1)}
+    request = Request(scope)
+    await access.check_for_offer(request)
+    access.note_answered(request)
+    ((_, forgotten_s),) = access._time._begun.values()
+    assert forgotten_s == ends_s + LEEWAY_S
 
 
 async def test_a_picture_over_the_token_s_size_ends_its_session(guarded: Running) -> None:

@@ -113,6 +113,23 @@ def test_an_address_that_has_answered_waits_for_nothing(patched: None) -> None:
     assert checked == [("198.51.100.16", 40_000), ("203.0.113.7", 9)]
 
 
+def test_checks_that_wait_for_their_turn_end_with_their_call(patched: None) -> None:
+    wire = Wire()
+
+    async def ended() -> None:
+        connection, connecting = await calling(wire, MAX_CHECKED)
+        await asyncio.sleep(0.2)
+        checks = [pair.task for pair in connection._check_list if pair.task is not None]
+        for task in (connecting, *checks):
+            task.cancel()
+        await asyncio.gather(connecting, *checks, return_exceptions=True)
+        wire.sent.clear()
+        await asyncio.sleep(CALL_S)
+
+    virtual_time.run(ended())
+    assert wire.sent == []
+
+
 def test_a_stun_server_is_asked_at_once(patched: None) -> None:
     wire = Wire()
 
