@@ -122,12 +122,14 @@ class Peer:
         answer = await self._http.post("/offer", json={"sdp": offer.sdp, "type": offer.type, **body})
         assert answer.status_code == 200, answer.text
         self.answer = answer.json()
-        await self.connection.setRemoteDescription(
-            RTCSessionDescription(self.answer["sdp"], self.answer["type"])
-        )
+        await self.take(RTCSessionDescription(self.answer["sdp"], self.answer["type"]))
         await eventually(
             lambda: self.connection.connectionState == "connected", _CONNECT_S, "the peers are connected"
         )
+
+    async def take(self, answer: RTCSessionDescription) -> None:
+        """Begin to connect."""
+        await self.connection.setRemoteDescription(answer)
 
     def send(self, message: str | dict[str, Any]) -> None:
         """Send over the control channel; a dict goes as JSON."""

@@ -85,7 +85,6 @@ class StaticPages(StaticFiles):
         # Files are the same for everybody, and other sites import the shim.
         headers.setdefault("Access-Control-Allow-Origin", "*")
         headers.setdefault("Cross-Origin-Resource-Policy", "cross-origin")
-        headers.setdefault("X-Content-Type-Options", "nosniff")
         if (declared := DECLARED_TYPES.get(Path(path).suffix)) and "content-type" in headers:
             headers["Content-Type"] = declared
         kind = headers.get("content-type", "")

@@ -23,7 +23,7 @@ from signaling_service.media.reception import Reception
 from signaling_service.rtc import aiortc_patches
 from signaling_service.rtc.packets import HANDSHAKE_DATAGRAMS, Arriving, Leaving
 from signaling_service.rtc.receiving import Receiving, receive_through
-from signaling_service.sockets.handling_time import BURST_S, HandlingTime
+from signaling_service.sockets.handling_time import BURST_S, HandlingTime, time_of
 from signaling_service.sockets.own_port import OwnPorts
 from tests.signaling_service.calling import until
 
@@ -146,6 +146,13 @@ async def test_what_a_page_sends_beyond_its_share_of_the_thread_is_dropped(
     monkeypatch.undo()
     watched.channel.send("still here")
     await until(lambda: watched.heard == ["still here"])
+
+
+async def test_reading_and_handling_take_of_one_budget(watched: Watched) -> None:
+    connection = watched.dtls.transport._connection
+    (protocol,) = connection._protocols
+    assert watched.arriving._budget is time_of(connection)
+    assert protocol.transport._way._reader._budget is time_of(connection)
 
 
 async def test_a_page_without_keys_is_given_no_more_than_a_handshake() -> None:

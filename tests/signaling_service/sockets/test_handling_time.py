@@ -151,9 +151,14 @@ async def test_a_socket_is_left_alone_while_its_page_has_no_time(
     await until(lambda: reader._pause is None or len(read) > 1)
     clocks.now_s += 2 * BURST_S / SHARE
     await until(lambda: len(read) == 2)
+    # It rests once more, and does not wake up behind its end.
+    clocks.now_s += 2 * BURST_S / SHARE
+    await until(lambda: len(read) == 3)
+    two.send(b"after")
+    await until(lambda: reader._pause is not None)
     reader.close()
     reader.close()
-    assert loop.remove_reader(one) is False
     clocks.now_s += 100.0
-    await asyncio.sleep(2 * ADD_EVERY_S)
-    assert len(read) == 2
+    await asyncio.sleep(3 * ADD_EVERY_S)
+    assert loop.remove_reader(one) is False
+    assert len(read) == 3

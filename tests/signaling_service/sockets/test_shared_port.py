@@ -19,7 +19,7 @@ from signaling_service.rtc.ice_restart import begin_checks, restart
 from signaling_service.rtc.packets import Arriving
 from signaling_service.sockets import arrivals, shared_port
 from signaling_service.sockets.fixed_port import MediaPortNotTaken
-from signaling_service.sockets.handling_time import HandlingTime
+from signaling_service.sockets.handling_time import HandlingTime, time_of
 from signaling_service.sockets.own_port import OwnPorts
 from signaling_service.sockets.shared_port import SOCKETS_OF_A_CALL, SharedPort
 from signaling_service.sockets.udp_socket import Address, UdpSocket
@@ -346,6 +346,9 @@ async def test_a_page_that_sends_media_has_a_socket_to_itself(ports: SharedPort)
     async with called(ports, 2) as calls:
         pages = [call.connection._nominated[1].remote_addr for call in calls]
         assert sorted(kept(ports)) == sorted(pages)
+        for call, page in zip(calls, pages, strict=True):
+            reader: Any = kept(ports)[page]._reader
+            assert reader._budget is time_of(call.connection)
         read: list[Address] = []
         at(ports)._own._take = lambda data, address: read.append(address)
         await asyncio.gather(*(call.is_alive() for call in calls for _ in range(5)))
@@ -354,6 +357,9 @@ async def test_a_page_that_sends_media_has_a_socket_to_itself(ports: SharedPort)
         assert list(kept(ports)) == pages[1:]
         await calls[1].is_alive()
     assert kept(ports) == {}
+    # The port was shared for as long as a socket was made, and no longer.
+    with pytest.raises(MediaPortNotTaken):
+        SharedPort(ports._sockets._port).open([HOST])
 
 
 async def test_strangers_that_fill_the_common_socket_keep_nothing_from_a_page(
@@ -441,6 +447,18 @@ async def test_a_port_that_is_given_up_is_a_successors_and_its_calls_go_on(ports
             await call.is_alive()
         finally:
             successor.close()
+
+
+async def test_what_has_come_before_the_port_is_given_up_is_heard(ports: SharedPort) -> None:
+    async with called(ports) as (call,):
+        heard: list[bytes] = []
+        call.connection.data_received = lambda data, component: heard.append(data)
+        page = call.connection._nominated[1].remote_addr
+        # By the common socket, as of a page that has sent nothing but checks until now.
+        at(ports)._keep_no_more(page)
+        call.pair.protocol.transport._way._socket.sendto(b"\x80early", (HOST, ports._sockets._port))
+        ports.make_way()
+        assert heard == [b"\x80early"]
 
 
 async def test_a_call_that_restarts_ice_is_found_by_its_other_name(ports: SharedPort) -> None:

@@ -11,7 +11,7 @@ import pytest
 from signaling_service.sockets import tcp_connection
 from signaling_service.sockets.framing import Deframer, framed
 from signaling_service.sockets.handling_time import BURST_S, SHARE, HandlingTime
-from signaling_service.sockets.tcp_connection import MEDIA_BYTES, OTHER_BYTES, TcpConnection
+from signaling_service.sockets.tcp_connection import MEDIA_BYTES, OTHER_BYTES, READ_BYTES, TcpConnection
 from tests.signaling_service.calling import until
 
 CHECK = b"\x01\x01" + bytes(98)
@@ -239,3 +239,32 @@ async def test_what_a_page_has_no_time_for_is_dropped_and_no_more_is_read(ends: 
     await until(lambda: ends.heard != heard)
     assert ends.heard[len(heard)] == b"later"
     assert not ends.ended
+
+
+async def test_a_page_without_time_is_read_once_a_turn(ends: Ends) -> None:
+    """What is read can only be dropped; what is not read holds the page back."""
+    spent = iter(range(10**9))
+    ends.connection.open(lambda _, data: None, ends.ended.append, HandlingTime(cpu_clock=spent.__next__))
+    ends.far.send(framed(bytes(1000)) * 40)
+    await until(lambda: ends.connection._read_bytes > 0)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert ends.connection._read_bytes <= READ_BYTES
+
+
+async def test_one_that_becomes_a_calls_is_read_by_the_calls_time_alone(ends: Ends) -> None:
+    """Whoever read it before was resting, and does not wake up."""
+    spent = HandlingTime(cpu_clock=iter(range(10**9)).__next__)
+    ends.connection.open(lambda _, data: None, ends.ended.append, spent)
+    before = ends.connection._reader
+    assert before is not None
+
+    def rests() -> bool:
+        ends.far.send(framed(b"x"))
+        return before._pause is not None
+
+    await until(rests)
+    ends.connection.open(lambda _, data: ends.heard.append(data), ends.ended.append, HandlingTime())
+    assert before._pause is None
+    assert before._loop is None
+    await until(lambda: bool(ends.heard))

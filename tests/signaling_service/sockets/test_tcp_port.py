@@ -20,7 +20,9 @@ from signaling_service.sockets import arrivals, strangers, tcp_port
 from signaling_service.sockets.call_connections import CONNECTIONS_OF_A_CALL
 from signaling_service.sockets.fixed_port import MediaPortNotTaken
 from signaling_service.sockets.framing import Deframer, framed
+from signaling_service.sockets.handling_time import BURST_S, SHARE, HandlingTime, time_of
 from signaling_service.sockets.own_port import OwnPorts
+from signaling_service.sockets.tcp_connection import TcpConnection
 from signaling_service.sockets.tcp_port import TcpPort
 from tests.signaling_service.calling import until
 from tests.signaling_service.sockets.test_arrivals import STRANGE
@@ -165,10 +167,50 @@ async def test_a_check_makes_a_connection_the_calls_and_both_ways_carry_media(po
             assert other._queue.empty()
             assert not others.heard
             assert not len(port._strangers)
+            for listener in port._listeners:
+                for call in listener._calls.values():
+                    budgets = [one._reader._budget for one in call._open.values() if one._reader]
+                    assert budgets == [time_of(call._protocol.receiver)]
             await ours.close()
             await until(lambda: page.is_over)
             assert not others.is_over
     assert not any(listener._calls for listener in port._listeners)
+
+
+async def test_strangers_are_accepted_no_faster_than_their_time_allows(port: TcpPort) -> None:
+    """With a clock of CPU time by which a connection takes a tenth of what they may save."""
+    worked_s, now_s = 0.0, 100.0
+    (listener,) = port._listeners
+    assert listener._reader is not None
+    budget = HandlingTime(lambda: now_s, lambda: worked_s, lambda: 0.0)
+    listener._reader._budget = budget
+
+    def refuse(connection: TcpConnection) -> bool:
+        nonlocal worked_s
+        worked_s += BURST_S / 10
+        return False
+
+    port._strangers.admit = refuse  # type: ignore[method-assign]
+    crowd = [socket.socket() for _ in range(40)]
+    for one in crowd:
+        one.setblocking(False)
+        one.connect_ex((HOST, port._listeners._port))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert round(worked_s / BURST_S * 10) in (10, 11)
+    now_s += BURST_S / SHARE
+    await until(lambda: worked_s >= 1.9 * BURST_S)
+    for one in crowd:
+        one.close()
+
+
+async def test_what_strangers_say_is_of_their_time_together(port: TcpPort) -> None:
+    one, two = (socket.create_connection((HOST, port._listeners._port), 5) for _ in range(2))
+    await until(lambda: len(port._strangers) == 2)
+    budgets = {connection._reader._budget for connection in port._strangers._timers if connection._reader}
+    assert budgets == {port._strangers.budget}
+    one.close()
+    two.close()
 
 
 WORDS = {
