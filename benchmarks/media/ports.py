@@ -1,10 +1,12 @@
 """CPU time of a call by how its datagrams travel: as aiortc has it, a port for each call, one for all.
 
     sh tests/in_namespace.sh python -m benchmarks.media.ports [--sessions 2] [--seconds 20] [--rounds 3]
+    sh tests/in_namespace.sh python -m benchmarks.media.ports --before FOLDER --sessions 10
 
-Three services run side by side with as many calls each, so whatever else the machine does hits them alike.
-H264 at 640x480 and 30 fps, without a filter. Prints a line of JSON per round: CPU ms of each media process
-per frame that came back, and what share of aiortc's that is.
+With --before an older tree of this project and this one take turns, with as many calls each, so that all of
+them find room on a small machine. Otherwise three services run side by side, so whatever else the machine
+does hits them alike. H264 at 640x480 and 30 fps, without a filter. Prints a line of JSON per round: CPU ms of
+each media process per frame that came back, and what share of aiortc's, or of the older tree's, that is.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import asyncio
 import json
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,13 @@ packets.Leaving.take_over = packets.Arriving.take_over = lambda self: None
 sys.exit(__main__.main())
 """
 """Leaves asyncio's transports in place, and aiortc's way from them to its receiver and from its sender."""
+OLDER = """
+import runpy, sys
+sys.path.insert(0, {folder!r})
+runpy.run_module({module!r}, run_name="__main__", alter_sys=True)
+"""
+"""Runs a module of an older tree. Its worker is its own: an older service may refuse a newer status."""
+WORKER = "harness.light_worker"
 ARRANGEMENTS: dict[str, list[str]] = {
     "aiortc": [sys.executable, "-c", AS_BEFORE],
     "own ports": [sys.executable, "-m", "signaling_service"],
@@ -38,17 +48,40 @@ ARRANGEMENTS: dict[str, list[str]] = {
 }
 
 
-async def measure(sessions: int, seconds: float, folder: Path) -> dict[str, Any]:
+async def compare(before: Path, sessions: int, seconds: float, folder: Path) -> dict[str, Any]:
+    """Measure an older tree, and then this one."""
+    service, worker = (
+        [sys.executable, "-c", OLDER.format(folder=str(before), module=module)]
+        for module in ("signaling_service", WORKER)
+    )
+    turns = [
+        await measure({"before": service}, sessions, seconds, folder, worker),
+        await measure({"now": ARRANGEMENTS["own ports"]}, sessions, seconds, folder),
+    ]
+    cost = {name: ms for turn in turns for name, ms in turn["cpu_ms_per_frame"].items()}
+    fps = {name: one for turn in turns for name, one in turn["slowest_fps"].items()}
+    share = round(cost["now"] / cost["before"], 3)
+    return {"sessions": sessions, "cpu_ms_per_frame": cost, "of_before": share, "slowest_fps": fps}
+
+
+async def measure(
+    arrangements: Mapping[str, list[str]],
+    sessions: int,
+    seconds: float,
+    folder: Path,
+    worker: Sequence[str] = (sys.executable, "-m", WORKER),
+) -> dict[str, Any]:
+    """Measure these command lines side by side."""
     async with AsyncExitStack() as stack:
         started = {}
-        for name, argv in ARRANGEMENTS.items():
+        for name, argv in arrangements.items():
             (own := folder / name).mkdir(exist_ok=True)
             services = await stack.enter_async_context(Services(own))
             flags = ["--host", "127.0.0.1", "--port", str(services.port), "--processes", "1"]
             flags += ["--results-bind", services.results, "--max-sessions", "64"]
             services.signaling = Process("signaling", [*argv, *flags], own / "signaling.log")
             services.signaling.start()
-            services.start_light_worker("passthrough")
+            services.add_worker([*worker, "--signaling", services.results, "--filters", "passthrough"])
             started[name] = services
         for services in started.values():
             await services.ready({"passthrough": 1})
@@ -60,7 +93,7 @@ async def measure(sessions: int, seconds: float, folder: Path) -> dict[str, Any]
     return {
         "sessions": sessions,
         "cpu_ms_per_frame": {name: round(one, 3) for name, one in cost.items()},
-        "of_aiortc": {name: round(one / cost["aiortc"], 3) for name, one in cost.items()},
+        "of_aiortc": {name: round(one / cost["aiortc"], 3) for name, one in cost.items() if "aiortc" in cost},
         "slowest_fps": {name: round(run.slowest_fps, 1) for name, run in zip(started, runs, strict=True)},
         "sockets": {name: sum(run.udp_sockets.values()) for name, run in zip(started, runs, strict=True)},
     }
@@ -92,10 +125,15 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=2, help="of each service")
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--before", type=Path, help="an older tree, to be compared with this one")
     flags = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="p2p") as folder:
         for _ in range(flags.rounds):
-            result = asyncio.run(measure(flags.sessions, flags.seconds, Path(folder)))
+            wanted = flags.sessions, flags.seconds, Path(folder)
+            if flags.before:
+                result = asyncio.run(compare(flags.before.resolve(), *wanted))
+            else:
+                result = asyncio.run(measure(ARRANGEMENTS, *wanted))
             print(json.dumps(result), flush=True)
 
 

@@ -30,6 +30,10 @@ LOOP_FILTER = "no-deblock=0"
 it, superfast is 0.1 dB better and takes 1.2 times as long."""
 NO_ADAPTIVE_QUANTISER = "0"
 """It moves bits from detail to flat areas: 1.2 dB less."""
+LEAST_QUANTISER = "18"
+"""Of ITU-T H.264's scale of 52: no picture is quantised more finely, however many bits there are. What is
+left out is a sensor's noise. A panning photograph with noise then takes 0.84 Mbit/s, not 1.47, and a tenth
+less CPU. It is at 43.3 dB, not 43.6."""
 BUFFER_S, SMALLER_BUFFER_S = 0.3, 0.2
 """Longest time, at the highest bitrate, that a picture may take on the network. With a second a key frame
 grows to three times the size, and the rate follows a lower target slowly. Where a picture is sent smaller, a
@@ -170,6 +174,7 @@ def _software(
         "bufsize": str(int(highest_bits_per_s * buffer_s)),
         "forced-idr": "1",
         "aq-mode": NO_ADAPTIVE_QUANTISER,
+        "qmin": LEAST_QUANTISER,
         "x264-params": LOOP_FILTER + (f":slice-max-size={most_unit_bytes}" if most_unit_bytes else ""),
     }
     codec.open()

@@ -98,6 +98,11 @@ def test_the_profile_is_the_one_that_every_browser_decodes(pictures):
 
 
 def test_the_bitrate_is_followed_both_ways_by_the_running_encoder(pictures):
+    # So noisy that they take all the bits there are.
+    noise = np.random.default_rng(1).normal(0, 8, (7, *pictures[0].shape))
+    pictures = [
+        np.clip(planes + noise[number % 7], 0, 255).astype(np.uint8) for number, planes in enumerate(pictures)
+    ]
     encoder = H264Encoder()
     worth = default_bitrate(320, 240)
     reached = []
@@ -245,3 +250,14 @@ def test_in_mode_0_each_unit_is_a_packet_that_is_small_enough() -> None:
     assert len(kinds) > 20
     assert max(kinds) < 24
     assert max(map(len, payloads)) <= MOST_UNIT_BYTES
+
+
+def test_a_picture_that_needs_fewer_bits_than_there_are_gets_no_more_and_stays_sharp():
+    given = panning((640, 480), 40)
+    encoder = H264Encoder()
+    encoder.target_bitrate = default_bitrate(640, 480)
+    frames = encode(encoder, given)
+    found = decoded(h264.H264Decoder(), map(data_of, frames))
+    # Without a bound to the quantiser it takes all of them.
+    assert bits_per_s(frames[20:]) < 0.75 * encoder.target_bitrate
+    assert min(luma_psnr_db(*pair) for pair in list(zip(given, found, strict=True))[20:]) >= 41.2
