@@ -16,7 +16,7 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -35,11 +35,12 @@ sys.exit(__main__.main())
 """
 """Leaves asyncio's transports in place, and aiortc's way from them to its receiver and from its sender."""
 OLDER = """
-import sys
+import runpy, sys
 sys.path.insert(0, {folder!r})
-from signaling_service import __main__
-sys.exit(__main__.main())
+runpy.run_module({module!r}, run_name="__main__", alter_sys=True)
 """
+"""Runs a module of an older tree. Its worker is its own: an older service may refuse a newer status."""
+WORKER = "harness.light_worker"
 ARRANGEMENTS: dict[str, list[str]] = {
     "aiortc": [sys.executable, "-c", AS_BEFORE],
     "own ports": [sys.executable, "-m", "signaling_service"],
@@ -49,10 +50,13 @@ ARRANGEMENTS: dict[str, list[str]] = {
 
 async def compare(before: Path, sessions: int, seconds: float, folder: Path) -> dict[str, Any]:
     """Measure an older tree, and then this one."""
-    older = [sys.executable, "-c", OLDER.format(folder=str(before))]
+    service, worker = (
+        [sys.executable, "-c", OLDER.format(folder=str(before), module=module)]
+        for module in ("signaling_service", WORKER)
+    )
     turns = [
-        await measure({name: argv}, sessions, seconds, folder)
-        for name, argv in (("before", older), ("now", ARRANGEMENTS["own ports"]))
+        await measure({"before": service}, sessions, seconds, folder, worker),
+        await measure({"now": ARRANGEMENTS["own ports"]}, sessions, seconds, folder),
     ]
     cost = {name: ms for turn in turns for name, ms in turn["cpu_ms_per_frame"].items()}
     fps = {name: one for turn in turns for name, one in turn["slowest_fps"].items()}
@@ -61,7 +65,11 @@ async def compare(before: Path, sessions: int, seconds: float, folder: Path) -> 
 
 
 async def measure(
-    arrangements: Mapping[str, list[str]], sessions: int, seconds: float, folder: Path
+    arrangements: Mapping[str, list[str]],
+    sessions: int,
+    seconds: float,
+    folder: Path,
+    worker: Sequence[str] = (sys.executable, "-m", WORKER),
 ) -> dict[str, Any]:
     """Measure these command lines side by side."""
     async with AsyncExitStack() as stack:
@@ -73,7 +81,7 @@ async def measure(
             flags += ["--results-bind", services.results, "--max-sessions", "64"]
             services.signaling = Process("signaling", [*argv, *flags], own / "signaling.log")
             services.signaling.start()
-            services.start_light_worker("passthrough")
+            services.add_worker([*worker, "--signaling", services.results, "--filters", "passthrough"])
             started[name] = services
         for services in started.values():
             await services.ready({"passthrough": 1})
