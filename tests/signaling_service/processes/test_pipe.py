@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from signaling_service.errors import InvalidParams, NoMediaProcess, PassedOn, SignalingError
+from signaling_service.errors.base import MAX_TEXT
 from signaling_service.processes.pipe import MAX_CALLS, MAX_MESSAGE_BYTES, MAX_UNSENT_BYTES, Pipe
 
 
@@ -74,6 +75,12 @@ async def test_a_refusal_arrives_as_it_was_said() -> None:
             await one.pipe.call("refuse", None, 5)
     said = caught.value
     assert (said.status, said.code, said.field, said.headers) == (422, "invalid_params", "strength", {})
+
+
+def test_what_a_caller_is_told_is_short_whatever_it_quotes() -> None:
+    error = InvalidParams("f" * 5000, "x" * 5000)
+    for said in (error.as_json(), PassedOn(error.as_map()).as_json()):
+        assert all(len(said[name]) <= MAX_TEXT for name in ("message", "field"))
 
 
 async def test_an_unexpected_failure_says_nothing_of_its_inside() -> None:

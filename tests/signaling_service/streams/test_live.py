@@ -472,6 +472,10 @@ async def test_to_others_a_publisher_and_a_viewer_are_sessions_that_never_were(r
                     await until(lambda: service.metric("viewers") == 1)
                 had = len(viewer.frames)
                 await until(lambda: len(viewer.frames) >= had + 3)
+                # The end of one may be asked for once more, but by no one else.
+                for headers, status in ((anna, 200), (anna, 200), (ben, 404)):
+                    ended = await service.http.delete(viewer.location, headers=headers)
+                    assert ended.status_code == status
 
 
 async def test_a_token_names_what_may_be_published_and_watched(results: str) -> None:
