@@ -4,9 +4,9 @@
     python -m benchmarks.networks --lite FOLDER --mattes FOLDER --write
 
 Each network is measured as torch runs it and as LiteRT does. `--lite`: MediaPipe's files, as for
-`deploy.convert_networks`; then the largest difference to their outputs stands there too. `--mattes`:
-NAME.jpg with NAME_alpha.png, which the masks are compared with. Time is CPU time of one thread, the lower
-quartile of many calls, so that what else runs on the host counts little.
+`deploy.convert_networks`, for the largest difference to their outputs; without them what the document has of
+it stays. `--mattes`: NAME.jpg with NAME_alpha.png, which the masks are compared with. Time is CPU time of one
+thread, the lower quartile of many calls, so that what else runs on the host counts little.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -66,7 +66,7 @@ def main() -> None:
         [
             *host(),
             "",
-            *networks_table(given.lite, given.calls),
+            *networks_table(given.lite, given.calls, known_differences(DOCUMENT.read_text())),
             "",
             *calls_table(given.calls),
             *(["", *masks_table(given.mattes)] if given.mattes else []),
@@ -89,8 +89,18 @@ def host() -> list[str]:
     ]
 
 
-def networks_table(lite: Path | None, calls: int) -> list[str]:
-    """Return rows of each network alone: size, time by each runtime, distance to MediaPipe's."""
+def known_differences(text: str) -> dict[str, str]:
+    """Return what a document says of each network's difference to MediaPipe's, by the network's name."""
+    table = text.partition(BEGIN)[2].partition("| call")[0]
+    rows = [[cell.strip() for cell in line.split("|")] for line in table.splitlines()]
+    return {row[1].strip("`"): row[-2] for row in rows if len(row) > 2 and row[1].startswith("`")}
+
+
+def networks_table(lite: Path | None, calls: int, known: Mapping[str, str]) -> list[str]:
+    """Return rows of each network alone: size, time by each runtime, distance to MediaPipe's.
+
+    That distance is taken from `known` where MediaPipe's files are not at hand.
+    """
     lines = [
         "| network | input | file | torch, 1 picture | 4 pictures | LiteRT, 1 picture | 4 pictures "
         "| largest difference to MediaPipe's |",
@@ -105,7 +115,9 @@ def networks_table(lite: Path | None, calls: int) -> list[str]:
         lites = ["-", "-"]
         if own.runtime == "LiteRT":
             lites = [f"{quartile_ms(partial(own, batch), calls):.1f} ms" for batch in batches]
-        difference = "-" if lite is None else ", ".join(differences(own, source.name, lite))
+        difference = known.get(source.name, "-")
+        if lite is not None:
+            difference = ", ".join(differences(own, source.name, lite))
         size = (files.FOLDER / f"{source.name}.safetensors").stat().st_size / 1e6
         lines.append(
             f"| `{source.name}` | {width}x{height} | {size:.2f} MB | {' | '.join((*ours, *lites))} "

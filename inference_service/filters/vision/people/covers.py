@@ -92,7 +92,8 @@ def _masked(heads: Heads, is_real: Tensor, is_certain: Tensor, keeps: Tensor) ->
         is_certain[:, None], ~both_keep, torch.where(is_as_good, is_earlier, keeps[:, None])
     )
     is_beside_better = (apart <= reach) & is_real[:, None] & is_better
-    return is_real & (is_certain | ~is_beside_better.any(dim=2))
+    has_mask: Tensor = is_real & (is_certain | ~is_beside_better.any(dim=2))
+    return has_mask
 
 
 def _moved(covers: Tensor, elapsed: Tensor) -> Tensor:
