@@ -21,9 +21,15 @@ from inference_service.filters.ink.network import (
     from_blocks,
     load_network,
 )
+from inference_service.filters.vision import levels
 from shared.heap import keep_large_blocks
 
 WEIGHTS = Path(__file__).with_name("ink.safetensors")
+LINES, MOST_TIMES = 480, 2.0
+"""Of the short side: a larger picture is drawn in this size, at most so many times as small, then enlarged.
+
+The network's lines are as wide as it was trained for, so at 1280x720 they would be thin and pale.
+"""
 
 
 class Ink(Filter):
@@ -72,13 +78,26 @@ class Ink(Filter):
     @torch.inference_mode()
     def apply(self, batch: Tensor, items: Sequence[Item]) -> Tensor:
         """Return the drawings of (N, 3, H, W) uint8 RGB frames, H and W even; see `Filter.apply`."""
-        network = self._network
-        if network is None:
+        if self._network is None:
             raise RuntimeError("ink is not loaded")
+        size = levels.size_of(batch)
+        small = drawn_size(size)
+        looks = [(item.params.strength, item.params.lines) for item in items]
+        if small == size:
+            return self._drawings(self._network, batch, looks)
+        whole = [(1.0, lines) for _, lines in looks]
+        drawings = self._drawings(self._network, levels.shrunk(batch, small), whole)
+        enlarged = levels.stretched(drawings, size)
+        if all(strength == 1 for strength, _ in looks):
+            return enlarged
+        share = torch.tensor([strength for strength, _ in looks], pin_memory=batch.is_cuda)
+        share = share.to(batch.device, non_blocking=True)[:, None, None, None]
+        return levels.mixed(batch, enlarged, share.expand(-1, 1, *size))
+
+    def _drawings(self, network: InkNetwork, batch: Tensor, looks: Sequence[tuple[float, float]]) -> Tensor:
         height, width = batch.shape[-2:]
         frames = _padded(batch).to(torch.float32, memory_format=torch.channels_last)
         features = network.features(frames)
-        looks = [(item.params.strength, item.params.lines) for item in items]
         if len(set(looks)) == 1:
             drawings = _drawn(network, features, *looks[0])
         else:
@@ -92,6 +111,15 @@ class Ink(Filter):
             mixed = from_blocks(drawings).addcmul_(frames, kept[:, None, None, None])
             pictures = mixed.clamp_(0, 255).to(torch.uint8)
         return pictures[..., :height, :width]
+
+
+def drawn_size(size: levels.Size) -> levels.Size:
+    """Return (height, width), both even, in which a picture of `size` is drawn."""
+    times = min(MOST_TIMES, min(size) / LINES)
+    if times <= 1:
+        return size
+    height, width = (round(side / times / 2) * 2 for side in size)
+    return height, width
 
 
 def _drawn(network: InkNetwork, features: Tensor, strength: float, lines: float) -> Tensor:

@@ -13,13 +13,14 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
-from harness.photograph import GRACE_HOPPER
+from harness.photograph import GRACE_HOPPER, read_astronaut
 from inference_service.filters.base import Item
 from inference_service.filters.ink import WEIGHTS, Ink
 from inference_service.filters.ink.network import InkNetwork, WeightsError, from_blocks
 from inference_service.filters.ink.pictures import draw_picture
 from inference_service.filters.ink.teacher import stylise
 from inference_service.filters.ink.train import TrainingSettings, train
+from inference_service.filters.vision import levels
 
 Draw = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]
 NOISE_SIGMA = 3.0
@@ -87,6 +88,26 @@ def test_a_small_picture_is_changed_as_plainly(draw: Draw, photo: npt.NDArray[np
     assert np.abs(drawn.astype(int) - small).mean() >= LEAST_CHANGE
     is_ink = (small.astype(int) - drawn > 60).all(axis=2)
     assert is_ink.mean() > 0.01
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080)])
+def test_a_large_picture_has_as_much_ink(draw: Draw, size: tuple[int, int]) -> None:
+    small = (size[0] * 480 // size[1] // 2 * 2, 480)
+    pictures = (read_astronaut(size), read_astronaut(small))
+    share, wanted = (((one.astype(int) - draw(one) > 60).all(axis=2)).mean() for one in pictures)
+    assert share > 0.65 * wanted
+
+
+@pytest.mark.parametrize("size", [(720, 1280), (900, 676)])
+def test_large_frames_of_one_batch_may_differ_in_their_parameters(ink: Ink, size: levels.Size) -> None:
+    picture = np.random.default_rng(5).integers(0, 256, (*size, 3), dtype=np.uint8)
+    looks = [{}, {"strength": 0.0}, {"strength": 0.5, "lines": 0.7}]
+    mixed = [Item(bytes(16), i, Ink.Params(**look)) for i, look in enumerate(looks)]
+    together = ink.apply(image_batch(*[picture] * 3), mixed)
+    for drawn, look in zip(together, looks, strict=True):
+        alone = ink.apply(image_batch(picture), items(1, **look))[0]
+        assert (drawn.int() - alone.int()).abs().max() <= 1
+    assert torch.equal(together[1:2], image_batch(picture))
 
 
 def test_an_identity_would_fail_the_check(photo: npt.NDArray[np.uint8]) -> None:
