@@ -153,10 +153,13 @@ def one_wait_per_batch(device: torch.device, weights: Path) -> tuple[bool, str]:
 
 
 def load(device: torch.device, weights: Path, **settings: Any) -> BenchDensePose:
-    """Return the filter with the benchmark's weights."""
+    """Return the filter with the benchmark's weights, once it has recorded all that it wants."""
     one = BenchDensePose()
-    one.settings = one.Settings(weights=weights, warm_batch=4, **settings)
+    recorded_sizes = (f"{SIZE[0]}x{SIZE[1]}",)
+    one.settings = one.Settings(weights=weights, warm_batch=4, recorded_sizes=recorded_sizes, **settings)
     one.load(device)
+    for piece in one.recordings():
+        piece()
     return one
 
 

@@ -24,6 +24,8 @@ from inference_service.filters import base
 from inference_service.filters.base import Answer, Box, Data, Filtered, Item, Label, Later
 from inference_service.filters.vision.draw.covers import Wishes, covered
 from inference_service.filters.vision.draw.masks import Style
+from inference_service.filters.vision.draw.nearest import recorded_facts
+from inference_service.filters.vision.networks.people.recordable import Steps
 from inference_service.filters.vision.networks.people.recorded import OwnNetworks
 from inference_service.filters.vision.networks.precision import dtype_of
 from inference_service.filters.vision.people import hiding
@@ -95,6 +97,8 @@ class Face(OwnNetworks):
     def __init__(self) -> None:
         self._faces: Faces | None = None
         self._rows: Any = None
+        self._decided: Steps | None = None
+        self._facts: Steps | None = None
 
     def load(self, device: torch.device) -> None:
         """Load the networks. Raises WeightsError if their files are not those of this version."""
@@ -102,6 +106,9 @@ class Face(OwnNetworks):
             keep_large_blocks()
         self._rows = Rows(row, device)
         self._faces = Faces(device, dtype_of(self.settings.precision, device))
+        if device.type != "cpu":
+            self._decided = hiding.decisions(device, self._faces.mask_size)
+            self._facts = recorded_facts(device, hiding.COVERS)
 
     @torch.inference_mode()
     def apply(self, batch: Tensor, items: Sequence[Item]) -> Answer:
@@ -118,10 +125,9 @@ class Face(OwnNetworks):
             sight = self._faces.see(batch, items, rows[:, 0], before)
         with lap("paint"):
             size = (batch.shape[2], batch.shape[3])
-            hidden = hiding.hide(sight, items, before, size)
-            drawn = covered(
-                batch, hidden.covers, hidden.areas, hidden.is_all, wishes_of(items, rows, size[0])
-            )
+            hidden = hiding.hide(sight, items, before, size, self._decided)
+            wishes = wishes_of(items, rows, size[0])
+            drawn = covered(batch, hidden.covers, hidden.areas, hidden.is_all, wishes, self._facts)
         drawn = poisoned(drawn, sight.poison)
         if any(item.wants_data for item in items):
             return Filtered(drawn, Later(rows_of(hidden, size), told))

@@ -256,3 +256,23 @@ def test_the_gpu_image_says_which_driver_it_needs_and_checks_that_torch_agrees()
     assert "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True" in environment
     assert gpu.arguments("ARG") == ["CUDA=13.0"]
     assert "torch.version.cuda == '${CUDA}'" in runs("inference:gpu")
+
+
+def test_what_the_gpu_image_needs_and_how_it_is_built_for_an_older_driver_is_documented() -> None:
+    (gpu,) = [stage for stage in IMAGES["inference:gpu"] if stage.name == "gpu"]
+    page = (ROOT / "docs/deployment.md").read_text()
+    own = gpu.arguments("ARG")[0].partition("=")[2]
+    assert f"| CUDA {own}, the image's own |" in page
+    told = re.search(r"--build-arg (TORCH_INDEX_URL=\S+) --build-arg (CUDA=([\d.]+))", page)
+    assert told is not None
+    index, older, version = told.groups()
+    # The same call is in the Dockerfile, and its index is that of the CUDA which it names.
+    assert f"--build-arg {index} --build-arg {older}\n" in INFERENCE.read_text()
+    assert index.endswith(f"/cu{version.replace('.', '')}")
+    assert f"| CUDA {version} (`TORCH_INDEX_URL=" in page
+    named = {
+        argument.partition("=")[0] for stage in IMAGES["inference:gpu"] for argument in stage.arguments("ARG")
+    }
+    assert named >= {"TORCH_INDEX_URL", "TORCH_SPEC", "CUDA"}
+    for word in ("NVIDIA_REQUIRE_CUDA", "NVIDIA_DISABLE_REQUIRE=1", "PYTORCH_CUDA_ALLOC_CONF"):
+        assert word in page

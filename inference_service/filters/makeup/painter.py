@@ -13,9 +13,6 @@ from inference_service.filters.vision.networks.people.recordable import Steps, f
 from inference_service.filters.vision.people import sheets
 from inference_service.filters.vision.people.following import Followed
 
-MOST_ROWS = 16
-"""Faces that are recorded together: those of four cameras. Each takes some 10 MB."""
-
 
 class Painter:
     """Makes faces up, on one device."""
@@ -24,7 +21,7 @@ class Painter:
         self._finder = Finder(device)
         self._cut = Cutter(device, SIDE)
         rows = floats(3, SIDE, SIDE), floats(POINTS, 3), floats(4), floats(), floats(WISHES)
-        self._changed = Steps(device, self._changes, *rows, most=MOST_ROWS, is_lent=True)
+        self._changed = Steps(device, self._changes, *rows, is_lent=True)
 
     def made_up(self, batch: Tensor, seen: Followed, rows: Tensor) -> Tensor:
         """Return pictures whose faces, as they were `seen`, have what `rows` (N, WISHES) say.

@@ -14,8 +14,8 @@ from torch import Tensor
 from harness.network_inputs import photograph
 from inference_service.filters.base import Item
 from inference_service.filters.face import Face
-from inference_service.filters.vision.draw.covers import nearest
 from inference_service.filters.vision.draw.masks import Style, drawn
+from inference_service.filters.vision.draw.nearest import nearest
 from inference_service.filters.vision.people.covers import (
     AXIS_X,
     AXIS_Y,

@@ -29,9 +29,9 @@ FILTERS = {
     "background": (390, 247, 0.2, FLOAT32),
     "frame": (333, 333, 0.3, FLOAT32),
     "pose": (943, 563, 0.8, FLOAT32),
-    "face": (2373, 1279, 0.1, FLOAT32),
-    "makeup": (1686, 1168, 0.1, FLOAT32),
-    "animal": (1640, 624, 0.2, FLOAT32),
+    "face": (2160, 308, 0.1, FLOAT32),
+    "makeup": (1580, 223, 0.1, FLOAT32),
+    "animal": (1607, 301, 0.2, FLOAT32),
 }
 """Most launches a batch (what was counted and 5 %), without and with recordings; levels from the CPU's."""
 QUICK = ("passthrough", "invert", "ink", "grade")

@@ -10,20 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
-from inference_service.filters.vision.draw.masks import COVER, REACH, Places, Style, drawn
+from inference_service.filters.vision.draw.masks import REACH, Places, Style, drawn
+from inference_service.filters.vision.draw.nearest import Facts, facts_of, nearest
 from inference_service.filters.vision.draw.pixelate import LEVELS, pixelated, squares
-from inference_service.filters.vision.people.covers import (
-    AXIS_X,
-    AXIS_Y,
-    HAS_MASK,
-    IS_THERE,
-    MOUTH,
-    NOD,
-    RADIUS,
-    TURN,
-    X,
-    Y,
-)
+from inference_service.filters.vision.people.covers import HAS_MASK, IS_THERE, RADIUS, X, Y
 
 SQUARES_ACROSS = 8
 """Most squares across a cover: with more of them somebody may be known by their face."""
@@ -50,16 +40,23 @@ class Wishes(NamedTuple):
         return Wishes(self.modes[one], self.styles[one], self.sides[one], self.scale[one], self.colour[one])
 
 
-def covered(pictures: Tensor, covers: Tensor, areas: Tensor, is_all: Tensor, wishes: Wishes) -> Tensor:
+def covered(
+    pictures: Tensor,
+    covers: Tensor,
+    areas: Tensor,
+    is_all: Tensor,
+    wishes: Wishes,
+    facts: Facts | None = None,
+) -> Tensor:
     """Return (N, 3, H, W) of uint8 RGB `pictures` with `covers` (N, M, COLUMNS, see `covers`) on them.
 
     `areas` (N, 1, h, w) bool, stretched over each picture: there nothing but large squares is left of it; nor
     is it anywhere in pictures that are `is_all`, (N,) bool. uint8 on a CPU, where only what is covered is
-    touched, and float32 elsewhere.
+    touched, and float32 elsewhere. `facts` are recorded ones, of a GPU.
     """
     side = max(1, pictures.shape[2] // ROWS_OF_ALL)
     if pictures.device.type != "cpu":
-        shown = _with_covers(pictures, covers, wishes)
+        shown = _with_covers(pictures, covers, wishes, facts or facts_of)
         is_hidden = nnf.interpolate(areas.float(), pictures.shape[2:], mode="nearest") > 0
         return torch.where(is_hidden | is_all[:, None, None, None], squares(pictures, side), shown)
     result = pictures.clone()
@@ -114,8 +111,8 @@ def _apart(boxes: list[list[int]]) -> list[list[int]]:
     return done
 
 
-def _with_covers(pictures: Tensor, covers: Tensor, wishes: Wishes) -> Tensor:
-    places, share = nearest(covers, wishes.scale, (pictures.shape[2], pictures.shape[3]))
+def _with_covers(pictures: Tensor, covers: Tensor, wishes: Wishes, facts: Facts = facts_of) -> Tensor:
+    places, share = nearest(covers, wishes.scale, (pictures.shape[2], pictures.shape[3]), facts)
     hidden = _hidden(pictures, places, wishes)
     result = torch.lerp(pictures.to(torch.float32), hidden, share[:, None])
     masks = [
@@ -123,7 +120,7 @@ def _with_covers(pictures: Tensor, covers: Tensor, wishes: Wishes) -> Tensor:
     ]
     styles = sorted({mask for mask in masks if mask is not None})
     if styles:
-        places = _of_masks(covers, wishes.scale, places)
+        places = _of_masks(covers, wishes.scale, places, facts)
     for style in styles:
         colours, cover = drawn(style, places, wishes.colour)
         has_it = [mask == style for mask in masks]
@@ -131,67 +128,17 @@ def _with_covers(pictures: Tensor, covers: Tensor, wishes: Wishes) -> Tensor:
     return result
 
 
-def _of_masks(covers: Tensor, scale: Tensor, places: Places) -> Places:
+def _of_masks(covers: Tensor, scale: Tensor, places: Places, facts: Facts) -> Places:
     """Return where each pixel lies on the nearest cover that has a mask; `places` are those of all covers."""
     is_bare = (covers[..., IS_THERE] > 0) & (covers[..., HAS_MASK] == 0)
     if covers.is_cpu and not is_bare.any():
         return places
     masked = torch.cat((covers[..., :IS_THERE], covers[..., IS_THERE:] * covers[..., HAS_MASK, None]), -1)
-    return nearest(masked, scale, (places.u.shape[1], places.u.shape[2]))[0]
+    return nearest(masked, scale, (places.u.shape[1], places.u.shape[2]), facts)[0]
 
 
 def _levels(values: Tensor) -> Tensor:
     return values.add(0.5).clamp_(0, 255).to(torch.uint8)
-
-
-def nearest(covers: Tensor, scale: Tensor, size: tuple[int, int]) -> tuple[Places, Tensor]:
-    """Return where each pixel lies on the cover nearest to it, and how much of it is covered, (N, H, W)."""
-    height, width = size
-    n = len(covers)
-    across = torch.arange(width, device=covers.device) + 0.5
-    down = torch.arange(height, device=covers.device) + 0.5
-    rows = _rows(covers)
-    count = rows.shape[1]
-    x, y, own, axis_x, axis_y, turn, nod, mouth, there = (
-        rows[..., column] for column in (X, Y, RADIUS, AXIS_X, AXIS_Y, TURN, NOD, MOUTH, IS_THERE)
-    )
-    own = (own * scale[:, None]).clamp(min=1)
-    # u = a across + b down + c, v = a down - b across + d. A pixel's sum is of its column and its row alone.
-    a, b = axis_x / own, axis_y / own
-    c, d = -(x * a + y * b), x * b - y * a
-    far = torch.where(there > 0, 0.0, torch.inf)
-    u_across = (a[..., None] * across + (c + far)[..., None])[:, :, None] / COVER[0]
-    u_down = (b[..., None] * down)[..., None] / COVER[0]
-    v_across = (d[..., None] - b[..., None] * across)[:, :, None] / COVER[1]
-    v_down = (a[..., None] * down)[..., None] / COVER[1]
-    best = torch.full((n, height, width), torch.inf, device=covers.device)
-    which = torch.zeros(n, height, width, dtype=torch.int64, device=covers.device)
-    for number in range(count):
-        away = torch.hypot(u_across[:, number] + u_down[:, number], v_across[:, number] + v_down[:, number])
-        if count > 1:
-            which = which.masked_fill(away < best, number)
-        # Not a number: such a cover is nowhere.
-        best = torch.fmin(best, away)
-    facts = torch.stack((a, b, c, d, own * (there > 0), turn, nod, mouth), 1).nan_to_num(0, 0, 0)
-    if count > 1:
-        facts = facts.gather(2, which.view(n, 1, -1).expand(-1, facts.shape[1], -1)).view(
-            n, -1, height, width
-        )
-    else:
-        facts = facts[..., None].expand(-1, -1, height, width)
-    a, b, c, d, *mine = facts.unbind(1)
-    places = Places(a * across + b * down[:, None] + c, a * down[:, None] - b * across + d, *mine)
-    share = ((1 - best) * min(COVER) * places.radius + 0.5).nan_to_num(0).clamp(0, 1)
-    return places, share * (places.radius > 0)
-
-
-def _rows(covers: Tensor) -> Tensor:
-    """Return (N, M, COLUMNS); on a CPU, where asking costs nothing, of covers that there are, or of one."""
-    if covers.device.type == "cpu":
-        is_there = (covers[..., IS_THERE] > 0).any(dim=0)
-        is_there[0] |= not is_there.any()
-        covers = covers[:, is_there]
-    return covers
 
 
 def _hidden(pictures: Tensor, places: Places, wishes: Wishes) -> Tensor:

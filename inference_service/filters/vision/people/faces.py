@@ -22,8 +22,9 @@ from torch import Tensor
 
 from inference_service.filters.base import Item
 from inference_service.filters.vision import levels
-from inference_service.filters.vision.networks.people import face_mesh, regions, tracking
+from inference_service.filters.vision.networks.people import face_mesh, tracking
 from inference_service.filters.vision.networks.people.face_mesh import FaceMesh
+from inference_service.filters.vision.networks.people.recordable import Steps, flags, floats
 from inference_service.filters.vision.people import heads
 from inference_service.filters.vision.people.covers import AXIS_X, IS_THERE, RADIUS, X, Y
 from inference_service.filters.vision.people.following import meshes_of
@@ -36,6 +37,7 @@ from inference_service.filters.vision.people.looking import (
     sampled,
     stretched,
 )
+from inference_service.filters.vision.people.settling import kept
 
 LOOK_EVERY = 3
 CHANGE = 0.05
@@ -73,6 +75,16 @@ class Faces:
         self._is_cpu = device.type == "cpu"
         self._looker = Looker(device, dtype)
         self._mesh = FaceMesh(device, dtype)
+        m, points = MOST_FACES, floats(MOST_FACES, face_mesh.POINTS, 3)
+        found = floats(m + 1, 4), floats(m + 1)
+        self._join = Steps(device, _joined, floats(m, 4), flags(m), *found, floats())
+        self._keep = Steps(device, kept, points, flags(m), floats(m))
+        self._heads = Steps(device, _heads, points, floats(m), flags(m), *found)
+
+    @property
+    def mask_size(self) -> tuple[int, int]:
+        """(height, width) of `Sight.persons`."""
+        return self._looker.mask_size
 
     def see(self, batch: Tensor, items: Sequence[Item], least: Tensor, covers: Tensor) -> Sight:
         """Return what is in (N, 3, H, W) uint8 pictures; `least` (N,) are the faces' lowest scores.
@@ -89,7 +101,7 @@ class Faces:
         if self._is_cpu:
             cells = _cells(batch)
             points, scores = meshes_of(self._mesh, pictures, places, is_tracked)
-            next_places, stays = tracking.keep(regions.of_meshes(points), is_tracked, scores)
+            next_places, stays, _ = self._keep(points, is_tracked, scores)
             is_lost = (is_tracked & ~stays).any(1)
             size = levels.size_of(batch)
             states = zip(items, cells, covers, is_lost.tolist(), strict=True)
@@ -98,32 +110,26 @@ class Faces:
             self._note(items, looked, cells)
             places, is_tracked = next_places, stays
         found, persons = self._look(pictures, items, looked, least)
-        is_crowd = found.scores[looked, MOST_FACES] > 0 if self._is_cpu else found.scores[:, MOST_FACES] > 0
-        found = Found(found.regions, torch.where(found.scores >= least[:, None], found.scores, 0))
+        found_scores, is_crowd = found.scores, is_blind
         if looked:
-            is_old = is_tracked
-            places, is_tracked = tracking.join(places, is_tracked, found.regions, found.scores > 0)
-            is_new = is_tracked & ~is_old if self._is_cpu else is_tracked
+            old = is_tracked
+            places, is_tracked, found_scores, is_crowd = self._join(places, is_tracked, *found, least)
+            is_new = is_tracked & ~old if self._is_cpu else is_tracked
             new_points, new_scores = meshes_of(self._mesh, pictures, places, is_new)
-            points = torch.where(is_new[..., None, None], new_points, points)
-            scores = torch.where(is_new, new_scores, scores)
-            places, is_tracked = tracking.keep(regions.of_meshes(points), is_tracked, scores)
-        poison = (scores.sum(1) + points.sum((1, 2, 3)) + found.scores.sum(1)) * 0
-        known, unsure = heads.of_meshes(points), heads.of_found(found.regions)
-        unsure_is_real = (found.scores > 0) & ~_is_near(unsure, known, is_tracked)
+            if self._is_cpu:
+                new_points = torch.where(is_new[..., None, None], new_points, points)
+                new_scores = torch.where(is_new, new_scores, scores)
+            points, scores = new_points, new_scores
+            places, is_tracked, _ = self._keep(points, is_tracked, scores)
+        *seen, is_real, poison = self._heads(points, scores, is_tracked, found.regions, found_scores)
         for number, item in enumerate(items):
             is_sane = not self._is_cpu or bool(poison[number].isfinite())
             if is_sane:
-                item.state.update(regions=places[number].clone(), is_tracked=is_tracked[number].clone())
-        return Sight(
-            heads.joined(known, unsure),
-            torch.cat((is_tracked, unsure_is_real), 1) & poison.isfinite()[:, None],
-            looked,
-            persons,
-            is_crowd,
-            is_blind,
-            poison,
-        )
+                # Nobody writes into them, so sessions may share them.
+                item.state.update(regions=places[number], is_tracked=is_tracked[number])
+        if self._is_cpu:
+            is_crowd = is_crowd[looked]
+        return Sight(Heads(*seen), is_real, looked, persons, is_crowd, is_blind, poison)
 
     def _is_due(self, item: Item, cells: Tensor, covers: Tensor, is_lost: bool, size: levels.Size) -> bool:
         last = item.state.get("cells")
@@ -142,10 +148,7 @@ class Faces:
         """Return the faces of all pictures, none in those not `looked` at, and the persons of those."""
         n = len(items)
         if not self._is_cpu:
-            found = both(
-                self._looker.begin_faces(pictures, least)(), self._looker.turned_faces(pictures, least)
-            )
-            return found, self._looker.persons(pictures)
+            return self._looker.all_faces(pictures, least), self._looker.persons(pictures)
         squares, scores = torch.zeros(n, MOST_FACES + 1, 4), torch.zeros(n, MOST_FACES + 1)
         if not looked:
             return Found(squares, scores), torch.zeros(0, 1, 1, 1)
@@ -168,6 +171,26 @@ class Faces:
             torch.zeros(n, MOST_FACES, face_mesh.POINTS, 3, device=self._device),
             torch.zeros(n, MOST_FACES, device=self._device),
         )
+
+
+def _joined(
+    places: Tensor, is_tracked: Tensor, found: Tensor, scores: Tensor, least: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return what `tracking.join` does of `Found` that scores no less than `least` (N,), these scores, and
+    (N,) bool: there are more faces than can be followed."""
+    sure = torch.where(scores >= least[:, None], scores, 0)
+    return *tracking.join(places, is_tracked, found, sure > 0), sure, scores[:, MOST_FACES] > 0
+
+
+def _heads(
+    points: Tensor, scores: Tensor, is_tracked: Tensor, found: Tensor, found_scores: Tensor
+) -> tuple[Tensor, ...]:
+    """Return the parts of `Heads` of meshes and of found faces, which are real, and the poison."""
+    poison = (scores.sum(1) + points.sum((1, 2, 3)) + found_scores.sum(1)) * 0
+    known, unsure = heads.of_meshes(points), heads.of_found(found)
+    unsure_is_real = (found_scores > 0) & ~_is_near(unsure, known, is_tracked)
+    is_real = torch.cat((is_tracked, unsure_is_real), 1) & poison.isfinite()[:, None]
+    return *heads.joined(known, unsure), is_real, poison
 
 
 def _is_near(some: Heads, known: Heads, is_known: Tensor) -> Tensor:

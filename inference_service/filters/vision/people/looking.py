@@ -8,15 +8,20 @@ can make out the networks can too.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from inference_service.filters.vision.networks.people import regions
 from inference_service.filters.vision.networks.people.cutting import Cutter
+from inference_service.filters.vision.networks.people.detections import Detections
 from inference_service.filters.vision.networks.people.face_finder import FaceFinder
 from inference_service.filters.vision.networks.people.person_mask import PersonMask
+from inference_service.filters.vision.networks.people.recordable import Steps, floats
+from inference_service.filters.vision.rows import upload
 
 MOST_FACES = 8
 CROWD = 0.2
@@ -25,6 +30,7 @@ the finders are less sure of it. Pictures without people have up to six such pla
 TURNS = (-0.85, 0.85)
 """Radians: about 49 degrees either way."""
 TURNED_SIDE = 256
+MOST_SIZES = 32
 TURNED_REACH = 1.1
 """Side of the turned square against the picture's longer side."""
 SAME = 0.25
@@ -53,10 +59,15 @@ class Looker:
 
     def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
         """Load the weights. Raises WeightsError if they are not those of this version."""
+        self._device = device
         self._find = FaceFinder(device, limit=MOST_FACES + 1, dtype=dtype)
         self._find_turned = FaceFinder(device, ("near",), limit=MOST_FACES, dtype=dtype)
         self._mask = PersonMask("general", device, dtype)
         self._cut = Cutter(device, TURNED_SIDE)
+        upright, turned = ((floats(n, 4), floats(n, 6, 2), floats(n)) for n in (MOST_FACES + 1, MOST_FACES))
+        self._all = Steps(device, _all, *upright, floats(4), *turned, floats(4), *turned)
+        self._squares = lru_cache(MOST_SIZES)(self._squares_of)
+        self.mask_size = self._mask.size
 
     def begin_faces(self, pictures: Tensor, least: Tensor) -> Callable[[], Found]:
         """Begin to look for up to `MOST_FACES + 1` faces in each of (N, 3, H, W); what is returned waits for
@@ -74,27 +85,48 @@ class Looker:
 
     def turned_faces(self, pictures: Tensor, least: Tensor) -> Found:
         """Return the faces that are seen in turned copies of the pictures, best first; as `faces`."""
+        parts = self._turned(pictures, least)
+        return both(*(turned(where, found.boxes, found.points, found.scores) for where, found in parts))
+
+    def all_faces(self, pictures: Tensor, least: Tensor) -> Found:
+        """Return `both` of `faces` and `turned_faces`, without a question to the device."""
+        upright = self._find(pictures, least[:, None].clamp(max=CROWD))
+        answers = [upright.boxes, upright.points, upright.scores]
+        for where, found in self._turned(pictures, least):
+            answers += [where, found.boxes, found.points, found.scores]
+        return Found(*self._all(*answers))
+
+    def _turned(self, pictures: Tensor, least: Tensor) -> list[tuple[Tensor, Detections]]:
+        """Return the turned squares (N, 4), and what is found in each."""
         n, _, height, width = pictures.shape
-        side = max(height, width) * TURNED_REACH
         owners = torch.arange(n, device=pictures.device)
-        parts = []
-        for angle in TURNS:
-            where = pictures.new_zeros((n, 4), dtype=torch.float32)
-            for column, value in enumerate((width / 2, height / 2, side, angle)):
-                where[:, column].fill_(value)
+        found = []
+        for where in self._squares(height, width)[:, None].expand(-1, n, -1).unbind(0):
             cuts = self._cut(pictures, where, owners)
-            found = self._find_turned(cuts, least[:, None])
-            own = regions.of_found_faces(found.boxes, found.points)
-            middle = regions.to_picture(own[..., :2] / TURNED_SIDE, where)
-            own = torch.cat(
-                (middle, own[..., 2:3] * (side / TURNED_SIDE), own[..., 3:] + where[:, None, 3:]), -1
-            )
-            parts.append(Found(own, found.scores))
-        return both(*parts)
+            found.append((where, self._find_turned(cuts, least[:, None])))
+        return found
+
+    def _squares_of(self, height: int, width: int) -> Tensor:
+        side = max(height, width) * TURNED_REACH
+        rows = [(width / 2, height / 2, side, angle) for angle in TURNS]
+        return upload(np.array(rows, np.float32), self._device)
 
     def persons(self, pictures: Tensor) -> Tensor:
         """Return the probability of a person, (N, 1, h, w) float32, stretched over each picture."""
         return self._mask(pictures)
+
+
+def turned(where: Tensor, boxes: Tensor, points: Tensor, scores: Tensor) -> Found:
+    """Return what `Detections` in turned squares `where` (N, 4) are in their pictures."""
+    own = regions.of_found_faces(boxes, points)
+    middle = regions.to_picture(own[..., :2] / TURNED_SIDE, where)
+    side = own[..., 2:3] * (where[:, None, 2:3] / TURNED_SIDE)
+    return Found(torch.cat((middle, side, own[..., 3:] + where[:, None, 3:]), -1), scores)
+
+
+def _all(boxes: Tensor, points: Tensor, scores: Tensor, *of_turned: Tensor) -> tuple[Tensor, Tensor]:
+    upright = Found(regions.of_found_faces(boxes, points), scores)
+    return both(upright, both(turned(*of_turned[:4]), turned(*of_turned[4:])))
 
 
 def both(one: Found, other: Found) -> Found:

@@ -38,6 +38,9 @@ AROUND = 2
 SPREADS = 64
 
 
+Size = tuple[int, int] | tuple[Tensor, Tensor]
+
+
 class Unfound(NamedTuple):
     """What is left of N pictures."""
 
@@ -49,10 +52,10 @@ class Unfound(NamedTuple):
     """(N,) bool: a person without a face is there."""
 
 
-def unfound(persons: Tensor, covers: Tensor, size: tuple[int, int]) -> Unfound:
+def unfound(persons: Tensor, covers: Tensor, size: Size) -> Unfound:
     """Return what the heads in `covers` (N, M, COLUMNS) do not explain of `persons`, (N, 1, h, w) in [0, 1].
 
-    `size` is (H, W) of the pictures, in whose pixels covers are.
+    `size` is (H, W) of the pictures, in whose pixels covers are: numbers, or (N, 1, 1, 1) each.
     """
     chance = shrunk(persons, (GRID, GRID))
     rest = chance * ~explained(covers, size)[:, None]
@@ -66,7 +69,7 @@ def unfound(persons: Tensor, covers: Tensor, size: tuple[int, int]) -> Unfound:
     return Unfound(cover > 0, doubtful.mean((1, 2, 3)) > MOST_DOUBTFUL, is_person)
 
 
-def explained(covers: Tensor, size: tuple[int, int]) -> Tensor:
+def explained(covers: Tensor, size: Size) -> Tensor:
     """Return (N, GRID, GRID) bool: there is the head or body of one of `covers`."""
     device = covers.device
     if covers.is_cpu:

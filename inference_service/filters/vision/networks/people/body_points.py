@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from inference_service.filters.vision.networks.people import files, regions
 from inference_service.filters.vision.networks.people.cutting import Cutter
+from inference_service.filters.vision.networks.people.recordable import Steps, floats
 
 POINTS = 39
 """33 of the body, two that tell where to look next, four that are of no use alone."""
 DEPTH_SCALE = 0.4
 """`normalize_z` of MediaPipe's `tensors_to_pose_landmarks_and_segmentation.pbtxt`."""
+CELL = 4
+"""Pixels of the network's input that a cell of its heatmap stands for, on a side."""
 REACH = 3
 """Cells of the heatmap that are looked at on each side: half of its `kernel_size` of 7."""
 CERTAIN = 0.5
@@ -41,7 +45,11 @@ class BodyPoints:
     def __init__(self, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
         """Load the weights. Raises WeightsError if they are not those of this version."""
         self._network = files.load("body_points", device, dtype)
-        self._cut = Cutter(device, self._network.input[1])
+        size = self._network.input[1]
+        self._cut = Cutter(device, size)
+        cells = size // CELL
+        rows = floats(POINTS * 5), floats(1), floats(POINTS, cells, cells), floats(4)
+        self._read = Steps(device, partial(_read, size=size), *rows)
 
     @torch.inference_mode()
     def __call__(self, pictures: Tensor, where: Tensor, owners: Tensor) -> Bodies:
@@ -50,14 +58,18 @@ class BodyPoints:
 
         `pictures` are (N, 3, H, W) RGB in [0, 255], uint8 or floating; they stay as they are.
         """
-        size = self._network.input[1]
         cuts = self._cut(pictures, where, owners).mul_(1 / 255)
-        raw, score, heatmap = self._network(cuts)
-        values = raw.float().reshape(-1, POINTS, 5)
-        flat = refined(values[..., :2] / size, heatmap.float())
-        depth = values[..., 2:3] / (size * DEPTH_SCALE)
-        points = regions.to_picture(torch.cat((flat, depth), -1), where.float())
-        return Bodies(points, values[..., 3].sigmoid(), values[..., 4].sigmoid(), score.float().flatten())
+        raw, score, heatmap = self._network(cuts, is_lent=True)
+        return Bodies(*self._read(raw.flatten(1), score.flatten(1), heatmap, where.float()))
+
+
+def _read(raw: Tensor, score: Tensor, heatmap: Tensor, where: Tensor, *, size: int) -> tuple[Tensor, ...]:
+    """Return the parts of `Bodies` by the network's answer to squares of `size` pixels."""
+    values = raw.float().unflatten(1, (POINTS, 5))
+    flat = refined(values[..., :2] / size, heatmap.float())
+    depth = values[..., 2:3] / (size * DEPTH_SCALE)
+    points = regions.to_picture(torch.cat((flat, depth), -1), where)
+    return points, values[..., 3].sigmoid(), values[..., 4].sigmoid(), score.float().flatten()
 
 
 def refined(points: Tensor, heatmap: Tensor) -> Tensor:

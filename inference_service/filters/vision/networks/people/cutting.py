@@ -13,7 +13,7 @@ from inference_service.filters.vision.networks.people.recordable import Steps, f
 from inference_service.filters.vision.rows import upload
 
 MOST_ROWS = 32
-"""Regions whose places are recorded together: a mesh's take 0.3 MB each."""
+"""Regions whose places are recorded together, or what is seen in them; a mesh's places take 0.3 MB."""
 MOST_SIZES = 32
 
 

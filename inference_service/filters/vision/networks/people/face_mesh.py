@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from inference_service.filters.vision.networks.people import files, regions
-from inference_service.filters.vision.networks.people.cutting import Cutter
+from inference_service.filters.vision.networks.people.cutting import MOST_ROWS, Cutter
 from inference_service.filters.vision.networks.people.recordable import Steps, floats
 
 POINTS = 468
@@ -34,7 +34,8 @@ class FaceMesh:
         self._network = files.load("face_mesh", device, dtype)
         size = self._network.input[1]
         self._cut = Cutter(device, size)
-        self._read = Steps(device, partial(_read, size=size), floats(POINTS * 3), floats(1), floats(4))
+        rows = floats(POINTS * 3), floats(1), floats(4)
+        self._read = Steps(device, partial(_read, size=size), *rows, most=MOST_ROWS)
 
     @torch.inference_mode()
     def __call__(self, pictures: Tensor, where: Tensor, owners: Tensor) -> Meshes:

@@ -48,6 +48,10 @@ def note(made: Recordable) -> None:
         found.append(made)
 
 
+MOST_ROWS = 16
+"""Of steps, unless more are asked for."""
+
+
 class Row(NamedTuple):
     """One row of what a function is given."""
 
@@ -76,7 +80,7 @@ class Steps:
         device: torch.device,
         function: Callable[..., tuple[Tensor, ...]],
         *rows: Row,
-        most: int | None = None,
+        most: int = MOST_ROWS,
         is_lent: bool = False,
     ) -> None:
         """`rows` are those of the inputs; with other shapes the function is called as it is.
@@ -101,7 +105,7 @@ class Steps:
 
     def pieces(self, most: int, recorder: Recorder, unrecorded: Unrecorded, name: str) -> Iterator[Piece]:
         """Give the pieces that record calls of up to `most` rows."""
-        count = most if self._most is None else min(most, self._most)
+        count = min(most, self._most)
         inputs = tuple(
             torch.zeros(count, *row.shape, dtype=row.dtype, device=self.device) for row in self._rows
         )
