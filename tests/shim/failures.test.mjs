@@ -11,7 +11,8 @@ const language = { en: new Language({ en: english }, "en"), ja: new Language({ j
 
 /** @param {object} more */
 function fault(more) {
-  return Object.assign(new Error("said in English"), { status: 0, retryAfterS: null, trouble: null }, more);
+  const plain = { code: "", field: "", status: 0, retryAfterS: null, trouble: null };
+  return Object.assign(new Error("said in English"), plain, more);
 }
 
 /** @param {"en" | "ja"} code @param {object} more */
