@@ -36,7 +36,7 @@ class Bench:
 
     def measure(self, load: Any) -> Measured:
         self.cameras.append(load.cameras)
-        values = {"failures": {}, "stages_ms": {"filter": 1.0}}
+        values: dict[str, Any] = {"failures": {}, "stages_ms": {"filter": 1.0}}
         return Measured(**{name: values.get(name, 1.0) for name in Measured.__dataclass_fields__})
 
 

@@ -90,17 +90,19 @@ def _heads(
     )
     ears = len(EARS)
     shadow = gallery.shadows(kinds) * _enlarged(scene.cards.on_head[of].transpose(0, 1), SHADOW_SIZE)
-    large, small = gallery.shown(kinds, size[0])
-    large, small = _lit(large, layers, slice(None, LARGE + 1)), _lit(small, layers, slice(LARGE + 1, None))
+    sprites = gallery.shown(kinds, size[0])
+    large, small = (
+        _lit(sprites[0], layers, slice(None, LARGE + 1)),
+        _lit(sprites[1], layers, slice(LARGE + 1, None)),
+    )
     large[:ears] *= _enlarged(scene.cards.past_head[of].transpose(0, 1), large.shape[-1])
     places = _places(layers.to_drawing.contiguous(), across, down)
     shadow = _sampled(shadow * layers.shadow[..., None, None, None], places[:ears])
-    *both_ears, right, left = _sampled(large[:LARGE], places[ears : ears + LARGE]).unbind(0)
+    one_ear, other_ear, right, left = _sampled(large[:LARGE], places[ears : ears + LARGE]).unbind(0)
     mouth, nose = _sampled(small, places[ears + LARGE :]).unbind(0)
     muzzle = _muzzle(large[LARGE], Maps(*(one[of] for one in scene.muzzle)), across, down)
-    first, *others = *both_ears, muzzle, mouth, right, left, nose
-    colour, share = first[:, :3], (1 - shadow).prod(0) * (1 - first[:, 3:])
-    for one in others:
+    colour, share = one_ear[:, :3], (1 - shadow).prod(0) * (1 - one_ear[:, 3:])
+    for one in (other_ear, muzzle, mouth, right, left, nose):
         past = 1 - one[:, 3:]
         colour, share = torch.addcmul(one[:, :3], colour, past), share * past
     return colour, share

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -86,13 +87,13 @@ class Stage:
             light = torch.zeros_like(before).masked_scatter_(is_seen[..., None], light)
             light = torch.where(is_sane[:, None, None], light, before)
         keep(light, items)
-        rest = iter(arranged[1:])
+        rest: Any = iter(arranged[1:])
         return Scene(
             owner,
             Placed(*islice(rest, len(Placed._fields))),
             Maps(*islice(rest, len(Maps._fields))),
             Light(*islice(rest, len(Light._fields))),
-            *islice(rest, 4),
+            *(next(rest), next(rest), next(rest), next(rest)),
             Layers(*rest) if self.has_every_place else None,
         )
 

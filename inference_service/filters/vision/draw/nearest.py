@@ -65,7 +65,7 @@ def nearest(
     n = len(covers)
     across, down = (torch.arange(side, device=covers.device) + 0.5 for side in (width, height))
     lines, own = facts(_rows(covers), scale)
-    slope, offset, drop = lines.unflatten(1, (3, 2))[..., None].unbind(1)
+    slope, offset, drop = torch.unflatten(lines, 1, (3, 2))[..., None].unbind(1)
     of_column, of_row = torch.addcmul(offset, slope, across)[..., None, :], (drop * down)[..., None]
     best, which = (_nearest if covers.is_cpu else _nearest_of_all)(of_column, of_row)
     if which is None:

@@ -65,7 +65,7 @@ class BodyPoints:
 
 def _read(raw: Tensor, score: Tensor, heatmap: Tensor, where: Tensor, *, size: int) -> tuple[Tensor, ...]:
     """Return the parts of `Bodies` by the network's answer to squares of `size` pixels."""
-    values = raw.float().unflatten(1, (POINTS, 5))
+    values = torch.unflatten(raw.float(), 1, (POINTS, 5))
     flat = refined(values[..., :2] / size, heatmap.float())
     depth = values[..., 2:3] / (size * DEPTH_SCALE)
     points = regions.to_picture(torch.cat((flat, depth), -1), where)

@@ -120,7 +120,7 @@ class Answers:
         return Detections(found[..., 0], found[..., 1:5], found[..., 5:].reshape(n, self._limit, -1, 2))
 
     def _facts_of(self, fits: Sequence[Fit], thresholds: Sequence[float] | None) -> Tensor:
-        rows = [fit.offset + fit.scale for fit in fits]
+        rows: list[tuple[float, ...]] = [fit.offset + fit.scale for fit in fits]
         if thresholds is not None:
             rows = [(*row, least) for row, least in zip(rows, thresholds, strict=True)]
         return upload(np.array([rows], np.float32), self._device)
@@ -129,12 +129,12 @@ class Answers:
         scores, values = [], []
         for number, centres in enumerate(self._centres):
             raw, logits = answers[2 * number : 2 * number + 2]
-            offset, scale, least = facts[:, None, None, number].split((2, 2, 1), -1)
+            offset, scale, least = torch.split(facts[:, None, None, number], [2, 2, 1], -1)
             # No more of them can be among the best of all detectors.
             chances, which = best_of(probabilities(logits, least[:, :, 0, 0]))
             scores.append(chances)
             boxes, points = decode(raw, centres, which)
-            corners = torch.cat((boxes.unflatten(-1, (2, 2)), points), -2)
+            corners = torch.cat((torch.unflatten(boxes, -1, (2, 2)), points), -2)
             values.append(((corners - offset) * scale).flatten(2))
         return (merged(torch.cat(scores, 1), torch.cat(values, 1), self._limit, self._overlap),)
 

@@ -50,5 +50,5 @@ class FaceMesh:
 
 
 def _read(raw: Tensor, logits: Tensor, where: Tensor, *, size: int) -> tuple[Tensor, Tensor]:
-    points = raw.float().unflatten(1, (POINTS, 3)) / size
+    points = torch.unflatten(raw.float(), 1, (POINTS, 3)) / size
     return regions.to_picture(points, where), logits.float().flatten().sigmoid()
