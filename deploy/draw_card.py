@@ -1,10 +1,13 @@
-"""Draws the still card that stands in for a camera whose filter is away.
+"""Draws the still card that stands in for a camera whose filter is away, in English and Japanese.
 
 python deploy/draw_card.py
+
+It needs a font with Japanese letters: Debian's `fonts-ipafont-gothic`, or its path in `JAPANESE_FONT`.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from matplotlib import font_manager
@@ -23,9 +26,19 @@ def main() -> None:
     width, height = (side * OVERSAMPLE for side in SIZE)
     picture = Image.new("RGB", (width, height), BACKGROUND)
     draw = ImageDraw.Draw(picture)
-    _camera(draw, width // 2, int(height * 0.36))
-    _line(draw, "The camera filter does not answer", int(height * 0.66), 26, WHITE, width)
-    _line(draw, "Nothing of your camera is shown", int(height * 0.78), 17, GREY, width)
+    _camera(draw, width // 2, int(height * 0.25))
+    latin = font_manager.findfont("DejaVu Sans")
+    # Any other font would draw boxes.
+    named = os.environ.get("JAPANESE_FONT")
+    japanese = named or font_manager.findfont("IPAGothic", fallback_to_default=False)
+    for text, font, middle, points, colour in (
+        ("The camera filter does not answer", latin, 0.52, 26, WHITE),
+        ("Nothing of your camera is shown", latin, 0.62, 17, GREY),
+        ("カメラのフィルターが応答しません", japanese, 0.77, 26, WHITE),
+        ("カメラの映像は表示していません", japanese, 0.88, 18, GREY),
+    ):
+        sized = ImageFont.truetype(font, points * OVERSAMPLE)
+        draw.text((width / 2, int(height * middle)), text, font=sized, fill=colour, anchor="mm")
     picture.resize(SIZE, Image.Resampling.LANCZOS).quantize(64).save(TARGET, optimize=True)
 
 
@@ -37,13 +50,6 @@ def _camera(draw: ImageDraw.ImageDraw, x: int, y: int) -> None:
     draw.polygon([(x + dx * u, y + dy * u) for dx, dy in lens], fill=GREY)
     draw.line((x - 66 * u, y - 56 * u, x + 50 * u, y + 56 * u), fill=BACKGROUND, width=16 * u)
     draw.line((x - 66 * u, y - 56 * u, x + 50 * u, y + 56 * u), fill=GREY, width=5 * u)
-
-
-def _line(
-    draw: ImageDraw.ImageDraw, text: str, y: int, points: int, colour: tuple[int, int, int], width: int
-) -> None:
-    font = ImageFont.truetype(font_manager.findfont("DejaVu Sans"), points * OVERSAMPLE)
-    draw.text((width / 2, y), text, font=font, fill=colour, anchor="mm")
 
 
 if __name__ == "__main__":

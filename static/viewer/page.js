@@ -11,6 +11,7 @@ import { keepToken, takeToken } from "../demo/kept_token.js";
 import { Language, phrase } from "../shared/language.js";
 import english from "./text/en.js";
 import japanese from "./text/ja.js";
+import { asksForToken, refusalOf } from "./refusals.js";
 import { Whep } from "./whep.js";
 
 /** @import { Phrase } from "../shared/language.js" */
@@ -109,15 +110,9 @@ class WatchPage {
   }
 
   /** @param {WatchFault} fault */
-  #refused({ status, code, message }) {
-    if (status === 401 || status === 403) {
-      this.#form.hidden = false;
-      this.#say(phrase("watch.needs-token"));
-    } else if (status === 404) this.#say(phrase("watch.nobody"));
-    else if (status === 503) this.#say(phrase("watch.full"));
-    else if (code === "no_way") this.#say(phrase("watch.no-way"));
-    else if (status === 0) this.#say(phrase("watch.unreachable"));
-    else this.#say(phrase("watch.refused", { reason: message }));
+  #refused(fault) {
+    this.#form.hidden = !asksForToken(fault);
+    this.#say(refusalOf(fault));
   }
 
   /** @param {Phrase | null} said null: nothing is wrong */

@@ -9,8 +9,8 @@ import { jittered, retryAfter_s } from "../shared/retry.js";
 const SHORTEST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 8_000;
 const GATHER_LIMIT_MS = 1_000;
-/** Refusals that only another token helps against. */
-const NEEDS_TOKEN = new Set([401, 403]);
+/** Refusals that another try with the same token does not help against. */
+const FINAL = new Set([401, 403]);
 
 /** Why watching failed: `status` of HTTP, 0 where nothing answered. */
 export class WatchFault extends Error {
@@ -46,7 +46,7 @@ export class Whep extends EventTarget {
     return this.#connection;
   }
 
-  /** Watches until `stop`. Resolves where only another token helps. */
+  /** Watches until `stop`. Resolves where another try is of no use. */
   async run() {
     this.#isWanted = true;
     let pause_ms = SHORTEST_PAUSE_MS;
@@ -60,7 +60,7 @@ export class Whep extends EventTarget {
       } catch (error) {
         const fault = error instanceof WatchFault ? error : new WatchFault(0, "unreachable", `${error}`);
         if (this.#isWanted) this.dispatchEvent(new CustomEvent("fault", { detail: fault }));
-        if (NEEDS_TOKEN.has(fault.status)) return this.#close();
+        if (FINAL.has(fault.status)) return this.#close();
         pause_ms = Math.max(pause_ms, Math.min(fault.retryAfterS * 1000, LONGEST_PAUSE_MS));
       }
       this.#close();
@@ -135,7 +135,7 @@ async function faultOf(response) {
     () => ({}),
   );
   const asked_s = retryAfter_s(response.headers) ?? 0;
-  return new WatchFault(response.status, code ?? "", message ?? response.statusText, asked_s);
+  return new WatchFault(response.status, code ?? "bad_answer", message ?? response.statusText, asked_s);
 }
 
 /** @param {RTCPeerConnection} connection @returns {Promise<void>} */

@@ -19,7 +19,9 @@ from torch import Tensor
 from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.background import compose
-from inference_service.filters.background.own_picture import MAX_CHARS, OwnPictures, decoded
+from inference_service.filters.background.memory import calmed, remember, steadied
+from inference_service.filters.background.own_picture import MAX_CHARS, decoded
+from inference_service.filters.background.rooms import Rooms
 from inference_service.filters.background.views import Views, views_of
 from inference_service.filters.base import Answer, Data, Filtered, Item, Label, Later
 from inference_service.filters.vision import levels
@@ -31,7 +33,6 @@ from inference_service.filters.vision.people import matte
 from inference_service.filters.vision.poison import poisoned
 from shared.heap import keep_large_blocks
 
-GREEN = "#00ff00"
 LEAST_SHARE = 0.002
 """Of a picture that is surely a person; where it is less nobody is said to be there."""
 LEAST_BLUR, MOST_BLUR = 0.008, 0.07
@@ -129,7 +130,7 @@ class Background(OwnNetworks):
 
     def __init__(self) -> None:
         self._network: PersonMask | None = None
-        self._pictures = OwnPictures()
+        self._rooms = Rooms()
 
     def load(self, device: torch.device) -> None:
         """Load the network, which lies in the project; raises WeightsError where it is damaged."""
@@ -166,15 +167,15 @@ class Background(OwnNetworks):
         wish = _Wish(items, batch.device)
         with lap("matte"):
             tiny, small_luma = views.tiny, views.small_luma
-            steady = _steadied(enlarged(person, levels.size_of(small_luma)), tiny, items, wish.kept)
+            steady = steadied(enlarged(person, levels.size_of(small_luma)), tiny, items, wish.kept)
             lines = matte.guided(small_luma, steady)
-            grey = _calmed(views.grey, items, wish.kept)
+            grey = calmed(views.grey, items, wish.kept)
             alpha = compose.alpha_of(lines.at(grey.float()), wish.softness, wish.margin)
             small_alpha = compose.alpha_of(lines.at(small_luma), wish.softness, wish.margin)
             tiny_alpha = enlarged(small_alpha, levels.size_of(tiny))
         with lap("draw"):
             shown = self._composed(batch, tiny.float().contiguous(), alpha, tiny_alpha, wish)
-        _remember(steady, tiny, grey, items)
+        remember(steady, tiny, grey, items)
         return poisoned(shown, person.flatten(1).sum(1) * 0)
 
     def _composed(
@@ -197,27 +198,14 @@ class Background(OwnNetworks):
             person = levels.mixed(own, seen, share)
             params = [wish.params[place] for place in wish.is_new]
             if any(one.light_wrap and one.mode != "green" for one in params):
-                lights = self._rooms(params, small)
+                lights = self._rooms.of(params, small)
                 wrapped = compose.wrapped_light(lights.float(), small_share, light)
                 person = levels.lit(person, _stretched(wrapped, seen))
-            parts.append(levels.mixed(self._rooms(params, seen), person, share))
+            parts.append(levels.mixed(self._rooms.of(params, seen), person, share))
         if len(parts) == 1:
             return parts[0]
         by_place = dict(zip((*wish.is_blurred, *wish.is_new), (*parts[0], *parts[1]), strict=True))
         return torch.stack([by_place[place] for place in range(len(batch))])
-
-    def _rooms(self, params: Sequence[Background.Params], like: Tensor) -> Tensor:
-        """Return uint8 pictures of the new rooms in the size of `like`, channels last."""
-        height, width = levels.size_of(like)
-        rooms = torch.empty((len(params), height, width, 3), dtype=torch.uint8, device=like.device)
-        rooms = rooms.permute(0, 3, 1, 2)
-        for room, one in zip(rooms, params, strict=True):
-            if one.mode == "picture" and one.picture:
-                room.copy_(self._pictures.get(one.picture, height, width, like.device))
-            else:
-                for channel, level in zip(room, _rgb(one), strict=True):
-                    channel.fill_(level)
-        return rooms
 
 
 def told(share: np.ndarray) -> Data:
@@ -258,41 +246,3 @@ def _chosen(places: Sequence[int], *batches: Tensor) -> list[Tensor]:
     if len(places) == len(batches[0]):
         return list(batches)
     return [torch.stack([batch[place] for place in places]) for batch in batches]
-
-
-def _steadied(person: Tensor, tiny: Tensor, items: Sequence[Item], kept: Tensor) -> Tensor:
-    last, seen = [], []
-    for item, one, its_levels in zip(items, person, tiny, strict=True):
-        before = item.state.get("matte")
-        if before is None or before.shape != one.shape:
-            last.append(one)
-            seen.append(its_levels)
-        else:
-            last.append(before.float())
-            seen.append(item.state["levels"])
-    still = matte.stillness(tiny, torch.stack(seen))
-    return matte.steadied(person, torch.stack(last), enlarged(still, levels.size_of(person)), kept)
-
-
-def _calmed(grey: Tensor, items: Sequence[Item], kept: Tensor) -> Tensor:
-    before = [item.state.get("grey") for item in items]
-    last = [
-        now if one is None or one.shape != now.shape else one for now, one in zip(grey, before, strict=True)
-    ]
-    return matte.calmed(grey, torch.stack(last), kept)
-
-
-def _remember(person: Tensor, tiny: Tensor, grey: Tensor, items: Sequence[Item]) -> None:
-    # In half precision and bytes: 519 kB in all for a picture of 640x480.
-    person = person.half()
-    for place, item in enumerate(items):
-        item.state["matte"] = person[place].clone()
-        item.state["levels"] = tiny[place].clone()
-        item.state["grey"] = grey[place].clone()
-        item.state["sequence"] = item.sequence
-
-
-def _rgb(params: Background.Params) -> tuple[int, int, int]:
-    colour = GREEN if params.mode == "green" else params.colour
-    red, green, blue = bytes.fromhex(colour[1:])
-    return red, green, blue

@@ -1,11 +1,16 @@
 /** What the page for viewers says, in English. */
 
+import shared from "../../shared/text/en.js";
+
 /** @type {import('../../shared/language.js').Dictionary} */
 export default {
+  ...shared,
+
   "watch.picture": "Live picture",
   "watch.connecting": "Connecting…",
   "watch.nobody": "Nobody is live here now. The picture comes as soon as somebody is.",
   "watch.full": "All places are taken. The page tries again.",
+  "watch.away": "There is no picture now: {reason}. The page tries again.",
   "watch.unreachable": "The server does not answer. The page tries again.",
   "watch.no-way": "The network lets no picture through. A VPN or another network may help.",
   "watch.lost": "The connection is lost. The page connects again.",

@@ -1,11 +1,16 @@
 /** What the page for viewers says, in Japanese. */
 
+import shared from "../../shared/text/ja.js";
+
 /** @type {import('../../shared/language.js').Dictionary} */
 export default {
+  ...shared,
+
   "watch.picture": "ライブ映像",
   "watch.connecting": "接続しています…",
   "watch.nobody": "いまは配信されていません。配信が始まると映像が表示されます。",
   "watch.full": "満席です。しばらくしてからもう一度接続します。",
+  "watch.away": "いまは映像を見られません（{reason}）。もう一度接続します。",
   "watch.unreachable": "サーバーが応答しません。もう一度接続します。",
   "watch.no-way": "このネットワークでは映像を受信できません。VPN や別のネットワークをお試しください。",
   "watch.lost": "接続が切れました。もう一度接続します。",

@@ -23,6 +23,16 @@ def test_the_card_shows_something_in_its_middle_and_nothing_at_its_edges() -> No
     assert abs(int(luma[5, 320]) - int(luma[64, 320])) <= 2
 
 
+def test_the_card_has_two_lines_in_each_of_two_languages() -> None:
+    luma = plane_views(np.frombuffer(Card().planes(640, 480), np.uint8), 640, 480)[0]
+    # Below the drawn camera; levels of the background are 27.
+    is_written = np.diff((luma[220:].max(1) > 80).astype(int), prepend=0)
+    starts = np.flatnonzero(is_written == 1)
+    heights = np.flatnonzero(is_written == -1) - starts
+    assert len(starts) == 4
+    assert heights.min() >= 12
+
+
 def test_few_sizes_are_kept() -> None:
     card = Card()
     for width in range(16, 16 + 4 * KEPT_SIZES, 2):
