@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 import threading
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -94,4 +95,6 @@ def test_the_end_waits_for_nobody(told):
         ending.start()
         ending.join(LIMIT_S)
         assert not ending.is_alive()
-        assert peer.recv(1) == b""
+        # Where the end comes before the request is read, the system tells that it is lost.
+        with suppress(ConnectionResetError):
+            assert peer.recv(1) == b""
