@@ -35,8 +35,10 @@ export function troubleOf({
 
 /** @param {Trouble} trouble @param {number} [size_bytes] of what is downloaded */
 export function troubleWords({ code, text, cause = "", detail, remedy }, size_bytes = 0) {
-  // The words for a download without a size differ.
-  const key = code === "needs_weights" && size_bytes > 0 ? "needs_weights.size" : code;
+  let key = code;
+  // The words for a download without a size differ, and English tells one package from several.
+  if (code === "needs_weights" && size_bytes > 0) key = "needs_weights.size";
+  if (code === "needs_package" && detail.includes(",")) key = "needs_package.several";
   const values = { detail: causeWords(cause, detail), remedy, size: sizeWords(size_bytes) };
   return phrase(`trouble.${key}`, values, text);
 }

@@ -47,3 +47,10 @@ test("causes are joined, and one that is not known is its detail", () => {
   assert.match(words("of_a_newer_worker"), /in English/);
   assert.match(words(""), /in English/);
 });
+
+test("one package is told from several", () => {
+  const trouble = { code: "needs_package", text: "", cause: "", remedy: "pip install" };
+  const words = (/** @type {string} */ detail) => language.en.say(troubleWords({ ...trouble, detail }));
+  assert.match(words("torchvision"), /^Needs the package torchvision\./);
+  assert.match(words("detectron2, densepose"), /^Needs the packages detectron2, densepose\./);
+});

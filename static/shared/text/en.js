@@ -26,7 +26,10 @@ export default Object.freeze({
 
   "trouble.needs_package":
     "Needs the package {detail}. On the server, run “{remedy}”, then start the worker again.",
-  "trouble.needs_restart": "{detail} has been installed. Restart the worker to use this filter.",
+  "trouble.needs_package.several":
+    "Needs the packages {detail}. On the server, run “{remedy}”, then start the worker again.",
+  "trouble.needs_restart":
+    "What was missing is installed now ({detail}). Restart the worker to use this filter.",
   "trouble.bad_package":
     "Cannot use the package {detail}. On the server, run “{remedy}”, then start the worker again.",
   "trouble.reduced": "Works with less than it could: it {detail}.",

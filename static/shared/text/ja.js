@@ -27,6 +27,8 @@ export default Object.freeze({
 
   "trouble.needs_package":
     "パッケージ {detail} が必要です。サーバーで「{remedy}」を実行し、ワーカーを起動し直してください。",
+  "trouble.needs_package.several":
+    "パッケージ {detail} が必要です。サーバーで「{remedy}」を実行し、ワーカーを起動し直してください。",
   "trouble.needs_restart": "{detail} は追加されました。使うにはワーカーを起動し直してください。",
   "trouble.bad_package":
     "パッケージ {detail} が使えません。サーバーで「{remedy}」を実行し、ワーカーを起動し直してください。",
