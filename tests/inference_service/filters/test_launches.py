@@ -28,7 +28,7 @@ FILTERS = {
     "light": (280, 280, 0.1, FLOAT32),
     "background": (390, 247, 0.2, FLOAT32),
     "frame": (333, 333, 0.3, FLOAT32),
-    "pose": (943, 563, 0.8, FLOAT32),
+    "pose": (1182, 455, 0.8, FLOAT32),
     "face": (2160, 308, 0.1, FLOAT32),
     "makeup": (1580, 223, 0.1, FLOAT32),
     "animal": (1607, 301, 0.2, FLOAT32),

@@ -16,11 +16,13 @@ import torch
 from torch import Tensor
 
 from inference_service.filters.base import Item
-from inference_service.filters.vision.networks.people import body_topology, regions, tracking
+from inference_service.filters.vision.networks.people import body_topology, tracking
 from inference_service.filters.vision.networks.people.body_finder import BodyFinder
 from inference_service.filters.vision.networks.people.body_points import POINTS as NETWORK_POINTS
 from inference_service.filters.vision.networks.people.body_points import Bodies as Found
 from inference_service.filters.vision.networks.people.body_points import BodyPoints
+from inference_service.filters.vision.people.groups import are_same, kept, look, shoulders_of
+from inference_service.filters.vision.people.limbs import chained, points_before
 from inference_service.filters.vision.people.one_euro import Steady, follow
 from inference_service.filters.vision.rows import upload
 
@@ -34,13 +36,6 @@ FORGOTTEN_S = 0.5
 """After so long without a frame nothing of the last one is used."""
 CALM = 0.4
 """Share of a new visibility: one that wavers about a limit does not make a limb flicker."""
-HANGS_ON = (
-    {"elbow": "shoulder", "wrist": "elbow", "knee": "hip", "ankle": "knee"}
-    | dict.fromkeys(("pinky", "index", "thumb"), "wrist")
-    | dict.fromkeys(("heel", "foot index"), "ankle")
-)
-"""A point is no more visible than this one before it: the network imagines hands outside of pictures."""
-LONGEST_CHAIN = 3
 
 
 class Seen(NamedTuple):
@@ -81,7 +76,7 @@ class Bodies:
         """Load the weights. Raises WeightsError if they are not those of this version."""
         self._device = device
         self._is_cpu = device.type == "cpu"
-        self._before = torch.tensor(_points_before(), device=device)
+        self._before = torch.tensor(points_before(), device=device)
         self._find = BodyFinder(device, MOST_PEOPLE, dtype)
         self._points = BodyPoints(device, dtype)
 
@@ -97,7 +92,7 @@ class Bodies:
         was_tracked = torch.stack([none[1][0] if one is None else one.is_tracked for one in before])
         raw, is_tracked, looked = self._follow(batch, items, places, was_tracked, least)
         poison = (raw.points.sum((1, 2, 3)) + raw.visibility.sum((1, 2)) + raw.scores.sum(1)) * 0
-        places, stays = tracking.keep(regions.of_bodies(raw.points), is_tracked, raw.scores)
+        places, stays = kept(raw.points, is_tracked, raw.scores)
         # What is not finite would else stay so, in the next frames' regions too.
         stays = stays & raw.points.isfinite().all(-1).all(-1)
         places = torch.where(stays[..., None], places, 0)
@@ -114,39 +109,52 @@ class Bodies:
                 visibility[number].clone(),
                 item.sequence,
                 item.sequence if last is None or number in looked else last.looked,
+                1 if last is None else last.looks + (number in looked),
             )
-        for _ in range(LONGEST_CHAIN):
-            visibility = torch.minimum(visibility, visibility[..., self._before])
-        return Seen(steady.points, visibility, raw.scores * stays, poison)
+        return Seen(steady.points, chained(visibility, self._before), raw.scores * stays, poison)
 
     def _follow(
         self, batch: Tensor, items: Sequence[Item], places: Tensor, was_tracked: Tensor, least: Tensor
     ) -> tuple[_Raw, Tensor, Sequence[int]]:
         """Return the points of everybody, which places are taken, and the pictures that were looked at."""
-        numbers = list(range(len(items)))
+        lasts = [_memory(item) for item in items]
+        turns = [0 if last is None else last.looks for last in lasts]
         if not self._is_cpu:
-            places, is_tracked = self._join(batch, numbers, places, was_tracked, least)
+            nobody = torch.zeros(MOST_PEOPLE, 2, device=self._device)
+            shoulders = [nobody if last is None else shoulders_of(last.steady.points) for last in lasts]
+            numbers, tracked = range(len(items)), (places, was_tracked, torch.stack(shoulders))
+            places, is_tracked = self._join(batch, numbers, turns, tracked, least)
             return self._ask(batch, places, is_tracked), is_tracked, numbers
         raw = self._ask(batch, places, was_tracked)
-        _, stays = tracking.keep(regions.of_bodies(raw.points), was_tracked, raw.scores)
+        _, stays = kept(raw.points, was_tracked, raw.scores)
         states = zip(items, was_tracked.tolist(), stays.tolist(), strict=True)
         due = [number for number, of in enumerate(states) if _is_due(*of)]
         if not due:
             return raw, stays, due
-        places, is_tracked = self._join(batch, due, places, stays, least)
+        tracked = places, stays, shoulders_of(raw.points)
+        places, is_tracked = self._join(batch, due, turns, tracked, least)
         is_new = is_tracked & ~stays
         return raw.where(is_new, self._ask(batch, places, is_new)), is_tracked, due
 
     def _join(
-        self, batch: Tensor, due: Sequence[int], places: Tensor, is_tracked: Tensor, least: Tensor
+        self,
+        batch: Tensor,
+        due: Sequence[int],
+        turns: Sequence[int],
+        tracked: tuple[Tensor, Tensor, Tensor],
+        least: Tensor,
     ) -> tuple[Tensor, Tensor]:
+        """Return places and is_tracked; `tracked` are these and the middles of the shoulders (N, M, 2)."""
         is_all = len(due) == len(batch)
-        found = self._find(batch if is_all else batch[due], (least if is_all else least[due])[:, None])
-        squares, is_found = regions.of_found_bodies(found.points), found.scores > 0
+        chosen = [one if is_all else one[due] for one in (batch, *tracked, least)]
+        pictures, places, is_tracked, shoulders, least = chosen
+        found = look(self._find, pictures, [turns[number] for number in due], least)
+        is_same = are_same(found.shoulders, found.squares, shoulders, places)
+        joined = tracking.join(places, is_tracked, found.squares, found.is_found, is_same)
         if is_all:
-            return tracking.join(places, is_tracked, squares, is_found)
-        places, is_tracked = places.clone(), is_tracked.clone()
-        places[due], is_tracked[due] = tracking.join(places[due], is_tracked[due], squares, is_found)
+            return joined
+        places, is_tracked = tracked[0].clone(), tracked[1].clone()
+        places[due], is_tracked[due] = joined
         return places, is_tracked
 
     def _ask(self, batch: Tensor, places: Tensor, is_wanted: Tensor) -> _Raw:
@@ -183,16 +191,8 @@ class _Memory:
     sequence: int
     looked: int
     """Sequence of the last frame that was looked at."""
-
-
-def _points_before() -> list[int]:
-    """Return, for each point, the one it hangs on; itself where there is none."""
-    names = body_topology.NAMES
-    parts = [name.partition(" ") for name in names]
-    return [
-        names.index(f"{side} {HANGS_ON[part]}") if part in HANGS_ON else number
-        for number, (side, _, part) in enumerate(parts)
-    ]
+    looks: int
+    """How many were."""
 
 
 def _visible(made: Found) -> Tensor:

@@ -26,13 +26,17 @@ def start(count: int, places: int, device: torch.device) -> tuple[Tensor, Tensor
     )
 
 
-def join(regions: Tensor, is_tracked: Tensor, found: Tensor, is_found: Tensor) -> tuple[Tensor, Tensor]:
+def join(
+    regions: Tensor, is_tracked: Tensor, found: Tensor, is_found: Tensor, is_same: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Return regions and is_tracked with those found that nobody tracks, in the free places, best first.
 
     `regions` (N, M, 4), `is_tracked` (N, M); `found` (N, F, 4), best first, of which only `is_found` (N, F)
-    count. Tracked regions stay as they are; what finds no place is left out.
+    count. Tracked regions stay as they are; what finds no place is left out. `is_same` (N, F, M) says who is
+    who; without it those whose squares overlap are.
     """
-    is_known = (_overlaps(found, regions) > SAME) & is_tracked[:, None]
+    is_same = _overlaps(found, regions) > SAME if is_same is None else is_same
+    is_known = is_same & is_tracked[:, None]
     is_new = is_found & ~is_known.any(-1)
     free = ~is_tracked
     # The i-th new one goes to the i-th free place.
@@ -43,17 +47,20 @@ def join(regions: Tensor, is_tracked: Tensor, found: Tensor, is_found: Tensor) -
     return torch.where(is_taken[..., None], taken, regions), is_tracked | is_taken
 
 
-def keep(regions: Tensor, is_tracked: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+def keep(
+    regions: Tensor, is_tracked: Tensor, scores: Tensor, is_same: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Return the next frame's regions and is_tracked: those whose score is not below `LOST`.
 
     `regions` (N, M, 4) are those made of this frame's points, `scores` (N, M) of the same network. Of two
-    places that have come upon the same person the later one is freed. A place that is free has a region of
-    side 0.
+    places that have come upon the same person the later one is freed: by `is_same` (N, M, M), or where their
+    squares overlap. A place that is free has a region of side 0.
     """
+    is_same = _overlaps(regions, regions) > SAME if is_same is None else is_same
     stays = is_tracked & (scores >= LOST)
     places = regions.shape[1]
     is_earlier = torch.ones(places, places, dtype=torch.bool, device=regions.device).tril(-1)
-    stays = stays & ~((_overlaps(regions, regions) > SAME) & is_earlier & stays[:, None]).any(-1)
+    stays = stays & ~(is_same & is_earlier & stays[:, None]).any(-1)
     return regions * stays[..., None], stays
 
 

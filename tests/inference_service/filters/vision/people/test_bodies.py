@@ -14,7 +14,7 @@ from inference_service.filters.vision.networks.people.body_points import POINTS 
 from inference_service.filters.vision.networks.people.body_points import Bodies as Found
 from inference_service.filters.vision.networks.people.body_topology import NAMES
 from inference_service.filters.vision.networks.people.detections import Detections
-from inference_service.filters.vision.people import bodies
+from inference_service.filters.vision.people import bodies, groups
 from inference_service.filters.vision.people.bodies import LOOK_EVERY, LOOK_EVERY_ALONE, Bodies, Seen
 
 CPU = torch.device("cpu")
@@ -30,16 +30,20 @@ class Scene:
         self.visibility = torch.ones(NETWORK_POINTS)
         self.is_broken = False
         self.looks = 0
+        self.tiles = 0
         self.asked = 0
 
     def find(self, pictures: Tensor, threshold: Tensor) -> Detections:
-        self.looks += len(pictures)
+        is_whole = pictures.shape == PICTURE.shape
+        self.looks += len(pictures) if is_whole else 0
+        self.tiles += 0 if is_whole else len(pictures)
         count = bodies.MOST_PEOPLE
         points = torch.zeros(len(pictures), count, 4, 2)
         scores = torch.zeros(len(pictures), count)
-        for number, (x, y) in enumerate(self.people):
+        for number, (x, y) in enumerate(self.people if is_whole else []):
             points[:, number, 0] = torch.tensor([x, y])
             points[:, number, 1] = torch.tensor([x, y - 20])
+            points[:, number, 2] = torch.tensor([x, y])
             scores[:, number] = 0.7
         scores *= scores >= threshold
         return Detections(scores, torch.zeros(len(pictures), count, 4), points)
@@ -113,6 +117,7 @@ def test_on_a_cpu_the_finder_runs_now_and_then(scene: Scene) -> None:
     for sequence in range(2 * LOOK_EVERY):
         see(one, sequence)
     assert scene.looks == 2
+    assert scene.tiles == 2 * groups.TILES
     assert scene.asked == 2 * LOOK_EVERY
     scene.people = []
     scene.score = 0.0
