@@ -13,7 +13,7 @@ deals itself:
 - A session with state stays with one worker. When that connection is gone, its PUSH refuses. The same frame
   then goes to another worker, which keeps the session.
 - When a connection ends, the frame that was on its way there goes to another worker at once, if it is still
-  the newest. An older one would come back too late.
+  the newest. An older one would come back too late. It is given anew once: it may have ended that worker.
 
 Event loop only.
 """
@@ -159,9 +159,11 @@ class Lane:
         """Take note that a connection has been made or has ended; libzmq says which only when asked."""
         if int(route.socket.getsockopt(zmq.EVENTS)) & zmq.POLLOUT:
             return
-        lost = route.forget_sent()
-        if self._unanswered is not None and self._unanswered.header.sequence in lost:
-            self._give(self._unanswered, self.clock())
+        lost, newest = route.forget_sent(), self._unanswered
+        if newest is not None and newest.header.sequence in lost:
+            # Once only: it may be what ended that worker.
+            self._unanswered = None
+            self._give(newest, self.clock())
 
     def _header(self, frame: CameraFrame, choice: Choice) -> FrameHeader:
         return FrameHeader(

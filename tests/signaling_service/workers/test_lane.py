@@ -352,10 +352,12 @@ def test_frames_reach_a_real_pull_and_stop_when_the_worker_is_let_go(
 
 
 class Connected:
-    """A lane with two workers, which are real PULLs: what they get, nobody answers."""
+    """A lane with workers, which are real PULLs: what they get, nobody answers."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], *, keeps_state: bool = False) -> None:
-        self.pulls = {name: sockets.pull_frames(context) for name in ("w0", "w1")}
+    def __init__(
+        self, context: zmq.Context[zmq.Socket[bytes]], *, count: int = 2, keeps_state: bool = False
+    ) -> None:
+        self.pulls = {f"w{number}": sockets.pull_frames(context) for number in range(count)}
         loop = asyncio.get_running_loop()
         self.lane = Lane(context, SESSION, "tcp://127.0.0.1:5556", loop=loop)
         ports = {name: pull.bind_to_random_port("tcp://127.0.0.1") for name, pull in self.pulls.items()}
@@ -416,6 +418,25 @@ async def test_a_frame_is_not_sent_again_that_has_its_answer_or_is_not_the_newes
     assert calling.lane.note_result(answer(header, newer))
     calling.pulls[newer].close()
     await until(lambda: calling.lane.send(frame(), INK) is None)
+    calling.lane.close()
+
+
+async def test_a_frame_that_two_workers_did_not_live_through_is_not_given_to_a_third(
+    context: zmq.Context[zmq.Socket[bytes]],
+) -> None:
+    calling = Connected(context, count=3)
+    await calling.begin()
+    first = calling.lane.send(frame(time.monotonic()), INK)
+    assert first is not None
+    await calling.received(first)
+    left = set(calling.pulls) - {first}
+    calling.pulls[first].close()
+    await until(lambda: any(calling.pulls[name].poll(0) for name in left))
+    (second,) = (name for name in left if calling.pulls[name].poll(0))
+    (third,) = left - {second}
+    calling.pulls[second].close()
+    await until(lambda: calling.lane._routes[second].running is None)
+    assert not calling.pulls[third].poll(100)
     calling.lane.close()
 
 
