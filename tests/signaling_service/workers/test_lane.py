@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -359,7 +358,9 @@ class Connected:
     ) -> None:
         self.pulls = {f"w{number}": sockets.pull_frames(context) for number in range(count)}
         loop = asyncio.get_running_loop()
-        self.lane = Lane(context, SESSION, "tcp://127.0.0.1:5556", loop=loop)
+        self.now_s = 100.0
+        """All workers take the same time, whatever the host is busy with."""
+        self.lane = Lane(context, SESSION, "tcp://127.0.0.1:5556", loop=loop, clock=lambda: self.now_s)
         ports = {name: pull.bind_to_random_port("tcp://127.0.0.1") for name, pull in self.pulls.items()}
         workers = [
             seen(name, frames_endpoint=f"tcp://127.0.0.1:{port}", filters=(served("ink"),))
@@ -370,11 +371,15 @@ class Connected:
     async def begin(self) -> None:
         """Connect, and answer a first frame, of which a worker that was never used gets a copy."""
         await until(lambda: all(route.socket.poll(0, zmq.POLLOUT) for route in self.lane._routes.values()))
-        taken_by = self.lane.send(frame(time.monotonic()), INK)
+        taken_by = self.send()
+        self.now_s += 0.03
         names = [taken_by] if self.lane._keeps_state else list(self.pulls)
         for name in names:
             assert name is not None
             self.lane.note_result(answer(await self.received(name), name))
+
+    def send(self) -> str | None:
+        return self.lane.send(frame(self.now_s), INK)
 
     async def received(self, name: str) -> FrameHeader:
         await until(lambda: bool(self.pulls[name].poll(0)))
@@ -387,7 +392,7 @@ async def test_the_newest_frame_of_a_worker_that_is_gone_goes_to_another_one_at_
 ) -> None:
     calling = Connected(context, keeps_state=keeps_state)
     await calling.begin()
-    taken_by = calling.lane.send(frame(time.monotonic()), INK)
+    taken_by = calling.send()
     assert taken_by is not None
     lost = await calling.received(taken_by)
     (other,) = set(calling.pulls) - {taken_by}
@@ -405,10 +410,10 @@ async def test_a_frame_is_not_sent_again_that_has_its_answer_or_is_not_the_newes
 ) -> None:
     calling = Connected(context)
     await calling.begin()
-    older = calling.lane.send(frame(time.monotonic()), INK)
+    older = calling.send()
     assert older is not None
     await calling.received(older)
-    newer = calling.lane.send(frame(time.monotonic()), INK)
+    newer = calling.send()
     assert newer is not None
     assert newer != older
     header = await calling.received(newer)
@@ -426,7 +431,7 @@ async def test_a_frame_that_two_workers_did_not_live_through_is_not_given_to_a_t
 ) -> None:
     calling = Connected(context, count=3)
     await calling.begin()
-    first = calling.lane.send(frame(time.monotonic()), INK)
+    first = calling.send()
     assert first is not None
     await calling.received(first)
     left = set(calling.pulls) - {first}
