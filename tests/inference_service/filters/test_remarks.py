@@ -13,10 +13,10 @@ from torch import Tensor
 from harness.network_inputs import photograph
 from inference_service.filters import pose
 from inference_service.filters.background import Background
-from inference_service.filters.base import Filter, Filtered, Item, Later
+from inference_service.filters.base import Filter, Item
 from inference_service.filters.frame import Frame
 from inference_service.filters.pose import Pose
-from shared.wire.data import pack_data
+from tests.inference_service.filters.telling import data_of
 
 ROOT = Path(__file__).parents[3]
 
@@ -30,13 +30,7 @@ def one(request: pytest.FixtureRequest) -> Filter:
 
 def said(one: Filter, picture: Tensor) -> list[str]:
     """Return what is told of the first frame of a call."""
-    filtered = one.apply(picture.clone(), [Item(bytes(16), 0, one.Params(), wants_data=True)])
-    assert isinstance(filtered, Filtered)
-    assert isinstance(filtered.data, Later)
-    data = filtered.data.read(filtered.data.rows[0].numpy())
-    assert data is not None
-    pack_data({one.name: data})
-    return [label.label for label in data.labels]
+    return [label.label for label in data_of(one, picture).labels]
 
 
 def test_a_picture_without_anybody_is_told_of(one: Filter) -> None:

@@ -9,9 +9,9 @@ from torch.nn import functional as nnf
 
 from harness.network_inputs import photograph
 from inference_service.filters.animal import Animal
-from inference_service.filters.base import Filtered, Item, Later
+from inference_service.filters.base import Item
 from inference_service.filters.makeup import Makeup
-from shared.wire.data import pack_data
+from tests.inference_service.filters.telling import data_of
 
 
 @pytest.fixture(scope="module", params=[Makeup, Animal])
@@ -23,12 +23,7 @@ def one(request: pytest.FixtureRequest) -> Makeup | Animal:
 
 def said(one: Makeup | Animal, picture: Tensor) -> tuple[float, list[str]]:
     """How many faces are told of the first frame, and in which words."""
-    filtered = one.apply(picture.clone(), [Item(bytes(16), 0, one.Params(), wants_data=True)])
-    assert isinstance(filtered, Filtered)
-    assert isinstance(filtered.data, Later)
-    data = filtered.data.read(filtered.data.rows[0].numpy())
-    assert data is not None
-    pack_data({one.name: data})
+    data = data_of(one, picture)
     return data.numbers["faces"], [label.label for label in data.labels]
 
 
