@@ -30,16 +30,19 @@ def main() -> None:
     given = parser.parse_args()
     width, height = map(int, given.size.split("x"))
     planes = cv2.cvtColor(read_astronaut((width, height)), cv2.COLOR_RGB2YUV_I420).astype(np.uint8)
-    print("| filter | launches a batch | recorded | MB a frame | recorded | waits |")
-    print("|---|---|---|---|---|---|")
+    print(
+        "| filter | launches a batch | recorded | by kernels | MB a frame | recorded | by kernels | waits |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
     points = installed()
     whole = [name for name in BUILT_IN if not configured(points[name].load(), {}).needed_packages()]
     for name in given.filters or whole:
         has_precision = "precision" in points[name].load().Settings.model_fields
         found = launches(name, planes, given.cameras, {"precision": given.precision} if has_precision else {})
+        works = found.eager, found.recorded, found.by_kernels
         cells = [
-            *(f"{work.operators.total():,}" for work in (found.eager, found.recorded)),
-            *(f"{work.moved_bytes / given.cameras / 1e6:,.0f}" for work in (found.eager, found.recorded)),
+            *(f"{work.operators.total():,}" for work in works),
+            *(f"{work.moved_bytes / given.cameras / 1e6:,.0f}" for work in works),
             f"{found.eager.waits.total()}",
         ]
         print(f"| `{name}` | {' | '.join(cells)} |", flush=True)

@@ -74,6 +74,11 @@ ENTRYPOINT ["python", "-m", "inference_service"]
 
 
 FROM gpu-packages AS gpu
+# Triton's kernels are compiled on the card that they run on, and their launcher is a piece of C.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
 # The CUDA that torch is built for. The container toolkit refuses to start on a driver that is too old for it.
 ARG CUDA=13.0
 # Batches of many sizes would otherwise leave holes in a GPU's memory.

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 
 from harness.counting import Work, count
+from harness.interpreted import interpreted
 from harness.one_batch import run
 from harness.pretended_gpu import CUDA, pretended_gpu
 from harness.recomputed import Recomputed, Roomy
@@ -34,8 +35,12 @@ class Launches:
     eager: Work
     recorded: Work
     """Once the filter has recorded what it can."""
+    by_kernels: Work
+    """Besides with each kernel of the project, as if all were faster than torch's operators."""
     planes: npt.NDArray[np.uint8]
     """(H * 3 / 2, W) I420: the first camera's picture, eager."""
+    planes_by_kernels: npt.NDArray[np.uint8]
+    """The same picture by kernels."""
 
 
 def launches(
@@ -44,7 +49,7 @@ def launches(
     """Count the second frame of so many cameras, of which each shows `planes`, (H * 3 / 2, W) I420."""
     with pretended_gpu(), _recording():
         made = _loaded(name, settings or {})
-        items = [Item(bytes([number] * 16), 0, made.Params(), {}) for number in range(cameras)]
+        items = _items(made, cameras)
         run(made, planes, items, CUDA)
         shown: list[npt.NDArray[np.uint8]] = []
         eager = count(lambda: shown.append(run(made, planes, items, CUDA)))
@@ -53,9 +58,21 @@ def launches(
                 piece()
         with patch.object(Recomputed, "is_counted", True):
             replayed = count(lambda: run(made, planes, items, CUDA))
+            with interpreted() as launched:
+                by_kernels = count(lambda: run(made, planes, items, CUDA))
+            by_kernels.operators.update(launched.operators)
+            by_kernels.moved_bytes += launched.moved_bytes
+        with interpreted():
+            items = _items(made, cameras)
+            run(made, planes, items, CUDA)
+            shown.append(run(made, planes, items, CUDA))
         if made.fallbacks:
             raise RuntimeError(f"{name} {made.fallbacks[0].text}")
-        return Launches(eager, replayed, shown[0])
+        return Launches(eager, replayed, by_kernels, *shown)
+
+
+def _items(made: Filter, cameras: int) -> list[Item]:
+    return [Item(bytes([number] * 16), 0, made.Params(), {}) for number in range(cameras)]
 
 
 @torch.inference_mode()

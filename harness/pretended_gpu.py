@@ -49,6 +49,11 @@ def on_host(value: Tensor) -> Tensor:
     return value.in_host if isinstance(value, _OnGpu) else value
 
 
+def on_gpu(value: Tensor) -> Tensor:
+    """Return a tensor of the pretended GPU that has these values."""
+    return value if isinstance(value, _OnGpu) else _OnGpu(value)
+
+
 class _OnGpu(Tensor):
     """To torch's own code a tensor of the host: its guards of devices would ask the driver.
 

@@ -100,6 +100,10 @@ class Settings(BaseSettings):
     weights_dir: Path = Field(
         default_factory=default_folder, description="where downloaded weights lie (default: a cache folder)"
     )
+    no_kernels: bool = Field(
+        False,
+        description="on a GPU, do everything by torch's operators, also where a Triton kernel is faster",
+    )
     filter_settings: Annotated[dict[str, dict[str, Any]], NoDecode] = Field(
         {}, description='a JSON object of filters and their settings: {"densepose": {"short_side": 800}}'
     )

@@ -17,6 +17,7 @@ import torch
 
 from inference_service.config import Settings
 from inference_service.device.choice import Device
+from inference_service.device.kernels import twin
 from inference_service.engine.answers import Result
 from inference_service.engine.engine import Engine, Explain, Limits, Outputs
 from inference_service.errors import HttpPortNotTaken
@@ -64,6 +65,8 @@ class Worker:
         if traces is None and settings.traces:
             traces = open_traces("inference", self.id)
         self._traces = traces
+        if settings.no_kernels:
+            twin.switch_off()
         self._versions = _versions(makes_spans=traces is not None)
         self._engine = Engine(
             self.id,

@@ -12,7 +12,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from harness import services, shared_nursery
+from harness import kernels, services, shared_nursery
 from harness.nursery import Nursery
 from harness.services import in_namespace
 from shared.run_dir import VARIABLE as RUN_DIR_VARIABLE
@@ -31,6 +31,7 @@ hypothesis.settings.load_profile("p2pcamera")
 def pytest_configure(config: pytest.Config) -> None:
     # The processes of a run share the cores; torch, which is imported later, would give each of them all.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    kernels.interpret()
     # A shell's background jobs ignore Ctrl-C, and so would the processes that tests interrupt.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -61,6 +61,10 @@ def _without_gpu() -> str | None:
     return None if torch.cuda.is_available() else "needs a CUDA device"
 
 
+def _without_triton() -> str | None:
+    return None if find_spec("triton") else "needs Triton (make install, or a torch built for GPUs)"
+
+
 def _without_firefox() -> str | None:
     if not FIREFOX:
         return "needs Firefox (apt-get install firefox-esr, or FIREFOX=path)"
@@ -76,6 +80,7 @@ _REASONS: Mapping[str, Callable[[], str | None]] = {
     "models": _without_models,
     "detectron2": _without_detectron2,
     "gpu": _without_gpu,
+    "triton": _without_triton,
     "firefox": _without_firefox,
     "namespace": _without_namespace,
 }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from inference_service.device.kernels.twin import Twin
 from inference_service.device.laps import Stages
 from inference_service.device.pictures import Pictures
 from inference_service.engine.telling import Telling
@@ -103,8 +104,31 @@ def _levels(result: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
     if result.dtype == torch.uint8:
         # An expanded one has pixels that share memory, and the next filter of the chain may write into it.
         return result.contiguous() if 0 in result.stride() else result, None
+    return (LEVELS if result.dtype in _KERNELS_TYPES else _levels_by_torch)(result)
+
+
+def _levels_by_torch(result: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     # Both ends show a NaN, too: two passes over the pictures, where asking each value takes five.
     most = torch.finfo(result.dtype).max
     values = tuple(range(1, result.dim()))
     is_finite = (result.amin(values) >= -most) & (result.amax(values) <= most)
     return result.nan_to_num(0.0, 0.0, 0.0).round_().clamp_(0, 255).to(torch.uint8), ~is_finite
+
+
+def _kernel() -> Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
+    from inference_service.device.kernels import colour  # Triton is there on a GPU alone.
+
+    return colour.levels
+
+
+def _samples(device: torch.device) -> list[tuple[torch.Tensor]]:
+    made = []
+    for dtype in _KERNELS_TYPES:
+        pictures = torch.rand((4, 3, 480, 640), dtype=dtype, device=device) * 300 - 20
+        pictures[1, 0, 0, 0] = torch.nan
+        made.append((pictures.contiguous(memory_format=torch.channels_last),))
+    return made
+
+
+_KERNELS_TYPES = (torch.float32, torch.float16)
+LEVELS = Twin("levels", _levels_by_torch, _kernel, _samples)

@@ -1,4 +1,4 @@
-"""What filters prepare while they already serve, such as CUDA graphs: piece by piece, in the loader's thread.
+"""What is prepared while filters already serve (CUDA graphs, kernels), in pieces, in the loader's thread.
 
 Each piece goes to the end of the loader's jobs. So a filter that somebody waits for is loaded first, and what
 is let go in the middle is not held by a job that waits.
@@ -13,6 +13,7 @@ from functools import partial
 import torch
 
 from inference_service.device import context
+from inference_service.device.kernels import twin
 from inference_service.filters.base import Fallback, Filter, Piece
 from inference_service.filters.entry import Entry
 from inference_service.filters.room import Room
@@ -52,7 +53,7 @@ class Recording:
     def begin(self, entry: Entry) -> None:
         """Prepare what a filter gives that has just been loaded."""
         if entry.loaded is not None:
-            entry.recordings = _pieces(entry.loaded)
+            entry.recordings = _pieces(entry.loaded, self._device)
             self._do_soon(partial(self._next, entry))
 
     def give_up(self, entry: Entry) -> None:
@@ -93,6 +94,13 @@ class Recording:
             entry.recordings = None
 
 
-def _pieces(made: Filter) -> Generator[Piece]:
+def _pieces(made: Filter, device: torch.device) -> Generator[Piece]:
+    """Give what kernels are to be decided about by now, and then what the filter gives."""
+    yield from twin.pieces(device)
+    if failures := twin.failures():
+        named = ", ".join(failures)
+        made.fallbacks.append(
+            Fallback("compile", f"draws without Triton's kernels, which have failed ({named})")
+        )
     # A generator: what a filter's own method raises at once belongs to the first piece.
     yield from made.recordings()

@@ -66,6 +66,7 @@ def test_every_flag_is_a_variable_as_well(monkeypatch, keys):
         "load_hang_s": "90.0",
         "filter_memory_mb": "4096",
         "weights_dir": "/somewhere/else",
+        "no_kernels": "True",
         "filter_settings": '{"ink": {}}',
         "test_params": "True",
         "http_host": "10.0.0.1",

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from inference_service.device import context
+from inference_service.device.kernels import twin
 from inference_service.filters import base, recording
 from inference_service.filters.base import Fallback
 from inference_service.filters.entry import Progress
@@ -187,3 +188,15 @@ def test_what_is_let_go_records_no_more(opened):
     until(lambda: registry._entries["slow"].loaded is None)
     until(lambda: registry._loader._jobs.empty())
     assert Slow.done == [3]
+
+
+def test_kernels_are_decided_about_before_graphs_and_what_fails_is_told(opened, monkeypatch, caplog):
+    done = []
+    monkeypatch.setattr(twin, "pieces", lambda device: iter([lambda: done.append(device)]))
+    monkeypatch.setattr(twin, "failures", lambda: ["RuntimeError"])
+    registry = opened()
+    Slow.go.release(100)
+    until(lambda: len(Slow.done) == 3)
+    assert done == [CPU]
+    until(lambda: status(registry).reason)
+    assert "draws without Triton's kernels, which have failed (RuntimeError)" in caplog.text
