@@ -27,9 +27,10 @@ from benchmarks.limited import ended
 STEPS: dict[str, tuple[Callable[[torch.device], Iterator[Row]], int]] = {
     "smoke": (steps.smoke, 60),
     "tests": (steps.tests, 240),
-    "graphs": (steps.graphs, 270),
+    "kernels": (steps.kernels, 60),
+    "graphs": (steps.graphs, 240),
     "half": (steps.half, 150),
-    "loads": (steps.loads, 240),
+    "loads": (steps.loads, 210),
     "waits": (steps.waits, 120),
     "broken": (faults.broken, 60),
     "profile": (faults.profile, 180),

@@ -33,6 +33,7 @@ GPU_TESTS = (
     "device/test_crossing.py",
     "device/test_memory.py",
     "device/test_laps.py",
+    "device/kernels",
     "engine/test_pipeline.py",
     "filters/densepose/test_gpu.py",
     "filters/img2img/test_gpu.py",
@@ -65,13 +66,34 @@ def smoke(device: torch.device) -> Iterator[Row]:
 def tests(device: torch.device) -> Iterator[Row]:
     """The tests that need a GPU."""
     paths = [f"tests/inference_service/{path}" for path in GPU_TESTS]
-    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-m", "gpu", *paths]
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-m", "gpu or triton", *paths]
     ran = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=ROOT)
     said = ran.stdout.strip().splitlines() or ran.stderr.strip().splitlines() or ["nothing said"]
     for line in said:
         if line.startswith(("FAILED", "ERROR")):
-            yield "pytest -m gpu", line
-    yield "pytest -m gpu", said[-1]
+            yield "pytest", line
+    yield "pytest", said[-1]
+
+
+def kernels(device: torch.device) -> Iterator[Row]:
+    """Each Triton kernel against torch's operators: whether it is right, and how long both take."""
+    from harness import kernels
+    from inference_service.device.kernels.twin import twins
+
+    if device.type == "cpu":
+        for made in kernels.compiled(90):
+            yield made.name, f"compiled for a card that is not there: {made.registers} registers"
+        return
+    kernels.import_all()
+    for one in twins():
+        if (found := one.decide(device)) is None:
+            yield one.name, f"not used: {one.failure}"
+        else:
+            ratio = found.plain_ms / found.kernel_ms
+            yield (
+                one.name,
+                f"{found.kernel_ms:.3f} ms, by operators {found.plain_ms:.3f} ms: {ratio:.1f} times",
+            )
 
 
 def graphs(device: torch.device) -> Iterator[Row]:
@@ -135,7 +157,7 @@ def loads(device: torch.device) -> Iterator[Row]:
 
 
 def waits(device: torch.device) -> Iterator[Row]:
-    """Which filters wait for the GPU in a batch, recorded or not: torch raises there."""
+    """Which filters wait for the GPU in a batch, recorded or not, by kernels or not: torch raises there."""
     folder = "inference_service.filters.vision.networks"
     rows: Any = importlib.import_module(f"{folder}.people.recorded")
     replays: Any = importlib.import_module(f"{folder}.replays")
@@ -148,12 +170,14 @@ def waits(device: torch.device) -> Iterator[Row]:
 
 
 def _waits(name: str, device: torch.device) -> str:
+    from inference_service.device.kernels import twin
+
     made = loaded(name, device)
-    for _ in ("eager", "recorded"):
+    for prepare in (lambda: None, lambda: recorded(made), lambda: [piece() for piece in twin.pieces(device)]):
+        prepare()
         for size in SCALE.sizes[1:]:
             for count in (1, 3):
                 # What is made once for a size is made by the first.
                 applied(made, device, size, 0, count)
                 applied(made, device, size, 1, count, mode="error")
-        recorded(made)
     return "; ".join(["none", *(lack.text for lack in made.fallbacks)])

@@ -100,6 +100,21 @@ def pretended_card(architecture: int) -> Iterator[PretendedCard]:
         yield card
 
 
+def compiled(architecture: int) -> list[Compiled]:
+    """Return all kernels of the project, compiled for a card of this compute capability."""
+    import torch
+
+    from inference_service.device.kernels import twin
+
+    import_all()
+    with pretended_card(architecture) as card:
+        for one in twin.twins():
+            kernel = one.load_kernel()
+            for args in one.samples(torch.device("cpu")):
+                kernel(*args)
+    return card.made
+
+
 def import_all() -> None:
     """Import all that has kernels."""
     import_module("inference_service.engine.applying")
@@ -134,20 +149,10 @@ def main() -> None:
     )
     parser.add_argument("--architecture", type=int, nargs="+", default=ARCHITECTURES, metavar="NUMBER")
     given = parser.parse_args()
-    import torch
-
-    from inference_service.device.kernels import twin
-
-    import_all()
     print("| kernel | architecture | registers | spilled | shared |")
     print("|---|---|---|---|---|")
     for architecture in given.architecture:
-        with pretended_card(architecture) as card:
-            for one in twin.twins():
-                kernel = one.load_kernel()
-                for args in one.samples(torch.device("cpu")):
-                    kernel(*args)
-        for made in card.made:
+        for made in compiled(architecture):
             cells = made.registers, made.spilled_bytes, made.shared_bytes
             print(f"| `{made.name}` | {architecture} | {' | '.join(map(str, cells))} |", flush=True)
 

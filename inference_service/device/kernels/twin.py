@@ -101,12 +101,9 @@ class Twin(Generic[P, Result]):
         """
         self._is_tried = True
         try:
-            kernel = self.load_kernel()
             with torch.inference_mode(), _beside_the_loop(device):
-                calls, plain = self.samples(device), cast(Callable[..., Result], self.plain)
-                for args in calls:
-                    require_alike(self.name, kernel(*args), plain(*args), self.off)
-                found = Comparison(self.name, *_timed(calls, plain, kernel))
+                calls, kernel = self.compare(device)
+                found = Comparison(self.name, *_timed(calls, self.plain, kernel))
         except Exception as exc:
             self._give_up(exc)
             if context.is_broken(device, exc):
@@ -121,6 +118,17 @@ class Twin(Generic[P, Result]):
             "kernel" if found.is_faster else "latter",
         )
         return found
+
+    def compare(self, device: torch.device) -> tuple[Sequence[tuple[Any, ...]], Callable[..., Result]]:
+        """Return the samples and the kernel; raises Unlike where its results are not the plain form's."""
+        calls, kernel, plain = (
+            self.samples(device),
+            self.load_kernel(),
+            cast(Callable[..., Result], self.plain),
+        )
+        for args in calls:
+            require_alike(self.name, kernel(*args), plain(*args), self.off)
+        return calls, kernel
 
     @property
     def is_open(self) -> bool:
