@@ -37,11 +37,12 @@ def rgb_to_i420(image_rgb: Tensor, numbers: tuple[float, ...]) -> Tensor:
 
 def levels(pictures: Tensor) -> tuple[Tensor, Tensor]:
     """Return (N, C, H, W) floats as uint8, and (N,) bool: which pictures have a value that is not finite."""
+    count, size = len(pictures), pictures[0].numel()
     made = torch.empty_like(pictures, dtype=torch.uint8)
-    if pictures.stride() != made.stride():
+    if pictures.stride() != made.stride() or made.stride(0) != size:
+        # The values of a picture do not lie one after the other.
         pictures = pictures.contiguous()
         made = torch.empty_like(pictures, dtype=torch.uint8)
-    count, size = len(pictures), pictures[0].numel()
     is_bad = torch.zeros(count, dtype=torch.bool, device=pictures.device)
     _levels[(programs(size), count)](pictures, made, is_bad, size, block=BLOCK)
     return made, is_bad

@@ -49,7 +49,7 @@ def test_rgb_becomes_the_same_planes_by_the_kernel(
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-@pytest.mark.parametrize("layout", ["planes", "channels last", "a part"])
+@pytest.mark.parametrize("layout", ["planes", "channels last", "a part", "pictures inside", "one value"])
 def test_numbers_become_the_same_levels_by_the_kernel(dtype: torch.dtype, layout: str) -> None:
     pictures = torch.rand(5, 3, 30, 42, generator=torch.Generator().manual_seed(1)) * 400 - 70
     pictures[0, 0, 0, :6] = torch.tensor([0.5, 1.5, 2.5, -0.5, 254.5, 255.5])
@@ -62,11 +62,17 @@ def test_numbers_become_the_same_levels_by_the_kernel(dtype: torch.dtype, layout
         pictures = pictures.contiguous(memory_format=torch.channels_last)
     elif layout == "a part":
         pictures = torch.cat((pictures, pictures), 3)[..., : pictures.shape[3]]
+    elif layout == "pictures inside":
+        pictures = pictures.permute(1, 0, 2, 3).contiguous().permute(1, 0, 2, 3)
+    elif layout == "one value":
+        pictures = pictures[:, :, :1, :1].expand(-1, -1, 30, 42)
     made, is_bad = LEVELS.load_kernel()(pictures)
-    expected, _ = LEVELS.plain(pictures)
+    expected, is_expected_bad = LEVELS.plain(pictures)
     assert torch.equal(made, expected)
-    assert is_bad.tolist() == [False, True, True, True, False]
-    assert made[0, 0, 0, :6].tolist() == [0, 2, 2, 0, 254, 255]
+    assert torch.equal(is_bad, is_expected_bad)
+    if layout != "one value":
+        assert is_bad.tolist() == [False, True, True, True, False]
+        assert made[0, 0, 0, :6].tolist() == [0, 2, 2, 0, 254, 255]
 
 
 def test_the_largest_finite_number_of_half_precision_is_a_level() -> None:
