@@ -1,7 +1,7 @@
 """One nursery's imports for all processes of a test run, which are 4 s of CPU.
 
 The process that starts the others has a `SharedNursery`, and names its address to them by the environment.
-The nursery of each is then a fork of that one, with a line of its own.
+The nursery of each is then a fork of that one, with a line of its own, in the network of that process.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+
+from harness import own_network
 
 ROOT = Path(__file__).resolve().parents[1]
 VARIABLE = "P2PCAMERA_NURSERY"
@@ -66,5 +68,6 @@ def accepted(listener: socket.socket) -> socket.socket | None:
                 line, _ = listener.accept()
                 if os.fork() == 0:
                     listener.close()
+                    own_network.join(line)
                     return line
                 line.close()

@@ -12,7 +12,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from harness import kernels, services, shared_nursery
+from harness import kernels, own_network, services, shared_nursery
 from harness.nursery import Nursery
 from harness.services import in_namespace
 from shared.run_dir import VARIABLE as RUN_DIR_VARIABLE
@@ -45,6 +45,12 @@ def pytest_configure(config: pytest.Config) -> None:
         nursery = shared_nursery.SharedNursery(absence.environ())
         os.environ[shared_nursery.VARIABLE] = nursery.address
         config.add_cleanup(nursery.close)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Give each process of a run its own network; by now it is connected to the one that reports."""
+    if hasattr(session.config, "workerinput") and in_namespace():
+        own_network.begin()
 
 
 def pytest_report_header() -> str:
