@@ -172,7 +172,6 @@ class ReturnedTrack(MediaStreamTrack):
         self.frames_returned += 1
         self._last_frame = frame
         self._shall_repeat = False
-        self._last_sent_s = time.monotonic()
         self._metrics.frames_returned.labels(self.showing.value).inc()
         self.before_encoding(frame)
         if self.audience is not None:
@@ -222,6 +221,8 @@ class ReturnedTrack(MediaStreamTrack):
     def _filtered(self, result: Result, now_s: float) -> av.VideoFrame:
         header = result.header
         self._filtered_s = now_s
+        if self._raw is not None and self._raw.captured_ns <= header.captured_ns:
+            self._raw = None  # In an outage it would lead back in time.
         self.pace.note_sent(header.pts, now_s)
         self._size = (header.width, header.height)
         self._show(Showing.FILTERED)
@@ -229,7 +230,7 @@ class ReturnedTrack(MediaStreamTrack):
         frame = video_frame(
             result.planes, header.width, header.height, header.colour_range, header.colour_matrix
         )
-        frame = self._stamp(frame, header.pts)
+        frame = self._stamp(frame, header.pts, now_s)
         if header.data:
             assert frame.pts is not None
             self.on_data(header, self.rtp_timestamp_of(frame.pts))
@@ -250,7 +251,7 @@ class ReturnedTrack(MediaStreamTrack):
             frame = video_frame(
                 packed(raw.planes), raw.width, raw.height, raw.colour_range, raw.colour_matrix
             )
-            return self._stamp(frame, raw.pts)
+            return self._stamp(frame, raw.pts, now_s)
         if self.outage is Outage.OPEN or now_s - self._last_sent_s < CARD_EVERY_S:
             return None
         return self._still_card(now_s)
@@ -259,22 +260,23 @@ class ReturnedTrack(MediaStreamTrack):
         self._show(Showing.CARD)
         planes = self._card.planes(*self._size)
         frame = video_frame(planes, *self._size, ColourRange.LIMITED, ColourMatrix.BT601)
-        return self._stamp(frame, self._pts_by_clock(now_s))
+        return self._stamp(frame, self._pts_by_clock(now_s), now_s)
 
     def _repeated(self, now_s: float) -> av.VideoFrame | None:
         frame = self._last_frame
         if frame is None or not self._shall_repeat or now_s - self._last_sent_s < REPEAT_AFTER_S:
             return None
-        return self._stamp(frame, self._pts_by_clock(now_s))
+        return self._stamp(frame, self._pts_by_clock(now_s), now_s)
 
     def _pts_by_clock(self, now_s: float) -> int:
         elapsed_s = now_s - self._last_sent_s if self._last_sent_s else 0.0
         return (self._last_pts or 0) + int(elapsed_s * CLOCK_RATE)
 
-    def _stamp(self, frame: av.VideoFrame, pts: int) -> av.VideoFrame:
+    def _stamp(self, frame: av.VideoFrame, pts: int, now_s: float) -> av.VideoFrame:
         # A receiver takes a repeated or falling timestamp for another frame's packets.
         if self._last_pts is not None:
             pts = max(pts, self._last_pts + 1)
-        self._last_pts = pts
+        # Both of one moment: the next one's time counts from here.
+        self._last_pts, self._last_sent_s = pts, now_s
         frame.pts = pts
         return frame

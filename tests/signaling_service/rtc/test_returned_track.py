@@ -9,7 +9,9 @@ from typing import Any
 import av
 import pytest
 
+from shared.frame import CLOCK_RATE
 from signaling_service.media.frame import CameraFrame
+from signaling_service.media.planes import video_frame
 from signaling_service.metrics import Metrics
 from signaling_service.rtc import cover, outage, returned_track
 from signaling_service.rtc.card import Card
@@ -38,8 +40,9 @@ def filtered(sequence: int, **values: Any) -> Result:
     return Result(result(sequence, **values), memoryview(planes(value=FILTERED)))
 
 
-def raw(pts: int) -> CameraFrame:
-    return CameraFrame(planes=MadePlanes(planes(value=RAW)), width=32, height=16, pts=pts, captured_ns=0)
+def raw(pts: int, captured_ns: int = 0) -> CameraFrame:
+    picture = MadePlanes(planes(value=RAW))
+    return CameraFrame(planes=picture, width=32, height=16, pts=pts, captured_ns=captured_ns)
 
 
 def level(frame: av.VideoFrame) -> int:
@@ -219,6 +222,36 @@ async def test_open_shows_the_raw_camera_after_a_while_until_a_result_comes() ->
     track.offer_result(filtered(1))
     frame = await received(track.recv())
     assert (level(frame), frame.pts, track.showing) == (FILTERED, 6001, Showing.FILTERED)
+
+
+async def test_the_cards_timestamp_tells_how_long_the_filtered_frame_stayed(
+    track: ReturnedTrack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow_frame(*arguments: Any) -> av.VideoFrame:
+        time.sleep(0.02)  # As on a busy host.
+        return video_frame(*arguments)
+
+    monkeypatch.setattr(returned_track, "video_frame", slow_frame)
+    track.offer_result(filtered(0, pts=9000))
+    await received(track.recv())
+    card = await received(track.recv())
+    assert track.showing is Showing.CARD
+    assert card.pts is not None
+    assert card.pts - 9000 >= outage.CARD_AFTER_S * CLOCK_RATE
+
+
+async def test_an_outage_does_not_lead_back_to_a_camera_frame_that_was_shown_filtered() -> None:
+    track = ReturnedTrack(Metrics(), Card(), Outage.OPEN)
+    track.offer_raw(raw(0, captured_ns=1))
+    # The camera stalls, and the filtered frame is the last that it has given.
+    track.offer_result(filtered(0, pts=0))
+    await received(track.recv())
+    waiting = asyncio.create_task(track.recv())
+    await asyncio.sleep(outage.RAW_AFTER_S + 0.05)
+    assert not waiting.done()
+    track.offer_raw(raw(3000, captured_ns=time.monotonic_ns()))
+    frame = await received(waiting)  # type: ignore[arg-type]
+    assert (level(frame), frame.pts, track.showing) == (RAW, 3000, Showing.RAW)
 
 
 async def test_a_session_that_becomes_closed_forgets_the_raw_frame() -> None:
