@@ -34,10 +34,14 @@ LIKE = 0.3
 
 
 def likeness(luma: Bytes) -> float:
-    """Return how much of the camera is in a frame, whether its band can be read or not: 0 to 1."""
-    if luma.shape != (HEIGHT, WIDTH):
-        return 0.0
-    shown, camera = luma[_STILL].astype(float), PICTURE.frame(0)[:HEIGHT][_STILL].astype(float)
+    """Return how much of the camera is in a frame of any size, whether its band can be read or not: 0 to 1.
+
+    Where bits are few, or the host is busy, a service sends the picture smaller.
+    """
+    rows, columns = (np.arange(side) * luma.shape[axis] // side for axis, side in enumerate((HEIGHT, WIDTH)))
+    shown, camera = (
+        picture[_STILL].astype(float) for picture in (luma[np.ix_(rows, columns)], PICTURE.frame(0)[:HEIGHT])
+    )
     if shown.std() < 1:
         return 0.0
     return abs(float(np.corrcoef(shown.ravel(), camera.ravel())[0, 1]))
