@@ -54,10 +54,16 @@ async def test_a_media_process_that_dies_takes_its_own_calls_alone_and_none_outl
         await eventually(lambda: len(front.children(recursive=True)) == 3, 20, "the lost process is replaced")
         below = front.children(recursive=True)
         services.signaling.kill()
-        await eventually(
-            lambda: not any(child.is_running() for child in below), ENDS_WITHIN_S, "no process is left"
-        )
+        await eventually(lambda: not any(map(is_left, below)), ENDS_WITHIN_S, "no process is left")
         await eventually(lambda: is_told(other) and is_told(third), 3, "the clients are told")
+
+
+def is_left(child: psutil.Process) -> bool:
+    """Where the tests are a container's first process, nobody takes note of an orphan's end."""
+    try:
+        return child.is_running() and child.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def is_told(peer: Peer) -> bool:
