@@ -15,8 +15,7 @@ from contextlib import AbstractContextManager
 import numpy as np
 import torch
 
-from inference_service.device import threads
-from inference_service.device.captures import TURNS
+from inference_service.device import captures, threads
 from inference_service.device.colour import Colour
 from inference_service.device.crossing import CpuCrossings, Crossings, GpuCrossings
 from inference_service.device.memory import is_shortage
@@ -95,8 +94,8 @@ class Pipeline:
                     self._on_shortage()
                 return Finished([self._failures.answer(batch[0], exc)])
         # Here the exception no longer holds what the batch has taken.
-        if is_too_large:
-            self._empty_cache()
+        if is_too_large and self._device.type == "cuda":
+            captures.give_back()
         self._metrics.batches_split += 1
         too_large_alone = self._too_large_alone
         half = len(batch) // 2
@@ -144,7 +143,7 @@ class Pipeline:
         header = batch[0].received.header
         crossing = self._crossings.begin()
         # A GPU's: the loader may be recording.
-        turn = TURNS.taken() if self._device.type == "cuda" else contextlib.nullcontext()
+        turn = captures.TURNS.taken() if self._device.type == "cuda" else contextlib.nullcontext()
         try:
             pictures = Pictures(
                 [ready.received.planes for ready in batch],
@@ -202,11 +201,6 @@ class Pipeline:
         size = (header.width, header.height)
         state = self._states.get((header.session, place, one.name), size, now_ns)
         return Item(header.session, header.sequence, params, state, header.wants_data)
-
-    def _empty_cache(self) -> None:
-        if self._device.type == "cuda":
-            with contextlib.suppress(RuntimeError), TURNS.taken():
-                torch.cuda.empty_cache()
 
     def _remember_most(self, frames: int) -> None:
         if self.most_frames is None or frames < self._most_frames:

@@ -7,10 +7,14 @@ results. What one graph takes from another it takes before any third one runs.
 A capture may fail: another thread has waited for the whole device, or memory is short. It is tried again,
 and whoever asked for it works without it otherwise. torch before 2.13 cannot go on after a capture that
 failed, so nothing is recorded there. Recording in the middle of a call would stop every session.
+
+`torch.cuda.graph` is not used, since batches run meanwhile. For each capture it waits for the whole device,
+and gives up the memory that torch keeps for the next batches. After a failure the thread keeps its stream.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -33,8 +37,6 @@ Result = TypeVar("Result")
 BATCHES = (1, 2, 3, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64)
 CROWDS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 """Numbers of pictures and of people that are recorded; what is fewer is filled up to the next one."""
-WARM_UPS = 3
-"""Runs before recording: libraries choose their algorithms and take their workspaces then."""
 ATTEMPTS = 3
 MOST_NAMED = 3
 LEAST_TORCH = (2, 13)
@@ -70,35 +72,49 @@ class Recorder:
     def record(self, function: Callable[..., Result], inputs: tuple[Tensor, ...]) -> Recorded[Result]:
         """Record `function(*inputs)`; what is to be computed later is copied into `inputs` then.
 
-        Raises what `function` or CUDA raises the third time. Others may be recorded after that.
+        Raises what `function` or CUDA raises the third time, or the second time for lack of memory. Others
+        may be recorded after that.
         """
+        was_short = False
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._recorded(function, inputs)
             except Exception as exc:
-                if attempt == ATTEMPTS or is_shortage(exc):
+                is_short = is_shortage(exc)
+                if attempt == ATTEMPTS or (is_short and was_short):
                     raise
                 logger.info("a recording has failed and is tried again: %s: %s", type(exc).__name__, exc)
+            # Here, where the exception no longer holds what the capture has taken.
+            if is_short:
+                captures.give_back()
+            was_short = is_short
         raise AssertionError
 
     def _recorded(self, function: Callable[..., Result], inputs: tuple[Tensor, ...]) -> Recorded[Result]:
-        current = torch.cuda.current_stream(self._device)
-        self._stream.wait_stream(current)
-        # No trial of cuDNN's algorithms: it is switched on for all threads, stops the loop for seconds, and
-        # measures beside the loop's own work.
-        with torch.cuda.stream(self._stream):
-            for _ in range(WARM_UPS):
-                function(*inputs)
-        current.wait_stream(self._stream)
+        # Once before, since libraries load kernels and choose algorithms at the first call. Not on the stream
+        # of captures: cuBLAS would take the memory there in which older graphs compute now. No trial of
+        # cuDNN's algorithms: it is for all threads, stops the loop for seconds, and measures beside its work.
+        function(*inputs)
+        # Also for what has made `inputs`, since batches use another stream.
+        torch.cuda.current_stream(self._device).synchronize()
         graph = torch.cuda.CUDAGraph()
-        # Other threads may use the device meanwhile, so only this one's mistakes are errors.
-        with (
-            _no_garbage_collected(),
-            captures.TURNS.taken(),
-            torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"),
-        ):
-            result = function(*inputs)
+        with captures.TURNS.taken(), _no_garbage_collected(), captures.own_workspaces():
+            result = self._captured(graph, function, inputs)
         return Recorded(graph, inputs, result)
+
+    def _captured(self, graph: Any, function: Callable[..., Result], inputs: tuple[Tensor, ...]) -> Result:
+        with torch.cuda.stream(self._stream):
+            # Other threads may use the device meanwhile, so only this one's mistakes are errors.
+            graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
+            try:
+                result = function(*inputs)
+            except BaseException:
+                # It may say no more than that something went wrong before.
+                with contextlib.suppress(RuntimeError):
+                    graph.capture_end()
+                raise
+            graph.capture_end()
+        return result
 
 
 def can_record() -> bool:
@@ -153,8 +169,10 @@ def bucket(count: int, buckets: Sequence[int]) -> int:
 
 @contextmanager
 def _no_garbage_collected() -> Iterator[None]:
-    """Keep the collector from destroying an older graph meanwhile, which would invalidate the capture."""
-    gc.collect()
+    """Keep the collector from destroying an older graph meanwhile, which would invalidate the capture.
+
+    Nothing is collected before: that holds all threads for 0.1 to 0.2 s in a worker with several filters.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:

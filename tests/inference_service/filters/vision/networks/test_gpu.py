@@ -14,6 +14,7 @@ from inference_service.filters import loading
 from inference_service.filters.installed import installed
 from inference_service.filters.vision.networks import fusing
 from inference_service.filters.vision.networks.fusing import ConvRelu
+from inference_service.filters.vision.networks.graphs import Recorder
 from inference_service.filters.vision.networks.people import recorded
 from inference_service.filters.vision.networks.people.network import Network
 
@@ -40,6 +41,32 @@ def test_cudnn_fuses_what_torch_computes_one_after_the_other(
             patch.setattr(fusing, "can_fuse", lambda value: False)
             torch.testing.assert_close(fused, layer(value), rtol=0.02, atol=0.05)
             torch.testing.assert_close(summed, layer(value, plus), rtol=0.02, atol=0.05)
+
+
+@torch.inference_mode()
+def test_a_recorded_product_outlives_other_recordings_and_writes_where_nobody_else_is() -> None:
+    # So long a sum is split, and its parts lie in cuBLAS's workspace.
+    weight = torch.randn(12544, 64, device=CUDA, dtype=torch.float16) / 100
+
+    def product(rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (rows @ weight,)
+
+    def made() -> Any:
+        return Recorder(CUDA).record(product, (torch.randn(8, 12544, device=CUDA, dtype=torch.float16),))
+
+    kept, other = made(), made()
+    expected = product(*kept.inputs)[0].clone()
+    del other
+    torch.cuda.empty_cache()
+    marks = [torch.full((1 << 20,), 7, dtype=torch.uint8, device=CUDA) for _ in range(128)]
+    stream = torch.cuda.Stream(CUDA)
+    stream.wait_stream(torch.cuda.current_stream(CUDA))
+    with torch.cuda.stream(stream):
+        for _ in range(20):
+            kept.replay()
+    torch.cuda.synchronize(CUDA)
+    torch.testing.assert_close(kept.result[0], expected, rtol=0.02, atol=0.02)
+    assert all(bool((mark == 7).all()) for mark in marks)
 
 
 @pytest.mark.parametrize("name", ["background", "face", "pose"])

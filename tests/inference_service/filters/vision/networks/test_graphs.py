@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
@@ -34,32 +36,83 @@ def test_no_garbage_is_collected_during_a_capture() -> None:
         gc.enable()
 
 
+class Workspace:
+    """Memory for cuBLAS, in some pool."""
+
+    def __init__(self, pool: object) -> None:
+        self.pool = pool
+        self.is_free = False
+
+
 class Cuda:
-    """In place of torch's CUDA graphs: captures that fail as often as a test says."""
+    """In place of torch's CUDA graphs: captures that fail as often as a test says.
+
+    As torch does, it has a stream for each thread, keeps a workspace for each stream, and frees that of the
+    stream on which a graph was captured when the graph ends.
+    """
 
     def __init__(
         self, monkeypatch: pytest.MonkeyPatch, error: Exception | None = None, failures: int = 0
     ) -> None:
         self.error, self.failures, self.captures = error, failures, 0
         self.was_exclusive: list[bool] = []
-        self.trials: list[bool] = []
+        self.did: list[str] = []
+        """What stops the whole device, or the batches to come."""
+        self.pool: object = None
+        """Where memory is taken while something is captured."""
+        self.current: Any = MagicMock(name="the loader's")
+        self.workspaces: dict[int, Workspace] = {}
         cuda = torch.cuda
-        monkeypatch.setattr(cuda, "Stream", lambda device, priority=0: MagicMock())
-        monkeypatch.setattr(cuda, "current_stream", lambda device=None: MagicMock())
-        monkeypatch.setattr(cuda, "stream", lambda stream: nullcontext())
+        monkeypatch.setattr(cuda, "Stream", lambda device, priority=0: MagicMock(name="for captures"))
+        monkeypatch.setattr(cuda, "current_stream", lambda device=None: self.current)
+        monkeypatch.setattr(cuda, "stream", self.stream)
         monkeypatch.setattr(cuda, "graph_pool_handle", object)
-        monkeypatch.setattr(cuda, "CUDAGraph", MagicMock)
-        monkeypatch.setattr(cuda, "graph", self.graph)
+        monkeypatch.setattr(cuda, "CUDAGraph", lambda: Graph(self))
+        monkeypatch.setattr(cuda, "empty_cache", partial(self.did.append, "empty_cache"))
+        monkeypatch.setattr(cuda, "synchronize", lambda device=None: self.did.append("synchronize"))
+        monkeypatch.setattr(gc, "collect", partial(self.did.append, "collect"))
+        monkeypatch.setattr(torch._C, "_cuda_clearCublasWorkspaces", self.free, raising=False)
         captures.stream.cache_clear()
 
     @contextmanager
-    def graph(self, graph: object, **kinds: object) -> Iterator[None]:
-        self.captures += 1
-        self.was_exclusive.append(captures.TURNS._now.locked())
-        yield
-        self.trials.append(torch.backends.cudnn.benchmark)
-        if self.error and self.captures <= self.failures:
-            raise self.error
+    def stream(self, stream: Any) -> Iterator[None]:
+        before, self.current = self.current, stream
+        try:
+            yield
+        finally:
+            self.current = before
+
+    def workspace(self) -> Workspace:
+        """Return what a product of matrices on the current stream computes in."""
+        return self.workspaces.setdefault(id(self.current), Workspace(self.pool))
+
+    def free(self, streams: Iterable[int] | None = None) -> None:
+        for one in list(self.workspaces) if streams is None else streams:
+            if (freed := self.workspaces.pop(one, None)) is not None:
+                freed.is_free = freed.pool is None
+
+
+class Graph:
+    """One graph of `Cuda`."""
+
+    def __init__(self, cuda: Cuda) -> None:
+        self.cuda = cuda
+        self.stream: Any = None
+
+    def capture_begin(self, pool: object, capture_error_mode: str) -> None:
+        assert capture_error_mode == "thread_local"
+        self.stream, self.cuda.pool = self.cuda.current, pool
+        self.cuda.captures += 1
+        self.cuda.was_exclusive.append(captures.TURNS._now.locked())
+
+    def capture_end(self) -> None:
+        assert self.cuda.current is self.stream
+        self.cuda.pool = None
+        if self.cuda.error and self.cuda.captures <= self.cuda.failures:
+            raise self.cuda.error
+
+    def end(self) -> None:
+        self.cuda.free([id(self.stream)])
 
 
 def work(one: Tensor) -> Tensor:
@@ -78,6 +131,57 @@ def test_a_capture_that_another_thread_has_broken_is_made_again(monkeypatch: pyt
     assert not captures.TURNS._now.locked()
 
 
+def test_a_capture_stops_neither_the_device_nor_other_threads_and_leaves_their_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cuda = Cuda(monkeypatch, INVALIDATED, failures=1)
+    recorder = graphs.Recorder(torch.device("cuda", 0))
+    for _ in range(3):
+        recorder.record(work, (torch.zeros(2),))
+    assert cuda.captures == 4
+    assert cuda.did == []
+
+
+def test_what_made_the_inputs_has_ended_before_batches_write_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = Cuda(monkeypatch)
+    loaders = cuda.current
+    graphs.Recorder(torch.device("cuda", 0)).record(work, (torch.zeros(2),))
+    loaders.synchronize.assert_called_once_with()
+
+
+def test_a_thread_is_on_its_own_stream_again_after_a_capture_that_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cuda = Cuda(monkeypatch, INVALIDATED, failures=3)
+    before = cuda.current
+    with pytest.raises(RuntimeError, match="previous error"):
+        graphs.Recorder(torch.device("cuda", 0)).record(work, (torch.zeros(2),))
+    assert cuda.current is before
+
+
+@pytest.mark.parametrize("failures", [0, 2])
+def test_a_graph_computes_in_memory_of_its_own_pool_whatever_others_begin_and_end(
+    monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    cuda = Cuda(monkeypatch, INVALIDATED, failures)
+    used: list[tuple[object, Workspace]] = []
+
+    def product(one: Tensor) -> Tensor:
+        used.append((cuda.pool, cuda.workspace()))
+        return one + 1
+
+    recorders = [graphs.Recorder(torch.device("cuda", 0)) for _ in range(2)]
+    made = [recorder.record(product, (torch.zeros(2),)) for recorder in recorders for _ in range(2)]
+    for recorded in made[1:]:
+        recorded.graph.end()
+    captured = [(pool, one) for pool, one in used if pool is not None]
+    assert len(captured) == 4 + failures
+    assert all(pool is one.pool for pool, one in captured), "another recorder's, or that of the loader's work"
+    eager = {id(one) for pool, one in used if pool is None}
+    assert not eager & {id(one) for _, one in captured}, "what is done beside a replay computes there too"
+    assert cuda.workspaces.keys() <= {id(cuda.current)}
+
+
 def test_a_capture_that_fails_each_time_is_given_up_and_the_next_one_is_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -88,11 +192,33 @@ def test_a_capture_that_fails_each_time_is_given_up_and_the_next_one_is_made(
     assert recorder.record(work, (torch.zeros(2),)).result.tolist() == [1, 1]
 
 
-def test_for_lack_of_memory_nothing_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_for_lack_of_memory_it_is_tried_once_more_without_what_torch_keeps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cuda = Cuda(monkeypatch, torch.cuda.OutOfMemoryError(), failures=1)
+    recorded = graphs.Recorder(torch.device("cuda", 0)).record(work, (torch.zeros(2),))
+    assert recorded.result.tolist() == [1, 1]
+    assert cuda.did == ["empty_cache"]
     cuda = Cuda(monkeypatch, torch.cuda.OutOfMemoryError(), failures=3)
     with pytest.raises(torch.cuda.OutOfMemoryError):
         graphs.Recorder(torch.device("cuda", 0)).record(work, (torch.zeros(2),))
-    assert cuda.captures == 1
+    assert cuda.captures == 2
+    assert cuda.did == ["empty_cache"]
+
+
+def test_what_failed_within_a_capture_is_told_and_not_that_the_capture_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cuda = Cuda(monkeypatch, INVALIDATED, failures=3)
+
+    def large(one: Tensor) -> Tensor:
+        if cuda.pool is not None:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return one
+
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        graphs.Recorder(torch.device("cuda", 0)).record(large, (torch.zeros(2),))
+    assert cuda.pool is None
 
 
 def test_the_largest_is_recorded_first() -> None:
