@@ -160,11 +160,9 @@ def waits(device: torch.device) -> Iterator[Row]:
     """Which filters wait for the GPU in a batch, recorded or not, by kernels or not: torch raises there."""
     folder = "inference_service.filters.vision.networks"
     rows: Any = importlib.import_module(f"{folder}.people.recorded")
-    replays: Any = importlib.import_module(f"{folder}.replays")
     # Three pictures, with four places and with eight: a worker records for more, which would take this
     # step's time.
-    replays.BATCHES = (3, 12, 24)
-    rows.MOST_ROWS = replays.BATCHES[-1]
+    rows.MOST_ROWS = 24
     for name in OWN:
         yield name, told(partial(_waits, name, device))
 

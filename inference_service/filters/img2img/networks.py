@@ -15,6 +15,7 @@ from inference_service.filters.img2img.noise import LATENTS
 from inference_service.filters.img2img.words import TOKENS
 from inference_service.filters.vision.networks.compiling import Compiled
 from inference_service.filters.vision.networks.graphs import (
+    SMALL,
     Recorded,
     Recorder,
     Unrecorded,
@@ -24,8 +25,6 @@ from inference_service.filters.vision.networks.graphs import (
 
 LATENT_PIXELS = 8
 """Of a picture, each way, for one value of the latent picture."""
-BATCHES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
-"""Numbers of pictures that are recorded; what is fewer is filled up to the next one."""
 
 
 class Networks:
@@ -70,7 +69,7 @@ class Networks:
         """
         recorder = Recorder(self.device)
         for width, height in dict.fromkeys(sizes):
-            for batch in descending(max_batch, BATCHES):
+            for batch in descending(max_batch, SMALL):
                 yield partial(self._record, recorder, batch, width, height)
 
     @torch.inference_mode()
@@ -101,7 +100,7 @@ class Networks:
     ) -> Tensor:
         count = len(inputs[0])
         width = inputs[0].shape[-1] // (LATENT_PIXELS if name == "encode" else 1)
-        recorded = self._recorded.get((name, bucket(count, BATCHES), height, width))
+        recorded = self._recorded.get((name, bucket(count, SMALL), height, width))
         if recorded is None:
             return function(*inputs)
         for static, given in zip(recorded.inputs, inputs, strict=True):

@@ -37,6 +37,10 @@ Result = TypeVar("Result")
 BATCHES = (1, 2, 3, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64)
 CROWDS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 """Numbers of pictures and of people that are recorded; what is fewer is filled up to the next one."""
+SMALL = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+TINY = (1, 2, 4, 8, 16, 32, 64)
+"""The same of small networks, and of steps that take no longer for twice as many. A filter has many of both,
+and each recording takes a turn of the loop."""
 ATTEMPTS = 3
 MOST_NAMED = 3
 LEAST_TORCH = (2, 13)

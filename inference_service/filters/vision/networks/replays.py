@@ -5,7 +5,7 @@ Rows beyond those that are given hold what an earlier batch left there: no row's
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -29,7 +29,9 @@ Function = Callable[..., tuple[Tensor, ...]]
 class Replays:
     """`run` belongs to the loop, the pieces to the loader."""
 
-    def __init__(self) -> None:
+    def __init__(self, sizes: Sequence[int] = BATCHES) -> None:
+        """`sizes` are the numbers of rows that are recorded, ascending."""
+        self._sizes = sizes
         self._made: dict[tuple[Hashable, int], Recorded[tuple[Tensor, ...]]] = {}
 
     def run(
@@ -40,7 +42,7 @@ class Replays:
         What `is_lent` may be written over by the next call, and is for this stream alone.
         """
         count = len(inputs[0])
-        recorded = self._made.get((key, bucket(count, BATCHES)))
+        recorded = self._made.get((key, bucket(count, self._sizes)))
         if recorded is None:
             return function(*inputs)
         results = replayed(recorded, inputs)
@@ -60,7 +62,7 @@ class Replays:
         name: str,
     ) -> Iterator[Piece]:
         """Give the pieces that record `function`; its inputs for fewer rows are the first of `inputs`."""
-        for count in descending(len(inputs[0]), BATCHES):
+        for count in descending(len(inputs[0]), self._sizes):
             rows = tuple(one[:count] for one in inputs)
             yield partial(
                 self._record, (key, count), function, rows, recorder, unrecorded, f"{count} of {name}"

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from inference_service.errors import WeightsError
 from inference_service.filters.base import Fallback, Piece
-from inference_service.filters.vision.networks.graphs import Recorder, Unrecorded
+from inference_service.filters.vision.networks.graphs import SMALL, Recorder, Unrecorded
 from inference_service.filters.vision.networks.people.lite import FAILED, LiteNetwork, made
 from inference_service.filters.vision.networks.people.operators import Function, make
 from inference_service.filters.vision.networks.people.structure import Step, Structure, parse
@@ -63,7 +63,7 @@ class Network:
         self.outputs = tuple(structure.outputs)
         self.device = device
         self.dtype = dtype
-        self._replays = Replays()
+        self._replays = Replays(SMALL)
         self._results = tuple(structure.outputs.values())
         self._calls = [
             _call(step, structure, position, _of(step, tensors, device, dtype))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from inference_service.filters.base import Fallback, Piece
-from inference_service.filters.vision.networks.graphs import Recorder, Unrecorded
+from inference_service.filters.vision.networks.graphs import SMALL, TINY, Recorder, Unrecorded
 from inference_service.filters.vision.networks.replays import Replays
 
 
@@ -50,6 +51,8 @@ def note(made: Recordable) -> None:
 
 MOST_ROWS = 16
 """Of steps, unless more are asked for."""
+WIDE_BYTES = 256 << 10
+"""Rows of more than this take a GPU the longer the more there are."""
 
 
 class Row(NamedTuple):
@@ -95,7 +98,8 @@ class Steps:
         self._rows = rows
         self._most = most
         self._is_lent = is_lent
-        self._replays = Replays()
+        row_bytes = sum(math.prod(row.shape) * row.dtype.itemsize for row in rows)
+        self._replays = Replays(SMALL if row_bytes > WIDE_BYTES else TINY)
         note(self)
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:

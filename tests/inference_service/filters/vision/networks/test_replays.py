@@ -98,6 +98,23 @@ def test_a_filters_networks_are_one_launch_each_once_they_are_recorded(
     assert eager > 8 * (launches + len(networks))
 
 
+@pytest.mark.parametrize(("name", "most"), [("background", 12), ("pose", 43), ("face", 108)])
+def test_a_filter_has_so_many_recordings_at_most(
+    recording: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, most: int
+) -> None:
+    monkeypatch.setattr(recorded, "MOST_ROWS", 64)
+    made: Any = loading.load(installed()[name].load(), CPU, {}, tmp_path)
+    assert most * 0.9 < sum(1 for _ in made.recordings()) <= most
+
+
+@pytest.mark.parametrize(("sizes", "most"), [(graphs.SMALL, 1.5), (graphs.TINY, 2)])
+def test_what_is_filled_up_is_not_much_more_than_what_is_asked_for(
+    sizes: tuple[int, ...], most: float
+) -> None:
+    for count in range(1, 65):
+        assert count <= graphs.bucket(count, sizes) < max(count + 2, count * most)
+
+
 def test_an_operator_may_want_no_graphs(recording: None, tmp_path: Path) -> None:
     made: Any = loading.load(installed()["face"].load(), CPU, {"cuda_graphs": False}, tmp_path)
     made.fallbacks.clear()
