@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -41,6 +41,8 @@ class Launches:
     """(H * 3 / 2, W) I420: the first camera's picture, eager."""
     planes_by_kernels: npt.NDArray[np.uint8]
     """The same picture by kernels."""
+    recorded_planes: npt.NDArray[np.uint8]
+    """The same from the recordings."""
 
 
 def launches(
@@ -48,14 +50,16 @@ def launches(
 ) -> Launches:
     """Count the second frame of so many cameras, of which each shows `planes`, (H * 3 / 2, W) I420."""
     with pretended_gpu(), _recording():
-        made = _loaded(name, settings or {})
+        made = loaded(name, settings or {})
         items = _items(made, cameras)
         run(made, planes, items, CUDA)
+        others = [replace(item, state=dict(item.state)) for item in items]
         shown: list[npt.NDArray[np.uint8]] = []
         eager = count(lambda: shown.append(run(made, planes, items, CUDA)))
         with torch.inference_mode():
             for piece in made.recordings():
                 piece()
+        recorded_planes = run(made, planes, others, CUDA)
         with patch.object(Recomputed, "is_counted", True):
             replayed = count(lambda: run(made, planes, items, CUDA))
             with interpreted() as launched:
@@ -68,7 +72,7 @@ def launches(
             shown.append(run(made, planes, items, CUDA))
         if made.fallbacks:
             raise RuntimeError(f"{name} {made.fallbacks[0].text}")
-        return Launches(eager, replayed, by_kernels, *shown)
+        return Launches(eager, replayed, by_kernels, shown[0], shown[1], recorded_planes)
 
 
 def _items(made: Filter, cameras: int) -> list[Item]:
@@ -76,7 +80,8 @@ def _items(made: Filter, cameras: int) -> list[Item]:
 
 
 @torch.inference_mode()
-def _loaded(name: str, settings: Mapping[str, Any]) -> Filter:
+def loaded(name: str, settings: Mapping[str, Any]) -> Filter:
+    """Return a filter of the box on the pretended GPU, within which this is called."""
     with tempfile.TemporaryDirectory() as folder:
         return loading.load(installed()[name].load(), CUDA, settings, Path(folder))
 

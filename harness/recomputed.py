@@ -1,4 +1,8 @@
-"""In place of a GPU's recordings: what is replayed is computed again, into the same places."""
+"""In place of a GPU's recordings: what is replayed is computed again, into the same places.
+
+As in a memory pool that recordings share, a replay writes over the results of those that were recorded after
+it: they may lie where its own steps computed.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +21,35 @@ class Recomputed:
     is_counted: ClassVar[bool] = False
     """What a graph launches is not launched by the host."""
 
-    def __init__(self, function: Callable[..., Any], inputs: tuple[Tensor, ...]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], inputs: tuple[Tensor, ...], pool: list[Recomputed]
+    ) -> None:
+        """`pool` are the recordings before it, to which it is added."""
         self.function, self.inputs = function, inputs
         with _nothing_from_the_host():
             self.result = function(*inputs)
         self.replays = 0
+        self._is_spoiled = False
+        self._place, self._pool = len(pool), pool
+        pool.append(self)
 
     def replay(self) -> Any:
         self.replays += 1
         if not self.is_counted:
-            for static, new in zip(self.result, self.function(*self.inputs), strict=True):
-                static.copy_(new)
+            new = self.function(*self.inputs)
+            for later in self._pool[self._place + 1 :]:
+                later.spoil()
+            for static, one in zip(self.result, new, strict=True):
+                static.copy_(one)
+            self._is_spoiled = False
         return self.result
+
+    def spoil(self) -> None:
+        """Put into the results what is no answer."""
+        if not self._is_spoiled:
+            for one in self.result:
+                one.fill_(torch.nan if one.is_floating_point() else 1)
+            self._is_spoiled = True
 
 
 @contextmanager
@@ -49,10 +70,11 @@ class Roomy:
 
     def __init__(self, device: torch.device) -> None:
         self.counts: list[int] = []
+        self._pool: list[Recomputed] = []
 
     def record(self, function: Callable[..., Any], inputs: tuple[Tensor, ...]) -> Any:
         self.counts.append(len(inputs[0]))
-        return Recomputed(function, inputs)
+        return Recomputed(function, inputs, self._pool)
 
 
 class Recorder(Roomy):

@@ -74,9 +74,10 @@ class Lights:
         """
         height, width = pictures.shape[-2:]
         x, y = points[:, self._chosen, :2].round().unbind(-1)
-        column, row = x.clamp(0, width - 1), y.clamp(0, height - 1)
+        # Also where a point is no number: an index out of bounds is the end of a GPU's process.
+        column, row = x.long().clamp(0, width - 1), y.long().clamp(0, height - 1)
         is_inside = (x == column) & (y == row)
-        colours = pictures.permute(0, 2, 3, 1)[owners[:, None], row.long(), column.long()]
+        colours = pictures.permute(0, 2, 3, 1)[owners[:, None], row, column]
         whole = pictures[:, :, ::SAMPLING, ::SAMPLING].float().mean((2, 3))
         return colours, is_inside, whole[owners]
 

@@ -63,11 +63,11 @@ class Muzzle:
         side = (high - low).amax(1).clamp(min=1.0) * (SIDE / (SIDE - 4))
         left_top = (low + high) / 2 - side[:, None] / 2
         at = (texels - left_top[:, None]) / side[:, None, None] * SIDE - 0.5
-        corner_at = at.floor().clamp(0, SIDE - 2)
-        part = (at - corner_at).clamp(0, 1)
+        # Also where a point is no number: an index out of bounds is the end of a GPU's process.
+        cell = at.floor().long().clamp(0, SIDE - 2)
+        part = (at - cell).clamp(0, 1)
         value = torch.cat((self._places.expand(k, -1, -1), torch.ones(k, count, 1, device=points.device)), -1)
         value = value * is_front[..., None]
-        cell = corner_at.long()
         base = (torch.arange(k, device=points.device)[:, None] * SIDE + cell[..., 1]) * SIDE + cell[..., 0]
         sums = torch.zeros(k * SIDE * SIDE, 3, device=points.device)
         right, down = part.chunk(2, -1)

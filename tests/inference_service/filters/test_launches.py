@@ -54,6 +54,7 @@ def test_a_filter_on_a_gpu_waits_for_nothing_and_shows_what_a_cpu_shows(name: st
     on_cpu = shown_on_cpu(name, planes, settings, tmp_path).astype(float)
     for shown in (found.planes, found.planes_by_kernels):
         assert np.abs(on_cpu - shown).mean() <= most_apart
+    assert np.abs(found.recorded_planes.astype(int) - found.planes.astype(int)).max() <= 1
 
 
 def shown_on_cpu(

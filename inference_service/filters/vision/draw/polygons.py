@@ -53,8 +53,10 @@ def filled(starts: Tensor, ends: Tensor, layers: Tensor, count: int, size: tuple
     weight = is_crossed * torch.sign(rise)
     column = x.floor()
     part = (x - column) * weight
+    # Also where a corner is no number: an index out of bounds is the end of a GPU's process.
+    cell = column.to(torch.int64).clamp(0, width)
     first = torch.arange(k, device=starts.device)[:, None, None] * count + layers[:, None]
-    place = ((first * height + row) * (width + 2) + column.to(torch.int64)).flatten()
+    place = ((first * height + row) * (width + 2) + cell).flatten()
     sums = torch.zeros(k * count * height * (width + 2), device=starts.device)
     sums.index_add_(0, place, (weight - part).flatten())
     sums.index_add_(0, place + 1, part.flatten())

@@ -2,7 +2,8 @@
 
 Graphs that are recorded one after the other may share memory for what is in between. That is safe here for
 three reasons. Graphs of one `Recorder` run one after the other on one stream. Their `Recorded` holds the
-results. What one graph takes from another it takes before any third one runs.
+results. A result may lie where the steps of older graphs compute, so it is copied, or taken before one of
+those runs (`harness/recomputed.py` shows who does not).
 
 A capture may fail: another thread has waited for the whole device, or memory is short. It is tried again,
 and whoever asked for it works without it otherwise. torch before 2.13 cannot go on after a capture that

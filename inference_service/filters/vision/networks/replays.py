@@ -39,7 +39,8 @@ class Replays:
     ) -> tuple[Tensor, ...]:
         """Return `function(*inputs)`; `key` names the function and its shapes.
 
-        What `is_lent` may be written over by the next call, and is for this stream alone.
+        What `is_lent` may be written over by the next call, also by that of another function which was
+        recorded before with the same recorder: its steps may compute there. It is for this stream alone.
         """
         count = len(inputs[0])
         recorded = self._made.get((key, bucket(count, self._sizes)))

@@ -88,8 +88,9 @@ def refined(points: Tensor, heatmap: Tensor) -> Tensor:
     is_cell = ((rows >= 0) & (rows < height))[..., :, None] & ((columns >= 0) & (columns < width))[
         ..., None, :
     ]
-    index = rows.clamp(0, height - 1)[..., :, None] * width + columns.clamp(0, width - 1)[..., None, :]
-    logits = heatmap.reshape(k, count, -1).gather(2, index.long().reshape(k, count, -1))
+    # Also where a point is no number: an index out of bounds is the end of a GPU's process.
+    index = _cell(rows, height)[..., :, None] * width + _cell(columns, width)[..., None, :]
+    logits = heatmap.reshape(k, count, -1).gather(2, index.reshape(k, count, -1))
     weights = logits.sigmoid() * is_cell.reshape(k, count, -1)
     weights = weights.reshape(k, count, len(reach), len(reach))
     total = weights.sum((-1, -2)).clamp(min=1e-9)
@@ -97,3 +98,7 @@ def refined(points: Tensor, heatmap: Tensor) -> Tensor:
     y = (weights.sum(-1) * rows).sum(-1) / total
     is_moved = is_inside & (weights.amax((-1, -2)) >= CERTAIN)
     return torch.where(is_moved[..., None], torch.stack((x / width, y / height), -1), points)
+
+
+def _cell(values: Tensor, cells: int) -> Tensor:
+    return values.long().clamp(0, cells - 1)
