@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,10 +12,17 @@ import torch
 
 from inference_service.errors import DeviceError
 
+logger = logging.getLogger(__name__)
+
 DRIVER = Path("/proc/driver/nvidia/version")
 CONTROL = Path("/dev/nvidiactl")
 """There once a driver is loaded, in a container too that may use a GPU."""
+WSL = Path("/dev/dxg")
+WSL_DRIVERS = (Path("/usr/lib/wsl/lib"), Path("/usr/lib/wsl/drivers"))
+"""In Windows' Subsystem for Linux there is no control device; NVIDIA's library lies somewhere below these."""
 HIDING = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
+ALLOCATOR = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")
+GROWING = "expandable_segments:"
 REMEDY = "see docs/deployment.md#gpus, or choose --device cpu"
 
 
@@ -69,18 +77,59 @@ def has_kernels(capability: tuple[int, int], architectures: list[str]) -> bool:
 
 
 def try_out(device: torch.device) -> None:
-    """Compute something on a device that was taken; raises DeviceError where that fails."""
+    """Compute something on a device that was taken; raises DeviceError where that fails.
+
+    torch's memory that grows (`expandable_segments`) is switched off where the driver does not have it: in
+    WSL2, also where it works at first, and on some virtual GPUs.
+    """
+    if WSL.exists() and _grows():
+        _grow_no_more("this is WSL2")
     try:
-        is_right = bool((torch.ones(8, device=device) + 1).sum().item() == 16)
+        is_right = _computes(device)
     except RuntimeError as exc:
-        raise DeviceError(f"{device} cannot compute: {_first_line(exc)} ({_driver()}); {REMEDY}") from exc
+        if not _grows():
+            raise _useless(device, exc) from exc
+        _grow_no_more(_first_line(exc))
+        try:
+            is_right = _computes(device)
+        except RuntimeError as again:
+            raise _useless(device, again) from again
     if not is_right:
         raise DeviceError(f"{device} computes wrongly ({_driver()})")
 
 
+def _computes(device: torch.device) -> bool:
+    return bool((torch.ones(8, device=device) + 1).sum().item() == 16)
+
+
+def _useless(device: torch.device, exc: RuntimeError) -> DeviceError:
+    return DeviceError(f"{device} cannot compute: {_first_line(exc)} ({_driver()}); {REMEDY}")
+
+
+def _grows() -> bool:
+    return any(f"{GROWING}True" in os.environ.get(name, "") for name in ALLOCATOR)
+
+
+def _grow_no_more(why: str) -> None:
+    logger.warning("the GPU's memory is taken in pieces of fixed size (%sFalse): %s", GROWING, why)
+    # The second is that of torch before 2.9.
+    change = getattr(torch._C, "_accelerator_setAllocatorSettings", None)
+    change = change or torch.cuda.memory._set_allocator_settings
+    for name in ALLOCATOR:
+        if f"{GROWING}True" in (said := os.environ.get(name, "")):
+            os.environ[name] = said.replace(f"{GROWING}True", f"{GROWING}False")
+            change(os.environ[name])
+
+
 def _is_there(environment: Mapping[str, str]) -> bool:
     hidden = ("", "-1", "none", "void", "NoDevFiles")
-    return CONTROL.exists() and not any(environment.get(name, "all") in hidden for name in HIDING)
+    return (CONTROL.exists() or _is_in_wsl()) and not any(
+        environment.get(name, "all") in hidden for name in HIDING
+    )
+
+
+def _is_in_wsl() -> bool:
+    return WSL.exists() and any(next(folder.rglob("libcuda.so.1*"), None) for folder in WSL_DRIVERS)
 
 
 def _why() -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -50,6 +51,63 @@ def test_without_a_driver_or_with_a_torch_for_cpus_there_is_none(old_driver, mon
         assert gpus.list_gpus() == []
     monkeypatch.setattr(gpus, "CONTROL", tmp_path / "not there")
     assert gpus.list_gpus() == []
+
+
+def test_in_wsl_there_is_one_where_there_is_its_library(old_driver, monkeypatch, tmp_path):
+    monkeypatch.setattr(gpus, "CONTROL", tmp_path / "not there")
+    monkeypatch.setattr(gpus, "WSL", tmp_path / "dxg")
+    monkeypatch.setattr(gpus, "WSL_DRIVERS", (tmp_path / "lib", tmp_path / "drivers"))
+    (tmp_path / "dxg").touch()
+    assert gpus.list_gpus() == []
+    (tmp_path / "drivers" / "nv.inf").mkdir(parents=True)
+    (tmp_path / "drivers" / "nv.inf" / "libcuda.so.1.1").touch()
+    with pytest.raises(DeviceError, match="there is a GPU that cannot be used"):
+        gpus.list_gpus()
+
+
+class Allocator:
+    """torch's memory on a driver where it cannot grow."""
+
+    def __init__(self, monkeypatch, tmp_path, *, is_wsl, fails=True):
+        self.is_growing, self.tries = True, 0
+        self.fails = fails
+        (tmp_path / "dxg").touch()
+        monkeypatch.setattr(gpus, "WSL", tmp_path / ("dxg" if is_wsl else "not there"))
+        monkeypatch.setattr(gpus, "_computes", self.computes)
+        monkeypatch.setattr(torch._C, "_accelerator_setAllocatorSettings", self.set)
+
+    def computes(self, device):
+        self.tries += 1
+        if self.is_growing and self.fails:
+            raise RuntimeError("CUDA driver error: unknown error\nmore")
+        return True
+
+    def set(self, text):
+        assert text == "expandable_segments:False,max_split_size_mb:64"
+        self.is_growing = False
+
+
+@pytest.mark.parametrize(("is_wsl", "tries"), [(True, 1), (False, 2)])
+def test_memory_that_cannot_grow_is_taken_in_pieces(monkeypatch, tmp_path, caplog, is_wsl, tries):
+    made = Allocator(monkeypatch, tmp_path, is_wsl=is_wsl)
+    monkeypatch.setenv("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True,max_split_size_mb:64")
+    gpus.try_out(torch.device("cuda", 0))
+    assert not made.is_growing
+    assert made.tries == tries
+    assert os.environ["PYTORCH_CUDA_ALLOC_CONF"] == "expandable_segments:False,max_split_size_mb:64"
+    assert "pieces of fixed size" in caplog.text
+
+
+def test_memory_that_can_grow_does_and_a_failure_for_another_reason_is_one(monkeypatch, tmp_path):
+    made = Allocator(monkeypatch, tmp_path, is_wsl=False, fails=False)
+    monkeypatch.setenv("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
+    gpus.try_out(torch.device("cuda", 0))
+    assert made.is_growing
+    monkeypatch.delenv("PYTORCH_CUDA_ALLOC_CONF")
+    made.fails = True
+    with pytest.raises(DeviceError, match=r"cuda:0 cannot compute: CUDA driver error: unknown error \("):
+        gpus.try_out(torch.device("cuda", 0))
+    assert made.is_growing
 
 
 @pytest.mark.parametrize(
