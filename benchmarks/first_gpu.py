@@ -23,6 +23,7 @@ from benchmarks import gpu_steps as steps
 from benchmarks.densepose.absent import stand_in
 from benchmarks.gpu_work import SCALE, Row
 from benchmarks.limited import ended
+from harness import early_torch
 
 STEPS: dict[str, tuple[Callable[[torch.device], Iterator[Row]], int]] = {
     "smoke": (steps.smoke, 60),
@@ -54,6 +55,7 @@ def main() -> int:
     given = parser.parse_args()
     if given.step:
         stand_in()
+        early_torch.record_with_it()
         if given.quick:
             SCALE.quick()
         step = PARTS[given.step] if given.step in PARTS else STEPS[given.step][0]

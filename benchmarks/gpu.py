@@ -28,6 +28,7 @@ import torch
 
 from benchmarks import gpu_table
 from benchmarks.densepose.absent import stand_in
+from harness import early_torch
 
 SIZE = (640, 480)
 STEPS: dict[str, dict[str, Any]] = {
@@ -43,6 +44,7 @@ GOAL = "goal on one H100: 480 frames/s (16 cameras at 30 fps, p95 under 50 ms), 
 def main() -> int:
     arguments = _parser().parse_args()
     absent = stand_in()
+    remark = early_torch.record_with_it()
     device = torch.device(arguments.device)
     if device.type == "cuda":
         # Filters are called from this thread by the checks.
@@ -52,6 +54,7 @@ def main() -> int:
         f"python {platform.python_version()}, torch {torch.__version__}, "
         f"{torch.cuda.get_device_name(device) if device.type == 'cuda' else 'CPU'}"
         + (f", standing in for {', '.join(absent)}" if absent else "")
+        + (f", {remark}" if remark else "")
     )
     if arguments.table:
         _table(device, arguments, report)

@@ -28,6 +28,7 @@ from benchmarks.gpu_work import (
     told,
 )
 from benchmarks.limited import ROOT
+from harness import early_torch
 
 GPU_TESTS = (
     "device/test_crossing.py",
@@ -61,6 +62,7 @@ def smoke(device: torch.device) -> Iterator[Row]:
     yield "GPUs", ", ".join(gpu.name for gpu in list_gpus(str(device))) or "none"
     try_out(device)
     yield "computes", "yes"
+    yield "CUDA graphs", early_torch.record_with_it() or "as in a worker"
 
 
 def tests(device: torch.device) -> Iterator[Row]:

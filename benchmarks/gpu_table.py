@@ -27,6 +27,7 @@ import torch
 
 from benchmarks.densepose.absent import stand_in
 from benchmarks.limited import Ended, ended
+from harness import early_torch
 
 FILTERS = (
     "densepose",
@@ -293,6 +294,7 @@ def main() -> int:
     parser.add_argument("seconds", type=float)
     given = parser.parse_args()
     stand_in()
+    early_torch.record_with_it()
     size = size_of(given.size)
     device = torch.device(given.device)
     if device.type == "cuda":

@@ -99,3 +99,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test that lacks what it is marked for."""
     if lacking := needs.missing(item):
         pytest.skip(lacking)
+
+
+@pytest.fixture(autouse=True)
+def recording_with_any_torch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test on a GPU record with the torch that is there."""
+    if request.node.get_closest_marker("gpu"):
+        from harness import early_torch
+        from inference_service.filters.vision.networks import graphs
+
+        monkeypatch.setattr(graphs, "LEAST_TORCH", graphs.LEAST_TORCH)
+        early_torch.record_with_it()
