@@ -33,8 +33,14 @@ def test_cudnn_fuses_what_torch_computes_one_after_the_other(
         conv = nn.Conv2d(inputs, outputs, side, stride, side // 2).requires_grad_(False)
         layer = ConvRelu(conv.to(CUDA, dtype).to(memory_format=torch.channels_last))
         value = torch.randn(4, inputs, 56, 56, device=CUDA, dtype=dtype).to(memory_format=torch.channels_last)
+        plain = layer.conv(value)
+        # torch gives cuDNN the memory of the result to add, times 0: what lay there must not be seen.
+        spoiled = torch.full_like(plain, torch.nan)
+        del spoiled
         fused = layer(value)
         plus = torch.randn_like(fused)
+        spoiled = torch.full_like(plain, torch.nan)
+        del spoiled
         summed = layer(value, plus)
         assert layer.is_fused
         with monkeypatch.context() as patch:
