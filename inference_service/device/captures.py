@@ -57,6 +57,8 @@ def own_workspaces() -> Iterator[None]:
     none is kept after a capture. It stays in the pool, as all that lies between the graph's steps. The other
     streams get theirs anew with their next product.
     """
+    # Before, too: other work may have been done on the stream of captures.
+    torch._C._cuda_clearCublasWorkspaces()
     try:
         yield
     finally:
