@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 import torch
@@ -192,9 +192,14 @@ def _kind(one: Tensor) -> str:
 
 @contextmanager
 def _beside_the_loop(device: torch.device) -> Iterator[None]:
-    """Work on a stream that no batch runs on."""
-    with torch.cuda.stream(captures.stream(device)):
+    """Work on a stream that no batch runs on, and no capture."""
+    with torch.cuda.stream(_stream(device)):
         yield
+
+
+@cache
+def _stream(device: torch.device) -> Any:
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 def _timed(
