@@ -199,7 +199,7 @@ def _beside_the_loop(device: torch.device) -> Iterator[None]:
 
 @cache
 def _stream(device: torch.device) -> Any:
-    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    return torch.cuda.Stream(device)
 
 
 def _timed(
