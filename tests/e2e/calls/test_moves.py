@@ -24,7 +24,7 @@ HALF_A_SECOND = FPS // 2
 NOTICED_AT_ONCE = FPS // 2
 """Frames; by its status a worker that was killed would be known to be gone after a second."""
 LIKE = 10
-"""Of 255: a codec's error, and a frame or two that a busy machine leaves out."""
+"""Of 255: a codec's error, and a few frames that a busy machine leaves out."""
 TRIES = 8
 
 
@@ -40,8 +40,8 @@ class Pulsing(Picture):
 
 
 def level(counter: int) -> float:
-    """Luma of the patch."""
-    return 125 + 70 * math.sin(2 * math.pi * counter / (1.5 * FPS))
+    """Luma of the patch. Four frames that a busy machine leaves out make `steady` err by less than LIKE."""
+    return 125 + 70 * math.sin(2 * math.pi * counter / (3 * FPS))
 
 
 def undisturbed(counter: int) -> float:
