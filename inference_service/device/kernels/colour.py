@@ -129,4 +129,4 @@ def _levels(pictures, made, is_bad, size, block: tl.constexpr):
     is_finite = tl.abs(value) < float("inf")
     tl.store(made + number * size + place, as_level(tl.where(is_finite, value, 0.0)), mask=is_there)
     # All that store here store the same.
-    tl.store(is_bad + number + tl.zeros_like(place), tl.full((block,), 1, tl.int1), mask=~is_finite)
+    tl.store(is_bad + number + place * 0, tl.full((block,), 1, tl.int1), mask=~is_finite)
