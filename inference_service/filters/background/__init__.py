@@ -18,8 +18,8 @@ from torch import Tensor
 
 from inference_service.device.laps import lap
 from inference_service.filters import base
-from inference_service.filters.background import compose
-from inference_service.filters.background.memory import calmed, remember, steadied
+from inference_service.filters.background import compose, whole
+from inference_service.filters.background.memory import last_grey, remember, steadied
 from inference_service.filters.background.own_picture import MAX_CHARS, decoded
 from inference_service.filters.background.rooms import Rooms
 from inference_service.filters.background.views import Views, views_of
@@ -149,7 +149,7 @@ class Background(OwnNetworks):
         if self._network is None:
             raise RuntimeError("background is not loaded")
         with lap("network"):
-            persons = self._network.begin(levels.stretched(batch, self._network.size))
+            persons = self._network.begin(batch)
         with lap("matte"):
             views = views_of(batch)
         with lap("network"):
@@ -169,9 +169,9 @@ class Background(OwnNetworks):
             tiny, small_luma = views.tiny, views.small_luma
             steady = steadied(enlarged(person, levels.size_of(small_luma)), tiny, items, wish.kept)
             lines = matte.guided(small_luma, steady)
-            grey = calmed(views.grey, items, wish.kept)
-            alpha = compose.alpha_of(lines.at(grey.float()), wish.softness, wish.margin)
-            small_alpha = compose.alpha_of(lines.at(small_luma), wish.softness, wish.margin)
+            last = last_grey(views.grey, items)
+            grey, alpha = whole.looked_through(views.grey, last, lines, wish.kept, wish.softness, wish.margin)
+            small_alpha = whole.alpha_at(small_luma, lines, wish.softness, wish.margin)
             tiny_alpha = enlarged(small_alpha, levels.size_of(tiny))
         with lap("draw"):
             shown = self._composed(batch, tiny.float().contiguous(), alpha, tiny_alpha, wish)
@@ -189,19 +189,17 @@ class Background(OwnNetworks):
             )
             room = compose.surroundings(small, small_share, blur * min(small.shape[2:]))
             # Before its own room a person's edges are right as they are, and lit as they should be.
-            parts.append(levels.mixed(_stretched(room, seen), seen, share))
+            parts.append(whole.before_blur(seen, room, share))
         if wish.is_new:
             seen, small, share, small_share, light = _chosen(
                 wish.is_new, batch, tiny, alpha, tiny_alpha, wish.light
             )
-            own = _stretched(compose.edge_colours(small, small_share), seen)
-            person = levels.mixed(own, seen, share)
+            own, shine = compose.edge_colours(small, small_share), None
             params = [wish.params[place] for place in wish.is_new]
             if any(one.light_wrap and one.mode != "green" for one in params):
                 lights = self._rooms.of(params, small)
-                wrapped = compose.wrapped_light(lights.float(), small_share, light)
-                person = levels.lit(person, _stretched(wrapped, seen))
-            parts.append(levels.mixed(self._rooms.of(params, seen), person, share))
+                shine = compose.wrapped_light(lights.float(), small_share, light)
+            parts.append(whole.before_room(seen, own, shine, self._rooms.of(params, seen), share))
         if len(parts) == 1:
             return parts[0]
         by_place = dict(zip((*wish.is_blurred, *wish.is_new), (*parts[0], *parts[1]), strict=True))
@@ -235,10 +233,6 @@ class _Wish:
         per_picture = host.to(device, non_blocking=True).T[..., None, None, None]
         self.softness, self.margin, self.kept, self.light = per_picture[:4]
         self.blur = per_picture[4].flatten()
-
-
-def _stretched(tiny: Tensor, like: Tensor) -> Tensor:
-    return levels.stretched(tiny.round().to(torch.uint8), levels.size_of(like))
 
 
 def _chosen(places: Sequence[int], *batches: Tensor) -> list[Tensor]:

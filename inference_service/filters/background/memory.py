@@ -31,13 +31,13 @@ def steadied(person: Tensor, tiny: Tensor, items: Sequence[Item], kept: Tensor) 
     return matte.steadied(person, torch.stack(last), enlarged(still, levels.size_of(person)), kept)
 
 
-def calmed(grey: Tensor, items: Sequence[Item], kept: Tensor) -> Tensor:
-    """Return luma, (N, 1, H, W) uint8, without the noise of pixels that stand still."""
+def last_grey(grey: Tensor, items: Sequence[Item]) -> Tensor:
+    """Return each session's last luma, (N, 1, H, W) uint8; the new one where it has none of that size."""
     before = [item.state.get("grey") for item in items]
     last = [
         now if one is None or one.shape != now.shape else one for now, one in zip(grey, before, strict=True)
     ]
-    return matte.calmed(grey, torch.stack(last), kept)
+    return torch.stack(last)
 
 
 def remember(person: Tensor, tiny: Tensor, grey: Tensor, items: Sequence[Item]) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from inference_service.device.kernels.twin import Twin
 from inference_service.filters.vision.networks.people import regions
 from inference_service.filters.vision.networks.people.cutting import Cutter
 from inference_service.filters.vision.networks.people.detections import Detections
@@ -162,5 +163,27 @@ def stretched(pictures: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
         return pictures, is_blind
     # A dark picture becomes as bright as one that is well lit, the middle of others stays.
     middle = torch.where(gain > 1, torch.maximum(mean, torch.full_like(mean, 0.4)), mean)
-    gain, mean, middle = (value[:, None, None, None] for value in (gain, mean * 255, middle * 255))
-    return (pictures.float() - mean).mul_(gain).add_(middle).clamp_(0, 255), is_blind
+    return CONTRASTED(pictures, gain, mean * 255, middle * 255), is_blind
+
+
+def _contrasted_by_torch(pictures: Tensor, gain: Tensor, mean: Tensor, middle: Tensor) -> Tensor:
+    gain, mean, middle = (value[:, None, None, None] for value in (gain, mean, middle))
+    return (pictures.float() - mean).mul_(gain).add_(middle).clamp_(0, 255)
+
+
+def _kernel() -> Callable[..., Tensor]:
+    from inference_service.filters.vision.kernels.floating import (
+        contrasted,
+    )  # Triton is there on a GPU alone.
+
+    return contrasted
+
+
+def _samples(device: torch.device) -> list[tuple[Tensor, ...]]:
+    pictures = torch.randint(0, 256, (4, 3, 480, 640), dtype=torch.uint8, device=device)
+    pictures = pictures.contiguous(memory_format=torch.channels_last)
+    numbers = (torch.full((4,), value, device=device) for value in (3.0, 100.0, 110.0))
+    return [(pictures, *numbers)]
+
+
+CONTRASTED = Twin("contrasted", _contrasted_by_torch, _kernel, _samples)

@@ -6,13 +6,16 @@ Points are (x, y) in pixels, x right, y down, (0, 0) the outer corner of the fir
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
+from inference_service.device.kernels.twin import Twin
 from inference_service.filters.vision import levels
+from inference_service.filters.vision.levels import Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +49,40 @@ class Fit:
         the person masks are worse with one (docs/networks.md). In channels-last memory where the pictures
         are.
         """
-        if pictures.dtype == torch.uint8 and pictures.is_cpu:
-            small = levels.stretched(pictures, self.inside)
-        else:
-            small = nnf.interpolate(pictures.float(), self.inside, mode="bilinear", align_corners=False)
-        values = small.float().mul((high - low) / 255).add_(low)
-        if self.inside == self.size:
-            return values
-        (left, top), (height, width) = self.offset, self.inside
-        padding = (left, self.size[1] - width - left, top, self.size[0] - height - top)
-        return nnf.pad(values, padding, value=low)
+        return FITTED(pictures, self.inside, self.offset, self.size, float(low), float(high))
 
     @property
     def scale(self) -> tuple[float, float]:
         """Pixels of the picture across and down for one of the input: `(place - offset) * scale`."""
         return self.picture[1] / self.inside[1], self.picture[0] / self.inside[0]
+
+
+def _fitted_by_torch(
+    pictures: Tensor, inside: Size, offset: tuple[int, int], size: Size, low: float, high: float
+) -> Tensor:
+    if pictures.dtype == torch.uint8 and pictures.is_cpu:
+        small = levels.stretched(pictures, inside)
+    else:
+        small = nnf.interpolate(pictures.float(), inside, mode="bilinear", align_corners=False)
+    values = small.float().mul((high - low) / 255).add_(low)
+    if inside == size:
+        return values
+    (left, top), (height, width) = offset, inside
+    padding = (left, size[1] - width - left, top, size[0] - height - top)
+    return nnf.pad(values, padding, value=low)
+
+
+def _kernel() -> Callable[..., Tensor]:
+    from inference_service.filters.vision.kernels.resizing import fitted  # Triton is there on a GPU alone.
+
+    return fitted
+
+
+def _samples(device: torch.device) -> list[tuple[object, ...]]:
+    levels = torch.rand((4, 3, 480, 640), device=device).mul_(255)
+    levels = levels.contiguous(memory_format=torch.channels_last)
+    of_types = levels.to(torch.uint8), levels, levels.half()
+    return [(one, (96, 128), (0, 16), (128, 128), -1.0, 1.0) for one in of_types]
+
+
+FITTED = Twin("fitted", _fitted_by_torch, _kernel, _samples, off=0.01)
