@@ -1,4 +1,4 @@
-"""The project's Triton kernels on a pretended GPU: interpreted, and counted as one launch each."""
+"""The project's Triton kernels on a pretended GPU: interpreted, and their launches counted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import _disable_current_modes
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_map
 
 from harness import kernels
 from harness.counting import Work
@@ -54,16 +54,29 @@ def _counting(one: Twin[Any, Any], kernel: Callable[..., Any], counted: Work) ->
             if _types(args) not in known:
                 raise TypeError(f"{one.name} would be compiled in mid-call, for {_types(args)}")
             given = tree_map(lambda value: on_host(value) if isinstance(value, Tensor) else value, args)
-            made = kernel(*given)
-            counted.operators[f"triton::{one.name}"] += 1
-            counted.moved_bytes += sum(
-                value.numel() * value.element_size()
-                for value in tree_leaves((given, made))
-                if isinstance(value, Tensor)
-            )
+            with _launched(counted, one.name):
+                made = kernel(*given)
             return tree_map(lambda value: on_gpu(value) if isinstance(value, Tensor) else value, made)
 
     return run
+
+
+@contextmanager
+def _launched(counted: Work, name: str) -> Iterator[None]:
+    """Count what each launch of a kernel is given: it reads or writes all of it."""
+    from triton.runtime.interpreter import GridExecutor
+
+    launch = GridExecutor.__call__
+
+    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+        counted.operators[f"triton::{name}"] += 1
+        counted.moved_bytes += sum(
+            one.numel() * one.element_size() for one in (*args, *kwargs.values()) if isinstance(one, Tensor)
+        )
+        return launch(self, *args, **kwargs)
+
+    with patch.object(GridExecutor, "__call__", run):
+        yield
 
 
 def _types(args: Sequence[Any]) -> tuple[str, ...]:

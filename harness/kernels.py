@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -33,6 +33,20 @@ def device() -> Any:
     import torch
 
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def by_torch(form: Callable[..., Any], *args: Any) -> Any:
+    """Return what torch's operators make of these arguments on a GPU, where it is OpenCV's work on a CPU."""
+    from torch import Tensor
+    from torch.utils._pytree import tree_map
+
+    from harness.pretended_gpu import on_gpu, on_host, pretended_gpu
+
+    if device().type == "cuda":
+        return form(*args)
+    with pretended_gpu():
+        there = (on_gpu(one) if isinstance(one, Tensor) else one for one in args)
+        return tree_map(lambda one: on_host(one) if isinstance(one, Tensor) else one, form(*there))
 
 
 @dataclass(slots=True)

@@ -6,9 +6,12 @@ soft is made.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
+from inference_service.device.kernels.twin import Twin
 from inference_service.filters.vision.people.matte import LEAST_EXPONENT, box_mean, largest
 
 SHARPEST, SOFTEST = 0.06, 0.45
@@ -42,30 +45,22 @@ def gaussian(size: int, deviation: Tensor) -> Tensor:
 
     What lies beyond the ends counts nothing, so divide by what comes of a column of ones.
     """
-    place = torch.arange(size, device=deviation.device, dtype=torch.float32)
-    distance = place[:, None] - place
-    exponent = distance.square().neg() / (2 * deviation.square()[:, None, None])
-    return exponent.clamp_(min=LEAST_EXPONENT).exp_()
+    return GAUSSIAN(deviation, size, LEAST_EXPONENT)
 
 
-def blurred(levels: Tensor, share: Tensor, deviation: Tensor) -> Tensor:
-    """Return (N, 3, h, w) `levels` blurred, each pixel counting as much as `share`, (N, 1, h, w), says.
-
-    So nothing bleeds from where the share is 0. `deviation` (N,) is the Gaussian's, in pixels.
-    """
-    down, across = (gaussian(size, deviation)[:, None] for size in levels.shape[-2:])
-    spread = down @ torch.cat((levels * share, share), dim=1) @ across
-    return spread[:, :3] / spread[:, 3:].clamp_(min=1e-6)
+def blurred(maps: Tensor, deviation: Tensor) -> Tensor:
+    """Return (N, C, h, w) maps blurred as `gaussian` says; `deviation` (N,) is in pixels."""
+    down, across = (gaussian(size, deviation)[:, None] for size in maps.shape[-2:])
+    return down @ maps @ across
 
 
 def surroundings(tiny: Tensor, alpha: Tensor, deviation: Tensor) -> Tensor:
     """Return (N, 3, h, w): the tiny picture blurred without its person.
 
-    In squares of the levels, nearer to light, so that lamps spread as they do in a lens.
+    Each pixel counts as much as it is no person, so nothing bleeds from there. In squares of the levels,
+    nearer to light, so that lamps spread as they do in a lens.
     """
-    # The pixels beside a person hold some of its colour too.
-    person = largest(alpha, 1)
-    return blurred(tiny.square(), (1 - person).clamp_(min=LEAST_SHARE), deviation).sqrt_()
+    return UNWEIGHTED(blurred(WEIGHTED(tiny, alpha, LEAST_SHARE), deviation))
 
 
 def edge_colours(tiny: Tensor, alpha: Tensor) -> Tensor:
@@ -91,3 +86,48 @@ def wrapped_light(room: Tensor, alpha: Tensor, strength: Tensor) -> Tensor:
     """
     radius = max(1, round(WRAP_RADIUS * min(room.shape[-2:])))
     return box_mean(box_mean(room * (1 - alpha), radius), radius).mul_(strength).clamp_(0, 255)
+
+
+def _gaussian_by_torch(deviation: Tensor, size: int, least: float) -> Tensor:
+    place = torch.arange(size, device=deviation.device, dtype=torch.float32)
+    distance = place[:, None] - place
+    exponent = distance.square().neg() / (2 * deviation.square()[:, None, None])
+    return exponent.clamp_(min=least).exp_()
+
+
+def _weighted_by_torch(tiny: Tensor, alpha: Tensor, least: float) -> Tensor:
+    # The pixels beside a person hold some of its colour too.
+    share = (1 - largest(alpha, 1)).clamp_(min=least)
+    return torch.cat((tiny.square() * share, share), dim=1)
+
+
+def _unweighted_by_torch(spread: Tensor) -> Tensor:
+    return (spread[:, :3] / spread[:, 3:].clamp(min=1e-6)).sqrt_()
+
+
+def _kernel(name: str) -> Callable[[], Callable[..., Tensor]]:
+    def load() -> Callable[..., Tensor]:
+        from inference_service.filters.background.kernels import blur  # Triton is there on a GPU alone.
+
+        made: Callable[..., Tensor] = getattr(blur, name)
+        return made
+
+    return load
+
+
+def _gaussian_samples(device: torch.device) -> list[tuple[Tensor, int, float]]:
+    return [(torch.tensor([1.0, 2.5, 4.0, 8.4], device=device), size, LEAST_EXPONENT) for size in (120, 160)]
+
+
+def _weighted_samples(device: torch.device) -> list[tuple[Tensor, Tensor, float]]:
+    both = torch.rand((4, 4, 120, 160), device=device)
+    return [(both[:, :3].contiguous(), both[:, 3:].contiguous(), LEAST_SHARE)]
+
+
+def _unweighted_samples(device: torch.device) -> list[tuple[Tensor]]:
+    return [(torch.rand((4, 4, 120, 160), device=device) + 0.1,)]
+
+
+GAUSSIAN = Twin("gaussian", _gaussian_by_torch, _kernel("gaussian"), _gaussian_samples, off=0.001)
+WEIGHTED = Twin("weighted", _weighted_by_torch, _kernel("weighted"), _weighted_samples, off=0.001)
+UNWEIGHTED = Twin("unweighted", _unweighted_by_torch, _kernel("unweighted"), _unweighted_samples, off=0.001)

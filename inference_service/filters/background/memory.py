@@ -8,8 +8,6 @@ import torch
 from torch import Tensor
 
 from inference_service.filters.base import Item
-from inference_service.filters.vision import levels
-from inference_service.filters.vision.enlarge import enlarged
 from inference_service.filters.vision.people import matte
 
 
@@ -28,7 +26,7 @@ def steadied(person: Tensor, tiny: Tensor, items: Sequence[Item], kept: Tensor) 
             last.append(before.float())
             seen.append(item.state["levels"])
     still = matte.stillness(tiny, torch.stack(seen))
-    return matte.steadied(person, torch.stack(last), enlarged(still, levels.size_of(person)), kept)
+    return matte.steadied(person, torch.stack(last), still, kept)
 
 
 def last_grey(grey: Tensor, items: Sequence[Item]) -> Tensor:

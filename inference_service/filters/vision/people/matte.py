@@ -11,7 +11,9 @@ small that half a second of frames leaves next to nothing of whatever was before
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -19,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
+from inference_service.device.kernels.twin import Twin
 from inference_service.filters.vision.enlarge import enlarged
 
 RADIUS = 4
@@ -67,13 +70,17 @@ def guided(luma: Tensor, matte: Tensor, radius: int = RADIUS, evenness: float = 
 
     Equations 5, 6 and 8 of the first paper.
     """
+    return Lines(*GUIDED(luma, matte, radius, evenness))
+
+
+def _guided_by_torch(luma: Tensor, matte: Tensor, radius: int, evenness: float) -> tuple[Tensor, Tensor]:
     guide = luma / 255
     means = box_mean(torch.cat((guide, matte, guide * guide, guide * matte), dim=1), radius)
     mean_guide, mean_matte, mean_square, mean_product = means.chunk(4, dim=1)
     variance = mean_square - mean_guide * mean_guide
     slope = (mean_product - mean_guide * mean_matte) / (variance + evenness)
     lines = box_mean(torch.cat((slope, mean_matte - slope * mean_guide), dim=1), radius)
-    return Lines(lines[:, :1] / 255, lines[:, 1:])
+    return lines[:, :1] / 255, lines[:, 1:]
 
 
 def box_mean(maps: Tensor, radius: int) -> Tensor:
@@ -116,9 +123,15 @@ def kept_share(steadiness: float, frames: int) -> float:
 
 def stillness(levels: Tensor, last: Tensor) -> Tensor:
     """Return (N, 1, h, w) float32: 1 where uint8 pictures (N, 3, h, w) are as the last ones, 0 where not."""
+    return STILLNESS(levels, last, NOISE, CHANGE_REACH, CHANGE, LEAST_EXPONENT)
+
+
+def _stillness_by_torch(
+    levels: Tensor, last: Tensor, noise: float, reach: int, scale: float, least: float
+) -> Tensor:
     change = (levels.float() - last.float()).abs_().amax(1, keepdim=True)
-    change = box_mean(change, 1).sub_(NOISE).clamp_(min=0)
-    return _likeness(largest(change, CHANGE_REACH), CHANGE)
+    change = box_mean(change, 1).sub_(noise).clamp_(min=0)
+    return _likeness(largest(change, reach), scale, least)
 
 
 def calmed(grey: Tensor, last: Tensor, kept: Tensor) -> Tensor:
@@ -143,11 +156,56 @@ def calmed(grey: Tensor, last: Tensor, kept: Tensor) -> Tensor:
 def steadied(matte: Tensor, last: Tensor, still: Tensor, kept: Tensor) -> Tensor:
     """Return `matte` with the share `kept`, (N, 1, 1, 1), of the last one as far as the picture is `still`.
 
-    All others (N, 1, h, w) float32. Where somebody moves, or the network is of quite another opinion, the new
-    matte holds, so that no ghost stays behind.
+    All others (N, 1, h, w) float32, and `still` of any size. Where somebody moves, or the network is of quite
+    another opinion, the new matte holds, so that no ghost stays behind.
     """
-    return torch.lerp(matte, last, still * kept * _likeness(matte - last, CHANGE_OF_MIND))
+    return STEADIED(matte, last, still, kept, CHANGE_OF_MIND, LEAST_EXPONENT)
 
 
-def _likeness(change: Tensor, scale: float) -> Tensor:
-    return (change / scale).square_().neg_().clamp_(min=LEAST_EXPONENT).exp_()
+def _steadied_by_torch(
+    matte: Tensor, last: Tensor, still: Tensor, kept: Tensor, scale: float, least: float
+) -> Tensor:
+    still = enlarged(still, (matte.shape[-2], matte.shape[-1]))
+    return torch.lerp(matte, last, still * kept * _likeness(matte - last, scale, least))
+
+
+def _likeness(change: Tensor, scale: float, least: float) -> Tensor:
+    return (change / scale).square_().neg_().clamp_(min=least).exp_()
+
+
+def _kernel(module: str, name: str) -> Callable[[], Callable[..., Any]]:
+    def load() -> Callable[..., Any]:
+        # Triton is there on a GPU alone.
+        made: Callable[..., Any] = getattr(import_module(f"{__package__}.kernels.{module}"), name)
+        return made
+
+    return load
+
+
+def _map(device: torch.device, height: int = 240, width: int = 320) -> Tensor:
+    return torch.rand((4, 1, height, width), device=device)
+
+
+def _guided_samples(device: torch.device) -> list[tuple[Tensor, Tensor, int, float]]:
+    guide = _map(device)
+    return [(guide * 255, (guide * 2 - 0.5).clamp(0, 1), RADIUS, EVENNESS)]
+
+
+def _stillness_samples(device: torch.device) -> list[tuple[Tensor, Tensor, float, int, float, float]]:
+    now = torch.randint(0, 256, (4, 3, 120, 160), dtype=torch.uint8, device=device)
+    noise = torch.randint(0, 12, now.shape, dtype=torch.uint8, device=device)
+    return [(now, now // 2 * 2 + noise // 2, NOISE, CHANGE_REACH, CHANGE, LEAST_EXPONENT)]
+
+
+def _steadied_samples(device: torch.device) -> list[tuple[Tensor, Tensor, Tensor, Tensor, float, float]]:
+    # Numbers of a picture lie beside its others.
+    kept = torch.full((4, 5), 0.6, device=device).T[0][..., None, None, None]
+    still = _map(device, 120, 160)
+    return [(_map(device), _map(device), still, kept, CHANGE_OF_MIND, LEAST_EXPONENT)]
+
+
+GUIDED = Twin("guided", _guided_by_torch, _kernel("guided", "guided"), _guided_samples, off=0.001)
+STILLNESS = Twin(
+    "stillness", _stillness_by_torch, _kernel("steadying", "stillness"), _stillness_samples, off=0.01
+)
+STEADIED = Twin("steadied", _steadied_by_torch, _kernel("steadying", "steadied"), _steadied_samples, off=0.01)

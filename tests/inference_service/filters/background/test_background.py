@@ -16,9 +16,9 @@ from torch import Tensor
 from inference_service.filters.background import Background
 from inference_service.filters.background.compose import (
     alpha_of,
-    blurred,
     edge_colours,
     gaussian,
+    surroundings,
     wrapped_light,
 )
 from inference_service.filters.background.views import small_size
@@ -230,15 +230,13 @@ def test_alpha_is_a_smooth_step_around_the_middle() -> None:
     assert found.tolist() == pytest.approx([0, 0, 0.5, 1, 1], abs=1e-5)
 
 
-def test_gaussian_of_ones_and_shares_is_a_mean() -> None:
-    levels = torch.rand((2, 3, 20, 30), generator=torch.Generator().manual_seed(0)) * 255
-    deviation = torch.tensor([2.0, 5.0])
-    even = blurred(torch.full_like(levels, 77.0), torch.rand(2, 1, 20, 30) + 0.1, deviation)
+def test_surroundings_are_means_of_what_is_no_person() -> None:
+    both = torch.rand((2, 4, 20, 30), generator=torch.Generator().manual_seed(0))
+    levels, alpha, deviation = both[:, :3] * 255, both[:, 3:] ** 4, torch.tensor([2.0, 5.0])
+    even = surroundings(torch.full_like(levels, 77.0), alpha, deviation)
     torch.testing.assert_close(even, torch.full_like(even, 77.0))
-    singly = torch.cat(
-        [blurred(levels[n : n + 1], levels[n : n + 1, :1] / 255 + 0.1, deviation[n : n + 1]) for n in (0, 1)]
-    )
-    torch.testing.assert_close(blurred(levels, levels[:, :1] / 255 + 0.1, deviation), singly)
+    singly = [surroundings(levels[n : n + 1], alpha[n : n + 1], deviation[n : n + 1]) for n in (0, 1)]
+    torch.testing.assert_close(surroundings(levels, alpha, deviation), torch.cat(singly))
     assert gaussian(9, torch.tensor([2.0]))[0, 4, 6].item() == pytest.approx(0.6065, abs=1e-3)
 
 

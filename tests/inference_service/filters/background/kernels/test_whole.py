@@ -1,15 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
 
 from harness import kernels
-from harness.pretended_gpu import on_gpu, on_host, pretended_gpu
 from inference_service.device.kernels.twin import require_alike
 from inference_service.filters.background import whole
 
@@ -33,14 +28,6 @@ def numbers(*values: float) -> Tensor:
     return rows.T[0][..., None, None, None]
 
 
-def plain(form: Callable[..., Any], *args: Tensor | None) -> Any:
-    """Return what torch's operators make on a GPU; on a CPU it would be OpenCV's work."""
-    if DEVICE.type == "cuda":
-        return form(*args)
-    with pretended_gpu():
-        return tree_map(on_host, form(*(None if one is None else on_gpu(one) for one in args)))
-
-
 def lines(size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     both = random(3, 2, *size)
     return (both[:, :1] - 0.5) / 40, both[:, 1:]
@@ -55,7 +42,7 @@ def test_calm_luma_and_its_alpha_are_the_same_by_the_kernel(
     last = (grey.float() + (random(3, 1, *size, seed=2) * 24 - 12).round()).clamp(0, 255).to(torch.uint8)
     args = (*lines(small), numbers(0.0, 0.25, 0.75), numbers(0.0, 0.4, 1.0), numbers(-1.0, 0.2, 1.0))
     made = whole.LOOKED_THROUGH.load_kernel()(grey, last, *args)
-    expected = plain(whole.LOOKED_THROUGH.plain, grey, last, *args)
+    expected = kernels.by_torch(whole.LOOKED_THROUGH.plain, grey, last, *args)
     assert torch.equal(made[0], expected[0])
     require_alike("alpha", made[1], expected[1], 1e-3)
     assert float(made[1].max() - made[1].min()) > 0.5 or size == (2, 2)
@@ -65,7 +52,10 @@ def test_alpha_in_the_size_of_the_lines_is_the_same_by_the_kernel() -> None:
     luma = random(3, 1, 17, 31) * 255
     args = (*lines((17, 31)), numbers(0.0, 0.4, 1.0), numbers(-1.0, 0.2, 1.0))
     require_alike(
-        "alpha", whole.ALPHA_AT.load_kernel()(luma, *args), plain(whole.ALPHA_AT.plain, luma, *args), 1e-3
+        "alpha",
+        whole.ALPHA_AT.load_kernel()(luma, *args),
+        kernels.by_torch(whole.ALPHA_AT.plain, luma, *args),
+        1e-3,
     )
 
 
@@ -87,7 +77,7 @@ def test_pictures_before_a_blur_are_the_same_by_the_kernel(
     seen, share = levels_of(3, 3, *size).contiguous(memory_format=layout), random(3, 1, *size, seed=2)
     room = random(3, 3, *tiny, seed=3) * 255
     made = whole.BEFORE_BLUR.load_kernel()(seen, room, share)
-    require_alike("pictures", made, plain(whole.BEFORE_BLUR.plain, seen, room, share), 1)
+    require_alike("pictures", made, kernels.by_torch(whole.BEFORE_BLUR.plain, seen, room, share), 1)
     assert made.stride() == seen.stride()
 
 
@@ -110,5 +100,5 @@ def test_pictures_before_new_rooms_are_the_same_by_the_kernel(
     room = levels_of(3, 3, *size, seed=5).contiguous(memory_format=torch.channels_last)
     args = (seen, own, light if is_lit else None, room, share)
     made = whole.BEFORE_ROOM.load_kernel()(*args)
-    require_alike("pictures", made, plain(whole.BEFORE_ROOM.plain, *args), 1)
+    require_alike("pictures", made, kernels.by_torch(whole.BEFORE_ROOM.plain, *args), 1)
     assert torch.equal(whole.BEFORE_ROOM.load_kernel()(*args[:4], torch.zeros_like(share)), room)

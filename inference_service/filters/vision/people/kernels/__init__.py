@@ -1,0 +1,1 @@
+"""Triton kernels of what is known of people; each has its plain form in the modules beside."""
