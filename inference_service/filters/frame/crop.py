@@ -7,6 +7,7 @@ begins. That is true to a fifth of a pixel, mostly to a thirtieth, so that a slo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import cv2
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as nnf
 
+from inference_service.device.kernels.twin import Twin
 from inference_service.filters.vision.levels import interleaved
 
 WHOLE = 1.002
@@ -82,8 +84,12 @@ def stretch(middle: float, side: int, zoom: float) -> Stretch:
 
 def on_device(batch: Tensor, centre: Tensor, zoom: Tensor) -> Tensor:
     """Do as `enlarged` does, without a question to the device."""
+    return ENLARGED(batch, centre, zoom, WHOLE)
+
+
+def _enlarged_by_torch(batch: Tensor, centre: Tensor, zoom: Tensor, whole: float) -> Tensor:
     height, width = batch.shape[2:]
-    is_whole = zoom < WHOLE
+    is_whole = zoom < whole
     # `affine_grid` counts from -1 at the picture's left and upper border to 1 at the other ones.
     x, y = centre[:, 0] * (2 / width) - 1, centre[:, 1] * (2 / height) - 1
     step, x, y = torch.where(is_whole, 1, 1 / zoom), torch.where(is_whole, 0, x), torch.where(is_whole, 0, y)
@@ -92,3 +98,19 @@ def on_device(batch: Tensor, centre: Tensor, zoom: Tensor) -> Tensor:
     grid = nnf.affine_grid(back, list(batch.shape), align_corners=False)
     made = nnf.grid_sample(batch.float(), grid, "bicubic", "border", align_corners=False)
     return made.round_().clamp_(0, 255).to(torch.uint8)
+
+
+def _kernel() -> Callable[..., Tensor]:
+    from inference_service.filters.frame.kernels.crop import enlarged  # Triton is there on a GPU alone.
+
+    return enlarged
+
+
+def _samples(device: torch.device) -> list[tuple[Tensor, Tensor, Tensor, float]]:
+    batch = torch.randint(0, 256, (4, 3, 480, 640), dtype=torch.uint8, device=device)
+    batch = batch.contiguous(memory_format=torch.channels_last)
+    centre = torch.tensor([[320.0, 240.0], [300.5, 200.25], [200.0, 300.0], [400.0, 240.0]], device=device)
+    return [(batch, centre, torch.tensor([1.0, 1.3, 2.0, 1.7], device=device), WHOLE)]
+
+
+ENLARGED = Twin("enlarged", _enlarged_by_torch, _kernel, _samples)

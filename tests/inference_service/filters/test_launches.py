@@ -26,13 +26,13 @@ FILTERS = {
     "invert": (35, 35, 4, 0.1, {}),
     "ink": (69, 69, 40, 0.2, {}),
     "grade": (64, 64, 40, 0.2, {}),
-    "light": (280, 280, 280, 0.1, FLOAT32),
+    "light": (280, 280, 246, 0.1, FLOAT32),
     "background": (385, 242, 46, 0.2, FLOAT32),
-    "frame": (333, 333, 310, 0.3, FLOAT32),
-    "pose": (1182, 455, 420, 0.8, FLOAT32),
-    "face": (2160, 308, 270, 0.1, FLOAT32),
-    "makeup": (1580, 223, 190, 0.1, FLOAT32),
-    "animal": (1607, 301, 270, 0.2, FLOAT32),
+    "frame": (333, 333, 280, 0.3, FLOAT32),
+    "pose": (1182, 455, 408, 0.8, FLOAT32),
+    "face": (2160, 308, 251, 0.1, FLOAT32),
+    "makeup": (1580, 223, 173, 0.1, FLOAT32),
+    "animal": (1607, 301, 251, 0.2, FLOAT32),
 }
 """Most launches a batch (what was counted and 5 %): eager, recorded, by kernels; levels from the CPU's."""
 QUICK = ("passthrough", "invert", "ink", "grade")

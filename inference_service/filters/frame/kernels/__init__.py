@@ -1,0 +1,1 @@
+"""Triton kernels of `frame`; each has its plain form in the modules beside."""
