@@ -33,7 +33,7 @@ def over(pictures: Tensor, rows: Tensor, colours: Tensor, camera: Tensor, poison
     n, _, height, width = pictures.shape
     drawn = torch.empty_like(pictures, dtype=torch.float32)
     across = programs(width, TILE[1])
-    _over[(across * programs(height, TILE[0]), n)](
+    _draw_lines[(across * programs(height, TILE[0]), n)](
         pictures,
         rows,
         colours,
@@ -56,7 +56,7 @@ def over(pictures: Tensor, rows: Tensor, colours: Tensor, camera: Tensor, poison
 
 
 @compiled_once
-def _over(
+def _draw_lines(
     pictures,
     rows,
     colours,

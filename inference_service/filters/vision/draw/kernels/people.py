@@ -33,7 +33,7 @@ def draw(
     n, people, points, _ = place.shape
     count = len(parts.widths)
     rows = torch.empty((n, NUMBERS, people * count), device=pictures.device)
-    _rows[(programs(people * count, ROWS), n)](
+    _list_lines[(programs(people * count, ROWS), n)](
         place.contiguous(),
         score.contiguous(),
         is_real.contiguous(),
@@ -54,7 +54,7 @@ def draw(
 
 
 @compiled_once
-def _rows(
+def _list_lines(
     place,
     score,
     is_real,
