@@ -165,8 +165,7 @@ class Detection(Filter):
         things = seen._replace(is_real=seen.is_real & (rank < wishes.max_boxes))
         widest = max(item.params.line_width for item in items) / 100
         with lap("paint"):
-            drawn: Tensor = self._painter.draw(batch, things, wishes.look, widest)
-        drawn += poison[:, None, None, None]
+            drawn: Tensor = self._painter.draw(batch, things, wishes.look, poison, widest)
         if any(item.wants_data for item in items):
             return Filtered(drawn, Later(rows_of(things, (batch.shape[2], batch.shape[3])), told))
         return drawn

@@ -17,7 +17,8 @@ from torch import Tensor
 from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.base import Answer, Data, Filtered, Item, Label, Later, Points
-from inference_service.filters.vision.draw.people import Look, PeoplePainter
+from inference_service.filters.vision.draw.people import PeoplePainter
+from inference_service.filters.vision.draw.people_on_gpu import Look
 from inference_service.filters.vision.draw.skeletons import SKELETONS
 from inference_service.filters.vision.networks.packages import TORCHVISION
 from inference_service.filters.vision.networks.people.recorded import OwnNetworks
@@ -25,7 +26,6 @@ from inference_service.filters.vision.networks.precision import OwnPrecision, dt
 from inference_service.filters.vision.networks.rcnn_models import KEYPOINT_WEIGHTS
 from inference_service.filters.vision.people.bodies import Bodies
 from inference_service.filters.vision.people.one_euro import cutoff_hz
-from inference_service.filters.vision.poison import poisoned
 from inference_service.filters.vision.rows import Rows
 from inference_service.filters.vision.settings.keypoints import KeypointSettings, load_keypoint_network
 from inference_service.weights.folder import WeightsFile
@@ -157,9 +157,14 @@ class Pose(OwnNetworks):
         thickest = max(item.params.line_width for item in items) / 200
         with lap("paint"):
             drawn: Tensor = self._painter.draw(
-                batch, people.points, people.scores, people.is_real, Look(*rows[:, 2:].unbind(1)), thickest
+                batch,
+                people.points,
+                people.scores,
+                people.is_real,
+                Look(*rows[:, 2:].unbind(1)),
+                people.poison,
+                thickest,
             )
-        drawn = poisoned(drawn, people.poison)
         if any(item.wants_data for item in items):
             return Filtered(drawn, Later(rows_of(people, (batch.shape[2], batch.shape[3])), told))
         return drawn

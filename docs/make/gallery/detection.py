@@ -30,6 +30,7 @@ def picture() -> Image:
     )
     params = Detection.Params()
     wishes = Wishes.read(torch.from_numpy(row(params))[None])
-    drawn = ThingPainter(batch.device).draw(batch, things, wishes.look, params.line_width / 100)
+    painter = ThingPainter(batch.device)
+    drawn = painter.draw(batch, things, wishes.look, torch.zeros(1), params.line_width / 100)
     after = drawn[0].permute(1, 2, 0).round().to(torch.uint8).numpy()
     return beside(before, np.ascontiguousarray(after))

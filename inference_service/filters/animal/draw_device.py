@@ -7,17 +7,19 @@ transparent where there is none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
+from inference_service.device.kernels.twin import Twin
 from inference_service.filters.animal.art.album import album
 from inference_service.filters.animal.art.brush import SIZES
 from inference_service.filters.animal.cards import EARS, KINDS
 from inference_service.filters.animal.draw import SHADOW, SHADOW_SIZE
+from inference_service.filters.animal.heads import Heads, Sheets, sample
 from inference_service.filters.animal.layers import LARGE, Layers
 from inference_service.filters.animal.muzzle import Maps
 from inference_service.filters.animal.scene import Scene
@@ -43,17 +45,11 @@ class Gallery:
         ears = _stacked(NAMES[0][:1], SIZES.index(SHADOW_SIZE))[0, :, 3:4].to(device)
         self._shadows = _blurred(ears, SHADOW_SIZE * 0.05) * SHADOW
 
-    def shown(self, kinds: Tensor, lines: int) -> tuple[Tensor, ...]:
-        """Return (5, K, 6, S, S) and (2, K, 6, s, s): paint and relief of animals (K,), as in NAMES.
-
-        Their sizes depend on the picture's `lines`.
-        """
+    def sheets(self, lines: int) -> Sheets:
+        """Return the drawings whose sizes suit so many `lines` of a picture."""
         level = next(level for level, least in enumerate(LINES) if lines >= least)
-        return tuple(one[:, kinds] for one in self._sprites[level])
-
-    def shadows(self, kinds: Tensor) -> Tensor:
-        """Return (K, 1, SHADOW_SIZE, SHADOW_SIZE): alpha of the ears' shadows."""
-        return self._shadows[kinds]
+        large, small = self._sprites[level]
+        return Sheets(large, small, self._shadows)
 
 
 def draw_on_device(pictures: Tensor, scene: Scene, kinds: Tensor, gallery: Gallery) -> Tensor:
@@ -61,12 +57,19 @@ def draw_on_device(pictures: Tensor, scene: Scene, kinds: Tensor, gallery: Galle
 
     The scene has every place of every picture, and layers.
     """
+    assert scene.layers is not None
+    heads = Heads(scene.layers, scene.muzzle, scene.cards.past_head, scene.cards.on_head)
+    return HEADS(pictures, heads, kinds, gallery.sheets(pictures.shape[2]))
+
+
+def by_torch(pictures: Tensor, heads: Heads, kinds: Tensor, sheets: Sheets) -> Tensor:
+    """Draw as `draw_on_device` says."""
     n, _, height, width = pictures.shape
-    places = len(scene.owners) // n
-    kinds = kinds[:, None].expand(n, places).flatten()
+    count = len(heads.on_head)
+    kinds = kinds[:, None].expand(n, count // n).flatten()
     result = pictures.float()
-    for heads, owners in parts(n, places, VALUES * height * width):
-        colour, left = _heads(scene, heads, kinds[heads], (height, width), gallery)
+    for some, owners in parts(n, count // n, VALUES * height * width):
+        colour, left = _heads(heads.part(some), kinds[some], (height, width), sheets)
         below = result[owners]
         per_place = zip(
             *(one.view(len(below), -1, *one.shape[1:]).unbind(1) for one in (colour, left)), strict=True
@@ -79,28 +82,24 @@ def draw_on_device(pictures: Tensor, scene: Scene, kinds: Tensor, gallery: Galle
     return result
 
 
-def _heads(
-    scene: Scene, of: slice, kinds: Tensor, size: tuple[int, int], gallery: Gallery
-) -> tuple[Tensor, Tensor]:
+def _heads(heads: Heads, kinds: Tensor, size: tuple[int, int], sheets: Sheets) -> tuple[Tensor, Tensor]:
     """Return what heads show at each pixel, (K, 3, H, W), and the share of what is below, (K, 1, H, W)."""
-    assert scene.layers is not None
-    layers = Layers(*(one[of].transpose(0, 1) for one in scene.layers))
+    layers = Layers(*(one.transpose(0, 1) for one in heads.layers))
     across, down = (
         torch.arange(side, device=kinds.device, dtype=torch.float32) + 0.5 for side in reversed(size)
     )
     ears = len(EARS)
-    shadow = gallery.shadows(kinds) * _enlarged(scene.cards.on_head[of].transpose(0, 1), SHADOW_SIZE)
-    sprites = gallery.shown(kinds, size[0])
+    shadow = sheets.shadows[kinds] * _enlarged(heads.on_head.transpose(0, 1), sheets.shadows.shape[-1])
     large, small = (
-        _lit(sprites[0], layers, slice(None, LARGE + 1)),
-        _lit(sprites[1], layers, slice(LARGE + 1, None)),
+        _lit(sheets.large[:, kinds], layers, slice(None, LARGE + 1)),
+        _lit(sheets.small[:, kinds], layers, slice(LARGE + 1, None)),
     )
-    large[:ears] *= _enlarged(scene.cards.past_head[of].transpose(0, 1), large.shape[-1])
+    large[:ears] *= _enlarged(heads.past_head.transpose(0, 1), large.shape[-1])
     places = _places(layers.to_drawing.contiguous(), across, down)
     shadow = _sampled(shadow * layers.shadow[..., None, None, None], places[:ears])
     one_ear, other_ear, right, left = _sampled(large[:LARGE], places[ears : ears + LARGE]).unbind(0)
     mouth, nose = _sampled(small, places[ears + LARGE :]).unbind(0)
-    muzzle = _muzzle(large[LARGE], Maps(*(one[of] for one in scene.muzzle)), across, down)
+    muzzle = _muzzle(large[LARGE], heads.muzzle, across, down)
     colour, share = one_ear[:, :3], (1 - shadow).prod(0) * (1 - one_ear[:, 3:])
     for one in (other_ear, muzzle, mouth, right, left, nose):
         past = 1 - one[:, 3:]
@@ -167,3 +166,16 @@ def _stacked(names: Sequence[str], level: int) -> Tensor:
         sprites = [getattr(album(kind), name) for kind in KINDS]
         made.append(np.stack([np.concatenate((one.paint[level], one.relief[level]), -1) for one in sprites]))
     return torch.from_numpy(np.stack(made)).permute(0, 1, 4, 2, 3).contiguous()
+
+
+def _kernel() -> Callable[..., Tensor]:
+    from inference_service.filters.animal.kernels import heads  # Triton is there on a GPU alone.
+
+    return heads.draw
+
+
+def _samples(device: torch.device) -> list[tuple[object, ...]]:
+    return [sample(device, 4, 4, (480, 640))]
+
+
+HEADS = Twin("heads", by_torch, _kernel, _samples)

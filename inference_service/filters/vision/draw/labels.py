@@ -7,7 +7,7 @@ gathers a label from two of them, so the host need not know what was found.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,8 +21,7 @@ OVERSAMPLING = 4
 """Text is drawn that much larger, a little bolder than the font has it, and brought down."""
 
 
-@dataclass(frozen=True, slots=True)
-class Strips:
+class Strips(NamedTuple):
     """Texts of one height, on the device."""
 
     texts: Tensor
@@ -31,8 +30,7 @@ class Strips:
     """(T,) int64, of each text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lettering:
+class Lettering(NamedTuple):
     """All that labels of one height are made of."""
 
     words: Strips

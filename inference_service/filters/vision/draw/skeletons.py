@@ -24,6 +24,12 @@ OPENPOSE: Sequence[RGB] = (
 )  # fmt: skip
 FINE = 0.6
 """Width of what belongs to faces, hands and feet, against that of a limb."""
+DISC = 1.45
+"""Radius of a point against that of a limb."""
+LEAST_RADIUS = 0.75
+"""Half the width of a line, in pixels, however small the picture is."""
+FARTHEST = 1e5
+"""Pixels out of the picture: what lies farther does not fit OpenCV's numbers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import colorsys
 import itertools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from inference_service.device.kernels.twin import Twin
 from inference_service.filters.vision.coco import CLASSES, NAMES
 from inference_service.filters.vision.draw import canvas
 from inference_service.filters.vision.draw.boxes import frames, whole
@@ -46,46 +48,13 @@ class ThingPainter:
         self._device = device
         self._lettering: dict[int, Lettering] = {}
 
-    def draw(self, pictures: Tensor, things: Things, look: Look, widest: float) -> Tensor:
+    def draw(self, pictures: Tensor, things: Things, look: Look, poison: Tensor, widest: float) -> Tensor:
         """Return (N, 3, H, W) float32 drawings over uint8 RGB `pictures` of that shape.
 
-        The best thing lies on top, and labels on all frames. `widest`: no less than any of `look.line`, on
-        the host.
+        The best thing lies on top, and labels on all frames. All of a picture is NaN where its `poison` (N,)
+        float32 is not finite; else that is 0. `widest`: no less than any of `look.line`, on the host.
         """
-        n, _, height, width = pictures.shape
-        size = (n, height, width)
-        letters = self._letters(height)
-        lines = (look.line * height).round().clamp(min=1).to(torch.int64)
-        count = things.labels.shape[1]
-        rank = torch.arange(count, device=pictures.device)
-        picture = torch.arange(n, device=pictures.device)[:, None].expand(n, count)
-        rows = [
-            picture,
-            torch.where(things.is_real, count - rank, 0),
-            torch.where(things.is_real & look.has_label[:, None], 2 * count - rank, 0),
-            lines[:, None].expand(n, count),
-            things.labels,
-            torch.where(look.has_score[:, None], (things.scores * 100).floor().to(torch.int64), -1),
-        ]
-        boxes = things.boxes.flatten(0, 1)
-        flat = [row.flatten() for row in rows]
-        if pictures.device.type == "cpu":
-            # Asking what there is costs nothing here, and drawing nothing does.
-            real = things.is_real.flatten().nonzero()[:, 0]
-            boxes, flat = boxes[real], [row[real] for row in flat]
-        at, frame, label, line, word, number = flat
-        boxes = whole(boxes, size)
-        # One piece after the other, so that no two are there at once.
-        marks = itertools.chain(
-            frames(boxes, at, frame, line, max(1, round(widest * height)), size),
-            (labels(boxes, at, label, word, number, letters, size),),
-        )
-        keys = canvas.write(size, pictures.device, marks)
-        shape, cover = canvas.read_stacked(keys)
-        painted = canvas.coloured(shape, _table(things.labels, look.colours))
-        share = (cover.to(torch.float32) / canvas.FULL)[:, None]
-        drawn = torch.lerp(painted[:, :3], painted[:, 3:].expand(-1, 3, -1, -1), share)
-        return torch.where((shape > 0)[:, None], drawn, pictures.to(torch.float32))
+        return THINGS(pictures, things, look, poison, self._letters(pictures.shape[2]), widest)
 
     def _letters(self, height: int) -> Lettering:
         text = max(LEAST_TEXT, round(height * TEXT_SHARE))
@@ -95,6 +64,46 @@ class ThingPainter:
             del self._lettering[next(iter(self._lettering))]
         self._lettering[text] = found
         return found
+
+
+def by_torch(
+    pictures: Tensor, things: Things, look: Look, poison: Tensor, letters: Lettering, widest: float
+) -> Tensor:
+    """Draw as `ThingPainter.draw` says, without a question to a GPU."""
+    n, _, height, width = pictures.shape
+    size = (n, height, width)
+    lines = (look.line * height).round().clamp(min=1).to(torch.int64)
+    count = things.labels.shape[1]
+    rank = torch.arange(count, device=pictures.device)
+    picture = torch.arange(n, device=pictures.device)[:, None].expand(n, count)
+    rows = [
+        picture,
+        torch.where(things.is_real, count - rank, 0),
+        torch.where(things.is_real & look.has_label[:, None], 2 * count - rank, 0),
+        lines[:, None].expand(n, count),
+        things.labels,
+        torch.where(look.has_score[:, None], (things.scores * 100).floor().to(torch.int64), -1),
+    ]
+    boxes = things.boxes.flatten(0, 1)
+    flat = [row.flatten() for row in rows]
+    if pictures.device.type == "cpu":
+        # Asking what there is costs nothing here, and drawing nothing does.
+        real = things.is_real.flatten().nonzero()[:, 0]
+        boxes, flat = boxes[real], [row[real] for row in flat]
+    at, frame, label, line, word, number = flat
+    boxes = whole(boxes, size)
+    # One piece after the other, so that no two are there at once.
+    marks = itertools.chain(
+        frames(boxes, at, frame, line, max(1, round(widest * height)), size),
+        (labels(boxes, at, label, word, number, letters, size),),
+    )
+    keys = canvas.write(size, pictures.device, marks)
+    shape, cover = canvas.read_stacked(keys)
+    painted = canvas.coloured(shape, _table(things.labels, look.colours))
+    share = (cover.to(torch.float32) / canvas.FULL)[:, None]
+    drawn = torch.lerp(painted[:, :3], painted[:, 3:].expand(-1, 3, -1, -1), share)
+    drawn = torch.where((shape > 0)[:, None], drawn, pictures.to(torch.float32))
+    return drawn.add_(poison[:, None, None, None])
 
 
 def _table(labels: Tensor, colours: Tensor) -> Tensor:
@@ -114,3 +123,30 @@ def class_colours() -> np.ndarray:
         for number in range(CLASSES)
     ]
     return np.array(rows, np.float32) * 255
+
+
+def _kernel() -> Callable[..., Tensor]:
+    from inference_service.filters.vision.draw.kernels import things  # Triton is there on a GPU alone.
+
+    return things.draw
+
+
+def _samples(device: torch.device) -> list[tuple[object, ...]]:
+    n, count, height, width = 4, 40, 480, 640
+    pictures = torch.randint(0, 256, (n, height, width, 3), dtype=torch.uint8, device=device)
+    corner = torch.rand((n, count, 2), device=device) * torch.tensor([width, height], device=device)
+    boxes = torch.cat((corner * 0.7, corner * 0.7 + torch.rand_like(corner) * 140 + 20), dim=2)
+    labels = torch.randint(1, CLASSES, (n, count), device=device)
+    scores = torch.rand((n, count), device=device)
+    is_real = torch.arange(count, device=device).expand(n, count) < 8
+    things = Things(boxes, boxes, labels, scores, is_real, is_real.sum(1))
+    is_there = torch.ones(n, dtype=torch.bool, device=device)
+    colours = torch.from_numpy(class_colours()).to(device).expand(n, -1, -1).contiguous()
+    look = Look(torch.full((n,), 0.006, device=device), is_there, is_there, colours)
+    letters = lettering(WORDS, round(height * TEXT_SHARE), device)
+    return [
+        (pictures.permute(0, 3, 1, 2), things, look, torch.zeros(n, device=device), letters, 0.006),
+    ]
+
+
+THINGS = Twin("things", by_torch, _kernel, _samples)

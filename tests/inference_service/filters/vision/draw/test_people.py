@@ -15,7 +15,8 @@ from inference_service.filters.pose import Pose, row
 from inference_service.filters.vision.coco import POINTS
 from inference_service.filters.vision.draw.canvas import FULL, read_crossed, write
 from inference_service.filters.vision.draw.lines import lines
-from inference_service.filters.vision.draw.people import Look, PeoplePainter
+from inference_service.filters.vision.draw.people import PeoplePainter
+from inference_service.filters.vision.draw.people_on_gpu import Look, Parts, by_torch
 from inference_service.filters.vision.draw.skeletons import OPENPOSE as COLOURS
 from inference_service.filters.vision.draw.skeletons import SKELETONS
 from inference_service.filters.vision.networks.people.body_topology import NAMES
@@ -52,13 +53,14 @@ def drawn_by(way: str, place: Tensor, score: Tensor, skeleton: str = "coco", **p
     pictures = torch.full((1, 3, *SIZE), GREY, dtype=torch.uint8)
     look = Look(*torch.from_numpy(row(chosen))[None, 2:].unbind(1))
     is_real = torch.ones(1, place.shape[1], dtype=torch.bool)
-    painter = PeoplePainter(SKELETONS[skeleton], CPU)  # type: ignore[index]
+    kind = SKELETONS[skeleton]  # type: ignore[index]
+    rows = place, score, is_real, look, torch.zeros(1)
     thickest = chosen.line_width / 200
     if way == "cpu":
-        made = painter.draw(pictures, place, score, is_real, look, thickest)
+        made = PeoplePainter(kind, CPU).draw(pictures, *rows, thickest)
         assert made.dtype is torch.uint8
     else:
-        made = painter.on_device(pictures, *painter.parts(place, score, is_real, look), look, thickest)
+        made = by_torch(pictures, *rows, Parts.of(kind, CPU), thickest)
     return made[0].permute(1, 2, 0).round().to(torch.uint8)
 
 
@@ -163,7 +165,8 @@ def test_lines_are_seen_in_a_tiny_picture() -> None:
     pictures = torch.full((1, 3, 12, 12), GREY, dtype=torch.uint8)
     look = Look(*(torch.tensor([value]) for value in (0.001, 0.5, 1.0, 1.0, 1.0)))
     is_real = torch.ones(1, 1, dtype=torch.bool)
-    drawn = PeoplePainter(SKELETONS["coco"], CPU).draw(pictures, place, score, is_real, look, 0.001)
+    painter = PeoplePainter(SKELETONS["coco"], CPU)
+    drawn = painter.draw(pictures, place, score, is_real, look, torch.zeros(1), 0.001)
     assert (drawn[0, :, 4:6, 5] != GREY).any()
 
 

@@ -40,7 +40,7 @@ def draw(found: Things, size: tuple[int, int] = SIZE, **params: object) -> Tenso
     chosen = Detection.Params.model_validate(params)
     pictures = torch.full((1, 3, *size), GREY, dtype=torch.uint8)
     look = Wishes.read(torch.from_numpy(row(chosen))[None]).look
-    drawn = ThingPainter(CPU).draw(pictures, found, look, chosen.line_width / 100)
+    drawn = ThingPainter(CPU).draw(pictures, found, look, torch.zeros(1), chosen.line_width / 100)
     return drawn[0].permute(1, 2, 0).round().to(torch.uint8)
 
 

@@ -1,0 +1,1 @@
+"""What `draw` has in a second form, as Triton kernels; imported on a GPU alone."""
