@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from harness import kernels
 from harness.counting import Work, count
 from harness.interpreted import interpreted
 from harness.one_batch import run
@@ -49,6 +50,7 @@ def launches(
     name: str, planes: npt.NDArray[np.uint8], cameras: int = 2, settings: Mapping[str, Any] | None = None
 ) -> Launches:
     """Count the second frame of so many cameras, of which each shows `planes`, (H * 3 / 2, W) I420."""
+    kernels.interpret()
     with pretended_gpu(), _recording():
         made = loaded(name, settings or {})
         items = _items(made, cameras)

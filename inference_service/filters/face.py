@@ -22,9 +22,10 @@ from torch import Tensor
 from inference_service.device.laps import lap
 from inference_service.filters import base
 from inference_service.filters.base import Answer, Box, Data, Filtered, Item, Label, Later
-from inference_service.filters.vision.draw.covers import Wishes, covered
+from inference_service.filters.vision.draw.covers import covered
 from inference_service.filters.vision.draw.masks import Style
 from inference_service.filters.vision.draw.nearest import recorded_facts
+from inference_service.filters.vision.draw.wishes import KINDS, Wishes
 from inference_service.filters.vision.networks.people.recordable import Steps
 from inference_service.filters.vision.networks.people.recorded import OwnNetworks
 from inference_service.filters.vision.networks.precision import dtype_of
@@ -33,7 +34,6 @@ from inference_service.filters.vision.people.covers import IS_THERE, RADIUS, X, 
 from inference_service.filters.vision.people.faces import Faces
 from inference_service.filters.vision.people.heads import HALF_WIDTH
 from inference_service.filters.vision.people.hiding import Hidden
-from inference_service.filters.vision.poison import poisoned
 from inference_service.filters.vision.rows import Rows
 from inference_service.filters.vision.settings.own import OwnSettings
 from shared.heap import keep_large_blocks
@@ -104,7 +104,7 @@ class Face(OwnNetworks):
         """Load the networks. Raises WeightsError if their files are not those of this version."""
         if device.type == "cpu":
             keep_large_blocks()
-        self._rows = Rows(row, device)
+        self._rows = Rows(lambda key: row(*key), device)
         self._faces = Faces(device, dtype_of(self.settings.precision, device))
         if device.type != "cpu":
             self._decided = hiding.decisions(device, self._faces.mask_size)
@@ -119,16 +119,17 @@ class Face(OwnNetworks):
         """
         if self._faces is None:
             raise RuntimeError("face is not loaded")
-        rows = self._rows.stack([item.params for item in items])
+        size = (batch.shape[2], batch.shape[3])
+        rows = self._rows.stack([(item.params, size[0]) for item in items])
         with lap("network"):
             before = hiding.covers_of(items, batch.device)
             sight = self._faces.see(batch, items, rows[:, 0], before)
         with lap("paint"):
-            size = (batch.shape[2], batch.shape[3])
             hidden = hiding.hide(sight, items, before, size, self._decided)
             wishes = wishes_of(items, rows, size[0])
-            drawn = covered(batch, hidden.covers, hidden.areas, hidden.is_all, wishes, self._facts)
-        drawn = poisoned(drawn, sight.poison)
+            drawn = covered(
+                batch, hidden.covers, hidden.areas, hidden.is_all, wishes, sight.poison, self._facts
+            )
         if any(item.wants_data for item in items):
             return Filtered(drawn, Later(rows_of(hidden, size), told))
         return drawn
@@ -168,13 +169,17 @@ def wishes_of(items: Sequence[Item], rows: Tensor, height: int) -> Wishes:
     return Wishes(
         [params.mode for params in wanted],
         [params.mask for params in wanted],
-        [max(2, round(params.mosaic / 100 * height)) for params in wanted],
-        rows[:, 1],
-        rows[:, 2:5],
+        [_side(params, height) for params in wanted],
+        rows[:, 1:],
     )
 
 
-def row(params: Face.Params) -> np.ndarray:
-    """Return the lowest score, the scale of covers, and a mask's colour, R, G, B; float32."""
+def row(params: Face.Params, height: int) -> np.ndarray:
+    """Return float32: the lowest score, then `Wishes.numbers` for a picture of so many rows."""
     rgb = [int(params.mask_colour[at : at + 2], 16) for at in (1, 3, 5)]
-    return np.array((params.min_score, params.size, *rgb), np.float32)
+    kind = KINDS.index(params.mask if params.mode == "mask" else params.mode)
+    return np.array((params.min_score, params.size, *rgb, _side(params, height), kind), np.float32)
+
+
+def _side(params: Face.Params, height: int) -> int:
+    return max(2, round(params.mosaic / 100 * height))

@@ -28,6 +28,7 @@ from inference_service.filters.vision.people.hiding import Hidden
 CPU = torch.device("cpu")
 SIZE = (120, 160)
 PEOPLE = 3
+FINE = torch.zeros(1)
 
 
 def heads(*at: tuple[float, float, float]) -> tuple[Heads, Tensor]:
@@ -58,8 +59,8 @@ def shown(item: Item, *at: tuple[float, float, float], picture: Tensor | None = 
     """One frame of a session in which heads were found there: (H, W) bool, what is still the camera's."""
     picture = noise() if picture is None else picture
     seen = see(*heads(*at), [item])
-    wishes = wishes_of([item], torch.from_numpy(row(item.params))[None], SIZE[0])
-    after = covered(picture, seen.covers, seen.areas, seen.is_all, wishes)
+    wishes = wishes_of([item], torch.from_numpy(row(item.params, SIZE[0]))[None], SIZE[0])
+    after = covered(picture, seen.covers, seen.areas, seen.is_all, wishes, FINE)
     return (after[0].int() - picture[0].int()).abs().amax(0) < 1
 
 
@@ -191,8 +192,8 @@ def test_a_tilted_head_is_covered_along_its_tilt() -> None:
     found, is_real = heads((80.0, 60.0, 25.0))
     axis = torch.tensor([0.6, 0.8]).expand(1, PEOPLE, 2)
     seen = see(found._replace(axis=axis), is_real, [item])
-    wishes = wishes_of([item], torch.from_numpy(row(item.params))[None], SIZE[0])
-    after = covered(noise(), seen.covers, seen.areas, seen.is_all, wishes)
+    wishes = wishes_of([item], torch.from_numpy(row(item.params, SIZE[0]))[None], SIZE[0])
+    after = covered(noise(), seen.covers, seen.areas, seen.is_all, wishes, FINE)
     is_raw = (after[0].int() - noise()[0].int()).abs().amax(0) < 1
     # 36 pixels from the middle: up and down the head within its ellipse, across it without.
     assert not is_raw[60 - 21, 80 + 28]
@@ -213,12 +214,17 @@ def test_sessions_in_one_batch_have_what_each_has_alone() -> None:
     many = Heads(*(one.expand(4, *one.shape[1:]) for one in found))
     seen = see(many, is_real.expand(4, -1), items)
     pictures = noise().expand(4, -1, -1, -1)
-    rows = torch.stack([torch.from_numpy(row(item.params)) for item in items])
-    together = covered(pictures, seen.covers, seen.areas, seen.is_all, wishes_of(items, rows, SIZE[0]))
+    rows = torch.stack([torch.from_numpy(row(item.params, SIZE[0])) for item in items])
+    together = covered(pictures, seen.covers, seen.areas, seen.is_all, wishes_of(items, rows, SIZE[0]), FINE)
     for number, item in enumerate(items):
         own = see(found, is_real, [session(**wishes[number])])
         alone = covered(
-            noise(), own.covers, own.areas, own.is_all, wishes_of([item], rows[number : number + 1], SIZE[0])
+            noise(),
+            own.covers,
+            own.areas,
+            own.is_all,
+            wishes_of([item], rows[number : number + 1], SIZE[0]),
+            FINE,
         )
         assert torch.equal(together[number], alone[0])
 
@@ -227,8 +233,8 @@ def test_squares_on_a_large_face_are_few() -> None:
     picture = noise()
     item = session(mosaic=1.0, size=1.0)
     seen = see(*heads((80.0, 60.0, 55.0)), [item])
-    wishes = wishes_of([item], torch.from_numpy(row(item.params))[None], SIZE[0])
-    after = covered(picture, seen.covers, seen.areas, seen.is_all, wishes)
+    wishes = wishes_of([item], torch.from_numpy(row(item.params, SIZE[0]))[None], SIZE[0])
+    after = covered(picture, seen.covers, seen.areas, seen.is_all, wishes, FINE)
     assert len(after[0, 0, 60, 40:120].unique()) <= 9
 
 
@@ -241,7 +247,7 @@ def test_parameters_are_checked_and_small_enough_to_travel() -> None:
     assert all({"title", "description", "default"} <= set(one) for one in schema["properties"].values())
     assert Face.is_private
     assert Face.keeps_state
-    assert np.array_equal(row(Face.Params(mask_colour="#ff8000"))[2:], [255, 128, 0])
+    assert np.array_equal(row(Face.Params(mask_colour="#ff8000"), 100)[2:5], [255, 128, 0])
 
 
 @pytest.fixture(scope="module")

@@ -3,41 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
-from inference_service.filters.vision.draw.masks import REACH, Places, Style, drawn
-from inference_service.filters.vision.draw.nearest import Facts, facts_of, nearest
+from inference_service.device.kernels.twin import Twin
+from inference_service.filters.vision.draw.masks import REACH, Places, drawn
+from inference_service.filters.vision.draw.nearest import Facts, facts_of, nearest, recorded_facts
 from inference_service.filters.vision.draw.pixelate import LEVELS, pixelated, squares
-from inference_service.filters.vision.people.covers import HAS_MASK, IS_THERE, RADIUS, X, Y
-
-SQUARES_ACROSS = 8
-"""Most squares across a cover: with more of them somebody may be known by their face."""
-ROWS_OF_ALL = 8
-"""Squares from top to bottom where the whole picture is covered."""
-
-
-class Wishes(NamedTuple):
-    """How N pictures are to be covered; tensors on the device."""
-
-    modes: Sequence[str]
-    """`mosaic`, `blur` or `mask`, of each."""
-    styles: Sequence[Style]
-    sides: Sequence[int]
-    """Pixels of the smallest squares."""
-    scale: Tensor
-    """(N,) float32: radius of a cover against that of its head."""
-    colour: Tensor
-    """(N, 3) float32, RGB in [0, 255], of a mask."""
-
-    def of(self, number: int) -> Wishes:
-        """Return those of one picture."""
-        one = slice(number, number + 1)
-        return Wishes(self.modes[one], self.styles[one], self.sides[one], self.scale[one], self.colour[one])
+from inference_service.filters.vision.draw.wishes import KINDS, ROWS_OF_ALL, SQUARES_ACROSS, STYLES, Wishes
+from inference_service.filters.vision.people.covers import COLUMNS, HAS_MASK, IS_THERE, RADIUS, X, Y
+from inference_service.filters.vision.poison import poisoned
 
 
 def covered(
@@ -46,19 +24,19 @@ def covered(
     areas: Tensor,
     is_all: Tensor,
     wishes: Wishes,
+    poison: Tensor,
     facts: Facts | None = None,
 ) -> Tensor:
     """Return (N, 3, H, W) of uint8 RGB `pictures` with `covers` (N, M, COLUMNS, see `covers`) on them.
 
     `areas` (N, 1, h, w) bool, stretched over each picture: there nothing but large squares is left of it; nor
     is it anywhere in pictures that are `is_all`, (N,) bool. uint8 on a CPU, where only what is covered is
-    touched, and float32 elsewhere. `facts` are recorded ones, of a GPU.
+    touched, and float32 elsewhere. All of a picture is NaN where its `poison`, (N,) float32, is not finite;
+    see `poisoned`. `facts` are recorded ones, of a GPU.
     """
-    side = max(1, pictures.shape[2] // ROWS_OF_ALL)
     if pictures.device.type != "cpu":
-        shown = _with_covers(pictures, covers, wishes, facts or facts_of)
-        is_hidden = nnf.interpolate(areas.float(), pictures.shape[2:], mode="nearest") > 0
-        return torch.where(is_hidden | is_all[:, None, None, None], squares(pictures, side), shown)
+        return COVERED(pictures, covers, areas, is_all, wishes, poison, facts or facts_of)
+    side = max(1, pictures.shape[2] // ROWS_OF_ALL)
     result = pictures.clone()
     for number, whole in enumerate(is_all.tolist()):
         one = slice(number, number + 1)
@@ -69,7 +47,22 @@ def covered(
         if areas[one].any():
             is_hidden = nnf.interpolate(areas[one].float(), pictures.shape[2:], mode="nearest") > 0
             result[one] = torch.where(is_hidden, _levels(squares(pictures[one], side)), result[one])
-    return result
+    return poisoned(result, poison)
+
+
+def _covered_by_torch(
+    pictures: Tensor,
+    covers: Tensor,
+    areas: Tensor,
+    is_all: Tensor,
+    wishes: Wishes,
+    poison: Tensor,
+    facts: Facts,
+) -> Tensor:
+    shown = _with_covers(pictures, covers, wishes, facts)
+    is_hidden = nnf.interpolate(areas.float(), pictures.shape[2:], mode="nearest") > 0
+    large = squares(pictures, max(1, pictures.shape[2] // ROWS_OF_ALL))
+    return poisoned(torch.where(is_hidden | is_all[:, None, None, None], large, shown), poison)
 
 
 def _cover_pieces(result: Tensor, picture: Tensor, covers: Tensor, wishes: Wishes) -> None:
@@ -158,3 +151,36 @@ def _only(chosen: Sequence[bool], some: Tensor, others: Tensor) -> Tensor:
     return torch.stack(
         [one if is_chosen else other for is_chosen, one, other in zip(chosen, some, others, strict=True)]
     )
+
+
+def _kernel() -> Callable[..., Tensor]:
+    from inference_service.filters.vision.draw.kernels import covers  # Triton is there on a GPU alone.
+
+    return covers.covered
+
+
+def _samples(device: torch.device) -> Sequence[tuple[object, ...]]:
+    """Return pictures with two heads each: first as most are, one of them hidden; then in all modes."""
+    count = len(KINDS)
+    pictures = torch.randint(0, 256, (count, 3, 480, 640), dtype=torch.uint8, device=device)
+    pictures = pictures.contiguous(memory_format=torch.channels_last)
+    covers = torch.zeros(count, 8, COLUMNS, device=device)
+    heads = (200.3, 180.2, 70.0, 0.8, 0.6, 0.3, 0.2, 0.5), (420.4, 300.1, 40.0, 1.0, 0.0, 0.0, -0.4, 0.0)
+    covers[:, : len(heads), : len(heads[0])] = torch.tensor(heads, device=device)
+    covers[:, : len(heads), IS_THERE] = covers[:, 0, HAS_MASK] = 1
+    areas = torch.zeros(count, 1, 64, 64, dtype=torch.bool, device=device)
+    areas[1, :, 40:50, 50:60] = True
+    is_all = torch.zeros(count, dtype=torch.bool, device=device)
+    is_all[0] = True
+    facts = recorded_facts(device, covers.shape[1])
+    made = []
+    for kinds in ((0,) * count, range(count)):
+        modes = ["mask" if KINDS[kind] in STYLES else KINDS[kind] for kind in kinds]
+        styles = [STYLES[kind % len(STYLES)] for kind in kinds]
+        rows = [(1.15, 240.0, 136.0, 58.0, 12.0, kind) for kind in kinds]
+        wishes = Wishes(modes, styles, [12] * count, torch.tensor(rows, device=device))
+        made.append((pictures, covers, areas, is_all, wishes, torch.zeros(count, device=device), facts))
+    return made
+
+
+COVERED = Twin("covers", _covered_by_torch, _kernel, _samples)

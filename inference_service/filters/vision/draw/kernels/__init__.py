@@ -1,1 +1,4 @@
-"""What `draw` has in a second form, as Triton kernels; imported on a GPU alone."""
+"""Triton kernels of what is drawn on pictures. Each stands for a function of `vision.draw`.
+
+Triton is there on a GPU alone, so modules of this package are imported where they are used.
+"""

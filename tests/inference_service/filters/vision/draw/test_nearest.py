@@ -48,10 +48,12 @@ def test_all_covers_at_once_are_as_one_after_the_other(monkeypatch: pytest.Monke
 
 
 def test_a_cover_that_is_no_number_is_nowhere() -> None:
-    for broken in ((math.nan, 20, 9), (20, 20, math.nan), (math.inf, 20, 9)):
+    for broken in ((math.nan, 20, 9), (20, 20, math.nan), (math.inf, 20, 9), (20, 20, math.inf)):
         places, share = nearest(covers(broken), torch.ones(1), SIZE)
         assert not share.any()
         assert all(map_.isfinite().all() for map_ in places)
+        _, share = nearest(covers(broken, (40, 24, 12)), torch.ones(1), SIZE)
+        assert share[0, 24, 40] == 1
 
 
 def test_of_one_cover_no_map_of_numbers_is_made() -> None:

@@ -10,7 +10,8 @@ from torch import Tensor
 from harness.photograph import moving, read_photo
 from inference_service.filters.base import Item
 from inference_service.filters.face import Face
-from inference_service.filters.vision.draw.covers import Wishes, covered
+from inference_service.filters.vision.draw.covers import covered
+from inference_service.filters.vision.draw.wishes import KINDS, Wishes
 from inference_service.filters.vision.people.covers import (
     AXIS_X,
     COLUMNS,
@@ -95,10 +96,11 @@ def test_a_mask_is_drawn_whole_over_what_is_covered_without_one() -> None:
         for column, value in {X: x, Y: y, RADIUS: radius, AXIS_X: 1.0, HAS_MASK: has_mask}.items():
             covers[0, row, column] = value
         covers[0, row, IS_THERE] = 1
-    wishes = Wishes(["mask"], ["fox"], [6], torch.ones(1), torch.tensor([[240.0, 136.0, 58.0]]))
+    wishes = Wishes(["mask"], ["fox"], [6], torch.tensor([[1.0, 240, 136, 58, 6, KINDS.index("fox")]]))
     none, never = torch.zeros(1, 1, 64, 64, dtype=torch.bool), torch.zeros(1, dtype=torch.bool)
     alone, together = (
-        covered(picture, rows, none, never, wishes)[0].int() for rows in (covers[:, :1], covers)
+        covered(picture, rows, none, never, wishes, torch.zeros(1))[0].int()
+        for rows in (covers[:, :1], covers)
     )
     is_changed = (alone != together).any(0)
     assert 500 < is_changed.sum() < 3.2 * COLLAR[2] ** 2
