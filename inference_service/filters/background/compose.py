@@ -14,30 +14,12 @@ from torch import Tensor
 from inference_service.device.kernels.twin import Twin
 from inference_service.filters.vision.people.matte import LEAST_EXPONENT, box_mean, largest
 
-SHARPEST, SOFTEST = 0.06, 0.45
-"""Half the width of the ramp of the matte (0..1) that becomes an edge, at edge softness 0 and 1."""
-MIDDLE = 0.45
-"""Of that ramp: a finger that is lost is worse than a little of the room that stays."""
-MARGIN_REACH = 0.35
-"""How far the middle moves at a margin of 1 or -1."""
 LEAST_SHARE = 2e-3
 """With which the person counts in the blur, so that there is a colour where a neighbourhood is all person."""
 EDGE_RADIUS = 2
 """Of the square, in tiny pixels, whose mean guesses a colour beside an edge."""
 WRAP_RADIUS = 0.033
 """How far the room's light reaches over the edge, against the picture's short side."""
-
-
-def alpha_of(matte: Tensor, softness: Tensor, margin: Tensor) -> Tensor:
-    """Return the share of the person in each pixel, 0..1; softness and margin (N, 1, 1, 1) in 0..1 and -1..1.
-
-    A smooth step, whose both ends are level, so that an edge begins nowhere.
-    """
-    half_width = SHARPEST + (SOFTEST - SHARPEST) * softness
-    # Neither end may leave 0..1, where sure pixels are.
-    middle = torch.minimum(torch.maximum(MIDDLE - MARGIN_REACH * margin, half_width), 1 - half_width)
-    ramp = torch.addcmul((half_width - middle) / (2 * half_width), matte, 1 / (2 * half_width)).clamp_(0, 1)
-    return (3 - 2 * ramp).mul_(ramp).mul_(ramp)
 
 
 def gaussian(size: int, deviation: Tensor) -> Tensor:

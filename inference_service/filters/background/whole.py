@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from inference_service.device.kernels.twin import Twin
-from inference_service.filters.background import compose
+from inference_service.filters.background.edges import alpha_of
 from inference_service.filters.vision import levels
 from inference_service.filters.vision.people import matte
 from inference_service.filters.vision.people.matte import Lines
@@ -57,13 +57,13 @@ def _looked_through_by_torch(
     margin: Tensor,
 ) -> tuple[Tensor, Tensor]:
     calm = matte.calmed(grey, last, kept)
-    return calm, compose.alpha_of(Lines(slope, offset).at(calm.float()), softness, margin)
+    return calm, alpha_of(Lines(slope, offset).at(calm.float()), softness, margin)
 
 
 def _alpha_at_by_torch(
     luma: Tensor, slope: Tensor, offset: Tensor, softness: Tensor, margin: Tensor
 ) -> Tensor:
-    return compose.alpha_of(Lines(slope, offset).at(luma), softness, margin)
+    return alpha_of(Lines(slope, offset).at(luma), softness, margin)
 
 
 def _before_blur_by_torch(seen: Tensor, room: Tensor, share: Tensor) -> Tensor:

@@ -8,15 +8,15 @@ import triton.language as tl
 from torch import Tensor
 
 from inference_service.device.kernels.jit import compiled_once, pixel_strides, programs, rounded
-from inference_service.filters.background import compose
+from inference_service.filters.background import edges
 from inference_service.filters.vision.kernels.bilinear import between, sampled
 from inference_service.filters.vision.people import matte
 
 PIXELS = 256
 """Of one program; most have two maps, and four neighbours in each."""
 LUMA_NOISE = tl.constexpr(matte.LUMA_NOISE)
-SHARPEST, SOFTEST = tl.constexpr(compose.SHARPEST), tl.constexpr(compose.SOFTEST)
-MIDDLE, MARGIN_REACH = tl.constexpr(compose.MIDDLE), tl.constexpr(compose.MARGIN_REACH)
+SHARPEST, SOFTEST = tl.constexpr(edges.SHARPEST), tl.constexpr(edges.SOFTEST)
+MIDDLE, MARGIN_REACH = tl.constexpr(edges.MIDDLE), tl.constexpr(edges.MARGIN_REACH)
 
 
 def looked_through(
@@ -87,7 +87,7 @@ def alpha_at(luma: Tensor, slope: Tensor, offset: Tensor, softness: Tensor, marg
 
 @triton.jit
 def alpha_of(matte, softness, margin):
-    """Do as `compose.alpha_of`; what is no number stays none."""
+    """Do as `edges.alpha_of`; what is no number stays none."""
     # Interpreted, a constant may not come before a tensor.
     half_width = softness * (SOFTEST - SHARPEST) + SHARPEST
     middle = tl.minimum(tl.maximum(margin * -MARGIN_REACH + MIDDLE, half_width), 1.0 - half_width)

@@ -15,12 +15,12 @@ from torch import Tensor
 
 from inference_service.filters.background import Background
 from inference_service.filters.background.compose import (
-    alpha_of,
     edge_colours,
     gaussian,
     surroundings,
     wrapped_light,
 )
+from inference_service.filters.background.edges import alpha_of
 from inference_service.filters.background.views import small_size
 from inference_service.filters.base import Item
 
