@@ -97,7 +97,7 @@ class Twin(Generic[P, Result]):
     def decide(self, device: torch.device) -> Comparison | None:
         """Compare both forms on a GPU, and take the faster one; None where the kernel fails.
 
-        Raises what has broken the GPU.
+        None, too, where memory is short: then nothing is decided. Raises what has broken the GPU.
         """
         self._is_tried = True
         try:
@@ -105,6 +105,10 @@ class Twin(Generic[P, Result]):
                 calls, kernel = self.compare(device)
                 found = Comparison(self.name, *_timed(calls, self.plain, kernel))
         except Exception as exc:
+            if is_shortage(exc):
+                self._is_tried = False
+                logger.info("%s is left to torch's operators as long as memory is short: %s", self.name, exc)
+                return None
             self._give_up(exc)
             if context.is_broken(device, exc):
                 raise
@@ -148,12 +152,16 @@ def twins() -> list[Twin[Any, Any]]:
 def pieces(device: torch.device) -> Iterator[Callable[[], object]]:
     """Give, piece by piece, what decides about each twin that nothing is known of yet; nothing on a CPU.
 
-    For the loader's thread, while batches go on in another one.
+    For the loader's thread, while batches go on in another one. The last piece returns the memory of the
+    samples to the device: torch keeps it for a stream on which nothing else is done.
     """
-    if device.type == "cuda" and _are_used:
-        for one in twins():
-            if one.is_open:
-                yield partial(one.decide, device)
+    if device.type != "cuda" or not _are_used:
+        return
+    undecided = [one for one in twins() if one.is_open]
+    for one in undecided:
+        yield partial(one.decide, device)
+    if undecided:
+        yield captures.give_back
 
 
 def switch_off() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from harness.pretended_gpu import CUDA, on_gpu, pretended_gpu
-from inference_service.device import context
+from inference_service.device import captures, context
 from inference_service.device.kernels import twin
 from inference_service.device.kernels.twin import Twin
 
@@ -45,6 +45,7 @@ def times(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, float]]:
     monkeypatch.setattr(twin, "_beside_the_loop", lambda device: nullcontext())
     monkeypatch.setattr(twin, "_time_ms", lambda form, args: said["plain" if form is doubled else "kernel"])
     monkeypatch.setattr(twin, "_ALL", [])
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
     with pretended_gpu():
         yield said
 
@@ -129,6 +130,31 @@ def test_a_full_memory_is_no_fault_of_the_kernel(kernel: Doubled, times: dict[st
     before = kernel.calls
     one(on_gpu(torch.ones(2)))
     assert (kernel.calls, twin.failures()) == (before + 1, [])
+
+
+def test_a_full_memory_decides_nothing(kernel: Doubled, times: dict[str, float]) -> None:
+    one = made(kernel)
+    kernel.raises = torch.cuda.OutOfMemoryError()
+    assert one.decide(CUDA) is None
+    assert one(on_gpu(torch.ones(2))).cpu().tolist() == [2, 2]
+    assert (one.is_open, twin.failures()) == (True, [])
+    kernel.raises = None
+    for piece in twin.pieces(CUDA):
+        piece()
+    before = kernel.calls
+    one(on_gpu(torch.ones(2)))
+    assert (one.is_open, kernel.calls) == (False, before + 1)
+
+
+def test_the_memory_of_samples_is_given_back_once_all_is_decided(
+    kernel: Doubled, times: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_back: list[bool] = []
+    both = [made(kernel), made(kernel)]
+    monkeypatch.setattr(captures, "give_back", lambda: given_back.append(any(one.is_open for one in both)))
+    for piece in twin.pieces(CUDA):
+        piece()
+    assert given_back == [False]
 
 
 def test_each_twin_is_decided_about_once_and_none_on_a_cpu(kernel: Doubled, times: dict[str, float]) -> None:
