@@ -29,7 +29,7 @@ def draw(pictures: Tensor, heads: Any, kinds: Tensor, sheets: Any) -> Tensor:
     _draw_heads[(across * programs(height, TILE[0]), n)](
         pictures,
         *(one.contiguous() for one in (*heads.layers, *heads.muzzle, heads.past_head, heads.on_head)),
-        kinds,
+        kinds.contiguous(),
         *sheets,
         drawn,
         height,

@@ -33,8 +33,8 @@ def looked_through(
     calm, alpha = torch.empty_like(grey), torch.empty_like(grey, dtype=torch.float32)
     count, _, height, width = grey.shape
     small_height, small_width = slope.shape[2:]
-    slope, by_slope, _, _ = pixel_strides(slope)
-    offset, by_offset, _, _ = pixel_strides(offset)
+    slope, by_slope, _, by_slope_pixel = pixel_strides(slope)
+    offset, by_offset, _, by_offset_pixel = pixel_strides(offset)
     _looked_through[(programs(height * width, PIXELS), count)](
         grey,
         last,
@@ -50,7 +50,9 @@ def looked_through(
         small_height,
         small_width,
         by_slope,
+        by_slope_pixel,
         by_offset,
+        by_offset_pixel,
         kept.stride(0),
         softness.stride(0),
         margin.stride(0),
@@ -66,8 +68,8 @@ def alpha_at(luma: Tensor, slope: Tensor, offset: Tensor, softness: Tensor, marg
     luma = luma.contiguous()
     alpha = torch.empty_like(luma)
     count, size = len(luma), luma[0].numel()
-    slope, by_slope, _, _ = pixel_strides(slope)
-    offset, by_offset, _, _ = pixel_strides(offset)
+    slope, by_slope, _, by_slope_pixel = pixel_strides(slope)
+    offset, by_offset, _, by_offset_pixel = pixel_strides(offset)
     _alpha_at[(programs(size, PIXELS), count)](
         luma,
         slope,
@@ -77,7 +79,9 @@ def alpha_at(luma: Tensor, slope: Tensor, offset: Tensor, softness: Tensor, marg
         alpha,
         size,
         by_slope,
+        by_slope_pixel,
         by_offset,
+        by_offset_pixel,
         softness.stride(0),
         margin.stride(0),
         block=PIXELS,
@@ -112,7 +116,9 @@ def _looked_through(
     small_height,
     small_width,
     by_slope,
+    by_slope_pixel,
     by_offset,
+    by_offset_pixel,
     by_kept,
     by_softness,
     by_margin,
@@ -131,11 +137,13 @@ def _looked_through(
     tl.store(calm + pixel, luma.to(tl.uint8), mask=is_there)
     top, bottom, below = between(place // width, down, small_height)
     left, right, beside = between(place % width, across, small_width)
+    slope += number * by_slope
+    offset += number * by_offset
     its_slope = sampled(
-        slope + number * by_slope, small_width, 1, top, bottom, below, left, right, beside, is_there, False
+        slope, small_width, by_slope_pixel, top, bottom, below, left, right, beside, is_there, False
     )
     its_offset = sampled(
-        offset + number * by_offset, small_width, 1, top, bottom, below, left, right, beside, is_there, False
+        offset, small_width, by_offset_pixel, top, bottom, below, left, right, beside, is_there, False
     )
     its_softness = tl.load(softness + number * by_softness)
     its_margin = tl.load(margin + number * by_margin)
@@ -153,7 +161,9 @@ def _alpha_at(
     alpha,
     size,
     by_slope,
+    by_slope_pixel,
     by_offset,
+    by_offset_pixel,
     by_softness,
     by_margin,
     block: tl.constexpr,
@@ -162,8 +172,8 @@ def _alpha_at(
     is_there = place < size
     number = tl.program_id(1).to(tl.int64)
     its_luma = tl.load(luma + number * size + place, mask=is_there, other=0)
-    its_slope = tl.load(slope + number * by_slope + place, mask=is_there, other=0)
-    its_offset = tl.load(offset + number * by_offset + place, mask=is_there, other=0)
+    its_slope = tl.load(slope + number * by_slope + place * by_slope_pixel, mask=is_there, other=0)
+    its_offset = tl.load(offset + number * by_offset + place * by_offset_pixel, mask=is_there, other=0)
     its_softness = tl.load(softness + number * by_softness)
     its_margin = tl.load(margin + number * by_margin)
     its_alpha = alpha_of(its_offset + its_slope * its_luma, its_softness, its_margin)

@@ -50,7 +50,7 @@ def draw(
         FARTHEST,
         block=ROWS,
     )
-    return over(pictures, rows, parts.colours, look.camera, poison.float())
+    return over(pictures, rows, parts.colours, look.camera, poison.float().contiguous())
 
 
 @compiled_once

@@ -42,7 +42,7 @@ def draw(pictures: Tensor, things: Any, look: Any, poison: Tensor, letters: Any,
         letters.margin,
         block=ROWS,
     )
-    return over(pictures, rows, labels, look.colours, letters, poison.float())
+    return over(pictures, rows, labels, look.colours, letters, poison.float().contiguous())
 
 
 @compiled_once

@@ -84,3 +84,11 @@ def test_pictures_may_lie_in_planes() -> None:
     pictures, heads, kinds, sheets = scene()
     given = pictures.contiguous(), heads, kinds, sheets
     require_alike("heads", HEADS.load_kernel()(*given), HEADS.plain(*given), 0.05)
+
+
+def test_kinds_may_lie_apart() -> None:
+    pictures, heads, kinds, sheets = scene()
+    assert kinds.unique().numel() > 1
+    apart = kinds[:, None].repeat(1, 3)[:, 0]
+    made = HEADS.load_kernel()(pictures, heads, apart, sheets)
+    assert torch.equal(made, HEADS.load_kernel()(pictures, heads, kinds, sheets))

@@ -59,6 +59,21 @@ def test_alpha_in_the_size_of_the_lines_is_the_same_by_the_kernel() -> None:
     )
 
 
+def test_lines_may_lie_side_by_side() -> None:
+    """So the plain form leaves them where luma lies channels last."""
+    both = torch.cat(lines((17, 31)), 1)
+    apart = both.contiguous(memory_format=torch.channels_last)
+    numbers_of = numbers(0.0, 0.4, 1.0), numbers(-1.0, 0.2, 1.0)
+    luma, grey = random(3, 1, 17, 31) * 255, levels_of(3, 1, 34, 62)
+    for one, first in ((whole.ALPHA_AT, (luma,)), (whole.LOOKED_THROUGH, (grey, grey))):
+        kept = (numbers(0.5, 0.5, 0.5),) if one is whole.LOOKED_THROUGH else ()
+        made, expected = (
+            one.load_kernel()(*first, slope, offset, *kept, *numbers_of)
+            for slope, offset in ((apart[:, :1], apart[:, 1:]), (both[:, :1], both[:, 1:]))
+        )
+        require_alike("alpha", made, expected, 0)
+
+
 def test_alpha_of_a_broken_answer_is_no_number_by_the_kernel() -> None:
     grey = levels_of(3, 1, 34, 62)
     slope, offset = lines((17, 31))

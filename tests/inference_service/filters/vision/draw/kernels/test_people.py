@@ -122,6 +122,14 @@ def test_a_poisoned_picture_is_so_altogether() -> None:
     require_alike("people", made[:1].round(), expected[:1].round(), 1.0)
 
 
+def test_one_poison_may_stand_for_all_pictures() -> None:
+    given = scene()
+    given["poison"] = torch.zeros(1, device=DEVICE).expand(len(given["pictures"]))
+    require_the_same_picture(given)
+    given["poison"] = torch.full((1,), torch.nan, device=DEVICE).expand(len(given["pictures"]))
+    assert both(given)[0].isnan().all()
+
+
 @pytest.mark.slow
 def test_the_calls_that_a_card_decides_by_do_not_hang_on_rounding() -> None:
     (args,) = PEOPLE.samples(DEVICE)

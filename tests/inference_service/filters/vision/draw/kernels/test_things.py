@@ -114,6 +114,12 @@ def test_a_poisoned_picture_is_so_altogether() -> None:
     require_alike("things", made[::2], expected[::2], 1e-3)
 
 
+def test_one_poison_may_stand_for_all_pictures() -> None:
+    given = scene()
+    given["poison"] = torch.full((1,), torch.nan, device=DEVICE).expand(len(given["pictures"]))
+    assert both(given)[0].isnan().all()
+
+
 def test_no_colour_of_a_class_is_where_rounding_makes_text_black_or_white() -> None:
     brightness = torch.from_numpy(class_colours()) @ torch.tensor([0.299, 0.587, 0.114])
     assert (brightness - 140).abs().min() > 1e-3
