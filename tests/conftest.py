@@ -110,3 +110,20 @@ def recording_with_any_torch(request: pytest.FixtureRequest, monkeypatch: pytest
 
         monkeypatch.setattr(graphs, "LEAST_TORCH", graphs.LEAST_TORCH)
         early_torch.record_with_it()
+
+
+@pytest.fixture(autouse=True)
+def garbage_in_new_memory(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let kernels that are interpreted find NaN, or the largest number, in what nobody has written yet."""
+    if not request.node.get_closest_marker("triton") or request.path.parent.name != "kernels":
+        yield
+        return
+    import torch
+
+    if torch.cuda.is_available():
+        # There it would forbid some operators.
+        yield
+        return
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    yield
+    torch.use_deterministic_algorithms(False)
