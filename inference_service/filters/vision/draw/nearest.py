@@ -45,7 +45,7 @@ def facts_of(covers: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
     facts = torch.stack((a, b, c, d, own * (there > 0), turn, nod, mouth), 1)
     # Not a number: such a cover is nowhere.
     is_there = (there > 0) & ((c + d + own) * 0 == 0)
-    facts = facts.nan_to_num(0, 0, 0)
+    facts = torch.where(is_there[:, None], facts.nan_to_num(0, 0, 0), 0.0)
     a, b, c, d = facts[:, :4].unbind(1)
     c = c + torch.where(is_there, 0.0, torch.inf)
     (to_u, to_v) = (1 / side for side in COVER)

@@ -111,8 +111,10 @@ def test_nobody_and_what_is_nowhere_leave_the_picture_as_it_is(kind: str) -> Non
     nan, inf = float("nan"), float("inf")
     gone = head(30.0, 20.0, 20.0) | {IS_THERE: 0.0}
     nowhere = [gone, head(nan, 20.0, 20.0), head(30.0, inf, 20.0), head(30.0, 20.0, 20.0, axis_x=nan)]
-    pictures = noise(3)
-    made, _ = both(pictures, covers([], nowhere, [head(-900.0, 2000.0, 40.0)]), wishes(kind, kind, kind))
+    half = [head(30.0, 20.0, 900.0, axis_x=nan, axis_y=0.8)]
+    pictures = noise(4)
+    rows = covers([], nowhere, [head(-900.0, 2000.0, 40.0)], half)
+    made, _ = both(pictures, rows, wishes(*[kind] * 4))
     assert torch.equal(made, pictures.float())
 
 
