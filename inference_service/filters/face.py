@@ -127,9 +127,9 @@ class Face(OwnNetworks):
         with lap("paint"):
             hidden = hiding.hide(sight, items, before, size, self._decided)
             wishes = wishes_of(items, rows, size[0])
-            drawn = covered(
-                batch, hidden.covers, hidden.areas, hidden.is_all, wishes, sight.poison, self._facts
-            )
+            # Covers may go on from a frame that failed a moment ago, and whose failure is not known yet.
+            poison = sight.poison + hidden.covers.flatten(1).sum(1) * 0
+            drawn = covered(batch, hidden.covers, hidden.areas, hidden.is_all, wishes, poison, self._facts)
         if any(item.wants_data for item in items):
             return Filtered(drawn, Later(rows_of(hidden, size), told))
         return drawn

@@ -176,7 +176,8 @@ class Background(OwnNetworks):
         with lap("draw"):
             shown = self._composed(batch, tiny.float().contiguous(), alpha, tiny_alpha, wish)
         remember(steady, tiny, grey, items)
-        return poisoned(shown, person.flatten(1).sum(1) * 0)
+        # What is remembered may be of a frame that failed a moment ago, and whose failure is not known yet.
+        return poisoned(shown, (person.flatten(1).sum(1) + steady.flatten(1).sum(1)) * 0)
 
     def _composed(
         self, batch: Tensor, tiny: Tensor, alpha: Tensor, tiny_alpha: Tensor, wish: _Wish

@@ -16,6 +16,7 @@ from inference_service.engine.states import States
 from inference_service.filters.base import Item
 from inference_service.filters.face import Face
 from inference_service.filters.vision.networks.people.face_mesh import Meshes
+from inference_service.filters.vision.people.covers import IS_THERE
 
 FEATURES = (187, 86, 265, 155)
 """Eyes to lips of the astronaut: left, top, right, bottom."""
@@ -142,3 +143,23 @@ def test_a_broken_answer_for_one_session_leaves_the_others_of_its_batch_alone(
     assert np.abs(both[1].numpy() - alone[0].numpy().astype(float)).max() <= 1
     assert "covers" not in items[0].state
     assert "covers" in items[1].state
+
+
+def test_a_cover_of_a_failed_picture_withholds_the_next_one_that_was_begun(face: Face) -> None:
+    state: dict[str, Any] = {}
+    shown(face, picture(), state, 0)
+    shown(face, picture(), state, 1)
+    covers = state["covers"] = state["covers"].clone()
+    covers[covers[:, IS_THERE] > 0, :2] = torch.nan
+    assert shown(face, picture(), state, 2).isnan().all()
+
+
+def test_an_area_that_is_no_number_is_hidden(face: Face) -> None:
+    state: dict[str, Any] = {}
+    shown(face, picture(), state, 0)
+    raw = picture().float()
+    before = (shown(face, picture(), state, 1).float() == raw).float().mean()
+    state["areas"] = torch.full_like(state["areas"], torch.nan)
+    after = (shown(face, picture(), state, 2).float() == raw).float().mean()
+    assert before > 0.5
+    assert after < 0.1

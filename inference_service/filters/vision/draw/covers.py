@@ -38,7 +38,8 @@ def covered(
         return COVERED(pictures, covers, areas, is_all, wishes, poison, facts or facts_of)
     side = max(1, pictures.shape[2] // ROWS_OF_ALL)
     result = pictures.clone()
-    for number, whole in enumerate(is_all.tolist()):
+    # A cover that is nowhere could not be drawn, and a picture that is withheld needs none.
+    for number, whole in enumerate((is_all | ~poison.isfinite()).tolist()):
         one = slice(number, number + 1)
         if whole:
             result[one] = _levels(squares(pictures[one], side))

@@ -96,7 +96,7 @@ def hide(
                 areas=areas[number],
                 is_wary=is_wary[number],
             )
-    return Hidden(kept.covers, areas > 0, is_all, is_crowd, sight.is_blind)
+    return Hidden(kept.covers, _is_hidden(areas), is_all, is_crowd, sight.is_blind)
 
 
 def decisions(device: torch.device, mask_size: tuple[int, int]) -> Steps:
@@ -182,7 +182,12 @@ def _decided(
     is_wary = torch.stack((now.is_doubtful, is_crowd), 1)
     is_crowd = is_crowd | kept.has_overflown
     is_all = is_crowd | (~has_found & (is_new > 0)) | now.is_doubtful | is_blind
-    return kept.covers, has_found, areas, is_wary, areas > 0, is_all, is_crowd
+    return kept.covers, has_found, areas, is_wary, _is_hidden(areas), is_all, is_crowd
+
+
+def _is_hidden(areas: Tensor) -> Tensor:
+    # Also where it is no number, as after a frame whose numbers were none.
+    return ~(areas <= 0)
 
 
 def _of(values: Tensor, chosen: Sequence[int]) -> Tensor:

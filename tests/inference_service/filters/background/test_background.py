@@ -160,6 +160,15 @@ def test_output_that_is_no_number_spoils_its_own_picture_and_no_other(wrong: flo
     assert shown[0].isfinite().all()
 
 
+def test_what_is_remembered_of_a_failed_picture_spoils_the_next_one_that_was_begun() -> None:
+    (item,) = items({})
+    broken = block()
+    broken[0, 0, 0, 0] = float("nan")
+    drawn(scene(), broken, [item])
+    item.sequence += 1
+    assert drawn(scene(), block(), [item]).isnan().all()
+
+
 def flickering(of: Item, frames: range) -> list[Tensor]:
     """Return what is shown of a still scene whose network changes its mind with every frame."""
     shown = []
