@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from inference_service.device.crossing import Planes
-from inference_service.device.kernels.twin import Twin
+from inference_service.device.kernels.twin import Twin, kernel_of
 from shared.frame import ColourMatrix, ColourRange
 
 
@@ -144,13 +144,6 @@ def _to_i420_by_torch(image_rgb: torch.Tensor, by: ToI420) -> torch.Tensor:
     return i420
 
 
-def _kernel(name: str) -> Callable[..., torch.Tensor]:
-    from inference_service.device.kernels import colour  # Triton is there on a GPU alone.
-
-    made: Callable[..., torch.Tensor] = getattr(colour, name)
-    return made
-
-
 def _samples(make: Callable[[Colour], Any], *shape: int) -> Callable[[torch.device], list[tuple[Any, ...]]]:
     def made(device: torch.device) -> list[tuple[Any, ...]]:
         numbers = torch.randint(0, 256, shape, dtype=torch.uint8, device=device)
@@ -159,9 +152,17 @@ def _samples(make: Callable[[Colour], Any], *shape: int) -> Callable[[torch.devi
     return made
 
 
-TO_RGB = Twin("i420_to_rgb", _to_rgb_by_torch, lambda: _kernel("i420_to_rgb"), _samples(_to_rgb, 4, 720, 640))
+TO_RGB = Twin(
+    "i420_to_rgb",
+    _to_rgb_by_torch,
+    kernel_of("inference_service.device.kernels.colour", "i420_to_rgb"),
+    _samples(_to_rgb, 4, 720, 640),
+)
 TO_I420 = Twin(
-    "rgb_to_i420", _to_i420_by_torch, lambda: _kernel("rgb_to_i420"), _samples(_to_i420, 4, 3, 480, 640)
+    "rgb_to_i420",
+    _to_i420_by_torch,
+    kernel_of("inference_service.device.kernels.colour", "rgb_to_i420"),
+    _samples(_to_i420, 4, 3, 480, 640),
 )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from inference_service.device.kernels.twin import Twin
+from inference_service.device.kernels.twin import Twin, kernel_of
 from inference_service.device.laps import Stages
 from inference_service.device.pictures import Pictures
 from inference_service.engine.telling import Telling
@@ -115,12 +115,6 @@ def _levels_by_torch(result: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return result.nan_to_num(0.0, 0.0, 0.0).round_().clamp_(0, 255).to(torch.uint8), ~is_finite
 
 
-def _kernel() -> Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
-    from inference_service.device.kernels import colour  # Triton is there on a GPU alone.
-
-    return colour.levels
-
-
 def _samples(device: torch.device) -> list[tuple[torch.Tensor]]:
     made = []
     for dtype in _KERNELS_TYPES:
@@ -131,4 +125,6 @@ def _samples(device: torch.device) -> list[tuple[torch.Tensor]]:
 
 
 _KERNELS_TYPES = (torch.float32, torch.float16)
-LEVELS = Twin("levels", _levels_by_torch, _kernel, _samples)
+LEVELS = Twin(
+    "levels", _levels_by_torch, kernel_of("inference_service.device.kernels.colour", "levels"), _samples
+)

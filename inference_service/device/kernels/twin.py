@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
+from importlib import import_module
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 import torch
@@ -65,7 +66,7 @@ class Twin(Generic[P, Result]):
         samples: Callable[[torch.device], Sequence[tuple[Any, ...]]],
         off: float = 1.0,
     ) -> None:
-        """`kernel` imports the other form and returns it.
+        """`kernel` imports the other form and returns it; see `kernel_of`.
 
         `samples` are calls of all types that there will be, since each type is compiled by itself. No value
         of a result may differ by more than `off`, and next to none by that much.
@@ -142,6 +143,16 @@ class Twin(Generic[P, Result]):
     def _give_up(self, exc: Exception) -> None:
         self._form, self.failure = None, type(exc).__name__
         logger.warning("%s is left to torch's operators: %s: %s", self.name, self.failure, exc)
+
+
+def kernel_of(module: str, name: str) -> Callable[[], Callable[..., Any]]:
+    """Return what imports a module of kernels, and gives that of this name: Triton is not everywhere."""
+
+    def load() -> Callable[..., Any]:
+        kernel: Callable[..., Any] = getattr(import_module(module), name)
+        return kernel
+
+    return load
 
 
 def twins() -> list[Twin[Any, Any]]:

@@ -7,14 +7,14 @@ transparent where there is none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
-from inference_service.device.kernels.twin import Twin
+from inference_service.device.kernels.twin import Twin, kernel_of
 from inference_service.filters.animal.art.album import album
 from inference_service.filters.animal.art.brush import SIZES
 from inference_service.filters.animal.cards import EARS, KINDS
@@ -168,14 +168,8 @@ def _stacked(names: Sequence[str], level: int) -> Tensor:
     return torch.from_numpy(np.stack(made)).permute(0, 1, 4, 2, 3).contiguous()
 
 
-def _kernel() -> Callable[..., Tensor]:
-    from inference_service.filters.animal.kernels import heads  # Triton is there on a GPU alone.
-
-    return heads.draw
-
-
 def _samples(device: torch.device) -> list[tuple[object, ...]]:
     return [sample(device, 4, 4, (480, 640))]
 
 
-HEADS = Twin("heads", by_torch, _kernel, _samples)
+HEADS = Twin("heads", by_torch, kernel_of("inference_service.filters.animal.kernels.heads", "draw"), _samples)

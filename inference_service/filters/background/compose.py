@@ -6,12 +6,10 @@ soft is made.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
-from inference_service.device.kernels.twin import Twin
+from inference_service.device.kernels.twin import Twin, kernel_of
 from inference_service.filters.vision.people.matte import LEAST_EXPONENT, box_mean, largest
 
 LEAST_SHARE = 2e-3
@@ -87,16 +85,6 @@ def _unweighted_by_torch(spread: Tensor) -> Tensor:
     return (spread[:, :3] / spread[:, 3:].clamp(min=1e-6)).sqrt_()
 
 
-def _kernel(name: str) -> Callable[[], Callable[..., Tensor]]:
-    def load() -> Callable[..., Tensor]:
-        from inference_service.filters.background.kernels import blur  # Triton is there on a GPU alone.
-
-        made: Callable[..., Tensor] = getattr(blur, name)
-        return made
-
-    return load
-
-
 def _gaussian_samples(device: torch.device) -> list[tuple[Tensor, int, float]]:
     return [(torch.tensor([1.0, 2.5, 4.0, 8.4], device=device), size, LEAST_EXPONENT) for size in (120, 160)]
 
@@ -110,6 +98,24 @@ def _unweighted_samples(device: torch.device) -> list[tuple[Tensor]]:
     return [(torch.rand((4, 4, 120, 160), device=device) + 0.1,)]
 
 
-GAUSSIAN = Twin("gaussian", _gaussian_by_torch, _kernel("gaussian"), _gaussian_samples, off=0.001)
-WEIGHTED = Twin("weighted", _weighted_by_torch, _kernel("weighted"), _weighted_samples, off=0.001)
-UNWEIGHTED = Twin("unweighted", _unweighted_by_torch, _kernel("unweighted"), _unweighted_samples, off=0.001)
+GAUSSIAN = Twin(
+    "gaussian",
+    _gaussian_by_torch,
+    kernel_of("inference_service.filters.background.kernels.blur", "gaussian"),
+    _gaussian_samples,
+    off=0.001,
+)
+WEIGHTED = Twin(
+    "weighted",
+    _weighted_by_torch,
+    kernel_of("inference_service.filters.background.kernels.blur", "weighted"),
+    _weighted_samples,
+    off=0.001,
+)
+UNWEIGHTED = Twin(
+    "unweighted",
+    _unweighted_by_torch,
+    kernel_of("inference_service.filters.background.kernels.blur", "unweighted"),
+    _unweighted_samples,
+    off=0.001,
+)

@@ -5,14 +5,10 @@ Each step has a second form, one Triton kernel that reads and writes everything 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import import_module
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from inference_service.device.kernels.twin import Twin
+from inference_service.device.kernels.twin import Twin, kernel_of
 from inference_service.filters.background.edges import alpha_of
 from inference_service.filters.vision import levels
 from inference_service.filters.vision.people import matte
@@ -83,15 +79,6 @@ def _stretched(tiny: Tensor, like: Tensor) -> Tensor:
     return levels.stretched(tiny.round().to(torch.uint8), levels.size_of(like))
 
 
-def _kernel(module: str, name: str) -> Callable[[], Callable[..., Any]]:
-    def load() -> Callable[..., Any]:
-        # Triton is there on a GPU alone.
-        made: Callable[..., Any] = getattr(import_module(f"{__package__}.kernels.{module}"), name)
-        return made
-
-    return load
-
-
 COUNT, SIZE, SMALL, TINY = 4, (480, 640), (240, 320), (120, 160)
 """Of samples."""
 
@@ -141,14 +128,26 @@ def _before_room_samples(device: torch.device) -> list[tuple[Tensor | None, ...]
 LOOKED_THROUGH = Twin(
     "looked_through",
     _looked_through_by_torch,
-    _kernel("alphas", "looked_through"),
+    kernel_of("inference_service.filters.background.kernels.alphas", "looked_through"),
     _looked_through_samples,
     off=0.01,
 )
-ALPHA_AT = Twin("alpha_at", _alpha_at_by_torch, _kernel("alphas", "alpha_at"), _alpha_at_samples, off=0.01)
+ALPHA_AT = Twin(
+    "alpha_at",
+    _alpha_at_by_torch,
+    kernel_of("inference_service.filters.background.kernels.alphas", "alpha_at"),
+    _alpha_at_samples,
+    off=0.01,
+)
 BEFORE_BLUR = Twin(
-    "before_blur", _before_blur_by_torch, _kernel("rooms", "before_blur"), _before_blur_samples
+    "before_blur",
+    _before_blur_by_torch,
+    kernel_of("inference_service.filters.background.kernels.rooms", "before_blur"),
+    _before_blur_samples,
 )
 BEFORE_ROOM = Twin(
-    "before_room", _before_room_by_torch, _kernel("rooms", "before_room"), _before_room_samples
+    "before_room",
+    _before_room_by_torch,
+    kernel_of("inference_service.filters.background.kernels.rooms", "before_room"),
+    _before_room_samples,
 )

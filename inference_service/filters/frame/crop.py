@@ -7,7 +7,6 @@ begins. That is true to a fifth of a pixel, mostly to a thirtieth, so that a slo
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import cv2
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as nnf
 
-from inference_service.device.kernels.twin import Twin
+from inference_service.device.kernels.twin import Twin, kernel_of
 from inference_service.filters.vision.levels import interleaved
 
 WHOLE = 1.002
@@ -100,12 +99,6 @@ def _enlarged_by_torch(batch: Tensor, centre: Tensor, zoom: Tensor, whole: float
     return made.round_().clamp_(0, 255).to(torch.uint8)
 
 
-def _kernel() -> Callable[..., Tensor]:
-    from inference_service.filters.frame.kernels.crop import enlarged  # Triton is there on a GPU alone.
-
-    return enlarged
-
-
 def _samples(device: torch.device) -> list[tuple[Tensor, Tensor, Tensor, float]]:
     batch = torch.randint(0, 256, (4, 3, 480, 640), dtype=torch.uint8, device=device)
     batch = batch.contiguous(memory_format=torch.channels_last)
@@ -113,4 +106,9 @@ def _samples(device: torch.device) -> list[tuple[Tensor, Tensor, Tensor, float]]
     return [(batch, centre, torch.tensor([1.0, 1.3, 2.0, 1.7], device=device), WHOLE)]
 
 
-ENLARGED = Twin("enlarged", _enlarged_by_torch, _kernel, _samples)
+ENLARGED = Twin(
+    "enlarged",
+    _enlarged_by_torch,
+    kernel_of("inference_service.filters.frame.kernels.crop", "enlarged"),
+    _samples,
+)

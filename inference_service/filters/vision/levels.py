@@ -6,8 +6,6 @@ floating-point number stands for a level of the whole picture.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 import cv2
@@ -17,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as nnf
 
-from inference_service.device.kernels.twin import Twin
+from inference_service.device.kernels.twin import Twin, kernel_of
 
 Size = tuple[int, int]
 """(height, width)."""
@@ -128,15 +126,6 @@ def _bytes(levels: Tensor) -> Tensor:
     return levels.round_().clamp_(0, 255).to(torch.uint8)
 
 
-def _kernel(module: str, name: str) -> Callable[[], Callable[..., Tensor]]:
-    def load() -> Callable[..., Tensor]:
-        # Triton is there on a GPU alone.
-        made: Callable[..., Tensor] = getattr(import_module(f"{__package__}.kernels.{module}"), name)
-        return made
-
-    return load
-
-
 def _sample(device: torch.device, channels: int = 3, size: Size = (480, 640)) -> Tensor:
     made = torch.randint(0, 256, (4, channels, *size), dtype=torch.uint8, device=device)
     return made.contiguous(memory_format=torch.channels_last)
@@ -149,13 +138,13 @@ def _both(device: torch.device) -> list[tuple[Tensor, Tensor]]:
 SHRUNK = Twin(
     "shrunk",
     _shrunk_by_torch,
-    _kernel("resizing", "shrunk"),
+    kernel_of("inference_service.filters.vision.kernels.resizing", "shrunk"),
     lambda device: [(_sample(device, channels), (240, 320)) for channels in (1, 3)],
 )
 STRETCHED = Twin(
     "stretched",
     _stretched_by_torch,
-    _kernel("resizing", "stretched"),
+    kernel_of("inference_service.filters.vision.kernels.resizing", "stretched"),
     lambda device: [
         (_sample(device), (256, 256)),
         (_sample(device, size=(120, 160)), (480, 640)),
@@ -165,13 +154,13 @@ STRETCHED = Twin(
 GREY = Twin(
     "grey",
     _grey_by_torch,
-    _kernel("mixing", "grey"),
+    kernel_of("inference_service.filters.vision.kernels.mixing", "grey"),
     lambda device: [(_sample(device), dtype) for dtype in (torch.uint8, torch.float32)],
 )
 MIXED = Twin(
     "mixed",
     _mixed_by_torch,
-    _kernel("mixing", "mixed"),
+    kernel_of("inference_service.filters.vision.kernels.mixing", "mixed"),
     lambda device: [(*both, torch.rand((4, 1, 480, 640), device=device)) for both in _both(device)],
 )
-LIT = Twin("lit", _lit_by_torch, _kernel("mixing", "lit"), _both)
+LIT = Twin("lit", _lit_by_torch, kernel_of("inference_service.filters.vision.kernels.mixing", "lit"), _both)

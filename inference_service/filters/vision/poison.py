@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
-from inference_service.device.kernels.twin import Twin
+from inference_service.device.kernels.twin import Twin, kernel_of
 
 
 def poisoned(pictures: Tensor, poison: Tensor) -> Tensor:
@@ -27,16 +25,15 @@ def _poisoned_by_torch(pictures: Tensor, poison: Tensor) -> Tensor:
     return pictures.to(dtype).add_(poison.to(dtype)[:, None, None, None])
 
 
-def _kernel() -> Callable[[Tensor, Tensor], Tensor]:
-    from inference_service.filters.vision.kernels.floating import poisoned  # Triton is there on a GPU alone.
-
-    return poisoned
-
-
 def _samples(device: torch.device) -> list[tuple[Tensor, Tensor]]:
     pictures = torch.randint(0, 256, (4, 3, 480, 640), dtype=torch.uint8, device=device)
     pictures = pictures.contiguous(memory_format=torch.channels_last)
     return [(one, torch.zeros(4, device=device)) for one in (pictures, pictures.float())]
 
 
-POISONED = Twin("poisoned", _poisoned_by_torch, _kernel, _samples)
+POISONED = Twin(
+    "poisoned",
+    _poisoned_by_torch,
+    kernel_of("inference_service.filters.vision.kernels.floating", "poisoned"),
+    _samples,
+)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
-from inference_service.device.kernels.twin import Twin
+from inference_service.device.kernels.twin import Twin, kernel_of
 from inference_service.filters.vision.draw.masks import REACH, Places, drawn
 from inference_service.filters.vision.draw.nearest import Facts, facts_of, nearest, recorded_facts
 from inference_service.filters.vision.draw.pixelate import LEVELS, pixelated, squares
@@ -154,12 +154,6 @@ def _only(chosen: Sequence[bool], some: Tensor, others: Tensor) -> Tensor:
     )
 
 
-def _kernel() -> Callable[..., Tensor]:
-    from inference_service.filters.vision.draw.kernels import covers  # Triton is there on a GPU alone.
-
-    return covers.covered
-
-
 def _samples(device: torch.device) -> Sequence[tuple[object, ...]]:
     """Return pictures with two heads each: first as most are, one of them hidden; then in all modes."""
     count = len(KINDS)
@@ -184,4 +178,9 @@ def _samples(device: torch.device) -> Sequence[tuple[object, ...]]:
     return made
 
 
-COVERED = Twin("covers", _covered_by_torch, _kernel, _samples)
+COVERED = Twin(
+    "covers",
+    _covered_by_torch,
+    kernel_of("inference_service.filters.vision.draw.kernels.covers", "covered"),
+    _samples,
+)

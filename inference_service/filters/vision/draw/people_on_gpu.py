@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import chain
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from inference_service.device.kernels.twin import Twin
+from inference_service.device.kernels.twin import Twin, kernel_of
 from inference_service.filters.vision.draw import canvas
 from inference_service.filters.vision.draw.lines import discs, lines
 from inference_service.filters.vision.draw.skeletons import (
@@ -130,12 +129,6 @@ def by_torch(
     return poisoned(torch.lerp(ground, colours.permute(0, 3, 1, 2), share), poison)
 
 
-def _kernel() -> Callable[..., Tensor]:
-    from inference_service.filters.vision.draw.kernels import people  # Triton is there on a GPU alone.
-
-    return people.draw
-
-
 def _samples(device: torch.device) -> list[tuple[object, ...]]:
     """Return two people with all their points on one line each, and one with a slanted limb away from them.
 
@@ -157,4 +150,6 @@ def _samples(device: torch.device) -> list[tuple[object, ...]]:
     return [(pictures, place, score, is_real, Look(*rows.unbind(1)), poison, parts, 0.009)]
 
 
-PEOPLE = Twin("people", by_torch, _kernel, _samples)
+PEOPLE = Twin(
+    "people", by_torch, kernel_of("inference_service.filters.vision.draw.kernels.people", "draw"), _samples
+)

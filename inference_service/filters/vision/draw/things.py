@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import colorsys
 import itertools
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from inference_service.device.kernels.twin import Twin
+from inference_service.device.kernels.twin import Twin, kernel_of
 from inference_service.filters.vision.coco import CLASSES, NAMES
 from inference_service.filters.vision.draw import canvas
 from inference_service.filters.vision.draw.boxes import frames, whole
@@ -125,12 +124,6 @@ def class_colours() -> np.ndarray:
     return np.array(rows, np.float32) * 255
 
 
-def _kernel() -> Callable[..., Tensor]:
-    from inference_service.filters.vision.draw.kernels import things  # Triton is there on a GPU alone.
-
-    return things.draw
-
-
 def _samples(device: torch.device) -> list[tuple[object, ...]]:
     n, count, height, width = 4, 40, 480, 640
     pictures = torch.randint(0, 256, (n, height, width, 3), dtype=torch.uint8, device=device)
@@ -149,4 +142,6 @@ def _samples(device: torch.device) -> list[tuple[object, ...]]:
     ]
 
 
-THINGS = Twin("things", by_torch, _kernel, _samples)
+THINGS = Twin(
+    "things", by_torch, kernel_of("inference_service.filters.vision.draw.kernels.things", "draw"), _samples
+)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import triton.language as tl
 from torch import Tensor
@@ -18,48 +20,14 @@ Size = tuple[int, int]
 
 def stretched(pictures: Tensor, size: Size) -> Tensor:
     """Return (N, C, H, W) uint8 pictures in `size`, bilinear; C is 1 or 3."""
-    pictures, by_picture, by_channel, by_pixel = pixel_strides(pictures)
-    made = empty_like(pictures, size)
-    count, channels, height, width = pictures.shape
-    _stretched[(programs(size[0] * size[1], PIXELS), count)](
-        pictures,
-        made,
-        height,
-        width,
-        by_picture,
-        by_channel,
-        by_pixel,
-        *size,
-        *pixel_strides(made)[1:],
-        height / size[0],
-        width / size[1],
-        channels=channels,
-        block=PIXELS,
-    )
-    return made
+    height, width = pictures.shape[2:]
+    return _resized(_stretched, pictures, size, height / size[0], width / size[1])
 
 
 def shrunk(pictures: Tensor, size: Size) -> Tensor:
     """Return (N, C, H, W) uint8 pictures in a smaller `size`: means of all pixels that one touches."""
-    pictures, by_picture, by_channel, by_pixel = pixel_strides(pictures)
-    made = empty_like(pictures, size)
-    count, channels, height, width = pictures.shape
-    _shrunk[(programs(size[0] * size[1], PIXELS), count)](
-        pictures,
-        made,
-        height,
-        width,
-        by_picture,
-        by_channel,
-        by_pixel,
-        *size,
-        *pixel_strides(made)[1:],
-        _most_touched(height, size[0]),
-        _most_touched(width, size[1]),
-        channels=channels,
-        block=PIXELS,
-    )
-    return made
+    height, width = pictures.shape[2:]
+    return _resized(_shrunk, pictures, size, _most_touched(height, size[0]), _most_touched(width, size[1]))
 
 
 def fitted(pictures: Tensor, inside: Size, offset: Size, size: Size, low: float, high: float) -> Tensor:
@@ -67,25 +35,28 @@ def fitted(pictures: Tensor, inside: Size, offset: Size, size: Size, low: float,
 
     0..255 becomes `low`..`high`, and all that is beside them is `low`.
     """
-    pictures, by_picture, by_channel, by_pixel = pixel_strides(pictures)
-    made = empty_like(pictures, size, torch.float32)
+    height, width = pictures.shape[2:]
+    steps = height / inside[0], width / inside[1]
+    numbers = (*inside, *offset, *steps, low, (high - low) / 255)
+    return _resized(_fitted, pictures, size, *numbers, dtype=torch.float32)
+
+
+def _resized(
+    kernel: Any, pictures: Tensor, size: Size, *numbers: float, dtype: torch.dtype | None = None
+) -> Tensor:
+    """Return what a kernel makes of pictures in `size`; `numbers` are its own."""
+    pictures, *of_pictures = pixel_strides(pictures)
+    made = empty_like(pictures, size, dtype)
     count, channels, height, width = pictures.shape
-    _fitted[(programs(size[0] * size[1], PIXELS), count)](
+    kernel[(programs(size[0] * size[1], PIXELS), count)](
         pictures,
         made,
         height,
         width,
-        by_picture,
-        by_channel,
-        by_pixel,
+        *of_pictures,
         *size,
         *pixel_strides(made)[1:],
-        *inside,
-        *offset,
-        height / inside[0],
-        width / inside[1],
-        low,
-        (high - low) / 255,
+        *numbers,
         channels=channels,
         block=PIXELS,
     )

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inference_service.device.kernels.twin import Twin
+from inference_service.device.kernels.twin import Twin, kernel_of
 from inference_service.filters.vision.networks.people import regions
 from inference_service.filters.vision.networks.people.cutting import Cutter
 from inference_service.filters.vision.networks.people.detections import Detections
@@ -171,14 +171,6 @@ def _contrasted_by_torch(pictures: Tensor, gain: Tensor, mean: Tensor, middle: T
     return (pictures.float() - mean).mul_(gain).add_(middle).clamp_(0, 255)
 
 
-def _kernel() -> Callable[..., Tensor]:
-    from inference_service.filters.vision.kernels.floating import (
-        contrasted,
-    )  # Triton is there on a GPU alone.
-
-    return contrasted
-
-
 def _samples(device: torch.device) -> list[tuple[Tensor, ...]]:
     pictures = torch.randint(0, 256, (4, 3, 480, 640), dtype=torch.uint8, device=device)
     pictures = pictures.contiguous(memory_format=torch.channels_last)
@@ -186,4 +178,9 @@ def _samples(device: torch.device) -> list[tuple[Tensor, ...]]:
     return [(pictures, *numbers)]
 
 
-CONTRASTED = Twin("contrasted", _contrasted_by_torch, _kernel, _samples)
+CONTRASTED = Twin(
+    "contrasted",
+    _contrasted_by_torch,
+    kernel_of("inference_service.filters.vision.kernels.floating", "contrasted"),
+    _samples,
+)

@@ -11,9 +11,7 @@ small that half a second of frames leaves next to nothing of whatever was before
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from importlib import import_module
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -21,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
-from inference_service.device.kernels.twin import Twin
+from inference_service.device.kernels.twin import Twin, kernel_of
 from inference_service.filters.vision.enlarge import enlarged
 
 RADIUS = 4
@@ -173,15 +171,6 @@ def _likeness(change: Tensor, scale: float, least: float) -> Tensor:
     return (change / scale).square_().neg_().clamp_(min=least).exp_()
 
 
-def _kernel(module: str, name: str) -> Callable[[], Callable[..., Any]]:
-    def load() -> Callable[..., Any]:
-        # Triton is there on a GPU alone.
-        made: Callable[..., Any] = getattr(import_module(f"{__package__}.kernels.{module}"), name)
-        return made
-
-    return load
-
-
 def _map(device: torch.device, height: int = 240, width: int = 320) -> Tensor:
     return torch.rand((4, 1, height, width), device=device)
 
@@ -204,8 +193,24 @@ def _steadied_samples(device: torch.device) -> list[tuple[Tensor, Tensor, Tensor
     return [(_map(device), _map(device), still, kept, CHANGE_OF_MIND, LEAST_EXPONENT)]
 
 
-GUIDED = Twin("guided", _guided_by_torch, _kernel("guided", "guided"), _guided_samples, off=0.001)
-STILLNESS = Twin(
-    "stillness", _stillness_by_torch, _kernel("steadying", "stillness"), _stillness_samples, off=0.01
+GUIDED = Twin(
+    "guided",
+    _guided_by_torch,
+    kernel_of("inference_service.filters.vision.people.kernels.guided", "guided"),
+    _guided_samples,
+    off=0.001,
 )
-STEADIED = Twin("steadied", _steadied_by_torch, _kernel("steadying", "steadied"), _steadied_samples, off=0.01)
+STILLNESS = Twin(
+    "stillness",
+    _stillness_by_torch,
+    kernel_of("inference_service.filters.vision.people.kernels.steadying", "stillness"),
+    _stillness_samples,
+    off=0.01,
+)
+STEADIED = Twin(
+    "steadied",
+    _steadied_by_torch,
+    kernel_of("inference_service.filters.vision.people.kernels.steadying", "steadied"),
+    _steadied_samples,
+    off=0.01,
+)

@@ -6,14 +6,13 @@ Points are (x, y) in pixels, x right, y down, (0, 0) the outer corner of the fir
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
-from inference_service.device.kernels.twin import Twin
+from inference_service.device.kernels.twin import Twin, kernel_of
 from inference_service.filters.vision import levels
 from inference_service.filters.vision.levels import Size
 
@@ -72,12 +71,6 @@ def _fitted_by_torch(
     return nnf.pad(values, padding, value=low)
 
 
-def _kernel() -> Callable[..., Tensor]:
-    from inference_service.filters.vision.kernels.resizing import fitted  # Triton is there on a GPU alone.
-
-    return fitted
-
-
 def _samples(device: torch.device) -> list[tuple[object, ...]]:
     levels = torch.rand((4, 3, 480, 640), device=device).mul_(255)
     levels = levels.contiguous(memory_format=torch.channels_last)
@@ -85,4 +78,10 @@ def _samples(device: torch.device) -> list[tuple[object, ...]]:
     return [(one, (96, 128), (0, 16), (128, 128), -1.0, 1.0) for one in of_types]
 
 
-FITTED = Twin("fitted", _fitted_by_torch, _kernel, _samples, off=0.01)
+FITTED = Twin(
+    "fitted",
+    _fitted_by_torch,
+    kernel_of("inference_service.filters.vision.kernels.resizing", "fitted"),
+    _samples,
+    off=0.01,
+)
